@@ -1,11 +1,14 @@
 //! Proves that the container image that was just pushed can be pulled.
 
-
+pub mod digest;
 pub mod graph;
+pub mod http;
 pub mod image;
 pub mod platform;
 pub mod reference;
 pub mod report;
 pub mod settings;
+pub mod source;
 pub mod target;
 pub mod verdict;
+pub mod walk;
