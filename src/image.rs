@@ -150,21 +150,30 @@ struct WireDocument<'a> {
     schema_version: Option<u64>,
     media_type: Option<String>,
     artifact_type: Option<String>,
-    #[serde(borrow, default, deserialize_with = "some")]
-    manifests: Option<Option<Vec<&'a RawValue>>>,
+    #[serde(borrow, default)]
+    manifests: List<'a>,
     #[serde(borrow, default)]
     config: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "some")]
-    layers: Option<Option<Vec<&'a RawValue>>>,
-    #[serde(borrow, default, deserialize_with = "some")]
-    blobs: Option<Option<Vec<&'a RawValue>>>,
+    #[serde(borrow, default)]
+    layers: List<'a>,
+    #[serde(borrow, default)]
+    blobs: List<'a>,
     #[serde(borrow)]
     fs_layers: Option<&'a RawValue>,
 }
 
-/// Tells `null` from absent.
-fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+/// A list of descriptors: `null` is a list without entries, which is not the same as no list.
+#[derive(Default)]
+struct List<'a> {
+    present: bool,
+    entries: Vec<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entries = Option::<Vec<&'a RawValue>>::deserialize(deserializer)?;
+        Ok(Self { present: true, entries: entries.unwrap_or_default() })
+    }
 }
 
 #[derive(Deserialize)]
@@ -234,17 +243,18 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
         return Err(malformed(format!("{name} is {text}, but {other_name} is {other}")));
     }
     let has_config = wire.config.is_some_and(|config| config.get() != "null");
-    let filled = |list: &Option<Option<Vec<&RawValue>>>| matches!(list, Some(Some(list)) if !list.is_empty());
-    let index_like = wire.manifests.is_some();
-    let manifest_like = has_config || wire.layers.is_some();
-    if (index_like && (has_config || filled(&wire.layers))) || (filled(&wire.manifests) && manifest_like) {
+    let index_like = wire.manifests.present;
+    let manifest_like = has_config || wire.layers.present;
+    if (index_like && (has_config || !wire.layers.entries.is_empty()))
+        || (!wire.manifests.entries.is_empty() && manifest_like)
+    {
         return Err(malformed("it is an index and an image manifest at once (CVE-2021-41190)".into()));
     }
     let form = match known.first() {
         Some((.., form)) => *form,
         None if index_like => Form::Index,
         None if manifest_like => Form::Manifest,
-        None if wire.blobs.is_some() => Form::Artifact,
+        None if wire.blobs.present => Form::Artifact,
         None => return Err(malformed("neither an index (manifests) nor an image manifest (config, layers)".into())),
     };
     let media_type = known.first().map_or_else(|| default_media_type(form), |(_, text, _)| (*text).to_owned());
@@ -253,7 +263,8 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
             if manifest_like {
                 return Err(malformed(format!("{media_type} with the config or layers of an image manifest")));
             }
-            let children: Vec<Child> = entries(wire.manifests).map(|raw| child(raw, &index_child_kind)).collect();
+            let children: Vec<Child> =
+                wire.manifests.entries.into_iter().map(|raw| child(raw, &index_child_kind)).collect();
             if children.is_empty() {
                 return Err(malformed("the index lists no manifests, so there is nothing to pull".into()));
             }
@@ -274,19 +285,14 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
             } else {
                 Kind::Artifact
             };
-            let layers = entries(wire.layers).map(|raw| child(raw, &|_, _| Kind::Layer));
+            let layers = wire.layers.entries.into_iter().map(|raw| child(raw, &|_, _| Kind::Layer));
             Ok(Document { kind, media_type, children: std::iter::once(config).chain(layers).collect() })
         }
         Form::Artifact => {
-            let children = entries(wire.blobs).map(|raw| child(raw, &|_, _| Kind::Layer)).collect();
+            let children = wire.blobs.entries.into_iter().map(|raw| child(raw, &|_, _| Kind::Layer)).collect();
             Ok(Document { kind: Kind::Artifact, media_type, children })
         }
     }
-}
-
-/// The entries of a list that may be `null` or absent.
-fn entries(list: Option<Option<Vec<&RawValue>>>) -> impl Iterator<Item = &RawValue> {
-    list.flatten().unwrap_or_default().into_iter()
 }
 
 /// Reads a list of referrers, which may be empty; see
@@ -297,7 +303,7 @@ fn entries(list: Option<Option<Vec<&RawValue>>>) -> impl Iterator<Item = &RawVal
 pub fn read_referrers(bytes: &[u8]) -> Result<Vec<Child>, Unusable> {
     let wire: WireDocument<'_> = serde_json::from_slice(bytes)
         .map_err(|error| (Verdict::Malformed, format!("not a list of referrers: {error}")))?;
-    Ok(entries(wire.manifests).map(|raw| child(raw, &|_, _| Kind::Referrer)).collect())
+    Ok(wire.manifests.entries.into_iter().map(|raw| child(raw, &|_, _| Kind::Referrer)).collect())
 }
 
 fn default_media_type(form: Form) -> String {

@@ -6,6 +6,7 @@ pub mod http;
 pub mod image;
 pub mod platform;
 pub mod reference;
+pub mod registry;
 pub mod report;
 pub mod settings;
 pub mod source;

@@ -39,6 +39,9 @@ pub struct Walked {
 ///
 /// It never stops at a fault. When `stop` is ready, with the reason as a fragment, what was not answered by then stays undecided.
 /// `seen` hears how many nodes are known and how many of them are settled.
+///
+/// # Panics
+/// Never: a walk ends when every reference has its node.
 pub async fn walk<S: Source>(
     source: &S,
     references: &[Reference],
@@ -175,9 +178,9 @@ impl Walk<'_> {
                     }
                     Err(fault) => judge_fault(fault),
                 };
-                self.settle_manifest(node, judgement, asked);
+                self.settle_manifest(node, judgement, &asked);
             }
-            Answer::Blob(node, asked) => self.take_blob(node, asked),
+            Answer::Blob(node, asked) => self.take_blob(node, &asked),
             Answer::Referrers(node, asked) => self.take_referrers(node, asked),
         }
     }
@@ -211,12 +214,12 @@ impl Walk<'_> {
         let mut node = new_node(digest, kind, "");
         node.size = length;
         let node = self.insert(key, node, 0);
-        self.settle_manifest(node, judgement, asked);
+        self.settle_manifest(node, judgement, &asked);
         node
     }
 
     /// Writes a manifest's outcome, and follows it when it is what its digest says.
-    fn settle_manifest(&mut self, node: NodeId, (mut verdict, mut detail): (Verdict, String), asked: Asked<Manifest>) {
+    fn settle_manifest(&mut self, node: NodeId, (mut verdict, mut detail): (Verdict, String), asked: &Asked<Manifest>) {
         let mut children = Vec::new();
         if verdict == Verdict::Ok
             && let Ok(Manifest { body: Body::Whole(bytes), content_type, .. }) = &asked.answer
@@ -240,7 +243,7 @@ impl Walk<'_> {
             (verdict, detail) =
                 (Verdict::Malformed, format!("with its references there are more than {MAX_NODES} nodes"));
         }
-        self.settle(node, verdict, detail, &asked);
+        self.settle(node, verdict, detail, asked);
         for child in children {
             self.follow(node, child);
         }
@@ -252,7 +255,7 @@ impl Walk<'_> {
         }
     }
 
-    fn take_blob(&mut self, node: NodeId, asked: Asked<Blob>) {
+    fn take_blob(&mut self, node: NodeId, asked: &Asked<Blob>) {
         let (verdict, detail) = match &asked.answer {
             Ok(blob) => judge_blob(&self.promise(node), blob),
             Err(fault) => judge_fault(fault),
@@ -262,7 +265,7 @@ impl Walk<'_> {
         {
             self.learn_platform(node, bytes);
         }
-        self.settle(node, verdict, detail, &asked);
+        self.settle(node, verdict, detail, asked);
     }
 
     /// A config tells the platform of the manifests whose index did not.
@@ -293,7 +296,7 @@ impl Walk<'_> {
             Child::Readable(descriptor) => self.follow_descriptor(parent, *descriptor),
             Child::Unreadable { written, kind, platform, verdict, why } => {
                 let mut node = new_node(None, kind, "");
-                node.written = Some(written.into()).filter(|written: &Box<str>| !written.is_empty());
+                node.written = (!written.is_empty()).then(|| written.into());
                 node.platform.clone_from(&platform);
                 node.outcome = Outcome::unasked(verdict, why);
                 let to = self.insert(None, node, self.depth_below(parent));
@@ -367,7 +370,7 @@ impl Walk<'_> {
         let (verdict, detail) = judge_blob(&promise, &Blob::Whole { length, digest: actual, bytes: None });
         if verdict == Verdict::Ok && self.graph.node(node).kind.is_manifest() {
             let manifest = Manifest { body: Body::Whole(bytes), content_type: None, claimed: None };
-            self.settle_manifest(node, (verdict, detail), unasked(Ok(manifest)));
+            self.settle_manifest(node, (verdict, detail), &unasked(Ok(manifest)));
             return;
         }
         let (verdict, detail) = match verdict {
@@ -414,7 +417,9 @@ impl Walk<'_> {
                     };
                     match children {
                         Ok(children) if self.graph.len() + children.len() <= MAX_NODES => {
-                            children.into_iter().for_each(|child| self.follow(subject, child));
+                            for child in children {
+                                self.follow(subject, child);
+                            }
                         }
                         Ok(_) => {
                             let why = format!("the list of referrers makes more than {MAX_NODES} nodes");

@@ -38,7 +38,9 @@ impl Addresses {
         }
         let dns = self
             .dns
-            .get_or_try_init(|| async { TokioResolver::builder_tokio().and_then(|builder| builder.build()) })
+            .get_or_try_init(|| async {
+                TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build)
+            })
             .await
             .map_err(|error| anyhow::anyhow!("the DNS configuration cannot be read: {error}"))?;
         let found = dns.lookup_ip(name).await.map_err(|error| {
@@ -109,15 +111,15 @@ pub fn forbidden(address: IpAddr) -> bool {
 
 /// The IPv4 address inside a mapped, compatible, NAT64 or 6to4 address.
 fn embedded_v4(six: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, high, low] = six.segments();
-    let join = |high: u16, low: u16| {
-        let ([p, q], [r, s]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(p, q, r, s)
+    let segments = six.segments();
+    let v4 = |high: usize| {
+        let bytes = (u32::from(segments[high]) << 16) | u32::from(segments[high + 1]);
+        Some(Ipv4Addr::from_bits(bytes))
     };
-    match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => Some(join(high, low)),
-        (0, 0, 0, 0, 0, 0) if high != 0 => Some(join(high, low)),
-        (0x2002, _, _, _, _, _) => Some(join(b, c)),
+    match segments {
+        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => v4(6),
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => v4(6),
+        [0x2002, ..] => v4(1),
         _ => None,
     }
 }

@@ -6,6 +6,8 @@ use std::io;
 
 use super::addresses::Forbidden;
 
+const WITHOUT_TLS: &str = "the peer does not speak TLS";
+
 /// What kind of trouble it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
@@ -43,6 +45,12 @@ impl Problem {
     #[must_use]
     pub fn new(kind: ProblemKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
+    }
+
+    /// Whether the peer answered a TLS handshake with something else.
+    #[must_use]
+    pub fn is_without_tls(&self) -> bool {
+        self.kind == ProblemKind::Tls && self.text == WITHOUT_TLS
     }
 
     /// Whether another try may bring an answer.
@@ -118,7 +126,7 @@ fn explain_tls(error: &rustls::Error) -> String {
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "the certificate is for another name".to_owned(),
-        Error::InvalidMessage(_) => "the peer does not speak TLS".to_owned(),
+        Error::InvalidMessage(_) => WITHOUT_TLS.to_owned(),
         other => format!("the TLS handshake failed: {other}"),
     }
 }
