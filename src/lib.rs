@@ -1,6 +1,7 @@
 //! Proves that the container image that was just pushed can be pulled.
 
 pub mod graph;
+pub mod heal;
 pub mod image;
 pub mod platform;
 pub mod rebuild;

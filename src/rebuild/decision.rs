@@ -34,9 +34,9 @@ pub fn decide(pipeline: &Pipeline, workflows: &[String]) -> Decision {
             (status, true) => Decision::Failed(status.clone()),
         };
     }
-    // A pipeline that was just created may come without its workflows.
-    if pipeline.workflows.is_empty() && !pipeline.is_over() {
-        return Decision::Undecided(pipeline.status.clone());
+    // A pipeline comes without its workflows when it was just created, and when they could not be made.
+    if pipeline.workflows.is_empty() && pipeline.status != Status::Success {
+        return decide(pipeline, &[]);
     }
     let missing: Vec<String> =
         workflows.iter().filter(|name| named(pipeline, name).next().is_none()).cloned().collect();
@@ -129,6 +129,7 @@ mod tests {
     #[test]
     fn workflows_may_be_listed_only_after_the_pipeline_was_created() {
         assert_eq!(decided("pending", &[], &["push"]), Decision::Undecided(Status::Pending));
+        assert_eq!(decided("error", &[], &["push"]), Decision::Failed(Status::Error));
     }
 
     #[test]

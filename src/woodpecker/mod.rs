@@ -69,6 +69,12 @@ impl Client {
         Ok(Self { http, server, bearer, patience })
     }
 
+    /// How long to wait for an answer to a question.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// The page of a pipeline, for a person.
     #[must_use]
     pub fn page(&self, repository: u64, number: u64) -> String {

@@ -30,7 +30,7 @@ pub struct Repository {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Pipeline {
-    /// Its number on the server; old servers (before 3.0) name a restart's parent by it.
+    /// Its number on the server; old servers (before 2.5) name a restart's parent by it.
     #[serde(deserialize_with = "lenient")]
     pub id: u64,
     /// Its number in its repository; 0 when the answer holds none, so no pipeline was started.
