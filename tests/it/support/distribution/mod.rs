@@ -83,14 +83,16 @@ impl Distribution {
         prepare(&directory);
         let mut registry = Self { directory, form, port: 0, process: None };
         let own = u16::try_from(std::process::id() % 11_000).expect("it is below 11,000");
+        let mut log = String::new();
         for _ in 0..100 {
             // Below the range from which the system gives ports away, so that a restart finds its own again.
             registry.port = 20_000 + (own + COUNT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-            if registry.try_start(Port::Own).is_ok() {
-                return registry;
+            match registry.try_start(Port::Own) {
+                Ok(()) => return registry,
+                Err(error) => log = error,
             }
         }
-        panic!("no free port for docker-registry: {}", registry.try_start(Port::Own).unwrap_err());
+        panic!("docker-registry does not start: {log}");
     }
 
     /// `127.0.0.1:port`.
