@@ -66,7 +66,10 @@ fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Fi
         format!("the image has {}", present.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
     };
     missing
-        .map(|platform| Finding { kind: FindingKind::PlatformMissing, detail: format!("expected {platform}, {listed}") })
+        .map(|platform| Finding {
+            kind: FindingKind::PlatformMissing,
+            detail: format!("expected {platform}, {listed}"),
+        })
         .collect()
 }
 
