@@ -15,6 +15,8 @@ mod parse;
 mod raw;
 mod rebuild;
 mod suggest;
+#[cfg(test)]
+mod support;
 pub mod table;
 mod wanted;
 
