@@ -181,6 +181,7 @@ fn expect(target: &mut Target, digest: &Digest, setting: &str) -> Result<(), Err
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::support::scrambled_texts;
 
     fn digest(letter: &str) -> Digest {
         format!("sha256:{}", letter.repeat(64)).parse().unwrap()
@@ -370,5 +371,19 @@ mod tests {
         assert_eq!(shown(&wanted).into_iter().map(|(_, alike, _)| alike).collect::<Vec<_>>(), [false, false, true]);
         let wanted = Wanted { same_digest: Some(true), ..wanted };
         assert!(shown(&wanted).iter().all(|(_, alike, _)| *alike));
+    }
+
+    #[test]
+    fn no_text_makes_a_target_panic() {
+        for text in scrambled_texts(5_000) {
+            let _ = targets(&Wanted {
+                images: vec![text.clone()],
+                repositories: vec![text.clone()],
+                tags: vec![text.clone()],
+                registry: Some(text.clone()),
+                ..Wanted::default()
+            });
+            let _ = targets(&with_metadata(&text));
+        }
     }
 }

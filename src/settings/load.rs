@@ -141,7 +141,7 @@ fn platforms(value: Option<Value<'_>>) -> Result<Vec<Platform>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::{given, typed};
+    use super::super::support::{given, scrambled_texts, typed};
     use super::super::table::{Kind, TABLE};
     use super::*;
 
@@ -260,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn no_text_makes_a_setting_panic() {
+        for setting in TABLE {
+            for text in scrambled_texts(40) {
+                let flag = format!("--{}={text}", setting.name);
+                let _ =
+                    given(&[("CI", "woodpecker"), ("PLUGIN_REPO", "app")]).and_arguments(&["verify", &flag]).command();
+            }
+        }
+    }
+
+    #[test]
     fn no_secret_shows_in_the_debug_form_of_settings() {
         let settings = given(&[
             ("PLUGIN_USERNAME", "me"),
@@ -267,6 +278,8 @@ mod tests {
             ("PLUGIN_LOGINS", r#"[{"username":"a","password":"hunter2"}]"#),
             ("PLUGIN_GITHUB_TOKEN", "hunter2"),
             ("PLUGIN_TOKEN", "hunter2"),
+            ("PLUGIN_VARIABLES", "A=hunter2"),
+            ("PLUGIN_DOCKER_CONFIG", r#"{"auths":{"r":{"auth":"hunter2"}}}"#),
         ])
         .settings();
         assert!(!format!("{settings:?}").contains("hunter2"));

@@ -25,6 +25,23 @@ pub(super) fn typed(arguments: &[&str]) -> Surroundings {
     given(&[]).and_arguments(arguments)
 }
 
+/// Texts made of what parsers stumble over: quotes, brackets, separators, letters of several bytes.
+pub(crate) fn scrambled_texts(count: usize) -> impl Iterator<Item = String> {
+    const PIECES: [&str; 24] = [
+        "[", "]", "{", "}", "\"", ",", "\\", "\n", "#", "=", ":", "1", "h", "ms", "é", "💥", " ", "::1", "+", "\0",
+        "/", "@", "sha256:", "-",
+    ];
+    let mut seed = 7_u64;
+    (0..count).map(move |_| {
+        let mut text = String::new();
+        for _ in 0..8 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(PIECES[usize::try_from(seed >> 33).unwrap() % PIECES.len()]);
+        }
+        text
+    })
+}
+
 impl Surroundings {
     pub(super) fn and_arguments(mut self, arguments: &[&str]) -> Self {
         self.environment.arguments = arguments.iter().map(Into::into).collect();
