@@ -29,7 +29,7 @@ pub(super) fn wanted(
         dry_run: claim(typed.dry_run())?.unwrap_or(false),
     };
     if builds_without_push(facts) {
-        warnings.push("output: the build step that shares these settings pushes nothing".to_owned());
+        warnings.push("the build step that shares these settings pushes nothing (output or push)".to_owned());
         wanted.dry_run = true;
     }
     let dry_run = wanted.dry_run;
@@ -201,7 +201,7 @@ mod tests {
         }
         assert_eq!(
             woodpecker(&[("PLUGIN_OUTPUT", "type=docker")]).warnings(),
-            ["output: the build step that shares these settings pushes nothing"]
+            ["the build step that shares these settings pushes nothing (output or push)"]
         );
         assert!(!woodpecker(&[("PLUGIN_DRY_RUN", "false")]).settings().wanted.dry_run);
     }
