@@ -242,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_that_is_alike_stays_alike() {
+        let wanted = Wanted {
+            repositories: texts(&["r.io/x"]),
+            tags: texts(&["1"]),
+            ..with_metadata(format!("r.io/x:1@{}\nr.io/x:2@{}", digest("1"), digest("2")))
+        };
+        assert_eq!(shown(&wanted).into_iter().map(|(_, alike, _)| alike).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
     fn a_repository_without_host_is_on_the_registry() {
         for (registry, repository, expected) in [
             (None, "team/app", "docker.io/team/app:1"),
