@@ -6,12 +6,17 @@ pub mod escape;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod exit;
+pub mod github;
 pub mod headline;
 pub mod hint;
 pub mod human;
 pub mod hurt;
+pub mod json;
 pub mod judgement;
+pub mod junit;
+pub mod platforms;
 pub mod text;
+pub mod timestamp;
 
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +55,28 @@ pub struct Report {
     pub pipeline: Option<Pipeline>,
     /// The verification before the rebuild.
     pub before: Option<Box<Report>>,
+}
+
+impl Report {
+    /// A report of nothing: for a run that only rebuilds, and for one that failed on its settings.
+    #[must_use]
+    pub fn empty(depth: Depth, started_at: SystemTime) -> Self {
+        Self {
+            depth,
+            started_at,
+            duration: Duration::ZERO,
+            images: Vec::new(),
+            graphs: Vec::new(),
+            requests: 0,
+            bytes: 0,
+            stopped: None,
+            skipped: false,
+            never_fail: false,
+            login_not_visible: false,
+            pipeline: None,
+            before: None,
+        }
+    }
 }
 
 /// One image of a report.
