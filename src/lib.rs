@@ -1,9 +1,10 @@
 //! Proves that the container image that was just pushed can be pulled.
 
-
 pub mod graph;
 pub mod image;
+pub mod log_lines;
 pub mod platform;
+pub mod progress;
 pub mod reference;
 pub mod report;
 pub mod settings;

@@ -61,7 +61,7 @@ pub fn markdown(text: &str) -> String {
 #[must_use]
 pub fn xml(text: &str) -> String {
     let mut escaped = String::new();
-    for character in visible(text).chars() {
+    for character in line(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
