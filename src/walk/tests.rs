@@ -477,7 +477,7 @@ async fn what_was_found_before_the_end_is_kept() {
     .await;
     assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::Ok);
     let verdicts: BTreeSet<Verdict> = walked.graph.iter().map(|(_, node)| node.outcome.verdict).collect();
-    assert_eq!(verdicts, BTreeSet::from([Verdict::Ok, Verdict::NotChecked]));
+    assert_eq!(verdicts, BTreeSet::from([Verdict::Ok, Verdict::Unavailable, Verdict::NotChecked]));
 }
 
 #[tokio::test]
