@@ -146,7 +146,8 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) {
     let reply = answer(&request, &mut state.lock().unwrap());
     match reply {
         Reply::Answer { status, headers, body } => {
-            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let headers = headers.concat();
             let length = if status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
             let text = format!("HTTP/1.1 {status} x\r\n{headers}{length}connection: close\r\n\r\n{body}");
             // A client that was interrupted is gone.

@@ -1,4 +1,5 @@
 //! The rebuild against a fake Woodpecker: every answer of the server, and what becomes of it.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
 
 mod fake;
 mod follow;
@@ -40,8 +41,8 @@ fn pipeline(status: &str) -> Value {
 }
 
 /// A pipeline with other or more fields.
-fn with(mut pipeline: Value, fields: Value) -> Value {
-    pipeline.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+fn with(mut pipeline: Value, mut fields: Value) -> Value {
+    pipeline.as_object_mut().unwrap().append(fields.as_object_mut().unwrap());
     pipeline
 }
 
