@@ -89,13 +89,20 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         let context = format!("seed {seed}, {}, {damages:?}", if warm { "warm" } else { "cold" });
         let (pulls, told) = skopeo_pulls(&reference);
         pulled += u64::from(pulls);
-        let expected = i32::from(!pulls);
+        // A root that the registry itself cannot read is a 500 beside which nothing answers: not pulled, and not proven broken.
+        let root_is_damaged = damages.iter().any(|(digest, _)| digest == image.root());
+        let agrees = |code: Option<i32>| match code {
+            Some(0) => pulls,
+            Some(1) => !pulls,
+            Some(4) => !pulls && root_is_damaged,
+            _ => false,
+        };
         let full = verify(&reference).arguments(["--depth", "full"]).run();
-        assert_eq!(full.code, Some(expected), "depth full, {context}: {full}\n--- skopeo\n{told}");
+        assert!(agrees(full.code), "depth full, {context}: {full}\n--- skopeo\n{told}");
         let tail = verify(&reference).arguments(["--depth", "tail"]).run();
         let unseen = |(digest, damage): &(String, Damage)| unseen_by_tail(&image, digest, *damage, warm);
         if tail.code != Some(0) || !damages.iter().all(unseen) {
-            assert_eq!(tail.code, Some(expected), "depth tail, {context}: {tail}\n--- skopeo\n{told}");
+            assert!(agrees(tail.code), "depth tail, {context}: {tail}\n--- skopeo\n{told}");
         }
     }
     assert!(rounds < 20 || (1..rounds).contains(&pulled), "{pulled} of {rounds} could be pulled: nothing was compared");
