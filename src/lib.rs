@@ -1,6 +1,5 @@
 //! Proves that the container image that was just pushed can be pulled.
 
-
 pub mod graph;
 pub mod image;
 pub mod platform;

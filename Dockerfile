@@ -1,0 +1,68 @@
+# Three images from one file: the default (last) is the program alone, `nonroot` is the same for a fixed user, and
+# `shell` has a shell around it for runners that cannot do without (GitLab, GitHub's on Kubernetes).
+#
+# Build natively on each architecture; no cross toolchain is set up here.
+
+ARG BUILDER=rust:1.95-bookworm
+ARG SHELL_BASE=alpine:3.22
+
+FROM ${BUILDER} AS build
+WORKDIR /src
+
+# What the lock file names is a layer of its own: it changes less often than the sources.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && touch src/lib.rs \
+    && cargo fetch --locked --target "$(uname -m)-unknown-linux-gnu"
+
+# `--target`, although it is the host: so the static C runtime is for the program and not for macros and build scripts.
+# `touch`: the cache outlives checkouts, and cargo would take a file that is older than the cache for one it has built.
+COPY src src
+RUN --mount=type=cache,target=/src/target,sharing=locked \
+    target="$(uname -m)-unknown-linux-gnu" \
+    && find src -type f -exec touch {} + \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" --bin pullproof \
+    && install -D "target/$target/release/pullproof" /image/pullproof \
+    && mkdir -p /image/etc/ssl/certs \
+    && if [ -f /etc/ssl/certs/ca-certificates.crt ]; then \
+         cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; \
+       fi
+
+# What all three have in common, as far as it can be inherited.
+FROM scratch AS program
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="pullproof" \
+      org.opencontainers.image.description="Proves that the container image you just pushed can be pulled" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.documentation="${SOURCE}"
+COPY --from=build /image/ /
+ENTRYPOINT ["/pullproof"]
+
+FROM ${SHELL_BASE} AS shell
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="pullproof" \
+      org.opencontainers.image.description="Proves that the container image you just pushed can be pulled; with a shell" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.documentation="${SOURCE}"
+COPY --from=build /image/ /
+ENTRYPOINT ["/pullproof"]
+
+# A number and not a name: Kubernetes cannot tell that a name is not root.
+FROM program AS nonroot
+USER 65532:65532
+
+# No USER: GitHub's runner mounts the files for outputs and the summary as its own user's, and only root can write them.
+FROM program
