@@ -73,7 +73,7 @@ fn answer(request: &Request, state: &mut State) -> Reply {
         ("GET", ["version"]) => Reply::json(&json!({"version": "1.25.0"})),
         ("GET", ["settings", "api"]) => Reply::json(&json!({"max_response_items": 50})),
         ("GET", ["user"] | ["users", "dev"]) => Reply::json(&user()),
-        ("GET", ["orgs", _] | ["users", _]) => Reply::json(&json!({"id": 2, "name": "infra", "username": "infra"})),
+        ("GET", ["orgs" | "users", _]) => Reply::json(&json!({"id": 2, "name": "infra", "username": "infra"})),
         ("GET", ["user", "orgs"]) => Reply::json(&json!([])),
         ("GET", ["user", "repos"]) if later_page => Reply::json(&json!([])),
         ("GET", ["user", "repos"]) => Reply::json(&json!([repository()])),
@@ -93,7 +93,6 @@ fn in_the_repository(request: &Request, path: &str, state: &mut State) -> Reply 
         ("GET", ["branches", branch]) if state.branches.contains(*branch) => {
             Reply::json(&json!({"name": branch, "commit": {"id": COMMIT, "url": "http://127.0.0.1/"}}))
         }
-        ("GET", ["branches", _]) => absent(),
         ("GET", ["contents", ".woodpecker"]) if !state.workflows.is_empty() => {
             let entry = |name: &String| json!({"name": name, "path": format!(".woodpecker/{name}"), "type": "file"});
             Reply::json(&state.workflows.keys().map(entry).collect())
@@ -101,10 +100,9 @@ fn in_the_repository(request: &Request, path: &str, state: &mut State) -> Reply 
         ("GET", ["raw", ".woodpecker", name]) if state.workflows.contains_key(*name) => {
             Reply::ok("text/plain", state.workflows[*name].as_str())
         }
-        ("GET", ["contents" | "raw", ..]) => absent(),
-        ("POST", ["hooks"]) => Reply::json(&json!({"id": 1})).but_status(201),
+        ("GET", ["branches" | "contents" | "raw", ..]) => absent(),
+        ("POST", ["hooks"] | ["statuses", _]) => Reply::json(&json!({"id": 1})).but_status(201),
         ("GET", ["hooks"]) => Reply::json(&json!([])),
-        ("POST", ["statuses", _]) => Reply::json(&json!({"id": 1})).but_status(201),
         _ => unknown(request, state),
     }
 }
