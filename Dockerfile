@@ -9,20 +9,21 @@ ARG SHELL_BASE=alpine:3.22
 FROM ${BUILDER} AS build
 WORKDIR /src
 
-# What the lock file names is a layer of its own: it changes less often than the sources.
-COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && touch src/lib.rs \
-    && cargo fetch --locked --target "$(uname -m)-unknown-linux-gnu"
-
+# The dependencies are a layer of their own, below an empty program: they change less often than the sources. Nothing
+# here needs BuildKit: act, and with it the runners of Gitea and Forgejo, builds an action's Dockerfile without.
 # `--target`, although it is the host: so the static C runtime is for the program and not for macros and build scripts.
-# `touch`: the cache outlives checkouts, and cargo would take a file that is older than the cache for one it has built.
+COPY Cargo.toml Cargo.lock ./
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
+    && cargo build --release --locked --target "$(uname -m)-unknown-linux-gnu"
+
+# `touch`: a checkout can be older than the empty program.
 COPY src src
-RUN --mount=type=cache,target=/src/target,sharing=locked \
-    target="$(uname -m)-unknown-linux-gnu" \
-    && find src -type f -exec touch {} + \
-    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" --bin pullproof \
-    && install -D "target/$target/release/pullproof" /image/pullproof \
+RUN target="$(uname -m)-unknown-linux-gnu" \
+    && touch src/lib.rs src/main.rs \
+    && cargo build --release --locked --target "$target" \
     && mkdir -p /image/etc/ssl/certs \
+    && cp "target/$target/release/pullproof" /image/ \
     && if [ -f /etc/ssl/certs/ca-certificates.crt ]; then \
          cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; \
        fi

@@ -23,10 +23,11 @@ e2e: ## Test among real components: the image in a Docker engine, a registry, Wo
 	scripts/e2e
 
 .PHONY: lint
-lint: ## Check the format, the lints and the documentation
+lint: ## Check the format, the lints, the documentation and the workflows
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+	scripts/lint-workflows
 
 .PHONY: fmt
 fmt: ## Format the code
