@@ -12,6 +12,14 @@ use crate::verdict::{Outcome, Verdict};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
+impl NodeId {
+    /// The place as a number, from 0 in the order of discovery.
+    #[must_use]
+    pub fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// How much a parent's owner cares about a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Care {
@@ -45,6 +53,8 @@ pub struct Node {
     pub media_type: Box<str>,
     /// The size in bytes that the parent promises, else the size that came.
     pub size: Option<u64>,
+    /// The platform of a manifest: what its index states, else what its config states.
+    pub platform: Option<Platform>,
     /// Who refers to it, in the order of discovery.
     pub parents: Vec<NodeId>,
     /// What it refers to, in its own order.
@@ -89,12 +99,12 @@ impl Graph {
     /// The node at `id`.
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
+        &self.nodes[id.place()]
     }
 
     /// The node at `id`, to write its outcome or its children.
     pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.nodes[id.0 as usize]
+        &mut self.nodes[id.place()]
     }
 
     /// Every node with its place, in the order of discovery.
@@ -127,12 +137,12 @@ impl Graph {
 
     /// Notes that `parent` refers to a child.
     pub fn connect(&mut self, parent: NodeId, edge: Edge) {
-        let child = &mut self.nodes[edge.to.0 as usize];
+        let child = &mut self.nodes[edge.to.place()];
         // A parent's references are added in one go, so looking at the last one is enough.
         if child.parents.last() != Some(&parent) {
             child.parents.push(parent);
         }
-        self.nodes[parent.0 as usize].children.push(edge);
+        self.nodes[parent.place()].children.push(edge);
     }
 
     /// Every node that can be reached from `root`, itself first, depth first in the image's own order, each once.
@@ -152,7 +162,7 @@ impl Graph {
         let mut order = Vec::new();
         let mut stack = vec![root];
         while let Some(id) = stack.pop() {
-            if std::mem::replace(&mut seen[id.0 as usize], true) {
+            if std::mem::replace(&mut seen[id.place()], true) {
                 continue;
             }
             order.push(id);

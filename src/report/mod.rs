@@ -1,5 +1,18 @@
 //! The result of a run, as data: every format is a function of it.
 
+pub mod counts;
+pub mod diagnosis;
+pub mod escape;
+#[cfg(test)]
+pub(crate) mod example;
+pub mod exit;
+pub mod headline;
+pub mod hint;
+pub mod human;
+pub mod hurt;
+pub mod judgement;
+pub mod text;
+
 use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Digest;

@@ -1,5 +1,23 @@
 //! What the user wants: every setting of the contract, read, checked against the others, and typed.
 
+mod arguments;
+mod auto_tag;
+mod ci;
+mod environment;
+mod error;
+mod files;
+mod help;
+mod load;
+mod logins;
+mod network;
+mod output;
+mod parse;
+mod raw;
+mod rebuild;
+mod suggest;
+pub mod table;
+mod wanted;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,6 +27,23 @@ use oci_spec::image::Digest;
 use url::Url;
 
 use crate::platform::Platform;
+
+pub use error::Error;
+pub use files::Files;
+pub use load::{Command, Environment, read};
+pub(crate) use parse::{digest as parse_digest, list as parse_list};
+use raw::Value;
+pub(crate) use raw::quoted;
+
+/// One of these words in any case, if it was given.
+fn words<'a>(value: Option<Value<'_>>, accepted: &[&'a str]) -> Result<Option<&'a str>, Error> {
+    let Some(value) = value else { return Ok(None) };
+    value
+        .read(&format!("one of {}", accepted.join(", ")), |text| {
+            accepted.iter().find(|word| word.eq_ignore_ascii_case(text)).copied()
+        })
+        .map(Some)
+}
 
 /// Every setting with its meaning; one part for each room that reads it.
 #[derive(Clone, Debug)]
@@ -268,6 +303,7 @@ impl Default for Patience {
 }
 
 /// Where the result goes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting or a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Output {
     /// `report`.

@@ -4,3 +4,4 @@
 mod rig;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;
+mod verify;

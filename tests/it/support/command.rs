@@ -194,6 +194,15 @@ impl Finished {
         self
     }
 
+    /// Fails, and shows everything, unless something was checked and all of it was found to be whole.
+    #[track_caller]
+    pub(crate) fn passes(self) -> Report {
+        let report = self.exits(0).report();
+        assert_eq!(report.result(), "passed");
+        assert!(report.count("ok") > 0, "it passed without a look: {:#}", report.0);
+        report
+    }
+
     /// The JSON report on standard output.
     #[track_caller]
     pub(crate) fn report(&self) -> Report {

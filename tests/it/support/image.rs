@@ -1,6 +1,6 @@
 //! Images in memory: content by digest, and the documents that refer to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -277,11 +277,17 @@ impl Image {
 
     /// Every digest that the image needs, by following its documents from the root: descriptors in `manifests`, `config`
     /// and `layers`, but not in `subject`.
-    pub(crate) fn reachable(&self) -> Vec<String> {
-        let mut found = Vec::new();
+    pub(crate) fn reachable(&self) -> BTreeSet<String> {
+        self.reachable_without(&[])
+    }
+
+    /// The same, as far as it can be known by somebody to whom these digests are lost: the lost ones themselves, but not
+    /// what only they refer to.
+    pub(crate) fn reachable_without(&self, lost: &[&str]) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
         let mut next = vec![self.root().to_owned()];
         while let Some(digest) = next.pop() {
-            if found.contains(&digest) {
+            if !found.insert(digest.clone()) || lost.contains(&digest.as_str()) {
                 continue;
             }
             if let Some(content) = self.contents.get(&digest).filter(|content| content.manifest) {
@@ -290,7 +296,6 @@ impl Image {
                 let descriptors = lists.into_iter().flatten().chain([document["config"].clone()]);
                 next.extend(descriptors.filter_map(|child| Some(child["digest"].as_str()?.to_owned())));
             }
-            found.push(digest);
         }
         found
     }

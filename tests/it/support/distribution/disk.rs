@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Distribution;
 
-/// How the bytes under a digest go wrong.
+/// How what is stored under a digest goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Damage {
     /// The file is there, and empty.
@@ -16,16 +16,18 @@ pub(crate) enum Damage {
     Flipped,
     /// The file is gone.
     Deleted,
+    /// The file is there, and nothing says that the repository has it.
+    Unlinked,
 }
 
 impl Damage {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Emptied, Self::Truncated, Self::Flipped, Self::Deleted];
+    pub(crate) const ALL: [Self; 5] = [Self::Emptied, Self::Truncated, Self::Flipped, Self::Deleted, Self::Unlinked];
 }
 
 impl Distribution {
-    /// Damages the bytes under a digest, for every repository.
-    pub(crate) fn damage(&self, digest: &str, damage: Damage) -> &Self {
+    /// Damages a blob or a manifest of a repository; except for a link, of every repository that has it.
+    pub(crate) fn damage(&self, name: &str, digest: &str, damage: Damage) -> &Self {
         let path = self.data(digest);
         let done = match damage {
             Damage::Emptied => fs::write(&path, ""),
@@ -36,24 +38,23 @@ impl Distribution {
                 bytes[middle] ^= 1;
                 fs::write(&path, bytes)
             }),
+            Damage::Unlinked => {
+                // A manifest's revision, or a blob's membership; never both.
+                let links = ["_manifests/revisions", "_layers"].map(|kind| self.repository(name).join(kind));
+                let link =
+                    links.map(|links| links.join(digest.replace(':', "/"))).into_iter().find(|path| path.exists());
+                fs::remove_dir_all(link.unwrap_or_else(|| panic!("{name} has no {digest}")))
+            }
         };
         done.unwrap_or_else(|error| panic!("{damage:?} {}: {error}", path.display()));
         self
     }
 
-    /// Removes what says that a repository has a blob; the bytes stay.
-    pub(crate) fn unlink_layer(&self, name: &str, digest: &str) -> &Self {
-        self.remove(&self.repository(name).join("_layers").join(digest.replace(':', "/")))
-    }
-
-    /// Removes what says that a repository has a manifest; the bytes stay.
-    pub(crate) fn unlink_revision(&self, name: &str, digest: &str) -> &Self {
-        self.remove(&self.repository(name).join("_manifests/revisions").join(digest.replace(':', "/")))
-    }
-
     /// Removes a tag; what it pointed to stays.
     pub(crate) fn unlink_tag(&self, name: &str, tag: &str) -> &Self {
-        self.remove(&self.repository(name).join("_manifests/tags").join(tag))
+        let directory = self.repository(name).join("_manifests/tags").join(tag);
+        fs::remove_dir_all(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        self
     }
 
     /// Where the bytes of a digest are.
@@ -68,10 +69,5 @@ impl Distribution {
 
     fn root(&self) -> PathBuf {
         self.directory.path().join("storage/docker/registry/v2")
-    }
-
-    fn remove(&self, directory: &PathBuf) -> &Self {
-        fs::remove_dir_all(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
-        self
     }
 }

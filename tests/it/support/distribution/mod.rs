@@ -19,6 +19,7 @@ use super::recipe::Recipe;
 use super::scratch::Scratch;
 
 pub(crate) use configuration::{PASSWORD, USERNAME};
+pub(crate) use disk::Damage;
 
 /// How it lets people in.
 pub(crate) enum Form {

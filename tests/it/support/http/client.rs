@@ -18,8 +18,10 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Names as they came, and values.
     pub(crate) headers: Vec<(String, String)>,
-    /// The whole body.
+    /// The body, as far as it came.
     pub(crate) body: Vec<u8>,
+    /// Whether the connection ended before the body did.
+    pub(crate) cut: bool,
 }
 
 impl Answer {
@@ -37,7 +39,7 @@ impl Answer {
 /// Asks over plain TCP.
 ///
 /// # Errors
-/// When the connection cannot be made, or breaks before the answer's end.
+/// When the connection cannot be made, or breaks before the body.
 pub(crate) fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
     send(None, method, url, headers, body)
 }
@@ -94,6 +96,7 @@ fn send(
     let head = read_head(&mut wire)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let status = head.line.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("no status in {:?}", head.line)))?;
-    let body = if method == "HEAD" { Vec::new() } else { head.read_body(&mut wire, true)? };
-    Ok(Answer { status, headers: head.headers, body })
+    let mut body = Vec::new();
+    let cut = method != "HEAD" && head.read_body(&mut wire, true, &mut body).is_err();
+    Ok(Answer { status, headers: head.headers, body, cut })
 }

@@ -140,7 +140,8 @@ fn serve(stream: &TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
         let target = words.next().unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, query) = (path.to_owned(), query.to_owned());
-        let body = head.read_body(&mut wire, false)?;
+        let mut body = Vec::new();
+        head.read_body(&mut wire, false, &mut body)?;
         let request = Request { method, path, query, headers: head.headers, body, connection: number };
         shared.requests.lock().expect("no handler panics").push(request.clone());
         shared.peak.fetch_max(shared.busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);

@@ -46,27 +46,31 @@ impl Head {
     /// Reads the body that follows; `to_the_end` when a body without a length ends with the connection.
     ///
     /// # Errors
-    /// When the connection breaks, or ends before the stated length.
-    pub(super) fn read_body(&self, stream: &mut BufReader<Box<dyn Wire>>, to_the_end: bool) -> io::Result<Vec<u8>> {
-        let mut body = Vec::new();
+    /// When the connection breaks, or ends before the stated length; `body` then has what came before.
+    pub(super) fn read_body(
+        &self,
+        stream: &mut BufReader<Box<dyn Wire>>,
+        to_the_end: bool,
+        body: &mut Vec<u8>,
+    ) -> io::Result<()> {
         if self.header("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             loop {
                 let mut size = String::new();
                 stream.read_line(&mut size)?;
                 let size = size.trim().split(';').next().and_then(|size| u64::from_str_radix(size, 16).ok());
                 let size = size.ok_or(io::ErrorKind::InvalidData)?;
-                exactly(stream, size, &mut body)?;
+                exactly(stream, size, body)?;
                 stream.read_line(&mut String::new())?;
                 if size == 0 {
-                    return Ok(body);
+                    return Ok(());
                 }
             }
         } else if let Some(length) = self.header("Content-Length") {
-            exactly(stream, length.parse().map_err(|_| io::ErrorKind::InvalidData)?, &mut body)?;
+            exactly(stream, length.parse().map_err(|_| io::ErrorKind::InvalidData)?, body)?;
         } else if to_the_end {
-            stream.read_to_end(&mut body)?;
+            stream.read_to_end(body)?;
         }
-        Ok(body)
+        Ok(())
     }
 }
 

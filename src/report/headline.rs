@@ -1,0 +1,99 @@
+//! The one line that says it all.
+
+use super::exit::{Conclusion, Exit};
+use super::human::{self, count};
+use super::judgement::Judgement;
+
+/// The verdict on a whole run: short, without doubt, and with the exit code.
+#[must_use]
+pub fn headline(judgement: &Judgement<'_>) -> String {
+    let code = judgement.exit.code();
+    let forgiven = judgement.cause() != judgement.exit;
+    let because = if forgiven { " because of `fail_on: never`" } else { "" };
+    format!("{}: {}, exit code {code}{because}", word(judgement), fact(judgement))
+}
+
+/// The verdict in one word.
+#[must_use]
+pub fn word(judgement: &Judgement<'_>) -> &'static str {
+    match (judgement.conclusion(), judgement.cause()) {
+        (_, Exit::Interrupted | Exit::Terminated) => "INTERRUPTED",
+        (Conclusion::Skipped, _) => "SKIPPED",
+        (Conclusion::Passed, _) => "PASSED",
+        (Conclusion::Failed, _) => "FAILED",
+        (Conclusion::Error, Exit::Denied) => "REFUSED",
+        (Conclusion::Error, Exit::Unknown) => "UNDECIDED",
+        (Conclusion::Error, _) => "ERROR",
+    }
+}
+
+fn fact(judgement: &Judgement<'_>) -> String {
+    let counts = &judgement.counts;
+    let all = count(counts.images, "image");
+    let broken = tally(judgement, Exit::Broken);
+    let digests = count(counts.checked, "digest");
+    match judgement.cause() {
+        Exit::Interrupted | Exit::Terminated if broken > 0 => format!("until then {}", failures(judgement)),
+        Exit::Interrupted | Exit::Terminated => {
+            format!("{} of at least {} digests checked, nothing broken so far", counts.checked, counts.nodes)
+        }
+        _ if judgement.report.skipped => "dry run, nothing was pushed and nothing was checked".to_owned(),
+        Exit::RebuildNotStarted => format!("the rebuild was not started{}", after(judgement, broken)),
+        Exit::RebuildFailed => format!("the rebuild ran and failed{}", after(judgement, broken)),
+        Exit::RebuildRunning => {
+            format!("the rebuild was still running when `wait_timeout` was over{}", after(judgement, broken))
+        }
+        Exit::Bug => "pullproof itself failed, please report it".to_owned(),
+        Exit::Verified if counts.images == 0 => "the rebuild succeeded".to_owned(),
+        Exit::Verified => format!("{all}, {digests} checked in {}", human::duration(judgement.report.duration)),
+        Exit::Configuration if counts.images == 0 => "there is no image to check".to_owned(),
+        Exit::Configuration if broken == 0 => {
+            format!("{} of {all} had nothing to check, and that is never a pass", tally(judgement, Exit::Configuration))
+        }
+        Exit::Broken | Exit::Configuration => failures(judgement),
+        Exit::Denied => format!("access to {} of {all} was refused", tally(judgement, Exit::Denied)),
+        Exit::Unknown if judgement.report.stopped.is_some() => {
+            format!("stopped at `timeout`, {} of at least {} digests checked", counts.checked, counts.nodes)
+        }
+        Exit::Unknown => format!(
+            "{} of {all} could not be checked, {} undecided",
+            tally(judgement, Exit::Unknown),
+            count(counts.undecided, "digest")
+        ),
+    }
+}
+
+/// How many images come to this end.
+fn tally(judgement: &Judgement<'_>, exit: Exit) -> usize {
+    judgement.images().filter(|(image, _)| judgement.image_exit(*image) == exit).count()
+}
+
+fn after(judgement: &Judgement<'_>, broken: usize) -> String {
+    if broken == 0 { String::new() } else { format!("; {}", failures(judgement)) }
+}
+
+/// `2 of 3 images cannot be pulled (5 broken digests)`.
+fn failures(judgement: &Judgement<'_>) -> String {
+    let all = count(judgement.counts.images, "image");
+    let failed = || judgement.images().filter(|(image, _)| judgement.image_exit(*image) == Exit::Broken);
+    let stuck = failed().filter(|(image, _)| judgement.root(*image).cannot_be_pulled()).count();
+    let other = failed().count() - stuck;
+    let findings: usize = judgement.report.images.iter().map(|image| image.findings.len()).sum();
+    let digests = judgement.counts.failures - findings;
+    let mut facts = Vec::new();
+    if stuck > 0 {
+        facts.push(format!("{stuck} of {all} cannot be pulled"));
+    }
+    if other > 0 {
+        let be = if other == 1 { "is" } else { "are" };
+        facts.push(format!("{other} of {all} {be} not as expected"));
+    }
+    let mut reasons = Vec::new();
+    if digests > 0 {
+        reasons.push(count(digests, "broken digest"));
+    }
+    if findings > 0 {
+        reasons.push(count(findings, "finding"));
+    }
+    format!("{} ({})", facts.join(", "), reasons.join(", "))
+}

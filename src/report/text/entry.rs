@@ -1,0 +1,81 @@
+//! The words for one digest.
+
+use super::super::escape;
+use super::super::human;
+use super::super::judgement::{Judgement, Root, Trouble};
+use super::paint::Paint;
+use crate::graph::{Node, NodeId};
+use crate::platform::Platform;
+use crate::verdict::{Outcome, Verdict};
+
+/// How many hexadecimal digits of a digest that is fine are shown.
+const SHORT: usize = 12;
+
+/// The sign in front of a line, and its colour.
+pub(super) fn mark(trouble: Trouble, verdict: Verdict) -> (&'static str, Paint) {
+    match trouble {
+        Trouble::Broken => ("✗", Paint::Bad),
+        Trouble::Undecided => ("?", Paint::Doubt),
+        Trouble::Warned => ("!", Paint::Doubt),
+        Trouble::None if verdict == Verdict::Skipped => ("-", Paint::Plain),
+        Trouble::None => ("✓", Paint::Plain),
+    }
+}
+
+/// `linux/amd64`, `attestation`, `linux/arm64 index`: a platform says more than the word manifest.
+pub(super) fn label(node: &Node, platform: Option<&Platform>) -> String {
+    use crate::image::Kind;
+    match (node.kind, platform.filter(|platform| !platform.is_unknown())) {
+        (Kind::Manifest, Some(platform)) => escape::line(&platform.to_string()),
+        (kind, Some(platform)) => format!("{} {}", escape::line(&platform.to_string()), kind.as_str()),
+        (kind, None) => kind.as_str().to_owned(),
+    }
+}
+
+/// The whole digest, or what stands in its place.
+pub(super) fn full(node: &Node) -> String {
+    match (&node.digest, &node.written) {
+        (Some(digest), _) => escape::line(digest.as_ref()),
+        (None, Some(written)) => format!("\"{}\"", escape::line(written)),
+        (None, None) => "without a digest".to_owned(),
+    }
+}
+
+/// The digest, as short as people tell digests apart.
+pub(super) fn short(node: &Node) -> String {
+    match &node.digest {
+        Some(digest) => {
+            let hash = digest.digest();
+            let end = hash.char_indices().nth(SHORT).map_or(hash.len(), |(end, _)| end);
+            escape::line(&format!("{}:{}", digest.algorithm(), &hash[..end]))
+        }
+        None => full(node),
+    }
+}
+
+/// `missing: expected 12 bytes, nothing came`.
+pub(super) fn verdict(outcome: &Outcome) -> String {
+    let word = outcome.verdict.as_str();
+    if outcome.detail.is_empty() { word.to_owned() } else { format!("{word}: {}", escape::line(&outcome.detail)) }
+}
+
+/// `linux/arm64 cannot be pulled; status 404, 5 attempts in 15.1 s`.
+pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId) -> String {
+    let outcome = &judgement.report.graphs[root.graph].node(id).outcome;
+    let mut facts = Vec::new();
+    if let Some(hurt) = root.hurt.get(&id) {
+        facts.push(hurt.sentence(judgement.is_broken(root.graph, id)));
+    }
+    let mut effort = Vec::new();
+    if let Some(status) = outcome.status {
+        effort.push(format!("status {status}"));
+    }
+    if outcome.attempts > 0 {
+        let attempts = human::count(outcome.attempts as usize, "attempt");
+        effort.push(format!("{attempts} in {}", human::duration(outcome.duration)));
+    }
+    if !effort.is_empty() {
+        facts.push(effort.join(", "));
+    }
+    facts.join("; ")
+}

@@ -1,0 +1,386 @@
+//! The report for people: what was asked, what is there, what is not and who is hurt, and the verdict last.
+
+mod entry;
+mod paint;
+mod tree;
+
+use std::io::{self, Write};
+
+pub use self::paint::{Paint, Style};
+use self::tree::Tree;
+use super::exit::Conclusion;
+use super::headline;
+use super::human::{self, count};
+use super::judgement::Judgement;
+use super::{FindingKind, Image, escape};
+
+/// How one part of the text is folded away: not at all, or as GitHub's runner does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Groups {
+    /// Everything is in view.
+    None,
+    /// Each image between `::group::` and `::endgroup::`.
+    Commands,
+}
+
+/// Writes the report as text; the verdict is the last line.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    write_before(judgement, style, Groups::None, out)?;
+    write_body(judgement, style, Groups::None, out)?;
+    write_end(judgement, style, out)
+}
+
+/// The verification before the rebuild, whole, and the pipeline that ran between the two.
+pub(super) fn write_before(
+    judgement: &Judgement<'_>,
+    style: Style,
+    groups: Groups,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if let Some(before) = &judgement.report.before {
+        let before = Judgement::of(before);
+        writeln!(out, "before the rebuild:")?;
+        write_body(&before, style, groups, out)?;
+        write_end(&before, style, out)?;
+        writeln!(out)?;
+    }
+    if let Some(pipeline) = &judgement.report.pipeline {
+        let (status, url) = (escape::line(&pipeline.status), escape::line(&pipeline.url));
+        writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Header and images.
+pub(super) fn write_body(
+    judgement: &Judgement<'_>,
+    style: Style,
+    groups: Groups,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let report = judgement.report;
+    writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), report.depth.as_str())?;
+    for image in &report.images {
+        writeln!(out, "  {}", escape::line(&image.reference.to_string()))?;
+    }
+    let mut tree = Tree::new(judgement, style);
+    for (place, image) in judgement.images() {
+        let title = title(judgement, place, image);
+        match groups {
+            Groups::None => writeln!(out, "\n{}", style.paint(paint_of(judgement.image_conclusion(place)), &title))?,
+            Groups::Commands => writeln!(out, "::group::{}", escape::command_message(&title))?,
+        }
+        for finding in &image.findings {
+            let line = format!("✗ {}: {}", finding.kind.as_str(), escape::line(&finding.detail));
+            writeln!(out, "  {}", style.paint(Paint::Bad, &line))?;
+        }
+        match judgement.twin(place) {
+            _ if report.skipped => {}
+            Some(twin) => {
+                writeln!(out, "  same digest as {}", escape::line(&report.images[twin].reference.to_string()))?;
+            }
+            None => tree.write(place, out)?,
+        }
+        if groups == Groups::Commands {
+            writeln!(out, "::endgroup::")?;
+        }
+    }
+    writeln!(out)
+}
+
+/// Counts, hints and the verdict.
+pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    write_counts(judgement, out)?;
+    for hint in &judgement.hints {
+        writeln!(out, "{} {hint}", style.paint(Paint::Doubt, "hint:"))?;
+    }
+    let verdict = format!("pullproof: {}", headline::headline(judgement));
+    writeln!(out, "{}", style.paint(paint_of(judgement.conclusion()), &verdict))
+}
+
+fn title(judgement: &Judgement<'_>, place: usize, image: &Image) -> String {
+    let reference = escape::line(&image.reference.to_string());
+    format!("{reference}: {}", judgement.image_conclusion(place).as_str())
+}
+
+fn paint_of(conclusion: Conclusion) -> Paint {
+    match conclusion {
+        Conclusion::Passed => Paint::Good,
+        Conclusion::Failed => Paint::Bad,
+        Conclusion::Error | Conclusion::Skipped => Paint::Doubt,
+    }
+}
+
+fn write_counts(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let counts = &judgement.counts;
+    let results = [Conclusion::Passed, Conclusion::Failed, Conclusion::Error, Conclusion::Skipped].map(|conclusion| {
+        let number = judgement.images().filter(|(image, _)| judgement.image_conclusion(*image) == conclusion).count();
+        (number, conclusion.as_str())
+    });
+    let states =
+        [(counts.ok, "ok"), (counts.broken, "broken"), (counts.undecided, "undecided"), (counts.skipped, "skipped")];
+    writeln!(out, "{:<10}{:>6}{}", "images", counts.images, parts(&results))?;
+    writeln!(out, "{:<10}{:>6}{}", "digests", counts.nodes, parts(&states))?;
+    writeln!(
+        out,
+        "{:<10}{:>6}: {} in {}",
+        "requests",
+        counts.requests,
+        human::bytes(counts.bytes),
+        human::duration(judgement.report.duration)
+    )
+}
+
+fn parts(numbers: &[(usize, &str)]) -> String {
+    let parts: Vec<String> =
+        numbers.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+}
+
+/// `config, 12 layers, 214 MB`.
+fn content(configs: usize, layers: usize, bytes: u64) -> String {
+    let mut parts = Vec::new();
+    match configs {
+        0 => {}
+        1 => parts.push("config".to_owned()),
+        more => parts.push(count(more, "config")),
+    }
+    if layers > 0 {
+        parts.push(count(layers, "layer"));
+    }
+    parts.push(human::bytes(bytes));
+    parts.join(", ")
+}
+
+impl FindingKind {
+    /// The word for it in the JSON report and in text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongDigest => "wrong_digest",
+            Self::TagsDiffer => "tags_differ",
+            Self::PlatformMissing => "platform_missing",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::report::example::{attestation, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::{Finding, Pipeline, Report, Stop};
+    use crate::verdict::Verdict;
+
+    fn written(report: &Report, style: Style) -> String {
+        let mut out = Vec::new();
+        write(&Judgement::of(report), style, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn text(report: &Report) -> String {
+        written(report, Style::default())
+    }
+
+    fn last_line(report: &Report) -> String {
+        text(report).lines().last().unwrap().to_owned()
+    }
+
+    #[test]
+    fn whole_images_are_told_in_few_lines() {
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(layer(0x22)).with(layer(0x23)))
+            .with(manifest(0x30, "linux/arm64").with(layer(0x32)))
+            .with(attestation(0x40).with(layer(0x42)));
+        let expected = "\
+pullproof 0.1.0, depth tail
+  registry.example/app:1
+  registry.example/app:latest
+
+registry.example/app:1: passed
+  ✓ index sha256:1010101010101010101010101010101010101010101010101010101010101010 ok: 2 manifests, 1 attestation
+    ✓ linux/amd64 sha256:202020202020 ok: config, 2 layers, 20 MB
+    ✓ linux/arm64 sha256:303030303030 ok: config, 1 layer, 10 MB
+    ✓ attestation sha256:404040404040 ok: 1 layer, 10 MB
+
+registry.example/app:latest: passed
+  same digest as registry.example/app:1
+
+images         2: 2 passed
+digests       10: 10 ok
+requests      12: 48.2 kB in 2.1 s
+pullproof: PASSED: 2 images, 10 digests checked in 2.1 s, exit code 0
+";
+        let images = [("registry.example/app:1", image.clone()), ("registry.example/app:latest", image)];
+        assert_eq!(text(&report(&images)), expected);
+    }
+
+    #[test]
+    fn every_broken_digest_is_told_once_in_full_with_who_is_hurt() {
+        let shared = || layer(0x55).found(Verdict::Truncated, 206, "expected 10000000 bytes, the last did not come");
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(shared()).with(layer(0x22)))
+            .with(manifest(0x30, "linux/arm64").with(shared()).with(layer(0x32).missing()))
+            .with(attestation(0x40).missing().minor());
+        let expected = "\
+pullproof 0.1.0, depth tail
+  registry.example/app:1
+  registry.example/app:2
+
+registry.example/app:1: failed
+  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 ok: 2 manifests, 1 attestation; 3 not whole
+    ✗ linux/amd64 sha256:202020202020 ok: config, 1 layer, 10 MB; 1 not ok
+      ✗ layer sha256:5555555555555555555555555555555555555555555555555555555555555555 truncated: expected 10000000 bytes, the last did not come
+          no platform can be pulled; status 206, 1 attempt in 20 ms
+    ✗ linux/arm64 sha256:303030303030 ok: config, 1 kB; 2 not ok
+      ✗ layer sha256:555555555555 truncated (as above)
+      ✗ layer sha256:3232323232323232323232323232323232323232323232323232323232323232 missing: expected it to be there, got 404
+          linux/arm64 cannot be pulled; status 404, 5 attempts in 15.1 s
+    ! attestation sha256:4040404040404040404040404040404040404040404040404040404040404040 missing: expected it to be there, got 404
+        provenance only; status 404, 5 attempts in 15.1 s
+
+registry.example/app:2: failed
+  ✗ manifest sha256:6060606060606060606060606060606060606060606060606060606060606060 ok: config, 1 kB; 1 not ok
+    ✗ layer sha256:555555555555 truncated (as above)
+        the image cannot be pulled; status 206, 1 attempt in 20 ms
+
+images         2: 2 failed
+digests       11: 8 ok, 3 broken
+requests      12: 48.2 kB in 2.1 s
+";
+        let text =
+            text(&report(&[("registry.example/app:1", image), ("registry.example/app:2", plain(0x60).with(shared()))]));
+        let (body, end) = text.split_at(text.find("hint:").unwrap());
+        assert_eq!(body, expected);
+        assert_eq!(end.lines().filter(|line| line.starts_with("hint: ")).count(), 3);
+        assert_eq!(
+            end.lines().last(),
+            Some("pullproof: FAILED: 2 of 2 images cannot be pulled (2 broken digests), exit code 1")
+        );
+    }
+
+    #[test]
+    fn the_last_line_is_the_verdict_for_every_end() {
+        let whole = || ("app:1", plain(0x20).with(layer(0x22)));
+        let lost = || ("app:2", plain(0x30).with(layer(0x32).missing()));
+        let mut interrupted = report(&[whole(), ("app:3", plain(0x40).with(layer(0x42).not_checked()))]);
+        interrupted.stopped = Some(Stop::Interrupt);
+        let mut late = report(&[whole()]);
+        late.stopped = Some(Stop::Timeout);
+        let mut terminated = report(&[lost()]);
+        terminated.stopped = Some(Stop::Terminate);
+        let mut forgiving = report(&[lost()]);
+        forgiving.never_fail = true;
+        let mut dry = report(&[("app:1", nothing().not_checked())]);
+        dry.skipped = true;
+        let mut other = report(&[whole(), lost()]);
+        other.images[0].findings.push(Finding { kind: FindingKind::WrongDigest, detail: "expected a, got b".into() });
+        for (report, expected) in [
+            (report(&[whole(), lost()]), "FAILED: 1 of 2 images cannot be pulled (1 broken digest), exit code 1"),
+            (
+                other,
+                "FAILED: 1 of 2 images cannot be pulled, 1 of 2 images is not as expected (1 broken digest, 1 finding), \
+                 exit code 1",
+            ),
+            (report(&[("app:1", nothing().denied())]), "REFUSED: access to 1 of 1 image was refused, exit code 3"),
+            (
+                report(&[whole(), ("app:3", nothing().unreachable("timed out"))]),
+                "UNDECIDED: 1 of 2 images could not be checked, 1 digest undecided, exit code 4",
+            ),
+            (late, "UNDECIDED: stopped at `timeout`, 3 of at least 3 digests checked, exit code 4"),
+            (interrupted, "INTERRUPTED: 5 of at least 6 digests checked, nothing broken so far, exit code 130"),
+            (terminated, "INTERRUPTED: until then 1 of 1 image cannot be pulled (1 broken digest), exit code 143"),
+            (
+                forgiving,
+                "FAILED: 1 of 1 image cannot be pulled (1 broken digest), exit code 0 because of `fail_on: never`",
+            ),
+            (dry, "SKIPPED: dry run, nothing was pushed and nothing was checked, exit code 0"),
+            (report(&[]), "ERROR: there is no image to check, exit code 2"),
+            (
+                report(&[("app:1", index(0x10))]),
+                "ERROR: 1 of 1 image had nothing to check, and that is never a pass, exit code 2",
+            ),
+        ] {
+            assert_eq!(last_line(&report), format!("pullproof: {expected}"));
+        }
+    }
+
+    #[test]
+    fn verbose_names_every_digest() {
+        let image = report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22))))]);
+        let text = written(&image, Style { verbose: true, ..Style::default() });
+        for name in [0x10, 0x20, 0x21, 0x22] {
+            assert!(text.contains(digest(name).as_ref()), "{name:02x} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn more_than_fifty_whole_manifests_are_folded_and_a_broken_one_is_not() {
+        let manifests = |number: u8| {
+            (0..number).fold(index(1), |index, place| index.with(manifest(2 + 2 * place, &format!("linux/a{place}"))))
+        };
+        let fifty = text(&report(&[("app:1", manifests(50))]));
+        assert!(!fifty.contains("whole manifests"), "{fifty}");
+        assert!(fifty.contains("linux/a49"));
+        let lost = manifest(0xe0, "linux/lost").with(layer(0xe2).missing());
+        let text = text(&report(&[("app:1", manifests(51).with(lost))]));
+        assert!(text.contains("✓ 51 whole manifests\n"), "{text}");
+        assert!(!text.contains("linux/a1 "), "{text}");
+        assert!(text.contains("linux/lost cannot be pulled"), "{text}");
+    }
+
+    #[test]
+    fn a_rebuild_shows_both_verifications_and_the_second_is_last() {
+        let mut after = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
+        after.before = Some(Box::new(report(&[("app:1", plain(0x30).with(layer(0x32).missing()))])));
+        after.pipeline =
+            Some(Pipeline { number: 7, url: "https://ci.example/repos/1/pipeline/7".into(), status: "success".into() });
+        let text = text(&after);
+        let places =
+            ["before the rebuild:", "FAILED: 1 of 1", "pipeline 7: success, https://ci.example", "PASSED: 1 image"]
+                .map(|part| text.find(part).unwrap_or_else(|| panic!("{part} is not in\n{text}")));
+        assert!(places.is_sorted(), "{text}");
+        assert!(text.ends_with("exit code 0\n"));
+    }
+
+    #[test]
+    fn an_index_that_lists_a_manifest_twice_tells_of_it_once() {
+        let mut report =
+            report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())))]);
+        let graph: &mut Graph = &mut report.graphs[0];
+        let root = report.images[0].root;
+        let twice = graph.node(root).children[0].clone();
+        graph.connect(root, twice);
+        let text = text(&report);
+        assert_eq!(text.matches(digest(0x22).as_ref()).count(), 1, "{text}");
+        assert!(text.contains("1 not ok (as above)\n"), "{text}");
+        assert!(text.contains("(1 broken digest)"), "{text}");
+    }
+
+    #[test]
+    fn colours_are_only_there_when_wanted() {
+        let image = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
+        assert!(!text(&image).contains('\u{1b}'));
+        let text = written(&image, Style { colour: true, ..Style::default() });
+        assert!(text.ends_with("exit code 1\u{1b}[0m\n"), "{text}");
+    }
+
+    #[test]
+    fn findings_stand_below_their_image() {
+        let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
+        let detail = "expected linux/arm64, the index has linux/amd64".to_owned();
+        report.images[0].findings.push(Finding { kind: FindingKind::PlatformMissing, detail });
+        let text = text(&report);
+        assert!(
+            text.contains(
+                "library/app:1: failed\n  ✗ platform_missing: expected linux/arm64, the index has linux/amd64\n"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("FAILED: 1 of 1 image is not as expected (1 finding), exit code 1\n"), "{text}");
+    }
+}

@@ -1,0 +1,181 @@
+//! One image as a tree in its own order: whole parts folded, everything else in full.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use super::super::human::{self, count};
+use super::super::judgement::{Judgement, Root, Trouble};
+use super::content;
+use super::entry;
+use super::paint::{Paint, Style};
+use crate::graph::{Care, Edge, Graph, NodeId};
+use crate::image::Kind;
+use crate::verdict::Verdict;
+
+/// An index with more whole manifests than this says how many there are.
+const MANIFESTS: usize = 50;
+
+/// Writes the trees of one report; what two images share is described once.
+pub(super) struct Tree<'j, 'a> {
+    judgement: &'j Judgement<'a>,
+    style: Style,
+    told: HashMap<(usize, NodeId), NodeId>,
+}
+
+/// What stays the same within one tree.
+struct Place<'j, 'a> {
+    root: &'j Root<'a>,
+    graph: &'a Graph,
+    troubles: HashMap<NodeId, Trouble>,
+}
+
+impl<'j, 'a> Tree<'j, 'a> {
+    pub(super) fn new(judgement: &'j Judgement<'a>, style: Style) -> Self {
+        Self { judgement, style, told: HashMap::new() }
+    }
+
+    /// Writes the tree of the image at this place.
+    pub(super) fn write(&mut self, image: usize, out: &mut dyn Write) -> io::Result<()> {
+        let root = self.judgement.root(image);
+        let graph = &self.judgement.report.graphs[root.graph];
+        let mut place = Place { root, graph, troubles: HashMap::new() };
+        self.assess(&mut place, root.node);
+        let edge = Edge { to: root.node, platform: None, care: Care::Check };
+        self.manifest(&place, &edge, 1, out)
+    }
+
+    /// Notes the gravest trouble at or below every node; each node once, so that a cycle ends too.
+    fn assess(&self, place: &mut Place<'_, '_>, id: NodeId) -> Trouble {
+        if let Some(known) = place.troubles.get(&id) {
+            return *known;
+        }
+        let own = match place.graph.node(id).outcome.verdict {
+            _ if self.judgement.is_broken(place.root.graph, id) => Trouble::Broken,
+            verdict if verdict.is_undecided() => Trouble::Undecided,
+            _ => Trouble::None,
+        };
+        place.troubles.insert(id, own);
+        let mut worst = own;
+        for edge in &place.graph.node(id).children {
+            let below = self.assess(place, edge.to);
+            worst = worst.max(seen_along(edge, below));
+        }
+        place.troubles.insert(id, worst);
+        worst
+    }
+
+    fn manifest(&mut self, place: &Place<'_, 'a>, edge: &Edge, depth: usize, out: &mut dyn Write) -> io::Result<()> {
+        let node = place.graph.node(edge.to);
+        if node.outcome.verdict != Verdict::Ok {
+            return self.fault(place, edge, depth, out);
+        }
+        let trouble = seen_along(edge, place.troubles[&edge.to]);
+        let at_root = edge.to == place.root.node;
+        let digest = if at_root || self.style.verbose { entry::full(node) } else { entry::short(node) };
+        let summary = summary(place, edge.to);
+        let colon = if summary.is_empty() { "" } else { ": " };
+        let label = entry::label(node, edge.platform.as_ref());
+        let again = self.told.insert((place.root.graph, edge.to), place.root.node).is_some();
+        let above = if again { " (as above)" } else { "" };
+        self.line(depth, trouble, Verdict::Ok, &format!("{label} {digest} ok{colon}{summary}{above}"), out)?;
+        if again { Ok(()) } else { self.children(place, edge.to, depth + 1, out) }
+    }
+
+    fn children(&mut self, place: &Place<'_, 'a>, id: NodeId, depth: usize, out: &mut dyn Write) -> io::Result<()> {
+        let children = &place.graph.node(id).children;
+        let is_whole =
+            |edge: &&Edge| place.graph.node(edge.to).kind.is_manifest() && place.troubles[&edge.to] == Trouble::None;
+        let whole = children.iter().filter(is_whole).count();
+        let fold = whole > MANIFESTS && !self.style.verbose;
+        if fold {
+            self.line(depth, Trouble::None, Verdict::Ok, &format!("{whole} whole manifests"), out)?;
+        }
+        for edge in children.iter().filter(|edge| !fold || !is_whole(edge)) {
+            let child = place.graph.node(edge.to);
+            if child.kind.is_manifest() {
+                self.manifest(place, edge, depth, out)?;
+            } else if child.outcome.verdict != Verdict::Ok {
+                self.fault(place, edge, depth, out)?;
+            } else if self.style.verbose {
+                let size = child.size.map(|size| format!(", {}", human::bytes(size))).unwrap_or_default();
+                let line = format!("{} {} ok{size}", child.kind.as_str(), entry::full(child));
+                self.line(depth, Trouble::None, Verdict::Ok, &line, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A digest that is not ok: in full, or where it was told in full already, short.
+    fn fault(&mut self, place: &Place<'_, 'a>, edge: &Edge, depth: usize, out: &mut dyn Write) -> io::Result<()> {
+        let node = place.graph.node(edge.to);
+        let trouble = seen_along(edge, place.troubles[&edge.to]);
+        let label = entry::label(node, edge.platform.as_ref());
+        let verdict = node.outcome.verdict;
+        let told_in = self.told.insert((place.root.graph, edge.to), place.root.node);
+        if told_in.is_some() {
+            let line = format!("{label} {} {} (as above)", entry::short(node), verdict.as_str());
+            self.line(depth, trouble, verdict, &line, out)?;
+        } else {
+            let line = format!("{label} {} {}", entry::full(node), entry::verdict(&node.outcome));
+            self.line(depth, trouble, verdict, &line, out)?;
+        }
+        let asked = !matches!(verdict, Verdict::NotChecked | Verdict::Skipped);
+        if asked && told_in != Some(place.root.node) {
+            let consequence = entry::consequence(self.judgement, place.root, edge.to);
+            writeln!(out, "{:indent$}{consequence}", "", indent = 2 * depth + 4)?;
+        }
+        Ok(())
+    }
+
+    fn line(
+        &self,
+        depth: usize,
+        trouble: Trouble,
+        verdict: Verdict,
+        text: &str,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let (mark, paint) = entry::mark(trouble, verdict);
+        let paint = if verdict == Verdict::Ok && trouble != Trouble::None { Paint::Doubt } else { paint };
+        writeln!(out, "{:indent$}{}", "", self.style.paint(paint, &format!("{mark} {text}")), indent = 2 * depth)
+    }
+}
+
+/// What a reference makes of the trouble behind it.
+fn seen_along(edge: &Edge, trouble: Trouble) -> Trouble {
+    if edge.care == Care::Warn { trouble.min(Trouble::Warned) } else { trouble }
+}
+
+/// `config, 12 layers, 214 MB; 1 layer is not ok`, or for an index `2 manifests, 1 attestation; 1 of them is not whole`.
+fn summary(place: &Place<'_, '_>, id: NodeId) -> String {
+    let (mut configs, mut layers, mut bytes, mut lost, mut broken_parts) = (0, 0, 0_u64, 0, 0);
+    let mut manifests: Vec<(Kind, usize)> = Vec::new();
+    for edge in &place.graph.node(id).children {
+        let child = place.graph.node(edge.to);
+        if child.kind.is_manifest() {
+            match manifests.iter_mut().find(|(kind, _)| *kind == child.kind) {
+                Some((_, number)) => *number += 1,
+                None => manifests.push((child.kind, 1)),
+            }
+            broken_parts += usize::from(place.troubles[&edge.to] != Trouble::None);
+        } else if child.outcome.verdict == Verdict::Ok {
+            configs += usize::from(child.kind == Kind::Config);
+            layers += usize::from(child.kind == Kind::Layer);
+            bytes = bytes.saturating_add(child.size.unwrap_or(0));
+        } else if child.outcome.verdict != Verdict::Skipped {
+            lost += 1;
+        }
+    }
+    let mut parts: Vec<String> = manifests.iter().map(|(kind, number)| count(*number, kind.as_str())).collect();
+    if configs + layers > 0 {
+        parts.push(content(configs, layers, bytes));
+    }
+    let mut texts = vec![parts.join(", ")];
+    for (number, state) in [(lost, "not ok"), (broken_parts, "not whole")] {
+        if number > 0 {
+            texts.push(format!("{number} {state}"));
+        }
+    }
+    texts.retain(|text| !text.is_empty());
+    texts.join("; ")
+}
