@@ -59,6 +59,8 @@ LABEL org.opencontainers.image.title="pullproof" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.documentation="${SOURCE}"
 COPY --from=build /image/ /
+# For a script that calls it by its name.
+RUN ln -s /pullproof /usr/local/bin/pullproof
 ENTRYPOINT ["/pullproof"]
 
 # A number and not a name: Kubernetes cannot tell that a name is not root.

@@ -7,4 +7,20 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod container;
 mod woodpecker;
+
+use std::time::{Duration, Instant};
+
+/// Longer than a busy machine needs to start a server, or to run a pipeline of a few shell lines.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so; fails when it takes longer than a busy machine needs.
+#[track_caller]
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

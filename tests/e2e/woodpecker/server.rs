@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +11,7 @@ use serde_json::{Value, json};
 use super::forge::Forge;
 use crate::support::http::client::{Answer, ask};
 use crate::support::scratch::Scratch;
-
-/// Longer than a busy machine needs to start a server, or to run a pipeline of a few shell lines.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::until;
 
 /// A server and an agent; gone, and their files with them, when this value is.
 pub(crate) struct Woodpecker {
@@ -200,14 +197,4 @@ fn must(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer
 #[track_caller]
 pub(crate) fn json(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {}: {}", answer.status, answer.text()))
-}
-
-/// Waits until something is so; fails when it takes longer than a busy machine needs.
-#[track_caller]
-pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !so() {
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
