@@ -6,7 +6,9 @@ pub mod graph;
 pub mod heal;
 pub mod http;
 pub mod image;
+pub mod log_lines;
 pub mod platform;
+pub mod progress;
 pub mod rebuild;
 pub mod reference;
 pub mod registry;
@@ -20,4 +22,5 @@ pub mod verdict;
 pub mod verify;
 pub mod walk;
 pub mod woodpecker;
+
 pub use run::run;
