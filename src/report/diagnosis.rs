@@ -151,7 +151,9 @@ fn of_connection(detail: &str) -> Option<Hint> {
 mod tests {
     use super::*;
     use crate::report::Report;
-    use crate::report::example::{attestation, config, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::example::{
+        attestation, config, digest, index, layer, manifest, nothing, plain, referrer, report,
+    };
 
     fn found(report: &Report) -> Vec<Hint> {
         Judgement::of(report).hints
@@ -177,6 +179,7 @@ mod tests {
             .with(manifest(0x30, "linux/arm64").skipped("allowed to be missing"));
         assert_eq!(one(allowed), [Hint::EveryChildMissing]);
         assert_eq!(one(index(0x10).missing()), [Hint::ReferenceMissing]);
+        assert_eq!(one(index(0x10).with(manifest(0x20, "linux/amd64")).with(referrer(0x30).missing())), []);
         assert_eq!(one(plain(0x20).with(layer(0x22).missing())), [Hint::BlobsMissing]);
     }
 
@@ -262,6 +265,8 @@ mod tests {
             assert_eq!(one(nothing().unreachable(detail)), [expected], "{detail}");
         }
         assert_eq!(one(nothing().unreachable("timed out")), []);
+        let answered = nothing().found(Verdict::Unavailable, 400, "Client sent an HTTP request to an HTTPS server.");
+        assert_eq!(one(answered), [Hint::NotPlainHttp]);
     }
 
     #[test]

@@ -183,6 +183,8 @@ mod tests {
     fn without_an_index_the_image_is_hurt() {
         assert_eq!(sentence(plain(0x20).with(lost())), "the image cannot be pulled");
         assert_eq!(sentence(index(0x55).missing()), "the image cannot be pulled");
+        let unknown = index(0x10).with(child(0x20, "unknown/unknown").with(lost()));
+        assert_eq!(sentence(unknown), "a child without a platform cannot be pulled");
         assert_eq!(sentence(index(0x10).with(plain(0x20).with(lost()))), "a child without a platform cannot be pulled");
     }
 

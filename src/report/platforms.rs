@@ -38,18 +38,19 @@ impl<'a> Platforms<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::{attestation, index, manifest, report};
+    use crate::report::example::{attestation, child, index, manifest, report};
 
     #[test]
     fn attestations_are_no_platform_and_each_is_named_once() {
         let image = index(0x10)
             .with(manifest(0x30, "linux/arm64"))
             .with(attestation(0x40))
+            .with(child(0x50, "unknown/unknown"))
             .with(index(0x11).with(manifest(0x20, "linux/amd64")).with(manifest(0x30, "linux/arm64")));
         let report = report(&[("app:1", image)]);
         let platforms = Platforms::of(&report.graphs[0], report.images[0].root);
         let offered: Vec<String> = platforms.offered.iter().map(ToString::to_string).collect();
         assert_eq!(offered, ["linux/arm64", "linux/amd64"]);
-        assert_eq!(platforms.stated.len(), 3);
+        assert_eq!(platforms.stated.len(), 4);
     }
 }

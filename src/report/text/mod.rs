@@ -311,6 +311,14 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
+    fn a_warning_does_not_make_the_whole_look_broken() {
+        let image = index(0x10).with(manifest(0x20, "linux/amd64")).with(attestation(0x30).missing().minor());
+        let text = text(&report(&[("app:1", image)]));
+        assert!(text.contains("library/app:1: passed\n  ! index sha256:10"), "{text}");
+        assert!(text.contains("    ! attestation sha256:30"), "{text}");
+    }
+
+    #[test]
     fn verbose_names_every_digest() {
         let image = report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22))))]);
         let text = written(&image, Style { verbose: true, ..Style::default() });
