@@ -1,12 +1,26 @@
 //! Proves that the container image that was just pushed can be pulled.
 
+pub mod digest;
+pub mod findings;
 pub mod graph;
+pub mod heal;
+pub mod http;
 pub mod image;
 pub mod log_lines;
 pub mod platform;
 pub mod progress;
+pub mod rebuild;
 pub mod reference;
+pub mod registry;
 pub mod report;
+mod run;
 pub mod settings;
+pub mod source;
+pub mod stop;
 pub mod target;
 pub mod verdict;
+pub mod verify;
+pub mod walk;
+pub mod woodpecker;
+
+pub use run::run;

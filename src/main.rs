@@ -1,3 +1,28 @@
-//! The command line.
+//! The command line: gathers the process's surroundings, runs, and returns the exit code.
 
-fn main() {}
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use pullproof::report::exit::Exit;
+use pullproof::settings::Environment;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        #[expect(clippy::print_stderr, reason = "the last words of a program that cannot go on")]
+        {
+            eprintln!("pullproof: bug, please report it: {panic}");
+        }
+        #[expect(clippy::exit, reason = "with panic=abort nothing else sets the exit code")]
+        std::process::exit(Exit::Bug.code().into());
+    }));
+    let environment = Environment {
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        arguments: std::env::args_os().skip(1).collect(),
+        stdout_is_terminal: std::io::stdout().is_terminal(),
+        stderr_is_terminal: std::io::stderr().is_terminal(),
+        directory: std::env::current_dir().unwrap_or_default(),
+    };
+    pullproof::run(&environment).into()
+}

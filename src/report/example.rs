@@ -168,6 +168,7 @@ fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) ->
         kind: content.kind,
         media_type: "application/vnd.oci.image.manifest.v1+json".into(),
         size: Some(content.size),
+        platform: None,
         parents: Vec::new(),
         children: Vec::new(),
         outcome: content.outcome.clone(),

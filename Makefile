@@ -1,0 +1,29 @@
+# What a person does with this project. CI calls the same targets.
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## See it pass a whole image and find two broken ones, on a registry of its own
+	@$(CARGO) build --quiet --bin pullproof --example demo
+	@$(CARGO) run --quiet --example demo
+
+.PHONY: test
+test: ## Install what is missing, start what is needed, run every test
+	scripts/prepare
+	$(CARGO) test
+
+.PHONY: lint
+lint: ## Check the format, the lints and the documentation
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt

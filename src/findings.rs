@@ -1,0 +1,104 @@
+//! What is wrong with an image as a whole, seen once the walk is over: another digest, tags that differ, a platform that is not there.
+
+use oci_spec::image::Digest;
+
+use crate::graph::{Graph, NodeId};
+use crate::image::Kind;
+use crate::platform::Platform;
+use crate::report::{Finding, FindingKind, Image};
+use crate::verdict::Verdict;
+
+/// Adds its findings to each image.
+pub fn add(images: &mut [Image], graphs: &[Graph], platforms: &[Platform]) {
+    let found: Vec<Vec<Finding>> = images
+        .iter()
+        .map(|image| {
+            let graph = &graphs[image.graph];
+            let mut findings = Vec::new();
+            findings.extend(wrong_digest(image, graph));
+            findings.extend(tags_differ(image, images, graphs));
+            findings.extend(missing_platforms(graph, image.root, platforms));
+            findings
+        })
+        .collect();
+    for (image, findings) in images.iter_mut().zip(found) {
+        image.findings.extend(findings);
+    }
+}
+
+/// What a reference resolved to; an image that could not be resolved is a fault, and no finding.
+fn resolved<'a>(image: &Image, graphs: &'a [Graph]) -> Option<&'a Digest> {
+    graphs[image.graph].node(image.root).digest.as_ref()
+}
+
+fn wrong_digest(image: &Image, graph: &Graph) -> Option<Finding> {
+    let expected = image.expected.as_ref()?;
+    let actual = graph.node(image.root).digest.as_ref().filter(|actual| *actual != expected)?;
+    // A digest by another algorithm can name the same bytes; then the walk has seen it under that name.
+    Some(Finding {
+        kind: FindingKind::WrongDigest,
+        detail: format!("expected {expected}, the reference resolves to {actual}"),
+    })
+}
+
+/// Compares with the first of the siblings, so that the odd ones out are the ones that are named.
+fn tags_differ(image: &Image, images: &[Image], graphs: &[Graph]) -> Option<Finding> {
+    if !image.alike {
+        return None;
+    }
+    let mine = resolved(image, graphs)?;
+    let (first, theirs) = images
+        .iter()
+        .filter(|other| other.alike && other.graph == image.graph)
+        .find_map(|other| resolved(other, graphs).map(|digest| (other, digest)))?;
+    (mine != theirs).then(|| Finding {
+        kind: FindingKind::TagsDiffer,
+        detail: format!("{} is {theirs}, {} is {mine}", first.reference, image.reference),
+    })
+}
+
+fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Finding> {
+    let Some(present) = platforms(graph, root) else { return Vec::new() };
+    let missing = wanted.iter().filter(|wanted| !present.iter().any(|platform| platform.satisfies(wanted)));
+    let listed = if present.is_empty() {
+        "the image states none".to_owned()
+    } else {
+        format!("the image has {}", present.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    };
+    missing
+        .map(|platform| Finding {
+            kind: FindingKind::PlatformMissing,
+            detail: format!("expected {platform}, {listed}"),
+        })
+        .collect()
+}
+
+/// The platforms of an image in its own order; `None` when that cannot be known, because an index or a config could not be read.
+fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<Platform>> {
+    let mut present = Vec::new();
+    for id in graph.reachable(root) {
+        let node = graph.node(id);
+        let read = matches!(node.outcome.verdict, Verdict::Ok | Verdict::Skipped);
+        match node.kind {
+            Kind::Index if !read => return None,
+            Kind::Index => {
+                for edge in &node.children {
+                    let child = graph.node(edge.to);
+                    if child.kind == Kind::Manifest
+                        && let Some(platform) = edge.platform.as_ref().or(child.platform.as_ref())
+                        && !present.contains(platform)
+                    {
+                        present.push(platform.clone());
+                    }
+                }
+            }
+            Kind::Manifest if id == root => {
+                let platform = node.platform.clone()?;
+                present.push(platform);
+            }
+            Kind::Artifact if id == root && !read => return None,
+            _ => {}
+        }
+    }
+    Some(present)
+}

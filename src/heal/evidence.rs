@@ -1,0 +1,58 @@
+//! What there is to show at a pipeline's end: the server's objections, and the ends of steps' logs.
+
+use super::{Ending, Rebuilt, Run, StepLog};
+use crate::settings::Logs;
+use crate::woodpecker::{Pipeline, Status, Step, Workflow};
+
+/// How many lines of a step's log are shown.
+const LINES: usize = 30;
+
+/// How many steps' logs are shown.
+const STEPS: usize = 20;
+
+impl Run<'_> {
+    /// Adds objections and logs to `rebuilt`, log by log, so that an interruption keeps what came.
+    pub(super) async fn gather(&mut self, repository: u64, pipeline: &Pipeline, rebuilt: &mut Rebuilt) {
+        let names = &self.plan.workflows;
+        let deciding: Vec<&Workflow> =
+            pipeline.workflows.iter().filter(|workflow| names.is_empty() || names.contains(&workflow.name)).collect();
+        if rebuilt.ending == Ending::Failed {
+            rebuilt.problems.extend(problems(pipeline, &deciding));
+        }
+        let wanted = steps(&deciding, self.plan.settings.logs, rebuilt.ending);
+        rebuilt.logs_left_out = wanted.len().saturating_sub(STEPS);
+        for (workflow, step) in wanted.into_iter().take(STEPS) {
+            let lines = self.client.log(repository, pipeline.number, step, LINES).await;
+            rebuilt.logs.push(StepLog {
+                workflow: workflow.name.clone(),
+                step: step.name.clone(),
+                state: step.state.to_string(),
+                exit_code: step.exit_code,
+                lines: lines.map_err(|error| error.to_string()),
+            });
+        }
+    }
+}
+
+fn problems(pipeline: &Pipeline, deciding: &[&Workflow]) -> Vec<String> {
+    let objections =
+        pipeline.errors.iter().filter(|problem| !problem.is_warning).map(|problem| problem.message.clone());
+    let workflows = deciding
+        .iter()
+        .filter(|workflow| !workflow.error.is_empty())
+        .map(|workflow| format!("workflow {}: {}", workflow.name, workflow.error));
+    let steps = deciding.iter().flat_map(|workflow| &workflow.children).filter(|step| !step.error.is_empty());
+    let steps = steps.map(|step| format!("step {}: {}", step.name, step.error));
+    objections.chain(workflows).chain(steps).collect()
+}
+
+/// The steps whose logs are wanted. A green pipeline may hold failed steps that nobody minds (`failure: ignore`).
+fn steps<'a>(deciding: &[&'a Workflow], logs: Logs, ending: Ending) -> Vec<(&'a Workflow, &'a Step)> {
+    let wanted = |step: &Step| match (logs, ending) {
+        (Logs::None, _) | (_, Ending::OutOfSight) | (Logs::Failed, Ending::Succeeded) => false,
+        (Logs::Failed, _) => step.state.is_failing(),
+        (Logs::All, _) => step.has_run() && step.state != Status::Skipped,
+    };
+    let all = deciding.iter().flat_map(|workflow| workflow.children.iter().map(move |step| (*workflow, step)));
+    all.filter(|(_, step)| wanted(step)).collect()
+}

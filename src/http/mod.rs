@@ -1,0 +1,118 @@
+//! How hosts are reached: one HTTP client for each origin, with its own roots, pins and guard.
+
+mod addresses;
+mod problem;
+mod proxy;
+mod trust;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use anyhow::Context as _;
+use url::Url;
+
+use self::addresses::Addresses;
+pub use self::addresses::{forbidden, forbidden_literal};
+pub use self::problem::{Problem, ProblemKind};
+use self::trust::Trust;
+use crate::settings::Network;
+
+/// Who chose the host of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChosenBy {
+    /// The user, in a setting or a reference: any address will do.
+    User,
+    /// A server, in a token realm or a redirect: link-local and metadata addresses are refused.
+    Server,
+}
+
+type Origin = (String, String, u16, ChosenBy);
+
+/// The HTTP clients of a run.
+///
+/// Every origin has a client of its own, because certificates, pins and the guard on addresses depend on host and port.
+/// Redirects are never followed here and nothing is decompressed; see `registry::redirect`.
+pub struct Clients {
+    network: Network,
+    addresses: Arc<Addresses>,
+    trust: OnceLock<Trust>,
+    made: Mutex<HashMap<Origin, reqwest::Client>>,
+}
+
+impl Clients {
+    /// Clients for the hosts of a run; nothing is read or sent yet.
+    #[must_use]
+    pub fn new(network: Network) -> Self {
+        Self {
+            addresses: Arc::new(Addresses::new(network.resolve.clone())),
+            trust: OnceLock::new(),
+            made: Mutex::new(HashMap::new()),
+            network,
+        }
+    }
+
+    /// How hosts are reached.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The client for the origin of `url`.
+    ///
+    /// # Errors
+    /// When a certificate given in the settings or a proxy's URL cannot be read.
+    pub fn get(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<reqwest::Client> {
+        let host = url.host_str().context("the URL has no host")?.to_ascii_lowercase();
+        let port = url.port_or_known_default().context("the URL has no port")?;
+        let origin = (url.scheme().to_owned(), host, port, chosen_by);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(&origin) {
+            return Ok(client.clone());
+        }
+        let client = self.make(&origin)?;
+        made.insert(origin, client.clone());
+        Ok(client)
+    }
+
+    fn make(&self, (scheme, host, port, chosen_by): &Origin) -> anyhow::Result<reqwest::Client> {
+        let bare_host = host.trim_start_matches('[').trim_end_matches(']');
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("pullproof/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .dns_resolver(self.addresses.for_port(*port, *chosen_by))
+            .no_proxy();
+        if let Some(proxy) = proxy::for_host(&self.network, scheme, bare_host)? {
+            builder = builder.proxy(proxy);
+        }
+        // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
+        let verify = !self.network.skip_tls_verify.contain(bare_host, *port);
+        let config =
+            if scheme == "https" { self.trust()?.config(bare_host, *port, verify)? } else { trust::no_roots() };
+        builder
+            .tls_backend_preconfigured(config)
+            .build()
+            .map_err(reqwest::Error::without_url)
+            .context("failed to set up HTTP")
+    }
+
+    fn trust(&self) -> anyhow::Result<&Trust> {
+        if let Some(trust) = self.trust.get() {
+            return Ok(trust);
+        }
+        let trust = Trust::load(&self.network)?;
+        Ok(self.trust.get_or_init(|| trust))
+    }
+}
+
+/// Whether `host` (without brackets) is this machine.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
+        || host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}

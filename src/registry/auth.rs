@@ -1,0 +1,380 @@
+//! The way in: which header each repository's requests carry, and how it is come by.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use super::challenge::{self, Challenge};
+use super::credentials::{self, Credential};
+use super::redirect::shown;
+use super::transport::{Call, Failed, Transport};
+use crate::http::{ChosenBy, forbidden_literal, is_loopback};
+use crate::reference::Repository;
+use crate::settings::{Logins, Network, Secret};
+
+/// How long a token is good for when its server does not say, see
+/// <https://distribution.github.io/distribution/spec/auth/token/>.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How often one question may get a new header when earlier ones were good: short-lived tokens are used up by others too.
+const MOST_RENEWALS: u32 = 32;
+
+/// How often when none ever was: once for the login, once for a token that others used up.
+const FIRST_RENEWALS: u32 = 2;
+
+/// What we show to each repository.
+pub(super) struct Auth {
+    logins: Logins,
+    passes: Mutex<HashMap<Repository, Arc<AsyncMutex<Option<Pass>>>>>,
+    proven: Mutex<HashMap<Repository, bool>>,
+}
+
+/// A header that a registry asked for.
+#[derive(Clone)]
+pub(super) struct Pass {
+    header: HeaderValue,
+    bearer: bool,
+    expires: Option<Instant>,
+    generation: u32,
+}
+
+impl Pass {
+    pub(super) fn header(&self) -> HeaderValue {
+        self.header.clone()
+    }
+
+    pub(super) fn is_bearer(&self) -> bool {
+        self.bearer
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.expires.is_none_or(|expires| expires > Instant::now())
+    }
+}
+
+/// Why there is no way in.
+pub(super) enum Refused {
+    /// The login is wrong or missing.
+    Denied(String),
+    /// The token server could not be asked.
+    Failed(Failed),
+}
+
+impl Auth {
+    pub(super) fn new(logins: Logins) -> Self {
+        Self { logins, passes: Mutex::default(), proven: Mutex::default() }
+    }
+
+    fn pass_of(&self, repository: &Repository) -> Arc<AsyncMutex<Option<Pass>>> {
+        let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(passes.entry(repository.clone()).or_default())
+    }
+
+    /// What requests for `repository` carry now; waits while somebody fetches a new token.
+    pub(super) async fn current(&self, repository: &Repository) -> Option<Pass> {
+        self.pass_of(repository).lock().await.clone().filter(Pass::is_fresh)
+    }
+
+    /// A request with a pass got an answer other than "who are you?".
+    pub(super) fn prove(&self, repository: &Repository) {
+        let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        if !proven.contains_key(repository) {
+            proven.insert(repository.clone(), true);
+        }
+    }
+
+    /// Whether a question that got `renewals` new headers may have another.
+    pub(super) fn may_renew(&self, repository: &Repository, renewals: u32) -> bool {
+        let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner).contains_key(repository);
+        renewals < if proven { MOST_RENEWALS } else { FIRST_RENEWALS }
+    }
+
+    /// Answers a 401 to a request that carried `used`; one asks, the others wait and share.
+    ///
+    /// # Errors
+    /// When the login is refused or there is none, or the token server could not be asked.
+    pub(super) async fn renew(
+        &self,
+        transport: &Transport,
+        repository: &Repository,
+        base: &Url,
+        used: Option<&Pass>,
+        challenges: &[Challenge],
+    ) -> Result<(), Refused> {
+        let slot = self.pass_of(repository);
+        let mut pass = slot.lock().await;
+        let generation = pass.as_ref().map_or(0, |pass| pass.generation);
+        if pass.as_ref().is_some_and(Pass::is_fresh) && used.map_or(0, |used| used.generation) != generation {
+            return Ok(());
+        }
+        let credential = match credentials::find(&self.logins, repository).await {
+            Ok(credential) => credential,
+            Err(why) => {
+                log::warn!("{why}; going on without it");
+                None
+            }
+        };
+        let (header, bearer, expires) = match challenge::choose(challenges) {
+            None => return Err(Refused::Denied(self.no_way_in(repository, credential.as_ref()))),
+            Some(Challenge::Basic) => {
+                if used.is_some_and(|used| !used.bearer) {
+                    return Err(Refused::Denied(self.no_way_in(repository, credential.as_ref())));
+                }
+                match &credential {
+                    Some(Credential::Password { username, password }) => (basic(username, password), false, None),
+                    Some(Credential::Token(token)) => (bearer_header(token.expose())?, true, None),
+                    Some(Credential::Identity(_)) | None => {
+                        return Err(Refused::Denied(self.no_way_in(repository, credential.as_ref())));
+                    }
+                }
+            }
+            Some(Challenge::Bearer { .. }) if matches!(credential, Some(Credential::Token(_))) && used.is_none() => {
+                let Some(Credential::Token(token)) = &credential else { unreachable!("the guard says so") };
+                (bearer_header(token.expose())?, true, None)
+            }
+            Some(Challenge::Bearer { realm, service, scope }) => {
+                let realm =
+                    token_url(base, realm, transport.network(), credential.is_some()).map_err(Refused::Denied)?;
+                let scope = scope.clone().unwrap_or_else(|| format!("repository:{}:pull", repository.name));
+                let wish = Wish { realm: &realm, service: service.as_deref(), scope: &scope };
+                let token = wish.fetch(transport, base, credential.as_ref()).await?;
+                let lifetime = token.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
+                // A token is not used in its last moments: the clock of the registry is another one.
+                let margin = (lifetime / 10).min(Duration::from_secs(10));
+                (bearer_header(&token.value)?, true, Some(Instant::now() + lifetime.saturating_sub(margin)))
+            }
+        };
+        *pass = Some(Pass { header, bearer, expires, generation: generation + 1 });
+        Ok(())
+    }
+
+    fn no_way_in(&self, repository: &Repository, credential: Option<&Credential>) -> String {
+        let registry = &repository.registry;
+        match credential {
+            Some(Credential::Password { username, .. }) => format!("{registry} refuses the login of {username}"),
+            Some(_) => format!("{registry} refuses the token of docker's credential file"),
+            None if self.logins.anonymous => format!("{registry} lets no stranger in (anonymous is set)"),
+            None => format!("{registry} asks for a login, and there are no credentials for it"),
+        }
+    }
+}
+
+fn basic(username: &str, password: &Secret) -> HeaderValue {
+    let mut header = HeaderValue::from_str(&basic_text(username, password)).expect("base64 fits a header");
+    header.set_sensitive(true);
+    header
+}
+
+fn basic_text(username: &str, password: &Secret) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
+}
+
+fn bearer_header(token: &str) -> Result<HeaderValue, Refused> {
+    let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| Refused::Denied("the token holds characters that fit no header".into()))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// Where the token is to be had.
+///
+/// # Errors
+/// Why we do not go there: https alone, http only from a registry that is itself http, no userinfo, no link-local address; and
+/// credentials go over plain HTTP only where the user allows it.
+fn token_url(base: &Url, realm: &str, network: &Network, with_credentials: bool) -> Result<Url, String> {
+    let url = base.join(realm).map_err(|error| format!("the realm of the token server is not a URL ({error})"))?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    if host.is_empty() {
+        return Err("the realm of the token server has no host".into());
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if base.scheme() == "http" => {
+            let port = url.port_or_known_default().unwrap_or(80);
+            let name = host.trim_start_matches('[').trim_end_matches(']');
+            if with_credentials && !is_loopback(name) && !network.insecure.contain(name, port) {
+                return Err(format!(
+                    "the token server {} is not encrypted, so no credentials go there (insecure can name it)",
+                    shown(&url)
+                ));
+            }
+        }
+        scheme => {
+            return Err(format!(
+                "the token server {} is asked over {scheme}, which is not safe; expected https",
+                shown(&url)
+            ));
+        }
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("the realm {} holds a user, which no registry should send", shown(&url)));
+    }
+    if forbidden_literal(&url) {
+        return Err(format!("the token server {} is a link-local or metadata address, not asked", shown(&url)));
+    }
+    Ok(url)
+}
+
+/// A token to ask for.
+struct Wish<'a> {
+    realm: &'a Url,
+    service: Option<&'a str>,
+    scope: &'a str,
+}
+
+#[derive(Deserialize)]
+struct WireToken {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<f64>,
+}
+
+struct Token {
+    value: String,
+    expires_in: Option<f64>,
+}
+
+impl Wish<'_> {
+    /// Fetches the token: with GET, or where a refresh token is held with POST; each falls back on the other where it is refused
+    /// as a method. <https://distribution.github.io/distribution/spec/auth/oauth/>
+    async fn fetch(
+        &self,
+        transport: &Transport,
+        base: &Url,
+        credential: Option<&Credential>,
+    ) -> Result<Token, Refused> {
+        let calls = match credential {
+            None | Some(Credential::Token(_)) => vec![self.get(None)],
+            Some(Credential::Password { username, password }) => {
+                vec![self.get(Some((username, password))), self.post_password(username, password)]
+            }
+            Some(Credential::Identity(token)) => vec![self.post_refresh(token), self.get(Some(("<token>", token)))],
+        };
+        let chosen_by = if super::redirect::same_origin(base, self.realm) { ChosenBy::User } else { ChosenBy::Server };
+        let mut last = None;
+        for call in calls {
+            let (status, body) = transport.call(&call, chosen_by).await.map_err(|mut failed| {
+                failed.fault.detail = format!("token server {}: {}", shown(self.realm), failed.fault.detail);
+                Refused::Failed(failed)
+            })?;
+            match status {
+                200..=299 => return self.read(&body),
+                400 | 404 | 405 | 501 => last = Some((status, body)),
+                _ => {
+                    last = Some((status, body));
+                    break;
+                }
+            }
+        }
+        let (status, body) = last.expect("there is a call at least");
+        let said = super::error::read(&body).map_or_else(String::new, |said| format!(" ({said})"));
+        let who = match credential {
+            Some(Credential::Password { username, .. }) => format!("the login of {username}"),
+            Some(_) => "the identity token".to_owned(),
+            None => "an anonymous token".to_owned(),
+        };
+        Err(Refused::Denied(format!("token server {} refuses {who}: {status}{said}", shown(self.realm))))
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Token, Refused> {
+        let why = |what: &str| Refused::Denied(format!("token server {}: {what}", shown(self.realm)));
+        let wire: WireToken = serde_json::from_slice(body).map_err(|_| why("the answer holds no token"))?;
+        let value = wire.token.filter(|token| !token.is_empty()).or(wire.access_token).unwrap_or_default();
+        if value.is_empty() {
+            return Err(why("the answer holds no token"));
+        }
+        let sound = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
+        Ok(Token { value, expires_in: wire.expires_in.filter(sound).map(|seconds| seconds.min(1e9)) })
+    }
+
+    fn get(&self, login: Option<(&str, &Secret)>) -> Call {
+        let mut url = self.realm.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            if let Some(service) = self.service {
+                query.append_pair("service", service);
+            }
+            // Some servers hand out several scopes at once, and docker sends each as a parameter of its own.
+            for scope in self.scope.split_ascii_whitespace() {
+                query.append_pair("scope", scope);
+            }
+            if let Some((username, _)) = login.filter(|(username, _)| *username != "<token>") {
+                query.append_pair("account", username);
+            }
+        }
+        let authorization = login.map(|(username, password)| basic(username, password));
+        Call { url, authorization, form: None }
+    }
+
+    fn post_password(&self, username: &str, password: &Secret) -> Call {
+        self.post(&[("grant_type", "password"), ("username", username), ("password", password.expose())])
+    }
+
+    fn post_refresh(&self, token: &Secret) -> Call {
+        self.post(&[("grant_type", "refresh_token"), ("refresh_token", token.expose())])
+    }
+
+    fn post(&self, grant: &[(&str, &str)]) -> Call {
+        let mut form = Serializer::new(String::new());
+        form.extend_pairs(grant).append_pair("client_id", "pullproof").append_pair("scope", self.scope);
+        if let Some(service) = self.service {
+            form.append_pair("service", service);
+        }
+        Call { url: self.realm.clone(), authorization: None, form: Some(Secret::new(form.finish())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Hosts;
+
+    fn realm(base: &str, realm: &str, insecure: Hosts, with_credentials: bool) -> Result<String, String> {
+        let network = Network { insecure, ..Network::default() };
+        token_url(&base.parse().unwrap(), realm, &network, with_credentials).map(String::from)
+    }
+
+    #[test]
+    fn a_realm_may_be_relative_or_elsewhere_over_https() {
+        let base = "https://registry.example/v2/";
+        assert_eq!(realm(base, "/token", Hosts::None, true).unwrap(), "https://registry.example/token");
+        assert_eq!(realm(base, "https://auth.example/t?x=1", Hosts::None, true).unwrap(), "https://auth.example/t?x=1");
+    }
+
+    #[test]
+    fn an_unsafe_realm_is_refused() {
+        let base = "https://registry.example/v2/";
+        for bad in [
+            "http://auth.example/token",
+            "ftp://auth.example/",
+            "https://user:hunter2@auth.example/",
+            "https://user@auth.example/",
+            "https://169.254.169.254/token",
+            "https://[fe80::1]/token",
+            "https://[bad",
+            "data:x",
+        ] {
+            let why = realm(base, bad, Hosts::All, true).unwrap_err();
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+    }
+
+    #[test]
+    fn credentials_go_over_plain_http_only_where_the_user_says_so() {
+        let base = "http://registry.example:5000/v2/";
+        let there = "http://auth.example/token";
+        assert!(realm(base, there, Hosts::None, true).is_err());
+        assert!(realm(base, there, Hosts::None, false).is_ok());
+        assert!(realm(base, there, Hosts::Only(vec!["auth.example".into()]), true).is_ok());
+        assert!(realm(base, "http://127.0.0.1:9/token", Hosts::None, true).is_ok());
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a redirect may lead, and what may go along.
+
+use url::Url;
+
+use crate::http::forbidden_literal;
+
+/// How many redirects one question follows.
+pub const MAX_REDIRECTS: usize = 5;
+
+/// Whether a status asks us to go elsewhere with the same method; only GET and HEAD are ever sent to a registry.
+#[must_use]
+pub fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// The next URL of a redirect from `current` to `location`.
+///
+/// # Errors
+/// Why it is not followed, as a fragment that holds no query: it may be signed.
+pub fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
+    let location = location.ok_or("a redirect without a usable Location")?;
+    let next = current.join(location).map_err(|error| format!("a redirect to an unreadable URL ({error})"))?;
+    match (current.scheme(), next.scheme()) {
+        (_, "https") | ("http", "http") => {}
+        ("https", "http") => return Err(format!("a redirect from https to http ({}), not followed", shown(&next))),
+        (_, other) => return Err(format!("a redirect to {other}, not followed")),
+    }
+    if next.host_str().is_none_or(str::is_empty) {
+        return Err("a redirect to a URL without a host".into());
+    }
+    if forbidden_literal(&next) {
+        return Err(format!("a redirect to a link-local or metadata address ({}), not followed", shown(&next)));
+    }
+    Ok(next)
+}
+
+/// Whether credentials for `here` may also be shown at `there`: the same scheme, host and port.
+#[must_use]
+pub fn same_origin(here: &Url, there: &Url) -> bool {
+    here.scheme() == there.scheme()
+        && here.host() == there.host()
+        && here.port_or_known_default() == there.port_or_known_default()
+}
+
+/// A URL for people: scheme and host alone, since path and query may be a signature.
+#[must_use]
+pub fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{}://{host}:{port}", url.scheme()),
+        None => format!("{}://{host}", url.scheme()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn get_and_head_follow_five_statuses() {
+        let followed: Vec<u16> = (100..600).filter(|status| is_redirect(*status)).collect();
+        assert_eq!(followed, [301, 302, 303, 307, 308]);
+    }
+
+    #[test]
+    fn relative_and_absolute_locations_lead_on() {
+        let current = url("https://registry.example/v2/app/blobs/x");
+        for (location, next) in [
+            ("/other", "https://registry.example/other"),
+            ("y?z", "https://registry.example/v2/app/blobs/y?z"),
+            ("//cdn.example/b", "https://cdn.example/b"),
+            ("https://cdn.example/b?sig=1", "https://cdn.example/b?sig=1"),
+        ] {
+            assert_eq!(follow(&current, Some(location)).unwrap().as_str(), next);
+        }
+        let plain = url("http://127.0.0.1:5000/v2/");
+        assert!(follow(&plain, Some("http://127.0.0.1:9000/b")).is_ok());
+        assert!(follow(&plain, Some("https://cdn.example/b")).is_ok());
+    }
+
+    #[test]
+    fn no_redirect_leads_down_inside_or_nowhere() {
+        let current = url("https://registry.example/v2/");
+        for location in [
+            "http://cdn.example/b?signature=hunter2",
+            "ftp://cdn.example/b",
+            "file:///etc/passwd",
+            "data:,x",
+            "https://[bad",
+            "https://169.254.169.254/latest",
+            "https://[fe80::1]/x",
+            "https://[::ffff:169.254.169.254]/x",
+        ] {
+            let why = follow(&current, Some(location)).unwrap_err();
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+        assert!(follow(&current, None).is_err());
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let here = url("https://registry.example/a");
+        for (there, same) in [
+            ("https://registry.example:443/b", true),
+            ("https://REGISTRY.example/b", true),
+            ("https://registry.example:8443/a", false),
+            ("http://registry.example/a", false),
+            ("https://cdn.registry.example/a", false),
+        ] {
+            assert_eq!(same_origin(&here, &url(there)), same, "{there}");
+        }
+    }
+
+    #[test]
+    fn a_shown_url_has_no_path_query_or_user() {
+        assert_eq!(shown(&url("https://u:p@cdn.example:8443/a/b?sig=1#f")), "https://cdn.example:8443");
+        assert_eq!(shown(&url("http://[::1]/x")), "http://[::1]");
+    }
+}

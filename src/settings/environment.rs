@@ -1,0 +1,182 @@
+//! Settings from variables with a prefix, as CI systems hand them over.
+
+use super::ci::{Facts, System};
+use super::raw::Gathered;
+use super::suggest::nearest;
+use super::table;
+use super::{Error, parse};
+
+/// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each unknown one.
+///
+/// # Errors
+///
+/// When a setting is given different values under two of its names.
+pub(super) fn gather(facts: &Facts<'_>) -> Result<(Gathered, Vec<String>), Error> {
+    let mut gathered = Gathered::default();
+    let mut warnings = Vec::new();
+    for (variable, text) in facts.variables() {
+        let Some(name) = setting_name(facts.system(), variable) else { continue };
+        let spelled = spelling(facts.system(), variable, &name);
+        match table::find(&name) {
+            Some(_) if is_build_output(&name, text) => {}
+            Some(setting) => gathered.add(setting, &spelled, text)?,
+            None if text.trim().is_empty() || table::is_build_only(&name) => {}
+            None => warnings.push(match nearest(&name) {
+                Some(known) => format!("unknown setting {spelled} is ignored; did you mean {known}?"),
+                None => format!("unknown setting {spelled} is ignored"),
+            }),
+        }
+    }
+    Ok((gathered, warnings))
+}
+
+/// Whether there is any setting in the environment.
+pub(super) fn has_settings(facts: &Facts<'_>) -> bool {
+    facts.variables().any(|(variable, text)| {
+        !text.trim().is_empty()
+            && setting_name(facts.system(), variable).is_some_and(|name| table::find(&name).is_some())
+    })
+}
+
+/// `PLUGIN_TAGS_FILE`, `INPUT_TAGS-FILE` → `tags_file`.
+fn setting_name(system: System, variable: &str) -> Option<String> {
+    let name: String = variable
+        .chars()
+        .map(|letter| if matches!(letter, '-' | '.' | ' ') { '_' } else { letter.to_ascii_lowercase() })
+        .collect();
+    let prefix = match system {
+        System::GithubActions => "input_",
+        System::Woodpecker | System::Drone | System::Other => "plugin_",
+    };
+    name.strip_prefix(prefix).filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// The name as the user wrote it, as far as can be told: in a pipeline's YAML, or the variable itself.
+fn spelling(system: System, variable: &str, name: &str) -> String {
+    match system {
+        System::Woodpecker | System::Drone => name.to_owned(),
+        System::GithubActions => name.replace('_', "-"),
+        System::Other => variable.to_owned(),
+    }
+}
+
+/// Whether this is the `output` of a buildx build step (`type=registry`) rather than ours.
+fn is_build_output(name: &str, text: &str) -> bool {
+    name == "output" && text.trim_start().starts_with("type=")
+}
+
+/// Whether a build step that shares its settings with us was told to push nothing: `output: type=local,…`, `push: false`.
+pub(super) fn builds_without_push(facts: &Facts<'_>) -> bool {
+    facts.variables().any(|(variable, text)| match setting_name(facts.system(), variable).as_deref() {
+        Some("push") => parse::boolean(text.trim()) == Some(false),
+        Some(name) if is_build_output(name, text) => text.split(',').map(str::trim).any(|part| {
+            matches!(part, "type=local" | "type=tar" | "type=oci" | "type=docker" | "type=cacheonly" | "push=false")
+        }),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::raw::Typed;
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> Result<(Typed, Vec<String>), Error> {
+        let variables = variables(pairs);
+        gather(&Facts::new(&variables)).map(|(gathered, warnings)| (Typed::merge([gathered]), warnings))
+    }
+
+    fn tags(pairs: &[(&str, &str)]) -> Option<String> {
+        read(pairs).unwrap().0.raw().tags.clone()
+    }
+
+    #[test]
+    fn the_platform_chooses_the_prefix_and_never_both() {
+        let both = [("PLUGIN_TAGS", "plugin"), ("INPUT_TAGS", "input")];
+        for (platform, expected) in [
+            (("CI", "woodpecker"), "plugin"),
+            (("CI_SYSTEM_NAME", "woodpecker"), "plugin"),
+            (("CI", "drone"), "plugin"),
+            (("GITHUB_ACTIONS", "true"), "input"),
+            (("CI", "true"), "plugin"),
+            (("GITHUB_ACTIONS", "false"), "plugin"),
+        ] {
+            assert_eq!(tags(&[platform, both[0], both[1]]).as_deref(), Some(expected), "{platform:?}");
+        }
+        assert_eq!(tags(&[("CI", "woodpecker"), ("GITHUB_ACTIONS", "true"), both[1]]), None);
+        assert_eq!(tags(&[both[1]]), None);
+        assert_eq!(tags(&[("GITHUB_ACTIONS", "true"), both[0]]), None);
+        assert_eq!(tags(&[("TAGS", "unprefixed")]), None);
+    }
+
+    #[test]
+    fn names_come_with_hyphens_dots_blanks_and_in_any_case() {
+        for variable in ["INPUT_TAGS-FILE", "INPUT_TAGS_FILE", "INPUT_TAGS.FILE", "INPUT_TAG FILE", "input_tags-file"] {
+            let (typed, warnings) = read(&[("GITHUB_ACTIONS", "true"), (variable, " file ")]).unwrap();
+            assert_eq!(typed.raw().tags_file.as_deref(), Some("file"), "{variable}");
+            assert!(warnings.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_setting_is_called_what_the_user_wrote() {
+        let spelled = |pairs: &[(&str, &str)]| read(pairs).unwrap().0.tags_file().unwrap().spelled.to_owned();
+        assert_eq!(spelled(&[("CI", "woodpecker"), ("PLUGIN_TAG_FILE", "x")]), "tag_file");
+        assert_eq!(spelled(&[("GITHUB_ACTIONS", "true"), ("INPUT_TAG-FILE", "x")]), "tag-file");
+        assert_eq!(spelled(&[("PLUGIN_TAG_FILE", "x")]), "PLUGIN_TAG_FILE");
+    }
+
+    #[test]
+    fn empty_is_unset() {
+        assert_eq!(tags(&[("PLUGIN_TAGS", " ")]), None);
+        assert_eq!(tags(&[("PLUGIN_TAGS", ""), ("PLUGIN_TAG", "a")]).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn aliases_that_disagree_are_an_error() {
+        let error = read(&[("CI", "woodpecker"), ("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "b")]).unwrap_err();
+        assert_eq!(error.to_string(), "tag and tags are the same setting, and were given different values");
+        assert!(read(&[("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "a")]).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_setting_is_a_warning_with_the_nearest_name() {
+        let warnings = |name: &str| read(&[("CI", "woodpecker"), (name, "x")]).unwrap().1;
+        assert_eq!(warnings("PLUGIN_TAGZ"), ["unknown setting tagz is ignored; did you mean tags?"]);
+        assert_eq!(warnings("PLUGIN_WHATEVER_ELSE"), ["unknown setting whatever_else is ignored"]);
+        for name in ["PLUGIN_DOCKERFILE", "PLUGIN_BUILD_ARGS", "PLUGIN_CACHE_FROM", "PLUGIN_LABELS", "PLUGIN_"] {
+            assert!(warnings(name).is_empty(), "{name}");
+        }
+        assert!(read(&[("PLUGIN_TAGZ", "")]).unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn the_output_of_a_build_step_is_not_our_report() {
+        for (text, without_push) in [
+            ("type=registry", false),
+            ("type=image,push=true", false),
+            ("type=image", false),
+            ("type=image,push=false", true),
+            ("type=local,dest=out", true),
+            ("type=docker", true),
+            ("type=tar,dest=x.tar", true),
+            ("type=oci,dest=x.tar", true),
+        ] {
+            let pairs = [("PLUGIN_OUTPUT", text)];
+            assert_eq!(read(&pairs).unwrap().0.raw().report, None, "{text}");
+            assert_eq!(builds_without_push(&Facts::new(&variables(&pairs))), without_push, "{text}");
+        }
+        for (text, without_push) in [("false", true), ("true", false), ("", false)] {
+            assert_eq!(builds_without_push(&Facts::new(&variables(&[("PLUGIN_PUSH", text)]))), without_push, "{text}");
+        }
+        let pairs = [("PLUGIN_OUTPUT", "type-local.json")];
+        assert_eq!(read(&pairs).unwrap().0.raw().report.as_deref(), Some("type-local.json"));
+        assert!(!builds_without_push(&Facts::new(&variables(&pairs))));
+    }
+}

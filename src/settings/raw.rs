@@ -1,0 +1,169 @@
+//! What was typed: every setting's text with the spelling the user chose for it.
+
+use std::collections::BTreeMap;
+
+use super::Error;
+use super::table::{self, Raw, Setting};
+
+/// The settings as texts, merged from the command line and the environment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Typed {
+    raw: Raw,
+    spelled: BTreeMap<&'static str, String>,
+}
+
+impl Typed {
+    /// Takes what was gathered; earlier sources win over later ones.
+    pub(super) fn merge(sources: impl IntoIterator<Item = Gathered>) -> Self {
+        let mut spelled = BTreeMap::new();
+        let mut texts = BTreeMap::new();
+        for gathered in sources {
+            for (name, (spelling, text)) in gathered.0 {
+                spelled.entry(name).or_insert(spelling);
+                texts.entry(name.to_owned()).or_insert(text);
+            }
+        }
+        // Texts into optional texts: nothing here can fail.
+        Self { raw: envy::from_iter(texts).unwrap_or_default(), spelled }
+    }
+
+    pub(super) fn raw(&self) -> &Raw {
+        &self.raw
+    }
+
+    /// The value of a setting of the table with its spelling.
+    pub(super) fn value<'a>(&'a self, name: &'static str, text: Option<&'a str>) -> Option<Value<'a>> {
+        let setting = table::find(name).expect("the name is from the table");
+        let spelled = self.spelled.get(name).map_or(name, String::as_str);
+        text.map(|text| Value { setting, spelled, text })
+    }
+}
+
+/// One setting's value as it was typed.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    /// Which setting.
+    pub(super) setting: &'static Setting,
+    /// How the user spelled its name.
+    pub(super) spelled: &'a str,
+    /// The text, trimmed and not empty.
+    pub(super) text: &'a str,
+}
+
+impl Value<'_> {
+    /// The meaning of the text, else an error that says what was expected.
+    pub(super) fn read<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
+        parse(self.text).ok_or_else(|| self.refuse(expected))
+    }
+
+    /// The error for a text that is not `expected`; it shows what came unless that may be secret.
+    pub(super) fn refuse(&self, expected: &str) -> Error {
+        if self.setting.is_secret() {
+            Error::new(format!("{}: the value is not {expected}", self.spelled))
+        } else {
+            Error::new(format!("{}: {} is not {expected}", self.spelled, quoted(self.text)))
+        }
+    }
+
+    /// An error about this setting.
+    pub(super) fn error(&self, message: impl std::fmt::Display) -> Error {
+        Error::new(format!("{}: {message}", self.spelled))
+    }
+}
+
+/// A text for an error message: on one line, not endless, controls escaped.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 100;
+    match text.char_indices().nth(SHOWN) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
+/// What one source gave: canonical name → spelling and text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered(BTreeMap<&'static str, (String, String)>);
+
+impl Gathered {
+    /// Adds one value; an empty one is as good as none.
+    ///
+    /// # Errors
+    ///
+    /// When the same setting was given another value under the same or another name.
+    pub(super) fn add(&mut self, setting: &'static Setting, spelled: &str, text: &str) -> Result<(), Error> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(());
+        }
+        match self.0.get(setting.name) {
+            Some((_, other)) if other == text => Ok(()),
+            Some((before, _)) if before == spelled => {
+                Err(Error::new(format!("{spelled} is given twice, with different values")))
+            }
+            Some((before, _)) => {
+                Err(Error::new(format!("{before} and {spelled} are the same setting, and were given different values"))
+                    .with_hint(format!("leave one of them out; the setting's name is {}", setting.name)))
+            }
+            None => {
+                self.0.insert(setting.name, (spelled.to_owned(), text.to_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Replaces a value; for flags that may be repeated.
+    pub(super) fn replace(&mut self, setting: &'static Setting, spelled: &str, text: String) {
+        self.0.insert(setting.name, (spelled.to_owned(), text));
+    }
+
+    /// The text that was gathered for a setting.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|(_, text)| text.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str) -> &'static Setting {
+        table::find(name).unwrap()
+    }
+
+    #[test]
+    fn earlier_sources_win_and_keep_their_spelling() {
+        let mut flags = Gathered::default();
+        flags.add(setting("timeout"), "--timeout", "1m").unwrap();
+        let mut environment = Gathered::default();
+        environment.add(setting("timeout"), "timeout", "2m").unwrap();
+        environment.add(setting("tags"), "tag", " a ").unwrap();
+        environment.add(setting("depth"), "depth", "  ").unwrap();
+        let typed = Typed::merge([flags, environment]);
+        let timeout = typed.timeout().unwrap();
+        assert_eq!((timeout.spelled, timeout.text), ("--timeout", "1m"));
+        let tags = typed.tags().unwrap();
+        assert_eq!((tags.spelled, tags.text), ("tag", "a"));
+        assert!(typed.depth().is_none());
+    }
+
+    #[test]
+    fn an_alias_with_another_value_is_an_error_that_names_both() {
+        let mut gathered = Gathered::default();
+        gathered.add(setting("tags"), "tag", "a").unwrap();
+        gathered.add(setting("tags"), "tags", "a").unwrap();
+        let error = gathered.add(setting("tags"), "tags", "b").unwrap_err();
+        assert_eq!(error.to_string(), "tag and tags are the same setting, and were given different values");
+        let error = gathered.add(setting("tags"), "tag", "b").unwrap_err();
+        assert_eq!(error.to_string(), "tag is given twice, with different values");
+    }
+
+    #[test]
+    fn an_error_shows_what_came_unless_it_is_secret() {
+        let value = |name, text| Value { setting: setting(name), spelled: name, text };
+        assert_eq!(value("timeout", "soon").refuse("a duration").to_string(), "timeout: \"soon\" is not a duration");
+        assert_eq!(value("logins", "hunter2").refuse("a list").to_string(), "logins: the value is not a list");
+        let endless = "é".repeat(1000);
+        assert!(value("timeout", &endless).refuse("a duration").to_string().chars().count() < 150);
+        assert!(!value("timeout", "a\u{1b}[31m\nb").refuse("a duration").to_string().contains(['\u{1b}', '\n']));
+    }
+}

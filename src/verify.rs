@@ -1,0 +1,144 @@
+//! One verification: walks every image, a walk for each repository, all at once, and tells what came of it.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use futures_util::future::join_all;
+
+use crate::findings;
+use crate::http::Clients;
+use crate::reference::{Reference, Repository};
+use crate::registry::{RegistryRepository, Transport};
+use crate::report::{Image, Report, Stop};
+use crate::settings::Settings;
+use crate::stop::Stopping;
+use crate::target::Target;
+use crate::walk::walk;
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How many nodes are known.
+    pub found: usize,
+    /// How many of them are settled.
+    pub settled: usize,
+    /// How many bytes were received.
+    pub bytes: u64,
+}
+
+/// Verifies `targets`; `seen` hears how far it is.
+pub async fn verify(
+    settings: &Settings,
+    targets: &[Target],
+    clients: Arc<Clients>,
+    stopping: Stopping,
+    seen: impl FnMut(Seen),
+) -> Report {
+    let started_at = SystemTime::now();
+    let started = Instant::now();
+    let transport = Transport::new(clients, settings.patience.clone(), settings.login.clone());
+    let repositories = by_repository(targets);
+    let seen = RefCell::new(seen);
+    let progress: Vec<Cell<(usize, usize)>> = repositories.iter().map(|_| Cell::default()).collect();
+    let stopped = Cell::new(None);
+    let walks = repositories.iter().enumerate().map(|(at, (repository, members))| {
+        let source = RegistryRepository::new(&transport, repository, settings.rules.depth);
+        let references: Vec<Reference> = members.iter().map(|member| targets[*member].reference.clone()).collect();
+        let stopping = stopping.clone();
+        let (transport, progress, seen, stopped) = (&transport, &progress, &seen, &stopped);
+        async move {
+            let stop = async {
+                let stop = stopping.await;
+                stopped.set(Some(stop));
+                reason(stop, settings)
+            };
+            walk(&source, &references, &settings.rules, stop, |found, settled| {
+                progress[at].set((found, settled));
+                let (found, settled) = progress.iter().map(Cell::get).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+                (seen.borrow_mut())(Seen { found, settled, bytes: transport.bytes() });
+            })
+            .await
+        }
+    });
+    let walked = join_all(walks).await;
+    let mut images: Vec<Option<Image>> = vec![None; targets.len()];
+    let mut graphs = Vec::new();
+    for (at, ((_, members), walked)) in repositories.iter().zip(walked).enumerate() {
+        for (member, root) in members.iter().zip(walked.roots) {
+            let target = &targets[*member];
+            images[*member] = Some(Image {
+                reference: target.reference.clone(),
+                graph: at,
+                root,
+                findings: Vec::new(),
+                alike: target.alike,
+                expected: target.expected.clone(),
+            });
+        }
+        graphs.push(walked.graph);
+    }
+    let mut images: Vec<Image> = images.into_iter().flatten().collect();
+    findings::add(&mut images, &graphs, &settings.rules.platforms);
+    Report {
+        depth: settings.rules.depth,
+        started_at,
+        duration: started.elapsed(),
+        images,
+        graphs,
+        requests: transport.requests(),
+        bytes: transport.bytes(),
+        stopped: stopped.get(),
+        skipped: false,
+        never_fail: settings.output.never_fail,
+        login_not_visible: login_not_visible(settings),
+        pipeline: None,
+        before: None,
+    }
+}
+
+/// The report of a run that asked nothing, because nothing was pushed.
+#[must_use]
+pub fn nothing_pushed(settings: &Settings) -> Report {
+    Report {
+        depth: settings.rules.depth,
+        started_at: SystemTime::now(),
+        duration: std::time::Duration::ZERO,
+        images: Vec::new(),
+        graphs: Vec::new(),
+        requests: 0,
+        bytes: 0,
+        stopped: None,
+        skipped: true,
+        never_fail: settings.output.never_fail,
+        login_not_visible: false,
+        pipeline: None,
+        before: None,
+    }
+}
+
+/// The repositories in the order of their first target, with the places of their targets.
+fn by_repository(targets: &[Target]) -> Vec<(&Repository, Vec<usize>)> {
+    let mut repositories: Vec<(&Repository, Vec<usize>)> = Vec::new();
+    for (at, target) in targets.iter().enumerate() {
+        let repository = &target.reference.repository;
+        match repositories.iter_mut().find(|(known, _)| *known == repository) {
+            Some((_, members)) => members.push(at),
+            None => repositories.push((repository, vec![at])),
+        }
+    }
+    repositories
+}
+
+fn reason(stop: Stop, settings: &Settings) -> String {
+    match stop {
+        Stop::Timeout => format!("no answer before the run's timeout of {} s", settings.patience.timeout.as_secs_f64()),
+        Stop::Interrupt | Stop::Terminate => "interrupted before the answer".to_owned(),
+    }
+}
+
+/// Whether the user may count on a login that a container action cannot see.
+fn login_not_visible(settings: &Settings) -> bool {
+    let login = &settings.login;
+    login.in_github_actions && !login.anonymous && login.given.is_empty() && login.docker_config.is_none()
+}

@@ -1,0 +1,73 @@
+//! What distribution keeps on its disk, and how that goes wrong: see `registry/storage/paths.go` there.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::Distribution;
+
+/// How what is stored under a digest goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// The file is there, and empty.
+    Emptied,
+    /// The file ends in its middle.
+    Truncated,
+    /// One byte in the middle is another one.
+    Flipped,
+    /// The file is gone.
+    Deleted,
+    /// The file is there, and nothing says that the repository has it.
+    Unlinked,
+}
+
+impl Damage {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [Self::Emptied, Self::Truncated, Self::Flipped, Self::Deleted, Self::Unlinked];
+}
+
+impl Distribution {
+    /// Damages a blob or a manifest of a repository; except for a link, of every repository that has it.
+    pub(crate) fn damage(&self, name: &str, digest: &str, damage: Damage) -> &Self {
+        let path = self.data(digest);
+        let done = match damage {
+            Damage::Emptied => fs::write(&path, ""),
+            Damage::Deleted => fs::remove_file(&path),
+            Damage::Truncated => fs::read(&path).and_then(|bytes| fs::write(&path, &bytes[..bytes.len() / 2])),
+            Damage::Flipped => fs::read(&path).and_then(|mut bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(&path, bytes)
+            }),
+            Damage::Unlinked => {
+                // A manifest's revision, or a blob's membership; never both.
+                let links = ["_manifests/revisions", "_layers"].map(|kind| self.repository(name).join(kind));
+                let link =
+                    links.map(|links| links.join(digest.replace(':', "/"))).into_iter().find(|path| path.exists());
+                fs::remove_dir_all(link.unwrap_or_else(|| panic!("{name} has no {digest}")))
+            }
+        };
+        done.unwrap_or_else(|error| panic!("{damage:?} {}: {error}", path.display()));
+        self
+    }
+
+    /// Removes a tag; what it pointed to stays.
+    pub(crate) fn unlink_tag(&self, name: &str, tag: &str) -> &Self {
+        let directory = self.repository(name).join("_manifests/tags").join(tag);
+        fs::remove_dir_all(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        self
+    }
+
+    /// Where the bytes of a digest are.
+    pub(crate) fn data(&self, digest: &str) -> PathBuf {
+        let (algorithm, hex) = digest.split_once(':').expect("a digest has an algorithm");
+        self.root().join("blobs").join(algorithm).join(&hex[..2]).join(hex).join("data")
+    }
+
+    fn repository(&self, name: &str) -> PathBuf {
+        self.root().join("repositories").join(name)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.path().join("storage/docker/registry/v2")
+    }
+}

@@ -1,0 +1,250 @@
+//! Debian's `docker-registry`: the real distribution 2.8.2, with a directory of its own on a free port.
+
+mod configuration;
+mod disk;
+mod push;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use self::configuration::Port;
+use super::authority::Authority;
+use super::http::Server;
+use super::image::Image;
+use super::recipe::Recipe;
+use super::scratch::Scratch;
+
+pub(crate) use configuration::{PASSWORD, USERNAME};
+pub(crate) use disk::Damage;
+
+/// How it lets people in.
+pub(crate) enum Form {
+    /// Everybody, over plain HTTP.
+    Open,
+    /// [`USERNAME`] with [`PASSWORD`], over plain HTTP.
+    Htpasswd,
+    /// Everybody, over HTTPS with a certificate of a private authority.
+    Tls(Box<Authority>),
+    /// Bearers of a token, over plain HTTP; the token server wants [`USERNAME`] with [`PASSWORD`].
+    Token(Server),
+}
+
+/// A registry that runs as long as this value lives.
+pub(crate) struct Distribution {
+    directory: Scratch,
+    form: Form,
+    port: u16,
+    process: Option<Process>,
+}
+
+struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+/// How many registries this process had.
+static COUNT: AtomicU16 = AtomicU16::new(0);
+
+impl Distribution {
+    /// An empty one for everybody.
+    pub(crate) fn open() -> Self {
+        Self::start_as(Form::Open, |_| {})
+    }
+
+    /// An empty one with htpasswd.
+    pub(crate) fn htpasswd() -> Self {
+        Self::start_as(Form::Htpasswd, |directory| configuration::write_htpasswd(directory.path()))
+    }
+
+    /// An empty one over HTTPS.
+    pub(crate) fn tls() -> Self {
+        let authority = Authority::new();
+        let identity = authority.issue(&["127.0.0.1", "localhost"]);
+        Self::start_as(Form::Tls(Box::new(authority)), |directory| {
+            configuration::write_identity(directory.path(), &identity);
+        })
+    }
+
+    /// An empty one with a token server.
+    pub(crate) fn token() -> Self {
+        let identity = Authority::new().issue(&["tokens.test"]);
+        let certificate = identity.pem();
+        let server = configuration::token_server(identity);
+        Self::start_as(Form::Token(server), |directory| {
+            configuration::write_token_root(directory.path(), &certificate);
+        })
+    }
+
+    fn start_as(form: Form, prepare: impl FnOnce(&Scratch)) -> Self {
+        let directory = Scratch::new("registry");
+        prepare(&directory);
+        let mut registry = Self { directory, form, port: 0, process: None };
+        let own = u16::try_from(std::process::id() % 11_000).expect("it is below 11,000");
+        let mut log = String::new();
+        for _ in 0..100 {
+            // Below the range from which the system gives ports away, so that a restart finds its own again.
+            registry.port = 20_000 + (own + COUNT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+            match registry.try_start(Port::Own) {
+                Ok(()) => return registry,
+                Err(error) => log = error,
+            }
+        }
+        panic!("docker-registry does not start: {log}");
+    }
+
+    /// `127.0.0.1:port`.
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The full reference of `name:tag` or `name@digest` here.
+    pub(crate) fn reference(&self, name: &str) -> String {
+        format!("{}/{name}", self.host())
+    }
+
+    /// The authority that vouches for it.
+    pub(crate) fn authority(&self) -> &Authority {
+        match &self.form {
+            Form::Tls(authority) => authority,
+            _ => panic!("only the TLS form has an authority"),
+        }
+    }
+
+    /// The token server that it sends people to.
+    pub(crate) fn token_server(&self) -> &Server {
+        match &self.form {
+            Form::Token(server) => server,
+            _ => panic!("only the token form has a token server"),
+        }
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(&mut self) -> &mut Self {
+        self.process = None;
+        self
+    }
+
+    /// Starts it again, on the same port, with nothing in its memory.
+    pub(crate) fn start(&mut self) -> &mut Self {
+        if let Err(log) = self.try_start(Port::Own) {
+            panic!("docker-registry did not start again: {log}");
+        }
+        self
+    }
+
+    /// Stops and starts it: afterwards it is cold.
+    pub(crate) fn restart(&mut self) -> &mut Self {
+        self.stop().start()
+    }
+
+    /// `garbage-collect -m`, which deletes what no tag points to. The registry has to be stopped.
+    pub(crate) fn garbage_collect_untagged(&mut self) -> &mut Self {
+        assert!(self.process.is_none(), "it is to be stopped first, or it remembers what is gone");
+        let output = self.command("garbage-collect", Port::Own).arg("-m").output();
+        require_success(&output.expect("docker-registry was there a moment ago"), "garbage-collect");
+        self
+    }
+
+    /// Makes an image and pushes it as `name:tag`.
+    pub(crate) fn image(&self, name: &str, recipe: &Recipe) -> Image {
+        let image = recipe.make();
+        self.push(name, &image);
+        image
+    }
+
+    /// Pushes an image as `name:tag`. A form that wants credentials is not asked for them: a second process on the same
+    /// directory takes the image.
+    pub(crate) fn push(&self, name: &str, image: &Image) {
+        self.with_open_door(|host| push::push(host, name, image));
+    }
+
+    /// Pushes an image as `name:tag` with skopeo, which decides by itself how.
+    pub(crate) fn push_by_skopeo(&self, name: &str, image: &Image) {
+        self.with_open_door(|host| push::push_by_skopeo(host, name, image));
+    }
+
+    fn with_open_door(&self, push: impl FnOnce(&str)) {
+        if matches!(self.form, Form::Open) {
+            return push(&self.host());
+        }
+        let (process, port) = self.launch(Port::Any).unwrap_or_else(|log| panic!("docker-registry: {log}"));
+        push(&format!("127.0.0.1:{port}"));
+        drop(process);
+    }
+
+    fn try_start(&mut self, port: Port) -> Result<(), String> {
+        self.process = Some(self.launch(port)?.0);
+        Ok(())
+    }
+
+    fn command(&self, verb: &str, port: Port) -> Command {
+        let path = configuration::write(self.directory.path(), &self.form, self.port, port);
+        let mut command = Command::new("docker-registry");
+        command.arg(verb).arg(path).env_remove("REGISTRY_HTTP_ADDR").stdin(Stdio::null());
+        command
+    }
+
+    /// Starts a process and waits until it listens; gives its log when it ends instead.
+    fn launch(&self, port: Port) -> Result<(Process, u16), String> {
+        let spawned = self.command("serve", port).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.unwrap_or_else(|error| missing("docker-registry", &error));
+        let stderr = child.stderr.take().expect("it is piped");
+        let log = Arc::new(Mutex::new(String::new()));
+        let listening = read_log(stderr, Arc::clone(&log));
+        let process = Process { child, log };
+        match listening.recv_timeout(Duration::from_secs(30)) {
+            Ok(port) => Ok((process, port)),
+            Err(_) => Err(process.log.lock().expect("reading a log does not panic").clone()),
+        }
+    }
+
+    /// What it wrote to its log since it was started.
+    pub(crate) fn log(&self) -> String {
+        let process = self.process.as_ref().expect("it runs");
+        process.log.lock().expect("reading a log does not panic").clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Keeps a log, and tells the port once the log says that it listens.
+fn read_log(stderr: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>) -> Receiver<u16> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let port = line.split("listening on 127.0.0.1:").nth(1);
+            let port = port.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+            let mut log = log.lock().expect("reading a log does not panic");
+            log.push_str(&line);
+            log.push('\n');
+            if let Some(port) = port.and_then(|port| port.parse().ok()) {
+                // Nobody waits any more after the first time.
+                let _ = sender.send(port);
+            }
+        }
+    });
+    receiver
+}
+
+/// Ends a test that lacks a program: never a silent skip.
+pub(crate) fn missing(program: &str, error: &std::io::Error) -> ! {
+    panic!("cannot run {program}: {error}\nhint: `make test` installs it, or says why it cannot")
+}
+
+/// Ends a test whose helper failed, with all that it said.
+#[track_caller]
+fn require_success(output: &Output, what: &str) {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{what}: {}\n{stdout}\n{stderr}", output.status);
+}

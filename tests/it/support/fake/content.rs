@@ -1,0 +1,197 @@
+//! The right answer to a question about repositories, by
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>, as distribution gives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::support::http::message::Body;
+use crate::support::http::{Reply, Request};
+use crate::support::image::{Content, DOCKER_LIST, DOCKER_MANIFEST, INDEX, Image, MANIFEST};
+
+/// What a registry holds.
+#[derive(Default)]
+pub(crate) struct Repositories {
+    repositories: BTreeMap<String, Repository>,
+    /// Digests, tags and whole repositories that are known, and not there.
+    absent: BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct Repository {
+    contents: BTreeMap<String, Content>,
+    tags: BTreeMap<String, String>,
+}
+
+/// A question that no test said would come.
+pub(super) struct Unexpected;
+
+impl Repositories {
+    /// Stores everything of an image; a tag points to its root.
+    pub(super) fn store(&mut self, name: &str, tag: Option<&str>, image: &Image) {
+        let repository = self.repositories.entry(name.to_owned()).or_default();
+        let contents = image.contents().map(|(digest, content)| (digest.to_owned(), content.clone()));
+        repository.contents.extend(contents);
+        if let Some(tag) = tag {
+            repository.tags.insert(tag.to_owned(), image.root().to_owned());
+        }
+    }
+
+    /// Forgets a digest, a tag or a repository: from now on the answer is 404.
+    pub(super) fn lose(&mut self, what: &str) {
+        self.absent.insert(what.to_owned());
+    }
+
+    /// Has it again.
+    pub(super) fn find(&mut self, what: &str) {
+        self.absent.remove(what);
+    }
+
+    /// The right answer.
+    pub(super) fn answer(&self, request: &Request) -> Result<Reply, Unexpected> {
+        let reply = self.route(request)?.header("Docker-Distribution-Api-Version", "registry/2.0");
+        Ok(reply)
+    }
+
+    fn route(&self, request: &Request) -> Result<Reply, Unexpected> {
+        if !matches!(request.method.as_str(), "GET" | "HEAD") {
+            return Err(Unexpected);
+        }
+        let path = request.path.strip_prefix("/v2/").ok_or(Unexpected)?;
+        match path {
+            "" => return Ok(Reply::json(&json!({}))),
+            "_catalog" => {
+                let names: Vec<&str> = self.repositories.keys().map(String::as_str).collect();
+                return Ok(page(request, json!({}), "repositories", &names));
+            }
+            _ => {}
+        }
+        let (name, endpoint, last) = split(path).ok_or(Unexpected)?;
+        if self.absent.contains(name) {
+            return Ok(Reply::error(404, "NAME_UNKNOWN", "repository name not known to registry"));
+        }
+        let repository = self.repositories.get(name).ok_or(Unexpected)?;
+        match endpoint {
+            "manifests" => self.manifest(repository, request, last),
+            "blobs" => self.blob(repository, request, last),
+            "referrers" => Ok(referrers(repository, last, request.parameter("artifactType").as_deref())),
+            "tags" if last == "list" => {
+                let tags: Vec<&str> = repository.tags.keys().map(String::as_str).collect();
+                Ok(page(request, json!({"name": name}), "tags", &tags))
+            }
+            _ => Err(Unexpected),
+        }
+    }
+
+    fn manifest(&self, repository: &Repository, request: &Request, wanted: &str) -> Result<Reply, Unexpected> {
+        let unknown = || Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown");
+        let digest = repository.tags.get(wanted).map_or(wanted, String::as_str);
+        if [wanted, digest].iter().any(|what| self.absent.contains(*what)) || is_referrers_tag(wanted) {
+            return Ok(unknown());
+        }
+        let content = repository.contents.get(digest).ok_or(Unexpected)?;
+        if !content.manifest {
+            return Ok(unknown());
+        }
+        let known = [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].contains(&content.media_type.as_str());
+        if known && !accepts(request, &content.media_type) {
+            // So does distribution: a client that does not name the type is told that there is nothing.
+            return Ok(unknown());
+        }
+        let reply = Reply::ok(&content.media_type, content.bytes.to_vec()).header("Docker-Content-Digest", digest);
+        Ok(reply)
+    }
+
+    fn blob(&self, repository: &Repository, request: &Request, digest: &str) -> Result<Reply, Unexpected> {
+        let unknown = || Reply::error(404, "BLOB_UNKNOWN", "blob unknown to registry");
+        if self.absent.contains(digest) {
+            return Ok(unknown());
+        }
+        let content = repository.contents.get(digest).ok_or(Unexpected)?;
+        if content.manifest {
+            return Ok(unknown());
+        }
+        Ok(ranged(request, &Body::Bytes(content.bytes.clone())).header("Docker-Content-Digest", digest))
+    }
+}
+
+/// `name/manifests/reference` in its parts; the name may have slashes of its own.
+pub(super) fn split(path: &str) -> Option<(&str, &str, &str)> {
+    let (rest, last) = path.rsplit_once('/')?;
+    let (name, endpoint) = rest.rsplit_once('/')?;
+    Some((name, endpoint, last))
+}
+
+/// The tag under which a registry without the Referrers API keeps referrers: known to everybody, and mostly not there.
+fn is_referrers_tag(tag: &str) -> bool {
+    tag.starts_with("sha256-") || tag.starts_with("sha512-")
+}
+
+fn accepts(request: &Request, media_type: &str) -> bool {
+    let accepted = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept"));
+    accepted.flat_map(|(_, value)| value.split(',')).any(|item| {
+        let item = item.split(';').next().unwrap_or_default().trim();
+        item == media_type || item == "*/*"
+    })
+}
+
+/// A body, or the part of it that the request wants (<https://www.rfc-editor.org/rfc/rfc9110#section-14>).
+pub(crate) fn ranged(request: &Request, body: &Body) -> Reply {
+    let whole = || Reply::ok("application/octet-stream", "").header("Accept-Ranges", "bytes").content(body.clone());
+    let Some(range) = request.header("Range").and_then(|range| range.strip_prefix("bytes=")) else { return whole() };
+    let Some((first, last)) = range.split_once('-') else { return whole() };
+    let length = body.len();
+    let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) => (first, length.min(last + 1)),
+        (Ok(first), Err(_)) => (first, length),
+        (Err(_), Ok(count)) => (length.saturating_sub(count), length),
+        (Err(_), Err(_)) => return whole(),
+    };
+    if start >= end {
+        return Reply::error(416, "RANGE_INVALID", "no such range")
+            .header("Content-Range", format!("bytes */{length}"));
+    }
+    whole()
+        .but_status(206)
+        .content(body.slice(start, end))
+        .header("Content-Range", format!("bytes {start}-{}/{length}", end - 1))
+}
+
+fn referrers(repository: &Repository, subject: &str, artifact_type: Option<&str>) -> Reply {
+    let manifests: Vec<Value> = repository
+        .contents
+        .iter()
+        .filter(|(_, content)| content.manifest)
+        .filter_map(|(digest, content)| {
+            let document: Value = serde_json::from_slice(&content.bytes).ok()?;
+            let kind = document["artifactType"].as_str().or(document["config"]["mediaType"].as_str());
+            (document["subject"]["digest"] == subject && artifact_type.is_none_or(|wanted| kind == Some(wanted))).then(
+                || {
+                    json!({
+                        "mediaType": content.media_type,
+                        "digest": digest,
+                        "size": content.bytes.len(),
+                        "artifactType": kind,
+                    })
+                },
+            )
+        })
+        .collect();
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
+    let reply = Reply::ok(INDEX, index.to_string());
+    if artifact_type.is_some() { reply.header("OCI-Filters-Applied", "artifactType") } else { reply }
+}
+
+/// One page of a list, with a `Link` to the next; `n` and `last` as the client asked.
+fn page(request: &Request, mut json: Value, key: &str, all: &[&str]) -> Reply {
+    let last = request.parameter("last");
+    let size = request.parameter("n").and_then(|n| n.parse().ok()).unwrap_or(all.len());
+    let rest: Vec<&str> = all.iter().copied().filter(|name| last.as_deref().is_none_or(|last| *name > last)).collect();
+    let shown = &rest[..size.min(rest.len())];
+    json[key] = shown.into();
+    let reply = Reply::json(&json);
+    match shown.last().filter(|_| shown.len() < rest.len()) {
+        Some(last) => reply.header("Link", format!("<{}?last={last}&n={size}>; rel=\"next\"", request.path)),
+        None => reply,
+    }
+}

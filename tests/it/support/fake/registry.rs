@@ -1,0 +1,183 @@
+//! The fake registry: a server, what it holds, who may ask, and where it deviates.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::content::Repositories;
+use super::guard::Guard;
+use super::rule::{Change, Rule, When};
+use crate::support::authority::Identity;
+use crate::support::http::{Reply, Request, Server};
+use crate::support::image::Image;
+use crate::support::recipe::Recipe;
+
+/// A registry on loopback that holds images in memory. A request for something that it was never told of makes the test
+/// fail at its end.
+pub(crate) struct Registry {
+    server: Server,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    repositories: Repositories,
+    rules: Vec<Rule>,
+    guard: Option<Guard>,
+    mounts: Vec<(String, Arc<Page>)>,
+    unexpected: Vec<String>,
+    strict: bool,
+}
+
+type Page = dyn Fn(&Request) -> Reply + Send + Sync;
+
+impl Registry {
+    /// An empty one, over plain HTTP.
+    pub(crate) fn start() -> Self {
+        let state = State::new();
+        let answering = Arc::clone(&state);
+        Self { server: Server::start(move |request| answer(&answering, request)), state }
+    }
+
+    /// An empty one, over HTTPS.
+    pub(crate) fn start_tls(identity: &Identity) -> Self {
+        let state = State::new();
+        let answering = Arc::clone(&state);
+        Self { server: Server::start_tls(identity.server(), move |request| answer(&answering, request)), state }
+    }
+
+    /// The server below it: its address, and what it was asked.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// `127.0.0.1:port`.
+    pub(crate) fn host(&self) -> String {
+        self.server.host()
+    }
+
+    /// The full reference of `name:tag` or `name@digest` here.
+    pub(crate) fn reference(&self, name: &str) -> String {
+        format!("{}/{name}", self.server.host())
+    }
+
+    /// Makes an image and serves it as `name:tag`.
+    pub(crate) fn image(&self, name: &str, recipe: &Recipe) -> Image {
+        let image = recipe.make();
+        self.serve(name, &image);
+        image
+    }
+
+    /// Serves an image as `name:tag`, or as `name` alone, then by digest only.
+    pub(crate) fn serve(&self, name: &str, image: &Image) {
+        let (name, tag) = match name.split_once(':') {
+            Some((name, tag)) => (name, Some(tag)),
+            None => (name, None),
+        };
+        self.state().repositories.store(name, tag, image);
+    }
+
+    /// Loses a digest, a tag or a repository: 404 from now on.
+    pub(crate) fn lose(&self, what: &str) -> &Self {
+        self.state().repositories.lose(what);
+        self
+    }
+
+    /// Has it again.
+    pub(crate) fn find(&self, what: &str) -> &Self {
+        self.state().repositories.find(what);
+        self
+    }
+
+    /// Deviates for requests of this method (`*` for any) whose path ends so; a digest is an end, and so is nothing.
+    pub(crate) fn on(&self, method: &str, path: &str) -> When<'_> {
+        When::new(self, method, path)
+    }
+
+    /// Lets in only whom the guard lets in.
+    pub(crate) fn guarded(&self, guard: Guard) -> &Self {
+        self.state().guard = Some(guard);
+        self
+    }
+
+    /// Answers everything at a path with a function, before any guard: a token endpoint, a page.
+    pub(crate) fn mount(&self, path: &str, page: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> &Self {
+        self.state().mounts.push((path.to_owned(), Arc::new(page)));
+        self
+    }
+
+    /// Answers 404 to what it was never told of, and the test does not fail of it.
+    pub(crate) fn lenient(&self) -> &Self {
+        self.state().strict = false;
+        self
+    }
+
+    /// Every request so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.server.requests()
+    }
+
+    /// `METHOD path` of every request so far whose path ends so.
+    pub(crate) fn asked(&self, path: &str) -> Vec<String> {
+        let requests = self.requests().into_iter().filter(|request| request.path.ends_with(path));
+        requests.map(|request| format!("{} {}", request.method, request.path)).collect()
+    }
+
+    pub(super) fn add(&self, rule: Rule) {
+        self.state().rules.push(rule);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no handler panics")
+    }
+}
+
+impl State {
+    fn new() -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            repositories: Repositories::default(),
+            rules: Vec::new(),
+            guard: None,
+            mounts: Vec::new(),
+            unexpected: Vec::new(),
+            strict: true,
+        }))
+    }
+
+    fn right_answer(&mut self, request: &Request) -> Reply {
+        if let Some(refusal) = self.guard.as_ref().and_then(|guard| guard(request)) {
+            return refusal;
+        }
+        self.repositories.answer(request).unwrap_or_else(|_| {
+            if self.strict {
+                self.unexpected.push(format!("{} {}", request.method, request.path));
+            }
+            Reply::error(404, "UNEXPECTED", "the test did not say that this would be asked")
+        })
+    }
+}
+
+fn answer(state: &Mutex<State>, request: &Request) -> Reply {
+    let mut state = state.lock().expect("no handler panics");
+    if let Some((_, page)) = state.mounts.iter().find(|(path, _)| *path == request.path) {
+        let page = Arc::clone(page);
+        drop(state);
+        return page(request);
+    }
+    let rule = state.rules.iter_mut().find_map(|rule| rule.takes(request).then(|| rule.change.clone()));
+    match rule {
+        None => state.right_answer(request),
+        Some(Change::Answer(reply)) => reply,
+        Some(Change::Alter(question, alteration)) => {
+            let mut other = request.clone();
+            question(&mut other);
+            alteration(request, state.right_answer(&other))
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let unexpected = std::mem::take(&mut self.state().unexpected);
+        if !std::thread::panicking() {
+            assert!(unexpected.is_empty(), "the fake registry was asked for what it does not know: {unexpected:#?}");
+        }
+    }
+}

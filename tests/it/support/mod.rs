@@ -1,0 +1,11 @@
+//! What tests stand on: images, registries that serve them, and the program under test.
+
+pub(crate) mod authority;
+pub(crate) mod command;
+pub(crate) mod digest;
+pub(crate) mod distribution;
+pub(crate) mod fake;
+pub(crate) mod http;
+pub(crate) mod image;
+pub(crate) mod recipe;
+pub(crate) mod scratch;

@@ -1,0 +1,102 @@
+//! Random images with random damage on the real registry: pullproof and skopeo have to agree on what can be pulled.
+//!
+//! `PULLPROOF_ROUNDS` says how many images (30 if it does not), and `PULLPROOF_SEED` with which seed they begin.
+
+use std::process::{Command, Stdio};
+
+use crate::support::command::verify;
+use crate::support::digest::Random;
+use crate::support::distribution::{Damage, Distribution, missing};
+use crate::support::image::Image;
+use crate::support::recipe::{Recipe, platforms, single};
+use crate::support::scratch::Scratch;
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("it is a number"))
+}
+
+fn random_recipe(random: &mut Random, seed: u64) -> Recipe {
+    let base = match random.below(5) {
+        0 => single(),
+        count => platforms(count),
+    };
+    let recipe =
+        base.layers(1 + random.below(4)).shared(random.below(2)).layer_size(1 + random.below(50_000)).seed(seed);
+    match random.below(4) {
+        0 => recipe.docker(),
+        1 => recipe,
+        _ => recipe.attested(),
+    }
+}
+
+/// One to three digests of an image, each with its damage; one time in five none.
+fn random_damage(random: &mut Random, image: &Image) -> Vec<(String, Damage)> {
+    let mut left: Vec<String> = image.reachable().into_iter().collect();
+    let count = if random.below(5) == 0 { 0 } else { 1 + random.below(3) };
+    (0..count.min(left.len()))
+        .map(|_| (left.swap_remove(random.below(left.len())), *random.pick(&Damage::ALL)))
+        .collect()
+}
+
+/// Whether a damage is one that only reading every byte can show, or no damage to anybody who pulls.
+fn unseen_by_tail(image: &Image, digest: &str, damage: Damage, warm: bool) -> bool {
+    let manifest = image.content(digest).is_some_and(|content| content.manifest);
+    let config =
+        [&image.images, &image.attestations].into_iter().flatten().any(|parts| parts.config.digest() == digest);
+    match damage {
+        Damage::Flipped => !manifest && !config,
+        Damage::Unlinked => !manifest && warm,
+        Damage::Emptied | Damage::Truncated | Damage::Deleted => false,
+    }
+}
+
+/// Whether skopeo can copy everything that the reference stands for; every byte is checked on the way.
+fn skopeo_pulls(reference: &str) -> (bool, String) {
+    let copy = Scratch::new("copy");
+    let output = Command::new("skopeo")
+        .args(["--insecure-policy", "copy", "--all", "--quiet", "--src-tls-verify=false"])
+        .arg(format!("docker://{reference}"))
+        .arg(format!("dir:{}", copy.path().display()))
+        .env("HOME", copy.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| missing("skopeo", &error));
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
+    let (rounds, first) = (number("PULLPROOF_ROUNDS", 30), number("PULLPROOF_SEED", 1));
+    let mut registry = Distribution::open();
+    let mut pulled = 0;
+    for seed in first..first + rounds {
+        let mut random = Random::seeded(seed);
+        let name = format!("app-{seed}");
+        let image = registry.image(&format!("{name}:1"), &random_recipe(&mut random, seed));
+        // By digest: skopeo does not hold what a tag gives against the digest that the registry states.
+        let reference = registry.reference(&format!("{name}@{}", image.root()));
+        let warm = random.below(2) == 0;
+        if warm {
+            verify(&reference).arguments(["--depth", "full"]).run().passes();
+        }
+        let damages = random_damage(&mut random, &image);
+        for (digest, damage) in &damages {
+            registry.damage(&name, digest, *damage);
+        }
+        if !warm {
+            registry.restart();
+        }
+        let context = format!("seed {seed}, {}, {damages:?}", if warm { "warm" } else { "cold" });
+        let (pulls, told) = skopeo_pulls(&reference);
+        pulled += u64::from(pulls);
+        let expected = i32::from(!pulls);
+        let full = verify(&reference).arguments(["--depth", "full"]).run();
+        assert_eq!(full.code, Some(expected), "depth full, {context}: {full}\n--- skopeo\n{told}");
+        let tail = verify(&reference).arguments(["--depth", "tail"]).run();
+        let unseen = |(digest, damage): &(String, Damage)| unseen_by_tail(&image, digest, *damage, warm);
+        if tail.code != Some(0) || !damages.iter().all(unseen) {
+            assert_eq!(tail.code, Some(expected), "depth tail, {context}: {tail}\n--- skopeo\n{told}");
+        }
+    }
+    assert!(rounds < 20 || (1..rounds).contains(&pulled), "{pulled} of {rounds} could be pulled: nothing was compared");
+}

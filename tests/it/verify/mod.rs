@@ -1,0 +1,7 @@
+//! The built program against the real registry: from an image that others pushed to the exit code.
+
+mod damage;
+mod differential;
+mod forms;
+mod incident;
+mod losses;
