@@ -1,5 +1,6 @@
 //! Proves that the container image that was just pushed can be pulled.
 
+mod deliver;
 pub mod digest;
 pub mod findings;
 pub mod graph;
@@ -7,6 +8,7 @@ pub mod heal;
 pub mod http;
 pub mod image;
 pub mod log_lines;
+mod mend;
 pub mod platform;
 pub mod progress;
 pub mod rebuild;

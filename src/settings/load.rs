@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use super::arguments::{self, Asked};
 use super::ci::Facts;
 use super::files::{Disk, Files};
-use super::raw::{Typed, Value};
+use super::raw::{Gathered, Typed, Value};
 use super::{
-    Concern, Depth, Error, Mode, Rules, Settings, Wanted, environment, help, logins, network, output, parse, rebuild,
-    wanted, words,
+    Concern, Depth, Error, Mode, Output, Rules, Settings, Wanted, environment, help, logins, network, output, parse,
+    rebuild, wanted, words,
 };
 use crate::platform::Platform;
 
@@ -85,6 +85,19 @@ pub fn read(environment: &Environment, files: &Files<'_>) -> Result<Command, Err
         output,
     };
     Ok(Command::Run { settings: Box::new(settings), warnings })
+}
+
+/// Where the result of a run goes whose settings cannot be used, as far as that can be told.
+#[must_use]
+pub fn read_output(environment: &Environment) -> Option<Output> {
+    let facts = Facts::new(&environment.variables);
+    let flags = match arguments::read(&environment.arguments) {
+        Ok(Asked::Run { flags, .. }) => flags,
+        _ => Gathered::default(),
+    };
+    let (variables, _) = environment::gather(&facts).unwrap_or_default();
+    let typed = Typed::merge([flags, variables]);
+    output::output(&typed, &facts, environment.stdout_is_terminal, environment.stderr_is_terminal).ok()
 }
 
 /// The command wins over the environment, but not over a flag that says the opposite.

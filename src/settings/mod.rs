@@ -33,7 +33,7 @@ use crate::platform::Platform;
 
 pub use error::Error;
 pub use files::Files;
-pub use load::{Command, Environment, read};
+pub use load::{Command, Environment, read, read_output};
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
 use raw::Value;
 pub(crate) use raw::quoted;

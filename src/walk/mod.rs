@@ -15,11 +15,11 @@ use oci_spec::image::Digest;
 
 use crate::digest;
 use crate::graph::{Care, Edge, Graph, Key, Node, NodeId};
-use crate::image::{self, Child, Descriptor, Kind};
+use crate::image::{self, Kind};
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::settings::{Concern, Rules};
-use crate::source::{Asked, Blob, Body, CONFIG_LIMIT, FaultKind, Manifest, Referring, Source};
+use crate::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
 use crate::verdict::{Outcome, Promise, Verdict, judge_blob, judge_fault, judge_manifest};
 
 /// The deepest nesting of indexes that is followed.
@@ -171,7 +171,7 @@ impl Walk<'_> {
     fn take(&mut self, references: &[Reference], answer: Answer) {
         match answer {
             Answer::Resolved(at, asked) => {
-                let root = self.take_root(references[at].digest.as_ref(), asked);
+                let root = self.take_root(references[at].digest.as_ref(), &asked);
                 self.roots[at] = Some(root);
             }
             Answer::Manifest(node, asked) => {
@@ -190,7 +190,7 @@ impl Walk<'_> {
         }
     }
 
-    fn take_root(&mut self, promised: Option<&Digest>, asked: Asked<Manifest>) -> NodeId {
+    fn take_root(&mut self, promised: Option<&Digest>, asked: &Asked<Manifest>) -> NodeId {
         let judgement = match &asked.answer {
             Ok(manifest) => judge_manifest(promised, None, manifest),
             Err(fault) => judge_fault(fault),
@@ -204,7 +204,7 @@ impl Walk<'_> {
         kind: Kind,
         promised: Option<&Digest>,
         judgement: (Verdict, String),
-        asked: Asked<Manifest>,
+        asked: &Asked<Manifest>,
     ) -> NodeId {
         let length = match asked.answer.as_ref().map(|manifest| &manifest.body) {
             Ok(Body::Whole(bytes)) => Some(bytes.len() as u64),
@@ -219,7 +219,7 @@ impl Walk<'_> {
         let mut node = new_node(digest, kind, "");
         node.size = length;
         let node = self.insert(key, node, 0);
-        self.settle_manifest(node, judgement, &asked);
+        self.settle_manifest(node, judgement, asked);
         node
     }
 

@@ -31,7 +31,7 @@ impl Walk<'_> {
                 Referring::Tagged(manifest) => {
                     let judgement = judge_manifest(None, None, &manifest);
                     let asked = Asked { status: asked.status, attempts: 1, ..unasked(Ok(manifest)) };
-                    let to = self.add_delivered(Kind::Referrer, None, judgement, asked);
+                    let to = self.add_delivered(Kind::Referrer, None, judgement, &asked);
                     self.connect(subject, to, None, care);
                 }
                 Referring::List(manifest) => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::image::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
-use crate::source::Fault;
+use crate::source::{CONFIG_LIMIT, Fault};
 
 /// Content by digest, tags, and everything that was asked.
 #[derive(Default)]

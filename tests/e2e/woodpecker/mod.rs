@@ -1,0 +1,6 @@
+//! Woodpecker itself: the server and its agent below a fake forge, and the command line that runs a pipeline file.
+
+mod forge;
+mod plugin;
+mod rig;
+mod server;
