@@ -177,3 +177,86 @@ impl Graph {
         self.nodes.iter().filter(|node| node.outcome.verdict == verdict).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+
+    fn node(name: &str) -> Node {
+        Node {
+            digest: Some(sha256(name.as_bytes())),
+            written: None,
+            kind: Kind::Layer,
+            media_type: "".into(),
+            size: None,
+            platform: None,
+            parents: Vec::new(),
+            children: Vec::new(),
+            outcome: Outcome::unasked(Verdict::Ok, ""),
+        }
+    }
+
+    fn edge(to: NodeId, care: Care) -> Edge {
+        Edge { to, platform: None, care }
+    }
+
+    /// A root with two children that share a grandchild, and a child that nobody minds with one of its own.
+    fn family() -> (Graph, [NodeId; 6]) {
+        let mut graph = Graph::default();
+        let ids = ["root", "left", "right", "shared", "minor", "below minor"].map(|name| graph.add(node(name)));
+        let [root, left, right, shared, minor, below] = ids;
+        graph.connect(root, edge(left, Care::Check));
+        graph.connect(root, edge(right, Care::Check));
+        graph.connect(root, edge(minor, Care::Warn));
+        graph.connect(left, edge(shared, Care::Check));
+        graph.connect(right, edge(shared, Care::Check));
+        graph.connect(minor, edge(below, Care::Check));
+        (graph, ids)
+    }
+
+    #[test]
+    fn everything_reachable_comes_once_in_the_images_own_order() {
+        let (graph, [root, left, right, shared, minor, below]) = family();
+        assert_eq!(graph.reachable(root), [root, left, shared, right, minor, below]);
+        assert_eq!(graph.reachable(right), [right, shared]);
+    }
+
+    #[test]
+    fn what_only_a_minor_child_needs_is_not_required() {
+        let (graph, [root, left, right, shared, ..]) = family();
+        assert_eq!(graph.required(root), [root, left, shared, right]);
+    }
+
+    #[test]
+    fn a_child_knows_each_parent_once_and_keeps_every_place_in_its_parents_list() {
+        let mut graph = Graph::default();
+        let [parent, other, child] = ["parent", "other", "child"].map(|name| graph.add(node(name)));
+        graph.connect(parent, edge(child, Care::Check));
+        graph.connect(parent, edge(child, Care::Check));
+        graph.connect(other, edge(child, Care::Check));
+        assert_eq!(graph.node(child).parents, [parent, other]);
+        assert_eq!(graph.node(parent).children.len(), 2);
+    }
+
+    #[test]
+    fn a_key_finds_its_node_and_differs_by_size_and_endpoint() {
+        let mut graph = Graph::default();
+        assert!(graph.is_empty());
+        let key = Key { manifest: true, whole: false, digest: sha256(b"x"), size: Some(1) };
+        let id = graph.insert(key.clone(), node("x"));
+        assert_eq!((graph.len(), graph.is_empty()), (1, false));
+        assert_eq!(graph.find(&key), Some(id));
+        assert_eq!(graph.find(&Key { size: Some(2), ..key.clone() }), None);
+        assert_eq!(graph.find(&Key { manifest: false, ..key }), None);
+    }
+
+    #[test]
+    fn nodes_are_numbered_from_nought_and_counted_by_verdict() {
+        let (mut graph, ids) = family();
+        assert_eq!(ids.map(NodeId::place), [0, 1, 2, 3, 4, 5]);
+        graph.node_mut(ids[1]).outcome = Outcome::unasked(Verdict::Missing, "");
+        assert_eq!((graph.count(Verdict::Missing), graph.count(Verdict::Ok)), (1, 5));
+        assert!(graph.iter().map(|(id, _)| id).eq(ids));
+    }
+}

@@ -398,3 +398,302 @@ fn child(raw: &RawValue, kind_of: &dyn Fn(&str, bool) -> Kind) -> Child {
 pub fn config_platform(bytes: &[u8]) -> Option<Platform> {
     serde_json::from_slice::<WirePlatform>(bytes).ok().and_then(WirePlatform::read)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const DIGEST: &str = "sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
+
+    fn descriptor(media_type: &str) -> Value {
+        json!({ "mediaType": media_type, "digest": DIGEST, "size": 7 })
+    }
+
+    fn with(mut descriptor: Value, name: &str, value: Value) -> Value {
+        descriptor[name] = value;
+        descriptor
+    }
+
+    fn index(children: &[Value]) -> Value {
+        json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": children })
+    }
+
+    fn manifest(config: Value, layers: &[Value]) -> Value {
+        json!({ "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": config, "layers": layers })
+    }
+
+    fn image() -> Value {
+        manifest(descriptor(media_type::OCI_CONFIG), &[descriptor("application/vnd.oci.image.layer.v1.tar+gzip")])
+    }
+
+    fn read_json(document: &Value) -> Result<Document, Unusable> {
+        read(document.to_string().as_bytes(), None, None)
+    }
+
+    fn only_child(document: &Value) -> Child {
+        let mut children = read_json(document).unwrap().children;
+        assert_eq!(children.len(), 1);
+        children.remove(0)
+    }
+
+    fn readable(child: Child) -> Descriptor {
+        match child {
+            Child::Readable(descriptor) => *descriptor,
+            Child::Unreadable { why, .. } => panic!("unreadable: {why}"),
+        }
+    }
+
+    fn kinds(document: &Value) -> Vec<Kind> {
+        read_json(document).unwrap().children.into_iter().map(|child| readable(child).kind).collect()
+    }
+
+    #[test]
+    fn an_image_is_its_config_and_then_its_layers() {
+        let document = read_json(&image()).unwrap();
+        assert_eq!((document.kind, document.media_type.as_str()), (Kind::Manifest, media_type::OCI_MANIFEST));
+        assert_eq!(kinds(&image()), [Kind::Config, Kind::Layer]);
+        let config = readable(document.children.into_iter().next().unwrap());
+        assert_eq!(config.promise, Promise { digest: DIGEST.parse().unwrap(), size: 7 });
+    }
+
+    #[test]
+    fn every_manifest_type_is_read_by_its_name_and_without_one_by_its_form() {
+        for (media_type, document, kind) in [
+            (media_type::OCI_INDEX, index(&[descriptor(media_type::OCI_MANIFEST)]), Kind::Index),
+            (media_type::DOCKER_LIST, index(&[descriptor(media_type::DOCKER_MANIFEST)]), Kind::Index),
+            (media_type::OCI_MANIFEST, image(), Kind::Manifest),
+            (media_type::DOCKER_MANIFEST, image(), Kind::Manifest),
+            (media_type::OCI_ARTIFACT, json!({ "blobs": [descriptor("x/y")] }), Kind::Artifact),
+        ] {
+            let named = with(document.clone(), "mediaType", json!(media_type));
+            assert_eq!(read_json(&named).unwrap().kind, kind, "{media_type}");
+            for absent in [json!(null), json!("")] {
+                let unnamed = with(document.clone(), "mediaType", absent);
+                assert_eq!(read_json(&unnamed).unwrap().kind, kind, "{media_type} left out");
+                let bytes = unnamed.to_string();
+                assert_eq!(read(bytes.as_bytes(), Some(media_type), None).unwrap().media_type, media_type);
+            }
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_is_no_image_is_an_artifact() {
+        for config in ["application/vnd.oci.empty.v1+json", "application/vnd.cncf.helm.config.v1+json"] {
+            assert_eq!(read_json(&manifest(descriptor(config), &[])).unwrap().kind, Kind::Artifact, "{config}");
+        }
+        let typed = with(image(), "artifactType", json!("application/vnd.example"));
+        assert_eq!(read_json(&typed).unwrap().kind, Kind::Artifact);
+        let untyped = with(image(), "artifactType", json!(""));
+        assert_eq!(read_json(&untyped).unwrap().kind, Kind::Manifest);
+    }
+
+    #[test]
+    fn null_and_absent_layers_are_no_layers() {
+        let mut document = with(image(), "layers", json!(null));
+        assert_eq!(kinds(&document), [Kind::Config]);
+        document.as_object_mut().unwrap().remove("layers");
+        assert_eq!(kinds(&document), [Kind::Config]);
+    }
+
+    #[test]
+    fn types_that_disagree_are_malformed_wherever_they_stand() {
+        let text = image().to_string();
+        let read = |content_type, promised| read(text.as_bytes(), content_type, promised);
+        for (content_type, promised) in [
+            (Some(media_type::DOCKER_MANIFEST), None),
+            (Some(media_type::OCI_INDEX), None),
+            (None, Some(media_type::OCI_INDEX)),
+            (Some(media_type::OCI_MANIFEST), Some(media_type::DOCKER_MANIFEST)),
+        ] {
+            assert_eq!(
+                read(content_type, promised).unwrap_err().0,
+                Verdict::Malformed,
+                "{content_type:?} {promised:?}"
+            );
+        }
+        for harmless in ["application/json", "text/plain", "application/octet-stream"] {
+            assert!(read(Some(harmless), None).is_ok(), "{harmless}");
+        }
+        assert!(read(Some(media_type::OCI_MANIFEST), Some(media_type::OCI_MANIFEST)).is_ok());
+    }
+
+    #[test]
+    fn an_index_that_is_also_an_image_is_malformed() {
+        let both = [
+            with(image(), "manifests", json!([descriptor(media_type::OCI_MANIFEST)])),
+            with(index(&[descriptor("x/y")]), "layers", json!([])),
+            with(index(&[descriptor("x/y")]), "config", descriptor(media_type::OCI_CONFIG)),
+            with(image(), "manifests", json!([])),
+            with(with(image(), "manifests", json!(null)), "mediaType", json!(null)),
+        ];
+        for document in &both {
+            assert_eq!(read_json(document).unwrap_err().0, Verdict::Malformed, "{document}");
+        }
+    }
+
+    #[test]
+    fn a_document_of_the_wrong_form_for_its_name_is_malformed() {
+        for document in [
+            with(image(), "mediaType", json!(media_type::OCI_INDEX)),
+            with(index(&[descriptor("x/y")]), "mediaType", json!(media_type::OCI_MANIFEST)),
+            with(image(), "mediaType", json!("application/vnd.oci.image.config.v1+json")),
+            json!({ "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "layers": [] }),
+            with(image(), "config", json!(null)),
+        ] {
+            assert_eq!(read_json(&document).unwrap_err().0, Verdict::Malformed, "{document}");
+        }
+    }
+
+    #[test]
+    fn an_index_of_nothing_is_nothing_to_pull() {
+        for manifests in [json!([]), json!(null)] {
+            let document = json!({ "schemaVersion": 2, "manifests": manifests });
+            assert_eq!(read_json(&document).unwrap_err().0, Verdict::Malformed);
+        }
+    }
+
+    #[test]
+    fn schema_1_and_other_schemas_are_unsupported() {
+        for document in [
+            json!({ "schemaVersion": 1, "fsLayers": [], "history": [] }),
+            json!({ "schemaVersion": 2, "fsLayers": [] }),
+            with(image(), "mediaType", json!("application/vnd.docker.distribution.manifest.v1+prettyjws")),
+            with(image(), "schemaVersion", json!(3)),
+        ] {
+            assert_eq!(read_json(&document).unwrap_err().0, Verdict::Unsupported, "{document}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_manifest_is_malformed() {
+        for text in
+            ["", "x", "[]", "null", "{}", "3", "{\"errors\":[]}", "<html>", "{\"manifests\":{}}", "{\"layers\":3}"]
+        {
+            assert_eq!(read(text.as_bytes(), None, None).unwrap_err().0, Verdict::Malformed, "{text}");
+        }
+        let twice = image().to_string().replacen('{', "{\"layers\":[],", 1);
+        assert_eq!(read(twice.as_bytes(), None, None).unwrap_err().0, Verdict::Malformed, "{twice}");
+    }
+
+    #[test]
+    fn an_indexs_children_are_told_by_type_platform_and_annotation() {
+        let unknown = json!({ "os": "unknown", "architecture": "unknown" });
+        let annotated = json!({ "vnd.docker.reference.type": "attestation-manifest" });
+        let child = || descriptor(media_type::OCI_MANIFEST);
+        assert_eq!(
+            kinds(&index(&[
+                child(),
+                descriptor(media_type::OCI_INDEX),
+                descriptor(media_type::DOCKER_LIST),
+                descriptor(media_type::OCI_ARTIFACT),
+                with(child(), "platform", unknown),
+                with(child(), "annotations", annotated),
+                with(child(), "annotations", json!({ "vnd.docker.reference.type": "other" })),
+                descriptor(""),
+                descriptor("application/vnd.example"),
+            ])),
+            [
+                Kind::Manifest,
+                Kind::Index,
+                Kind::Index,
+                Kind::Artifact,
+                Kind::Attestation,
+                Kind::Attestation,
+                Kind::Manifest,
+                Kind::Manifest,
+                Kind::Manifest
+            ]
+        );
+        for layer in [
+            "application/vnd.oci.image.layer.v1.tar+zstd",
+            "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            "application/vnd.buildkit.cacheconfig.v0",
+        ] {
+            assert_eq!(kinds(&index(&[descriptor(layer)])), [Kind::Layer], "{layer}");
+        }
+    }
+
+    #[test]
+    fn platforms_are_read_leniently() {
+        let platform = |platform| readable(only_child(&index(&[with(descriptor(""), "platform", platform)]))).platform;
+        let text = |value| platform(value).map(|platform| platform.to_string());
+        assert_eq!(text(json!({ "os": "linux", "architecture": "arm", "variant": "v7" })).unwrap(), "linux/arm/v7");
+        assert_eq!(text(json!({ "os": "linux", "architecture": "amd64", "variant": "" })).unwrap(), "linux/amd64");
+        for partial in [json!({}), json!(null), json!({ "os": "linux" }), json!({ "os": "", "architecture": "x" })] {
+            assert_eq!(platform(partial), None);
+        }
+    }
+
+    #[test]
+    fn one_bad_descriptor_spoils_itself_and_not_its_siblings() {
+        let good = descriptor(media_type::OCI_MANIFEST);
+        for (bad, verdict) in [
+            (json!("text"), Verdict::Malformed),
+            (json!({}), Verdict::Malformed),
+            (with(good.clone(), "digest", json!("sha256:12")), Verdict::Malformed),
+            (with(good.clone(), "digest", json!(DIGEST.to_uppercase())), Verdict::Malformed),
+            (with(good.clone(), "digest", json!("../../etc/passwd")), Verdict::Malformed),
+            (with(good.clone(), "digest", json!("md5:d41d8cd98f00b204e9800998ecf8427e")), Verdict::Unsupported),
+            (with(good.clone(), "size", json!(-1)), Verdict::Malformed),
+            (with(good.clone(), "size", json!(1.5)), Verdict::Malformed),
+            (with(good.clone(), "size", json!(null)), Verdict::Malformed),
+            (with(good.clone(), "data", json!("not base64!")), Verdict::Malformed),
+            (with(good.clone(), "platform", json!(3)), Verdict::Malformed),
+        ] {
+            let children = read_json(&index(&[good.clone(), bad.clone(), good.clone()])).unwrap().children;
+            assert!(matches!(children[0], Child::Readable(_)) && matches!(children[2], Child::Readable(_)));
+            assert!(matches!(&children[1], Child::Unreadable { verdict: found, .. } if *found == verdict), "{bad}");
+        }
+    }
+
+    #[test]
+    fn foreign_content_is_told_by_its_urls_or_its_type_and_a_manifest_is_never_foreign() {
+        let layer = |descriptor| {
+            let document = manifest(with(self::descriptor("x/y"), "digest", json!(DIGEST)), &[descriptor]);
+            readable(read_json(&document).unwrap().children.remove(1)).foreign
+        };
+        assert!(!layer(descriptor("application/vnd.oci.image.layer.v1.tar")));
+        assert!(!layer(with(descriptor("x/y"), "urls", json!([]))));
+        assert!(layer(with(descriptor("x/y"), "urls", json!(["https://elsewhere.example/"]))));
+        assert!(layer(descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")));
+        assert!(layer(descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar")));
+        let child = with(descriptor(media_type::OCI_MANIFEST), "urls", json!(["https://elsewhere.example/"]));
+        assert!(!readable(only_child(&index(&[child]))).foreign);
+    }
+
+    #[test]
+    fn inline_data_is_decoded() {
+        let inline = |data: &str| readable(only_child(&index(&[with(descriptor(""), "data", json!(data))]))).inline;
+        assert_eq!(inline("e30="), Some(b"{}".to_vec()));
+        assert_eq!(inline(""), None);
+    }
+
+    #[test]
+    fn a_list_of_referrers_may_be_empty_and_holds_nothing_but_referrers() {
+        assert_eq!(read_referrers(index(&[]).to_string().as_bytes()).unwrap(), []);
+        let listed = read_referrers(index(&[descriptor(media_type::OCI_MANIFEST)]).to_string().as_bytes()).unwrap();
+        assert_eq!(listed.into_iter().map(|child| readable(child).kind).collect::<Vec<_>>(), [Kind::Referrer]);
+        assert_eq!(read_referrers(b"<html>").unwrap_err().0, Verdict::Malformed);
+    }
+
+    #[test]
+    fn a_config_states_its_platform_when_it_is_one() {
+        let platform = |text: &str| config_platform(text.as_bytes()).map(|platform| platform.to_string());
+        assert_eq!(platform(r#"{"os":"linux","architecture":"arm64","rootfs":{}}"#).unwrap(), "linux/arm64");
+        for other in ["{}", "", "[]", r#"{"os":"linux"}"#] {
+            assert_eq!(platform(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_kind_has_its_own_word_and_endpoint() {
+        let all =
+            [Kind::Index, Kind::Manifest, Kind::Config, Kind::Layer, Kind::Attestation, Kind::Artifact, Kind::Referrer];
+        let words: std::collections::BTreeSet<&str> = all.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words.len(), all.len());
+        let blobs: Vec<Kind> = all.into_iter().filter(|kind| !kind.is_manifest()).collect();
+        assert_eq!(blobs, [Kind::Config, Kind::Layer]);
+    }
+}

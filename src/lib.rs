@@ -1,12 +1,16 @@
 //! Proves that the container image that was just pushed can be pulled.
 
+mod deliver;
 pub mod digest;
 pub mod findings;
 pub mod graph;
 pub mod heal;
 pub mod http;
 pub mod image;
+pub mod log_lines;
+mod mend;
 pub mod platform;
+pub mod progress;
 pub mod rebuild;
 pub mod reference;
 pub mod registry;
@@ -20,4 +24,5 @@ pub mod verdict;
 pub mod verify;
 pub mod walk;
 pub mod woodpecker;
+
 pub use run::run;

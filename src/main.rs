@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         {
             eprintln!("pullproof: bug, please report it: {panic}");
         }
-        #[expect(clippy::exit, reason = "with panic=abort nothing else sets the exit code")]
+        // With panic=abort nothing else sets the exit code.
         std::process::exit(Exit::Bug.code().into());
     }));
     let environment = Environment {

@@ -1,47 +1,148 @@
-//! One run: read the settings, verify, heal if asked to, tell.
+//! One run: read the settings, verify, mend what is broken where that is wished, and tell.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
+use indicatif::ProgressBar;
+use log::{error, info, warn};
+
+use crate::deliver::deliver;
 use crate::http::Clients;
+use crate::log_lines::{HINT, LogLines, Reader};
+use crate::mend::{self, Mended};
+use crate::progress::Progress;
+use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
-use crate::report::text::{self, Style};
-use crate::settings::{Command, Environment, Settings};
+use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
 use crate::stop::Signals;
-use crate::{settings, target, verify};
+use crate::target::{Target, targets};
+use crate::verify::verify;
 
 /// Runs with what the process found around itself, and says how it ended.
+#[must_use]
 pub fn run(environment: &Environment) -> Exit {
-    let command = match settings::read(environment, &|path| std::fs::read_to_string(path)) {
-        Ok(command) => command,
+    match read(environment, &|path| std::fs::read_to_string(path)) {
+        Ok(Command::Help(text) | Command::Version(text)) => {
+            print(&text);
+            Exit::Verified
+        }
+        Ok(Command::Run { settings, warnings }) => {
+            let progress = start_progress(&settings.output);
+            start_log(&settings.output, progress.handle());
+            for warning in warnings {
+                warn!("{warning}");
+            }
+            work(&settings, progress)
+        }
         Err(error) => {
-            eprintln!("error: {error}");
-            return Exit::Configuration;
+            let output = read_output(environment);
+            if let Some(output) = &output {
+                start_log(output, ProgressBar::hidden());
+            }
+            refuse(output.as_ref(), &error)
+        }
+    }
+}
+
+/// Wrong settings: nothing is asked, and the result says why.
+fn refuse(output: Option<&Output>, error: &Error) -> Exit {
+    let reason = error.to_string();
+    let Some(output) = output else {
+        print(&format!("pullproof: {reason}"));
+        return Exit::Configuration;
+    };
+    if let Some(hint) = error.hint() {
+        info!(target: HINT, "{hint}");
+    }
+    let report = Report::of_nothing(Depth::Tail);
+    deliver(&Judgement::of(&report).ending_in(Exit::Configuration, Some(reason)), output)
+}
+
+fn work(settings: &Settings, progress: Progress) -> Exit {
+    let wanted = match settings.mode {
+        Mode::Verify => targets(&settings.wanted),
+        Mode::Rebuild => Ok(Vec::new()),
+    };
+    let wanted = match wanted {
+        Ok(wanted) => wanted,
+        Err(error) => return refuse(Some(&settings.output), &error),
+    };
+    if settings.mode == Mode::Verify && settings.wanted.dry_run {
+        let report = Report { skipped: true, ..Report::of_nothing(settings.rules.depth) };
+        return deliver(&Judgement::of(&report), &settings.output);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(failure) => {
+            error!("failed to start: {failure}");
+            return Exit::Bug;
         }
     };
-    let settings = match command {
-        Command::Help(text) | Command::Version(text) => {
-            println!("{text}");
-            return Exit::Verified;
+    let exit = runtime.block_on(async {
+        match Signals::listen() {
+            Ok(signals) => go(settings, &wanted, &signals, progress).await,
+            Err(failure) => {
+                error!("failed to listen for signals: {failure}");
+                Exit::Bug
+            }
         }
-        Command::Run { settings, .. } => settings,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    let exit = runtime.block_on(go(&settings));
+    });
+    // A credential helper that does not end is not waited for.
     runtime.shutdown_background();
     exit
 }
 
-async fn go(settings: &Settings) -> Exit {
-    let signals = Signals::listen().expect("signals");
-    let targets = target::targets(&settings.wanted).expect("targets");
+async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progress: Progress) -> Exit {
     let clients = Arc::new(Clients::new(settings.network.clone()));
-    let stopping = signals.or_after(settings.patience.timeout);
-    let report = verify::verify(settings, &targets, clients, stopping, |_| {}).await;
-    let judgement = Judgement::of(&report);
-    let mut out = io::stdout().lock();
-    let _ = text::write(&judgement, Style { colour: false, verbose: false }, &mut out);
-    let _ = out.flush();
-    judgement.exit
+    if settings.mode == Mode::Rebuild {
+        let Mended { pipeline, exit, reason } = mend::rebuild(settings, &clients, signals).await;
+        let report = Report { pipeline, ..Report::of_nothing(settings.rules.depth) };
+        return deliver(&Judgement::of(&report).ending_in(exit, reason), &settings.output);
+    }
+    let mut check = async |wanted: &[Target]| {
+        let stopping = signals.or_after(settings.patience.timeout);
+        verify(settings, wanted, Arc::clone(&clients), stopping, |standing| progress.update(standing, Instant::now()))
+            .await
+    };
+    let report = check(wanted).await;
+    if !settings.output.rebuild_when_broken || Judgement::of(&report).cause() != Exit::Broken {
+        progress.finish();
+        return deliver(&Judgement::of(&report), &settings.output);
+    }
+    info!("definitely broken, so a rebuild is started");
+    let Mended { pipeline, exit, reason } = mend::rebuild(settings, &clients, signals).await;
+    if exit != Exit::Verified || !settings.rebuild.wait {
+        progress.finish();
+        let report = Report { pipeline, ..report };
+        let judgement = Judgement::of(&report);
+        let broken = exit == Exit::Verified;
+        let judgement = if broken { judgement } else { judgement.ending_in(exit, reason) };
+        return deliver(&judgement, &settings.output);
+    }
+    let after = check(&mend::without_old_digests(wanted)).await;
+    progress.finish();
+    let report = Report { pipeline, before: Some(Box::new(report)), ..after };
+    deliver(&Judgement::of(&report), &settings.output)
+}
+
+fn start_progress(output: &Output) -> Progress {
+    if output.terminal {
+        Progress::bar(Instant::now())
+    } else {
+        Progress::lines(Instant::now(), Box::new(io::stderr()))
+    }
+}
+
+fn start_log(output: &Output, bar: ProgressBar) {
+    let reader = if output.format == Format::Github { Reader::GitHub } else { Reader::Person };
+    // There is one already only where this is called as a library, whose log it then is.
+    let _ = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr())).install();
+}
+
+/// Whoever closed standard output does not want to read.
+fn print(text: &str) {
+    use io::Write as _;
+    let _ = writeln!(io::stdout(), "{text}");
 }

@@ -28,13 +28,11 @@ impl Signals {
     }
 
     /// Ready when a signal came.
-    #[must_use]
     pub fn stopping(&self) -> Stopping {
         self.stopping.clone()
     }
 
     /// Ready when a signal came or `limit` is over, counted from now.
-    #[must_use]
     pub fn or_after(&self, limit: Duration) -> Stopping {
         let signals = self.stopping.clone();
         let until = tokio::time::Instant::now() + limit;

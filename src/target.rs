@@ -38,13 +38,9 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
             targets.add(tagged, None, wanted.same_digest.unwrap_or(true))?;
         }
     }
-    if let Some(text) = &wanted.metadata {
-        match metadata::read(text) {
-            Ok(built) => targets.add_built(built, wanted.same_digest)?,
-            // Nothing was pushed: what an earlier build left does not matter.
-            Err(_) if wanted.dry_run => {}
-            Err(error) => return Err(error),
-        }
+    // When nothing was pushed, what an earlier build left does not matter.
+    if let Some(text) = wanted.metadata.as_ref().filter(|_| !wanted.dry_run) {
+        targets.add_built(metadata::read(text)?, wanted.same_digest)?;
     }
     if let Some(digest) = &wanted.digest {
         targets.expect_everywhere(digest, "digest")?;
@@ -171,12 +167,233 @@ impl Targets {
 /// Sets what a target must resolve to, unless something else was expected before.
 fn expect(target: &mut Target, digest: &Digest, setting: &str) -> Result<(), Error> {
     match target.expected.as_ref().or(target.reference.digest.as_ref()) {
-        Some(before) if before != digest => {
-            Err(Error::new(format!("{setting}: {} cannot be {digest} and {before}", target.reference)))
-        }
+        Some(before) if before != digest => Err(Error::new(format!(
+            "{setting}: {} is expected to be {digest}, but elsewhere it is expected to be {before}",
+            target.reference
+        ))),
         _ => {
             target.expected = Some(digest.clone());
             Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::support::scrambled_texts;
+
+    fn digest(letter: &str) -> Digest {
+        format!("sha256:{}", letter.repeat(64)).parse().unwrap()
+    }
+
+    fn texts(items: &[&str]) -> Vec<String> {
+        items.iter().map(|&item| item.to_owned()).collect()
+    }
+
+    /// `reference`, whether it is alike, and what it must resolve to.
+    fn shown(wanted: &Wanted) -> Vec<(String, bool, Option<Digest>)> {
+        let targets = targets(wanted).unwrap();
+        targets.into_iter().map(|target| (target.reference.to_string(), target.alike, target.expected)).collect()
+    }
+
+    fn names(wanted: &Wanted) -> Vec<String> {
+        shown(wanted).into_iter().map(|(name, ..)| name).collect()
+    }
+
+    fn with_metadata(text: impl Into<String>) -> Wanted {
+        Wanted { metadata: Some(text.into()), ..Wanted::default() }
+    }
+
+    #[test]
+    fn images_come_first_then_every_repository_with_every_tag() {
+        let wanted = Wanted {
+            images: texts(&["alpine", "ghcr.io/a/b:1"]),
+            repositories: texts(&["r.io/x", "y"]),
+            tags: texts(&["1", "2"]),
+            ..Wanted::default()
+        };
+        assert_eq!(
+            shown(&wanted),
+            [
+                ("docker.io/library/alpine:latest".into(), false, None),
+                ("ghcr.io/a/b:1".into(), false, None),
+                ("r.io/x:1".into(), true, None),
+                ("r.io/x:2".into(), true, None),
+                ("docker.io/library/y:1".into(), true, None),
+                ("docker.io/library/y:2".into(), true, None),
+            ]
+        );
+        let same = Wanted { same_digest: Some(true), ..wanted.clone() };
+        assert!(shown(&same).iter().all(|(_, alike, _)| *alike));
+        let other = Wanted { same_digest: Some(false), ..wanted };
+        assert!(shown(&other).iter().all(|(_, alike, _)| !*alike));
+    }
+
+    #[test]
+    fn each_reference_is_checked_once() {
+        let wanted = Wanted {
+            images: texts(&["r.io/x:1", "r.io/x:1", "r.io/x"]),
+            repositories: texts(&["r.io/x", "r.io/x"]),
+            tags: texts(&["latest", "1"]),
+            ..Wanted::default()
+        };
+        assert_eq!(shown(&wanted), [("r.io/x:1".into(), true, None), ("r.io/x:latest".into(), true, None)]);
+    }
+
+    #[test]
+    fn a_reference_that_is_alike_stays_alike() {
+        let wanted = Wanted {
+            repositories: texts(&["r.io/x"]),
+            tags: texts(&["1"]),
+            ..with_metadata(format!("r.io/x:1@{}\nr.io/x:2@{}", digest("1"), digest("2")))
+        };
+        assert_eq!(shown(&wanted).into_iter().map(|(_, alike, _)| alike).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn a_repository_without_host_is_on_the_registry() {
+        for (registry, repository, expected) in [
+            (None, "team/app", "docker.io/team/app:1"),
+            (Some("ghcr.io"), "team/app", "ghcr.io/team/app:1"),
+            (Some("ghcr.io"), "app", "ghcr.io/app:1"),
+            (Some("ghcr.io/team"), "app", "ghcr.io/team/app:1"),
+            (Some("https://GHCR.io/"), "team/app", "ghcr.io/team/app:1"),
+            (Some("http://registry:5000/v2/"), "app", "registry:5000/app:1"),
+            (Some("ghcr.io"), "quay.io/team/app", "quay.io/team/app:1"),
+            (Some("ghcr.io"), "localhost/app", "localhost/app:1"),
+            (Some("ghcr.io"), "host:5000/app", "host:5000/app:1"),
+            (Some("https://index.docker.io/v1/"), "team/app", "docker.io/team/app:1"),
+            (Some("docker.io"), "app", "docker.io/library/app:1"),
+            (Some("registry-1.docker.io"), "team/app", "docker.io/team/app:1"),
+            (Some("[::1]:5000"), "app", "[::1]:5000/app:1"),
+            (Some("https://"), "app", "docker.io/library/app:1"),
+        ] {
+            let wanted = Wanted {
+                repositories: texts(&[repository]),
+                tags: texts(&["1"]),
+                registry: registry.map(str::to_owned),
+                ..Wanted::default()
+            };
+            assert_eq!(names(&wanted), [expected], "{registry:?} {repository}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_names_its_setting() {
+        let error = |wanted: Wanted| targets(&wanted).unwrap_err().to_string();
+        assert!(
+            error(Wanted { images: texts(&["A b"]), ..Wanted::default() })
+                .starts_with(r#"images: "A b" is not an image reference: "#)
+        );
+        let tagged = |repository: &str, tag: &str| Wanted {
+            repositories: texts(&[repository]),
+            tags: texts(&[tag]),
+            ..Wanted::default()
+        };
+        assert!(error(tagged("app", "a b")).starts_with(r#"tags: "app:a b" is not"#));
+        assert_eq!(error(tagged("r.io/app:1", "2")), r#"repo: "r.io/app:1" has a tag or digest"#);
+        assert_eq!(error(tagged("app@sha256:0", "2")), r#"repo: "app@sha256:0" has a tag or digest"#);
+        assert!(error(tagged("https://r.io/app", "2")).contains("no scheme"));
+        assert!(error(with_metadata("<html>")).starts_with(r#"metadata_file: "<html>" is not an image reference"#));
+    }
+
+    #[test]
+    fn nothing_to_check_is_an_error_unless_nothing_was_pushed() {
+        let error = targets(&Wanted::default()).unwrap_err();
+        assert_eq!(error.to_string(), "no image to check: none of images, repo, metadata_file names one");
+        assert!(error.hint().unwrap().contains("pullproof verify REF"));
+        let error = targets(&Wanted { repositories: texts(&["app"]), ..Wanted::default() }).unwrap_err();
+        assert_eq!(error.to_string(), "no image to check: there is no tag for repo");
+        assert!(targets(&Wanted { dry_run: true, ..Wanted::default() }).unwrap().is_empty());
+        assert!(targets(&Wanted { dry_run: true, ..with_metadata("sha256:") }).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_digest_is_expected_of_every_image() {
+        let wanted = Wanted {
+            images: texts(&["a", &format!("b@{}", digest("1"))]),
+            digest: Some(digest("1")),
+            ..Wanted::default()
+        };
+        assert!(shown(&wanted).iter().all(|(_, _, expected)| *expected == Some(digest("1"))));
+        let contradiction = Wanted { digest: Some(digest("2")), ..wanted };
+        assert_eq!(
+            targets(&contradiction).unwrap_err().to_string(),
+            format!(
+                "digest: docker.io/library/b@{0} is expected to be {1}, but elsewhere it is expected to be {0}",
+                digest("1"),
+                digest("2")
+            )
+        );
+    }
+
+    #[test]
+    fn a_digest_alone_needs_an_image() {
+        let text = digest("1").to_string();
+        let wanted = Wanted { images: texts(&["a", "b"]), ..with_metadata(&text) };
+        assert!(shown(&wanted).iter().all(|(_, _, expected)| *expected == Some(digest("1"))));
+        let error = targets(&with_metadata(&text)).unwrap_err().to_string();
+        assert_eq!(error, format!("metadata_file: it holds the digest {text} and names no image"));
+        let contradiction = Wanted { digest: Some(digest("2")), ..wanted };
+        assert!(targets(&contradiction).is_err());
+    }
+
+    #[test]
+    fn what_a_build_named_is_checked_with_its_digest() {
+        let one = digest("1");
+        let wanted = with_metadata(format!("r.io/a:1@{one}\nr.io/a:2@{one}\nr.io/b@{one}\nr.io/c\n"));
+        assert_eq!(
+            shown(&wanted),
+            [
+                ("r.io/a:1".into(), true, Some(one.clone())),
+                ("r.io/a:2".into(), true, Some(one.clone())),
+                (format!("r.io/b@{one}"), true, None),
+                ("r.io/c:latest".into(), true, None),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_build_named_meets_what_was_asked_for() {
+        let one = digest("1");
+        let wanted = Wanted {
+            repositories: texts(&["r.io/a"]),
+            tags: texts(&["1", "2"]),
+            ..with_metadata(format!("r.io/a:2@{one}\nr.io/a:3@{one}"))
+        };
+        assert_eq!(
+            shown(&wanted),
+            [
+                ("r.io/a:1".into(), true, None),
+                ("r.io/a:2".into(), true, Some(one.clone())),
+                ("r.io/a:3".into(), true, Some(one.clone())),
+            ]
+        );
+        let twice = with_metadata(format!("r.io/a:2@{one}\nr.io/a:2@{}", digest("2")));
+        assert!(targets(&twice).unwrap_err().to_string().starts_with("metadata_file: r.io/a:2 is expected to be"));
+    }
+
+    #[test]
+    fn different_images_in_one_repository_are_not_alike() {
+        let (one, two) = (digest("1"), digest("2"));
+        let wanted = with_metadata(format!("r.io/a:web@{one}\nr.io/a:job@{two}\nr.io/b:1@{one}"));
+        assert_eq!(shown(&wanted).into_iter().map(|(_, alike, _)| alike).collect::<Vec<_>>(), [false, false, true]);
+        let wanted = Wanted { same_digest: Some(true), ..wanted };
+        assert!(shown(&wanted).iter().all(|(_, alike, _)| *alike));
+    }
+
+    #[test]
+    fn no_text_makes_a_target_panic() {
+        for text in scrambled_texts(5_000) {
+            let _ = targets(&Wanted {
+                images: vec![text.clone()],
+                repositories: vec![text.clone()],
+                tags: vec![text.clone()],
+                registry: Some(text.clone()),
+                ..Wanted::default()
+            });
+            let _ = targets(&with_metadata(&text));
         }
     }
 }

@@ -253,3 +253,138 @@ fn expected(size: u64) -> String {
 fn expected_size(size: u64, length: u64) -> String {
     format!("{}, the registry has {length}", expected(size))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: &[u8] = b"{\"schemaVersion\":2}";
+
+    fn promise(size: u64) -> Promise {
+        Promise { digest: digest::sha256(BYTES), size }
+    }
+
+    fn manifest(bytes: &[u8]) -> Manifest {
+        Manifest { body: Body::Whole(bytes.to_vec()), content_type: None, claimed: None }
+    }
+
+    fn judged(bytes: &[u8], digest: Option<&Digest>, size: Option<u64>) -> Verdict {
+        judge_manifest(digest, size, &manifest(bytes)).0
+    }
+
+    #[test]
+    fn every_verdict_has_its_own_word_and_at_most_one_side() {
+        let words: std::collections::BTreeSet<&str> = Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect();
+        assert_eq!(words.len(), Verdict::ALL.len());
+        let sides = |verdict: Verdict| (verdict.is_definite(), verdict.is_undecided());
+        for verdict in Verdict::ALL {
+            let expected = match verdict {
+                Verdict::Ok | Verdict::Skipped => (false, false),
+                Verdict::Denied | Verdict::RateLimited | Verdict::Unavailable | Verdict::NotChecked => (false, true),
+                _ => (true, false),
+            };
+            assert_eq!(sides(verdict), expected, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_verdict_and_keeps_its_words() {
+        for (kind, verdict) in [
+            (FaultKind::NotFound, Verdict::Missing),
+            (FaultKind::Denied, Verdict::Denied),
+            (FaultKind::RateLimited, Verdict::RateLimited),
+            (FaultKind::Unavailable, Verdict::Unavailable),
+        ] {
+            assert_eq!(judge_fault(&Fault { kind, detail: "why".into() }), (verdict, "why".into()));
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_what_its_digest_and_size_say_or_it_is_not_ok() {
+        let right = digest::sha256(BYTES);
+        let length = BYTES.len() as u64;
+        assert_eq!(judged(BYTES, Some(&right), Some(length)), Verdict::Ok);
+        assert_eq!(judged(BYTES, Some(&right), None), Verdict::Ok);
+        assert_eq!(judged(BYTES, None, None), Verdict::Ok);
+        assert_eq!(judged(BYTES, Some(&digest::sha256(b"other")), Some(length)), Verdict::DigestMismatch);
+        assert_eq!(judged(BYTES, Some(&right), Some(length + 1)), Verdict::SizeMismatch);
+        assert_eq!(judged(BYTES, Some(&right), Some(length - 1)), Verdict::SizeMismatch);
+        assert_eq!(judged(&BYTES[1..], Some(&right), Some(length)), Verdict::Truncated);
+        assert_eq!(judged(b"longer than it should be by far", Some(&right), Some(length)), Verdict::SizeMismatch);
+        assert_eq!(judged(b"", Some(&right), Some(length)), Verdict::Empty);
+        assert_eq!(judged(b"", None, None), Verdict::Empty);
+        assert_eq!(judged(b"", Some(&digest::sha256(b"")), Some(0)), Verdict::Ok);
+    }
+
+    #[test]
+    fn a_manifest_by_an_unknown_algorithm_is_unsupported() {
+        let unknown: Digest = "md5:d41d8cd98f00b204e9800998ecf8427e".parse().unwrap();
+        assert_eq!(judged(BYTES, Some(&unknown), None), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn a_manifest_that_does_not_come_whole_is_told_apart() {
+        let cut = |received| Manifest { body: Body::Cut { received }, ..manifest(b"") };
+        assert_eq!(judge_manifest(None, None, &cut(0)).0, Verdict::Empty);
+        assert_eq!(judge_manifest(None, None, &cut(1)).0, Verdict::Truncated);
+        let large = Manifest { body: Body::TooLarge, ..manifest(b"") };
+        assert_eq!(judge_manifest(None, None, &large).0, Verdict::Malformed);
+    }
+
+    #[test]
+    fn a_tag_whose_header_claims_another_digest_is_a_mismatch_and_nonsense_claims_nothing() {
+        let claiming = |claimed: &str| Manifest { claimed: Some(claimed.into()), ..manifest(BYTES) };
+        let other = digest::sha256(b"other");
+        assert_eq!(judge_manifest(None, None, &claiming(other.as_ref())).0, Verdict::DigestMismatch);
+        assert_eq!(judge_manifest(None, None, &claiming(promise(0).digest.as_ref())).0, Verdict::Ok);
+        for nonsense in ["", "nonsense", "md5:d41d8cd98f00b204e9800998ecf8427e"] {
+            assert_eq!(judge_manifest(None, None, &claiming(nonsense)).0, Verdict::Ok, "{nonsense}");
+        }
+        // With a digest of our own the header is not asked.
+        let right = promise(0).digest;
+        assert_eq!(judge_manifest(Some(&right), None, &claiming(other.as_ref())).0, Verdict::Ok);
+    }
+
+    #[test]
+    fn every_look_at_a_blob_has_its_verdict() {
+        let right = promise(10).digest;
+        let whole = |length, digest: &Digest| Blob::Whole { length, digest: digest.clone(), bytes: None };
+        let other = digest::sha256(b"other");
+        for (blob, verdict) in [
+            (Blob::Stated { length: 10 }, Verdict::Ok),
+            (Blob::Stated { length: 9 }, Verdict::SizeMismatch),
+            (Blob::Stated { length: 11 }, Verdict::SizeMismatch),
+            (Blob::Stated { length: 0 }, Verdict::SizeMismatch),
+            (Blob::LastByte { length: Some(10) }, Verdict::Ok),
+            (Blob::LastByte { length: None }, Verdict::Ok),
+            (Blob::LastByte { length: Some(11) }, Verdict::SizeMismatch),
+            (Blob::OtherLength { length: 10 }, Verdict::Ok),
+            (Blob::OtherLength { length: 11 }, Verdict::SizeMismatch),
+            (Blob::OtherLength { length: 9 }, Verdict::Truncated),
+            (Blob::OtherLength { length: 0 }, Verdict::Empty),
+            (Blob::Shorter { length: Some(0) }, Verdict::Empty),
+            (Blob::Shorter { length: Some(4) }, Verdict::Truncated),
+            (Blob::Shorter { length: None }, Verdict::Truncated),
+            (Blob::Cut { received: Some(0) }, Verdict::Empty),
+            (Blob::Cut { received: Some(4) }, Verdict::Truncated),
+            (Blob::Cut { received: None }, Verdict::Truncated),
+            (whole(10, &right), Verdict::Ok),
+            (whole(10, &other), Verdict::DigestMismatch),
+            (whole(9, &other), Verdict::Truncated),
+            (whole(0, &other), Verdict::Empty),
+            (whole(11, &other), Verdict::SizeMismatch),
+        ] {
+            let (judged, detail) = judge_blob(&promise(10), &blob);
+            assert_eq!(judged, verdict, "{blob:?}");
+            assert_eq!(detail.is_empty(), verdict == Verdict::Ok, "{blob:?}: {detail:?}");
+        }
+    }
+
+    #[test]
+    fn details_say_what_was_expected_and_what_came() {
+        let detail = |blob| judge_blob(&promise(1), &blob).1;
+        assert_eq!(detail(Blob::Stated { length: 2 }), "expected 1 byte, the registry has 2");
+        let many = judge_blob(&promise(10), &Blob::Cut { received: Some(4) }).1;
+        assert_eq!(many, "expected 10 bytes; the data ends after 4");
+    }
+}

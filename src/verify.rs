@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use crate::findings;
 use crate::http::Clients;
+use crate::progress::Standing;
 use crate::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::report::{Image, Report, Stop};
@@ -16,24 +17,13 @@ use crate::stop::Stopping;
 use crate::target::Target;
 use crate::walk::walk;
 
-/// How far a verification is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// How many nodes are known.
-    pub found: usize,
-    /// How many of them are settled.
-    pub settled: usize,
-    /// How many bytes were received.
-    pub bytes: u64,
-}
-
 /// Verifies `targets`; `seen` hears how far it is.
 pub async fn verify(
     settings: &Settings,
     targets: &[Target],
     clients: Arc<Clients>,
     stopping: Stopping,
-    seen: impl FnMut(Seen),
+    seen: impl FnMut(Standing),
 ) -> Report {
     let started_at = SystemTime::now();
     let started = Instant::now();
@@ -56,7 +46,7 @@ pub async fn verify(
             walk(&source, &references, &settings.rules, stop, |found, settled| {
                 progress[at].set((found, settled));
                 let (found, settled) = progress.iter().map(Cell::get).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-                (seen.borrow_mut())(Seen { found, settled, bytes: transport.bytes() });
+                (seen.borrow_mut())(Standing { found, settled, bytes: transport.bytes() });
             })
             .await
         }
@@ -92,28 +82,7 @@ pub async fn verify(
         skipped: false,
         never_fail: settings.output.never_fail,
         login_not_visible: login_not_visible(settings),
-        pipeline: None,
-        before: None,
-    }
-}
-
-/// The report of a run that asked nothing, because nothing was pushed.
-#[must_use]
-pub fn nothing_pushed(settings: &Settings) -> Report {
-    Report {
-        depth: settings.rules.depth,
-        started_at: SystemTime::now(),
-        duration: std::time::Duration::ZERO,
-        images: Vec::new(),
-        graphs: Vec::new(),
-        requests: 0,
-        bytes: 0,
-        stopped: None,
-        skipped: true,
-        never_fail: settings.output.never_fail,
-        login_not_visible: false,
-        pipeline: None,
-        before: None,
+        ..Report::of_nothing(settings.rules.depth)
     }
 }
 

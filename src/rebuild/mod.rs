@@ -80,6 +80,12 @@ impl Plan<'_> {
             .map_err(|invalid| wrong("woodpecker_token", invalid.to_string()))
     }
 
+    /// Where the Woodpecker server is.
+    #[must_use]
+    pub fn server(&self) -> &Url {
+        &self.server
+    }
+
     /// The pipeline that this program runs in, if it can be read from the server of the plan.
     #[must_use]
     pub fn own(&self) -> Option<(u64, u64)> {

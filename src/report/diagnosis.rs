@@ -114,7 +114,9 @@ fn of_outcome(node: &Node) -> Option<Hint> {
 fn is_schema_one(node: &Node) -> bool {
     let says = |text: &str| {
         let text = text.to_ascii_lowercase();
-        ["schema 1", "schema1", "schemaversion 1", "manifest.v1+"].iter().any(|word| text.contains(word))
+        ["schema 1", "schema1", "schemaversion 1", "docker.distribution.manifest.v1+"]
+            .iter()
+            .any(|word| text.contains(word))
     };
     says(&node.media_type) || says(&node.outcome.detail)
 }
@@ -143,4 +145,132 @@ fn of_connection(detail: &str) -> Option<Hint> {
     ];
     let detail = detail.to_ascii_lowercase();
     WORDS.into_iter().find(|(word, _)| detail.contains(word)).map(|(_, hint)| hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Report;
+    use crate::report::example::{attestation, config, digest, index, layer, manifest, nothing, plain, report};
+
+    fn found(report: &Report) -> Vec<Hint> {
+        Judgement::of(report).hints
+    }
+
+    fn one(content: crate::report::example::Content) -> Vec<Hint> {
+        found(&report(&[("registry.example/app:1", content)]))
+    }
+
+    #[test]
+    fn a_whole_image_needs_no_advice() {
+        assert_eq!(one(index(0x10).with(manifest(0x20, "linux/amd64")).with(attestation(0x30))), []);
+    }
+
+    #[test]
+    fn children_that_answer_404_are_told_by_their_number() {
+        let all = index(0x10).with(manifest(0x20, "linux/amd64").missing()).with(attestation(0x30).missing());
+        assert_eq!(one(all), [Hint::EveryChildMissing]);
+        let some = index(0x10).with(manifest(0x20, "linux/amd64").missing()).with(manifest(0x30, "linux/arm64"));
+        assert_eq!(one(some), [Hint::SomeChildrenMissing]);
+        let allowed = index(0x10)
+            .with(manifest(0x20, "linux/amd64").missing())
+            .with(manifest(0x30, "linux/arm64").skipped("allowed to be missing"));
+        assert_eq!(one(allowed), [Hint::EveryChildMissing]);
+        assert_eq!(one(index(0x10).missing()), [Hint::ReferenceMissing]);
+        assert_eq!(one(plain(0x20).with(layer(0x22).missing())), [Hint::BlobsMissing]);
+    }
+
+    #[test]
+    fn only_attestations_is_said_when_nothing_else_is_lost() {
+        let image = || index(0x10).with(manifest(0x20, "linux/amd64"));
+        assert_eq!(one(image().with(attestation(0x30).missing())), [Hint::OnlyAttestations]);
+        assert_eq!(one(image().with(attestation(0x30).missing().minor())), [Hint::OnlyAttestations]);
+        let more = image().with(attestation(0x30).missing()).with(manifest(0x40, "linux/arm64").missing());
+        assert_eq!(one(more), [Hint::SomeChildrenMissing]);
+        let unknown = image().with(attestation(0x30).missing()).with(manifest(0x40, "linux/arm64").denied());
+        assert_eq!(one(unknown), [Hint::SomeChildrenMissing, Hint::Denied]);
+    }
+
+    #[test]
+    fn a_stale_cache_shows_behind_a_success() {
+        for (verdict, status, expected) in [
+            (Verdict::Empty, 206, vec![Hint::StaleCache]),
+            (Verdict::Truncated, 200, vec![Hint::StaleCache]),
+            (Verdict::Truncated, 416, vec![]),
+            (Verdict::DigestMismatch, 200, vec![]),
+        ] {
+            let image = plain(0x20).with(layer(0x22).found(verdict, status, "as it came"));
+            assert_eq!(one(image), expected, "{verdict:?} {status}");
+        }
+    }
+
+    #[test]
+    fn an_image_id_is_recognised() {
+        let mut report = report(&[("app:1", plain(0x20))]);
+        report.images[0].expected = Some(digest(0x20));
+        assert_eq!(found(&report), []);
+        report.images[0].expected = Some(digest(0x21));
+        assert_eq!(found(&report), [Hint::ImageId]);
+    }
+
+    #[test]
+    fn who_was_refused_learns_why() {
+        let mut report = report(&[("app:1", nothing().denied())]);
+        assert_eq!(found(&report), [Hint::Denied]);
+        report.login_not_visible = true;
+        assert_eq!(found(&report), [Hint::LoginNotVisible]);
+    }
+
+    #[test]
+    fn docker_hub_has_its_own_limit() {
+        let limited = || plain(0x20).found(Verdict::RateLimited, 429, "too many requests");
+        assert_eq!(found(&report(&[("app:1", limited())])), [Hint::DockerHubLimit]);
+        assert_eq!(one(limited()), [Hint::RateLimit]);
+    }
+
+    #[test]
+    fn the_digest_of_nothing_is_recognised() {
+        let came = format!("expected sha256:22…, got sha256:{DIGEST_OF_NOTHING}");
+        let image = plain(0x20).with(layer(0x22).found(Verdict::DigestMismatch, 200, &came));
+        assert_eq!(one(image), [Hint::EmptyContent]);
+    }
+
+    #[test]
+    fn a_lonely_5xx_is_lost_content() {
+        let image = plain(0x20).with(layer(0x22).found(Verdict::Unavailable, 500, "internal error"));
+        assert_eq!(one(image), [Hint::LonelyFailure]);
+    }
+
+    #[test]
+    fn nested_indexes_and_schema_one_are_named() {
+        assert_eq!(one(index(0x10).with(index(0x11).with(manifest(0x20, "linux/amd64")))), [Hint::NestedIndex]);
+        assert_eq!(one(plain(0x20).found(Verdict::Unsupported, 200, "schema 1")), [Hint::SchemaOne]);
+        assert_eq!(one(plain(0x20).with(config(0x30).found(Verdict::Unsupported, None, "md5"))), []);
+    }
+
+    #[test]
+    fn network_errors_are_told_apart_by_their_words() {
+        for (detail, expected) in [
+            ("error trying to connect: invalid peer certificate: UnknownIssuer", Hint::UnknownIssuer),
+            ("invalid peer certificate: certificate expired", Hint::BadCertificate),
+            ("invalid peer certificate: NotValidForName", Hint::BadCertificate),
+            ("received corrupt message of type InvalidContentType", Hint::PlainHttp),
+            ("400: Client sent an HTTP request to an HTTPS server.", Hint::NotPlainHttp),
+            ("tcp connect error: Connection refused (os error 111)", Hint::Refused),
+            ("dns error: no record found for registry.example", Hint::UnknownHost),
+        ] {
+            assert_eq!(one(nothing().unreachable(detail)), [expected], "{detail}");
+        }
+        assert_eq!(one(nothing().unreachable("timed out")), []);
+    }
+
+    #[test]
+    fn a_hint_is_given_once_for_all_images() {
+        let mut report = report(&[
+            ("app:1", plain(0x20).with(layer(0x22).missing())),
+            ("app:2", plain(0x30).with(layer(0x32).missing()).with(layer(0x33).not_checked())),
+        ]);
+        report.stopped = Some(Stop::Timeout);
+        assert_eq!(found(&report), [Hint::BlobsMissing, Hint::Timeout]);
+    }
 }

@@ -1,8 +1,9 @@
 //! Text from elsewhere, made harmless for where it goes.
 //!
-//! A registry may say anything: an error body, a media type, a platform. Everything in here shortens, cuts the queries
-//! of URLs (they may be signed) and makes visible what would not be seen, before it does what its own destination needs.
+//! A registry may say anything: an error body, a media type, a platform. Everything in here shortens, cuts what
+//! may be secret in URLs and makes visible what would not be seen, before it does what its own destination needs.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The longest piece of foreign text that is shown, in characters.
@@ -60,7 +61,7 @@ pub fn markdown(text: &str) -> String {
 #[must_use]
 pub fn xml(text: &str) -> String {
     let mut escaped = String::new();
-    for character in visible(text).chars() {
+    for character in line(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -73,11 +74,11 @@ pub fn xml(text: &str) -> String {
     escaped
 }
 
-/// The beginning of the text, without the queries of URLs.
+/// The beginning of the text, without what may be secret in URLs.
 #[must_use]
 pub fn shortened(text: &str) -> String {
-    // Cutting first keeps the work in bounds however long the text is; what is cut off has no query to hide.
-    let short: String = without_queries(text.char_indices().nth(4 * LONGEST).map_or(text, |(end, _)| &text[..end]));
+    // Cutting first keeps the work in bounds however long the text is; what is cut off hides nothing.
+    let short = without_url_secrets(text.char_indices().nth(4 * LONGEST).map_or(text, |(end, _)| &text[..end]));
     match short.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &short[..end]),
         None => short,
@@ -108,22 +109,129 @@ fn visible(text: &str) -> String {
     shown
 }
 
-/// Cuts what follows the `?` of everything that looks like a URL or its path: signatures and tokens travel there.
-fn without_queries(text: &str) -> String {
+/// Cuts what may be secret in everything that looks like a URL or its path: the query, and a user with a password.
+fn without_url_secrets(text: &str) -> String {
+    let is_end = |end: char| end.is_whitespace() || "\"<>".contains(end);
     let mut kept = String::with_capacity(text.len());
-    for word in text.split_inclusive(|end: char| end.is_whitespace() || "\"'<>`|\\^{}".contains(end)) {
-        let (word, end) = match word.char_indices().last() {
-            Some((place, last)) if last.is_whitespace() || "\"'<>`|\\^{}".contains(last) => word.split_at(place),
+    for word in text.split_inclusive(is_end) {
+        let (url, end) = match word.char_indices().last() {
+            Some((place, last)) if is_end(last) => word.split_at(place),
             _ => (word, ""),
         };
-        match word.split_once('?') {
-            Some((path, query)) if path.contains('/') && !query.is_empty() => {
-                kept.push_str(path);
-                kept.push_str("?…");
-            }
-            _ => kept.push_str(word),
-        }
+        let query = url.find('/').and_then(|slash| url[slash..].find('?').map(|mark| slash + mark));
+        let query = query.filter(|mark| mark + 1 < url.len());
+        let (path, query) = query.map_or((url, ""), |mark| (&url[..mark], "?…"));
+        kept.push_str(&without_user(path));
+        kept.push_str(query);
         kept.push_str(end);
     }
     kept
+}
+
+fn without_user(url: &str) -> Cow<'_, str> {
+    let Some(start) = url.find("://").map(|place| place + 3) else { return Cow::Borrowed(url) };
+    let authority = url[start..].split('/').next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => Cow::Owned(format!("{}…{}", &url[..start], &url[start + at..])),
+        None => Cow::Borrowed(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_line_obeys_nobody() {
+        for (foreign, harmless) in [
+            ("plain text, ünïcode and #1", "plain text, ünïcode and #1"),
+            ("::error::x", ".::error::x"),
+            (" \u{3000}\t::error::x", ". \u{3000} ::error::x"),
+            ("a::b", "a::b"),
+            ("x ##[error]y", "x # #[error]y"),
+            ("####[", "# # # #["),
+            ("##vso[task.x]", "# #vso[task.x]"),
+            ("a\nb\r\nc\td", "a b  c d"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("\u{202e}evil\u{200b}\u{feff}", "\\u{202e}evil\\u{200b}\\u{feff}"),
+            ("\u{85}\u{2028}", "\\u{85}\\u{2028}"),
+        ] {
+            assert_eq!(line(foreign), harmless, "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_is_cut() {
+        let long = "é".repeat(1_000_000);
+        assert_eq!(line(&long), format!("{}…", "é".repeat(LONGEST)));
+        assert_eq!(line(&"x".repeat(LONGEST)).len(), LONGEST);
+    }
+
+    #[test]
+    fn secrets_in_urls_are_cut() {
+        for (text, cut) in [
+            ("GET https://host/a?X-Amz-Signature=1&b=2 failed", "GET https://host/a?… failed"),
+            (r#"{"url":"https://host/a?sig=1","b":"?c=1"}"#, r#"{"url":"https://host/a?…","b":"?c=1"}"#),
+            ("/v2/app/blobs/x?token=1)", "/v2/app/blobs/x?…"),
+            (r"https://host/a?b=1\u0026signature=x y", "https://host/a?… y"),
+            ("?https://host/a?b", "?https://host/a?…"),
+            ("https://me:secret@host/a?b", "https://…@host/a?…"),
+            ("me@host and a://b", "me@host and a://b"),
+            ("is it there? yes/no", "is it there? yes/no"),
+            ("really/truly? yes", "really/truly? yes"),
+        ] {
+            assert_eq!(line(text), cut);
+        }
+    }
+
+    #[test]
+    fn every_destination_has_its_own_rules() {
+        assert_eq!(command_message("50%: a,b\r\nc"), "50%25: a,b%0D%0Ac");
+        assert_eq!(command_property("50%: a,b\n"), "50%25%3A a%2Cb%0A");
+        assert_eq!(
+            markdown("a|b <i> `c` [d](e) _f_ &amp;"),
+            "a&#124;b &#60;i&#62; &#96;c&#96; &#91;d&#93;&#40;e&#41; &#95;f&#95; &#38;amp;"
+        );
+        assert_eq!(
+            xml("<a b=\"c\" d='e'>&\u{0}\u{ffff}"),
+            "&lt;a b=&quot;c&quot; d=&apos;e&apos;&gt;&amp;\\u{0}\\u{ffff}"
+        );
+    }
+
+    /// Text made of what is dangerous, and of anything else.
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("::".to_owned()),
+            Just("##[".to_owned()),
+            Just("#".to_owned()),
+            Just("\n".to_owned()),
+            Just("|`<>&\"'".to_owned()),
+            Just("https://h/p?s=SECRET".to_owned()),
+            Just(" ftp://me:SECRET@h".to_owned()),
+            any::<String>(),
+        ];
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_and_no_command_comes_out(text in hostile()) {
+            let line = line(&text);
+            prop_assert!(!line.chars().any(is_hidden), "{line:?}");
+            prop_assert!(!line.trim_start().starts_with("::"), "{line:?}");
+            prop_assert!(!line.contains("##"), "{line:?}");
+            prop_assert!(!line.contains("SECRET"), "{line:?}");
+        }
+
+        #[test]
+        fn markup_stays_text(text in hostile()) {
+            let cell = markdown(&text);
+            prop_assert!(!cell.contains(['|', '`', '<', '>', '*', '_', '[', '\\', '\n']), "{cell:?}");
+            let attribute = xml(&text);
+            prop_assert!(!attribute.contains(['<', '>', '"', '\'']), "{attribute:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use oci_spec::image::Digest;
 use super::{Image, Report};
 use crate::graph::{Care, Edge, Graph, Node, NodeId};
 use crate::image::Kind;
+use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::settings::Depth;
 use crate::verdict::{Outcome, Verdict};
@@ -46,6 +47,11 @@ pub(crate) fn index(name: u8) -> Content {
 /// A manifest for a platform, with the config `name + 1`.
 pub(crate) fn manifest(name: u8, platform: &str) -> Content {
     Content { platform: Some(platform.to_owned()), ..content(Kind::Manifest, name) }.with(config(name + 1))
+}
+
+/// A manifest for a platform that is written down as it is, with nothing below.
+pub(crate) fn child(name: u8, platform: &str) -> Content {
+    Content { platform: Some(platform.to_owned()), ..content(Kind::Manifest, name) }
 }
 
 /// A manifest that stands alone, with the config `name + 1`.
@@ -162,6 +168,7 @@ fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) ->
         kind: content.kind,
         media_type: "application/vnd.oci.image.manifest.v1+json".into(),
         size: Some(content.size),
+        platform: None,
         parents: Vec::new(),
         children: Vec::new(),
         outcome: content.outcome.clone(),
@@ -169,7 +176,11 @@ fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) ->
     known.insert(content.name, id);
     for child in &content.children {
         let to = add(graph, known, child);
-        let platform = child.platform.as_deref().map(|platform| platform.parse().unwrap());
+        let platform = child.platform.as_deref().map(|platform| {
+            let mut parts = platform.splitn(3, '/').map(Box::from);
+            let mut part = || parts.next();
+            Platform { os: part().unwrap(), architecture: part().unwrap(), variant: part() }
+        });
         graph.connect(id, Edge { to, platform, care: child.care });
     }
     id

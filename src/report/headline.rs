@@ -1,5 +1,6 @@
 //! The one line that says it all.
 
+use super::escape;
 use super::exit::{Conclusion, Exit};
 use super::human::{self, count};
 use super::judgement::Judgement;
@@ -10,7 +11,13 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
     let code = judgement.exit.code();
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven { " because of `fail_on: never`" } else { "" };
-    format!("{}: {}, exit code {code}{because}", word(judgement), fact(judgement))
+    let reason = match judgement.reason() {
+        // Wrong settings: there is nothing else to tell.
+        Some(reason) if judgement.counts.images == 0 => escape::line(reason),
+        Some(reason) => format!("{}: {}", fact(judgement), escape::line(reason)),
+        None => fact(judgement),
+    };
+    format!("{}: {reason}, exit code {code}{because}", word(judgement))
 }
 
 /// The verdict in one word.
@@ -38,10 +45,10 @@ fn fact(judgement: &Judgement<'_>) -> String {
             format!("{} of at least {} digests checked, nothing broken so far", counts.checked, counts.nodes)
         }
         _ if judgement.report.skipped => "dry run, nothing was pushed and nothing was checked".to_owned(),
-        Exit::RebuildNotStarted => format!("the rebuild was not started{}", after(judgement, broken)),
-        Exit::RebuildFailed => format!("the rebuild ran and failed{}", after(judgement, broken)),
+        Exit::RebuildNotStarted => format!("{}the rebuild was not started", before(judgement, broken)),
+        Exit::RebuildFailed => format!("{}the rebuild ran and failed", before(judgement, broken)),
         Exit::RebuildRunning => {
-            format!("the rebuild was still running when `wait_timeout` was over{}", after(judgement, broken))
+            format!("{}the rebuild was still running when `wait_timeout` was over", before(judgement, broken))
         }
         Exit::Bug => "pullproof itself failed, please report it".to_owned(),
         Exit::Verified if counts.images == 0 => "the rebuild succeeded".to_owned(),
@@ -68,8 +75,8 @@ fn tally(judgement: &Judgement<'_>, exit: Exit) -> usize {
     judgement.images().filter(|(image, _)| judgement.image_exit(*image) == exit).count()
 }
 
-fn after(judgement: &Judgement<'_>, broken: usize) -> String {
-    if broken == 0 { String::new() } else { format!("; {}", failures(judgement)) }
+fn before(judgement: &Judgement<'_>, broken: usize) -> String {
+    if broken == 0 { String::new() } else { format!("{}, and ", failures(judgement)) }
 }
 
 /// `2 of 3 images cannot be pulled (5 broken digests)`.

@@ -82,8 +82,7 @@ enum Behalf {
 /// Finds, for every digest of a root that is not fine, who needs it.
 #[must_use]
 pub fn who_is_hurt<'a>(graph: &'a Graph, root: &Root<'_>) -> HashMap<NodeId, Hurt<'a>> {
-    let mut needed_by: HashMap<NodeId, BTreeSet<Behalf>> =
-        [&root.broken, &root.undecided, &root.warned].into_iter().flatten().map(|id| (*id, BTreeSet::new())).collect();
+    let mut needed_by: HashMap<NodeId, BTreeSet<Behalf>> = root.faults().map(|id| (id, BTreeSet::new())).collect();
     if needed_by.is_empty() {
         return HashMap::new();
     }
@@ -141,5 +140,88 @@ fn hurt<'a>(needs: &BTreeSet<Behalf>, platforms: &[&'a Platform]) -> Hurt<'a> {
         Some(Behalf::Unnamed) => Hurt::Unnamed,
         Some(Behalf::Provenance) => Hurt::Provenance,
         Some(Behalf::Signatures) => Hurt::Signatures,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example::{
+        Content, attestation, child, digest, index, layer, manifest, plain, referrer, report,
+    };
+    use crate::report::judgement::Judgement;
+
+    /// The sentence for the broken digest `0x55` of an image.
+    fn sentence(image: Content) -> String {
+        let report = report(&[("app:1", image)]);
+        let judgement = Judgement::of(&report);
+        let root = &judgement.roots()[0];
+        let is_it = |id: &NodeId| report.graphs[0].node(*id).digest == Some(digest(0x55));
+        let id = root.faults().find(is_it).unwrap();
+        root.hurt[&id].sentence(judgement.is_broken(0, id))
+    }
+
+    fn lost() -> Content {
+        layer(0x55).missing()
+    }
+
+    #[test]
+    fn the_platforms_that_need_a_digest_are_named() {
+        let one = index(0x10).with(manifest(0x20, "linux/amd64").with(lost())).with(manifest(0x30, "linux/arm64"));
+        assert_eq!(sentence(one.clone()), "linux/amd64 cannot be pulled");
+        let two = one.with(manifest(0x40, "linux/arm/v7").with(lost()));
+        assert_eq!(sentence(two), "linux/amd64 and linux/arm/v7 cannot be pulled");
+        let all = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(lost()))
+            .with(manifest(0x30, "linux/arm64").with(lost()))
+            .with(attestation(0x40));
+        assert_eq!(sentence(all), "no platform can be pulled");
+        assert_eq!(sentence(index(0x10).with(manifest(0x55, "linux/amd64").missing())), "linux/amd64 cannot be pulled");
+    }
+
+    #[test]
+    fn without_an_index_the_image_is_hurt() {
+        assert_eq!(sentence(plain(0x20).with(lost())), "the image cannot be pulled");
+        assert_eq!(sentence(index(0x55).missing()), "the image cannot be pulled");
+        assert_eq!(sentence(index(0x10).with(plain(0x20).with(lost()))), "a child without a platform cannot be pulled");
+    }
+
+    #[test]
+    fn a_platform_counts_through_a_nested_index() {
+        let inner = index(0x11).with(manifest(0x20, "linux/amd64").with(lost()));
+        let image = index(0x10).with(inner).with(manifest(0x30, "linux/arm64"));
+        assert_eq!(sentence(image), "linux/amd64 cannot be pulled");
+    }
+
+    #[test]
+    fn readers_of_provenance_are_hurt_only_when_nobody_else_is() {
+        let provenance = index(0x10).with(manifest(0x20, "linux/amd64")).with(attestation(0x40).with(lost()));
+        assert_eq!(sentence(provenance.clone()), "provenance only");
+        assert_eq!(
+            sentence(provenance.with(manifest(0x30, "linux/arm64").with(lost()))),
+            "linux/arm64 cannot be pulled"
+        );
+        assert_eq!(sentence(plain(0x20).with(referrer(0x30).with(lost()))), "signatures only");
+    }
+
+    #[test]
+    fn what_could_not_be_checked_is_not_called_broken() {
+        let unknown = layer(0x55).denied();
+        let image = index(0x10).with(manifest(0x20, "linux/amd64").with(unknown.clone()));
+        assert_eq!(sentence(image.clone()), "linux/amd64 could not be checked");
+        assert_eq!(sentence(image.with(manifest(0x30, "linux/arm64").with(unknown))), "no platform could be checked");
+    }
+
+    #[test]
+    fn many_platforms_are_counted() {
+        let platforms = |number: usize| {
+            let whole = index(0x10).with(manifest(0x70, "linux/whole"));
+            (0..number).fold(whole, |image, place| image.with(child(0x20, &format!("linux/a{place}")).with(lost())))
+        };
+        assert_eq!(
+            sentence(platforms(10)),
+            "linux/a0, linux/a1, linux/a2, linux/a3, linux/a4, linux/a5, linux/a6, linux/a7 and 2 more cannot be pulled"
+        );
+        assert!(sentence(platforms(300)).ends_with("linux/a7 and at least 248 more cannot be pulled"));
     }
 }

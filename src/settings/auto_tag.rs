@@ -1,9 +1,9 @@
 //! The tags that the buildx plugin computes from the git reference.
 
+use super::Error;
 use super::ci::{Facts, System};
 use super::files::Disk;
 use super::raw::Typed;
-use super::{Error, Value};
 
 /// What a build with `auto_tag` pushes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) fn auto_tags(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Re
         return Err(Error::new("auto_tag: the CI system does not tell which git reference was built")
             .with_hint("outside Woodpecker, Drone, GitLab and GitHub Actions name the tags with the setting tags"));
     };
-    let default_tag = typed.default_tag().map_or("latest", |value: Value<'_>| value.text);
+    let default_tag = typed.default_tag().map_or("latest", |value| value.text);
     let suffix = typed.auto_tag_suffix().map(|value| value.text);
     let tags = if let Some(tag) = reference.strip_prefix("refs/tags/") {
         version_tags(tag).ok_or_else(|| {

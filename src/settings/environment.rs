@@ -1,10 +1,10 @@
 //! Settings from variables with a prefix, as CI systems hand them over.
 
-use super::Error;
 use super::ci::{Facts, System};
 use super::raw::Gathered;
 use super::suggest::nearest;
 use super::table;
+use super::{Error, parse};
 
 /// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each unknown one.
 ///
@@ -65,14 +65,14 @@ fn is_build_output(name: &str, text: &str) -> bool {
     name == "output" && text.trim_start().starts_with("type=")
 }
 
-/// Whether a buildx build step that shares its settings with us was told to push nothing: `output: type=local,…`.
+/// Whether a build step that shares its settings with us was told to push nothing: `output: type=local,…`, `push: false`.
 pub(super) fn builds_without_push(facts: &Facts<'_>) -> bool {
-    facts.variables().any(|(variable, text)| {
-        let output = setting_name(facts.system(), variable).filter(|name| is_build_output(name, text));
-        output.is_some()
-            && text.split(',').map(str::trim).any(|part| {
-                matches!(part, "type=local" | "type=tar" | "type=oci" | "type=docker" | "type=cacheonly" | "push=false")
-            })
+    facts.variables().any(|(variable, text)| match setting_name(facts.system(), variable).as_deref() {
+        Some("push") => parse::boolean(text.trim()) == Some(false),
+        Some(name) if is_build_output(name, text) => text.split(',').map(str::trim).any(|part| {
+            matches!(part, "type=local" | "type=tar" | "type=oci" | "type=docker" | "type=cacheonly" | "push=false")
+        }),
+        _ => false,
     })
 }
 
@@ -171,6 +171,9 @@ mod tests {
             let pairs = [("PLUGIN_OUTPUT", text)];
             assert_eq!(read(&pairs).unwrap().0.raw().report, None, "{text}");
             assert_eq!(builds_without_push(&Facts::new(&variables(&pairs))), without_push, "{text}");
+        }
+        for (text, without_push) in [("false", true), ("true", false), ("", false)] {
+            assert_eq!(builds_without_push(&Facts::new(&variables(&[("PLUGIN_PUSH", text)]))), without_push, "{text}");
         }
         let pairs = [("PLUGIN_OUTPUT", "type-local.json")];
         assert_eq!(read(&pairs).unwrap().0.raw().report.as_deref(), Some("type-local.json"));

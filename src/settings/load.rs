@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use super::arguments::{self, Asked};
 use super::ci::Facts;
 use super::files::{Disk, Files};
-use super::raw::{Typed, Value};
+use super::raw::{Gathered, Typed, Value};
 use super::{
-    Concern, Depth, Error, Mode, Rules, Settings, environment, help, logins, network, output, parse, rebuild, wanted,
-    words,
+    Concern, Depth, Error, Mode, Output, Rules, Settings, Wanted, environment, help, logins, network, output, parse,
+    rebuild, wanted, words,
 };
 use crate::platform::Platform;
 
@@ -72,7 +72,11 @@ pub fn read(environment: &Environment, files: &Files<'_>) -> Result<Command, Err
     let needs_rebuild = mode == Mode::Rebuild || output.rebuild_when_broken;
     let settings = Settings {
         mode,
-        wanted: wanted::wanted(&typed, &facts, &disk, &mut warnings)?,
+        // A rebuild names no images; what a shared anchor says of them must not hinder it.
+        wanted: match mode {
+            Mode::Verify => wanted::wanted(&typed, &facts, &disk, &mut warnings)?,
+            Mode::Rebuild => Wanted::default(),
+        },
         rules: rules(&typed)?,
         login: logins::logins(&typed, &facts, &disk, &mut warnings)?,
         patience: network::patience(&typed)?,
@@ -81,6 +85,19 @@ pub fn read(environment: &Environment, files: &Files<'_>) -> Result<Command, Err
         output,
     };
     Ok(Command::Run { settings: Box::new(settings), warnings })
+}
+
+/// Where the result of a run goes whose settings cannot be used, as far as that can be told.
+#[must_use]
+pub fn read_output(environment: &Environment) -> Option<Output> {
+    let facts = Facts::new(&environment.variables);
+    let flags = match arguments::read(&environment.arguments) {
+        Ok(Asked::Run { flags, .. }) => flags,
+        _ => Gathered::default(),
+    };
+    let (variables, _) = environment::gather(&facts).unwrap_or_default();
+    let typed = Typed::merge([flags, variables]);
+    output::output(&typed, &facts, environment.stdout_is_terminal, environment.stderr_is_terminal).ok()
 }
 
 /// The command wins over the environment, but not over a flag that says the opposite.
@@ -133,4 +150,151 @@ fn platforms(value: Option<Value<'_>>) -> Result<Vec<Platform>, Error> {
         }
     }
     Ok(platforms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{given, scrambled_texts, typed};
+    use super::super::table::{Kind, TABLE};
+    use super::*;
+
+    #[test]
+    fn without_arguments_a_person_gets_help_and_a_pipeline_runs() {
+        assert!(matches!(typed(&[]).at_a_terminal().command(), Ok(Command::Help(_))));
+        for pair in [("CI", "true"), ("GITHUB_ACTIONS", "true"), ("PLUGIN_IMAGES", "app")] {
+            assert!(matches!(given(&[pair]).at_a_terminal().command(), Ok(Command::Run { .. })), "{pair:?}");
+        }
+        assert!(matches!(given(&[("PLUGIN_NONSENSE", "app")]).at_a_terminal().command(), Ok(Command::Help(_))));
+        assert!(matches!(typed(&[]).command(), Ok(Command::Run { .. })));
+    }
+
+    #[test]
+    fn the_mode_comes_from_the_command_or_the_settings() {
+        let rebuild = [
+            ("PLUGIN_MODE", "Rebuild"),
+            ("PLUGIN_SERVER", "https://ci.example.org"),
+            ("PLUGIN_TOKEN", "t"),
+            ("PLUGIN_WOODPECKER_REPO", "team/app"),
+        ];
+        assert_eq!(given(&rebuild).settings().mode, Mode::Rebuild);
+        assert_eq!(given(&rebuild).and_arguments(&["verify"]).settings().mode, Mode::Verify);
+        assert_eq!(given(&rebuild[1..]).and_arguments(&["rebuild"]).settings().mode, Mode::Rebuild);
+        assert_eq!(given(&rebuild[1..]).settings().mode, Mode::Verify);
+        assert_eq!(given(&[("PLUGIN_MODE", "x")]).error(), r#"PLUGIN_MODE: "x" is not one of verify, rebuild"#);
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_table() {
+        let unset = format!("{:?}", typed(&["verify", "app"]).settings());
+        let mut compared = 0;
+        for setting in TABLE {
+            let is_plain = !setting.default.is_empty() && !setting.default.contains(' ');
+            if is_plain
+                && matches!(
+                    setting.kind,
+                    Kind::Boolean | Kind::Hosts | Kind::Words(_) | Kind::Number | Kind::Duration | Kind::List
+                )
+            {
+                let flag = format!("--{}={}", setting.name.replace('_', "-"), setting.default);
+                assert_eq!(format!("{:?}", typed(&["verify", "app", &flag]).settings()), unset, "{flag}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 25, "only {compared} defaults were compared");
+    }
+
+    #[test]
+    fn every_word_of_the_table_is_taken_and_others_are_not() {
+        for setting in TABLE {
+            let Kind::Words(words) = setting.kind else { continue };
+            let flag = format!("--{}", setting.name.replace('_', "-"));
+            for word in words.iter().filter(|word| **word != "rebuild") {
+                let upper = word.to_ascii_uppercase();
+                let pipeline = (*word == "restart").then_some("--pipeline=latest");
+                let arguments: Vec<_> = [flag.as_str(), &upper].into_iter().chain(pipeline).collect();
+                assert!(typed(&arguments).command().is_ok(), "{arguments:?}");
+            }
+            let error = typed(&[&flag, "nonsense"]).error();
+            assert!(error.starts_with(&format!("{flag}: \"nonsense\" is not one of ")), "{error}");
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_rules_say_what_matters() {
+        let rules = typed(&[
+            "--platforms",
+            "linux/amd64,linux/ARM64,linux/amd64",
+            "--allow-missing=linux/arm/v7",
+            "--attestations=warn",
+            "--referrers=check",
+            "--depth=full",
+        ])
+        .settings()
+        .rules;
+        assert_eq!(rules.platforms, ["linux/amd64".parse().unwrap(), "linux/arm64".parse().unwrap()]);
+        assert_eq!(rules.allow_missing, ["linux/arm/v7".parse().unwrap()]);
+        assert_eq!((rules.attestations, rules.referrers, rules.depth), (Concern::Warn, Concern::Check, Depth::Full));
+        assert_eq!(typed(&["--platform", "linux"]).error(), r#"--platform: "linux" is not os/arch or os/arch/variant"#);
+        assert_eq!(typed(&["--platform", "[linux"]).error(), r#"--platform: "[linux" is not a list of platforms"#);
+    }
+
+    #[test]
+    fn warnings_about_unknown_settings_reach_the_user() {
+        let warnings = given(&[("CI", "woodpecker"), ("PLUGIN_IMAGES", "app"), ("PLUGIN_TIME_OUT", "5m")]).warnings();
+        assert_eq!(warnings, ["unknown setting time_out is ignored; did you mean timeout?"]);
+    }
+
+    #[test]
+    fn a_build_steps_settings_work_as_they_are() {
+        let (settings, warnings) = given(&[
+            ("CI", "woodpecker"),
+            ("PLUGIN_REPO", "registry.example.org/team/app,other.example.org/app"),
+            ("PLUGIN_TAGS", "1,latest"),
+            ("PLUGIN_PLATFORMS", "linux/amd64,linux/arm64/v8"),
+            ("PLUGIN_LOGINS", r#"[{"password":"p","registry":"https://registry.example.org","username":6543}]"#),
+            ("PLUGIN_CACHE_FROM", r"type=registry\,ref=x"),
+            ("PLUGIN_BUILD_ARGS", r#"{"A":"1"}"#),
+            ("PLUGIN_OUTPUT", "type=registry"),
+            ("PLUGIN_CONTAINERFILE", "Containerfile"),
+            ("PLUGIN_PROVENANCE", "false"),
+            ("PLUGIN_BUILDKIT_CONFIG", "debug = true"),
+            ("PLUGIN_LOG_LEVEL", "fatal"),
+            ("PLUGIN_DRY_RUN", "false"),
+            ("PLUGIN_CONFIG", "{}"),
+        ])
+        .run();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        assert_eq!(settings.wanted.repositories.len(), 2);
+        assert_eq!(settings.wanted.tags, ["1", "latest"]);
+        assert_eq!(settings.login.given[0].username, "6543");
+        assert_eq!(settings.output.report, None);
+        assert!(!settings.wanted.dry_run);
+    }
+
+    #[test]
+    fn no_text_makes_a_setting_panic() {
+        for setting in TABLE {
+            for text in scrambled_texts(40) {
+                let flag = format!("--{}={text}", setting.name);
+                let _ =
+                    given(&[("CI", "woodpecker"), ("PLUGIN_REPO", "app")]).and_arguments(&["verify", &flag]).command();
+            }
+        }
+    }
+
+    #[test]
+    fn no_secret_shows_in_the_debug_form_of_settings() {
+        let settings = given(&[
+            ("PLUGIN_USERNAME", "me"),
+            ("PLUGIN_PASSWORD", "hunter2"),
+            ("PLUGIN_LOGINS", r#"[{"username":"a","password":"hunter2"}]"#),
+            ("PLUGIN_GITHUB_TOKEN", "hunter2"),
+            ("PLUGIN_TOKEN", "hunter2"),
+            ("PLUGIN_VARIABLES", "A=hunter2"),
+            ("PLUGIN_DOCKER_CONFIG", r#"{"auths":{"r":{"auth":"hunter2"}}}"#),
+        ])
+        .settings();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
 }

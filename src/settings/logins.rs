@@ -148,3 +148,185 @@ fn default_docker_config(facts: &Facts<'_>, disk: &Disk<'_>, warnings: &mut Vec<
     let gitlab = facts.get("DOCKER_AUTH_CONFIG").filter(|_| facts.get("GITLAB_CI") == Some("true"))?;
     is_json_object(gitlab).then(|| gitlab.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{Surroundings, given};
+    use super::*;
+
+    fn woodpecker(pairs: &[(&str, &str)]) -> Surroundings {
+        given(&[&[("CI", "woodpecker")], pairs].concat())
+    }
+
+    fn login(registry: &str, username: &str, password: &str) -> Login {
+        Login { registry: registry.into(), username: username.into(), password: Secret::new(password) }
+    }
+
+    #[test]
+    fn a_user_and_a_password_are_for_the_registry() {
+        let given = |pairs: &[(&str, &str)]| woodpecker(pairs).settings().login.given;
+        let pair = [("PLUGIN_USERNAME", "me"), ("PLUGIN_PASSWORD", " p ")];
+        assert_eq!(given(&pair), [login("docker.io", "me", "p")]);
+        assert_eq!(
+            given(&[pair[0], pair[1], ("PLUGIN_REGISTRY", "https://r/v2/")]),
+            [login("https://r/v2/", "me", "p")]
+        );
+        assert!(given(&[]).is_empty());
+    }
+
+    #[test]
+    fn half_a_login_is_an_error() {
+        assert_eq!(
+            woodpecker(&[("PLUGIN_USERNAME", "me"), ("PLUGIN_PASSWORD", "")]).error(),
+            "username: there is no password for this user, or it is empty"
+        );
+        let error = woodpecker(&[("PLUGIN_PASSWORD", "hunter2")]).error();
+        assert_eq!(error, "password: there is no username for this password, or it is empty");
+    }
+
+    #[test]
+    fn several_logins_are_json_or_yaml() {
+        let expected = [login("a.example.org", "me", "1234"), login("docker.io", "true", "p")];
+        for text in [
+            r#"[{"registry":"a.example.org","username":"me","password":1234},{"Username":true,"PASSWORD":"p"}]"#,
+            "- registry: a.example.org\n  username: me\n  password: 1234\n- username: true\n  password: p",
+            "[{registry: a.example.org, username: me, password: 1234}, {username: true, password: p, email: x}]",
+            "[{\"registry\":\t\"a.example.org\",\"username\":\"me\",\"password\":1234},\n\t{\"username\":true,\"password\":\"p\"}]",
+        ] {
+            assert_eq!(woodpecker(&[("PLUGIN_LOGINS", text)]).settings().login.given, expected, "{text}");
+        }
+        let single = woodpecker(&[("PLUGIN_REGISTRY_AUTH", "registry: a\nusername: b\npassword: c")]).settings();
+        assert_eq!(single.login.given, [login("a", "b", "c")]);
+    }
+
+    #[test]
+    fn the_first_login_is_the_one_for_the_registry() {
+        let settings = woodpecker(&[
+            ("PLUGIN_USERNAME", "me"),
+            ("PLUGIN_PASSWORD", "p"),
+            ("PLUGIN_LOGINS", r#"[{"registry":"r","username":"other","password":"q"}]"#),
+        ])
+        .settings();
+        assert_eq!(settings.login.given, [login("docker.io", "me", "p"), login("r", "other", "q")]);
+    }
+
+    #[test]
+    fn a_broken_list_of_logins_is_refused_without_showing_it() {
+        for (text, expected) in [
+            ("hunter2", "logins: the value is not a JSON or YAML list of {registry, username, password}"),
+            ("[hunter2]", "logins: the value is not a JSON or YAML list of {registry, username, password}"),
+            (
+                "[{\"password\":\"hunter2\"",
+                "logins: the value is not a JSON or YAML list of {registry, username, password}",
+            ),
+            (
+                r#"[{"registry":"r","username":"u","password":""}]"#,
+                "logins: entry 1, for \"r\", has no password, or it is empty",
+            ),
+            (r#"[{"registry":"r","username":"u"}]"#, "logins: entry 1, for \"r\", has no password, or it is empty"),
+            (
+                r#"[{"username":"","password":"hunter2"}]"#,
+                "logins: entry 1, for \"docker.io\", has no username, or it is empty",
+            ),
+            (r#"[{"password":"hunter2"}]"#, "logins: entry 1, for \"docker.io\", has no username, or it is empty"),
+            (r#"[{"username":"u","password":["hunter2"]}]"#, "logins: the password of entry 1 is not a text"),
+        ] {
+            assert_eq!(woodpecker(&[("PLUGIN_LOGINS", text)]).error(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_entry_without_a_login_is_left_out_with_a_warning() {
+        let (settings, warnings) =
+            woodpecker(&[("PLUGIN_LOGINS", r#"[{"registry":"r","mirrors":["m"],"aws_region":"x"}]"#)]).run();
+        assert!(settings.login.given.is_empty());
+        assert_eq!(warnings, [r#"logins: entry 1, for "r", has no username and no password and is not used"#]);
+    }
+
+    #[test]
+    fn dockers_file_is_found_where_docker_keeps_it() {
+        let config = |pairs: &[(&str, &str)]| {
+            woodpecker(pairs)
+                .and_file("/home/me/.docker/config.json", r#"{"home":1}"#)
+                .and_file("/docker/config.json", r#"{"docker":1}"#)
+                .and_file("/workspace/mine.json", r#"{"mine":1}"#)
+                .settings()
+                .login
+                .docker_config
+        };
+        let home = ("HOME", "/home/me");
+        assert_eq!(config(&[]), None);
+        assert_eq!(config(&[home]).as_deref(), Some(r#"{"home":1}"#));
+        assert_eq!(config(&[home, ("DOCKER_CONFIG", "/docker")]).as_deref(), Some(r#"{"docker":1}"#));
+        assert_eq!(config(&[home, ("DOCKER_CONFIG", "/nowhere")]), None);
+        for (text, expected) in [
+            ("mine.json", r#"{"mine":1}"#),
+            ("/docker", r#"{"docker":1}"#),
+            ("~/.docker/config.json", r#"{"home":1}"#),
+            (r#"{"auths":{}}"#, r#"{"auths":{}}"#),
+        ] {
+            assert_eq!(config(&[home, ("PLUGIN_CONFIG", text)]).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_named_docker_file_must_be_there_and_json() {
+        let error = |text: &str| {
+            woodpecker(&[("PLUGIN_DOCKER_CONFIG", text)]).and_file("/workspace/bad.json", "hunter2").error()
+        };
+        assert_eq!(
+            error("none/config.json"),
+            r#"docker_config: cannot read "/workspace/none/config.json": entity not found"#
+        );
+        assert_eq!(error("bad.json"), "docker_config: the content is not a JSON object");
+        assert_eq!(error("{hunter2"), "docker_config: the content is not a JSON object");
+        assert_eq!(error("aHVudGVyMg"), "docker_config: the value is neither JSON nor the path of a readable file");
+    }
+
+    #[test]
+    fn a_broken_default_file_is_left_out_with_a_warning() {
+        let surroundings = woodpecker(&[("HOME", "/home/me")]);
+        let broken = surroundings.clone().and_file("/home/me/.docker/config.json", "{hunter2");
+        assert_eq!(broken.settings().login.docker_config, None);
+        assert_eq!(
+            broken.warnings(),
+            ["docker_config: /home/me/.docker/config.json is left out: it is not a JSON object"]
+        );
+        let denied = surroundings.clone().and_broken_file("/home/me/.docker/config.json", 13);
+        assert_eq!(denied.warnings().len(), 1);
+        assert!(surroundings.clone().and_file("/home/me/.docker/config.json", " ").warnings().is_empty());
+        assert!(surroundings.and_broken_file("/home/me/.docker/config.json", 20).warnings().is_empty());
+    }
+
+    #[test]
+    fn gitlab_passes_dockers_configuration_in_a_variable() {
+        let pair = ("DOCKER_AUTH_CONFIG", r#"{"gitlab":1}"#);
+        let config = |pairs: &[(&str, &str)]| given(pairs).settings().login.docker_config;
+        assert_eq!(config(&[("GITLAB_CI", "true"), pair]).as_deref(), Some(pair.1));
+        assert_eq!(config(&[pair]), None);
+        assert_eq!(config(&[("GITLAB_CI", "true"), (pair.0, "hunter2")]), None);
+    }
+
+    #[test]
+    fn githubs_token_is_for_its_registry_and_never_from_another_server() {
+        let github = |pairs: &[(&str, &str)]| {
+            given(&[&[("GITHUB_ACTIONS", "true"), ("INPUT_GITHUB-TOKEN", "t")], pairs].concat()).settings().login.github
+        };
+        assert_eq!(github(&[("GITHUB_ACTOR", "me")]), Some(login("ghcr.io", "me", "t")));
+        assert_eq!(
+            github(&[("GITHUB_SERVER_URL", "https://github.com")]),
+            Some(login("ghcr.io", "x-access-token", "t"))
+        );
+        assert_eq!(github(&[("GITHUB_SERVER_URL", "https://gitea.example.org")]), None);
+        assert!(given(&[("GITHUB_ACTIONS", "true")]).settings().login.in_github_actions);
+        assert!(!given(&[("CI", "woodpecker")]).settings().login.in_github_actions);
+    }
+
+    #[test]
+    fn a_stranger_may_have_logins_that_are_not_used() {
+        let settings =
+            woodpecker(&[("PLUGIN_PUBLIC", "yes"), ("PLUGIN_USERNAME", "me"), ("PLUGIN_PASSWORD", "p")]).settings();
+        assert!(settings.login.anonymous);
+        assert!(woodpecker(&[("PLUGIN_ANONYMOUS", "maybe")]).error().starts_with("anonymous: "));
+    }
+}

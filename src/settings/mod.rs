@@ -3,6 +3,7 @@
 mod arguments;
 mod auto_tag;
 mod ci;
+pub mod documentation;
 mod environment;
 mod error;
 mod files;
@@ -15,6 +16,8 @@ mod parse;
 mod raw;
 mod rebuild;
 mod suggest;
+#[cfg(test)]
+pub(crate) mod support;
 pub mod table;
 mod wanted;
 
@@ -30,7 +33,7 @@ use crate::platform::Platform;
 
 pub use error::Error;
 pub use files::Files;
-pub use load::{Command, Environment, read};
+pub use load::{Command, Environment, read, read_output};
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
 use raw::Value;
 pub(crate) use raw::quoted;
@@ -247,7 +250,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Who we are to a registry.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Logins {
     /// `anonymous`: send no credentials at all.
     pub anonymous: bool,
@@ -259,6 +262,18 @@ pub struct Logins {
     pub github: Option<Login>,
     /// Whether a GitHub Actions login made by `docker/login-action` may be what the user counts on.
     pub in_github_actions: bool,
+}
+
+impl std::fmt::Debug for Logins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Logins")
+            .field("anonymous", &self.anonymous)
+            .field("given", &self.given)
+            .field("docker_config", &self.docker_config.as_deref().map(Secret::new))
+            .field("github", &self.github)
+            .field("in_github_actions", &self.in_github_actions)
+            .finish()
+    }
 }
 
 /// One login.
@@ -341,8 +356,8 @@ pub enum Format {
     Github,
 }
 
-/// How to start a rebuild. Whether what is needed is there is checked when it is needed.
-#[derive(Clone, Debug)]
+/// How to start a rebuild. With `mode: rebuild` or `on_broken: rebuild` the server, token and repository are there.
+#[derive(Clone)]
 pub struct Rebuild {
     /// `woodpecker_url`, else `CI_SYSTEM_URL` inside Woodpecker; may have a path.
     pub server: Option<Url>,
@@ -352,7 +367,7 @@ pub struct Rebuild {
     pub repository: Option<RepositoryName>,
     /// `branch`, else `@branch` of `woodpecker_repo`; `None` is the default branch.
     pub branch: Option<String>,
-    /// `variables`.
+    /// `variables`; their values may be secret.
     pub variables: BTreeMap<String, String>,
     /// `method` and `pipeline`.
     pub method: Method,
@@ -370,6 +385,26 @@ pub struct Rebuild {
     pub max_rebuilds: u32,
     /// What the pipeline we run in says of itself, for the loop guard.
     pub own: OwnPipeline,
+}
+
+impl std::fmt::Debug for Rebuild {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rebuild")
+            .field("server", &self.server.as_ref().map(Url::as_str))
+            .field("token", &self.token)
+            .field("repository", &self.repository)
+            .field("branch", &self.branch)
+            .field("variables", &self.variables.keys().collect::<Vec<_>>())
+            .field("method", &self.method)
+            .field("workflows", &self.workflows)
+            .field("wait", &self.wait)
+            .field("wait_timeout", &self.wait_timeout)
+            .field("poll_interval", &self.poll_interval)
+            .field("logs", &self.logs)
+            .field("max_rebuilds", &self.max_rebuilds)
+            .field("own", &self.own)
+            .finish()
+    }
 }
 
 /// The repository on the Woodpecker server.

@@ -106,3 +106,116 @@ pub(super) fn patience(typed: &Typed) -> Result<Patience, Error> {
         concurrency: number(typed.concurrency(), 1, 256, 16)? as usize,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{given, typed};
+    use super::*;
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn certificates_are_a_file_or_the_text_itself() {
+        let ca = |text: &str| given(&[("PLUGIN_CA", text)]).and_file("/workspace/ca.pem", PEM).settings().network.ca;
+        assert_eq!(ca("ca.pem"), [PEM]);
+        assert_eq!(ca("/workspace/ca.pem"), [PEM]);
+        assert_eq!(ca(PEM), [PEM.trim()]);
+        assert_eq!(ca(&PEM.replace('\n', "\\n")), [PEM]);
+        assert!(typed(&[]).settings().network.ca.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let error = |text: &str| {
+            given(&[("CI", "woodpecker"), ("PLUGIN_CA_FILE", text)])
+                .and_file("/workspace/key.pem", "-----BEGIN PRIVATE KEY-----")
+                .error()
+        };
+        assert_eq!(error("none.pem"), r#"ca_file: cannot read "/workspace/none.pem": entity not found"#);
+        assert_eq!(
+            error("key.pem"),
+            r#"ca_file: the file "key.pem" has no certificate in it (-----BEGIN CERTIFICATE-----)"#
+        );
+        assert_eq!(
+            error("-----BEGIN PRIVATE KEY-----\nhunter2"),
+            "ca_file: the text has no certificate in it (-----BEGIN CERTIFICATE-----)"
+        );
+    }
+
+    #[test]
+    fn hosts_and_pins_are_read() {
+        let network = typed(&["--insecure=localhost:5000", "--skip-verify", "--connect-to", "a:443:127.0.0.1"])
+            .settings()
+            .network;
+        assert_eq!(network.insecure, Hosts::Only(vec!["localhost:5000".into()]));
+        assert_eq!(network.skip_tls_verify, Hosts::All);
+        assert_eq!(network.resolve.len(), 1);
+        assert_eq!(
+            typed(&["--resolve", "a:443:127.0.0.1,b"]).error(),
+            r#"--resolve: "b" is not host:port:address[,address], with numeric addresses"#
+        );
+        assert_eq!(
+            typed(&["--insecure=https://a"]).error(),
+            r#"--insecure: "https://a" is not true, false, or a list of hosts as host or host:port"#
+        );
+    }
+
+    #[test]
+    fn proxies_and_roots_come_from_the_usual_variables() {
+        let network = given(&[
+            ("HTTP_PROXY", "http://upper"),
+            ("http_proxy", "http://lower"),
+            ("HTTPS_PROXY", "http://secure"),
+            ("no_proxy", "localhost"),
+            ("SSL_CERT_FILE", "/a"),
+            ("SSL_CERT_DIR", ""),
+        ])
+        .settings()
+        .network;
+        assert_eq!(network.http_proxy.as_deref(), Some("http://lower"));
+        assert_eq!(network.https_proxy.as_deref(), Some("http://secure"));
+        assert_eq!(network.no_proxy.as_deref(), Some("localhost"));
+        assert_eq!((network.ssl_cert_file, network.ssl_cert_dir), (Some("/a".into()), None));
+    }
+
+    #[test]
+    fn patience_has_ranges() {
+        for (flag, message) in [
+            ("--attempts=0", r#"--attempts: "0" is not a whole number from 1 to 100"#),
+            ("--attempts=+5", r#"--attempts: "+5" is not a whole number from 1 to 100"#),
+            ("--attempts=101", r#"--attempts: "101" is not a whole number from 1 to 100"#),
+            ("--retries=many", r#"--retries: "many" is not a whole number from 1 to 100"#),
+            ("--concurrency=0", r#"--concurrency: "0" is not a whole number from 1 to 256"#),
+            ("--concurrency=257", r#"--concurrency: "257" is not a whole number from 1 to 256"#),
+            ("--timeout=0", r#"--timeout: "0" is too short: at least 1ms"#),
+            ("--request-timeout=0s", r#"--request-timeout: "0s" is too short: at least 1ms"#),
+            (
+                "--settle=-1",
+                r#"--settle: "-1" is not a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)"#,
+            ),
+        ] {
+            assert_eq!(typed(&[flag]).error(), message);
+        }
+        let patience =
+            typed(&["--attempts=1", "--concurrency=256", "--settle=0", "--timeout=1h", "--request-timeout=1"])
+                .settings();
+        assert_eq!((patience.patience.attempts, patience.patience.concurrency), (1, 256));
+        assert_eq!((patience.patience.settle, patience.patience.timeout), (Duration::ZERO, Duration::from_secs(3600)));
+        assert_eq!(patience.network.request_timeout, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_longest_wait_is_never_shorter_than_the_first() {
+        let waits = |flags: &[&str]| {
+            let patience = typed(flags).settings().patience;
+            (patience.backoff.as_millis(), patience.max_backoff.as_millis())
+        };
+        assert_eq!(waits(&["--backoff=1m"]), (60_000, 60_000));
+        assert_eq!(waits(&["--max-backoff=100ms"]), (100, 100));
+        assert_eq!(waits(&["--backoff=1s", "--max-backoff=2s"]), (1_000, 2_000));
+        assert_eq!(
+            typed(&["--backoff=2s", "--retry-max-wait=1s"]).error(),
+            r#"--retry-max-wait: "1s" is shorter than backoff"#
+        );
+    }
+}

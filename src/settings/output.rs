@@ -66,3 +66,71 @@ fn log_level(typed: &Typed, facts: &Facts<'_>) -> Result<LevelFilter, Error> {
     };
     Ok(if facts.get("RUNNER_DEBUG") == Some("1") { level.max(LevelFilter::Debug) } else { level })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{given, typed};
+    use super::*;
+
+    #[test]
+    fn the_format_follows_the_platform_unless_it_is_named() {
+        let format = |pairs: &[(&str, &str)]| given(pairs).settings().output.format;
+        assert_eq!(format(&[]), Format::Text);
+        assert_eq!(format(&[("GITHUB_ACTIONS", "true")]), Format::Github);
+        assert_eq!(format(&[("GITHUB_ACTIONS", "true"), ("INPUT_FORMAT", "auto")]), Format::Github);
+        assert_eq!(format(&[("GITHUB_ACTIONS", "true"), ("INPUT_FORMAT", "text")]), Format::Text);
+        assert_eq!(format(&[("CI", "woodpecker"), ("PLUGIN_FORMAT", "JSON")]), Format::Json);
+        assert_eq!(format(&[("PLUGIN_FORMAT", "github")]), Format::Github);
+    }
+
+    #[test]
+    fn colours_appear_where_they_are_rendered() {
+        let colour = |pairs: &[(&str, &str)]| given(pairs).settings().output.colour;
+        assert!(!colour(&[]));
+        assert!(colour(&[("CI", "woodpecker")]));
+        assert!(!colour(&[("CI", "woodpecker"), ("NO_COLOR", "1")]));
+        assert!(!colour(&[("CI", "woodpecker"), ("PLUGIN_FORMAT", "json")]));
+        assert!(!colour(&[("GITHUB_ACTIONS", "true")]));
+        let at_a_terminal =
+            |pairs: &[(&str, &str)]| given(pairs).and_arguments(&["verify"]).at_a_terminal().settings().output;
+        assert!(at_a_terminal(&[]).colour && at_a_terminal(&[]).terminal);
+        assert!(!at_a_terminal(&[("TERM", "dumb")]).colour);
+        assert!(at_a_terminal(&[("NO_COLOR", "")]).colour);
+        assert!(!at_a_terminal(&[("NO_COLOR", "1")]).colour);
+    }
+
+    #[test]
+    fn debug_logging_of_a_job_is_heard() {
+        let level = |pairs: &[(&str, &str)]| given(pairs).settings().output.log_level;
+        assert_eq!(level(&[]), LevelFilter::Info);
+        assert_eq!(level(&[("RUNNER_DEBUG", "1")]), LevelFilter::Debug);
+        assert_eq!(level(&[("RUNNER_DEBUG", "1"), ("PLUGIN_LOG_LEVEL", "error")]), LevelFilter::Debug);
+        assert_eq!(level(&[("RUNNER_DEBUG", "1"), ("PLUGIN_LOG_LEVEL", "trace")]), LevelFilter::Trace);
+        assert_eq!(level(&[("PLUGIN_LOG_LEVEL", "Warning")]), LevelFilter::Warn);
+        assert_eq!(
+            given(&[("PLUGIN_LOG_LEVEL", "loud")]).error(),
+            r#"PLUGIN_LOG_LEVEL: "loud" is not one of error, warn, info, debug, trace"#
+        );
+    }
+
+    #[test]
+    fn githubs_files_are_githubs_alone() {
+        let files = [("GITHUB_OUTPUT", "/o"), ("GITHUB_STEP_SUMMARY", "/s")];
+        let output = given(&[("GITHUB_ACTIONS", "true"), files[0], files[1]]).settings().output;
+        assert_eq!((output.github_output, output.github_step_summary), (Some("/o".into()), Some("/s".into())));
+        let output = given(&[("CI", "woodpecker"), files[0], files[1]]).settings().output;
+        assert_eq!((output.github_output, output.github_step_summary), (None, None));
+    }
+
+    #[test]
+    fn reports_go_where_they_are_sent() {
+        let output =
+            typed(&["--output", "a.json", "--junit=b.xml", "--fail-on=never", "--summary=off"]).settings().output;
+        assert_eq!((output.report, output.junit), (Some("a.json".into()), Some("b.xml".into())));
+        assert!(output.never_fail && !output.summary && !output.rebuild_when_broken);
+        assert_eq!(
+            typed(&["--report", "a", "--junit", "a"]).error(),
+            "--junit: the JSON report and the JUnit report cannot be the same file"
+        );
+    }
+}

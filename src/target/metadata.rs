@@ -35,11 +35,8 @@ pub(super) fn read(text: &str) -> Result<Built, Error> {
     if text.is_empty() {
         return Err(error("the content is empty"));
     }
-    let found = if text.starts_with('{') || (text.starts_with('[') && !text.starts_with("[:") && json(text).is_ok()) {
-        json(text)?
-    } else {
-        lines(text)?
-    };
+    let found =
+        if text.starts_with('{') || (text.starts_with('[') && json(text).is_ok()) { json(text)? } else { lines(text)? };
     let mut digests: Vec<Digest> = Vec::new();
     let mut images = Vec::new();
     for found in found {
@@ -168,4 +165,137 @@ fn artifact(data: &Map<String, Value>) -> Result<Vec<Found>, Error> {
         .filter_map(|entry| Some((text(entry, "image")?, text(entry, "digest"))))
         .map(|(name, digest)| image(&super::prefixed(name, registry), digest))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one() -> String {
+        format!("sha256:{}", "1".repeat(64))
+    }
+
+    fn two() -> String {
+        format!("sha256:{}", "2".repeat(64))
+    }
+
+    /// `#` stands for the first digest, `%` for the second.
+    fn read_with_digests(text: &str) -> Result<Built, Error> {
+        read(&text.replace('#', &one()).replace('%', &two()))
+    }
+
+    fn images(text: &str) -> Vec<(String, Option<String>)> {
+        match read_with_digests(text) {
+            Ok(Built::Images(images)) => {
+                images.into_iter().map(|image| (image.name, image.digest.map(|digest| digest.to_string()))).collect()
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn error(text: &str) -> String {
+        read_with_digests(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn buildx_states_a_digest_and_perhaps_names() {
+        let build = r##"{"buildx.build.ref":"x/y/z","containerimage.config.digest":"%","containerimage.digest":"#",
+            "containerimage.descriptor":{"digest":"#","mediaType":"m","size":1},"image.name":"docker.io/a/b:1, r.io/c:2"}"##;
+        assert_eq!(images(build), [("docker.io/a/b:1".into(), Some(one())), ("r.io/c:2".into(), Some(one()))]);
+        let unnamed = r##"{"containerimage.digest":"#","containerimage.config.digest":"%"}"##;
+        assert_eq!(read_with_digests(unnamed).unwrap(), Built::Digest(one().parse().unwrap()));
+    }
+
+    #[test]
+    fn a_name_that_was_pushed_by_digest_has_no_tag() {
+        let Ok(Built::Images(found)) =
+            read_with_digests(r##"{"containerimage.digest":"#","image.name":"r.io:5000/c"}"##)
+        else {
+            panic!("expected images");
+        };
+        assert!(!found[0].is_tagged);
+    }
+
+    #[test]
+    fn imagetools_states_the_descriptor_alone() {
+        let text = r##"{"containerimage.descriptor":{"mediaType":"m","digest":"#","size":1},"image.name":"r.io/a:1"}"##;
+        assert_eq!(images(text), [("r.io/a:1".into(), Some(one()))]);
+    }
+
+    #[test]
+    fn bake_says_the_same_for_every_target() {
+        let text = r##"{"job":{"containerimage.digest":"%","image.name":"r.io/a:job"},
+            "web":{"containerimage.digest":"#","image.name":"r.io/a:web"},"buildx.build.warnings":[{"x":1}],"empty":{}}"##;
+        assert_eq!(images(text), [("r.io/a:job".into(), Some(two())), ("r.io/a:web".into(), Some(one()))]);
+        let same = r##"{"a":{"containerimage.digest":"#"},"b":{"containerimage.digest":"#"}}"##;
+        assert_eq!(read_with_digests(same).unwrap(), Built::Digest(one().parse().unwrap()));
+        let several = r##"{"a":{"containerimage.digest":"#"},"b":{"containerimage.digest":"%"}}"##;
+        assert_eq!(error(several), "metadata_file: the content holds several digests and no names");
+    }
+
+    #[test]
+    fn an_image_id_is_told_from_a_digest() {
+        let text = r##"{"containerimage.config.digest":"#","containerimage.digest":"#","image.name":"a:1"}"##;
+        assert!(error(text).contains("is the image ID"));
+    }
+
+    #[test]
+    fn kaniko_and_buildah_write_digests_and_lines() {
+        for text in ["#", "#\n", "\u{feff}#\r\n", "#\n#\n", "{\"digest\":\"#\"}"] {
+            assert_eq!(read_with_digests(text).unwrap(), Built::Digest(one().parse().unwrap()), "{text:?}");
+        }
+        assert_eq!(
+            images("r.io/a@#\nr.io/a:1@#\nr.io:5000/b:2\n"),
+            [("r.io/a".into(), Some(one())), ("r.io/a:1".into(), Some(one())), ("r.io:5000/b:2".into(), None)]
+        );
+        let lines = "{\"name\":\"r.io/a:1\",\"digest\":\"#\"}\n{\"name\":\"r.io/b:1\",\"digest\":\"%\"}\n";
+        assert_eq!(images(lines), [("r.io/a:1".into(), Some(one())), ("r.io/b:1".into(), Some(two()))]);
+    }
+
+    #[test]
+    fn an_artifact_file_has_the_registry_beside_the_names() {
+        let text = |registry: &str| {
+            format!(
+                r##"{{"kind":"docker/v1","data":{{"registryType":"Docker","registryUrl":"{registry}","images":[{{"image":"a/b:1","digest":"#"}},{{"image":"a/b:2"}}]}}}}"##
+            )
+        };
+        assert_eq!(images(&text("https://r.io/")), [("r.io/a/b:1".into(), Some(one())), ("r.io/a/b:2".into(), None)]);
+        assert_eq!(images(&text("https://index.docker.io/v1/"))[0].0, "a/b:1");
+    }
+
+    #[test]
+    fn lists_of_references_are_taken_as_json_or_lines() {
+        let expected = [("r.io/a:1".to_owned(), None), ("r.io/a:2".to_owned(), None)];
+        for text in [
+            r#"{"tags":["r.io/a:1","r.io/a:2"],"labels":{"x":"y"},"tag-names":["1","2"]}"#,
+            r#"["r.io/a:1","r.io/a:2"]"#,
+            r#"[{"name":"r.io/a:1"},{"image":"r.io/a:2"}]"#,
+            "r.io/a:1\nr.io/a:2",
+            "r.io/a:1,r.io/a:2",
+        ] {
+            assert_eq!(images(text), expected, "{text}");
+        }
+        assert_eq!(images("[::1]:5000/a:1")[0].0, "[::1]:5000/a:1");
+    }
+
+    #[test]
+    fn what_says_nothing_about_images_is_refused() {
+        for (text, expected) in [
+            ("", "metadata_file: the content is empty"),
+            (" \n", "metadata_file: the content is empty"),
+            ("{}", "metadata_file: the content names no image and no digest"),
+            ("[]", "metadata_file: the content names no image and no digest"),
+            (r#"{"data":{}}"#, "metadata_file: the content names no image and no digest"),
+            (r#"{"tags":[1]}"#, "metadata_file: the content names no image and no digest"),
+            ("[1, null]", "metadata_file: the content names no image and no digest"),
+            ("#\n%", "metadata_file: the content holds several digests and no names"),
+            (r#"["a""#, "metadata_file: the content is not valid JSON"),
+            (r#"{"name":"a:1","digest":"abc"}"#, "metadata_file: \"abc\" is not a digest"),
+            ("a:1@sha256:12", "metadata_file: \"sha256:12\" is not a digest"),
+        ] {
+            assert_eq!(error(text), expected, "{text:?}");
+        }
+        assert!(error("{").starts_with("metadata_file: the content is not valid JSON: "));
+        assert!(error("{} x").starts_with("metadata_file: the content is not valid JSON: "));
+    }
 }

@@ -99,7 +99,7 @@ pub enum Error {
         /// The status it came with.
         status: u16,
         /// The address that was taken for a Woodpecker server.
-        server: Url,
+        server: String,
     },
     /// 3xx.
     #[error("failed to {asked}: refused to follow a redirect ({status}), because the token must not go elsewhere")]
@@ -109,7 +109,7 @@ pub enum Error {
         /// The status.
         status: u16,
         /// The address to use instead, if the redirect names one.
-        server: Option<Url>,
+        server: Option<String>,
     },
     /// 5xx and 429.
     #[error("failed to {asked}: the server failed ({status}){}", behind_colon(text))]
@@ -169,11 +169,12 @@ impl Error {
             403 => Self::Forbidden { asked, text },
             404 if !answer.is_html() => Self::NotFound { asked, text },
             300..=399 => {
-                let server = answer.location().and_then(|location| redirected_server(server, location));
+                let server =
+                    answer.location().and_then(|location| redirected_server(server, location)).map(String::from);
                 Self::Redirected { asked, status, server }
             }
             408 | 429 | 500..=599 => Self::Server { asked, status, text, retry_after: answer.retry_after() },
-            _ if answer.is_html() => Self::WebPage { asked, status, server: server.clone() },
+            _ if answer.is_html() => Self::WebPage { asked, status, server: server.to_string() },
             200..=299 if answer.body.trim_ascii().is_empty() => {
                 Self::Unreadable { asked, detail: format!("empty ({status})") }
             }

@@ -79,3 +79,17 @@ pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId
     }
     facts.join("; ")
 }
+
+/// What is wrong below one root, one line for each digest, the gravest first.
+pub(in crate::report) fn faults<'j>(
+    judgement: &'j Judgement<'_>,
+    root: &'j Root<'_>,
+) -> impl Iterator<Item = String> + use<'j> {
+    let graph = &judgement.report.graphs[root.graph];
+    root.faults().map(move |id| {
+        let node = graph.node(id);
+        let hurt = root.hurt.get(&id).map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
+        let hurt = hurt.map(|hurt| format!(" ({hurt})")).unwrap_or_default();
+        format!("{} {} {}{hurt}", node.kind.as_str(), full(node), verdict(&node.outcome))
+    })
+}

@@ -6,6 +6,7 @@ mod tree;
 
 use std::io::{self, Write};
 
+pub(super) use self::entry::faults;
 pub use self::paint::{Paint, Style};
 use self::tree::Tree;
 use super::exit::Conclusion;

@@ -1,5 +1,10 @@
 //! Follows descriptors until nobody is being asked; each digest once per repository.
 
+mod follow;
+mod referrers;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashSet, VecDeque};
 use std::pin::{Pin, pin};
 
@@ -10,11 +15,11 @@ use oci_spec::image::Digest;
 
 use crate::digest;
 use crate::graph::{Care, Edge, Graph, Key, Node, NodeId};
-use crate::image::{self, Child, Descriptor, Kind};
+use crate::image::{self, Kind};
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::settings::{Concern, Rules};
-use crate::source::{Asked, Blob, Body, CONFIG_LIMIT, FaultKind, Manifest, Referring, Source};
+use crate::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
 use crate::verdict::{Outcome, Promise, Verdict, judge_blob, judge_fault, judge_manifest};
 
 /// The deepest nesting of indexes that is followed.
@@ -166,7 +171,7 @@ impl Walk<'_> {
     fn take(&mut self, references: &[Reference], answer: Answer) {
         match answer {
             Answer::Resolved(at, asked) => {
-                let root = self.take_root(references[at].digest.as_ref(), asked);
+                let root = self.take_root(references[at].digest.as_ref(), &asked);
                 self.roots[at] = Some(root);
             }
             Answer::Manifest(node, asked) => {
@@ -185,7 +190,7 @@ impl Walk<'_> {
         }
     }
 
-    fn take_root(&mut self, promised: Option<&Digest>, asked: Asked<Manifest>) -> NodeId {
+    fn take_root(&mut self, promised: Option<&Digest>, asked: &Asked<Manifest>) -> NodeId {
         let judgement = match &asked.answer {
             Ok(manifest) => judge_manifest(promised, None, manifest),
             Err(fault) => judge_fault(fault),
@@ -199,7 +204,7 @@ impl Walk<'_> {
         kind: Kind,
         promised: Option<&Digest>,
         judgement: (Verdict, String),
-        asked: Asked<Manifest>,
+        asked: &Asked<Manifest>,
     ) -> NodeId {
         let length = match asked.answer.as_ref().map(|manifest| &manifest.body) {
             Ok(Body::Whole(bytes)) => Some(bytes.len() as u64),
@@ -214,7 +219,7 @@ impl Walk<'_> {
         let mut node = new_node(digest, kind, "");
         node.size = length;
         let node = self.insert(key, node, 0);
-        self.settle_manifest(node, judgement, &asked);
+        self.settle_manifest(node, judgement, asked);
         node
     }
 
@@ -289,159 +294,6 @@ impl Walk<'_> {
         self.settled += 1;
         self.graph.node_mut(node).outcome =
             Outcome { verdict, detail, status: asked.status, attempts: asked.attempts, duration: asked.duration };
-    }
-
-    fn follow(&mut self, parent: NodeId, child: Child) {
-        match child {
-            Child::Readable(descriptor) => self.follow_descriptor(parent, *descriptor),
-            Child::Unreadable { written, kind, platform, verdict, why } => {
-                let mut node = new_node(None, kind, "");
-                node.written = (!written.is_empty()).then(|| written.into());
-                node.platform.clone_from(&platform);
-                node.outcome = Outcome::unasked(verdict, why);
-                let to = self.insert(None, node, self.depth_below(parent));
-                self.settled += 1;
-                self.connect(parent, to, platform, self.care(kind));
-            }
-        }
-    }
-
-    fn follow_descriptor(&mut self, parent: NodeId, descriptor: Descriptor) {
-        let (kind, platform) = (descriptor.kind, descriptor.platform.clone());
-        let care = self.care(kind);
-        let depth = self.depth_below(parent);
-        let whole = kind == Kind::Config && descriptor.promise.size <= CONFIG_LIMIT;
-        let Promise { digest, size } = descriptor.promise.clone();
-        let key = Key { manifest: kind.is_manifest(), whole, digest, size: Some(size) };
-        let fetched_whole = Key { whole: true, ..key.clone() };
-        let known = self.graph.find(&key).or_else(|| self.graph.find(&fetched_whole));
-        if let Some(known) = known.filter(|_| descriptor.inline.is_none()) {
-            if kind == Kind::Config
-                && let Some(platform) = self.graph.node(known).platform.clone()
-                && self.graph.node(parent).platform.is_none()
-            {
-                self.graph.node_mut(parent).platform = Some(platform);
-            }
-            self.connect(parent, known, platform, care);
-            return;
-        }
-        let mut node = new_node(Some(key.digest.clone()), kind, &descriptor.media_type);
-        node.size = Some(size);
-        node.platform.clone_from(&platform);
-        let refused = if kind == Kind::Attestation && self.rules.attestations == Concern::Ignore {
-            Some((Verdict::Skipped, "attestations are ignored".to_owned()))
-        } else if descriptor.foreign {
-            Some((Verdict::Skipped, "foreign: its data is not kept in the registry".to_owned()))
-        } else if kind.is_manifest() && depth > MAX_DEPTH {
-            Some((Verdict::Malformed, format!("nested more than {MAX_DEPTH} manifests deep")))
-        } else {
-            None
-        };
-        if let Some((verdict, detail)) = refused {
-            node.outcome = Outcome::unasked(verdict, detail);
-            let to = self.insert(None, node, depth);
-            self.settled += 1;
-            self.connect(parent, to, platform, care);
-            return;
-        }
-        if let Some(bytes) = descriptor.inline {
-            let to = self.insert(None, node, depth);
-            self.connect(parent, to, platform, care);
-            self.take_inline(to, bytes);
-            return;
-        }
-        let to = self.insert(Some(key), node, depth);
-        self.connect(parent, to, platform.clone(), care);
-        if platform.is_some_and(|platform| self.rules.allow_missing.iter().any(|wanted| platform.satisfies(wanted))) {
-            self.allowed.insert(to);
-        }
-        match kind {
-            Kind::Config if whole => self.blobs.push_back(Question::Config(to)),
-            Kind::Config | Kind::Layer => self.blobs.push_back(Question::Blob(to)),
-            _ => self.manifests.push_back(Question::Manifest(to)),
-        }
-    }
-
-    /// Content that stands in its descriptor is checked without a request.
-    fn take_inline(&mut self, node: NodeId, bytes: Vec<u8>) {
-        let promise = self.promise(node);
-        let length = bytes.len() as u64;
-        let actual = digest::of_bytes(&bytes, &promise.digest).unwrap_or_else(|| digest::sha256(&bytes));
-        let (verdict, detail) = judge_blob(&promise, &Blob::Whole { length, digest: actual, bytes: None });
-        if verdict == Verdict::Ok && self.graph.node(node).kind.is_manifest() {
-            let manifest = Manifest { body: Body::Whole(bytes), content_type: None, claimed: None };
-            self.settle_manifest(node, (verdict, detail), &unasked(Ok(manifest)));
-            return;
-        }
-        let (verdict, detail) = match verdict {
-            Verdict::Ok => {
-                self.learn_platform(node, &bytes);
-                (Verdict::Skipped, "its data stands in the descriptor and is right".to_owned())
-            }
-            wrong => (wrong, format!("the data in the descriptor is wrong: {detail}")),
-        };
-        self.settle(node, verdict, detail, &unasked(Ok(())));
-    }
-
-    fn take_referrers(&mut self, subject: NodeId, asked: Asked<Vec<Referring>>) {
-        let care = if self.rules.referrers == Concern::Check { Care::Check } else { Care::Warn };
-        let pages = match asked.answer {
-            Ok(pages) => pages,
-            Err(fault) => {
-                let (verdict, detail) = judge_fault(&fault);
-                let detail = format!("the list of referrers: {detail}");
-                let outcome = Outcome {
-                    verdict,
-                    detail,
-                    status: asked.status,
-                    attempts: asked.attempts,
-                    duration: asked.duration,
-                };
-                self.add_unlisted(subject, care, outcome);
-                return;
-            }
-        };
-        for page in pages {
-            match page {
-                Referring::Tagged(manifest) => {
-                    let judgement = judge_manifest(None, None, &manifest);
-                    let asked = Asked { status: asked.status, attempts: 1, ..unasked(Ok(manifest)) };
-                    let to = self.add_delivered(Kind::Referrer, None, judgement, asked);
-                    self.connect(subject, to, None, care);
-                }
-                Referring::List(manifest) => {
-                    let (verdict, detail) = judge_manifest(None, None, &manifest);
-                    let children = match &manifest.body {
-                        Body::Whole(bytes) if verdict == Verdict::Ok => image::read_referrers(bytes),
-                        _ => Err((verdict, detail)),
-                    };
-                    match children {
-                        Ok(children) if self.graph.len() + children.len() <= MAX_NODES => {
-                            for child in children {
-                                self.follow(subject, child);
-                            }
-                        }
-                        Ok(_) => {
-                            let why = format!("the list of referrers makes more than {MAX_NODES} nodes");
-                            self.add_unlisted(subject, care, Outcome::unasked(Verdict::Malformed, why));
-                        }
-                        Err((verdict, why)) => {
-                            let why = format!("the list of referrers: {why}");
-                            self.add_unlisted(subject, care, Outcome::unasked(verdict, why));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Notes a list of referrers that could not be read.
-    fn add_unlisted(&mut self, subject: NodeId, care: Care, outcome: Outcome) {
-        let mut node = new_node(None, Kind::Referrer, "");
-        node.outcome = outcome;
-        let to = self.insert(None, node, self.depth_below(subject));
-        self.settled += 1;
-        self.connect(subject, to, None, care);
     }
 
     fn care(&self, kind: Kind) -> Care {

@@ -1,0 +1,135 @@
+//! The report for GitHub Actions: the text with groups and annotations.
+
+mod outputs;
+mod summary;
+
+use std::io::{self, Write};
+
+pub use self::outputs::{Place, write_outputs};
+pub use self::summary::write_summary;
+use super::escape::{command_message, command_property, line};
+use super::exit::Exit;
+use super::human::count;
+use super::judgement::Judgement;
+use super::text::{self, Groups, Style};
+
+/// The runner shows ten annotations of one type per step; the tenth is the sum of the rest.
+const ANNOTATIONS: usize = 9;
+
+/// How many digests one annotation names; its message is cut at 4096 characters.
+const NAMED: usize = 5;
+
+/// Writes the report as text, with a group for every image and an annotation for every one that is not whole.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    text::write_before(judgement, style, Groups::Commands, out)?;
+    text::write_body(judgement, style, Groups::Commands, out)?;
+    write_annotations(judgement, out)?;
+    text::write_end(judgement, style, out)
+}
+
+fn write_annotations(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(reason) = judgement.reason() {
+        writeln!(out, "::error title=pullproof::{}", command_message(&line(reason)))?;
+    }
+    let grave = |image: &usize| judgement.image_exit(*image) != Exit::Verified;
+    let minor = |image: &usize| !grave(image) && !judgement.root(*image).warned.is_empty();
+    let images = || judgement.images().map(|(image, _)| image).filter(|_| !judgement.report.skipped);
+    write_kind("error", judgement, &images().filter(grave).collect::<Vec<_>>(), out)?;
+    write_kind("warning", judgement, &images().filter(minor).collect::<Vec<_>>(), out)
+}
+
+fn write_kind(kind: &str, judgement: &Judgement<'_>, images: &[usize], out: &mut dyn Write) -> io::Result<()> {
+    for image in images.iter().take(ANNOTATIONS) {
+        let title = command_property(&line(&judgement.report.images[*image].reference.to_string()));
+        writeln!(out, "::{kind} title={title}::{}", command_message(&message(judgement, *image)))?;
+    }
+    let rest = images.len().saturating_sub(ANNOTATIONS);
+    if rest > 0 {
+        let be = if rest == 1 { "is" } else { "are" };
+        let more = count(rest, "more image");
+        writeln!(out, "::{kind} title=pullproof::{more} {be} not whole, see the log of this step")?;
+    }
+    Ok(())
+}
+
+/// What is wrong with one image, in a few lines.
+fn message(judgement: &Judgement<'_>, image: usize) -> String {
+    let findings = judgement.report.images[image].findings.iter();
+    let mut lines: Vec<String> =
+        findings.map(|finding| format!("{}: {}", finding.kind.as_str(), line(&finding.detail))).collect();
+    let root = judgement.root(image);
+    let more = root.faults().count().saturating_sub(NAMED);
+    lines.extend(text::faults(judgement, root).take(NAMED));
+    if more > 0 {
+        lines.push(format!("and {}, see the log of this step", count(more, "more digest")));
+    }
+    if lines.is_empty() {
+        lines.push("nothing to check, and that is never a pass".to_owned());
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example::{attestation, index, layer, manifest, plain, report};
+    use crate::report::{Finding, FindingKind, Report};
+
+    fn github(report: &Report) -> String {
+        let mut out = Vec::new();
+        write(&Judgement::of(report), Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The lines that the runner would obey.
+    fn commands(text: &str) -> Vec<&str> {
+        text.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()
+    }
+
+    #[test]
+    fn a_broken_image_is_a_group_and_an_annotation() {
+        let mut report = report(&[
+            ("app:1", plain(0x20).with(layer(0x22).missing())),
+            ("app:2", index(0x10).with(manifest(0x30, "linux/amd64")).with(attestation(0x40).missing().minor())),
+        ]);
+        report.images[0].findings.push(Finding { kind: FindingKind::WrongDigest, detail: "expected a,\n100%".into() });
+        let text = github(&report);
+        assert_eq!(
+            commands(&text),
+            [
+                "::group::docker.io/library/app:1: failed",
+                "::endgroup::",
+                "::group::docker.io/library/app:2: passed",
+                "::endgroup::",
+                "::error title=docker.io/library/app%3A1::wrong_digest: expected a, 100%25%0A\
+                 layer sha256:2222222222222222222222222222222222222222222222222222222222222222 missing: \
+                 expected it to be there, got 404 (the image cannot be pulled)",
+                "::warning title=docker.io/library/app%3A2::\
+                 attestation sha256:4040404040404040404040404040404040404040404040404040404040404040 missing: \
+                 expected it to be there, got 404 (provenance only)",
+            ]
+        );
+        assert!(text.ends_with(", exit code 1\n"), "{text}");
+    }
+
+    #[test]
+    fn the_tenth_annotation_is_the_sum_of_the_rest() {
+        let names: Vec<String> = (0..12).map(|number| format!("app:{number}")).collect();
+        let images: Vec<_> = names.iter().map(|name| (name.as_str(), plain(0x20).missing())).collect();
+        let text = github(&report(&images));
+        let errors: Vec<_> = commands(&text).into_iter().filter(|line| line.starts_with("::error")).collect();
+        assert_eq!(errors.len(), 10);
+        assert_eq!(errors[9], "::error title=pullproof::3 more images are not whole, see the log of this step");
+    }
+
+    #[test]
+    fn an_image_with_many_faults_is_one_short_annotation() {
+        let image = (0x30..0x80).fold(plain(0x20), |image, name| image.with(layer(name).missing()));
+        let text = github(&report(&[("app:1", image)]));
+        let error = text.lines().find(|line| line.starts_with("::error")).unwrap();
+        assert!(error.len() < 4096 && error.ends_with("%0Aand 75 more digests, see the log of this step"), "{error}");
+    }
+}

@@ -1,0 +1,176 @@
+//! The step summary: one table for all images, and what is broken folded below it.
+
+use std::io::{self, Write};
+
+use super::super::escape::markdown;
+use super::super::headline;
+use super::super::human::{self, count};
+use super::super::judgement::{Judgement, Root};
+use super::super::platforms::Platforms;
+use crate::graph::NodeId;
+
+/// GitHub drops a summary of more than 1 MiB as a whole; the two parts together stay below.
+const TABLE: usize = 400_000;
+const DETAILS: usize = 500_000;
+
+/// Writes the summary as markdown, less than 1 MiB whatever the report's size; rows that do not fit are counted.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = markdown(&headline::headline(judgement));
+    writeln!(out, "### pullproof: {verdict}\n")?;
+    if !judgement.report.images.is_empty() {
+        writeln!(out, "| image | result | digest | platforms | broken |\n|---|---|---|---|---|")?;
+        let rows = judgement.images().map(|(place, _)| image_row(judgement, place));
+        write_rows(rows, judgement.counts.images, TABLE, out)?;
+        writeln!(out)?;
+    }
+    write_details(judgement, out)?;
+    for hint in &judgement.hints {
+        writeln!(out, "> **Hint:** {hint}\n")?;
+    }
+    let counts = &judgement.counts;
+    writeln!(
+        out,
+        "{} checked of {}, {}, {} in {}",
+        count(counts.checked, "digest"),
+        counts.nodes,
+        count(usize::try_from(counts.requests).unwrap_or(usize::MAX), "request"),
+        human::bytes(counts.bytes),
+        human::duration(judgement.report.duration)
+    )
+}
+
+/// The rows that fit, and how many do not.
+fn write_rows(
+    rows: impl Iterator<Item = String>,
+    total: usize,
+    mut room: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (written, row) in rows.enumerate() {
+        if row.len() > room {
+            let rest = count(total - written, "more row");
+            return writeln!(out, "| {rest}, left out because a summary has little room |");
+        }
+        room -= row.len();
+        writeln!(out, "{row}")?;
+    }
+    Ok(())
+}
+
+fn image_row(judgement: &Judgement<'_>, place: usize) -> String {
+    let image = &judgement.report.images[place];
+    let root = judgement.root(place);
+    let graph = &judgement.report.graphs[root.graph];
+    let platforms = Platforms::of(graph, root.node).offered;
+    let names: Vec<String> = platforms.iter().take(8).map(ToString::to_string).collect();
+    let more = if platforms.len() > names.len() { ", …" } else { "" };
+    let digest = graph.node(root.node).digest.as_ref().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
+    let broken = root.broken.len() + image.findings.len();
+    format!(
+        "| {} | {} | {digest} | {}{more} | {broken} |",
+        markdown(&image.reference.to_string()),
+        judgement.image_conclusion(place).as_str(),
+        markdown(&names.join(", ")),
+    )
+}
+
+fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let findings =
+        || judgement.report.images.iter().flat_map(|image| image.findings.iter().map(move |one| (image, one)));
+    let faults = judgement.roots().iter().flat_map(Root::faults).count();
+    let total = findings().count() + faults;
+    if total == 0 || judgement.report.skipped {
+        return Ok(());
+    }
+    writeln!(out, "<details><summary>{}</summary>\n", count(total, "fault"))?;
+    writeln!(out, "| what | verdict | who is hurt | detail |\n|---|---|---|---|")?;
+    let of_images = findings().map(|(image, finding)| {
+        let reference = markdown(&image.reference.to_string());
+        format!("| {reference} | {} | | {} |", finding.kind.as_str(), markdown(&finding.detail))
+    });
+    let of_roots = judgement.roots().iter().flat_map(|root| {
+        root.faults().map(move |id| {
+            let broken = judgement.is_broken(root.graph, id);
+            let hurt = root.hurt.get(&id).map(|hurt| markdown(&hurt.sentence(broken))).unwrap_or_default();
+            fault_row(judgement, root.graph, id, &hurt)
+        })
+    });
+    write_rows(of_images.chain(of_roots), total, DETAILS, out)?;
+    writeln!(out, "\n</details>\n")
+}
+
+fn fault_row(judgement: &Judgement<'_>, graph: usize, id: NodeId, hurt: &str) -> String {
+    let node = judgement.report.graphs[graph].node(id);
+    let digest = node.digest.as_ref().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
+    let outcome = &node.outcome;
+    format!(
+        "| {} {digest} | {} | {hurt} | {} |",
+        node.kind.as_str(),
+        outcome.verdict.as_str(),
+        markdown(&outcome.detail)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example::{index, layer, manifest, plain, report};
+    use crate::report::{Finding, FindingKind, Report};
+    use crate::verdict::Verdict;
+
+    fn summary(report: &Report) -> String {
+        let mut out = Vec::new();
+        write_summary(&Judgement::of(report), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_whole_image_is_one_row() {
+        let report = report(&[("registry.example/app:1", index(0x10).with(manifest(0x20, "linux/amd64")))]);
+        let expected = "\
+### pullproof: PASSED&#58; 1 image, 3 digests checked in 2.1 s, exit code 0
+
+| image | result | digest | platforms | broken |
+|---|---|---|---|---|
+| registry.example/app&#58;1 | passed | sha256&#58;1010101010101010101010101010101010101010101010101010101010101010 | linux/amd64 | 0 |
+
+3 digests checked of 3, 12 requests, 48.2 kB in 2.1 s
+";
+        assert_eq!(summary(&report), expected);
+    }
+
+    #[test]
+    fn faults_are_folded_below_the_table() {
+        let lost = layer(0x22).found(Verdict::Malformed, None, "got <b>|</b> `x`");
+        let mut report = report(&[("app:1", plain(0x20).with(lost))]);
+        let finding = Finding { kind: FindingKind::WrongDigest, detail: "expected a, got b".into() };
+        report.images[0].findings.push(finding);
+        let expected = "
+<details><summary>2 faults</summary>
+
+| what | verdict | who is hurt | detail |
+|---|---|---|---|
+| docker.io/library/app&#58;1 | wrong&#95;digest | | expected a, got b |
+| layer sha256&#58;2222222222222222222222222222222222222222222222222222222222222222 | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
+
+</details>
+";
+        let summary = summary(&report);
+        assert!(summary.contains(&expected.replace("wrong&#95;digest", "wrong_digest")), "{summary}");
+    }
+
+    #[test]
+    fn a_summary_stays_below_its_limit_and_says_what_is_cut() {
+        let mut report = report(&[("app:1", plain(0x20))]);
+        report.images = vec![report.images[0].clone(); 5000];
+        let finding = Finding { kind: FindingKind::WrongDigest, detail: "#".repeat(1000) };
+        report.images[0].findings = vec![finding; 2000];
+        let summary = summary(&report);
+        assert!(summary.len() < 1_000_000, "{} bytes", summary.len());
+        assert_eq!(summary.matches("left out because a summary has little room").count(), 2);
+        assert!(summary.ends_with("in 2.1 s\n"));
+    }
+}

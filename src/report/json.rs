@@ -1,0 +1,387 @@
+//! The report for programs: schema 1, which does not change (see `schema/report-1.schema.json`).
+//!
+//! The types here are copies made for this format, so that a change to ours cannot change it by accident. Nodes are
+//! written one by one, never gathered.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
+
+use super::judgement::Judgement;
+use super::platforms::Platforms;
+use super::{Image, escape, timestamp};
+use crate::graph::{Graph, NodeId};
+
+/// Writes the report as one line of JSON.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let before = judgement.report.before.as_deref().map(Judgement::of);
+    let mut document = Document::of(judgement);
+    document.before = before.as_ref().map(|before| Box::new(Document::of(before)));
+    serialize(&document, out)
+}
+
+fn serialize(document: &Document<'_, '_>, mut out: &mut dyn Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Harmless);
+    document.serialize(&mut serializer)?;
+    out.write_all(b"\n")
+}
+
+const TOOL: Tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+
+#[derive(Serialize)]
+struct Document<'j, 'a> {
+    schema: u8,
+    tool: Tool,
+    result: &'static str,
+    exit_code: u8,
+    depth: &'static str,
+    started_at: String,
+    duration_ms: u64,
+    images: Images<'j, 'a>,
+    counts: Counts,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: Option<Pipeline>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Box<Document<'j, 'a>>>,
+}
+
+impl<'j, 'a> Document<'j, 'a> {
+    fn of(judgement: &'j Judgement<'a>) -> Self {
+        let report = judgement.report;
+        let counts = &judgement.counts;
+        Self {
+            schema: 1,
+            tool: TOOL,
+            result: judgement.conclusion().as_str(),
+            exit_code: judgement.exit.code(),
+            depth: report.depth.as_str(),
+            started_at: timestamp::utc(report.started_at),
+            duration_ms: milliseconds(report.duration),
+            images: Images(judgement),
+            counts: Counts {
+                images: counts.images,
+                nodes: counts.nodes,
+                checked: counts.checked,
+                ok: counts.ok,
+                broken: counts.broken,
+                undecided: counts.undecided,
+                requests: counts.requests,
+                bytes: counts.bytes,
+            },
+            hints: judgement.hints.iter().map(ToString::to_string).collect(),
+            error: judgement.reason().map(escape::shortened),
+            pipeline: report.pipeline.as_ref().map(|pipeline| Pipeline {
+                number: pipeline.number,
+                url: escape::shortened(&pipeline.url),
+                status: escape::shortened(&pipeline.status),
+            }),
+            before: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    images: usize,
+    nodes: usize,
+    checked: usize,
+    ok: usize,
+    broken: usize,
+    undecided: usize,
+    requests: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Pipeline {
+    number: u64,
+    url: String,
+    status: String,
+}
+
+#[derive(Serialize)]
+struct ImageResult<'a> {
+    reference: String,
+    digest: Option<&'a str>,
+    result: &'static str,
+    platforms: Vec<String>,
+    findings: Vec<Finding>,
+    nodes: Nodes<'a>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    kind: &'static str,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Node<'a> {
+    digest: Option<&'a str>,
+    kind: &'static str,
+    media_type: String,
+    size: Option<u64>,
+    platform: Option<String>,
+    parents: Vec<&'a str>,
+    verdict: &'static str,
+    detail: String,
+    status: Option<u16>,
+    attempts: u32,
+    duration_ms: u64,
+}
+
+struct Images<'j, 'a>(&'j Judgement<'a>);
+
+impl Serialize for Images<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.images().map(|(place, image)| image_result(self.0, place, image)))
+    }
+}
+
+fn image_result<'a>(judgement: &Judgement<'a>, place: usize, image: &'a Image) -> ImageResult<'a> {
+    let graph = &judgement.report.graphs[image.graph];
+    let nodes = Nodes::of(graph, image.root);
+    let offered = nodes.platforms.offered.iter();
+    ImageResult {
+        reference: image.reference.to_string(),
+        digest: graph.node(image.root).digest.as_ref().map(AsRef::as_ref),
+        result: judgement.image_conclusion(place).as_str(),
+        platforms: offered.map(|platform| escape::shortened(&platform.to_string())).collect(),
+        findings: image
+            .findings
+            .iter()
+            .map(|finding| Finding { kind: finding.kind.as_str(), detail: escape::shortened(&finding.detail) })
+            .collect(),
+        nodes,
+    }
+}
+
+/// The nodes of one image, in its own order.
+struct Nodes<'a> {
+    graph: &'a Graph,
+    order: Vec<NodeId>,
+    inside: HashSet<NodeId>,
+    platforms: Platforms<'a>,
+}
+
+impl<'a> Nodes<'a> {
+    fn of(graph: &'a Graph, root: NodeId) -> Self {
+        let order = graph.reachable(root);
+        let inside = order.iter().copied().collect();
+        Self { graph, order, inside, platforms: Platforms::of(graph, root) }
+    }
+
+    fn node(&self, id: NodeId) -> Node<'a> {
+        let node = self.graph.node(id);
+        let parents = node.parents.iter().filter(|parent| self.inside.contains(parent));
+        Node {
+            digest: node.digest.as_ref().map(AsRef::as_ref),
+            kind: node.kind.as_str(),
+            media_type: escape::shortened(&node.media_type),
+            size: node.size,
+            platform: self.platforms.stated.get(&id).map(|platform| escape::shortened(&platform.to_string())),
+            parents: parents.filter_map(|parent| self.graph.node(*parent).digest.as_ref().map(AsRef::as_ref)).collect(),
+            verdict: node.outcome.verdict.as_str(),
+            detail: escape::shortened(&node.outcome.detail),
+            status: node.outcome.status,
+            attempts: node.outcome.attempts,
+            duration_ms: milliseconds(node.outcome.duration),
+        }
+    }
+}
+
+impl Serialize for Nodes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.order.iter().map(|id| self.node(*id)))
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Compact JSON whose strings carry nothing that a terminal or a CI would obey.
+///
+/// `serde_json` escapes what JSON must have escaped; other hidden characters, and the second of two `#` (GitHub's runner
+/// obeys `##[` anywhere in a line), are written as `\u….`, which reads back as the same text.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut written = 0;
+        let mut last = None;
+        for (place, character) in fragment.char_indices() {
+            if escape::is_hidden(character) || (character == '#' && last == Some('#')) {
+                writer.write_all(&fragment.as_bytes()[written..place])?;
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+                written = place + character.len_utf8();
+            }
+            last = Some(character);
+        }
+        writer.write_all(&fragment.as_bytes()[written..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::example::{attestation, index, layer, manifest, nothing, plain, report};
+    use crate::report::exit::Exit;
+    use crate::report::{Finding, FindingKind, Report, Stop};
+    use crate::settings::Depth;
+    use crate::verdict::Verdict;
+
+    fn json(judgement: &Judgement<'_>) -> Value {
+        let mut out = Vec::new();
+        write(judgement, &mut out).unwrap();
+        assert_eq!(out.iter().position(|byte| *byte == b'\n'), Some(out.len() - 1), "a report is one line");
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[track_caller]
+    fn assert_valid(report: &Value) {
+        let schema: Value = serde_json::from_str(include_str!("../../schema/report-1.schema.json")).unwrap();
+        let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+        compiler.add_resource("report-1.schema.json", schema).unwrap();
+        let schema = compiler.compile("report-1.schema.json", &mut schemas).unwrap();
+        if let Err(error) = schemas.validate(report, schema) {
+            panic!("{error:#}\n{report:#}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_written_as_promised() {
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(layer(0x22).missing()))
+            .with(attestation(0x40).not_checked());
+        let mut report = report(&[("app:1", image)]);
+        report.images[0].findings.push(Finding { kind: FindingKind::PlatformMissing, detail: "no linux/s390x".into() });
+        let json = json(&Judgement::of(&report));
+        let digest = |name: &str| name.repeat(32);
+        let node = |name: &str, kind: &str, size: u64, platform: Option<&str>, parents: &[&str]| {
+            serde_json::json!({
+                "digest": format!("sha256:{}", digest(name)),
+                "kind": kind,
+                "media_type": "application/vnd.oci.image.manifest.v1+json",
+                "size": size,
+                "platform": platform,
+                "parents": parents.iter().map(|name| format!("sha256:{}", digest(name))).collect::<Vec<_>>(),
+                "verdict": "ok",
+                "detail": "",
+                "status": 200,
+                "attempts": 1,
+                "duration_ms": 20,
+            })
+        };
+        let mut lost = node("22", "layer", 10_000_000, None, &["20"]);
+        lost["verdict"] = "missing".into();
+        lost["detail"] = "expected it to be there, got 404".into();
+        lost["status"] = 404.into();
+        lost["attempts"] = 5.into();
+        lost["duration_ms"] = 15_100.into();
+        let mut unasked = node("40", "attestation", 1000, Some("unknown/unknown"), &["10"]);
+        unasked["verdict"] = "not_checked".into();
+        unasked["status"] = Value::Null;
+        unasked["attempts"] = 0.into();
+        unasked["duration_ms"] = 0.into();
+        let mut expected = serde_json::json!({
+            "schema": 1,
+            "tool": {"name": "pullproof", "version": env!("CARGO_PKG_VERSION")},
+            "result": "failed",
+            "exit_code": 1,
+            "depth": "tail",
+            "started_at": "2026-07-01T10:00:00.123Z",
+            "duration_ms": 2100,
+            "images": [{
+                "reference": "docker.io/library/app:1",
+                "digest": format!("sha256:{}", digest("10")),
+                "result": "failed",
+                "platforms": ["linux/amd64"],
+                "findings": [{"kind": "platform_missing", "detail": "no linux/s390x"}],
+                "nodes": [
+                    node("10", "index", 1000, None, &[]),
+                    node("20", "manifest", 1000, Some("linux/amd64"), &["10"]),
+                    node("21", "config", 1000, None, &["20"]),
+                    lost,
+                    unasked,
+                ],
+            }],
+            "counts": {
+                "images": 1, "nodes": 5, "checked": 4, "ok": 3, "broken": 1, "undecided": 1,
+                "requests": 12, "bytes": 48_200,
+            },
+        });
+        expected["hints"] = json["hints"].clone();
+        assert_eq!(json, expected);
+        assert_valid(&json);
+    }
+
+    #[test]
+    fn reports_of_every_kind_follow_the_schema() {
+        for verdict in Verdict::ALL {
+            let image = plain(0x20).with(layer(0x22).found(verdict, 200, "as it came"));
+            assert_valid(&json(&Judgement::of(&report(&[("app:1", image), ("app:2", nothing().missing())]))));
+        }
+        for stop in [Stop::Timeout, Stop::Interrupt, Stop::Terminate] {
+            let mut report = report(&[("app:1", plain(0x20).not_checked())]);
+            report.stopped = Some(stop);
+            assert_valid(&json(&Judgement::of(&report)));
+        }
+        let mut dry = report(&[("app:1", nothing().not_checked())]);
+        dry.skipped = true;
+        assert_valid(&json(&Judgement::of(&dry)));
+        let mut rebuilt = report(&[("app:1", plain(0x20))]);
+        rebuilt.before = Some(Box::new(report(&[("app:1", plain(0x20).missing())])));
+        rebuilt.pipeline =
+            Some(crate::report::Pipeline { number: 7, url: "https://ci/7".into(), status: "success".into() });
+        let json = json(&Judgement::of(&rebuilt));
+        assert_valid(&json);
+        assert_eq!((&json["result"], &json["before"]["result"]), (&"passed".into(), &"failed".into()));
+        assert_eq!(json["pipeline"]["number"], 7);
+    }
+
+    #[test]
+    fn a_run_with_wrong_settings_says_why() {
+        let report = Report::empty(Depth::Full, SystemTime::UNIX_EPOCH);
+        let wrong =
+            Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: expected head, tail or full".into()));
+        let json = json(&wrong);
+        assert_valid(&json);
+        assert_eq!((&json["result"], &json["exit_code"]), (&"error".into(), &2.into()));
+        assert_eq!(json["error"], "depth: expected head, tail or full");
+        assert_eq!(json["images"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn hidden_characters_are_written_as_escapes_and_read_back() {
+        let detail = "\u{9b}31m\u{202e}##[error]\u{e0041}ü\n";
+        let report = report(&[("app:1", plain(0x20).found(Verdict::Malformed, 200, detail))]);
+        let mut out = Vec::new();
+        write(&Judgement::of(&report), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(r"\u009b31m\u202e#\u0023[error]\udb40\udc41ü\n"), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["images"][0]["nodes"][0]["detail"], detail);
+    }
+}

@@ -1,0 +1,184 @@
+//! The report as JUnit XML: a test suite per image, a test case per manifest and per digest that is not ok.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use super::exit::Exit;
+use super::judgement::{Judgement, Root};
+use super::platforms::Platforms;
+use super::{Image, escape, timestamp};
+use crate::graph::NodeId;
+use crate::verdict::Verdict;
+
+/// Writes the report as JUnit XML.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let seconds = judgement.report.duration.as_secs_f64();
+    writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+    writeln!(out, r#"<testsuites name="pullproof" time="{seconds:.3}">"#)?;
+    for (place, image) in judgement.images() {
+        write_suite(judgement, place, image, out)?;
+    }
+    if let Some(reason) = judgement.reason() {
+        let case =
+            Case { name: "run".to_owned(), seconds: 0.0, says: Says::Error("error".to_owned(), reason.to_owned()) };
+        write_cases(judgement, "pullproof", &[case], out)?;
+    }
+    writeln!(out, "</testsuites>")
+}
+
+/// What a test case says.
+enum Says {
+    Passed,
+    Failure(String, String),
+    Error(String, String),
+    Skipped(String),
+}
+
+struct Case {
+    name: String,
+    seconds: f64,
+    says: Says,
+}
+
+fn write_suite(judgement: &Judgement<'_>, place: usize, image: &Image, out: &mut dyn Write) -> io::Result<()> {
+    write_cases(judgement, &image.reference.to_string(), &cases(judgement, place, image), out)
+}
+
+fn write_cases(judgement: &Judgement<'_>, suite: &str, cases: &[Case], out: &mut dyn Write) -> io::Result<()> {
+    let suite = escape::xml(suite);
+    let tally = |wanted: fn(&Says) -> bool| cases.iter().filter(|case| wanted(&case.says)).count();
+    writeln!(
+        out,
+        r#"  <testsuite name="{suite}" tests="{}" failures="{}" errors="{}" skipped="{}" timestamp="{}">"#,
+        cases.len(),
+        tally(|says| matches!(says, Says::Failure(..))),
+        tally(|says| matches!(says, Says::Error(..))),
+        tally(|says| matches!(says, Says::Skipped(..))),
+        timestamp::utc(judgement.report.started_at),
+    )?;
+    for case in cases {
+        let name = escape::xml(&case.name);
+        write!(out, r#"    <testcase classname="{suite}" name="{name}" time="{:.3}""#, case.seconds)?;
+        match &case.says {
+            Says::Passed => writeln!(out, "/>")?,
+            Says::Skipped(why) => writeln!(out, r#"><skipped message="{}"/></testcase>"#, escape::xml(why))?,
+            Says::Failure(kind, text) => writeln!(out, "{}", problem("failure", kind, text))?,
+            Says::Error(kind, text) => writeln!(out, "{}", problem("error", kind, text))?,
+        }
+    }
+    writeln!(out, "  </testsuite>")
+}
+
+fn problem(element: &str, kind: &str, text: &str) -> String {
+    let (kind, text) = (escape::xml(kind), escape::xml(text));
+    format!(r#"><{element} type="{kind}" message="{text}">{text}</{element}></testcase>"#)
+}
+
+fn cases(judgement: &Judgement<'_>, place: usize, image: &Image) -> Vec<Case> {
+    let root = judgement.root(place);
+    let graph = &judgement.report.graphs[root.graph];
+    let platforms = Platforms::of(graph, root.node);
+    let mut cases: Vec<Case> = image
+        .findings
+        .iter()
+        .map(|finding| {
+            let kind = finding.kind.as_str();
+            Case { name: kind.to_owned(), seconds: 0.0, says: Says::Failure(kind.to_owned(), finding.detail.clone()) }
+        })
+        .collect();
+    if judgement.image_exit(place) == Exit::Configuration && !judgement.report.skipped {
+        let text = "nothing to check".to_owned();
+        cases.push(Case { name: text.clone(), seconds: 0.0, says: Says::Error("nothing_to_check".to_owned(), text) });
+    }
+    let warned: HashSet<NodeId> = root.warned.iter().copied().collect();
+    for id in graph.reachable(root.node) {
+        let node = graph.node(id);
+        if node.kind.is_manifest() || node.outcome.verdict != Verdict::Ok {
+            let platform = platforms.stated.get(&id).map(|platform| format!("{platform} ")).unwrap_or_default();
+            let digest = node.digest.as_ref().map_or("without a digest", AsRef::as_ref);
+            let name = format!("{platform}{} {digest}", node.kind.as_str());
+            let says = says(judgement, root, id, warned.contains(&id));
+            cases.push(Case { name, seconds: node.outcome.duration.as_secs_f64(), says });
+        }
+    }
+    cases
+}
+
+fn says(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool) -> Says {
+    let outcome = &judgement.report.graphs[root.graph].node(id).outcome;
+    let verdict = outcome.verdict.as_str().to_owned();
+    let broken = judgement.is_broken(root.graph, id);
+    let detail = if outcome.detail.is_empty() { verdict.clone() } else { outcome.detail.clone() };
+    let told = match root.hurt.get(&id) {
+        Some(hurt) => format!("{}: {detail}", hurt.sentence(broken)),
+        None => detail,
+    };
+    match outcome.verdict {
+        Verdict::Ok => Says::Passed,
+        Verdict::Skipped => Says::Skipped(told),
+        _ if judgement.report.skipped || warned => Says::Skipped(format!("{verdict}: {told}")),
+        _ if broken => Says::Failure(verdict, told),
+        _ => Says::Error(verdict, told),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::report::example::{attestation, index, layer, manifest, nothing, plain, report};
+    use crate::report::{Finding, FindingKind, Report};
+    use crate::settings::Depth;
+
+    fn junit(judgement: &Judgement<'_>) -> String {
+        let mut out = Vec::new();
+        write(judgement, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn definite_is_a_failure_and_undecided_is_an_error() {
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(layer(0x22).found(Verdict::Empty, 206, "a <b> & \"c\"\u{1b}")))
+            .with(manifest(0x30, "linux/arm64").skipped("allowed to be missing"))
+            .with(attestation(0x40).missing().minor());
+        let mut report = report(&[("app:1", image), ("app:2", nothing().denied())]);
+        report.images[1].findings.push(Finding { kind: FindingKind::WrongDigest, detail: "expected a".into() });
+        let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="pullproof" time="2.100">
+  <testsuite name="docker.io/library/app:1" tests="5" failures="1" errors="0" skipped="2" timestamp="2026-07-01T10:00:00.123Z">
+    <testcase classname="docker.io/library/app:1" name="index sha256:1010101010101010101010101010101010101010101010101010101010101010" time="0.020"/>
+    <testcase classname="docker.io/library/app:1" name="linux/amd64 manifest sha256:2020202020202020202020202020202020202020202020202020202020202020" time="0.020"/>
+    <testcase classname="docker.io/library/app:1" name="layer sha256:2222222222222222222222222222222222222222222222222222222222222222" time="0.020"><failure type="empty" message="linux/amd64 cannot be pulled: a &lt;b&gt; &amp; &quot;c&quot;\u{1b}">linux/amd64 cannot be pulled: a &lt;b&gt; &amp; &quot;c&quot;\u{1b}</failure></testcase>
+    <testcase classname="docker.io/library/app:1" name="linux/arm64 manifest sha256:3030303030303030303030303030303030303030303030303030303030303030" time="0.000"><skipped message="allowed to be missing"/></testcase>
+    <testcase classname="docker.io/library/app:1" name="unknown/unknown attestation sha256:4040404040404040404040404040404040404040404040404040404040404040" time="15.100"><skipped message="missing: provenance only: expected it to be there, got 404"/></testcase>
+  </testsuite>
+  <testsuite name="docker.io/library/app:2" tests="2" failures="1" errors="1" skipped="0" timestamp="2026-07-01T10:00:00.123Z">
+    <testcase classname="docker.io/library/app:2" name="wrong_digest" time="0.000"><failure type="wrong_digest" message="expected a">expected a</failure></testcase>
+    <testcase classname="docker.io/library/app:2" name="index without a digest" time="0.020"><error type="denied" message="the image could not be checked: pull access refused">the image could not be checked: pull access refused</error></testcase>
+  </testsuite>
+</testsuites>
+"#;
+        assert_eq!(junit(&Judgement::of(&report)), expected);
+    }
+
+    #[test]
+    fn nothing_to_check_and_wrong_settings_are_errors() {
+        let empty = junit(&Judgement::of(&report(&[("app:1", index(0x10))])));
+        assert!(empty.contains(r#"<error type="nothing_to_check""#), "{empty}");
+        let report = Report::empty(Depth::Tail, SystemTime::UNIX_EPOCH);
+        let wrong = junit(&Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into())));
+        assert!(wrong.contains(r#"<error type="error" message="depth: got deep">"#), "{wrong}");
+    }
+
+    #[test]
+    fn a_whole_image_has_a_case_for_each_manifest_and_none_for_blobs() {
+        let junit = junit(&Judgement::of(&report(&[("app:1", plain(0x20).with(layer(0x22)))])));
+        assert_eq!(junit.matches("<testcase").count(), 1, "{junit}");
+        assert_eq!(junit.matches("/>").count(), 1, "{junit}");
+    }
+}

@@ -1,0 +1,508 @@
+//! The walk over a source in memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::image::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
+use crate::source::{CONFIG_LIMIT, Fault};
+
+/// Content by digest, tags, and everything that was asked.
+#[derive(Default)]
+struct Memory {
+    content: HashMap<Digest, Vec<u8>>,
+    tags: HashMap<String, Digest>,
+    referring: HashMap<Digest, Vec<Referring>>,
+    silent: bool,
+    asked: RefCell<Vec<String>>,
+}
+
+impl Memory {
+    fn put(&mut self, bytes: impl Into<Vec<u8>>) -> Digest {
+        let bytes = bytes.into();
+        let digest = digest::sha256(&bytes);
+        self.content.insert(digest.clone(), bytes);
+        digest
+    }
+
+    /// Stores content, and describes it.
+    fn store(&mut self, media_type: &str, bytes: &str) -> Value {
+        let size = bytes.len();
+        let digest = self.put(bytes);
+        json!({ "mediaType": media_type, "digest": digest, "size": size })
+    }
+
+    fn image(&mut self, platform: &str, layers: &[&str]) -> Value {
+        let (os, architecture) = platform.split_once('/').unwrap();
+        let config = self.store(OCI_CONFIG, &json!({ "os": os, "architecture": architecture }).to_string());
+        let layers: Vec<Value> = layers.iter().map(|layer| self.store("application/x-layer", layer)).collect();
+        let document = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers });
+        let mut descriptor = self.store(OCI_MANIFEST, &document.to_string());
+        descriptor["platform"] = json!({ "os": os, "architecture": architecture });
+        descriptor
+    }
+
+    fn index(&mut self, children: &[Value]) -> Value {
+        self.store(OCI_INDEX, &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children }).to_string())
+    }
+
+    fn tag(&mut self, name: &str, descriptor: &Value) {
+        self.tags.insert(name.to_owned(), digest_of(descriptor));
+    }
+
+    fn deliver(&self, digest: &Digest) -> Result<Manifest, Fault> {
+        let bytes = self.content.get(digest).cloned().ok_or_else(absent)?;
+        Ok(Manifest { body: Body::Whole(bytes), content_type: None, claimed: None })
+    }
+
+    async fn answer<T>(&self, what: String, answer: Result<T, Fault>) -> Asked<T> {
+        self.asked.borrow_mut().push(what);
+        if self.silent {
+            std::future::pending::<()>().await;
+        }
+        let status = Some(if answer.is_ok() { 200 } else { 404 });
+        Asked { answer, status, attempts: 1, duration: Duration::ZERO, appeared_after: None }
+    }
+}
+
+fn absent() -> Fault {
+    Fault { kind: FaultKind::NotFound, detail: "answered 404".into() }
+}
+
+fn digest_of(descriptor: &Value) -> Digest {
+    descriptor["digest"].as_str().unwrap().parse().unwrap()
+}
+
+impl Source for Memory {
+    async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
+        let digest = reference.digest.as_ref().or_else(|| self.tags.get(reference.tag.as_ref()?));
+        let answer = digest.ok_or_else(absent).and_then(|digest| self.deliver(digest));
+        self.answer(format!("resolve {reference}"), answer).await
+    }
+
+    async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
+        let leave = if may_be_absent { " or not" } else { "" };
+        self.answer(format!("manifest {digest}{leave}"), self.deliver(digest)).await
+    }
+
+    async fn blob(&self, promise: &Promise) -> Asked<Blob> {
+        let found = self.content.get(&promise.digest).ok_or_else(absent);
+        let answer = found.map(|bytes| Blob::LastByte { length: Some(bytes.len() as u64) });
+        self.answer(format!("blob {}", promise.digest), answer).await
+    }
+
+    async fn config(&self, promise: &Promise) -> Asked<Blob> {
+        let found = self.content.get(&promise.digest).ok_or_else(absent);
+        let answer = found.map(|bytes| Blob::Whole {
+            length: bytes.len() as u64,
+            digest: digest::sha256(bytes),
+            bytes: Some(bytes.clone()),
+        });
+        self.answer(format!("config {}", promise.digest), answer).await
+    }
+
+    async fn referrers(&self, digest: &Digest) -> Asked<Vec<Referring>> {
+        let answer = Ok(self.referring.get(digest).cloned().unwrap_or_default());
+        self.answer(format!("referrers {digest}"), answer).await
+    }
+}
+
+fn references(names: &[&str]) -> Vec<Reference> {
+    names.iter().map(|name| format!("registry.example/app{name}").parse().unwrap()).collect()
+}
+
+async fn walk_with(memory: &Memory, names: &[&str], rules: &Rules) -> Walked {
+    walk(memory, &references(names), rules, std::future::pending(), |_, _| {}).await
+}
+
+async fn walk_tag(memory: &Memory) -> Walked {
+    walk_with(memory, &[":1"], &Rules::default()).await
+}
+
+/// Every node that is not ok, by digest.
+fn faults(walked: &Walked) -> BTreeMap<String, Verdict> {
+    let node = |node: &Node| {
+        let digest = node.digest.as_ref().map(ToString::to_string);
+        (digest.or(node.written.as_deref().map(str::to_owned)).unwrap_or_default(), node.outcome.verdict)
+    };
+    walked.graph.iter().map(|(_, found)| node(found)).filter(|(_, verdict)| *verdict != Verdict::Ok).collect()
+}
+
+fn find<'a>(walked: &'a Walked, descriptor: &Value) -> &'a Node {
+    let digest = digest_of(descriptor);
+    walked.graph.iter().find(|(_, node)| node.digest.as_ref() == Some(&digest)).unwrap().1
+}
+
+fn two_platforms(memory: &mut Memory) -> [Value; 3] {
+    let amd = memory.image("linux/amd64", &["base", "amd"]);
+    let arm = memory.image("linux/arm64", &["base", "arm"]);
+    let index = memory.index(&[amd.clone(), arm.clone()]);
+    memory.tag("1", &index);
+    [index, amd, arm]
+}
+
+#[tokio::test]
+async fn a_whole_image_is_asked_for_once_and_is_ok() {
+    let mut memory = Memory::default();
+    two_platforms(&mut memory);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(faults(&walked), BTreeMap::new());
+    // index, 2 manifests, 2 configs, 3 layers of which one is shared
+    assert_eq!(walked.graph.len(), 8);
+    let asked = memory.asked.borrow();
+    assert_eq!(asked.len(), 8);
+    assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), 8);
+}
+
+#[tokio::test]
+async fn every_single_loss_is_reported_and_nothing_else() {
+    let mut memory = Memory::default();
+    two_platforms(&mut memory);
+    let all: Vec<Digest> = memory.content.keys().cloned().collect();
+    for lost in all {
+        let kept = memory.content.remove(&lost).unwrap();
+        let walked = walk_tag(&memory).await;
+        let root = digest_of(&json!({ "digest": memory.tags["1"] }));
+        let found = faults(&walked);
+        let name = if lost == root { String::new() } else { lost.to_string() };
+        assert_eq!(found, BTreeMap::from([(name, Verdict::Missing)]), "{lost}");
+        memory.content.insert(lost, kept);
+    }
+}
+
+#[tokio::test]
+async fn content_that_is_not_what_its_digest_says_leads_nowhere() {
+    let mut memory = Memory::default();
+    let [_, amd, _] = two_platforms(&mut memory);
+    let mut forged: Value = serde_json::from_slice(&memory.content[&digest_of(&amd)]).unwrap();
+    forged["layers"] = json!([memory.store("application/x-layer", "evil")]);
+    let mut forged = forged.to_string().into_bytes();
+    let size = usize::try_from(amd["size"].as_u64().unwrap()).unwrap();
+    forged.resize(size.max(forged.len()), b' ');
+    memory.content.insert(digest_of(&amd), forged);
+    let walked = walk_tag(&memory).await;
+    let verdict = faults(&walked)[amd["digest"].as_str().unwrap()];
+    assert!(matches!(verdict, Verdict::DigestMismatch | Verdict::SizeMismatch | Verdict::Truncated), "{verdict:?}");
+    let evil = digest::sha256(b"evil").to_string();
+    assert!(!memory.asked.borrow().iter().any(|asked| asked.contains(&evil)));
+}
+
+#[tokio::test]
+async fn tags_of_one_digest_share_one_root_and_ask_nothing_twice() {
+    let mut memory = Memory::default();
+    let [index, ..] = two_platforms(&mut memory);
+    memory.tag("2", &index);
+    let by_digest = format!("@{}", digest_of(&index));
+    let walked = walk_with(&memory, &[":1", ":2", &by_digest], &Rules::default()).await;
+    assert_eq!(walked.roots.iter().collect::<HashSet<_>>().len(), 1);
+    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (8, 10));
+}
+
+#[tokio::test]
+async fn a_reference_that_leads_nowhere_has_a_root_that_says_so() {
+    let memory = Memory::default();
+    let walked = walk_tag(&memory).await;
+    let root = walked.graph.node(walked.roots[0]);
+    assert_eq!((root.outcome.verdict, root.outcome.status, &root.digest), (Verdict::Missing, Some(404), &None));
+}
+
+#[tokio::test]
+async fn a_digest_that_delivers_other_bytes_is_a_mismatch_at_the_root() {
+    let mut memory = Memory::default();
+    let [index, ..] = two_platforms(&mut memory);
+    memory.content.insert(digest_of(&index), b"{}".to_vec());
+    let walked = walk_with(&memory, &[&format!("@{}", digest_of(&index))], &Rules::default()).await;
+    assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::DigestMismatch);
+    assert_eq!(walked.graph.len(), 1);
+}
+
+#[tokio::test]
+async fn the_platform_comes_from_the_index_and_else_from_the_config() {
+    let mut memory = Memory::default();
+    let [_, amd, _] = two_platforms(&mut memory);
+    memory.tag("alone", &amd);
+    let walked = walk_with(&memory, &[":alone"], &Rules::default()).await;
+    let platform = walked.graph.node(walked.roots[0]).platform.as_ref();
+    assert_eq!(platform.unwrap().to_string(), "linux/amd64");
+    let walked = walk_tag(&memory).await;
+    assert_eq!(find(&walked, &amd).platform.as_ref().unwrap().to_string(), "linux/amd64");
+}
+
+fn attested(memory: &mut Memory) -> Value {
+    let amd = memory.image("linux/amd64", &["base"]);
+    let attestation = memory.image("unknown/unknown", &["provenance"]);
+    let index = memory.index(&[amd, attestation.clone()]);
+    memory.tag("1", &index);
+    attestation
+}
+
+#[tokio::test]
+async fn attestations_are_checked_minded_or_left_alone_as_wished() {
+    for (concern, care, verdict) in [
+        (Concern::Check, Care::Check, Verdict::Missing),
+        (Concern::Warn, Care::Warn, Verdict::Missing),
+        (Concern::Ignore, Care::Warn, Verdict::Skipped),
+    ] {
+        let mut memory = Memory::default();
+        let attestation = attested(&mut memory);
+        memory.content.remove(&digest_of(&attestation));
+        let walked = walk_with(&memory, &[":1"], &Rules { attestations: concern, ..Rules::default() }).await;
+        let node = find(&walked, &attestation);
+        assert_eq!((node.kind, node.outcome.verdict), (Kind::Attestation, verdict), "{concern:?}");
+        assert_eq!(walked.graph.node(walked.roots[0]).children[1].care, care, "{concern:?}");
+        let asked = memory.asked.borrow().iter().any(|asked| asked.contains(node.digest.as_ref().unwrap().as_ref()));
+        assert_eq!(asked, concern != Concern::Ignore, "{concern:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_may_be_absent_is_skipped_when_it_is_and_checked_when_it_is_not() {
+    let mut memory = Memory::default();
+    let [_, amd, arm] = two_platforms(&mut memory);
+    let rules = Rules { allow_missing: vec!["linux/arm64".parse().unwrap()], ..Rules::default() };
+    let layer = digest::sha256(b"arm");
+    memory.content.remove(&layer);
+    let walked = walk_with(&memory, &[":1"], &rules).await;
+    assert_eq!(faults(&walked), BTreeMap::from([(layer.to_string(), Verdict::Missing)]));
+    assert!(memory.asked.borrow().contains(&format!("manifest {} or not", digest_of(&arm))));
+    memory.content.remove(&digest_of(&arm));
+    memory.content.remove(&digest_of(&amd));
+    let walked = walk_with(&memory, &[":1"], &rules).await;
+    assert_eq!(find(&walked, &arm).outcome.verdict, Verdict::Skipped);
+    assert_eq!(find(&walked, &amd).outcome.verdict, Verdict::Missing);
+}
+
+fn manifest_of(memory: &mut Memory, layers: &[Value]) {
+    let config = memory.store(OCI_CONFIG, "{}");
+    let document = json!({ "schemaVersion": 2, "config": config, "layers": layers });
+    let manifest = memory.store(OCI_MANIFEST, &document.to_string());
+    memory.tag("1", &manifest);
+}
+
+#[tokio::test]
+async fn foreign_layers_are_not_asked_for() {
+    let mut memory = Memory::default();
+    let mut layer = memory.store("application/vnd.oci.image.layer.nondistributable.v1.tar", "foreign");
+    layer["urls"] = json!(["https://elsewhere.example/layer"]);
+    manifest_of(&mut memory, std::slice::from_ref(&layer));
+    memory.content.remove(&digest_of(&layer));
+    let walked = walk_tag(&memory).await;
+    assert_eq!(faults(&walked), BTreeMap::from([(digest_of(&layer).to_string(), Verdict::Skipped)]));
+}
+
+#[tokio::test]
+async fn inline_data_is_checked_without_a_question() {
+    for (data, verdict) in
+        [("aW5saW5l", Verdict::Skipped), ("aW5saW5m", Verdict::DigestMismatch), ("aW4=", Verdict::Truncated)]
+    {
+        let mut memory = Memory::default();
+        let mut layer = memory.store("application/x-layer", "inline");
+        layer["data"] = json!(data);
+        manifest_of(&mut memory, std::slice::from_ref(&layer));
+        memory.content.remove(&digest_of(&layer));
+        let walked = walk_tag(&memory).await;
+        assert_eq!(faults(&walked), BTreeMap::from([(digest_of(&layer).to_string(), verdict)]), "{data}");
+    }
+}
+
+#[tokio::test]
+async fn an_inline_manifest_is_followed() {
+    use base64::Engine as _;
+    let mut memory = Memory::default();
+    let mut amd = memory.image("linux/amd64", &["lost"]);
+    let bytes = memory.content.remove(&digest_of(&amd)).unwrap();
+    amd["data"] = json!(base64::prelude::BASE64_STANDARD.encode(bytes));
+    let index = memory.index(&[amd]);
+    memory.tag("1", &index);
+    memory.content.remove(&digest::sha256(b"lost"));
+    let walked = walk_tag(&memory).await;
+    assert_eq!(faults(&walked), BTreeMap::from([(digest::sha256(b"lost").to_string(), Verdict::Missing)]));
+}
+
+#[tokio::test]
+async fn one_digest_with_two_promised_sizes_is_two_questions() {
+    let mut memory = Memory::default();
+    let right = memory.store("application/x-layer", "content");
+    let mut wrong = right.clone();
+    wrong["size"] = json!(6);
+    manifest_of(&mut memory, &[right, wrong]);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(faults(&walked).into_values().collect::<Vec<_>>(), [Verdict::SizeMismatch]);
+}
+
+#[tokio::test]
+async fn a_config_that_is_also_a_layer_is_asked_for_once() {
+    let mut memory = Memory::default();
+    let layer = json!({ "mediaType": "application/x-layer", "digest": digest::sha256(b"{}"), "size": 2 });
+    manifest_of(&mut memory, &[layer]);
+    let walked = walk_tag(&memory).await;
+    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_config_too_large_to_keep_is_looked_at_like_a_layer() {
+    let mut memory = Memory::default();
+    for (size, what) in [(CONFIG_LIMIT, "config"), (CONFIG_LIMIT + 1, "blob")] {
+        let digest = digest::sha256(format!("{size}").as_bytes());
+        let config = json!({ "mediaType": OCI_CONFIG, "digest": digest, "size": size });
+        let document = json!({ "schemaVersion": 2, "config": config, "layers": [] });
+        let manifest = memory.store(OCI_MANIFEST, &document.to_string());
+        memory.tag("1", &manifest);
+        walk_tag(&memory).await;
+        assert!(memory.asked.borrow().contains(&format!("{what} {digest}")), "{size}");
+    }
+}
+
+#[tokio::test]
+async fn indexes_nest_eight_deep_and_no_deeper() {
+    for (levels, fine) in [(7, true), (8, false)] {
+        let mut memory = Memory::default();
+        let mut descriptor = memory.image("linux/amd64", &["base"]);
+        for _ in 0..=levels {
+            descriptor = memory.index(&[descriptor]);
+        }
+        memory.tag("1", &descriptor);
+        let walked = walk_tag(&memory).await;
+        let expected = if fine { vec![] } else { vec![Verdict::Malformed] };
+        assert_eq!(faults(&walked).into_values().collect::<Vec<_>>(), expected, "{levels}");
+    }
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_thousand_nodes_are_not_followed() {
+    let mut memory = Memory::default();
+    let children: Vec<Value> = (0..=MAX_NODES)
+        .map(|number| json!({ "digest": digest::sha256(&number.to_be_bytes()), "size": 1, "mediaType": "x/y" }))
+        .collect();
+    let index = memory.index(&children);
+    memory.tag("1", &index);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(walked.graph.len(), 1);
+    assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::Malformed);
+}
+
+#[tokio::test]
+async fn a_bad_descriptor_has_a_node_of_its_own() {
+    let mut memory = Memory::default();
+    let amd = memory.image("linux/amd64", &["base"]);
+    let index = memory.index(&[json!({ "digest": "sha256:nonsense", "size": 1 }), amd.clone()]);
+    memory.tag("1", &index);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(faults(&walked), BTreeMap::from([("sha256:nonsense".to_owned(), Verdict::Malformed)]));
+    assert_eq!(find(&walked, &amd).outcome.verdict, Verdict::Ok);
+}
+
+#[tokio::test]
+async fn referrers_are_followed_when_they_matter() {
+    for (concern, care) in
+        [(Concern::Check, Some(Care::Check)), (Concern::Warn, Some(Care::Warn)), (Concern::Ignore, None)]
+    {
+        let mut memory = Memory::default();
+        let amd = memory.image("linux/amd64", &["base"]);
+        memory.tag("1", &amd);
+        let signature = memory.image("linux/amd64", &["signature"]);
+        let tagged = memory.image("linux/amd64", &["tagged"]);
+        let list = memory.index(std::slice::from_ref(&signature));
+        let referring = vec![
+            Referring::List(memory.deliver(&digest_of(&list)).unwrap()),
+            Referring::Tagged(memory.deliver(&digest_of(&tagged)).unwrap()),
+        ];
+        memory.referring.insert(digest_of(&amd), referring);
+        for lost in ["signature", "tagged"] {
+            memory.content.remove(&digest::sha256(lost.as_bytes()));
+        }
+        let walked = walk_with(&memory, &[":1"], &Rules { referrers: concern, ..Rules::default() }).await;
+        let missing: Vec<Verdict> = faults(&walked).into_values().collect();
+        let Some(care) = care else {
+            assert_eq!(missing, []);
+            assert!(!memory.asked.borrow().iter().any(|asked| asked.starts_with("referrers")));
+            continue;
+        };
+        assert_eq!(missing, [Verdict::Missing, Verdict::Missing], "{concern:?}");
+        let root = walked.graph.node(walked.roots[0]);
+        let cares: Vec<Care> = root.children.iter().map(|edge| edge.care).collect();
+        assert_eq!(cares, [Care::Check, Care::Check, care, care], "{concern:?}");
+        for descriptor in [&signature, &tagged] {
+            assert_eq!(find(&walked, descriptor).kind, Kind::Referrer);
+        }
+        // Signatures of signatures are nobody's business.
+        assert_eq!(memory.asked.borrow().iter().filter(|asked| asked.starts_with("referrers")).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_referrers_that_cannot_be_read_is_a_fault_of_its_own() {
+    let mut memory = Memory::default();
+    let amd = memory.image("linux/amd64", &["base"]);
+    memory.tag("1", &amd);
+    let nonsense = Manifest { body: Body::Whole(b"<html>".to_vec()), content_type: None, claimed: None };
+    memory.referring.insert(digest_of(&amd), vec![Referring::List(nonsense)]);
+    let walked = walk_with(&memory, &[":1"], &Rules { referrers: Concern::Check, ..Rules::default() }).await;
+    assert_eq!(faults(&walked), BTreeMap::from([(String::new(), Verdict::Malformed)]));
+}
+
+#[tokio::test]
+async fn when_the_run_ends_early_what_was_asked_is_unavailable_and_the_rest_not_checked() {
+    let mut memory = Memory::default();
+    let [index, ..] = two_platforms(&mut memory);
+    let by_digest = format!("@{}", digest_of(&index));
+    memory.silent = true;
+    let stop = async { "out of time".to_owned() };
+    let walked = walk(&memory, &references(&[":1", &by_digest]), &Rules::default(), stop, |_, _| {}).await;
+    for root in walked.roots {
+        let outcome = &walked.graph.node(root).outcome;
+        assert_eq!((outcome.verdict, outcome.detail.as_str()), (Verdict::Unavailable, "out of time"));
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_before_the_end_is_kept() {
+    let mut memory = Memory::default();
+    let manifests: Vec<Value> =
+        (0..WIDTH + 10).map(|number| memory.image("linux/amd64", &[&format!("layer {number}")])).collect();
+    let index = memory.index(&manifests);
+    memory.tag("1", &index);
+    let stopped = RefCell::new(false);
+    let stop = std::future::poll_fn(|_| {
+        if *stopped.borrow() { std::task::Poll::Ready("out of time".to_owned()) } else { std::task::Poll::Pending }
+    });
+    let rules = Rules::default();
+    let walked = walk(&memory, &references(&[":1"]), &rules, stop, |found, settled| {
+        assert!(settled <= found);
+        *stopped.borrow_mut() = settled == 1;
+    })
+    .await;
+    assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::Ok);
+    let verdicts: BTreeSet<Verdict> = walked.graph.iter().map(|(_, node)| node.outcome.verdict).collect();
+    assert_eq!(verdicts, BTreeSet::from([Verdict::Ok, Verdict::Unavailable, Verdict::NotChecked]));
+}
+
+#[tokio::test]
+async fn content_that_appears_late_says_so() {
+    struct Late(Memory);
+    impl Source for Late {
+        async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
+            Asked { appeared_after: Some(Duration::from_millis(6200)), ..self.0.resolve(reference).await }
+        }
+        async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
+            self.0.manifest(digest, may_be_absent).await
+        }
+        async fn blob(&self, promise: &Promise) -> Asked<Blob> {
+            self.0.blob(promise).await
+        }
+        async fn config(&self, promise: &Promise) -> Asked<Blob> {
+            self.0.config(promise).await
+        }
+        async fn referrers(&self, digest: &Digest) -> Asked<Vec<Referring>> {
+            self.0.referrers(digest).await
+        }
+    }
+    let mut memory = Memory::default();
+    two_platforms(&mut memory);
+    let references = references(&[":1"]);
+    let walked = walk(&Late(memory), &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
+    assert_eq!(walked.graph.node(walked.roots[0]).outcome.detail, "appeared after 6.2 s");
+}

@@ -1,0 +1,168 @@
+//! The rebuild against a fake Woodpecker: every answer of the server, and what becomes of it.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
+
+mod fake;
+mod follow;
+mod guard;
+mod start;
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pullproof::heal::{self, NotStarted, Notice, Rebuilt};
+use pullproof::rebuild::plan;
+use pullproof::settings::{Logs, Method, Network, OwnPipeline, Patience, Rebuild, RepositoryName, Secret};
+use serde_json::{Value, json};
+
+pub(crate) use self::fake::{Fake, Reply, TOKEN};
+
+/// The mark of every run here.
+const MARK: &str = "the-mark";
+const REPOSITORY: &str = "GET /api/repos/7";
+const CREATE: &str = "POST /api/repos/7/pipelines";
+const LIST: &str = "GET /api/repos/7/pipelines";
+const PIPELINE: &str = "GET /api/repos/7/pipelines/12";
+
+/// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a success.
+fn server() -> Fake {
+    let fake = Fake::start();
+    let repository = json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
+    fake.on(REPOSITORY, [Reply::json(&repository)])
+        .on(CREATE, [Reply::json(&pipeline("pending"))])
+        .on(PIPELINE, [Reply::json(&pipeline("success"))]);
+    fake
+}
+
+/// Pipeline #12 as the server tells of it.
+fn pipeline(status: &str) -> Value {
+    json!({"id": 112, "number": 12, "event": "manual", "status": status, "branch": "trunk", "commit": "c0ffee", "errors": null})
+}
+
+/// A pipeline with other or more fields.
+fn with(mut pipeline: Value, mut fields: Value) -> Value {
+    pipeline.as_object_mut().unwrap().append(fields.as_object_mut().unwrap());
+    pipeline
+}
+
+/// Pipeline #12 as ours, in a list.
+fn ours(status: &str) -> Value {
+    with(pipeline(status), json!({"variables": {"PULLPROOF_RUN": MARK, "PULLPROOF_REBUILD": "1"}}))
+}
+
+/// A run of the rebuild: its settings, and how patient it is.
+struct Case {
+    settings: Rebuild,
+    patience: Duration,
+}
+
+impl Case {
+    fn new(fake: &Fake) -> Self {
+        let settings = Rebuild {
+            server: Some(fake.url("")),
+            token: Some(Secret::new(TOKEN)),
+            repository: Some(RepositoryName::Number(7)),
+            branch: None,
+            variables: BTreeMap::new(),
+            method: Method::Create,
+            workflows: Vec::new(),
+            wait: true,
+            wait_timeout: Duration::from_secs(60),
+            poll_interval: Duration::from_millis(2),
+            logs: Logs::Failed,
+            max_rebuilds: 1,
+            own: OwnPipeline::default(),
+        };
+        Self { settings, patience: Duration::from_secs(20) }
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Rebuild)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Believes that an answer is lost after a moment.
+    fn impatient(mut self) -> Self {
+        self.patience = Duration::from_millis(250);
+        self
+    }
+
+    async fn run(&self) -> Ran {
+        self.run_until(|_| false, pending()).await
+    }
+
+    /// Runs until the end, until a notice that `stop_at` recognises, or until `stop`.
+    async fn run_until(&self, stop_at: impl Fn(&Notice) -> bool, stop: impl Future<Output = ()>) -> Ran {
+        let plan = plan(&self.settings, &Network::default()).unwrap();
+        let client = plan.client(http(), self.patience).unwrap();
+        let patience = Patience {
+            attempts: 3,
+            backoff: Duration::from_millis(1),
+            max_backoff: Duration::from_millis(4),
+            ..Patience::default()
+        };
+        let seen = tokio::sync::Notify::new();
+        let mut notices = Vec::new();
+        let mut tell = |notice: Notice| {
+            if stop_at(&notice) {
+                seen.notify_one();
+            }
+            notices.push(notice.to_string());
+        };
+        let stop = async {
+            tokio::select! {
+                () = seen.notified() => {}
+                () = stop => {}
+            }
+        };
+        let result = heal::rebuild(&plan, &client, &patience, MARK, &mut tell, stop).await;
+        let ran = Ran { result, notices };
+        let everything = format!("{ran:?} {client:?} {:?}", ran.result.as_ref().err().map(NotStarted::hint));
+        assert!(!everything.contains(TOKEN), "the token was told: {everything}");
+        ran
+    }
+}
+
+/// How a run went.
+#[derive(Debug)]
+struct Ran {
+    result: Result<Rebuilt, NotStarted>,
+    notices: Vec<String>,
+}
+
+impl Ran {
+    fn rebuilt(&self) -> &Rebuilt {
+        self.result.as_ref().unwrap_or_else(|error| panic!("not started: {error}"))
+    }
+
+    /// The message and the hint of a run that started nothing.
+    fn refusal(&self) -> (String, String) {
+        let error = self.result.as_ref().expect_err("nothing is started");
+        (error.to_string(), error.hint().unwrap_or_default())
+    }
+
+    fn told(&self, part: &str) -> bool {
+        self.notices.iter().any(|notice| notice.contains(part))
+    }
+}
+
+#[track_caller]
+fn assert_contains(text: &str, part: &str) {
+    assert!(text.contains(part), "{part:?} is not in {text:?}");
+}
+
+fn http() -> reqwest::Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap()
+}

@@ -1,0 +1,395 @@
+//! Starting a pipeline: what is asked for, and every answer.
+
+use pullproof::heal::{Ending, NotStarted};
+use pullproof::settings::{Method, OwnPipeline, RepositoryName, Restart};
+use pullproof::woodpecker::Error;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[tokio::test]
+async fn a_pipeline_is_started_on_the_default_branch_and_followed_to_success() {
+    let fake = server();
+    let ran = Case::new(&fake).run().await;
+    let rebuilt = ran.rebuilt();
+    assert_eq!(rebuilt.ending, Ending::Succeeded);
+    assert_eq!((rebuilt.pipeline.number, &*rebuilt.pipeline.status), (12, "success"));
+    assert_eq!(rebuilt.pipeline.url, fake.url("/repos/7/pipeline/12").as_str());
+    assert_contains(&rebuilt.to_string(), &rebuilt.pipeline.url);
+    let asked: Value = serde_json::from_str(&fake.requests_to(CREATE)[0].body).unwrap();
+    let variables = json!({"PULLPROOF_RUN": MARK, "PULLPROOF_REBUILD": "1"});
+    assert_eq!(asked, json!({"branch": "trunk", "variables": variables}));
+}
+
+#[tokio::test]
+async fn the_users_branch_and_variables_are_sent() {
+    let fake = server();
+    fake.on("GET /version", [Reply::json(&json!({"source": "x", "version": "3.17.0"}))]);
+    let case = Case::new(&fake).set(|settings| {
+        settings.branch = Some("release/1".into());
+        settings.variables = BTreeMap::from([("REBUILD".into(), "app".into())]);
+    });
+    let ran = case.run().await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+    assert!(!ran.told("3.18.0"), "{:?}", ran.notices);
+    let asked: Value = serde_json::from_str(&fake.requests_to(CREATE)[0].body).unwrap();
+    assert_eq!((&asked["branch"], &asked["variables"]["REBUILD"]), (&json!("release/1"), &json!("app")));
+}
+
+#[tokio::test]
+async fn a_repository_is_found_by_its_name() {
+    let fake = server();
+    let repository = json!({"id": 7, "full_name": "group/sub/app", "default_branch": "trunk"});
+    fake.on("GET /api/repos/lookup/group/sub/app", [Reply::json(&repository)]);
+    let name = RepositoryName::Path("group/sub/app".into());
+    let ran = Case::new(&fake).set(|settings| settings.repository = Some(name)).run().await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+}
+
+#[tokio::test]
+async fn without_a_name_it_is_the_repository_that_the_pipeline_runs_for() {
+    let fake = server();
+    let own = OwnPipeline {
+        event: Some("push".into()),
+        number: Some(11),
+        repository: Some(7),
+        server: Some(fake.url("")),
+        ..OwnPipeline::default()
+    };
+    let case = Case::new(&fake).set(|settings| (settings.repository, settings.own) = (None, own));
+    assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
+}
+
+#[tokio::test]
+async fn a_server_with_a_path_keeps_it() {
+    let fake = Fake::start();
+    fake.on("GET /wood/api/repos/7", [Reply::json(&json!({"id": 7, "default_branch": "trunk"}))])
+        .on("POST /wood/api/repos/7/pipelines", [Reply::json(&pipeline("pending"))])
+        .on("GET /wood/api/repos/7/pipelines/12", [Reply::json(&pipeline("success"))]);
+    for path in ["/wood", "/wood/"] {
+        let ran = Case::new(&fake).set(|settings| settings.server = Some(fake.url(path))).run().await;
+        assert_eq!(ran.rebuilt().pipeline.url, fake.url("/wood/repos/7/pipeline/12").as_str());
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_that_nobody_waits_for_is_only_started() {
+    let fake = server();
+    let ran = Case::new(&fake).set(|settings| settings.wait = false).run().await;
+    assert_eq!((ran.rebuilt().ending, &*ran.rebuilt().pipeline.status), (Ending::NotAwaited, "pending"));
+    assert_eq!(fake.requests_to(PIPELINE).len(), 0);
+}
+
+#[tokio::test]
+async fn a_repository_without_default_branch_needs_one_named() {
+    let fake = server();
+    fake.on(REPOSITORY, [Reply::json(&json!({"id": 7, "full_name": "me/app"}))]);
+    let (message, hint) = Case::new(&fake).run().await.refusal();
+    assert_contains(&message, "no default branch for me/app");
+    assert_eq!(hint, "set `branch`");
+    let case = Case::new(&fake).set(|settings| settings.branch = Some("main".into()));
+    assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
+}
+
+#[tokio::test]
+async fn a_pipeline_that_is_dead_from_the_start_was_not_started() {
+    let fake = server();
+    let secret = r#"secret "registry_password" is not allowed to be used with pipeline event "manual""#;
+    let errors = json!([
+        {"type": "deprecation", "message": "old syntax", "is_warning": true},
+        {"type": "compiler", "message": secret, "is_warning": false},
+    ]);
+    let dead = with(pipeline("error"), json!({"errors": errors, "started": 5, "finished": 5}));
+    fake.on(CREATE, [Reply::json(&dead)]);
+    let ran = Case::new(&fake).run().await;
+    let (message, hint) = ran.refusal();
+    assert_eq!(message, format!("pipeline #12 was not started: {secret}"));
+    assert_contains(&hint, "allow the event `manual` for this secret");
+    let kept = ran.result.unwrap_err().pipeline().cloned().unwrap();
+    assert_eq!((kept.number, &*kept.status), (12, "error"));
+    assert_eq!(kept.url, fake.url("/repos/7/pipeline/12").as_str());
+}
+
+#[tokio::test]
+async fn filtered_is_told_with_what_to_add() {
+    let fake = server();
+    fake.on(CREATE, [Reply::status(204).header("pipeline-filtered", "true")]);
+    let (message, hint) = Case::new(&fake).run().await.refusal();
+    assert_contains(&message, "no workflow on the branch trunk accepts the event `manual`");
+    assert_contains(&hint, "when: [{event: manual}]");
+    assert!(!hint.contains("3.18.0"), "{hint}");
+    assert_eq!(fake.starts(), 1);
+}
+
+#[tokio::test]
+async fn the_version_that_hides_variables_is_warned_of_and_named_when_filtered() {
+    let fake = server();
+    fake.on(CREATE, [Reply::status(204).header("pipeline-filtered", "true")])
+        .on("GET /version", [Reply::json(&json!({"version": "3.18.0"}))]);
+    let variables = BTreeMap::from([("REBUILD".to_owned(), "app".to_owned())]);
+    let ran = Case::new(&fake).set(|settings| settings.variables = variables).run().await;
+    assert!(ran.told("3.18.0") && ran.told("#7077"), "{:?}", ran.notices);
+    assert_contains(&ran.refusal().1, "#7077");
+}
+
+#[tokio::test]
+async fn an_unloadable_configuration_is_told_by_either_empty_answer() {
+    for reply in [Reply::status(204), Reply::json(&Value::Null)] {
+        let fake = server();
+        fake.on(CREATE, [reply]).on(LIST, [Reply::json(&json!([]))]);
+        let (message, hint) = Case::new(&fake).run().await.refusal();
+        assert_contains(&message, "could not load the pipeline's configuration");
+        assert_contains(&hint, "syntax error");
+        assert_eq!(fake.starts(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_unloadable_configuration_is_told_in_the_words_that_the_server_keeps() {
+    let fake = server();
+    let errors = json!([{"message": "could not load config from forge: yaml: line 3", "is_warning": false}]);
+    let dead = with(ours("error"), json!({"errors": errors}));
+    fake.on(CREATE, [Reply::status(204)]).on(LIST, [Reply::json(&json!([dead, pipeline("success")]))]);
+    let (message, _) = Case::new(&fake).run().await.refusal();
+    assert_eq!(message, "pipeline #12 was not started: could not load config from forge: yaml: line 3");
+}
+
+#[tokio::test]
+async fn a_web_page_is_no_pipeline() {
+    let fake = server();
+    fake.on(CREATE, [Reply::web_page()]);
+    let (message, hint) = Case::new(&fake).run().await.refusal();
+    assert_contains(&message, "web page, not Woodpecker's API");
+    assert_contains(&hint, &format!("woodpecker_url is {}", fake.url("")));
+    assert_eq!(fake.starts(), 1);
+
+    fake.on(REPOSITORY, [Reply::web_page()]);
+    assert_contains(&Case::new(&fake).run().await.refusal().0, "find the repository number 7");
+    assert_eq!(fake.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_accepted_is_named() {
+    let fake = server();
+    let (message, hint) =
+        Case::new(&fake).set(|settings| settings.token = Some(Secret::new("wrong"))).run().await.refusal();
+    assert_contains(&message, "does not accept the token (401)");
+    assert_contains(&hint, "woodpecker_token");
+
+    // A public repository can be read without a token.
+    fake.on(CREATE, [Reply::status(401).body("User not authorized")]);
+    assert_contains(&Case::new(&fake).run().await.refusal().0, "start a pipeline on the branch trunk");
+}
+
+#[tokio::test]
+async fn not_found_is_told_with_its_three_meanings() {
+    for route in [REPOSITORY, CREATE] {
+        let fake = server();
+        fake.on(route, [Reply::status(404)]);
+        let (message, hint) = Case::new(&fake).run().await.refusal();
+        assert_contains(&message, "not found (404)");
+        for meaning in ["name or number", "activated", "may push"] {
+            assert_contains(&hint, meaning);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_inactive_repository_is_told_before_anything_is_started() {
+    let fake = server();
+    fake.on(REPOSITORY, [Reply::json(&json!({"id": 7, "full_name": "me/app", "active": false}))]);
+    let (message, hint) = Case::new(&fake).run().await.refusal();
+    assert_contains(&message, "me/app is not active");
+    assert_contains(&hint, "activate it");
+    assert_eq!(fake.starts(), 0);
+}
+
+#[tokio::test]
+async fn an_empty_500_is_about_the_branch_or_the_forge() {
+    let fake = server();
+    fake.on(CREATE, [Reply::status(500)]).on(LIST, [Reply::json(&json!([]))]);
+    let (message, hint) = Case::new(&fake).run().await.refusal();
+    assert_contains(&message, "the server failed (500)");
+    assert_contains(&hint, "trunk exists");
+    assert_contains(&hint, "expired");
+    assert_eq!(fake.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_is_refused_and_the_address_to_use_is_named() {
+    let fake = server();
+    let elsewhere = "https://ci.example/wood/api/repos/7/pipelines?x=y";
+    fake.on(CREATE, [Reply::status(301).header("location", elsewhere)]);
+    let (message, hint) = Case::new(&fake).run().await.refusal();
+    assert_contains(&message, "refused to follow a redirect (301)");
+    assert_eq!(hint, "set woodpecker_url to https://ci.example/wood");
+    assert_eq!(fake.starts(), 1);
+}
+
+#[tokio::test]
+async fn any_other_refusal_is_told_in_the_servers_words() {
+    let fake = server();
+    fake.on(CREATE, [Reply::status(400).body("no\nway")]);
+    assert_contains(&Case::new(&fake).run().await.refusal().0, "the server refused (400): no way");
+}
+
+#[tokio::test]
+async fn the_repository_is_asked_for_again_while_the_server_is_away() {
+    let fake = server();
+    let found = Reply::json(&json!({"id": 7, "default_branch": "trunk"}));
+    fake.on(REPOSITORY, [Reply::status(502), Reply::Close, found]);
+    let ran = Case::new(&fake).run().await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+    assert!(ran.told("502"), "{:?}", ran.notices);
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_our_pipeline_is_found_in_the_list() {
+    let lost = [502, 503, 504].map(Reply::status).into_iter().chain([
+        Reply::Close,
+        Reply::Hang,
+        Reply::CutShort(r#"{"number": 12, "#.into()),
+        Reply::status(200),
+        Reply::status(200).body(r#"{"number": 1"#),
+    ]);
+    for reply in lost {
+        let fake = server();
+        let other = with(ours("running"), json!({"number": 13, "variables": {"PULLPROOF_RUN": "another"}}));
+        fake.on(CREATE, [reply.clone()]).on(LIST, [Reply::json(&json!([other, ours("running")]))]);
+        let ran = Case::new(&fake).impatient().run().await;
+        assert_eq!((ran.rebuilt().ending, ran.rebuilt().pipeline.number), (Ending::Succeeded, 12), "{reply:?}");
+        assert!(ran.told("looking whether a pipeline was started"), "{:?}", ran.notices);
+        assert_eq!(fake.starts(), 1, "{reply:?}");
+        let query = &fake.requests_to(LIST)[0].query;
+        assert_eq!((&*query["event"], &*query["branch"]), ("manual", "trunk"));
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_that_appears_late_is_not_started_twice() {
+    let fake = server();
+    let (nothing, found) = (Reply::json(&json!([])), Reply::json(&json!([ours("running")])));
+    fake.on(CREATE, [Reply::status(504)]).on(LIST, [nothing.clone(), nothing.clone(), nothing, found]);
+    let ran = Case::new(&fake).run().await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+    assert_eq!((fake.starts(), fake.requests_to(LIST).len()), (1, 4));
+}
+
+#[tokio::test]
+async fn only_when_the_list_stays_without_ours_is_another_started() {
+    let fake = server();
+    fake.on(CREATE, [Reply::Close, Reply::json(&pipeline("pending"))]).on(LIST, [Reply::json(&json!([]))]);
+    let ran = Case::new(&fake).impatient().run().await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+    assert_eq!(fake.starts(), 2);
+    let order: Vec<String> = fake.requests().into_iter().map(|request| request.route).collect();
+    let (first, second) =
+        (order.iter().position(|route| route == CREATE), order.iter().rposition(|route| route == CREATE));
+    assert!(order[first.unwrap()..second.unwrap()].contains(&LIST.to_owned()), "{order:?}");
+}
+
+#[tokio::test]
+async fn when_the_list_cannot_be_read_nothing_more_is_started() {
+    let fake = server();
+    fake.on(CREATE, [Reply::status(503)]).on(LIST, [Reply::status(503)]);
+    let ran = Case::new(&fake).run().await;
+    assert!(matches!(ran.result, Err(NotStarted::Unknown { .. })), "{ran:?}");
+    let (message, hint) = ran.refusal();
+    assert_contains(&message, "could not be found out");
+    assert_contains(&hint, "PULLPROOF_RUN=the-mark");
+    assert_contains(&hint, fake.url("/repos/7").as_str());
+    assert_eq!(fake.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_told_without_the_address_of_the_request() {
+    let fake = server();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{gone}").parse().unwrap();
+    let ran = Case::new(&fake).set(|settings| settings.server = Some(url)).run().await;
+    assert!(matches!(ran.result, Err(NotStarted::Server(Error::Unreachable { .. }))), "{ran:?}");
+    assert!(!ran.refusal().0.contains("/api/"), "{ran:?}");
+    assert_contains(&ran.refusal().1, "woodpecker_url");
+}
+
+#[tokio::test]
+async fn an_interruption_before_the_answer_is_told_as_such() {
+    let fake = server();
+    fake.on(CREATE, [Reply::Hang]);
+    let stop = async {
+        while fake.starts() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ran = Case::new(&fake).run_until(|_| false, stop).await;
+    assert!(matches!(ran.result, Err(NotStarted::Interrupted)), "{ran:?}");
+}
+
+/// A server that restarts #5 as #12.
+fn restarting_server(answer: Reply) -> Fake {
+    let fake = server();
+    let old = with(pipeline("failure"), json!({"id": 105, "number": 5, "event": "tag"}));
+    fake.on("GET /api/repos/7/pipelines/5", [Reply::json(&old)])
+        .on("GET /api/repos/7/pipelines/latest", [Reply::json(&old)])
+        .on("POST /api/repos/7/pipelines/5", [answer])
+        .on(LIST, [Reply::json(&json!([with(pipeline("success"), json!({"number": 11}))]))]);
+    fake
+}
+
+#[tokio::test]
+async fn a_pipeline_is_restarted_by_its_number_with_variables() {
+    let fake = restarting_server(Reply::json(&pipeline("pending")));
+    let case = Case::new(&fake).set(|settings| {
+        settings.method = Method::Restart(Restart::Number(5));
+        settings.variables = BTreeMap::from([("A B".into(), "x&y=z".into())]);
+    });
+    assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
+    let query = &fake.requests_to("POST /api/repos/7/pipelines/5")[0].query;
+    let expected = [("A B", "x&y=z"), ("PULLPROOF_REBUILD", "1"), ("PULLPROOF_RUN", MARK)];
+    assert_eq!(*query, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+}
+
+#[tokio::test]
+async fn the_newest_pipeline_of_a_branch_is_restarted() {
+    let fake = restarting_server(Reply::json(&pipeline("pending")));
+    let case = Case::new(&fake).set(|settings| {
+        settings.method = Method::Restart(Restart::Latest);
+        settings.branch = Some("release".into());
+    });
+    assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
+    assert_eq!(fake.requests_to("GET /api/repos/7/pipelines/latest")[0].query["branch"], "release");
+}
+
+#[tokio::test]
+async fn a_branch_that_nobody_pushed_to_has_nothing_to_restart() {
+    let fake = restarting_server(Reply::Close);
+    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)]);
+    let ran = Case::new(&fake).set(|settings| settings.method = Method::Restart(Restart::Latest)).run().await;
+    assert_contains(&ran.refusal().0, "find the newest push pipeline of the branch trunk");
+    assert_contains(&ran.refusal().1, "name one by its number");
+    assert_eq!(fake.starts(), 0);
+}
+
+#[tokio::test]
+async fn a_restart_that_is_refused_is_told_in_the_servers_words() {
+    let fake = restarting_server(Reply::status(400).body("cannot restart a pipeline with status blocked"));
+    let ran = Case::new(&fake).set(|settings| settings.method = Method::Restart(Restart::Number(5))).run().await;
+    assert_contains(&ran.refusal().0, "restart pipeline #5: the server refused (400): cannot restart a pipeline");
+}
+
+#[tokio::test]
+async fn a_restart_whose_answer_was_lost_is_known_by_its_parent() {
+    // Before 2.5 the parent is named by its id.
+    for parent in [5, 105] {
+        let fake = restarting_server(Reply::status(504));
+        let child = |number: u64, parent: u64| {
+            with(pipeline("running"), json!({"number": number, "parent": parent, "event": "tag"}))
+        };
+        let before = json!([child(11, 5), child(5, 0)]);
+        let after = json!([child(13, 4), child(12, parent), child(11, 5), child(5, 0)]);
+        fake.on(LIST, [Reply::json(&before), Reply::json(&before), Reply::json(&after)]);
+        let ran = Case::new(&fake).set(|settings| settings.method = Method::Restart(Restart::Number(5))).run().await;
+        assert_eq!((ran.rebuilt().ending, ran.rebuilt().pipeline.number), (Ending::Succeeded, 12));
+        assert_eq!(fake.starts(), 1);
+    }
+}
