@@ -6,7 +6,7 @@ CARGO ?= cargo
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## See it pass a whole image and find two broken ones, on a registry of its own
@@ -33,6 +33,16 @@ lint: ## Check the format, the lints, the documentation and the workflows
 	$(CARGO) clippy --all-targets --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	scripts/lint-workflows
+
+.PHONY: bench
+bench: ## Measure it beside its peers; PULLPROOF_BENCH=full,tags measures those cases alone
+	scripts/prepare-bench
+	$(CARGO) build --release --locked --bin pullproof
+	$(CARGO) run --quiet --example peers
+
+.PHONY: bench-readme
+bench-readme: ## Measure it, and write the table into the README
+	@PULLPROOF_BENCH_README=README.md $(MAKE) bench
 
 .PHONY: fmt
 fmt: ## Format the code
