@@ -18,11 +18,21 @@ test: ## Install what is missing, start what is needed, run every test
 	scripts/prepare
 	$(CARGO) test
 
+.PHONY: soak
+soak: ## Compare with skopeo on 300 damaged images; PULLPROOF_ROUNDS and PULLPROOF_SEED change that
+	scripts/prepare
+	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it differential
+
+.PHONY: e2e
+e2e: ## Test among real components: the image in a Docker engine, a registry, Woodpecker
+	scripts/e2e
+
 .PHONY: lint
-lint: ## Check the format, the lints and the documentation
+lint: ## Check the format, the lints, the documentation and the workflows
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --all-targets --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+	scripts/lint-workflows
 
 .PHONY: bench
 bench: ## Measure it beside its peers; PULLPROOF_BENCH=full,tags measures those cases alone

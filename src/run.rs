@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use indicatif::ProgressBar;
 use log::{error, info, warn};
@@ -56,7 +56,7 @@ fn refuse(output: Option<&Output>, error: &Error) -> Exit {
     if let Some(hint) = error.hint() {
         info!(target: HINT, "{hint}");
     }
-    let report = Report::of_nothing(Depth::Tail);
+    let report = Report::empty(Depth::Tail, SystemTime::now());
     deliver(&Judgement::of(&report).ending_in(Exit::Configuration, Some(reason)), output)
 }
 
@@ -70,7 +70,7 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
         Err(error) => return refuse(Some(&settings.output), &error),
     };
     if settings.mode == Mode::Verify && settings.wanted.dry_run {
-        let report = Report { skipped: true, ..Report::of_nothing(settings.rules.depth) };
+        let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };
         return deliver(&Judgement::of(&report), &settings.output);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -98,7 +98,7 @@ async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progr
     let clients = Arc::new(Clients::new(settings.network.clone()));
     if settings.mode == Mode::Rebuild {
         let Mended { pipeline, exit, reason } = mend::rebuild(settings, &clients, signals).await;
-        let report = Report { pipeline, ..Report::of_nothing(settings.rules.depth) };
+        let report = Report { pipeline, ..Report::empty(settings.rules.depth, SystemTime::now()) };
         return deliver(&Judgement::of(&report).ending_in(exit, reason), &settings.output);
     }
     let mut check = async |wanted: &[Target]| {

@@ -121,7 +121,7 @@ impl Run<'_> {
         }
         let number = seen.pipeline.number;
         (self.tell)(Notice::Now { number, status: status.clone(), elapsed: seen.begun.elapsed() });
-        if changed && *status == Status::Blocked {
+        if *status == Status::Blocked {
             (self.tell)(Notice::Blocked { url: self.client.page(repository, number) });
         }
         seen.told = Some(Instant::now());

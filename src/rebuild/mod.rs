@@ -6,10 +6,11 @@ mod guard;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 pub use self::decision::{Decision, decide, pause};
 pub use self::guard::{Loop, Past, Target, guard, is_suspicious};
+use crate::http::is_loopback;
 use crate::settings::{Method, Network, OwnPipeline, Rebuild, RepositoryName, Secret};
 use crate::woodpecker::Client;
 
@@ -112,18 +113,13 @@ fn check_server(server: &Url, network: &Network) -> Result<(), Misconfigured> {
     if !server.username().is_empty() || server.password().is_some() {
         return wrong("expected no user and no password in it: the token goes into woodpecker_token".into());
     }
-    let (Some(host), Some(port)) = (server.host(), server.port_or_known_default()) else {
+    let (Some(host), Some(port)) = (server.host_str(), server.port_or_known_default()) else {
         return wrong("expected a host in it".into());
     };
-    let loopback = match host {
-        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    let name = host.to_string();
-    if server.scheme() == "http" && !loopback && !network.insecure.contain(name.trim_matches(['[', ']']), port) {
+    let bare = host.trim_matches(['[', ']']);
+    if server.scheme() == "http" && !is_loopback(bare) && !network.insecure.contain(bare, port) {
         return wrong(format!(
-            "expected https: the token would be readable on the way (`insecure: {name}` allows it for this host)"
+            "expected https: the token would be readable on the way (`insecure: {host}` allows it for this host)"
         ));
     }
     Ok(())

@@ -26,6 +26,9 @@ pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
         write_rows(rows, judgement.counts.images, TABLE, out)?;
         writeln!(out)?;
     }
+    if let Some(pipeline) = &judgement.report.pipeline {
+        writeln!(out, "Pipeline {}: {}, {}\n", pipeline.number, markdown(&pipeline.status), markdown(&pipeline.url))?;
+    }
     write_details(judgement, out)?;
     for hint in &judgement.hints {
         writeln!(out, "> **Hint:** {hint}\n")?;

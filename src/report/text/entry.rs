@@ -4,8 +4,8 @@ use super::super::escape;
 use super::super::human;
 use super::super::judgement::{Judgement, Root, Trouble};
 use super::paint::Paint;
-use crate::graph::{Node, NodeId};
-use crate::platform::Platform;
+use crate::graph::{Edge, Node, NodeId};
+use crate::image::Kind;
 use crate::verdict::{Outcome, Verdict};
 
 /// How many hexadecimal digits of a digest that is fine are shown.
@@ -23,8 +23,8 @@ pub(super) fn mark(trouble: Trouble, verdict: Verdict) -> (&'static str, Paint) 
 }
 
 /// `linux/amd64`, `attestation`, `linux/arm64 index`: a platform says more than the word manifest.
-pub(super) fn label(node: &Node, platform: Option<&Platform>) -> String {
-    use crate::image::Kind;
+pub(super) fn label(node: &Node, edge: &Edge) -> String {
+    let platform = edge.platform.as_ref().or(node.platform.as_ref().filter(|_| node.kind == Kind::Manifest));
     match (node.kind, platform.filter(|platform| !platform.is_unknown())) {
         (Kind::Manifest, Some(platform)) => escape::line(&platform.to_string()),
         (kind, Some(platform)) => format!("{} {}", escape::line(&platform.to_string()), kind.as_str()),

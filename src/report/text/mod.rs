@@ -173,7 +173,7 @@ impl FindingKind {
 mod tests {
     use super::*;
     use crate::graph::Graph;
-    use crate::report::example::{attestation, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::example::{Content, attestation, digest, index, layer, manifest, nothing, plain, report};
     use crate::report::{Finding, Pipeline, Report, Stop};
     use crate::verdict::Verdict;
 
@@ -308,6 +308,23 @@ requests      12: 48.2 kB in 2.1 s
         ] {
             assert_eq!(last_line(&report), format!("pullproof: {expected}"));
         }
+    }
+
+    #[test]
+    fn a_warning_does_not_make_the_whole_look_broken() {
+        let image = index(0x10).with(manifest(0x20, "linux/amd64")).with(attestation(0x30).missing().minor());
+        let text = text(&report(&[("app:1", image)]));
+        assert!(text.contains("library/app:1: passed\n  ! index sha256:10"), "{text}");
+        assert!(text.contains("    ! attestation sha256:30"), "{text}");
+    }
+
+    #[test]
+    fn what_came_late_is_said_with_a_whole_manifest() {
+        let late = |content: Content| content.found(Verdict::Ok, 200, "appeared after 6.2 s");
+        let image = report(&[("app:1", late(index(0x10).with(late(manifest(0x20, "linux/amd64")))))]);
+        let text = text(&image);
+        assert!(text.contains(" ok: 1 manifest; appeared after 6.2 s\n"), "{text}");
+        assert!(text.contains(" ok: config, 1 kB; appeared after 6.2 s\n"), "{text}");
     }
 
     #[test]

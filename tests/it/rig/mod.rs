@@ -3,3 +3,4 @@
 mod fake;
 mod measured;
 mod real;
+mod two;

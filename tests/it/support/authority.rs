@@ -77,10 +77,21 @@ impl Identity {
 
     /// A server with it, which speaks HTTP/1.1.
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        Arc::new(self.configuration())
+    }
+
+    /// A server with it, which speaks HTTP/2 and nothing else.
+    pub(crate) fn server_two(&self) -> Arc<ServerConfig> {
+        let mut configuration = self.configuration();
+        configuration.alpn_protocols = vec![b"h2".to_vec()];
+        Arc::new(configuration)
+    }
+
+    fn configuration(&self) -> ServerConfig {
         let key = PrivateKeyDer::try_from(self.key_der()).expect("it is PKCS#8");
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
         let builder = builder.with_safe_default_protocol_versions().expect("ring has them");
         let config = builder.with_no_client_auth().with_single_cert(vec![self.der().clone()], key);
-        Arc::new(config.expect("the key is the certificate's"))
+        config.expect("the key is the certificate's")
     }
 }

@@ -57,7 +57,8 @@ fn a_warm_layer_without_data_is_found_by_its_last_byte_and_not_by_head() {
 
 #[test]
 fn a_cold_layer_without_data_is_found_at_every_depth() {
-    assert_found(layer, Damage::Emptied, false, ["size_mismatch", "empty", "empty"]);
+    // HEAD states no length, or 0, for many a whole blob too: then the last byte is asked for.
+    assert_found(layer, Damage::Emptied, false, ["empty"; 3]);
     assert_found(layer, Damage::Deleted, false, ["missing"; 3]);
 }
 

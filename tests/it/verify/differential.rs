@@ -29,10 +29,10 @@ fn random_recipe(random: &mut Random, seed: u64) -> Recipe {
     }
 }
 
-/// One to three digests of an image, each with its damage; one time in five none.
+/// None to three digests of an image, mostly one, each with its damage.
 fn random_damage(random: &mut Random, image: &Image) -> Vec<(String, Damage)> {
     let mut left: Vec<String> = image.reachable().into_iter().collect();
-    let count = if random.below(5) == 0 { 0 } else { 1 + random.below(3) };
+    let count: usize = *random.pick(&[0, 1, 1, 1, 2, 3]);
     (0..count.min(left.len()))
         .map(|_| (left.swap_remove(random.below(left.len())), *random.pick(&Damage::ALL)))
         .collect()
@@ -48,6 +48,11 @@ fn unseen_by_tail(image: &Image, digest: &str, damage: Damage, warm: bool) -> bo
         Damage::Unlinked => !manifest && warm,
         Damage::Emptied | Damage::Truncated | Damage::Deleted => false,
     }
+}
+
+/// Whether a manifest that is damaged so may no longer be JSON.
+fn unreadable(damage: Damage) -> bool {
+    matches!(damage, Damage::Emptied | Damage::Truncated | Damage::Flipped)
 }
 
 /// Whether skopeo can copy everything that the reference stands for; every byte is checked on the way.
@@ -89,13 +94,23 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         let context = format!("seed {seed}, {}, {damages:?}", if warm { "warm" } else { "cold" });
         let (pulls, told) = skopeo_pulls(&reference);
         pulled += u64::from(pulls);
-        let expected = i32::from(!pulls);
+        // The registry answers 500 for a manifest that is not JSON. When that is the only question, nobody can tell
+        // whether it is the image that is broken or the registry.
+        let unreadable = !pulls && damages.iter().any(|(digest, damage)| digest == image.root() && unreadable(*damage));
+        let expected: &[i32] = if pulls {
+            &[0]
+        } else if unreadable {
+            &[1, 4]
+        } else {
+            &[1]
+        };
+        let agrees = |code: Option<i32>| code.is_some_and(|code| expected.contains(&code));
         let full = verify(&reference).arguments(["--depth", "full"]).run();
-        assert_eq!(full.code, Some(expected), "depth full, {context}: {full}\n--- skopeo\n{told}");
+        assert!(agrees(full.code), "depth full, {context}: {full}\n--- skopeo\n{told}");
         let tail = verify(&reference).arguments(["--depth", "tail"]).run();
         let unseen = |(digest, damage): &(String, Damage)| unseen_by_tail(&image, digest, *damage, warm);
         if tail.code != Some(0) || !damages.iter().all(unseen) {
-            assert_eq!(tail.code, Some(expected), "depth tail, {context}: {tail}\n--- skopeo\n{told}");
+            assert!(agrees(tail.code), "depth tail, {context}: {tail}\n--- skopeo\n{told}");
         }
     }
     assert!(rounds < 20 || (1..rounds).contains(&pulled), "{pulled} of {rounds} could be pulled: nothing was compared");

@@ -206,6 +206,15 @@ async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
 }
 
 #[tokio::test]
+async fn a_failed_step_that_nobody_minds_is_not_shown_when_all_is_green() {
+    let fake = server();
+    let mut green = flows("success", &[("build", "success")]);
+    green["workflows"][0]["children"][0]["state"] = json!("failure");
+    looks(&fake, [green]);
+    assert_eq!(Case::new(&fake).run().await.rebuilt().logs, []);
+}
+
+#[tokio::test]
 async fn a_log_that_cannot_be_read_does_not_hide_the_verdict() {
     let answers = [Reply::status(404), Reply::status(500), Reply::web_page(), Reply::Close];
     for reply in answers {

@@ -1,5 +1,4 @@
 //! The rebuild against a fake Woodpecker: every answer of the server, and what becomes of it.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
 
 mod fake;
 mod follow;

@@ -43,6 +43,13 @@ impl Registry {
         Self { server: Server::start_tls(identity.server(), move |request| answer(&answering, request)), state }
     }
 
+    /// An empty one, over HTTPS in HTTP/2.
+    pub(crate) fn start_two(identity: &Identity) -> Self {
+        let state = State::new();
+        let answering = Arc::clone(&state);
+        Self { server: Server::start_two(identity.server_two(), move |request| answer(&answering, request)), state }
+    }
+
     /// The server below it: its address, and what it was asked.
     pub(crate) fn server(&self) -> &Server {
         &self.server

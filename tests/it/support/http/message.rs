@@ -228,23 +228,30 @@ impl Reply {
         find(&self.headers, name)
     }
 
+    /// Every header, the length among them.
+    pub(super) fn all_headers(&self) -> Vec<(String, String)> {
+        let length = self.framed_by_length().then(|| ("Content-Length".to_owned(), self.body.len().to_string()));
+        self.headers.iter().cloned().chain(length).collect()
+    }
+
     /// Everything before the body.
     pub(super) fn head(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
-        for (name, value) in &self.headers {
-            head.extend([name, ": ", value, "\r\n"]);
+        for (name, value) in self.all_headers() {
+            head.extend([&name, ": ", &value, "\r\n"]);
         }
         if self.chunked {
             head.push_str("Transfer-Encoding: chunked\r\n");
-        } else if self.framed_by_length() {
-            head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
         head.into_bytes()
     }
 
     fn framed_by_length(&self) -> bool {
-        !self.unframed && find(&self.headers, "Content-Length").is_none() && !matches!(self.status, 204 | 304)
+        !self.unframed
+            && !self.chunked
+            && find(&self.headers, "Content-Length").is_none()
+            && !matches!(self.status, 204 | 304)
     }
 
     /// Whether the client can tell where it ends without the end of the connection.

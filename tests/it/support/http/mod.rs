@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod message;
 pub(crate) mod server;
+mod two;
 pub(crate) mod wire;
 
 pub(crate) use message::{Break, Reply, Request};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::message::{Break, Place, Reply, Request};
+use super::two;
 use super::wire::{Wire, read_head};
 
 /// Decides what to answer.
@@ -24,9 +25,17 @@ pub(crate) struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+/// What is spoken on a connection.
+pub(super) enum Protocol {
+    Plain,
+    Tls(Arc<ServerConfig>),
+    /// HTTP/2 over TLS.
+    Two(Arc<ServerConfig>),
+}
+
+pub(super) struct Shared {
     handler: Box<Handler>,
-    tls: Option<Arc<ServerConfig>>,
+    protocol: Protocol,
     stopped: AtomicBool,
     open: Mutex<HashMap<usize, TcpStream>>,
     requests: Mutex<Vec<Request>>,
@@ -37,7 +46,7 @@ struct Shared {
 impl Server {
     /// Listens on a free port of 127.0.0.1.
     pub(crate) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::listen(None, Box::new(handler))
+        Self::listen(Protocol::Plain, Box::new(handler))
     }
 
     /// As [`Server::start`], with TLS.
@@ -45,16 +54,24 @@ impl Server {
         tls: Arc<ServerConfig>,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(Some(tls), Box::new(handler))
+        Self::listen(Protocol::Tls(tls), Box::new(handler))
     }
 
-    fn listen(tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
+    /// As [`Server::start_tls`], in HTTP/2. There a broken answer is a broken stream: the connection stays.
+    pub(crate) fn start_two(
+        tls: Arc<ServerConfig>,
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Protocol::Two(tls), Box::new(handler))
+    }
+
+    fn listen(protocol: Protocol, handler: Box<Handler>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let scheme = if matches!(protocol, Protocol::Plain) { "http" } else { "https" };
         let shared = Arc::new(Shared {
             handler,
-            tls,
+            protocol,
             stopped: AtomicBool::new(false),
             open: Mutex::default(),
             requests: Mutex::default(),
@@ -108,6 +125,25 @@ impl Drop for Server {
     }
 }
 
+impl Shared {
+    /// Remembers a request and decides what to answer; the answer is being given as long as the second value lives.
+    pub(super) fn decide(&self, request: &Request) -> (Reply, Busy<'_>) {
+        self.requests.lock().expect("no handler panics").push(request.clone());
+        self.peak.fetch_max(self.busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let busy = Busy(&self.busy);
+        ((self.handler)(request), busy)
+    }
+}
+
+/// One answer under way.
+pub(super) struct Busy<'a>(&'a AtomicUsize);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for (number, stream) in listener.incoming().enumerate() {
         if shared.stopped.load(Ordering::SeqCst) {
@@ -123,12 +159,13 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn serve(stream: &TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
+fn serve(stream: &TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     shared.open.lock().expect("no handler panics").insert(number, stream.try_clone()?);
-    let wire: Box<dyn Wire> = match &shared.tls {
-        None => Box::new(stream.try_clone()?),
-        Some(config) => {
+    let wire: Box<dyn Wire> = match &shared.protocol {
+        Protocol::Plain => Box::new(stream.try_clone()?),
+        Protocol::Two(config) => return two::serve(stream.try_clone()?, Arc::clone(config), number, shared),
+        Protocol::Tls(config) => {
             let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
             Box::new(StreamOwned::new(connection, stream.try_clone()?))
         }
@@ -143,12 +180,9 @@ fn serve(stream: &TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
         let mut body = Vec::new();
         head.read_body(&mut wire, false, &mut body)?;
         let request = Request { method, path, query, headers: head.headers, body, connection: number };
-        shared.requests.lock().expect("no handler panics").push(request.clone());
-        shared.peak.fetch_max(shared.busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        let reply = (shared.handler)(&request);
-        let sent = send(&mut wire, &reply, &request);
-        shared.busy.fetch_sub(1, Ordering::SeqCst);
-        sent?;
+        let (reply, busy) = shared.decide(&request);
+        send(&mut wire, &reply, &request)?;
+        drop(busy);
         let asked_to_close = request.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         match reply.broken {
             Some((Break::Stall, _)) => {
