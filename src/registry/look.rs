@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 
+use super::hashing::Hashing;
 use super::transport::{Answer, Unread};
 use super::{RegistryRepository, content_length, encoded, encoding};
-use crate::digest::Hasher;
 use crate::http::{Problem, ProblemKind};
 use crate::settings::Depth;
 use crate::source::{Asked, Blob};
@@ -199,14 +199,14 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
 
 /// A blob on its way in.
 struct Progress {
-    hasher: Option<Hasher>,
+    hashing: Option<Hashing>,
     received: u64,
     kept: Option<Vec<u8>>,
 }
 
 impl Progress {
     fn new(promise: &Promise, keep: bool) -> Self {
-        Self { hasher: Hasher::like(&promise.digest), received: 0, kept: keep.then(Vec::new) }
+        Self { hashing: Hashing::like(&promise.digest), received: 0, kept: keep.then(Vec::new) }
     }
 
     fn received(&self) -> u64 {
@@ -229,16 +229,15 @@ impl Progress {
         loop {
             match answer.piece().await {
                 Ok(Some(piece)) => {
-                    let piece = piece.as_ref();
-                    self.received += piece.len() as u64;
+                    self.received += piece.as_ref().len() as u64;
                     if self.received > promise.size {
                         return Ok(Blob::OtherLength { length: self.received });
                     }
-                    if let Some(hasher) = &mut self.hasher {
-                        hasher.update(piece);
-                    }
                     if let Some(kept) = &mut self.kept {
-                        kept.extend_from_slice(piece);
+                        kept.extend_from_slice(piece.as_ref());
+                    }
+                    if let Some(hashing) = &mut self.hashing {
+                        hashing.update(Box::new(piece)).await;
                     }
                 }
                 Ok(None) => break,
@@ -249,7 +248,7 @@ impl Progress {
                 }
             }
         }
-        let digest = self.hasher.take().expect("unknown algorithms are never asked for").finish();
+        let digest = self.hashing.take().expect("unknown algorithms are never asked for").finish().await;
         let right = self.received == promise.size && digest == promise.digest;
         match encoding(answer).filter(|_| !right) {
             Some(encoding) => Err(encoded(&encoding).into()),
