@@ -1,6 +1,6 @@
 //! A look at a blob: at its header, its last byte, or all of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
@@ -166,9 +166,13 @@ async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Un
 
 /// Fetches and hashes everything; `keep` the bytes where they are read later. What was received before a broken connection is not
 /// fetched again, when the registry can begin in the middle.
+///
+/// Data that ends twice at the same byte ends there; data that comes farther each time is only slow to come, which says nothing
+/// about the content.
 pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise, keep: bool) -> Asked<Blob> {
     let question = repository.question(Method::GET, path(promise));
     let progress = RefCell::new(Some(Progress::new(promise, keep)));
+    let ended_before = Cell::new(None);
     let headers = || match progress.borrow().as_ref().map_or(0, Progress::received) {
         0 => HeaderMap::new(),
         received => range(received, promise.size - 1),
@@ -178,7 +182,7 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
         let mut now = progress.take().expect("tries follow each other");
         let resumed = answer.status() == 206
             && matches!(content_range(answer), Some((Some((from, _)), _)) if from == now.received());
-        let result = if answer.status() == 416 && now.received() > 0 {
+        let mut result = if answer.status() == 416 && now.received() > 0 {
             let received = Some(now.received());
             Err(Unread { problem: cut(), otherwise: Some(Blob::Cut { received }) })
         } else {
@@ -191,6 +195,11 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
                 Err(Problem::new(ProblemKind::Refused, "answered a part although everything was asked for").into())
             }
         };
+        if let Err(unread) = &mut result
+            && ended_before.replace(Some(now.received())).is_some_and(|before| before != now.received())
+        {
+            unread.otherwise = None;
+        }
         progress.replace(Some(now));
         result
     };
