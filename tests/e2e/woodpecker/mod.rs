@@ -1,6 +1,8 @@
 //! Woodpecker itself: the server and its agent below a fake forge, and the command line that runs a pipeline file.
 
 mod forge;
+mod healing;
 mod plugin;
+mod rebuild;
 mod rig;
 mod server;

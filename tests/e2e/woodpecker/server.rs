@@ -66,7 +66,7 @@ impl Woodpecker {
                 ("WOODPECKER_GITEA_CLIENT", "client"),
                 ("WOODPECKER_GITEA_SECRET", "of the client"),
                 ("WOODPECKER_DATABASE_DRIVER", "sqlite3"),
-                ("WOODPECKER_DATABASE_DATASOURCE", "woodpecker.sqlite"),
+                ("WOODPECKER_DATABASE_DATASOURCE", "woodpecker.sqlite?_busy_timeout=30000&_journal_mode=WAL"),
             ],
         );
         until("the server answers", || ask("GET", &format!("{url}/healthz"), &[], &[]).is_ok());
@@ -109,6 +109,13 @@ impl Woodpecker {
         self.call("POST", &format!("/api/repos/{}/pipelines", self.repository), &body)
     }
 
+    /// Gives the repository a secret for these events.
+    pub(crate) fn secret(&self, name: &str, value: &str, events: &[&str]) {
+        let body = json!({"name": name, "value": value, "events": events}).to_string();
+        let answer = self.call("POST", &format!("/api/repos/{}/secrets", self.repository), &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
     /// A pipeline as the server tells it now.
     pub(crate) fn pipeline(&self, number: u64) -> Value {
         json(&self.call("GET", &format!("/api/repos/{}/pipelines/{number}", self.repository), ""))
@@ -145,6 +152,12 @@ impl Woodpecker {
         });
         log
     }
+}
+
+/// A workflow of one step, `work`, which is a command of bash.
+pub(crate) fn workflow(when: &Value, command: &str) -> String {
+    let step = json!({"name": "work", "image": "bash", "commands": [command]});
+    json!({"when": when, "skip_clone": true, "steps": [step]}).to_string()
 }
 
 /// An address of the loopback on which nobody listens.

@@ -145,7 +145,7 @@ fn the_outputs_are_those_that_the_action_declares() {
 #[test]
 fn a_broken_image_is_annotated_and_fails_with_its_outputs_written() {
     let (registry, image, reference) = pushed();
-    registry.damage(image.layer(1, 0), Damage::Deleted);
+    registry.damage("app", image.layer(1, 0), Damage::Deleted);
     let step = Runner::new().run(&[("images", &reference), ("settle", "0")]);
     let finished = step.finished.exits(1);
     let annotations: Vec<_> = finished.stdout.lines().filter(|line| line.starts_with("::error")).collect();
