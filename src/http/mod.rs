@@ -87,8 +87,10 @@ impl Clients {
         }
         // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
         let verify = !self.network.skip_tls_verify.contain(bare_host, *port);
-        let config =
+        let mut config =
             if scheme == "https" { self.trust()?.config(bare_host, *port, verify)? } else { trust::no_roots() };
+        // reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         builder
             .tls_backend_preconfigured(config)
             .build()

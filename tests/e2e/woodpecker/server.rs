@@ -25,7 +25,7 @@ pub(crate) struct Woodpecker {
     pub(crate) forge: Forge,
     // Ended before their files are removed: fields are dropped in this order.
     _processes: [Process; 2],
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 /// A process that is ended with this value.
@@ -71,7 +71,7 @@ impl Woodpecker {
             ],
         );
         let token = log_in(&url);
-        let mut own = Self { url, token, repository: 0, forge, _processes: [agent, server], _scratch: scratch };
+        let mut own = Self { url, token, repository: 0, forge, _processes: [agent, server], scratch };
         let activated = own.call("POST", "/api/repos?forge_remote_id=1", "");
         assert_eq!(activated.status, 200, "{activated:?}; unknown to the forge: {:?}", own.forge.unknown());
         own.repository = json(&activated)["id"].as_u64().expect("a repository has a number");
@@ -106,6 +106,11 @@ impl Woodpecker {
     /// A pipeline as the server tells it now.
     pub(crate) fn pipeline(&self, number: u64) -> Value {
         json(&self.call("GET", &format!("/api/repos/{}/pipelines/{number}", self.repository), ""))
+    }
+
+    /// A command that does not end by itself, but with this server.
+    pub(crate) fn endless(&self) -> String {
+        format!("while [ -d '{}' ]; do sleep 0.2; done", self.scratch.path().display())
     }
 
     /// The numbers of all pipelines there are, newest first.
@@ -163,7 +168,11 @@ fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
             ("WOODPECKER_GITEA_CLIENT", "client"),
             ("WOODPECKER_GITEA_SECRET", "of the client"),
             ("WOODPECKER_DATABASE_DRIVER", "sqlite3"),
-            ("WOODPECKER_DATABASE_DATASOURCE", "woodpecker.sqlite?_busy_timeout=30000&_journal_mode=WAL"),
+            // A transaction that only reads at first cannot wait for its turn to write: it is told "locked".
+            (
+                "WOODPECKER_DATABASE_DATASOURCE",
+                "woodpecker.sqlite?_busy_timeout=30000&_journal_mode=WAL&_txlock=immediate",
+            ),
         ];
         let mut server = start(scratch, "woodpecker-server", &environment);
         let answers =

@@ -5,3 +5,4 @@ mod differential;
 mod forms;
 mod incident;
 mod losses;
+mod two;
