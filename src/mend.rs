@@ -10,7 +10,7 @@ use crate::log_lines::HINT;
 use crate::rebuild::plan;
 use crate::report::exit::Exit;
 use crate::report::{Pipeline, Stop};
-use crate::settings::Settings;
+use crate::settings::{Format, Settings};
 use crate::stop::Signals;
 use crate::target::Target;
 
@@ -29,7 +29,11 @@ pub(crate) struct Mended {
 
 /// Starts a pipeline and follows it to its end.
 pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Signals) -> Mended {
-    let failed = |exit, reason: String| Mended { pipeline: None, exit, reason: Some(reason) };
+    let on_github = settings.output.format == Format::Github;
+    let failed = |exit, reason: String| {
+        complain(&reason, on_github);
+        Mended { pipeline: None, exit, reason: Some(reason) }
+    };
     let plan = match plan(&settings.rebuild, &settings.network) {
         Ok(plan) => plan,
         Err(wrong) => return failed(Exit::Configuration, wrong.to_string()),
@@ -51,12 +55,19 @@ pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Si
     };
     let mark = heal::fresh_mark();
     match heal::rebuild(&plan, &client, &settings.patience, &mark, &mut tell, stop).await {
-        Ok(rebuilt) => ended(rebuilt, signals),
-        Err(not_started) => refused(&not_started, signals),
+        Ok(rebuilt) => ended(rebuilt, signals, on_github),
+        Err(not_started) => refused(&not_started, signals, on_github),
     }
 }
 
-fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
+/// Says why there is no good end; on GitHub the report's own annotation says it.
+fn complain(reason: &str, on_github: bool) {
+    if !on_github {
+        error!("{reason}");
+    }
+}
+
+fn ended(rebuilt: Rebuilt, signals: &Signals, on_github: bool) -> Mended {
     for problem in &rebuilt.problems {
         warn!("the server says of the pipeline: {problem}");
     }
@@ -83,14 +94,17 @@ fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
         Ending::OutOfSight => Exit::Unknown,
         Ending::Interrupted => by_signal(signals),
     };
-    let level = if exit == Exit::Verified { Level::Info } else { Level::Error };
-    log!(level, "{line}");
+    if exit == Exit::Verified {
+        info!("{line}");
+    } else {
+        complain(&line, on_github);
+    }
     Mended { pipeline: Some(rebuilt.pipeline), exit, reason: Some(line) }
 }
 
-fn refused(not_started: &NotStarted, signals: &Signals) -> Mended {
+fn refused(not_started: &NotStarted, signals: &Signals, on_github: bool) -> Mended {
     let reason = not_started.to_string();
-    error!("{reason}");
+    complain(&reason, on_github);
     if let Some(hint) = not_started.hint() {
         info!(target: HINT, "{hint}");
     }

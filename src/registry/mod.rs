@@ -9,6 +9,7 @@ mod look;
 pub mod redirect;
 mod referrers;
 pub mod retry;
+mod telling;
 mod transport;
 
 use oci_spec::image::Digest;

@@ -12,12 +12,19 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven { " because of `fail_on: never`" } else { "" };
     let reason = match judgement.reason() {
-        // Wrong settings: there is nothing else to tell.
+        // Wrong settings: the log has told them.
+        Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
         Some(reason) if judgement.counts.images == 0 => escape::line(reason),
         Some(reason) => format!("{}: {}", fact(judgement), escape::line(reason)),
         None => fact(judgement),
     };
     format!("{}: {reason}, exit code {code}{because}", word(judgement))
+}
+
+/// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
+#[must_use]
+pub fn is_refused(judgement: &Judgement<'_>) -> bool {
+    judgement.cause() == Exit::Configuration && judgement.counts.images == 0 && judgement.reason().is_some()
 }
 
 /// The verdict in one word.

@@ -64,6 +64,9 @@ pub(super) fn write_body(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let report = judgement.report;
+    if headline::is_refused(judgement) {
+        return Ok(());
+    }
     writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), report.depth.as_str())?;
     for image in &report.images {
         writeln!(out, "  {}", escape::line(&image.reference.to_string()))?;
@@ -95,7 +98,9 @@ pub(super) fn write_body(
 
 /// Counts, hints and the verdict.
 pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    write_counts(judgement, out)?;
+    if !headline::is_refused(judgement) {
+        write_counts(judgement, out)?;
+    }
     for hint in &judgement.hints {
         writeln!(out, "{} {hint}", style.paint(Paint::Doubt, "hint:"))?;
     }
@@ -174,6 +179,7 @@ mod tests {
     use super::*;
     use crate::graph::Graph;
     use crate::report::example::{Content, attestation, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::exit::Exit;
     use crate::report::{Finding, Pipeline, Report, Stop};
     use crate::verdict::Verdict;
 
@@ -325,6 +331,21 @@ requests      12: 48.2 kB in 2.1 s
         let text = text(&image);
         assert!(text.contains(" ok: 1 manifest; appeared after 6.2 s\n"), "{text}");
         assert!(text.contains(" ok: config, 1 kB; appeared after 6.2 s\n"), "{text}");
+    }
+
+    #[test]
+    fn a_reference_that_leads_nowhere_is_called_a_reference() {
+        let text = text(&report(&[("app:1", nothing().unreachable("cannot connect"))]));
+        assert!(text.contains("app:1: error\n  ? reference unavailable: cannot connect\n"), "{text}");
+    }
+
+    #[test]
+    fn wrong_settings_leave_nothing_but_the_verdict() {
+        let report = report(&[]);
+        let judgement = Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into()));
+        let mut out = Vec::new();
+        write(&judgement, Style::default(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "pullproof: ERROR: nothing was checked, exit code 2\n");
     }
 
     #[test]
