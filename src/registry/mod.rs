@@ -5,6 +5,7 @@ pub mod challenge;
 mod credentials;
 pub mod error;
 mod gate;
+mod hashing;
 mod look;
 pub mod redirect;
 mod referrers;

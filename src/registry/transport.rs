@@ -108,7 +108,7 @@ impl Answer<'_> {
     }
 
     /// The next piece of the body.
-    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Problem> {
+    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
         let limit = self.transport.clients.network().request_timeout;
         match tokio::time::timeout(limit, self.response.chunk()).await {
             Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no byte came for {}", seconds(limit)))),
