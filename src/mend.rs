@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use log::{Level, info, log, warn};
+use log::{Level, error, info, log, warn};
 
 use crate::heal::{self, Ending, NotStarted, Rebuilt};
 use crate::http::{ChosenBy, Clients};
@@ -10,7 +10,7 @@ use crate::log_lines::HINT;
 use crate::rebuild::plan;
 use crate::report::exit::Exit;
 use crate::report::{Pipeline, Stop};
-use crate::settings::Settings;
+use crate::settings::{Format, Settings};
 use crate::stop::Signals;
 use crate::target::Target;
 
@@ -33,7 +33,13 @@ pub(crate) struct Mended {
 
 /// Starts a pipeline and follows it to its end.
 pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Signals) -> Mended {
-    let failed = |exit, line: String| Mended { pipeline: None, exit, line };
+    let failed = |exit, line: String| {
+        // On GitHub the report's own annotation says it.
+        if settings.output.format != Format::Github {
+            error!("{line}");
+        }
+        Mended { pipeline: None, exit, line }
+    };
     let plan = match plan(&settings.rebuild, &settings.network) {
         Ok(plan) => plan,
         Err(wrong) => return failed(Exit::Configuration, wrong.to_string()),

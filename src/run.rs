@@ -38,21 +38,19 @@ pub fn run(environment: &Environment) -> Exit {
         }
         Err(error) => {
             let output = read_output(environment);
-            if let Some(output) = &output {
-                start_log(output, ProgressBar::hidden());
-            }
-            refuse(output.as_ref(), &error)
+            start_log(&output, ProgressBar::hidden());
+            refuse(&output, &error)
         }
     }
 }
 
 /// Wrong settings: nothing is asked, and the result says why.
-fn refuse(output: Option<&Output>, error: &Error) -> Exit {
+fn refuse(output: &Output, error: &Error) -> Exit {
     let reason = error.to_string();
-    let Some(output) = output else {
-        print(&format!("pullproof: {reason}"));
-        return Exit::Configuration;
-    };
+    // On GitHub the report's own annotation says it.
+    if output.format != Format::Github {
+        error!("{reason}");
+    }
     if let Some(hint) = error.hint() {
         info!(target: HINT, "{hint}");
     }
@@ -67,7 +65,7 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
     };
     let wanted = match wanted {
         Ok(wanted) => wanted,
-        Err(error) => return refuse(Some(&settings.output), &error),
+        Err(error) => return refuse(&settings.output, &error),
     };
     if settings.mode == Mode::Verify && settings.wanted.dry_run {
         let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };

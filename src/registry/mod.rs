@@ -10,6 +10,7 @@ mod look;
 pub mod redirect;
 mod referrers;
 pub mod retry;
+mod telling;
 mod transport;
 
 use oci_spec::image::Digest;

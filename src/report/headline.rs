@@ -12,7 +12,9 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven { " because of `fail_on: never`" } else { "" };
     let text = match judgement.remark() {
-        // Wrong settings, or a rebuild alone: there is nothing else to tell.
+        // Wrong settings: the log has told them.
+        Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
+        // A rebuild alone: there is nothing else to tell.
         Some(remark) if judgement.counts.images == 0 => escape::line(remark),
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
@@ -21,6 +23,12 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
     let link = judgement.remark().and(judgement.report.pipeline.as_ref());
     let link = link.map(|pipeline| format!(": {}", escape::line(&pipeline.url))).unwrap_or_default();
     format!("{}: {text}, exit code {code}{because}{link}", word(judgement))
+}
+
+/// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
+#[must_use]
+pub fn is_refused(judgement: &Judgement<'_>) -> bool {
+    judgement.cause() == Exit::Configuration && judgement.counts.images == 0 && judgement.reason().is_some()
 }
 
 /// The verdict in one word.

@@ -30,9 +30,12 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
     };
     let token = typed.woodpecker_token().map(|value| Secret::new(value.text));
     if needed {
-        require(server.as_ref(), "woodpecker_url", "the address of the Woodpecker server")?;
-        require(token.as_ref(), "woodpecker_token", "a personal access token of a user who may push")?;
-        require(repository.as_ref(), "woodpecker_repo", "owner/name, or the repository's number on the server")?;
+        let inside = "inside Woodpecker it is known by itself";
+        require(server.as_ref(), "woodpecker_url", "the address of the Woodpecker server", inside)?;
+        let secret = "take it from a secret, and look that secret up: one that does not exist arrives empty";
+        require(token.as_ref(), "woodpecker_token", "a personal access token of a user who may push", secret)?;
+        let path = "owner/name, or the repository's number on the server";
+        require(repository.as_ref(), "woodpecker_repo", path, inside)?;
         if let Some(server) = server.as_ref().filter(|server| is_open(server, insecure)) {
             return Err(Error::new(format!("woodpecker_url: the token would be sent over plain HTTP to {server}"))
                 .with_hint("use https, or name the host in the setting insecure"));
@@ -75,11 +78,10 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
     })
 }
 
-fn require<T>(found: Option<&T>, setting: &str, what: &str) -> Result<(), Error> {
+fn require<T>(found: Option<&T>, setting: &str, what: &str, hint: &str) -> Result<(), Error> {
     match found {
         Some(_) => Ok(()),
-        None => Err(Error::new(format!("a rebuild needs the setting {setting}: {what}"))
-            .with_hint("a secret that does not exist arrives empty")),
+        None => Err(Error::new(format!("a rebuild needs the setting {setting}: {what}")).with_hint(hint)),
     }
 }
 

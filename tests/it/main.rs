@@ -4,5 +4,6 @@
 mod rig;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;
+mod told;
 mod verify;
 mod woodpecker;

@@ -335,6 +335,21 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
+    fn a_reference_that_leads_nowhere_is_called_a_reference() {
+        let text = text(&report(&[("app:1", nothing().unreachable("cannot connect"))]));
+        assert!(text.contains("app:1: error\n  ? reference unavailable: cannot connect\n"), "{text}");
+    }
+
+    #[test]
+    fn wrong_settings_leave_nothing_but_the_verdict() {
+        let report = report(&[]);
+        let judgement = Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into()));
+        let mut out = Vec::new();
+        write(&judgement, Style::default(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "pullproof: ERROR: nothing was checked, exit code 2\n");
+    }
+
+    #[test]
     fn verbose_names_every_digest() {
         let image = report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22))))]);
         let text = written(&image, Style { verbose: true, ..Style::default() });
