@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 
+use crate::settings::quoted;
+
 /// The host that a reference without one means.
 pub const DOCKER_HUB: &str = "docker.io";
 
@@ -71,7 +73,7 @@ impl FromStr for Reference {
     /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand because a regular expression that
     /// holds it takes longer to build than a small image takes to verify.
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        let invalid = |why: &str| InvalidReference(format!("{text:?} is not a reference: {why}"));
+        let invalid = |why: &str| InvalidReference(format!("{} is not an image reference: {why}", quoted(text)));
         if text.contains("://") {
             return Err(InvalidReference("a reference has no scheme: leave out the part up to ://".into()));
         }

@@ -63,7 +63,7 @@ fn nothing(wanted: &Wanted) -> Error {
 
 fn reference(text: &str, setting: &str) -> Result<Reference, Error> {
     text.parse().map_err(|error| {
-        Error::new(format!("{setting}: {} is not an image reference: {error}", quoted(text)))
+        Error::new(format!("{setting}: {error}"))
             .with_hint("a reference looks like registry.example.org/team/app:1.2, with or without @sha256:…")
     })
 }

@@ -17,9 +17,11 @@ use super::auth::{Auth, Pass, Refused};
 use super::gate::Gate;
 use super::redirect::{self, MAX_REDIRECTS, same_origin, shown};
 use super::retry::{self, Ended, Next, State};
+use super::telling::{Tell, Telling};
 use super::{challenge, error};
 use crate::http::{ChosenBy, Clients, Problem, ProblemKind, is_loopback};
 use crate::reference::{DOCKER_HUB, Repository};
+use crate::report::human;
 use crate::settings::{Hosts, Logins, Network, Patience, Secret};
 use crate::source::{Asked, Fault, FaultKind};
 
@@ -34,6 +36,8 @@ pub struct Transport {
     started: Instant,
     requests: AtomicU64,
     bytes: AtomicU64,
+    telling: Mutex<Telling>,
+    told_of_absence: AtomicBool,
 }
 
 /// A question to a registry.
@@ -104,7 +108,7 @@ impl Answer<'_> {
     }
 
     /// The next piece of the body.
-    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Problem> {
+    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
         let limit = self.transport.clients.network().request_timeout;
         match tokio::time::timeout(limit, self.response.chunk()).await {
             Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no byte came for {}", seconds(limit)))),
@@ -155,6 +159,8 @@ impl Transport {
             started: Instant::now(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            telling: Mutex::default(),
+            told_of_absence: AtomicBool::new(false),
         }
     }
 
@@ -462,14 +468,23 @@ impl<'a> Tries<'a> {
             jitter: chance(),
         };
         let Next::Again { wait, everybody } = retry::next(&failed.ended, state, patience) else { return None };
+        let (what, detail, again) = (in_short(what), &failed.fault.detail, human::duration(wait));
         if absent {
             self.absences += 1;
             self.first_absence.get_or_insert_with(Instant::now);
-            log::debug!("{host}: {what}: not there yet, looking again in {}", seconds(wait));
+            if !self.transport.told_of_absence.swap(true, Ordering::Relaxed) {
+                let window = human::duration(patience.settle);
+                log::info!("{host}: {what}: {detail}; what is not there yet may come within {window} (`settle`)");
+            }
+            log::debug!("{host}: {what}: not there yet, looking again in {again}");
         } else {
             let (tries, attempts) = (self.counted, patience.attempts);
-            let detail = &failed.fault.detail;
-            log::info!("{host}: {what}: {detail}; asking again in {} (attempt {tries} of {attempts})", seconds(wait));
+            let line = format!("{host}: {what}: {detail}; asking again in {again} (attempt {tries} of {attempts})");
+            match self.transport.telling.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now()) {
+                Tell::Line => log::info!("{line}"),
+                Tell::LastLine => log::info!("{line}; more such lines only at log level debug"),
+                Tell::Quietly => log::debug!("{line}"),
+            }
         }
         Some((wait, everybody))
     }
@@ -477,6 +492,15 @@ impl<'a> Tries<'a> {
     fn end<T>(self, answer: Result<T, Fault>, status: Option<u16>) -> Asked<T> {
         let appeared_after = self.first_absence.filter(|_| answer.is_ok()).map(|first| first.elapsed());
         Asked { answer, status, attempts: self.sent, duration: self.began.elapsed(), appeared_after }
+    }
+}
+
+/// `blobs/sha256:0123456789ab…`: as much of a digest as people need to find it in the report.
+fn in_short(what: &str) -> String {
+    const DIGITS: usize = 12;
+    match what.rsplit_once(':').and_then(|(before, hash)| Some((before, hash.get(..DIGITS)?))) {
+        Some((before, hash)) => format!("{before}:{hash}…"),
+        None => what.to_owned(),
     }
 }
 

@@ -5,5 +5,6 @@ mod hostile;
 mod rig;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;
+mod told;
 mod verify;
 mod woodpecker;

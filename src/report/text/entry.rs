@@ -41,6 +41,11 @@ pub(super) fn full(node: &Node) -> String {
     }
 }
 
+/// Whether this is a reference that led to no content: there is nothing to call it by but that.
+pub(super) fn is_unresolved(root: &Root<'_>, id: NodeId, node: &Node) -> bool {
+    id == root.node && node.digest.is_none() && node.written.is_none()
+}
+
 /// The digest, as short as people tell digests apart.
 pub(super) fn short(node: &Node) -> String {
     match &node.digest {
@@ -90,6 +95,10 @@ pub(in crate::report) fn faults<'j>(
         let node = graph.node(id);
         let hurt = root.hurt.get(&id).map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
         let hurt = hurt.map(|hurt| format!(" ({hurt})")).unwrap_or_default();
-        format!("{} {} {}{hurt}", node.kind.as_str(), full(node), verdict(&node.outcome))
+        let verdict = verdict(&node.outcome);
+        if is_unresolved(root, id, node) {
+            return format!("reference {verdict}{hurt}");
+        }
+        format!("{} {} {verdict}{hurt}", node.kind.as_str(), full(node))
     })
 }

@@ -123,7 +123,11 @@ impl<'j, 'a> Tree<'j, 'a> {
             let line = format!("{label} {} {} (as above)", entry::short(node), verdict.as_str());
             self.line(depth, trouble, verdict, &line, out)?;
         } else {
-            let line = format!("{label} {} {}", entry::full(node), entry::verdict(&node.outcome));
+            let line = if entry::is_unresolved(place.root, edge.to, node) {
+                format!("reference {}", entry::verdict(&node.outcome))
+            } else {
+                format!("{label} {} {}", entry::full(node), entry::verdict(&node.outcome))
+            };
             self.line(depth, trouble, verdict, &line, out)?;
         }
         let asked = !matches!(verdict, Verdict::NotChecked | Verdict::Skipped);
