@@ -26,7 +26,16 @@ pub enum ChosenBy {
     Server,
 }
 
-type Origin = (String, String, u16, ChosenBy);
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// HTTP/2 where the server offers it, else HTTP/1.1.
+    Best,
+    /// HTTP/1.1, in which an answer whose body is missing can be read as far as it came.
+    One,
+}
+
+type Origin = (String, String, u16, ChosenBy, Version);
 
 /// The HTTP clients of a run.
 ///
@@ -62,9 +71,17 @@ impl Clients {
     /// # Errors
     /// When a certificate given in the settings or a proxy's URL cannot be read.
     pub fn get(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<reqwest::Client> {
+        self.get_speaking(url, chosen_by, Version::Best)
+    }
+
+    /// As [`Clients::get`], for one version of HTTP.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn get_speaking(&self, url: &Url, chosen_by: ChosenBy, version: Version) -> anyhow::Result<reqwest::Client> {
         let host = url.host_str().context("the URL has no host")?.to_ascii_lowercase();
         let port = url.port_or_known_default().context("the URL has no port")?;
-        let origin = (url.scheme().to_owned(), host, port, chosen_by);
+        let origin = (url.scheme().to_owned(), host, port, chosen_by, version);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&origin) {
             return Ok(client.clone());
@@ -74,7 +91,7 @@ impl Clients {
         Ok(client)
     }
 
-    fn make(&self, (scheme, host, port, chosen_by): &Origin) -> anyhow::Result<reqwest::Client> {
+    fn make(&self, (scheme, host, port, chosen_by, version): &Origin) -> anyhow::Result<reqwest::Client> {
         let bare_host = host.trim_start_matches('[').trim_end_matches(']');
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("pullproof/", env!("CARGO_PKG_VERSION")))
@@ -82,7 +99,7 @@ impl Clients {
             .referer(false)
             .dns_resolver(self.addresses.for_port(*port, *chosen_by))
             .no_proxy();
-        if let Some(proxy) = proxy::for_host(&self.network, scheme, bare_host)? {
+        if let Some(proxy) = proxy::for_host(&self.network, scheme, bare_host, *port)? {
             builder = builder.proxy(proxy);
         }
         // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
@@ -91,6 +108,10 @@ impl Clients {
             if scheme == "https" { self.trust()?.config(bare_host, *port, verify)? } else { trust::no_roots() };
         // reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        if *version == Version::One {
+            config.alpn_protocols.remove(0);
+            builder = builder.http1_only();
+        }
         builder
             .tls_backend_preconfigured(config)
             .build()

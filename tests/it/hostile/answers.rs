@@ -1,8 +1,9 @@
 //! Answers of 200 that are no answer: web pages, nothing, nonsense, and HTTP as some servers write it.
 
 use super::trial::{DEPTHS, trial};
+use crate::support::authority::Authority;
 use crate::support::fake::Registry;
-use crate::support::http::Reply;
+use crate::support::http::{Break, Reply};
 use crate::support::image::MANIFEST;
 use crate::support::recipe::{platforms, single};
 
@@ -141,6 +142,38 @@ fn content_that_came_whole_is_whole_although_its_last_chunk_is_missing() {
         registry.image("app:1", &platforms(2));
         registry.on("GET", "").alters(|_, reply| reply.without_the_last_chunk());
         trial(registry.reference("app:1")).depth(depth).run().passes();
+    }
+}
+
+#[test]
+fn content_without_a_length_that_is_cut_off_once_is_asked_for_again() {
+    for depth in DEPTHS {
+        let registry = Registry::start();
+        let image = registry.image("app:1", &single());
+        for what in ["manifests/1", image.config(0), image.layer(0, 1)] {
+            let cut = |reply: Reply| reply.without("Content-Length").breaks_in_body(Break::Close, 0);
+            registry.on("GET", what).times(1).alters(move |_, reply| cut(reply));
+        }
+        trial(registry.reference("app:1")).depth(depth).run().passes();
+        let (config, layer) = (image.config(0), image.layer(0, 1));
+        for what in [config, layer] {
+            registry.on("GET", what).alters(|_, reply| reply.without("Content-Length").body(vec![7; 20]));
+        }
+        let verdict = if depth == "full" { "truncated" } else { "ok" };
+        let seen = trial(registry.reference("app:1")).depth(depth).run();
+        assert_eq!((seen.exit, seen.report.verdict(config)), (1, "truncated"), "{seen}");
+        assert!([verdict, "truncated"].contains(&seen.report.verdict(layer)), "{seen}");
+    }
+}
+
+#[test]
+fn tls_that_ends_without_saying_so_is_no_cut() {
+    let authority = Authority::new();
+    let registry = Registry::start_tls(&authority.issue(&["127.0.0.1"]));
+    registry.image("app:1", &platforms(2));
+    registry.on("GET", "").alters(|_, reply| reply.without("Content-Length"));
+    for depth in DEPTHS {
+        trial(registry.reference("app:1")).trusting(&authority).depth(depth).run().passes();
     }
 }
 

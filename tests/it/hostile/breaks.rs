@@ -43,8 +43,8 @@ fn a_connection_that_is_reset_at_any_byte_leaves_it_open() {
     let registry = Registry::start();
     for part in parts(&registry) {
         for at in 0..part.length {
-            registry.on("GET", &part.path).times(2).breaks_anywhere(Break::Reset, at);
-            let seen = part.verify.clone().flag("attempts", "2").run();
+            registry.on("GET", &part.path).breaks_anywhere(Break::Reset, at);
+            let seen = part.verify.clone().flag("attempts", "1").run();
             assert_eq!(seen.exit, 4, "{} reset at {at} of {}: {seen}", part.digest, part.length);
             assert_eq!(seen.report.verdict(&part.digest), "unavailable");
             registry.forget_rules();
@@ -70,7 +70,14 @@ fn a_connection_that_is_closed_in_the_headers_leaves_it_open_and_in_the_body_is_
     let registry = Registry::start();
     for part in parts(&registry) {
         for at in 0..part.length {
-            registry.on("GET", &part.path).breaks_anywhere(Break::Close, at);
+            match at.checked_sub(part.headers) {
+                None => registry.on("GET", &part.path).breaks_anywhere(Break::Close, at),
+                Some(after) => registry.on("GET", &part.path).alters(move |request, reply| {
+                    // There is nothing after that, whichever way it is asked for.
+                    let rest = request.header("Range").is_some();
+                    reply.breaks_in_body(Break::Close, if rest { 0 } else { after })
+                }),
+            }
             let seen = part.verify.clone().flag("attempts", "2").run();
             let verdict = match at.checked_sub(part.headers) {
                 None => "unavailable",

@@ -30,7 +30,7 @@ fn two_challenges_in_two_headers_are_both_read() {
     let negotiate = |bearer: &str| vec!["Negotiate".to_owned(), "Basic realm=\"x\"".to_owned(), bearer.to_owned()];
     with_token(negotiate).passes();
     with_token(|bearer| vec![bearer.to_owned(), "Basic realm=\"x\"".to_owned()]).passes();
-    with_token(|bearer| vec!["\u{1}nonsense=,,".to_owned(), bearer.to_owned()]).passes();
+    with_token(|bearer| vec!["nonsense=,,".to_owned(), bearer.to_owned()]).passes();
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn basic_is_answered_beside_a_scheme_that_we_do_not_know() {
 
 #[test]
 fn who_asks_in_no_way_that_we_know_refuses_us() {
-    let silent: [&[&str]; 5] = [&[], &["Negotiate"], &["Bearer"], &["Bearer realm=\"\""], &["\u{1b}[31m"]];
+    let silent: [&[&str]; 5] = [&[], &["Negotiate"], &["Bearer"], &["Bearer realm=\"\""], &["=[31m,"]];
     for challenges in silent {
         let registry = Registry::start();
         registry.image("app:1", &single());

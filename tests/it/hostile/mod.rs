@@ -4,6 +4,7 @@
 mod answers;
 mod breaks;
 mod challenges;
+mod chaos;
 mod documents;
 mod encoding;
 mod expiry;

@@ -16,7 +16,11 @@ fn what_appears_late_is_whole_and_the_report_says_after_how_long() {
             registry.on("*", late).times(3).loses();
             let seen = trial(registry.reference("app:1")).depth(depth).flag("settle", "10s").run().passes();
             let digest = if part == 0 { image.root() } else { late };
-            seen.says(digest, "appeared after ").tells("appeared after ");
+            let seen = seen.says(digest, "appeared after ");
+            // What is whole below a manifest is folded into one line there.
+            if part < 2 {
+                seen.tells("appeared after ");
+            }
             assert_eq!(registry.asked(late).len(), 4, "{late} at {depth}");
         }
     }
@@ -31,12 +35,12 @@ fn what_never_appears_is_missing_when_the_window_closes() {
         for digest in lost {
             registry.lose(digest);
         }
-        let seen = trial(registry.reference("app:1")).depth(depth).flag("settle", "60ms").run();
+        let seen = trial(registry.reference("app:1")).depth(depth).flag("settle", "300ms").run();
         let seen = seen.finds(&lost.map(|digest| (digest, "missing")));
-        assert!(seen.took >= Duration::from_millis(60), "{seen}");
+        assert!(seen.took >= Duration::from_millis(300), "{seen}");
         // One window for the run, and not one for each digest.
         assert!(seen.took < Duration::from_secs(5), "{seen}");
-        assert!(registry.asked(lost[1]).len() > 2, "nobody looked again");
+        assert!(lost.iter().any(|digest| registry.asked(digest).len() > 2), "nobody looked again");
     }
 }
 

@@ -48,11 +48,24 @@ fn a_body_that_stops_moving_leaves_it_open() {
             "config" => (image.config(0), image.config(0)),
             _ => ("manifests/1", ""),
         };
-        registry.on("GET", what).breaks(Break::Stall, 100);
+        registry.on("GET", what).alters(|request, reply| {
+            let rest = request.header("Range").is_some();
+            reply.breaks_in_body(Break::Stall, if rest { 0 } else { 100 })
+        });
         let verify = trial(registry.reference("app:1")).depth("full").flag("attempts", "2");
         let seen = verify.flag("request-timeout", "100ms").run();
         seen.leaves_open(&[(name, "unavailable")]).says(name, "no byte came for 0.1 s");
     }
+}
+
+#[test]
+fn a_body_that_stops_moving_and_goes_on_when_it_is_asked_for_the_rest_is_waited_for() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &single());
+    registry.on("GET", image.layer(0, 0)).breaks(Break::Stall, 300);
+    let verify = trial(registry.reference("app:1")).depth("full").flag("attempts", "2");
+    verify.flag("request-timeout", "100ms").run().passes();
+    assert_eq!(registry.asked(image.layer(0, 0)).len(), 4);
 }
 
 #[test]

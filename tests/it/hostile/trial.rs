@@ -34,7 +34,7 @@ pub(super) struct Trial {
 /// Verifies one reference, with waits as short as a test wants them.
 pub(super) fn trial(reference: impl Into<String>) -> Trial {
     let trial = Trial { references: vec![reference.into()], flags: BTreeMap::new(), variables: BTreeMap::new() };
-    trial.flag("settle", "0s").flag("backoff", "1ms").flag("max-backoff", "2ms")
+    trial.flag("settle", "0s").flag("backoff", "1ms").flag("max-backoff", "2ms").flag("request-timeout", "10s")
 }
 
 impl Trial {
