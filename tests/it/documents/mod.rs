@@ -1,6 +1,7 @@
 //! What newcomers read and paste, held to the truth: it is understood, every name in it exists, and what it quotes is said.
 
 mod ci;
+mod design;
 mod examples;
 mod page;
 mod readme;
