@@ -17,22 +17,28 @@ use crate::target::Target;
 /// How long the server may take for one answer: a create fetches the configuration from the forge first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Why a pipeline may wait for an agent for ever.
+const NO_AGENT: &str = "no agent took the pipeline: one with its labels must be connected and free; the pipeline that waits \
+     for it occupies one place itself (WOODPECKER_MAX_WORKFLOWS)";
+
 /// What came of a rebuild.
 pub(crate) struct Mended {
     /// The pipeline, when one was seen.
     pub(crate) pipeline: Option<Pipeline>,
     /// What it means for the run; [`Exit::Verified`] when the pipeline succeeded, or need not be waited for.
     pub(crate) exit: Exit,
-    /// The reason, as a fragment.
-    pub(crate) reason: Option<String>,
+    /// How it went, as a fragment.
+    pub(crate) line: String,
 }
 
 /// Starts a pipeline and follows it to its end.
 pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Signals) -> Mended {
-    let on_github = settings.output.format == Format::Github;
-    let failed = |exit, reason: String| {
-        complain(&reason, on_github);
-        Mended { pipeline: None, exit, reason: Some(reason) }
+    let failed = |exit, line: String| {
+        // On GitHub the report's own annotation says it.
+        if settings.output.format != Format::Github {
+            error!("{line}");
+        }
+        Mended { pipeline: None, exit, line }
     };
     let plan = match plan(&settings.rebuild, &settings.network) {
         Ok(plan) => plan,
@@ -55,36 +61,34 @@ pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Si
     };
     let mark = heal::fresh_mark();
     match heal::rebuild(&plan, &client, &settings.patience, &mark, &mut tell, stop).await {
-        Ok(rebuilt) => ended(rebuilt, signals, on_github),
-        Err(not_started) => refused(&not_started, signals, on_github),
+        Ok(rebuilt) => ended(rebuilt, signals),
+        Err(not_started) => refused(&not_started, signals),
     }
 }
 
-/// Says why there is no good end; on GitHub the report's own annotation says it.
-fn complain(reason: &str, on_github: bool) {
-    if !on_github {
-        error!("{reason}");
-    }
-}
-
-fn ended(rebuilt: Rebuilt, signals: &Signals, on_github: bool) -> Mended {
+fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
     for problem in &rebuilt.problems {
         warn!("the server says of the pipeline: {problem}");
     }
     for log in &rebuilt.logs {
-        let (workflow, step, state, code) = (&log.workflow, &log.step, &log.state, log.exit_code);
+        let code = log.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+        let step = format!("step {} of workflow {}: {}{code}", log.step, log.workflow, log.state);
         match &log.lines {
+            Ok(lines) if lines.is_empty() => info!("{step}; its log is empty"),
             Ok(lines) => {
-                info!("step {step} of workflow {workflow}: {state}, exit code {code}; its log ends with:");
+                info!("{step}; its log ends with:");
                 for line in lines {
                     info!("  | {line}");
                 }
             }
-            Err(why) => info!("step {step} of workflow {workflow}: {state}, exit code {code}; no log: {why}"),
+            Err(why) => info!("{step}; no log: {why}"),
         }
     }
     if rebuilt.logs_left_out > 0 {
         info!("{} more steps have logs", rebuilt.logs_left_out);
+    }
+    if rebuilt.ending == Ending::StillRunning && rebuilt.pipeline.status == "pending" {
+        info!(target: HINT, "{NO_AGENT}");
     }
     let line = rebuilt.to_string();
     let exit = match rebuilt.ending {
@@ -94,17 +98,10 @@ fn ended(rebuilt: Rebuilt, signals: &Signals, on_github: bool) -> Mended {
         Ending::OutOfSight => Exit::Unknown,
         Ending::Interrupted => by_signal(signals),
     };
-    if exit == Exit::Verified {
-        info!("{line}");
-    } else {
-        complain(&line, on_github);
-    }
-    Mended { pipeline: Some(rebuilt.pipeline), exit, reason: Some(line) }
+    Mended { pipeline: Some(rebuilt.pipeline), exit, line }
 }
 
-fn refused(not_started: &NotStarted, signals: &Signals, on_github: bool) -> Mended {
-    let reason = not_started.to_string();
-    complain(&reason, on_github);
+fn refused(not_started: &NotStarted, signals: &Signals) -> Mended {
     if let Some(hint) = not_started.hint() {
         info!(target: HINT, "{hint}");
     }
@@ -112,7 +109,7 @@ fn refused(not_started: &NotStarted, signals: &Signals, on_github: bool) -> Mend
         NotStarted::Interrupted => by_signal(signals),
         _ => Exit::RebuildNotStarted,
     };
-    Mended { pipeline: not_started.pipeline().cloned(), exit, reason: Some(reason) }
+    Mended { pipeline: not_started.pipeline().cloned(), exit, line: not_started.to_string() }
 }
 
 fn by_signal(signals: &Signals) -> Exit {

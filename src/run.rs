@@ -95,9 +95,16 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
 async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progress: Progress) -> Exit {
     let clients = Arc::new(Clients::new(settings.network.clone()));
     if settings.mode == Mode::Rebuild {
-        let Mended { pipeline, exit, reason } = mend::rebuild(settings, &clients, signals).await;
-        let report = Report { pipeline, ..Report::empty(settings.rules.depth, SystemTime::now()) };
-        return deliver(&Judgement::of(&report).ending_in(exit, reason), &settings.output);
+        let report = Report::empty(settings.rules.depth, SystemTime::now());
+        let started = Instant::now();
+        let Mended { pipeline, exit, line } = mend::rebuild(settings, &clients, signals).await;
+        let report = Report { pipeline, duration: started.elapsed(), ..report };
+        let judgement = Judgement::of(&report);
+        let judgement = match exit {
+            Exit::Verified => judgement.ending_in(exit, None).remarking(line),
+            _ => judgement.ending_in(exit, Some(line)),
+        };
+        return deliver(&judgement, &settings.output);
     }
     let mut check = async |wanted: &[Target]| {
         let stopping = signals.or_after(settings.patience.timeout);
@@ -110,15 +117,19 @@ async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progr
         return deliver(&Judgement::of(&report), &settings.output);
     }
     info!("definitely broken, so a rebuild is started");
-    let Mended { pipeline, exit, reason } = mend::rebuild(settings, &clients, signals).await;
+    let Mended { pipeline, exit, line } = mend::rebuild(settings, &clients, signals).await;
     if exit != Exit::Verified || !settings.rebuild.wait {
         progress.finish();
         let report = Report { pipeline, ..report };
         let judgement = Judgement::of(&report);
-        let broken = exit == Exit::Verified;
-        let judgement = if broken { judgement } else { judgement.ending_in(exit, reason) };
+        let judgement = match exit {
+            // Nobody knows yet what became of it, so the image is as broken as before.
+            Exit::Verified => judgement.remarking(line),
+            _ => judgement.ending_in(exit, Some(line)),
+        };
         return deliver(&judgement, &settings.output);
     }
+    info!("{line}, so the image is verified again");
     let after = check(&mend::without_old_digests(wanted)).await;
     progress.finish();
     let report = Report { pipeline, before: Some(Box::new(report)), ..after };

@@ -11,6 +11,13 @@ use crate::woodpecker::{self, Status, VARIABLES_UNSEEN};
 pub enum Notice {
     /// The server is the one version that hides variables.
     VariablesUnseen,
+    /// The pipeline that is restarted has variables of these names already, and the server keeps their old values.
+    VariablesKept {
+        /// Its number.
+        number: u64,
+        /// The names.
+        names: Vec<String>,
+    },
     /// A request failed and is repeated.
     Again {
         /// How it failed.
@@ -61,6 +68,11 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::VariablesUnseen => f.write_str(VARIABLES_UNSEEN),
+            Self::VariablesKept { number, names } => write!(
+                f,
+                "the restart keeps the values that pipeline #{number} has for {}, not those of `variables`",
+                names.join(", ")
+            ),
             Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
             Self::Searching { error } => {
                 write!(f, "{error}; looking whether a pipeline was started before asking again")

@@ -11,14 +11,18 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
     let code = judgement.exit.code();
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven { " because of `fail_on: never`" } else { "" };
-    let reason = match judgement.reason() {
+    let text = match judgement.remark() {
         // Wrong settings: the log has told them.
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
-        Some(reason) if judgement.counts.images == 0 => escape::line(reason),
-        Some(reason) => format!("{}: {}", fact(judgement), escape::line(reason)),
+        // A rebuild alone: there is nothing else to tell.
+        Some(remark) if judgement.counts.images == 0 => escape::line(remark),
+        Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
     };
-    format!("{}: {reason}, exit code {code}{because}", word(judgement))
+    // Last, because what turns addresses into links takes everything up to a space.
+    let link = judgement.remark().and(judgement.report.pipeline.as_ref());
+    let link = link.map(|pipeline| format!(": {}", escape::line(&pipeline.url))).unwrap_or_default();
+    format!("{}: {text}, exit code {code}{because}{link}", word(judgement))
 }
 
 /// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
@@ -66,6 +70,9 @@ fn fact(judgement: &Judgement<'_>) -> String {
         }
         Exit::Broken | Exit::Configuration => failures(judgement),
         Exit::Denied => format!("access to {} of {all} was refused", tally(judgement, Exit::Denied)),
+        Exit::Unknown if judgement.reason().is_some() => {
+            format!("{}the end of the rebuild could not be seen", before(judgement, broken))
+        }
         Exit::Unknown if judgement.report.stopped.is_some() => {
             format!("stopped at `timeout`, {} of at least {} digests checked", counts.checked, counts.nodes)
         }

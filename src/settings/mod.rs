@@ -461,3 +461,15 @@ pub struct OwnPipeline {
     /// `CI_SYSTEM_URL`.
     pub server: Option<Url>,
 }
+
+impl OwnPipeline {
+    /// Whether `server` is the server that runs it, by host, port and path.
+    #[must_use]
+    pub fn runs_on(&self, server: &Url) -> bool {
+        let place = |url: &Url| {
+            let host = url.host_str().map(str::to_owned);
+            (host, url.port_or_known_default(), url.path().trim_end_matches('/').to_owned())
+        };
+        self.server.as_ref().is_some_and(|own| place(own) == place(server))
+    }
+}

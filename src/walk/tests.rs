@@ -202,6 +202,39 @@ async fn tags_of_one_digest_share_one_root_and_ask_nothing_twice() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_also_a_child_of_another_is_one_node() {
+    let mut memory = Memory::default();
+    let [_, amd, _] = two_platforms(&mut memory);
+    memory.tag("amd", &amd);
+    for names in [[":1", ":amd"], [":amd", ":1"]] {
+        let walked = walk_with(&memory, &names, &Rules::default()).await;
+        assert_eq!(walked.graph.len(), 8, "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_of_another_type_than_its_index_says_is_malformed() {
+    let mut memory = Memory::default();
+    let mut amd = memory.image("linux/amd64", &["base"]);
+    amd["mediaType"] = json!(crate::image::media_type::DOCKER_MANIFEST);
+    let index = memory.index(std::slice::from_ref(&amd));
+    memory.tag("1", &index);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(faults(&walked), BTreeMap::from([(digest_of(&amd).to_string(), Verdict::Malformed)]));
+}
+
+#[tokio::test]
+async fn what_the_index_states_of_a_platform_stands_against_the_config() {
+    let mut memory = Memory::default();
+    let mut amd = memory.image("linux/amd64", &["base"]);
+    amd["platform"] = json!({ "os": "linux", "architecture": "arm64" });
+    let index = memory.index(std::slice::from_ref(&amd));
+    memory.tag("1", &index);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(find(&walked, &amd).platform.as_ref().unwrap().to_string(), "linux/arm64");
+}
+
+#[tokio::test]
 async fn a_reference_that_leads_nowhere_has_a_root_that_says_so() {
     let memory = Memory::default();
     let walked = walk_tag(&memory).await;
@@ -372,16 +405,19 @@ async fn indexes_nest_eight_deep_and_no_deeper() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_thousand_nodes_are_not_followed() {
-    let mut memory = Memory::default();
-    let children: Vec<Value> = (0..=MAX_NODES)
-        .map(|number| json!({ "digest": digest::sha256(&number.to_be_bytes()), "size": 1, "mediaType": "x/y" }))
-        .collect();
-    let index = memory.index(&children);
-    memory.tag("1", &index);
-    let walked = walk_tag(&memory).await;
-    assert_eq!(walked.graph.len(), 1);
-    assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::Malformed);
+async fn a_hundred_thousand_nodes_are_followed_and_no_more() {
+    for (children, nodes, verdict) in [(MAX_NODES - 1, MAX_NODES, Verdict::Ok), (MAX_NODES, 1, Verdict::Malformed)] {
+        let mut memory = Memory::default();
+        let layer = |number: usize| {
+            let digest = digest::sha256(&number.to_be_bytes());
+            json!({ "digest": digest, "size": 1, "mediaType": "application/vnd.oci.image.layer.v1.tar" })
+        };
+        let index = memory.index(&(0..children).map(layer).collect::<Vec<_>>());
+        memory.tag("1", &index);
+        let walked = walk_tag(&memory).await;
+        assert_eq!(walked.graph.len(), nodes);
+        assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, verdict);
+    }
 }
 
 #[tokio::test]

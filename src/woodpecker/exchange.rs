@@ -44,6 +44,11 @@ impl Answer {
         self.header("pipeline-filtered").is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
     }
 
+    /// The version that the server states in every answer.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.header("x-woodpecker-version").map(str::trim).filter(|version| !version.is_empty())
+    }
+
     /// Where a redirect leads.
     pub(super) fn location(&self) -> Option<&str> {
         self.header(LOCATION)

@@ -37,6 +37,9 @@ pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
         writeln!(out, "> **Hint:** {hint}\n")?;
     }
     let counts = &judgement.counts;
+    if counts.images == 0 {
+        return Ok(());
+    }
     writeln!(
         out,
         "{} checked of {}, {}, {} in {}",

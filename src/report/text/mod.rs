@@ -48,7 +48,8 @@ pub(super) fn write_before(
         write_end(&before, style, out)?;
         writeln!(out)?;
     }
-    if let Some(pipeline) = &judgement.report.pipeline {
+    // Without images the verdict line says it all.
+    if let Some(pipeline) = judgement.report.pipeline.as_ref().filter(|_| !judgement.report.images.is_empty()) {
         let (status, url) = (escape::line(&pipeline.status), escape::line(&pipeline.url));
         writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
         writeln!(out)?;
@@ -56,7 +57,7 @@ pub(super) fn write_before(
     Ok(())
 }
 
-/// Header and images.
+/// Header and images; nothing when there are none.
 pub(super) fn write_body(
     judgement: &Judgement<'_>,
     style: Style,
@@ -64,7 +65,7 @@ pub(super) fn write_body(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let report = judgement.report;
-    if headline::is_refused(judgement) {
+    if report.images.is_empty() {
         return Ok(());
     }
     writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), report.depth.as_str())?;
@@ -98,7 +99,7 @@ pub(super) fn write_body(
 
 /// Counts, hints and the verdict.
 pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    if !headline::is_refused(judgement) {
+    if !judgement.report.images.is_empty() {
         write_counts(judgement, out)?;
     }
     for hint in &judgement.hints {
@@ -384,6 +385,42 @@ requests      12: 48.2 kB in 2.1 s
                 .map(|part| text.find(part).unwrap_or_else(|| panic!("{part} is not in\n{text}")));
         assert!(places.is_sorted(), "{text}");
         assert!(text.ends_with("exit code 0\n"));
+    }
+
+    #[test]
+    fn a_rebuild_alone_is_one_line_with_the_link_at_its_end() {
+        let url = "https://ci.example/repos/1/pipeline/7";
+        let mut rebuilt = report(&[]);
+        rebuilt.pipeline = Some(Pipeline { number: 7, url: url.into(), status: "success".into() });
+        let written = |judgement: Judgement<'_>| {
+            let mut out = Vec::new();
+            write(&judgement, Style::default(), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let good = Judgement::of(&rebuilt).ending_in(Exit::Verified, None).remarking("pipeline #7 succeeded".into());
+        assert_eq!(written(good), format!("pullproof: PASSED: pipeline #7 succeeded, exit code 0: {url}\n"));
+        let bad = Judgement::of(&rebuilt).ending_in(Exit::RebuildFailed, Some("pipeline #7 failed".into()));
+        assert_eq!(written(bad), format!("pullproof: FAILED: pipeline #7 failed, exit code 6: {url}\n"));
+    }
+
+    #[test]
+    fn a_rebuild_that_does_not_mend_is_told_with_what_is_broken_and_the_link() {
+        let url = "https://ci.example/repos/1/pipeline/7";
+        let mut broken = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
+        broken.pipeline = Some(Pipeline { number: 7, url: url.into(), status: "failure".into() });
+        let images = "1 of 1 image cannot be pulled (1 broken digest)";
+        let headline = |judgement: Judgement<'_>| headline::headline(&judgement);
+        for (exit, end) in [
+            (Exit::RebuildFailed, "FAILED: {images}, and the rebuild ran and failed: why, exit code 6: {url}"),
+            (Exit::RebuildNotStarted, "FAILED: {images}, and the rebuild was not started: why, exit code 5: {url}"),
+            (Exit::Unknown, "FAILED: {images}, and the end of the rebuild could not be seen: why, exit code 4: {url}"),
+            (Exit::Terminated, "INTERRUPTED: until then {images}: why, exit code 143: {url}"),
+        ] {
+            let judgement = Judgement::of(&broken).ending_in(exit, Some("why".into()));
+            assert_eq!(headline(judgement), end.replace("{images}", images).replace("{url}", url));
+        }
+        let started = Judgement::of(&broken).remarking("pipeline #7 was started".into());
+        assert_eq!(headline(started), format!("FAILED: {images}: pipeline #7 was started, exit code 1: {url}"));
     }
 
     #[test]

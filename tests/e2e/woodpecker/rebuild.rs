@@ -26,6 +26,13 @@ fn with(workflows: &[(&str, &str)]) -> Woodpecker {
     woodpecker
 }
 
+/// One whose only workflow does not end.
+fn endless() -> Woodpecker {
+    let woodpecker = Woodpecker::start();
+    woodpecker.forge.workflow("work", &workflow(&json!({"event": "manual"}), &woodpecker.endless()));
+    woodpecker
+}
+
 #[test]
 fn a_pipeline_is_started_with_variables_and_followed_to_success() {
     let woodpecker = with(&[("work", "echo a $FRUIT")]);
@@ -126,7 +133,7 @@ fn a_secret_that_does_not_allow_manual_is_exit_5_with_what_to_change() {
 
 #[test]
 fn a_pipeline_that_takes_too_long_is_exit_7_and_goes_on() {
-    let woodpecker = with(&[("work", "sleep 600")]);
+    let woodpecker = endless();
     let finished = rebuild(&woodpecker).arguments(["--wait-timeout", "2s"]).run().exits(7);
     assert!(finished.to_string().contains("/repos/1/pipeline/1"), "{finished}");
     assert_eq!(woodpecker.pipeline(1)["finished"], 0);
@@ -134,7 +141,7 @@ fn a_pipeline_that_takes_too_long_is_exit_7_and_goes_on() {
 
 #[test]
 fn interrupted_it_says_that_the_pipeline_goes_on() {
-    let woodpecker = with(&[("work", "sleep 600")]);
+    let woodpecker = endless();
     let running = rebuild(&woodpecker).start();
     crate::until("the pipeline runs", || {
         woodpecker.pipelines() == [1] && woodpecker.pipeline(1)["status"] == "running"

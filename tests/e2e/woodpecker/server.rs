@@ -1,6 +1,6 @@
 //! A real Woodpecker: the server with a database of its own, an agent with the local backend, and a fake forge below.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -25,11 +25,17 @@ pub(crate) struct Woodpecker {
     pub(crate) forge: Forge,
     // Ended before their files are removed: fields are dropped in this order.
     _processes: [Process; 2],
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 /// A process that is ended with this value.
 struct Process(Child);
+
+impl Process {
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("the child is ours").is_some()
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -50,26 +56,7 @@ impl Woodpecker {
     pub(crate) fn start() -> Self {
         let scratch = Scratch::new("woodpecker");
         let forge = Forge::start();
-        let (web, internal) = (free_address(), free_address());
-        let url = format!("http://{web}");
-        let server = start(
-            &scratch,
-            "woodpecker-server",
-            &[
-                ("WOODPECKER_HOST", &url),
-                ("WOODPECKER_SERVER_ADDR", &web),
-                ("WOODPECKER_GRPC_ADDR", &internal),
-                ("WOODPECKER_AGENT_SECRET", "agents only"),
-                ("WOODPECKER_OPEN", "true"),
-                ("WOODPECKER_GITEA", "true"),
-                ("WOODPECKER_GITEA_URL", &forge.url()),
-                ("WOODPECKER_GITEA_CLIENT", "client"),
-                ("WOODPECKER_GITEA_SECRET", "of the client"),
-                ("WOODPECKER_DATABASE_DRIVER", "sqlite3"),
-                ("WOODPECKER_DATABASE_DATASOURCE", "woodpecker.sqlite?_busy_timeout=30000&_journal_mode=WAL"),
-            ],
-        );
-        until("the server answers", || ask("GET", &format!("{url}/healthz"), &[], &[]).is_ok());
+        let (url, internal, server) = start_server(&scratch, &forge);
         let agent = start(
             &scratch,
             "woodpecker-agent",
@@ -84,7 +71,7 @@ impl Woodpecker {
             ],
         );
         let token = log_in(&url);
-        let mut own = Self { url, token, repository: 0, forge, _processes: [agent, server], _scratch: scratch };
+        let mut own = Self { url, token, repository: 0, forge, _processes: [agent, server], scratch };
         let activated = own.call("POST", "/api/repos?forge_remote_id=1", "");
         assert_eq!(activated.status, 200, "{activated:?}; unknown to the forge: {:?}", own.forge.unknown());
         own.repository = json(&activated)["id"].as_u64().expect("a repository has a number");
@@ -119,6 +106,11 @@ impl Woodpecker {
     /// A pipeline as the server tells it now.
     pub(crate) fn pipeline(&self, number: u64) -> Value {
         json(&self.call("GET", &format!("/api/repos/{}/pipelines/{number}", self.repository), ""))
+    }
+
+    /// A command that does not end by itself, but with this server.
+    pub(crate) fn endless(&self) -> String {
+        format!("while [ -d '{}' ]; do sleep 0.2; done", self.scratch.path().display())
     }
 
     /// The numbers of all pipelines there are, newest first.
@@ -160,10 +152,44 @@ pub(crate) fn workflow(when: &Value, command: &str) -> String {
     json!({"when": when, "skip_clone": true, "steps": [step]}).to_string()
 }
 
-/// An address of the loopback on which nobody listens.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").to_string()
+/// Starts the server; gives its address, the one for agents, and its process.
+fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
+    for _ in 0..20 {
+        let [web, internal] = free_addresses();
+        let url = format!("http://{web}");
+        let environment = [
+            ("WOODPECKER_HOST", url.as_str()),
+            ("WOODPECKER_SERVER_ADDR", &web),
+            ("WOODPECKER_GRPC_ADDR", &internal),
+            ("WOODPECKER_AGENT_SECRET", "agents only"),
+            ("WOODPECKER_OPEN", "true"),
+            ("WOODPECKER_GITEA", "true"),
+            ("WOODPECKER_GITEA_URL", &forge.url()),
+            ("WOODPECKER_GITEA_CLIENT", "client"),
+            ("WOODPECKER_GITEA_SECRET", "of the client"),
+            ("WOODPECKER_DATABASE_DRIVER", "sqlite3"),
+            // A transaction that only reads at first cannot wait for its turn to write: it is told "locked".
+            (
+                "WOODPECKER_DATABASE_DATASOURCE",
+                "woodpecker.sqlite?_busy_timeout=30000&_journal_mode=WAL&_txlock=immediate",
+            ),
+        ];
+        let mut server = start(scratch, "woodpecker-server", &environment);
+        let answers =
+            || ask("GET", &format!("{url}/healthz"), &[], &[]).is_ok() && TcpStream::connect(&internal).is_ok();
+        until("the server answers, or ends", || server.has_ended() || answers());
+        // Somebody else may have taken one of the two in the meantime.
+        if !server.has_ended() {
+            return (url, internal, server);
+        }
+    }
+    panic!("the server does not start, see {}", scratch.path().display());
+}
+
+/// Two addresses of the loopback on which nobody listens.
+fn free_addresses() -> [String; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").to_string())
 }
 
 /// Starts a program of Woodpecker's with this environment; what it says goes to a file beside its data.

@@ -74,16 +74,29 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
         fake.on(OWN, [reply]);
         let ran = inside(&fake, "manual", None).run().await;
         assert!(matches!(refused(&ran), Loop::Unknown(_)), "{ran:?}");
-        assert_contains(&ran.refusal().1, "woodpecker_url must be the server that runs this pipeline");
+        assert_contains(&ran.refusal().1, "able to read the repository that this pipeline runs for");
     }
     fake.on(OWN, [Reply::json(&own(json!({"variables": {"PULLPROOF_REBUILD": "many"}})))]);
     assert_contains(&inside(&fake, "manual", None).run().await.refusal().0, r#""many", not a number"#);
 
     let unnamed = |settings: &mut Rebuild| settings.own.number = None;
     assert!(matches!(refused(&inside(&fake, "manual", None).set(unnamed).run().await), Loop::Unknown(_)));
-    let elsewhere = |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
-    assert!(matches!(refused(&inside(&fake, "manual", None).set(elsewhere).run().await), Loop::Unknown(_)));
     assert_eq!(fake.starts(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_both_addresses() {
+    let fake = server();
+    let elsewhere = |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
+    let ran = inside(&fake, "manual", None).set(elsewhere).run().await;
+    assert!(matches!(refused(&ran), Loop::Elsewhere { .. }), "{ran:?}");
+    let (message, hint) = ran.refusal();
+    assert_contains(&message, &format!("it runs on https://ci.example/, not on woodpecker_url, {}", fake.url("")));
+    assert_contains(&hint, "leave out woodpecker_url or write it as the pipeline's own server");
+    assert_eq!(fake.starts(), 0);
+
+    let push = inside(&fake, "push", None).set(elsewhere).run().await;
+    assert_eq!(push.rebuilt().ending, Ending::Succeeded);
 }
 
 fn restart(case: Case, number: u64, max_rebuilds: u32) -> Case {
