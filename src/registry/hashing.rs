@@ -19,8 +19,8 @@ pub(super) struct Hashing {
 }
 
 enum Worker {
-    Idle(Hasher),
-    Busy(JoinHandle<Hasher>),
+    Idle(Box<Hasher>),
+    Busy(JoinHandle<Box<Hasher>>),
     /// Only while the hasher changes hands.
     Away,
 }
@@ -28,7 +28,7 @@ enum Worker {
 impl Hashing {
     /// Hashing of the algorithm of `digest`; `None` when we do not know it.
     pub(super) fn like(digest: &Digest) -> Option<Self> {
-        Some(Self { worker: Worker::Idle(Hasher::like(digest)?), batch: Vec::new(), length: 0 })
+        Some(Self { worker: Worker::Idle(Box::new(Hasher::like(digest)?)), batch: Vec::new(), length: 0 })
     }
 
     /// Adds the next piece; waits when hashing lags behind.
@@ -49,7 +49,7 @@ impl Hashing {
         add(hasher, self.batch).finish()
     }
 
-    async fn hasher(&mut self) -> Hasher {
+    async fn hasher(&mut self) -> Box<Hasher> {
         match std::mem::replace(&mut self.worker, Worker::Away) {
             Worker::Idle(hasher) => hasher,
             Worker::Busy(hashing) => hashing.await.expect("hashing does not panic"),
@@ -58,7 +58,7 @@ impl Hashing {
     }
 }
 
-fn add(mut hasher: Hasher, batch: Vec<Piece>) -> Hasher {
+fn add(mut hasher: Box<Hasher>, batch: Vec<Piece>) -> Box<Hasher> {
     for piece in batch {
         hasher.update((*piece).as_ref());
     }
