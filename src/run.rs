@@ -17,7 +17,7 @@ use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
 use crate::stop::Signals;
-use crate::target::{Target, targets};
+use crate::target::{Target, idle_logins, targets};
 use crate::verify::verify;
 
 /// Runs with what the process found around itself, and says how it ended.
@@ -67,6 +67,9 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
         Ok(wanted) => wanted,
         Err(error) => return refuse(&settings.output, &error),
     };
+    if let Some(warning) = idle_logins(&settings.login, &wanted) {
+        warn!("{warning}");
+    }
     if settings.mode == Mode::Verify && settings.wanted.dry_run {
         let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };
         return deliver(&Judgement::of(&report), &settings.output);

@@ -124,6 +124,22 @@ fn evaluated(text: &str, environment: &Value) -> String {
     format!("{before}{value}{}", evaluated(after, environment))
 }
 
+/// A GitLab job's `variables:`, with those in it that GitLab sets itself.
+pub(crate) fn gitlab(variables: &Value) -> Variables {
+    let entries = variables.as_mapping().into_iter().flatten().map(|(name, value)| {
+        let value = match plain(value).expect("a variable has a value").as_str() {
+            "$CI_REGISTRY" => "registry.example".to_owned(),
+            "$CI_REGISTRY_USER" => "gitlab-ci-token".to_owned(),
+            "$CI_REGISTRY_PASSWORD" => secret("job_token"),
+            value => value.to_owned(),
+        };
+        assert!(!value.contains('$'), "nobody knows what is in {value}");
+        (name.as_str().expect("a variable has a name").to_owned(), value)
+    });
+    let own = ["CI", "GITLAB_CI"].map(|name| (name.to_owned(), "true".to_owned()));
+    entries.chain(own).collect()
+}
+
 /// A shell's command line as words, with its variables replaced by something like their content.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let line =

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pullproof::settings::{Command, Environment, Mode, Settings, read, table};
-use pullproof::target::{Target, targets};
+use pullproof::target::{Target, idle_logins, targets};
 use serde_norway::Value;
 
 use super::ci::{self, Variables};
@@ -37,11 +37,7 @@ pub(crate) fn uses(yaml: &str) -> Vec<Use> {
         } else if is_ours("uses", &['@'], "pullproof/pullproof") {
             found.push(understood(ci::github(&part["with"], &action, &parsed["env"]), &[]));
         } else if let Some(lines) = part.get("script").and_then(Value::as_sequence) {
-            let variables = part["variables"].as_mapping().into_iter().flatten();
-            let mut variables: Variables = variables
-                .map(|(name, value)| (name.as_str().unwrap().to_owned(), value.as_str().unwrap_or_default().to_owned()))
-                .collect();
-            variables.insert("CI".to_owned(), "true".to_owned());
+            let variables = ci::gitlab(&part["variables"]);
             for line in lines.iter().filter_map(Value::as_str).filter(|line| line.starts_with("pullproof ")) {
                 found.push(understood(variables.clone(), &ci::words(line)[1..]));
             }
@@ -103,6 +99,7 @@ fn understood(variables: Variables, arguments: &[String]) -> Use {
         Mode::Rebuild => Vec::new(),
         Mode::Verify => targets(&settings.wanted).unwrap_or_else(|error| panic!("{error} for {shown}")),
     };
+    assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
     Use { settings, targets }
 }
 
