@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod counted;
+mod documents;
 mod rig;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;
