@@ -211,6 +211,7 @@ mod tests {
             parent: None,
             repository: Some(3),
             repository_name: Some("me/app".into()),
+            branch: Some("trunk".into()),
             server: Some(server.parse().unwrap()),
         }
     }

@@ -56,6 +56,8 @@ pub(super) struct Call {
     pub(super) authorization: Option<HeaderValue>,
     /// The body of a POST; without it the call is a GET.
     pub(super) form: Option<Secret>,
+    /// The lane of the question that needs the token: its connection has nothing to do meanwhile.
+    pub(super) lane: usize,
 }
 
 /// Why a try brought nothing.
@@ -201,7 +203,7 @@ impl Transport {
             tries.begin();
             // Boxed, so that a question that waits for its permit is small.
             let outcome = Box::pin(async {
-                let mut answer = self.exchange(question, &headers, &accept).await?;
+                let mut answer = self.exchange(question, permit.lane(), &headers, &accept).await?;
                 let status = answer.status();
                 Ok::<_, Failed>((status, read(&mut answer).await))
             })
@@ -233,6 +235,7 @@ impl Transport {
     async fn exchange(
         &self,
         question: &Question<'_>,
+        lane: usize,
         headers: &impl Fn() -> HeaderMap,
         accept: &impl Fn(u16) -> bool,
     ) -> Result<Answer<'_>, Failed> {
@@ -250,7 +253,7 @@ impl Transport {
                 headers.insert(AUTHORIZATION, pass.header());
             }
             let chosen_by = if at_registry { ChosenBy::User } else { ChosenBy::Server };
-            let sent = self.send(question.method.clone(), &url, chosen_by, headers, None).await;
+            let sent = self.send(lane, question.method.clone(), &url, chosen_by, headers, None).await;
             let mut answer = match sent {
                 Ok(answer) => answer,
                 Err(problem)
@@ -299,9 +302,9 @@ impl Transport {
                 let mut challenges = challenge::read(challenges.iter().map(String::as_str));
                 if challenges.is_empty() && expired_with_400 {
                     // Public ECR does not repeat its challenge; the same question without a token brings it.
-                    challenges = self.challenges_of(question, &url).await?;
+                    challenges = self.challenges_of(question, lane, &url).await?;
                 }
-                match self.auth.renew(self, repository, &base, pass.as_ref(), &challenges).await {
+                match self.auth.renew(self, lane, repository, &base, pass.as_ref(), &challenges).await {
                     Ok(()) => continue,
                     Err(Refused::Denied(why)) => {
                         let why = with_words(&why, &body);
@@ -314,8 +317,13 @@ impl Transport {
         }
     }
 
-    async fn challenges_of(&self, question: &Question<'_>, url: &Url) -> Result<Vec<challenge::Challenge>, Failed> {
-        let answer = self.send(question.method.clone(), url, ChosenBy::User, HeaderMap::new(), None).await?;
+    async fn challenges_of(
+        &self,
+        question: &Question<'_>,
+        lane: usize,
+        url: &Url,
+    ) -> Result<Vec<challenge::Challenge>, Failed> {
+        let answer = self.send(lane, question.method.clone(), url, ChosenBy::User, HeaderMap::new(), None).await?;
         Ok(challenge::read(all(&answer, &WWW_AUTHENTICATE).iter().map(String::as_str)))
     }
 
@@ -345,7 +353,7 @@ impl Transport {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         let method = if call.form.is_some() { Method::POST } else { Method::GET };
-        let mut answer = self.send(method, &call.url, chosen_by, headers, call.form.as_ref()).await?;
+        let mut answer = self.send(call.lane, method, &call.url, chosen_by, headers, call.form.as_ref()).await?;
         let status = answer.status();
         if redirect::is_redirect(status) {
             let why = "it redirects, which is not followed with a login".to_owned();
@@ -367,15 +375,16 @@ impl Transport {
     /// Sends one request, and waits for the headers of its answer.
     async fn send(
         &self,
+        lane: usize,
         method: Method,
         url: &Url,
         chosen_by: ChosenBy,
         mut headers: HeaderMap,
         form: Option<&Secret>,
     ) -> Result<Answer<'_>, Problem> {
-        let client = self
+        let lanes = self
             .clients
-            .get(url, chosen_by)
+            .lanes(url, chosen_by)
             .map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut request = Request::new(method, url.clone());
@@ -385,12 +394,8 @@ impl Transport {
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let limit = self.clients.network().request_timeout;
-        match tokio::time::timeout(limit, client.execute(request)).await {
-            Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no answer within {}", seconds(limit)))),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(response)) => Ok(Answer { response, transport: self }),
-        }
+        let response = lanes.send(lane, request, self.clients.network().request_timeout).await?;
+        Ok(Answer { response, transport: self })
     }
 
     /// Where the API of a registry is.

@@ -17,6 +17,7 @@ struct Memory {
     tags: HashMap<String, Digest>,
     referring: HashMap<Digest, Vec<Referring>>,
     silent: bool,
+    claims: Option<String>,
     asked: RefCell<Vec<String>>,
 }
 
@@ -55,7 +56,7 @@ impl Memory {
 
     fn deliver(&self, digest: &Digest) -> Result<Manifest, Fault> {
         let bytes = self.content.get(digest).cloned().ok_or_else(absent)?;
-        Ok(Manifest { body: Body::Whole(bytes), content_type: None, claimed: None })
+        Ok(Manifest { body: Body::Whole(bytes), content_type: None, claimed: self.claims.clone() })
     }
 
     async fn answer<T>(&self, what: String, answer: Result<T, Fault>) -> Asked<T> {
@@ -199,6 +200,20 @@ async fn tags_of_one_digest_share_one_root_and_ask_nothing_twice() {
     let walked = walk_with(&memory, &[":1", ":2", &by_digest], &Rules::default()).await;
     assert_eq!(walked.roots.iter().collect::<HashSet<_>>().len(), 1);
     assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (8, 10));
+}
+
+#[tokio::test]
+async fn a_tag_stands_for_the_digest_that_is_claimed_and_true() {
+    let mut memory = Memory::default();
+    let amd = memory.image("linux/amd64", &[]);
+    memory.tag("1", &amd);
+    let zeros: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
+    let sha512 = digest::of_bytes(&memory.content[&digest_of(&amd)], &zeros).unwrap();
+    for (claimed, expected) in [(None, digest_of(&amd)), (Some(sha512.to_string()), sha512)] {
+        memory.claims = claimed;
+        let walked = walk_tag(&memory).await;
+        assert_eq!(walked.graph.node(walked.roots[0]).digest, Some(expected));
+    }
 }
 
 #[tokio::test]
