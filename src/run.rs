@@ -12,6 +12,7 @@ use crate::http::Clients;
 use crate::log_lines::{HINT, LogLines, Reader};
 use crate::mend::{self, Mended};
 use crate::progress::Progress;
+use crate::rebuild::plan;
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
@@ -69,6 +70,11 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
         Ok(wanted) => wanted,
         Err(error) => return refuse(Some(&settings.output), &error),
     };
+    if (settings.mode == Mode::Rebuild || settings.output.rebuild_when_broken)
+        && let Err(wrong) = plan(&settings.rebuild, &settings.network)
+    {
+        return refuse(Some(&settings.output), &Error::new(wrong.to_string()));
+    }
     if settings.mode == Mode::Verify && settings.wanted.dry_run {
         let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };
         return deliver(&Judgement::of(&report), &settings.output);
