@@ -12,6 +12,7 @@ use crate::http::Clients;
 use crate::log_lines::{HINT, LogLines, Reader};
 use crate::mend::{self, Mended};
 use crate::progress::Progress;
+use crate::rebuild::plan;
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
@@ -67,6 +68,11 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
         Ok(wanted) => wanted,
         Err(error) => return refuse(&settings.output, &error),
     };
+    if (settings.mode == Mode::Rebuild || settings.output.rebuild_when_broken)
+        && let Err(wrong) = plan(&settings.rebuild, &settings.network)
+    {
+        return refuse(&settings.output, &Error::new(wrong.to_string()));
+    }
     if let Some(warning) = idle_logins(&settings.login, &wanted) {
         warn!("{warning}");
     }
