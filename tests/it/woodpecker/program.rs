@@ -159,7 +159,8 @@ fn a_wrong_setting_is_exit_2_with_its_name_before_anything_is_asked() {
             let finished = run.run().exits(2);
             let last = finished.stdout.lines().last().unwrap();
             assert!(last.starts_with("pullproof: ERROR: ") && last.ends_with(", exit code 2"), "{finished}");
-            assert!(last.contains(said), "{mode:?} {name}={value}: {said:?} is not said: {finished}");
+            let error = finished.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+            assert!(error.contains(said), "{mode:?} {name}={value}: {said:?} is not said: {finished}");
             assert_eq!(finished.stdout.lines().count(), 1, "{finished}");
             let report = finished.report_in("report.json");
             assert_eq!((report.result(), report.0.get("pipeline")), ("error", None));
