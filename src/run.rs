@@ -12,12 +12,13 @@ use crate::http::Clients;
 use crate::log_lines::{HINT, LogLines, Reader};
 use crate::mend::{self, Mended};
 use crate::progress::Progress;
+use crate::rebuild::plan;
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
 use crate::stop::Signals;
-use crate::target::{Target, targets};
+use crate::target::{Target, idle_logins, targets};
 use crate::verify::verify;
 
 /// Runs with what the process found around itself, and says how it ended.
@@ -67,6 +68,14 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
         Ok(wanted) => wanted,
         Err(error) => return refuse(&settings.output, &error),
     };
+    if (settings.mode == Mode::Rebuild || settings.output.rebuild_when_broken)
+        && let Err(wrong) = plan(&settings.rebuild, &settings.network)
+    {
+        return refuse(&settings.output, &Error::new(wrong.to_string()));
+    }
+    if let Some(warning) = idle_logins(&settings.login, &wanted) {
+        warn!("{warning}");
+    }
     if settings.mode == Mode::Verify && settings.wanted.dry_run {
         let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };
         return deliver(&Judgement::of(&report), &settings.output);

@@ -75,6 +75,16 @@ pub(crate) fn plant(registry: &Distribution, reference: &str, plan: Plan) -> Ima
     image
 }
 
+/// The image with the layers that were planted for it.
+pub(crate) fn with_layers(registry: &Distribution, mut image: Image) -> Image {
+    let layers = image.images.iter().flat_map(|parts| &parts.layers).cloned().collect::<Vec<_>>();
+    for layer in layers {
+        let bytes = fs::read(registry.data(layer.digest())).expect("it was planted");
+        image.blob(LAYER, bytes);
+    }
+    image
+}
+
 fn plant_layer(registry: &Distribution, name: &str, plan: Plan, random: &mut Random) -> Layer {
     let beside = registry.data("sha256:0000");
     let root = beside.ancestors().nth(5).expect("data stands five below the root");

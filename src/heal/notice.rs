@@ -18,6 +18,11 @@ pub enum Notice {
         /// The names.
         names: Vec<String>,
     },
+    /// The server will end the pipeline that we run in, and us with it, when the other one starts.
+    EndsOurs {
+        /// Their event.
+        event: String,
+    },
     /// A request failed and is repeated.
     Again {
         /// How it failed.
@@ -72,6 +77,11 @@ impl fmt::Display for Notice {
                 f,
                 "the restart keeps the values that pipeline #{number} has for {}, not those of `variables`",
                 names.join(", ")
+            ),
+            Self::EndsOurs { event } => write!(
+                f,
+                "the server ends this pipeline as soon as the other one starts, because the repository has \"Cancel \
+                 previous pipelines\" on for the event `{event}`: the other one has the verdict"
             ),
             Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
             Self::Searching { error } => {

@@ -20,6 +20,9 @@ impl Run<'_> {
         let repository = self.persist(|| client.repository(&plan.repository)).await?;
         let wish = self.wish(&repository).await?;
         let count = guard(plan.settings.max_rebuilds, self.past().await?, self.target(&repository, &wish))?;
+        if let Some(event) = self.ends_ours(&repository, &wish) {
+            (self.tell)(Notice::EndsOurs { event: event.to_owned() });
+        }
         let pipeline = self.once(repository.id, &wish, count).await.map_err(|refused| match (refused, &wish) {
             (NotStarted::Server(Error::Filtered { branch, .. }), Wish::Create { variables_unseen, .. }) => {
                 NotStarted::Server(Error::Filtered { branch, variables_unseen: *variables_unseen })
@@ -88,6 +91,22 @@ impl Run<'_> {
             Wish::Restart { old, .. } if self.plan.own() == Some((repository.id, old.number)) => Target::Itself,
             Wish::Restart { .. } => Target::Other,
         }
+    }
+
+    /// The event, if the new pipeline makes the server end the one that we run in: pushes to the same branch do, and
+    /// all of another event.
+    fn ends_ours<'a>(&self, repository: &Repository, wish: &'a Wish) -> Option<&'a str> {
+        let own = &self.plan.settings.own;
+        let (event, same_branch) = match wish {
+            Wish::Create { .. } => ("manual", true),
+            Wish::Restart { old, .. } => (old.event.as_str(), own.branch.as_ref().is_none_or(|own| *own == old.branch)),
+        };
+        let (ours, _) = self.plan.own()?;
+        let ends = ours == repository.id
+            && own.event.as_deref() == Some(event)
+            && repository.cancel_previous_pipeline_events.iter().any(|cancels| cancels == event)
+            && (event != "push" || same_branch);
+        ends.then_some(event)
     }
 
     /// What led to the pipeline that we run in.

@@ -12,7 +12,7 @@ pub use self::decision::{Decision, decide, pause};
 pub use self::guard::{Loop, Past, Target, guard, is_suspicious};
 use crate::http::is_loopback;
 use crate::settings::{Method, Network, Rebuild, RepositoryName, Secret};
-use crate::woodpecker::Client;
+use crate::woodpecker::{Client, bearer};
 
 /// The variable that finds our pipeline again after a lost answer.
 pub const RUN_VARIABLE: &str = "PULLPROOF_RUN";
@@ -68,6 +68,7 @@ pub fn plan<'a>(settings: &'a Rebuild, network: &Network) -> Result<Plan<'a>, Mi
         .as_ref()
         .filter(|token| !token.expose().trim().is_empty())
         .ok_or_else(|| wrong("woodpecker_token", "missing: a personal access token of a user who may push"))?;
+    bearer(token).map_err(|invalid| wrong("woodpecker_token", invalid.to_string()))?;
     let repository = repository(settings, &server)?;
     let workflows = settings.workflows.iter().map(|name| workflow_name(name)).collect::<Result<_, _>>()?;
     check_variables(settings)?;
@@ -211,6 +212,7 @@ mod tests {
             parent: None,
             repository: Some(3),
             repository_name: Some("me/app".into()),
+            branch: Some("trunk".into()),
             server: Some(server.parse().unwrap()),
         }
     }

@@ -34,6 +34,7 @@ pub(super) struct Auth {
 /// Who asks for a way in, and what the registry said.
 pub(super) struct Asking<'a> {
     pub(super) transport: &'a Transport,
+    pub(super) lane: usize,
     pub(super) repository: &'a Repository,
     pub(super) base: &'a Url,
     pub(super) challenges: &'a [Challenge],
@@ -111,7 +112,7 @@ impl Auth {
     }
 
     async fn make(&self, asking: &Asking<'_>, used: Option<&Pass>) -> Result<Pass, Refused> {
-        let Asking { transport, repository, base, challenges } = *asking;
+        let Asking { transport, lane, repository, base, challenges } = *asking;
         let credential = match credentials::find(&self.logins, repository).await {
             Ok(credential) => credential,
             Err(why) => {
@@ -141,7 +142,7 @@ impl Auth {
                 let realm =
                     token_url(base, realm, transport.network(), credential.is_some()).map_err(Refused::Denied)?;
                 let scope = scope.clone().unwrap_or_else(|| format!("repository:{}:pull", repository.name));
-                let wish = Wish { realm: &realm, service: service.as_deref(), scope: &scope };
+                let wish = Wish { realm: &realm, service: service.as_deref(), scope: &scope, lane };
                 let token = wish.fetch(transport, base, credential.as_ref()).await?;
                 let lifetime = token.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
                 // A token is not used in its last moments: the clock of the registry is another one.
@@ -224,6 +225,7 @@ struct Wish<'a> {
     realm: &'a Url,
     service: Option<&'a str>,
     scope: &'a str,
+    lane: usize,
 }
 
 #[derive(Deserialize)]
@@ -309,7 +311,7 @@ impl Wish<'_> {
             }
         }
         let authorization = login.map(|(username, password)| basic(username, password));
-        Call { url, authorization, form: None }
+        Call { url, authorization, form: None, lane: self.lane }
     }
 
     fn post_password(&self, username: &str, password: &Secret) -> Call {
@@ -326,7 +328,7 @@ impl Wish<'_> {
         if let Some(service) = self.service {
             form.append_pair("service", service);
         }
-        Call { url: self.realm.clone(), authorization: None, form: Some(Secret::new(form.finish())) }
+        Call { url: self.realm.clone(), authorization: None, form: Some(Secret::new(form.finish())), lane: self.lane }
     }
 }
 

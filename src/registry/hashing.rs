@@ -13,22 +13,17 @@ pub(super) type Piece = Box<dyn AsRef<[u8]> + Send>;
 
 /// Takes pieces in their order; at most two batches of them are held.
 pub(super) struct Hashing {
-    worker: Worker,
+    /// The hasher, unless a thread has it.
+    idle: Option<Hasher>,
+    busy: Option<JoinHandle<Hasher>>,
     batch: Vec<Piece>,
     length: usize,
-}
-
-enum Worker {
-    Idle(Hasher),
-    Busy(JoinHandle<Hasher>),
-    /// Only while the hasher changes hands.
-    Away,
 }
 
 impl Hashing {
     /// Hashing of the algorithm of `digest`; `None` when we do not know it.
     pub(super) fn like(digest: &Digest) -> Option<Self> {
-        Some(Self { worker: Worker::Idle(Hasher::like(digest)?), batch: Vec::new(), length: 0 })
+        Some(Self { idle: Some(Hasher::like(digest)?), busy: None, batch: Vec::new(), length: 0 })
     }
 
     /// Adds the next piece; waits when hashing lags behind.
@@ -39,7 +34,7 @@ impl Hashing {
             let hasher = self.hasher().await;
             let batch = std::mem::take(&mut self.batch);
             self.length = 0;
-            self.worker = Worker::Busy(spawn_blocking(move || add(hasher, batch)));
+            self.busy = Some(spawn_blocking(move || add(hasher, batch)));
         }
     }
 
@@ -50,10 +45,9 @@ impl Hashing {
     }
 
     async fn hasher(&mut self) -> Hasher {
-        match std::mem::replace(&mut self.worker, Worker::Away) {
-            Worker::Idle(hasher) => hasher,
-            Worker::Busy(hashing) => hashing.await.expect("hashing does not panic"),
-            Worker::Away => unreachable!("an update that was given up is not followed by another"),
+        match self.busy.take() {
+            Some(hashing) => hashing.await.expect("hashing does not panic"),
+            None => self.idle.take().expect("no thread has it"),
         }
     }
 }

@@ -59,6 +59,17 @@ pub(super) struct Call {
     pub(super) authorization: Option<HeaderValue>,
     /// The body of a POST; without it the call is a GET.
     pub(super) form: Option<Secret>,
+    /// The lane of the question that needs the token: its connection has nothing to do meanwhile.
+    pub(super) lane: usize,
+}
+
+/// Where a request goes.
+struct Aim<'a> {
+    method: Method,
+    url: &'a Url,
+    chosen_by: ChosenBy,
+    version: Version,
+    lane: usize,
 }
 
 /// Why a try brought nothing.
@@ -241,7 +252,7 @@ impl Transport {
             tries.begin();
             // Boxed, so that a question that waits for its permit is small.
             let outcome = Box::pin(async {
-                let mut answer = self.exchange(question, &headers, &accept).await?;
+                let mut answer = self.exchange(question, permit.lane(), &headers, &accept).await?;
                 let status = answer.status();
                 Ok::<_, Failed>((status, read(&mut answer).await))
             })
@@ -281,6 +292,7 @@ impl Transport {
     async fn exchange(
         &self,
         question: &Question<'_>,
+        lane: usize,
         headers: &impl Fn() -> HeaderMap,
         accept: &impl Fn(u16) -> bool,
     ) -> Result<Answer<'_>, Failed> {
@@ -304,7 +316,8 @@ impl Transport {
                 headers.insert(AUTHORIZATION, pass.header());
             }
             let chosen_by = if at_registry { ChosenBy::User } else { ChosenBy::Server };
-            let sent = self.send((question.method.clone(), &url, chosen_by, version), headers, None).await;
+            let aim = Aim { method: question.method.clone(), url: &url, chosen_by, version, lane };
+            let sent = self.send(aim, headers, None).await;
             let mut answer = match sent {
                 Ok(answer) => answer,
                 Err(problem)
@@ -367,9 +380,9 @@ impl Transport {
                 let mut challenges = challenge::read(challenges.iter().map(String::as_str));
                 if challenges.is_empty() && expired_with_400 {
                     // Public ECR does not repeat its challenge; the same question without a token brings it.
-                    challenges = self.challenges_of(question, &url).await?;
+                    challenges = self.challenges_of(question, lane, &url).await?;
                 }
-                let asking = Asking { transport: self, repository, base: &base, challenges: &challenges };
+                let asking = Asking { transport: self, lane, repository, base: &base, challenges: &challenges };
                 // What is shared may be used up by others, as fast as it is had: the second is for this question alone.
                 let renewed = self.auth.renew(&asking, pass.as_ref(), renewals > 1).await;
                 own = renewed.map_err(|refused| match refused {
@@ -385,8 +398,14 @@ impl Transport {
         }
     }
 
-    async fn challenges_of(&self, question: &Question<'_>, url: &Url) -> Result<Vec<challenge::Challenge>, Failed> {
-        let aim = (question.method.clone(), url, ChosenBy::User, Version::Best);
+    async fn challenges_of(
+        &self,
+        question: &Question<'_>,
+        lane: usize,
+        url: &Url,
+    ) -> Result<Vec<challenge::Challenge>, Failed> {
+        let method = question.method.clone();
+        let aim = Aim { method, url, chosen_by: ChosenBy::User, version: Version::Best, lane };
         let answer = self.send(aim, HeaderMap::new(), None).await?;
         Ok(challenge::read(all(&answer, &WWW_AUTHENTICATE).iter().map(String::as_str)))
     }
@@ -417,7 +436,7 @@ impl Transport {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         let method = if call.form.is_some() { Method::POST } else { Method::GET };
-        let aim = (method, &call.url, chosen_by, Version::Best);
+        let aim = Aim { method, url: &call.url, chosen_by, version: Version::Best, lane: call.lane };
         let mut answer = self.send(aim, headers, call.form.as_ref()).await?;
         let status = answer.status();
         if redirect::is_redirect(status) {
@@ -438,30 +457,21 @@ impl Transport {
     }
 
     /// Sends one request, and waits for the headers of its answer.
-    async fn send(
-        &self,
-        (method, url, chosen_by, version): (Method, &Url, ChosenBy, Version),
-        mut headers: HeaderMap,
-        form: Option<&Secret>,
-    ) -> Result<Answer<'_>, Problem> {
-        let client = self
+    async fn send(&self, aim: Aim<'_>, mut headers: HeaderMap, form: Option<&Secret>) -> Result<Answer<'_>, Problem> {
+        let lanes = self
             .clients
-            .get_speaking(url, chosen_by, version)
+            .lanes(aim.url, aim.chosen_by, aim.version)
             .map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut request = Request::new(method, url.clone());
+        let mut request = Request::new(aim.method, aim.url.clone());
         if let Some(form) = form {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             *request.body_mut() = Some(form.expose().to_owned().into());
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let limit = self.clients.network().request_timeout;
-        match tokio::time::timeout(limit, client.execute(request)).await {
-            Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no answer within {}", seconds(limit)))),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(response)) => Ok(Answer { response, transport: self }),
-        }
+        let response = lanes.send(aim.lane, request, self.clients.network().request_timeout).await?;
+        Ok(Answer { response, transport: self })
     }
 
     /// Where the API of a registry is.

@@ -19,10 +19,16 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
     };
-    // Last, because what turns addresses into links takes everything up to a space.
-    let link = judgement.remark().and(judgement.report.pipeline.as_ref());
-    let link = link.map(|pipeline| format!(": {}", escape::line(&pipeline.url))).unwrap_or_default();
-    format!("{}: {text}, exit code {code}{because}{link}", word(judgement))
+    format!("{}: {text}, exit code {code}{because}", word(judgement))
+}
+
+/// What stands behind the verdict when it is about a pipeline: a colon and the pipeline's page.
+///
+/// Nothing may follow, not even the end of a colour: what turns addresses into links takes everything up to a space.
+#[must_use]
+pub fn link(judgement: &Judgement<'_>) -> String {
+    let pipeline = judgement.remark().and(judgement.report.pipeline.as_ref());
+    pipeline.map(|pipeline| format!(": {}", escape::line(&pipeline.url))).unwrap_or_default()
 }
 
 /// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.

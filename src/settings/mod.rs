@@ -458,6 +458,8 @@ pub struct OwnPipeline {
     pub repository: Option<u64>,
     /// `CI_REPO`.
     pub repository_name: Option<String>,
+    /// `CI_COMMIT_BRANCH`.
+    pub branch: Option<String>,
     /// `CI_SYSTEM_URL`.
     pub server: Option<Url>,
 }

@@ -557,3 +557,29 @@ async fn content_that_appears_late_says_so() {
     let walked = walk(&Late(memory), &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
     assert_eq!(walked.graph.node(walked.roots[0]).outcome.detail, "appeared after 6.2 s");
 }
+
+#[tokio::test]
+async fn in_the_end_everything_found_is_settled() {
+    let mut memory = Memory::default();
+    let mut foreign = memory.store("application/x-layer", "foreign");
+    foreign["urls"] = json!(["https://elsewhere.example/layer"]);
+    let mut inline = memory.store("application/x-layer", "inline");
+    inline["data"] = json!("aW5saW5l");
+    let config = memory.store(OCI_CONFIG, "{}");
+    let document = json!({ "schemaVersion": 2, "config": config, "layers": [foreign, inline] });
+    let image = memory.store(OCI_MANIFEST, &document.to_string());
+    let attestation = memory.image("unknown/unknown", &["provenance"]);
+    let index = memory.index(&[image, attestation, json!({ "digest": "nonsense" })]);
+    memory.tag("1", &index);
+    let nonsense = Manifest { body: Body::Whole(b"<html>".to_vec()), content_type: None, claimed: None };
+    let failing = (digest_of(&index), vec![Referring::List(nonsense)]);
+    memory.referring.extend([failing]);
+    let rules = Rules { attestations: Concern::Ignore, referrers: Concern::Check, ..Rules::default() };
+    let mut last = (0, 0);
+    let walked = walk(&memory, &references(&[":1"]), &rules, std::future::pending(), |found, settled| {
+        last = (found, settled);
+    })
+    .await;
+    // index, image, config, two layers, attestation, the descriptor that is none, the list that is none
+    assert_eq!((walked.graph.len(), last), (8, (8, 8)));
+}

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
+use crate::http::Problem;
+
 /// The longest error text that is looked at, in bytes.
 const ERROR_LIMIT: usize = 64 * 1024;
 
@@ -110,7 +112,10 @@ async fn within<T>(patience: Duration, what: &str, work: impl Future<Output = T>
 }
 
 fn fault(error: reqwest::Error) -> Fault {
-    let unsent = error.is_connect() || error.is_builder();
+    if error.is_connect() {
+        return Fault::Unsent(Problem::from(error).text);
+    }
+    let unsent = error.is_builder();
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);

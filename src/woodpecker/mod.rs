@@ -38,6 +38,16 @@ const LOG_LIMIT: usize = 256 * 1024 * 1024;
 #[error("it holds characters that no token has: a line break perhaps")]
 pub struct InvalidToken;
 
+/// What says who we are.
+///
+/// # Errors
+/// When the token cannot be sent in a header.
+pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, InvalidToken> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim())).map_err(|_| InvalidToken)?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
+}
+
 /// A Woodpecker server, and who we are to it.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -61,9 +71,7 @@ impl Client {
         token: &Secret,
         patience: Duration,
     ) -> Result<Self, InvalidToken> {
-        let mut bearer =
-            HeaderValue::from_str(&format!("Bearer {}", token.expose().trim())).map_err(|_| InvalidToken)?;
-        bearer.set_sensitive(true);
+        let bearer = bearer(token)?;
         server.set_query(None);
         server.set_fragment(None);
         Ok(Self { http, server, bearer, patience })

@@ -24,6 +24,9 @@ pub struct Repository {
     /// Whether pipelines can run; `None` when the answer does not say.
     #[serde(deserialize_with = "lenient")]
     pub active: Option<bool>,
+    /// The events whose pipelines end older ones that still run.
+    #[serde(deserialize_with = "lenient_list")]
+    pub cancel_previous_pipeline_events: Vec<String>,
     /// The version of the server that told of it, from the answer's header.
     #[serde(skip)]
     pub server_version: Option<String>,

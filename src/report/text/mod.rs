@@ -106,7 +106,8 @@ pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn W
         writeln!(out, "{} {hint}", style.paint(Paint::Doubt, "hint:"))?;
     }
     let verdict = format!("pullproof: {}", headline::headline(judgement));
-    writeln!(out, "{}", style.paint(paint_of(judgement.conclusion()), &verdict))
+    let verdict = style.paint(paint_of(judgement.conclusion()), &verdict);
+    writeln!(out, "{verdict}{}", headline::link(judgement))
 }
 
 fn title(judgement: &Judgement<'_>, place: usize, image: &Image) -> String {
@@ -409,7 +410,7 @@ requests      12: 48.2 kB in 2.1 s
         let mut broken = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
         broken.pipeline = Some(Pipeline { number: 7, url: url.into(), status: "failure".into() });
         let images = "1 of 1 image cannot be pulled (1 broken digest)";
-        let headline = |judgement: Judgement<'_>| headline::headline(&judgement);
+        let headline = |judgement: Judgement<'_>| headline::headline(&judgement) + &headline::link(&judgement);
         for (exit, end) in [
             (Exit::RebuildFailed, "FAILED: {images}, and the rebuild ran and failed: why, exit code 6: {url}"),
             (Exit::RebuildNotStarted, "FAILED: {images}, and the rebuild was not started: why, exit code 5: {url}"),
@@ -443,6 +444,12 @@ requests      12: 48.2 kB in 2.1 s
         assert!(!text(&image).contains('\u{1b}'));
         let text = written(&image, Style { colour: true, ..Style::default() });
         assert!(text.ends_with("exit code 1\u{1b}[0m\n"), "{text}");
+        let mut rebuilt = report(&[]);
+        rebuilt.pipeline = Some(Pipeline { number: 7, url: "https://ci.example/7".into(), status: "success".into() });
+        let mut out = Vec::new();
+        let judgement = Judgement::of(&rebuilt).ending_in(Exit::Verified, None).remarking("pipeline #7".into());
+        write(&judgement, Style { colour: true, ..Style::default() }, &mut out).unwrap();
+        assert!(out.ends_with(b"exit code 0\x1b[0m: https://ci.example/7\n"), "a link takes all up to a space");
     }
 
     #[test]

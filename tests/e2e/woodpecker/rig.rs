@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::server::{Woodpecker, json as body, workflow};
+use super::server::{Woodpecker, json as body, number, workflow};
 
 fn for_push() -> String {
     workflow(&json!({"event": "push"}), "true")
@@ -10,11 +10,6 @@ fn for_push() -> String {
 
 fn manual(command: &str) -> String {
     workflow(&json!({"event": "manual"}), command)
-}
-
-fn number(answer: &crate::support::http::client::Answer) -> u64 {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    body(answer)["number"].as_u64().unwrap()
 }
 
 #[test]

@@ -96,6 +96,42 @@ impl Woodpecker {
         self.call("POST", &format!("/api/repos/{}/pipelines", self.repository), &body)
     }
 
+    /// Lets somebody push, and gives the number of the pipeline that this starts.
+    #[track_caller]
+    pub(crate) fn push(&self) -> u64 {
+        number(&self.forge.push())
+    }
+
+    /// Notes a schedule, runs it at once, and gives the number of the pipeline that this starts.
+    #[track_caller]
+    pub(crate) fn run_cron(&self, name: &str) -> u64 {
+        let path = format!("/api/repos/{}/cron", self.repository);
+        let noted = self.call("POST", &path, &json!({"name": name, "schedule": "@daily", "enabled": true}).to_string());
+        assert_eq!(noted.status, 200, "{}", noted.text());
+        number(&self.call("POST", &format!("{path}/{}", json(&noted)["id"]), ""))
+    }
+
+    /// Ends a pipeline.
+    #[track_caller]
+    pub(crate) fn cancel(&self, number: u64) {
+        let path = format!("/api/repos/{}/pipelines/{number}/cancel", self.repository);
+        assert_eq!(self.call("POST", &path, "").status, 204);
+    }
+
+    /// Says pipelines of which events end older ones that still run; at first it is pushes and pull requests.
+    #[track_caller]
+    pub(crate) fn cancels_previous(&self, events: &[&str]) {
+        let body = json!({"cancel_previous_pipeline_events": events}).to_string();
+        assert_eq!(self.call("PATCH", &format!("/api/repos/{}", self.repository), &body).status, 200);
+    }
+
+    /// Switches the repository off.
+    #[track_caller]
+    pub(crate) fn deactivate(&self) {
+        let path = format!("/api/repos/{}?remove=false", self.repository);
+        assert_eq!(self.call("DELETE", &path, "").status, 200);
+    }
+
     /// Gives the repository a secret for these events.
     pub(crate) fn secret(&self, name: &str, value: &str, events: &[&str]) {
         let body = json!({"name": name, "value": value, "events": events}).to_string();
@@ -127,7 +163,20 @@ impl Woodpecker {
         self.pipeline(number)
     }
 
+    /// What a step in a pipeline has logged that is this program; waits for the verdict, its last line.
+    #[track_caller]
+    pub(crate) fn log_to_the_verdict(&self, pipeline: &Value, step: &str) -> String {
+        let mut log = String::new();
+        until("the log has a verdict", || {
+            log = self.log(pipeline, step);
+            log.lines().any(|line| line.starts_with("pullproof: "))
+        });
+        log
+    }
+
     /// What the step of that name in a pipeline has logged; waits for it, as logs come after the end they tell of.
+    ///
+    /// A long log comes in pieces, and this may be the first of them.
     #[track_caller]
     pub(crate) fn log(&self, pipeline: &Value, step: &str) -> String {
         let steps = pipeline["workflows"].as_array().into_iter().flatten();
@@ -139,7 +188,9 @@ impl Woodpecker {
             let entries = json(&self.call("GET", &path, ""));
             let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["data"].as_str());
             let lines = lines.map(|data| STANDARD.decode(data).expect("a line of a log is base64"));
-            log = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned() + "\n").collect();
+            log = lines
+                .map(|line| without_colours(&String::from_utf8_lossy(&line)).trim_end().to_owned() + "\n")
+                .collect();
             !log.is_empty()
         });
         log
@@ -230,6 +281,20 @@ fn log_in(url: &str) -> String {
 fn must(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let answer = ask(method, url, headers, body.as_bytes());
     answer.unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+}
+
+/// A line as a person sees it.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |seen, part| seen + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+/// The number of the pipeline that an answer is about.
+#[track_caller]
+pub(crate) fn number(answer: &Answer) -> u64 {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    json(answer)["number"].as_u64().expect("a pipeline has a number")
 }
 
 /// The body of an answer, as JSON.

@@ -24,7 +24,8 @@ fn flows(status: &str, workflows: &[(&str, &str)]) -> Value {
     with(pipeline(status), json!({"workflows": workflows}))
 }
 
-fn log(lines: &[&str]) -> Reply {
+/// A log of these lines, as the server sends it.
+pub(super) fn log(lines: &[&str]) -> Reply {
     let entry = |line: &&str| json!({"type": 0, "data": base64::engine::general_purpose::STANDARD.encode(line)});
     Reply::json(&lines.iter().map(entry).collect())
 }

@@ -17,6 +17,7 @@ fn inside(fake: &Fake, event: &str, parent: Option<u64>) -> Case {
         parent,
         repository: Some(7),
         repository_name: Some("me/app".into()),
+        branch: Some("trunk".into()),
         server: Some(fake.url("")),
     };
     Case::new(fake).set(|settings| settings.own = own)
@@ -141,6 +142,24 @@ async fn a_parent_that_is_not_what_was_restarted_is_not_believed() {
         .on(LIST, [Reply::json(&json!([]))]);
     let ran = restart(inside(&fake, "push", Some(8)), 9, 2).run().await;
     assert!(matches!(refused(&ran), Loop::Unknown(_)), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
+    let fake = server();
+    let events = json!({"id": 7, "cancel_previous_pipeline_events": ["push", "pull_request"]});
+    let old = |branch: &str| Reply::json(&own(json!({"number": 9, "event": "push", "branch": branch})));
+    fake.on(REPOSITORY, [Reply::json(&events)])
+        .on("POST /api/repos/7/pipelines/9", [Reply::json(&pipeline("pending"))])
+        .on(LIST, [Reply::json(&json!([]))]);
+    for (event, branch, warned) in [("push", "trunk", true), ("push", "other", false), ("cron", "trunk", false)] {
+        fake.on(OWN, [old(branch)]);
+        let ran = restart(inside(&fake, event, None), 9, 1).run().await;
+        assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+        assert_eq!(ran.told("the server ends this pipeline as soon as"), warned, "{event} {branch}");
+    }
+    let created = inside(&fake, "push", None).set(|settings| settings.branch = Some("trunk".into())).run().await;
+    assert!(!created.told("the server ends this pipeline"), "{created:?}");
 }
 
 #[tokio::test]

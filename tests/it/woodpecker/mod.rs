@@ -3,6 +3,8 @@
 mod fake;
 mod follow;
 mod guard;
+mod healing;
+mod program;
 mod start;
 
 use std::collections::BTreeMap;
