@@ -115,23 +115,25 @@ impl<T> From<Problem> for Unread<T> {
     }
 }
 
-/// Where the answers to one question ended too early.
+/// Where the answers to one question ended too early, one after the other.
 #[derive(Default)]
 struct Ends {
-    first: Option<u64>,
+    at: u64,
     count: u32,
-    differ: bool,
 }
 
 impl Ends {
+    /// So many of them at the same place prove that the content ends there: who cuts answers off on the way does so anywhere.
+    const PROOF: u32 = 3;
+
     fn note(&mut self, at: u64) {
-        self.differ |= *self.first.get_or_insert(at) != at;
-        self.count += 1;
+        self.count = if self.count > 0 && self.at == at { self.count + 1 } else { 1 };
+        self.at = at;
     }
 
-    /// Whether it is the content that ends there, and not somebody in between who cuts the answers off: these end anywhere.
-    fn prove(&self, tries: u32) -> bool {
-        !self.differ && (self.count > 1 || tries == 1)
+    /// Whether it is the content that ends there; fewer attempts than it takes have to do.
+    fn prove(&self, attempts: u32) -> bool {
+        self.count >= Self::PROOF.min(attempts)
     }
 }
 
@@ -190,9 +192,12 @@ impl Answer<'_> {
         }
     }
 
-    /// What an error answer says; a body that cannot be read says nothing.
-    async fn error_body(&mut self) -> Vec<u8> {
-        self.body(error::ERROR_LIMIT).await.map_or_else(|_| Vec::new(), |(body, _)| body)
+    /// What an error answer says, as far as it came, and why there is no more of it.
+    async fn error_body(&mut self) -> (Vec<u8>, Option<Problem>) {
+        match self.body(error::ERROR_LIMIT).await {
+            Ok((body, _)) => (body, None),
+            Err((problem, body)) => (body, Some(problem)),
+        }
     }
 }
 
@@ -265,13 +270,19 @@ impl Transport {
                         tries.counted = 0;
                         ends = Ends::default();
                     }
-                    let otherwise = otherwise.map(|(at, content)| {
-                        ends.note(at);
-                        content
-                    });
-                    (Failed { status: Some(status), ..problem.into() }, otherwise)
+                    match &otherwise {
+                        Some((at, _)) => ends.note(*at),
+                        None => ends = Ends::default(),
+                    }
+                    (Failed { status: Some(status), ..problem.into() }, otherwise.map(|(_, content)| content))
                 }
-                Err(failed) => (failed, None),
+                Err(failed) => {
+                    // "Not yet" and "not so fast" say nothing about the way here.
+                    if !matches!(failed.ended, Ended::Status { status: 404 | 429, .. }) {
+                        ends = Ends::default();
+                    }
+                    (failed, None)
+                }
             };
             if let Some((wait, everybody)) = tries.again(&failed, &question.repository.registry, &question.path) {
                 if everybody {
@@ -281,7 +292,7 @@ impl Transport {
                 }
                 continue;
             }
-            return match otherwise.filter(|_| ends.prove(tries.sent)) {
+            return match otherwise.filter(|_| ends.prove(self.patience.attempts)) {
                 Some(content) => tries.end(Ok(content), failed.status),
                 None => tries.end(Err(failed.fault), failed.status),
             };
@@ -350,12 +361,7 @@ impl Transport {
             let status = answer.status();
             if redirect::is_redirect(status) {
                 redirects += 1;
-                if redirects > MAX_REDIRECTS {
-                    let why = format!("more than {MAX_REDIRECTS} redirects");
-                    return Err(Failed::from(Problem::new(ProblemKind::Refused, why)));
-                }
-                url = redirect::follow(&url, answer.header(&LOCATION))
-                    .map_err(|why| Failed::from(Problem::new(ProblemKind::Refused, why)))?;
+                url = redirected(&url, &answer, redirects)?;
                 continue;
             }
             if at_registry && status != 400 {
@@ -367,7 +373,7 @@ impl Transport {
             let challenges: Vec<String> = if at_registry { all(&answer, &WWW_AUTHENTICATE) } else { Vec::new() };
             let retry_after =
                 answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
-            let body = answer.error_body().await;
+            let (body, broken) = answer.error_body().await;
             if at_registry && doubt.is_none() && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
                 doubt = Some(failure(status, retry_after, &body, at_registry, &url));
                 (base, url) = Self::turn(&scheme, &base, question)?;
@@ -391,6 +397,10 @@ impl Transport {
                 })?;
                 continue;
             }
+            // What a 400 is about is in its words.
+            if let Some(problem) = broken.filter(|_| status == 400) {
+                return Err(elsewhere(problem, at_registry, &url).into());
+            }
             if expired_with_400 {
                 return Err(Failed::new(FaultKind::Denied, status, with_words("refuses every token", &body)));
             }
@@ -407,6 +417,10 @@ impl Transport {
         let method = question.method.clone();
         let aim = Aim { method, url, chosen_by: ChosenBy::User, version: Version::Best, lane };
         let answer = self.send(aim, HeaderMap::new(), None).await?;
+        if answer.status() != 401 {
+            let why = format!("refuses its token with 400, and without a token answers {}", answer.status());
+            return Err(Failed::from(Problem::new(ProblemKind::NotHttp, why)));
+        }
         Ok(challenge::read(all(&answer, &WWW_AUTHENTICATE).iter().map(String::as_str)))
     }
 
@@ -446,7 +460,7 @@ impl Transport {
         if retry::is_transient(status) {
             let retry_after =
                 answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
-            let body = answer.error_body().await;
+            let (body, _) = answer.error_body().await;
             return Err(failure(status, retry_after, &body, true, &call.url));
         }
         match answer.body(error::ERROR_LIMIT).await {
@@ -623,6 +637,14 @@ fn question_url(base: &Url, question: &Question<'_>) -> Result<Url, Failed> {
     let path = format!("{}/{}", question.repository.name, question.path);
     base.join(&path)
         .map_err(|error| Failed::from(Problem::new(ProblemKind::Refused, format!("{path} fits no URL ({error})"))))
+}
+
+fn redirected(from: &Url, answer: &Answer<'_>, redirects: usize) -> Result<Url, Failed> {
+    let refused = |why| Failed::from(Problem::new(ProblemKind::Refused, why));
+    if redirects > MAX_REDIRECTS {
+        return Err(refused(format!("more than {MAX_REDIRECTS} redirects")));
+    }
+    redirect::follow(from, answer.header(&LOCATION)).map_err(refused)
 }
 
 fn all(answer: &Answer<'_>, name: &HeaderName) -> Vec<String> {

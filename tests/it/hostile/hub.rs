@@ -9,6 +9,9 @@ use crate::support::recipe::platforms;
 const USERNAME: &str = "robot";
 const PASSWORD: &str = "hunter2";
 
+/// Gives a trial the login; docker's credential file is the text.
+type Login = fn(Trial, &str) -> Trial;
+
 /// Docker Hub on this machine, behind a tunnel that leads its names here; other names lead nowhere.
 struct Hub {
     authority: Authority,
@@ -49,7 +52,6 @@ fn the_short_names_lead_to_the_hub() {
 fn the_login_of_the_hub_goes_to_its_token_server_alone() {
     let auth = "cm9ib3Q6aHVudGVyMg==";
     let stored = format!(r#"{{"auths":{{"https://index.docker.io/v1/":{{"auth":"{auth}"}}}}}}"#);
-    type Login = fn(Trial, &str) -> Trial;
     let logins: [Login; 4] = [
         |verify, _| verify.login("docker.io", USERNAME, PASSWORD),
         |verify, _| verify.flag("username", USERNAME).flag("password", PASSWORD),

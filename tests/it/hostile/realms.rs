@@ -23,7 +23,7 @@ fn as_robot(registry: &Registry) -> Trial {
 fn refused_at(registry: &Registry, verify: &Trial, realm: &str) -> String {
     registry.image("app:1", &single());
     let challenge = format!("Bearer realm=\"{realm}\",service=\"tests\"");
-    registry.guarded(Box::new(move |_| Some(refusal(&[challenge.clone()]))));
+    registry.guarded(Box::new(move |_| Some(refusal(std::slice::from_ref(&challenge)))));
     let seen = verify.run();
     assert!([3, 4].contains(&seen.exit), "{seen}");
     assert_eq!(seen.report.result(), "error", "{seen}");
@@ -110,7 +110,7 @@ fn token_server(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (
     let challenge = format!("Bearer realm=\"{}\",service=\"tests\"", server.url("/token"));
     registry.guarded(Box::new(move |request| {
         let right = request.header("Authorization") == Some("Bearer good");
-        (!right).then(|| refusal(&[challenge.clone()]))
+        (!right).then(|| refusal(std::slice::from_ref(&challenge)))
     }));
     let seen = as_robot(&registry).run();
     (seen, count.load(Ordering::SeqCst))

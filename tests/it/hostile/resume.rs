@@ -83,7 +83,6 @@ fn a_signed_url_is_never_used_twice() {
 
 #[test]
 fn a_registry_that_cannot_go_on_in_the_middle_begins_again() {
-    let refused = || Reply::error(416, "RANGE_INVALID", "no such range");
     let answers: [fn(Reply) -> Reply; 5] = [
         // The whole again.
         |_| Reply::status(200),
@@ -105,7 +104,6 @@ fn a_registry_that_cannot_go_on_in_the_middle_begins_again() {
         let count = ranges(&registry, layer).len();
         assert_eq!(count, if at == 0 { 2 } else { 3 });
     }
-    assert_eq!(refused().get_header("Content-Range"), None);
 }
 
 #[test]
