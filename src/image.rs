@@ -12,6 +12,9 @@ use crate::digest;
 use crate::platform::Platform;
 use crate::verdict::{Promise, Verdict};
 
+/// The most references of one document that are looked at.
+pub const MAX_CHILDREN: usize = 100_000;
+
 /// What a node is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -242,6 +245,10 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
     {
         return Err(malformed(format!("{name} is {text}, but {other_name} is {other}")));
     }
+    let listed = wire.manifests.entries.len().max(wire.layers.entries.len()).max(wire.blobs.entries.len());
+    if listed > MAX_CHILDREN {
+        return Err(malformed(format!("it lists {listed} references, more than {MAX_CHILDREN}")));
+    }
     let has_config = wire.config.is_some_and(|config| config.get() != "null");
     let index_like = wire.manifests.present;
     let manifest_like = has_config || wire.layers.present;
@@ -303,6 +310,9 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
 pub fn read_referrers(bytes: &[u8]) -> Result<Vec<Child>, Unusable> {
     let wire: WireDocument<'_> = serde_json::from_slice(bytes)
         .map_err(|error| (Verdict::Malformed, format!("not a list of referrers: {error}")))?;
+    if wire.manifests.entries.len() > MAX_CHILDREN {
+        return Err((Verdict::Malformed, format!("it lists more than {MAX_CHILDREN} referrers")));
+    }
     Ok(wire.manifests.entries.into_iter().map(|raw| child(raw, &|_, _| Kind::Referrer)).collect())
 }
 

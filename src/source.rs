@@ -115,11 +115,6 @@ pub enum Blob {
         /// The whole length by `Content-Range`; `None` when the registry does not know.
         length: Option<u64>,
     },
-    /// The registry says there is no such byte: it has fewer.
-    Shorter {
-        /// The whole length in bytes, when it is said.
-        length: Option<u64>,
-    },
     /// The registry promised bytes and, every time, the answer ended without them.
     Cut {
         /// How many bytes from the start can be had: `Some(0)` for none; `None` for some, not all.

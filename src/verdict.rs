@@ -211,13 +211,6 @@ pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judgement {
         {
             shorter_or_other(size, *length, matches!(delivered, Blob::OtherLength { .. }))
         }
-        Blob::Shorter { length: Some(0) } => {
-            (Verdict::Empty, format!("{}; the registry has it with no bytes", expected(size)))
-        }
-        Blob::Shorter { length: Some(length) } => (Verdict::Truncated, expected_size(size, *length)),
-        Blob::Shorter { length: None } => {
-            (Verdict::Truncated, format!("{}; the registry has no byte at that place", expected(size)))
-        }
         Blob::Cut { received: Some(0) } => {
             (Verdict::Empty, format!("{}; the registry says it is there and gives no bytes", expected(size)))
         }
@@ -362,9 +355,6 @@ mod tests {
             (Blob::OtherLength { length: 11 }, Verdict::SizeMismatch),
             (Blob::OtherLength { length: 9 }, Verdict::Truncated),
             (Blob::OtherLength { length: 0 }, Verdict::Empty),
-            (Blob::Shorter { length: Some(0) }, Verdict::Empty),
-            (Blob::Shorter { length: Some(4) }, Verdict::Truncated),
-            (Blob::Shorter { length: None }, Verdict::Truncated),
             (Blob::Cut { received: Some(0) }, Verdict::Empty),
             (Blob::Cut { received: Some(4) }, Verdict::Truncated),
             (Blob::Cut { received: None }, Verdict::Truncated),

@@ -28,7 +28,16 @@ pub enum ChosenBy {
     Server,
 }
 
-type Origin = (String, String, u16, ChosenBy);
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// HTTP/2 where the server offers it, else HTTP/1.1.
+    Best,
+    /// HTTP/1.1, in which an answer whose body is missing can be read as far as it came.
+    One,
+}
+
+type Origin = (String, String, u16, ChosenBy, Version);
 
 /// The HTTP clients of a run.
 ///
@@ -64,17 +73,17 @@ impl Clients {
     /// # Errors
     /// When a certificate given in the settings or a proxy's URL cannot be read.
     pub fn get(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<reqwest::Client> {
-        self.lanes(url, chosen_by)?.client(0)
+        self.lanes(url, chosen_by, Version::Best)?.client(0)
     }
 
     /// The lanes to the origin of `url`, for many requests at once.
     ///
     /// # Errors
     /// As [`Clients::get`].
-    pub fn lanes(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<Arc<Lanes>> {
+    pub fn lanes(&self, url: &Url, chosen_by: ChosenBy, version: Version) -> anyhow::Result<Arc<Lanes>> {
         let host = url.host_str().context("the URL has no host")?.to_ascii_lowercase();
         let port = url.port_or_known_default().context("the URL has no port")?;
-        let origin = (url.scheme().to_owned(), host, port, chosen_by);
+        let origin = (url.scheme().to_owned(), host, port, chosen_by, version);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lanes) = made.get(&origin) {
             return Ok(Arc::clone(lanes));
@@ -84,23 +93,28 @@ impl Clients {
         Ok(lanes)
     }
 
-    fn make(&self, (scheme, host, port, chosen_by): &Origin) -> anyhow::Result<Lanes> {
+    fn make(&self, (scheme, host, port, chosen_by, version): &Origin) -> anyhow::Result<Lanes> {
         let bare_host = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = self.addresses.for_port(*port, *chosen_by);
-        let proxy = proxy::for_host(&self.network, scheme, bare_host)?;
+        let proxy = proxy::for_host(&self.network, scheme, bare_host, *port)?;
         // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
         let verify = !self.network.skip_tls_verify.contain(bare_host, *port);
         let encrypted = scheme == "https";
         let mut config = if encrypted { self.trust()?.config(bare_host, *port, verify)? } else { trust::no_roots() };
         // reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Lanes::new(encrypted, move || {
+        let only_one = *version == Version::One;
+        if only_one {
+            config.alpn_protocols.remove(0);
+        }
+        Ok(Lanes::new(encrypted && !only_one, move || {
             let builder = reqwest::Client::builder()
                 .user_agent(concat!("pullproof/", env!("CARGO_PKG_VERSION")))
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
                 .dns_resolver(Arc::clone(&addresses))
                 .no_proxy();
+            let builder = if only_one { builder.http1_only() } else { builder };
             let builder = if let Some(proxy) = &proxy { builder.proxy(proxy.clone()) } else { builder };
             let builder = builder.tls_backend_preconfigured(config.clone());
             builder.build().map_err(reqwest::Error::without_url).context("failed to set up HTTP")

@@ -19,6 +19,8 @@ pub enum ProblemKind {
     NotHttp,
     /// The body ended, cleanly, before its stated length.
     Cut,
+    /// In HTTP/2 the answer ended with its headers, which state a body: the headers were not seen.
+    Headless,
     /// Nothing came within the time limit.
     Timeout,
     /// We do not go there.
@@ -57,7 +59,11 @@ impl Problem {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self.kind {
-            ProblemKind::Connection | ProblemKind::Cut | ProblemKind::Timeout | ProblemKind::NotHttp => true,
+            ProblemKind::Connection
+            | ProblemKind::Cut
+            | ProblemKind::Headless
+            | ProblemKind::Timeout
+            | ProblemKind::NotHttp => true,
             ProblemKind::Tls | ProblemKind::Refused => false,
         }
     }
@@ -82,7 +88,8 @@ impl From<reqwest::Error> for Problem {
         if let Some(forbidden) = chain.iter().find_map(|link| find_forbidden(*link)) {
             return Self::new(ProblemKind::Refused, forbidden);
         }
-        if let Some(tls) = chain.iter().find_map(|link| link.downcast_ref::<rustls::Error>()) {
+        // Once the connection is made, a fault of TLS is one of this connection and not of who it was made to.
+        if let Some(tls) = chain.iter().find_map(|link| link.downcast_ref::<rustls::Error>()).filter(|_| connecting) {
             return Self::new(ProblemKind::Tls, explain_tls(tls));
         }
         let io_kinds: Vec<io::ErrorKind> =
@@ -91,12 +98,16 @@ impl From<reqwest::Error> for Problem {
         let says = |words: &str| shown.iter().any(|text| text.contains(words));
         let kind = if io_kinds.contains(&io::ErrorKind::TimedOut) {
             ProblemKind::Timeout
-        } else if !connecting
-            && (io_kinds.contains(&io::ErrorKind::UnexpectedEof) || says("end of file before message length"))
-            // In HTTP/2 a body that is too short, or that a proxy lost its source of, ends one stream and not the connection.
-            || in_body && (says("stream error detected") || says("stream error received"))
+        } else if in_body
+            && (io_kinds.contains(&io::ErrorKind::UnexpectedEof)
+                || says("end of file before message length")
+                // In HTTP/2 a body that is too short, or that a proxy lost its source of, ends one stream and not the connection.
+                || says("stream error detected")
+                || says("stream error received: unexpected internal error"))
         {
             ProblemKind::Cut
+        } else if !connecting && !in_body && says("stream error detected: unspecific protocol error") {
+            ProblemKind::Headless
         } else if says("invalid HTTP") || says("error parsing") || says("invalid URI") {
             ProblemKind::NotHttp
         } else {
@@ -104,6 +115,7 @@ impl From<reqwest::Error> for Problem {
         };
         let text = match (kind, connecting) {
             (ProblemKind::Cut, _) => "the body ended before its stated length".to_owned(),
+            (ProblemKind::Headless, _) => "the answer ended where its body should begin".to_owned(),
             (ProblemKind::NotHttp, _) => format!("the answer is not HTTP ({text})"),
             (_, true) => format!("cannot connect: {text}"),
             (_, false) => format!("the connection broke: {text}"),
@@ -122,6 +134,10 @@ fn explain_tls(error: &rustls::Error) -> String {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "the certificate is signed by an unknown authority (UnknownIssuer)".to_owned()
+        }
+        // An authority of a name that we know, and with another key: made anew, or an impostor.
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "the certificate is signed by an unknown authority of a known name (BadSignature)".to_owned()
         }
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the certificate has expired".to_owned()

@@ -53,7 +53,7 @@ impl Trust {
         if !verify {
             let unchecked = Arc::new(Unchecked(provider()));
             let config = builder.dangerous().with_custom_certificate_verifier(unchecked).with_no_client_auth();
-            return Ok(offering_http2(config));
+            return Ok(config);
         }
         let mut roots = self.roots.clone();
         for name in [format!("{host}:{port}"), host.to_owned()] {
@@ -62,14 +62,8 @@ impl Trust {
                 add_pem(&mut roots, &pem).with_context(|| format!("{} cannot be used", path.display()))?;
             }
         }
-        Ok(offering_http2(builder.with_root_certificates(roots).with_no_client_auth()))
+        Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }
-}
-
-/// reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
-fn offering_http2(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config
 }
 
 /// TLS settings that believe nobody, for clients that speak plain HTTP.

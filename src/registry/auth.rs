@@ -25,17 +25,19 @@ use crate::settings::{Logins, Network, Secret};
 /// <https://distribution.github.io/distribution/spec/auth/token/>.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How often one question may get a new header when earlier ones were good: short-lived tokens are used up by others too.
-const MOST_RENEWALS: u32 = 32;
-
-/// How often when none ever was: once for the login, once for a token that others used up.
-const FIRST_RENEWALS: u32 = 2;
-
 /// What we show to each repository.
 pub(super) struct Auth {
     logins: Logins,
     passes: Mutex<HashMap<Repository, Arc<AsyncMutex<Option<Pass>>>>>,
-    proven: Mutex<HashMap<Repository, bool>>,
+}
+
+/// Who asks for a way in, and what the registry said.
+pub(super) struct Asking<'a> {
+    pub(super) transport: &'a Transport,
+    pub(super) lane: usize,
+    pub(super) repository: &'a Repository,
+    pub(super) base: &'a Url,
+    pub(super) challenges: &'a [Challenge],
 }
 
 /// A header that a registry asked for.
@@ -71,7 +73,7 @@ pub(super) enum Refused {
 
 impl Auth {
     pub(super) fn new(logins: Logins) -> Self {
-        Self { logins, passes: Mutex::default(), proven: Mutex::default() }
+        Self { logins, passes: Mutex::default() }
     }
 
     fn pass_of(&self, repository: &Repository) -> Arc<AsyncMutex<Option<Pass>>> {
@@ -84,39 +86,33 @@ impl Auth {
         self.pass_of(repository).lock().await.clone().filter(Pass::is_fresh)
     }
 
-    /// A request with a pass got an answer other than "who are you?".
-    pub(super) fn prove(&self, repository: &Repository) {
-        let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
-        if !proven.contains_key(repository) {
-            proven.insert(repository.clone(), true);
-        }
-    }
-
-    /// Whether a question that got `renewals` new headers may have another.
-    pub(super) fn may_renew(&self, repository: &Repository, renewals: u32) -> bool {
-        let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner).contains_key(repository);
-        renewals < if proven { MOST_RENEWALS } else { FIRST_RENEWALS }
-    }
-
-    /// Answers a 401 to a request that carried `used`; one asks, the others wait and share.
+    /// Answers a 401 to a request that carried `used`. One asks, the others wait and share; or it is for one `alone`, and given
+    /// to nobody else.
     ///
     /// # Errors
     /// When the login is refused or there is none, or the token server could not be asked.
     pub(super) async fn renew(
         &self,
-        transport: &Transport,
-        lane: usize,
-        repository: &Repository,
-        base: &Url,
+        asking: &Asking<'_>,
         used: Option<&Pass>,
-        challenges: &[Challenge],
-    ) -> Result<(), Refused> {
-        let slot = self.pass_of(repository);
+        alone: bool,
+    ) -> Result<Option<Pass>, Refused> {
+        if alone {
+            return self.make(asking, used).await.map(Some);
+        }
+        let slot = self.pass_of(asking.repository);
         let mut pass = slot.lock().await;
         let generation = pass.as_ref().map_or(0, |pass| pass.generation);
         if pass.as_ref().is_some_and(Pass::is_fresh) && used.map_or(0, |used| used.generation) != generation {
-            return Ok(());
+            return Ok(None);
         }
+        let made = self.make(asking, used).await?;
+        *pass = Some(Pass { generation: generation + 1, ..made });
+        Ok(None)
+    }
+
+    async fn make(&self, asking: &Asking<'_>, used: Option<&Pass>) -> Result<Pass, Refused> {
+        let Asking { transport, lane, repository, base, challenges } = *asking;
         let credential = match credentials::find(&self.logins, repository).await {
             Ok(credential) => credential,
             Err(why) => {
@@ -154,8 +150,7 @@ impl Auth {
                 (bearer_header(&token.value)?, true, Some(Instant::now() + lifetime.saturating_sub(margin)))
             }
         };
-        *pass = Some(Pass { header, bearer, expires, generation: generation + 1 });
-        Ok(())
+        Ok(Pass { header, bearer, expires, generation: 0 })
     }
 
     fn no_way_in(&self, repository: &Repository, credential: Option<&Credential>) -> String {
@@ -237,7 +232,8 @@ struct Wish<'a> {
 struct WireToken {
     token: Option<String>,
     access_token: Option<String>,
-    expires_in: Option<f64>,
+    /// A number; some servers write it as a text.
+    expires_in: Option<serde_json::Value>,
 }
 
 struct Token {
@@ -295,7 +291,8 @@ impl Wish<'_> {
             return Err(why("the answer holds no token"));
         }
         let sound = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
-        Ok(Token { value, expires_in: wire.expires_in.filter(sound).map(|seconds| seconds.min(1e9)) })
+        let seconds = wire.expires_in.and_then(|wire| wire.as_f64().or_else(|| wire.as_str()?.trim().parse().ok()));
+        Ok(Token { value, expires_in: seconds.filter(sound).map(|seconds| seconds.min(1e9)) })
     }
 
     fn get(&self, login: Option<(&str, &Secret)>) -> Call {

@@ -1,7 +1,5 @@
 //! What a registry asks for in `WWW-Authenticate`, see <https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1>.
 
-use http_auth::{ChallengeRef, parse_challenges};
-
 /// The longest header that is read, in bytes.
 const LIMIT: usize = 8 * 1024;
 
@@ -21,26 +19,82 @@ pub enum Challenge {
     },
 }
 
-/// The challenges of all `WWW-Authenticate` headers of an answer, in their order; unknown schemes and unreadable headers are left out.
+/// The challenges of all `WWW-Authenticate` headers of an answer, in their order; unknown schemes and what is unreadable are left out.
 #[must_use]
 pub fn read<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     headers
         .into_iter()
         .filter(|header| header.len() <= LIMIT)
-        .filter_map(|header| parse_challenges(header).ok())
-        .flatten()
-        .filter_map(|challenge| known(&challenge))
+        .flat_map(parse)
+        .filter_map(|written| known(&written))
         .collect()
 }
 
-fn known(challenge: &ChallengeRef<'_>) -> Option<Challenge> {
+/// A scheme with its parameters, as they were written.
+struct Written {
+    scheme: String,
+    parameters: Vec<(String, String)>,
+}
+
+/// Reads a list of challenges as leniently as it can be done without guessing: between its words there may be any number of commas
+/// and blanks, and a scheme's single value (`Negotiate abc=`) is passed over.
+fn parse(header: &str) -> Vec<Written> {
+    let mut found: Vec<Written> = Vec::new();
+    let mut rest = header;
+    loop {
+        let separated = rest.trim_start_matches([' ', '\t', ',']);
+        let after_comma = rest[..rest.len() - separated.len()].contains(',');
+        let word_end = separated.find(|letter| !is_of_word(letter)).unwrap_or(separated.len());
+        let (word, after) = separated.split_at(word_end);
+        let Some(first) = separated.chars().next() else { return found };
+        if word.is_empty() {
+            rest = &separated[first.len_utf8()..];
+            continue;
+        }
+        let blanks = after.trim_start_matches([' ', '\t']);
+        rest = blanks;
+        let last = found.last_mut();
+        match (blanks.strip_prefix('='), last) {
+            (Some(value), Some(last)) => {
+                let Some((value, after)) = parameter_value(value.trim_start_matches([' ', '\t'])) else { return found };
+                last.parameters.push((word.to_owned(), value));
+                rest = after;
+            }
+            // A value without a scheme, and a scheme's single value.
+            (Some(after), None) => rest = after,
+            (None, Some(last)) if !after_comma && last.parameters.is_empty() => {}
+            (None, _) => found.push(Written { scheme: word.to_owned(), parameters: Vec::new() }),
+        }
+    }
+}
+
+/// Whether a letter may be in a scheme, a name, or a scheme's single value.
+fn is_of_word(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:/".contains(letter)
+}
+
+/// A value and what follows it; `None` when its quotes do not end.
+fn parameter_value(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
+        return Some((text[..end].to_owned(), &text[end..]));
+    };
+    let mut value = String::new();
+    let mut letters = quoted.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return Some((value, &quoted[at + 1..])),
+            '\\' => value.push(letters.next()?.1),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+fn known(challenge: &Written) -> Option<Challenge> {
     let parameter = |name: &str| {
-        challenge
-            .params
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.to_unescaped())
-            .filter(|value| !value.is_empty())
+        let found = challenge.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
     };
     if challenge.scheme.eq_ignore_ascii_case("basic") {
         Some(Challenge::Basic)
@@ -90,6 +144,22 @@ mod tests {
     #[test]
     fn escapes_and_commas_inside_quotes_belong_to_the_value() {
         assert_eq!(read([r#"Bearer realm="a\"b,c",service="d\\e""#]), [bearer("a\"b,c", Some("d\\e"), None)]);
+    }
+
+    #[test]
+    fn blanks_commas_and_single_values_of_other_schemes_do_not_matter() {
+        let token = [bearer("r", Some("x"), None)];
+        for header in [
+            r#"Bearer   realm="r"  ,  service="x""#,
+            r#",, Bearer realm = "r",, service =x ,"#,
+            "Bearer\trealm=r,service=x",
+            r#"Negotiate YIIabc==, Bearer realm="r", service="x""#,
+            r#"NTLM TlRM/+=,Bearer realm="r",service="x""#,
+            r#"Negotiate, Bearer realm="r", service="x""#,
+            r#"x=y, Bearer realm="r", service="x""#,
+        ] {
+            assert_eq!(read([header]), token, "{header}");
+        }
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! A look at a blob: at its header, its last byte, or all of it.
+//!
+//! Whoever pulls asks for everything. So a header may say that all is well, and a byte may prove that it is not; but how long a blob is
+//! counts only as the answer to a question for everything states it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 
 use super::hashing::Hashing;
 use super::transport::{Answer, Unread};
-use super::{RegistryRepository, content_length, encoded, encoding};
+use super::{RegistryRepository, content_length, disguise};
 use crate::http::{Problem, ProblemKind};
 use crate::settings::Depth;
-use crate::source::{Asked, Blob};
+use crate::source::{Asked, Blob, FaultKind};
 use crate::verdict::Promise;
 
 /// Up to this size, in bytes, a blob that comes whole although its last byte was asked for is read and hashed.
@@ -19,10 +22,12 @@ const SMALL: u64 = 1024 * 1024;
 /// What one question showed, or which one to put instead.
 enum Seen {
     Blob(Blob),
-    /// The header says nothing: ask for the last byte.
+    /// The header does not say that all is well: ask for the last byte.
     AskTail,
-    /// The server cannot do ranges, or does them wrongly: ask for everything.
+    /// The server cannot do ranges, or does them wrongly: ask for everything, and read what it takes to judge the length.
     AskAll,
+    /// The server contradicts the promised size: ask for everything, and read it.
+    ReadAll,
     /// The last byte did not come: is there a first one?
     AskFirst,
 }
@@ -44,6 +49,7 @@ pub(super) async fn look(repository: &RegistryRepository<'_>, promise: &Promise)
             Ok(Seen::Blob(blob)) => return done(Ok(blob)),
             Ok(Seen::AskTail) => tail(repository, promise).await,
             Ok(Seen::AskAll) => all(repository, promise).await,
+            Ok(Seen::ReadAll) => read_whole(repository, promise).await,
             Ok(Seen::AskFirst) => first(repository, promise).await,
         };
         asked = Asked {
@@ -66,15 +72,19 @@ fn range(from: u64, to: u64) -> HeaderMap {
 
 async fn head(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
     let question = repository.question(Method::HEAD, path(promise));
-    // A registry that refuses HEAD, or redirects it to a URL that is signed for GET, is asked otherwise.
-    let accept = |status| matches!(status, 200 | 400 | 403 | 405 | 501);
     let read = async |answer: &mut Answer<'_>| {
-        Ok(match (answer.status(), content_length(answer)) {
-            (200, Some(length)) if length > 0 => Seen::Blob(Blob::Stated { length }),
-            _ => Seen::AskTail,
-        })
+        let fits = answer.status() == 200 && content_length(answer) == Some(promise.size) && disguise(answer).is_none();
+        Ok(if fits { Seen::Blob(Blob::Stated { length: promise.size }) } else { Seen::AskTail })
     };
-    repository.transport.ask(&question, HeaderMap::new, accept, read).await
+    // A registry that cannot do HEAD, or redirects it to a URL that is signed for GET, says so in many ways, 404 among them.
+    let accept = |status| matches!(status, 200 | 400 | 403 | 405 | 501);
+    let asked = repository.transport.ask(&question, HeaderMap::new, accept, read).await;
+    match &asked.answer {
+        Err(fault) if asked.status.is_some() && fault.kind != FaultKind::RateLimited => {
+            Asked { answer: Ok(Seen::AskTail), ..asked }
+        }
+        _ => asked,
+    }
 }
 
 async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
@@ -83,10 +93,7 @@ async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<S
     let accept = |status| matches!(status, 200 | 206 | 416);
     let read = async |answer: &mut Answer<'_>| match answer.status() {
         206 => read_last(answer, promise, last).await,
-        416 => Ok(match content_range(answer) {
-            Some((None, Some(length))) if length < promise.size => Seen::Blob(Blob::Shorter { length: Some(length) }),
-            _ => Seen::AskAll,
-        }),
+        416 => Ok(Seen::ReadAll),
         _ => read_all(answer, promise).await,
     };
     repository.transport.ask(&question, || range(last, last), accept, read).await
@@ -94,24 +101,26 @@ async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<S
 
 async fn read_last(answer: &mut Answer<'_>, promise: &Promise, last: u64) -> Result<Seen, Unread<Seen>> {
     let length = match content_range(answer) {
-        Some((_, Some(length))) if length != promise.size => {
-            return Ok(Seen::Blob(Blob::LastByte { length: Some(length) }));
-        }
-        Some((Some((from, to)), length)) if from == last && to == last => length,
+        Some((_, Some(length))) if length != promise.size => return Ok(Seen::ReadAll),
+        Some((Some((from, to)), length)) if from == last && to == last && disguise(answer).is_none() => length,
         _ => return Ok(Seen::AskAll),
     };
-    let gone = || match last {
-        0 => Seen::Blob(Blob::Cut { received: Some(0) }),
-        _ => Seen::AskFirst,
+    let gone = |problem| match last {
+        0 => Unread::ended(problem, 0, Seen::Blob(Blob::Cut { received: Some(0) })),
+        _ => Unread::ended(problem, 0, Seen::AskFirst),
     };
     match answer.body(1).await {
         Ok((_, true)) => Ok(Seen::AskAll),
         Ok((byte, false)) if byte.len() == 1 => Ok(Seen::Blob(Blob::LastByte { length })),
-        Ok(_) => Err(Unread { problem: cut(), otherwise: Some(gone()) }),
-        Err((problem, _)) => {
-            let otherwise = (problem.kind == ProblemKind::Cut).then(gone);
-            Err(Unread { problem, otherwise })
+        Ok(_) => Err(gone(cut())),
+        Err((problem, byte)) if problem.kind == ProblemKind::Cut => {
+            if byte.is_empty() {
+                Err(gone(problem))
+            } else {
+                Ok(Seen::Blob(Blob::LastByte { length }))
+            }
         }
+        Err((problem, _)) => Err(problem.into()),
     }
 }
 
@@ -138,69 +147,46 @@ async fn all(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Se
     repository.transport.ask(&question, HeaderMap::new, |status| status == 200, read).await
 }
 
+/// Everything, read and hashed.
+async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
+    let Asked { answer, status, attempts, duration, appeared_after } = whole(repository, promise, false).await;
+    Asked { answer: answer.map(Seen::Blob), status, attempts, duration, appeared_after }
+}
+
 async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Unread<Seen>> {
     let stated = content_length(answer);
-    if let Some(length) = stated.filter(|length| *length != promise.size) {
-        return match encoding(answer) {
-            Some(encoding) => Err(encoded(&encoding).into()),
-            None => Ok(Seen::Blob(Blob::OtherLength { length })),
-        };
-    }
-    if stated.is_some() && promise.size > SMALL {
+    if stated == Some(promise.size) && promise.size > SMALL {
         // The rest is not worth its transfer: the length is stated, and the first bytes prove that there are some.
+        let gone = |problem| Unread::ended(problem, 0, Seen::Blob(Blob::Cut { received: Some(0) }));
         return match answer.piece().await {
             Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(Seen::Blob(Blob::Stated { length: promise.size })),
-            Ok(_) => Err(Unread { problem: cut(), otherwise: Some(Seen::Blob(Blob::Cut { received: Some(0) })) }),
-            Err(problem) => {
-                let otherwise =
-                    (problem.kind == ProblemKind::Cut).then_some(Seen::Blob(Blob::Cut { received: Some(0) }));
-                Err(Unread { problem, otherwise })
-            }
+            Ok(_) => Err(gone(cut())),
+            Err(problem) if problem.kind == ProblemKind::Cut => Err(gone(problem)),
+            Err(problem) => Err(problem.into()),
         };
     }
-    let mut progress = Progress::new(promise, false);
-    let blob = progress.read(answer, promise).await;
-    blob.map(Seen::Blob)
-        .map_err(|unread| Unread { problem: unread.problem, otherwise: unread.otherwise.map(Seen::Blob) })
+    let blob = Progress::new(promise, false).read(answer, promise).await;
+    blob.map(Seen::Blob).map_err(|unread| Unread {
+        problem: unread.problem,
+        otherwise: unread.otherwise.map(|(at, blob)| (at, Seen::Blob(blob))),
+        farther: false,
+    })
 }
 
 /// Fetches and hashes everything; `keep` the bytes where they are read later. What was received before a broken connection is not
 /// fetched again, when the registry can begin in the middle.
-///
-/// Data that ends twice at the same byte ends there; data that comes farther each time is only slow to come, which says nothing
-/// about the content.
 pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise, keep: bool) -> Asked<Blob> {
     let question = repository.question(Method::GET, path(promise));
     let progress = RefCell::new(Some(Progress::new(promise, keep)));
-    let ended_before = Cell::new(None);
     let headers = || match progress.borrow().as_ref().map_or(0, Progress::received) {
         0 => HeaderMap::new(),
         received => range(received, promise.size - 1),
     };
     let accept = |status| matches!(status, 200 | 206 | 416);
     let read = async |answer: &mut Answer<'_>| {
-        let mut now = progress.take().expect("tries follow each other");
-        let resumed = answer.status() == 206
-            && matches!(content_range(answer), Some((Some((from, _)), _)) if from == now.received());
-        let mut result = if answer.status() == 416 && now.received() > 0 {
-            let received = Some(now.received());
-            Err(Unread { problem: cut(), otherwise: Some(Blob::Cut { received }) })
-        } else {
-            if !resumed {
-                now = Progress::new(promise, keep);
-            }
-            if answer.status() == 200 || resumed {
-                now.read_stated(answer, promise).await
-            } else {
-                Err(Problem::new(ProblemKind::Refused, "answered a part although everything was asked for").into())
-            }
-        };
-        if let Err(unread) = &mut result
-            && ended_before.replace(Some(now.received())).is_some_and(|before| before != now.received())
-        {
-            unread.otherwise = None;
-        }
-        progress.replace(Some(now));
+        let before = progress.take().expect("tries follow each other");
+        let (after, result) = before.go_on(answer, promise).await;
+        progress.replace(Some(after));
         result
     };
     repository.transport.ask(&question, headers, accept, read).await
@@ -222,25 +208,56 @@ impl Progress {
         self.received
     }
 
-    /// Reads the answer unless its stated length is wrong already.
-    async fn read_stated(&mut self, answer: &mut Answer<'_>, promise: &Promise) -> Result<Blob, Unread<Blob>> {
-        let promised = promise.size - self.received.min(promise.size);
-        match content_length(answer).filter(|length| *length != promised) {
-            None => self.read(answer, promise).await,
-            Some(length) => match encoding(answer) {
-                Some(encoding) => Err(encoded(&encoding).into()),
-                None => Ok(Blob::OtherLength { length: self.received + length }),
-            },
+    /// Reads an answer to the question for what is missing; gives what there is afterwards.
+    async fn go_on(mut self, answer: &mut Answer<'_>, promise: &Promise) -> (Self, Result<Blob, Unread<Blob>>) {
+        let before = self.received;
+        let complete = |progress: &Self| progress.hashing.is_none() || progress.received >= promise.size;
+        let nothing = Self::new(promise, self.kept.is_some());
+        let fits = matches!(content_range(answer), Some((Some((from, _)), _)) if from == before);
+        match answer.status() {
+            206 if before > 0 && fits && disguise(answer).is_none() => {
+                match self.read(answer, promise).await {
+                    Ok(blob) if is_right(&blob, promise) => (self, Ok(blob)),
+                    // One of the two parts may be somebody else's: only what comes in one piece is judged.
+                    Ok(_) => (nothing, Err(again("what came after a break does not fit what came before").into())),
+                    Err(unread) => {
+                        let farther = self.received > before;
+                        (if complete(&self) { nothing } else { self }, Err(Unread { farther, ..unread }))
+                    }
+                }
+            }
+            200 => {
+                let mut anew = Self::new(promise, self.kept.is_some());
+                let result = anew.read(answer, promise).await;
+                (if complete(&anew) { nothing } else { anew }, result)
+            }
+            _ if before == 0 => {
+                let why = "answered a part although everything was asked for";
+                (self, Err(Problem::new(ProblemKind::Refused, why).into()))
+            }
+            status => {
+                let problem = again("cannot go on in the middle of the blob");
+                let length = content_range(answer).and_then(|(_, length)| length);
+                let ends_here = status == 416 && length.is_some_and(|length| length <= before);
+                let blob = Blob::Cut { received: Some(before) };
+                let unread = if ends_here { Unread::ended(problem, before, blob) } else { problem.into() };
+                (nothing, Err(unread))
+            }
         }
     }
 
+    /// Reads the rest, unless its stated length is wrong already.
     async fn read(&mut self, answer: &mut Answer<'_>, promise: &Promise) -> Result<Blob, Unread<Blob>> {
+        let missing = promise.size.saturating_sub(self.received);
+        if let Some(length) = content_length(answer).filter(|length| *length != missing) {
+            return Ok(another_length(answer, self.received.saturating_add(length))?);
+        }
         loop {
             match answer.piece().await {
                 Ok(Some(piece)) => {
                     self.received += piece.as_ref().len() as u64;
                     if self.received > promise.size {
-                        return Ok(Blob::OtherLength { length: self.received });
+                        return Ok(another_length(answer, self.received)?);
                     }
                     if let Some(kept) = &mut self.kept {
                         kept.extend_from_slice(piece.as_ref());
@@ -250,24 +267,42 @@ impl Progress {
                     }
                 }
                 Ok(None) => break,
-                Err(problem) => {
-                    let otherwise =
-                        (problem.kind == ProblemKind::Cut).then_some(Blob::Cut { received: Some(self.received) });
-                    return Err(Unread { problem, otherwise });
+                // All of it came: how the connection ends afterwards does not matter.
+                Err(problem) if problem.kind == ProblemKind::Cut && self.received == promise.size => break,
+                Err(problem) if problem.kind == ProblemKind::Cut => {
+                    let received = self.received;
+                    return Err(Unread::ended(problem, received, Blob::Cut { received: Some(received) }));
                 }
+                Err(problem) => return Err(problem.into()),
             }
         }
+        let length = self.received;
         let digest = self.hashing.take().expect("unknown algorithms are never asked for").finish().await;
-        let right = self.received == promise.size && digest == promise.digest;
-        match encoding(answer).filter(|_| !right) {
-            Some(encoding) => Err(encoded(&encoding).into()),
-            None => Ok(Blob::Whole { length: self.received, digest, bytes: self.kept.take() }),
+        let blob = Blob::Whole { length, digest, bytes: self.kept.take() };
+        match disguise(answer).filter(|_| !is_right(&blob, promise)) {
+            Some(problem) => Err(problem.into()),
+            // Without a stated length a broken connection looks like the end.
+            None if length < promise.size => Err(Unread::ended(again("the body ended too early"), length, blob)),
+            None => Ok(blob),
         }
     }
 }
 
+fn another_length(answer: &Answer<'_>, length: u64) -> Result<Blob, Problem> {
+    disguise(answer).map_or(Ok(Blob::OtherLength { length }), Err)
+}
+
+fn is_right(blob: &Blob, promise: &Promise) -> bool {
+    matches!(blob, Blob::Whole { length, digest, .. } if *length == promise.size && *digest == promise.digest)
+}
+
 fn cut() -> Problem {
-    Problem::new(ProblemKind::Cut, "the registry says it is there and sends no bytes")
+    again("the registry says it is there and sends no bytes")
+}
+
+/// A reason to ask again.
+fn again(why: &str) -> Problem {
+    Problem::new(ProblemKind::Cut, why)
 }
 
 type ContentRange = (Option<(u64, u64)>, Option<u64>);

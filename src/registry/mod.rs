@@ -86,27 +86,71 @@ async fn read_manifest(answer: &mut Answer<'_>) -> Result<Manifest, Unread<Manif
     let content_type = answer
         .header(&CONTENT_TYPE)
         .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    if content_type.as_deref() == Some("text/html") {
-        let why = "answered a web page where a manifest belongs; is this a registry?";
-        return Err(Problem::new(ProblemKind::NotHttp, why).into());
+    if is_page(answer) {
+        return Err(page().into());
     }
     let claimed = answer.header(&HeaderName::from_static("docker-content-digest")).map(str::to_owned);
     let manifest = |body| Manifest { body, content_type: content_type.clone(), claimed: claimed.clone() };
-    if content_length(answer).is_some_and(|length| length > MANIFEST_LIMIT as u64) {
-        return Ok(manifest(Body::TooLarge));
+    let stated = content_length(answer);
+    if stated.is_some_and(|length| length > MANIFEST_LIMIT as u64) {
+        return match encoding(answer) {
+            Some(encoding) => Err(encoded(&encoding).into()),
+            None => Ok(manifest(Body::TooLarge)),
+        };
     }
-    match answer.body(MANIFEST_LIMIT).await {
-        Ok((_, true)) => Ok(manifest(Body::TooLarge)),
-        Ok((bytes, false)) => match encoding(answer) {
-            // The bytes of the manifest itself are what was asked for; nothing is decompressed.
-            Some(encoding) if bytes.first() != Some(&b'{') => Err(encoded(&encoding).into()),
-            _ => Ok(manifest(Body::Whole(bytes))),
-        },
-        Err((problem, received)) => {
-            let otherwise = (problem.kind == ProblemKind::Cut).then(|| manifest(Body::Cut { received }));
-            Err(Unread { problem, otherwise })
+    let (bytes, ended) = match answer.body(MANIFEST_LIMIT).await {
+        Ok((bytes, more)) => (bytes, Ok(more)),
+        Err((problem, bytes)) => (bytes, Err(problem)),
+    };
+    // The bytes of the manifest itself are what was asked for, whatever they are called; nothing is decompressed.
+    if let Some(encoding) = encoding(answer).filter(|_| bytes.first() != Some(&b'{')) {
+        return Err(encoded(&encoding).into());
+    }
+    if looks_like_page(&bytes) {
+        return Err(page().into());
+    }
+    match ended {
+        Ok(true) => Ok(manifest(Body::TooLarge)),
+        // Without a stated length a broken connection looks like the end,
+        Ok(false) if stated.is_none() && !is_document(&bytes) => {
+            let problem = Problem::new(ProblemKind::Cut, "the manifest ended too early");
+            Err(Unread::ended(problem, bytes.len() as u64, manifest(Body::Whole(bytes))))
         }
+        Ok(false) => Ok(manifest(Body::Whole(bytes))),
+        // and a document that is complete is whole, however the connection ended.
+        Err(problem) if problem.kind == ProblemKind::Cut && stated.is_none() && is_document(&bytes) => {
+            Ok(manifest(Body::Whole(bytes)))
+        }
+        Err(problem) if problem.kind == ProblemKind::Cut => {
+            let received = bytes.len() as u64;
+            Err(Unread::ended(problem, received, manifest(Body::Cut { received })))
+        }
+        Err(problem) => Err(problem.into()),
     }
+}
+
+fn is_document(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok_and(|text| text.get().starts_with('{'))
+}
+
+/// Whether an answer calls itself a web page: from a login page in between, or from a server that is no registry.
+fn is_page(answer: &Answer<'_>) -> bool {
+    let content_type = answer.header(&CONTENT_TYPE).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html")
+}
+
+fn looks_like_page(bytes: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(100)]).trim_start().to_ascii_lowercase();
+    ["<!doctype html", "<html"].iter().any(|opening| start.starts_with(opening))
+}
+
+fn page() -> Problem {
+    Problem::new(ProblemKind::NotHttp, "answered a web page where content belongs; is this a registry?")
+}
+
+/// Why an answer that does not fit says nothing about the content: it is another form of it, or somebody else's.
+fn disguise(answer: &Answer<'_>) -> Option<Problem> {
+    encoding(answer).map(|encoding| encoded(&encoding)).or_else(|| is_page(answer).then(page))
 }
 
 /// The header, not what the client makes of it: the answer to a HEAD has a length and no body.

@@ -13,17 +13,20 @@ use reqwest::{Method, Request, Response};
 use tokio::time::Instant;
 use url::Url;
 
-use super::auth::{Auth, Pass, Refused};
+use super::auth::{Asking, Auth, Pass, Refused};
 use super::gate::Gate;
 use super::redirect::{self, MAX_REDIRECTS, same_origin, shown};
 use super::retry::{self, Ended, Next, State};
 use super::telling::{Tell, Telling};
 use super::{challenge, error};
-use crate::http::{ChosenBy, Clients, Problem, ProblemKind, is_loopback};
+use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version, is_loopback};
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::report::human;
 use crate::settings::{Hosts, Logins, Network, Patience, Secret};
 use crate::source::{Asked, Fault, FaultKind};
+
+/// How often one try of a question gets another header: one that is shared with others, and one of its own.
+const MOST_RENEWALS: u32 = 2;
 
 /// Asks registries and their token servers; one for a whole run, so that permits, waits and tokens are shared.
 pub struct Transport {
@@ -31,8 +34,8 @@ pub struct Transport {
     patience: Patience,
     auth: Auth,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
-    /// The registries that are spoken to in plain HTTP, as far as that is settled.
-    plain: Mutex<HashMap<String, Arc<AtomicBool>>>,
+    /// What is spoken to each registry.
+    schemes: Mutex<HashMap<String, Arc<Scheme>>>,
     started: Instant,
     requests: AtomicU64,
     bytes: AtomicU64,
@@ -60,6 +63,15 @@ pub(super) struct Call {
     pub(super) lane: usize,
 }
 
+/// Where a request goes.
+struct Aim<'a> {
+    method: Method,
+    url: &'a Url,
+    chosen_by: ChosenBy,
+    version: Version,
+    lane: usize,
+}
+
 /// Why a try brought nothing.
 pub(super) struct Failed {
     pub(super) fault: Fault,
@@ -84,14 +96,50 @@ impl From<Problem> for Failed {
 /// Why an answer could not be read to its end.
 pub(super) struct Unread<T> {
     pub(super) problem: Problem,
-    /// What it amounts to when every further try ends like this.
-    pub(super) otherwise: Option<T>,
+    /// After which byte it ended, and what that amounts to when every further try ends there.
+    pub(super) otherwise: Option<(u64, T)>,
+    /// Whether this try went on where the one before it had ended, and came farther.
+    pub(super) farther: bool,
+}
+
+impl<T> Unread<T> {
+    /// An answer that ended after so many bytes.
+    pub(super) fn ended(problem: Problem, at: u64, content: T) -> Self {
+        Self { problem, otherwise: Some((at, content)), farther: false }
+    }
 }
 
 impl<T> From<Problem> for Unread<T> {
     fn from(problem: Problem) -> Self {
-        Self { problem, otherwise: None }
+        Self { problem, otherwise: None, farther: false }
     }
+}
+
+/// Where the answers to one question ended too early.
+#[derive(Default)]
+struct Ends {
+    first: Option<u64>,
+    count: u32,
+    differ: bool,
+}
+
+impl Ends {
+    fn note(&mut self, at: u64) {
+        self.differ |= *self.first.get_or_insert(at) != at;
+        self.count += 1;
+    }
+
+    /// Whether it is the content that ends there, and not somebody in between who cuts the answers off: these end anywhere.
+    fn prove(&self, tries: u32) -> bool {
+        !self.differ && (self.count > 1 || tries == 1)
+    }
+}
+
+/// How a registry is spoken to.
+struct Scheme {
+    plain: AtomicBool,
+    /// Whether it has answered so: then it will not change its mind.
+    settled: AtomicBool,
 }
 
 /// An answer whose body is still to come.
@@ -123,12 +171,12 @@ impl Answer<'_> {
         }
     }
 
-    /// The whole body, or its first `limit` bytes and whether there is more.
-    pub(super) async fn body(&mut self, limit: usize) -> Result<(Vec<u8>, bool), (Problem, u64)> {
+    /// The whole body, or its first `limit` bytes and whether there is more; or what came before it broke off.
+    pub(super) async fn body(&mut self, limit: usize) -> Result<(Vec<u8>, bool), (Problem, Vec<u8>)> {
         let mut body = Vec::new();
         loop {
             match self.piece().await {
-                Err(problem) => return Err((problem, body.len() as u64)),
+                Err(problem) => return Err((problem, body)),
                 Ok(None) => return Ok((body, false)),
                 Ok(Some(piece)) => {
                     let piece = piece.as_ref();
@@ -157,7 +205,7 @@ impl Transport {
             patience,
             auth: Auth::new(logins),
             gates: Mutex::default(),
-            plain: Mutex::default(),
+            schemes: Mutex::default(),
             started: Instant::now(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -198,6 +246,7 @@ impl Transport {
     ) -> Asked<T> {
         let gate = self.gate(&question.repository.registry);
         let mut tries = Tries::new(self, question.may_be_absent);
+        let mut ends = Ends::default();
         loop {
             let permit = gate.pass().await;
             tries.begin();
@@ -211,8 +260,16 @@ impl Transport {
             drop(permit);
             let (failed, otherwise) = match outcome {
                 Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
-                Ok((status, Err(unread))) => {
-                    (Failed { status: Some(status), ..unread.problem.into() }, unread.otherwise)
+                Ok((status, Err(Unread { problem, otherwise, farther }))) => {
+                    if farther {
+                        tries.counted = 0;
+                        ends = Ends::default();
+                    }
+                    let otherwise = otherwise.map(|(at, content)| {
+                        ends.note(at);
+                        content
+                    });
+                    (Failed { status: Some(status), ..problem.into() }, otherwise)
                 }
                 Err(failed) => (failed, None),
             };
@@ -224,7 +281,7 @@ impl Transport {
                 }
                 continue;
             }
-            return match otherwise {
+            return match otherwise.filter(|_| ends.prove(tries.sent)) {
                 Some(content) => tries.end(Ok(content), failed.status),
                 None => tries.end(Err(failed.fault), failed.status),
             };
@@ -240,32 +297,55 @@ impl Transport {
         accept: &impl Fn(u16) -> bool,
     ) -> Result<Answer<'_>, Failed> {
         let repository = question.repository;
-        let plain = self.plain(&repository.registry);
-        let mut flipped = false;
-        let mut base = Self::base(&repository.registry, &plain)?;
+        let scheme = self.scheme(&repository.registry);
+        // Why the other scheme is being tried.
+        let mut doubt: Option<Failed> = None;
+        let mut base = Self::base(&repository.registry, &scheme)?;
         let mut url = question_url(&base, question)?;
-        let (mut redirects, mut renewals) = (0, 0);
+        let mut version = Version::Best;
+        let (mut redirects, mut renewals, mut own) = (0, 0, None);
         loop {
             let at_registry = same_origin(&base, &url);
-            let pass = if at_registry { self.auth.current(repository).await } else { None };
+            let pass = match (&own, at_registry) {
+                (_, false) => None,
+                (Some(own), true) => Some(Pass::clone(own)),
+                (None, true) => self.auth.current(repository).await,
+            };
             let mut headers = headers();
             if let Some(pass) = &pass {
                 headers.insert(AUTHORIZATION, pass.header());
             }
             let chosen_by = if at_registry { ChosenBy::User } else { ChosenBy::Server };
-            let sent = self.send(lane, question.method.clone(), &url, chosen_by, headers, None).await;
+            let aim = Aim { method: question.method.clone(), url: &url, chosen_by, version, lane };
+            let sent = self.send(aim, headers, None).await;
             let mut answer = match sent {
                 Ok(answer) => answer,
                 Err(problem)
-                    if at_registry && !flipped && self.speaks_otherwise(&repository.registry, &base, &problem) =>
+                    if at_registry
+                        && doubt.is_none()
+                        && !scheme.settled.load(Ordering::Relaxed)
+                        && self.speaks_otherwise(&repository.registry, &base, &problem) =>
                 {
-                    flipped = true;
-                    plain.store(base.scheme() == "https", Ordering::Relaxed);
-                    base = Self::base(&repository.registry, &plain)?;
-                    url = question_url(&base, question)?;
+                    doubt = Some(problem.into());
+                    (base, url) = Self::turn(&scheme, &base, question)?;
                     continue;
                 }
-                Err(problem) => return Err(elsewhere(problem, at_registry, &url).into()),
+                Err(problem) if problem.kind == ProblemKind::Headless && version == Version::Best => {
+                    version = Version::One;
+                    continue;
+                }
+                Err(problem) => {
+                    // Only a certificate shows, without an answer, that TLS is spoken; else the first scheme was no worse.
+                    let shows_tls = problem.kind == ProblemKind::Tls && !problem.is_without_tls();
+                    if at_registry
+                        && !shows_tls
+                        && let Some(first) = doubt.take()
+                    {
+                        Self::turn(&scheme, &base, question)?;
+                        return Err(first);
+                    }
+                    return Err(elsewhere(problem, at_registry, &url).into());
+                }
             };
             let status = answer.status();
             if redirect::is_redirect(status) {
@@ -278,8 +358,8 @@ impl Transport {
                     .map_err(|why| Failed::from(Problem::new(ProblemKind::Refused, why)))?;
                 continue;
             }
-            if at_registry && status != 401 && pass.is_some() && status < 400 {
-                self.auth.prove(repository);
+            if at_registry && status != 400 {
+                scheme.settled.store(true, Ordering::Relaxed);
             }
             if accept(status) {
                 return Ok(answer);
@@ -288,30 +368,31 @@ impl Transport {
             let retry_after =
                 answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
             let body = answer.error_body().await;
-            if at_registry && !flipped && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
-                flipped = true;
-                plain.store(false, Ordering::Relaxed);
-                base = Self::base(&repository.registry, &plain)?;
-                url = question_url(&base, question)?;
+            if at_registry && doubt.is_none() && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
+                doubt = Some(failure(status, retry_after, &body, at_registry, &url));
+                (base, url) = Self::turn(&scheme, &base, question)?;
                 continue;
             }
             let expired_with_400 =
                 status == 400 && pass.as_ref().is_some_and(Pass::is_bearer) && error::tells_of_expired_token(&body);
-            if at_registry && (status == 401 || expired_with_400) && self.auth.may_renew(repository, renewals) {
+            if at_registry && (status == 401 || expired_with_400) && renewals < MOST_RENEWALS {
                 renewals += 1;
                 let mut challenges = challenge::read(challenges.iter().map(String::as_str));
                 if challenges.is_empty() && expired_with_400 {
                     // Public ECR does not repeat its challenge; the same question without a token brings it.
                     challenges = self.challenges_of(question, lane, &url).await?;
                 }
-                match self.auth.renew(self, lane, repository, &base, pass.as_ref(), &challenges).await {
-                    Ok(()) => continue,
-                    Err(Refused::Denied(why)) => {
-                        let why = with_words(&why, &body);
-                        return Err(Failed::new(FaultKind::Denied, status, why));
-                    }
-                    Err(Refused::Failed(failed)) => return Err(final_failure(failed)),
-                }
+                let asking = Asking { transport: self, lane, repository, base: &base, challenges: &challenges };
+                // What is shared may be used up by others, as fast as it is had: the second is for this question alone.
+                let renewed = self.auth.renew(&asking, pass.as_ref(), renewals > 1).await;
+                own = renewed.map_err(|refused| match refused {
+                    Refused::Denied(why) => Failed::new(FaultKind::Denied, status, with_words(&why, &body)),
+                    Refused::Failed(failed) => final_failure(failed),
+                })?;
+                continue;
+            }
+            if expired_with_400 {
+                return Err(Failed::new(FaultKind::Denied, status, with_words("refuses every token", &body)));
             }
             return Err(failure(status, retry_after, &body, at_registry, &url));
         }
@@ -323,7 +404,9 @@ impl Transport {
         lane: usize,
         url: &Url,
     ) -> Result<Vec<challenge::Challenge>, Failed> {
-        let answer = self.send(lane, question.method.clone(), url, ChosenBy::User, HeaderMap::new(), None).await?;
+        let method = question.method.clone();
+        let aim = Aim { method, url, chosen_by: ChosenBy::User, version: Version::Best, lane };
+        let answer = self.send(aim, HeaderMap::new(), None).await?;
         Ok(challenge::read(all(&answer, &WWW_AUTHENTICATE).iter().map(String::as_str)))
     }
 
@@ -353,7 +436,8 @@ impl Transport {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         let method = if call.form.is_some() { Method::POST } else { Method::GET };
-        let mut answer = self.send(call.lane, method, &call.url, chosen_by, headers, call.form.as_ref()).await?;
+        let aim = Aim { method, url: &call.url, chosen_by, version: Version::Best, lane: call.lane };
+        let mut answer = self.send(aim, headers, call.form.as_ref()).await?;
         let status = answer.status();
         if redirect::is_redirect(status) {
             let why = "it redirects, which is not followed with a login".to_owned();
@@ -373,47 +457,48 @@ impl Transport {
     }
 
     /// Sends one request, and waits for the headers of its answer.
-    async fn send(
-        &self,
-        lane: usize,
-        method: Method,
-        url: &Url,
-        chosen_by: ChosenBy,
-        mut headers: HeaderMap,
-        form: Option<&Secret>,
-    ) -> Result<Answer<'_>, Problem> {
+    async fn send(&self, aim: Aim<'_>, mut headers: HeaderMap, form: Option<&Secret>) -> Result<Answer<'_>, Problem> {
         let lanes = self
             .clients
-            .lanes(url, chosen_by)
+            .lanes(aim.url, aim.chosen_by, aim.version)
             .map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut request = Request::new(method, url.clone());
+        let mut request = Request::new(aim.method, aim.url.clone());
         if let Some(form) = form {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             *request.body_mut() = Some(form.expose().to_owned().into());
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = lanes.send(lane, request, self.clients.network().request_timeout).await?;
+        let response = lanes.send(aim.lane, request, self.clients.network().request_timeout).await?;
         Ok(Answer { response, transport: self })
     }
 
     /// Where the API of a registry is.
-    fn base(registry: &str, plain: &AtomicBool) -> Result<Url, Failed> {
+    fn base(registry: &str, scheme: &Scheme) -> Result<Url, Failed> {
         let host = if registry == DOCKER_HUB { "registry-1.docker.io" } else { registry };
-        let scheme = if plain.load(Ordering::Relaxed) { "http" } else { "https" };
+        let scheme = if scheme.plain.load(Ordering::Relaxed) { "http" } else { "https" };
         format!("{scheme}://{host}/v2/").parse().map_err(|error| {
             Failed::from(Problem::new(ProblemKind::Refused, format!("{registry} is not a host ({error})")))
         })
     }
 
-    /// Whether plain HTTP is spoken to a registry; to begin with where the user named it or it is this machine.
-    fn plain(&self, registry: &str) -> Arc<AtomicBool> {
-        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = plain.entry(registry.to_owned()).or_insert_with(|| {
+    /// Speaks to a registry in the other scheme from now on.
+    fn turn(scheme: &Scheme, base: &Url, question: &Question<'_>) -> Result<(Url, Url), Failed> {
+        scheme.plain.store(base.scheme() == "https", Ordering::Relaxed);
+        let base = Self::base(&question.repository.registry, scheme)?;
+        let url = question_url(&base, question)?;
+        Ok((base, url))
+    }
+
+    /// How a registry is spoken to: to begin with in plain HTTP where the user named it or it is this machine.
+    fn scheme(&self, registry: &str) -> Arc<Scheme> {
+        let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = schemes.entry(registry.to_owned()).or_insert_with(|| {
             let allowed = plain_allowed(registry, self.network());
             let named = !matches!(self.network().insecure, Hosts::All);
-            Arc::new(AtomicBool::new(allowed && (named || is_loopback(split_port(registry).0))))
+            let plain = allowed && (named || is_loopback(split_port(registry).0));
+            Arc::new(Scheme { plain: plain.into(), settled: false.into() })
         });
         Arc::clone(known)
     }

@@ -123,7 +123,7 @@ fn is_schema_one(node: &Node) -> bool {
 
 /// Reads the words of the network and TLS libraries, as far as they tell what to do.
 fn of_connection(detail: &str) -> Option<Hint> {
-    const WORDS: [(&str, Hint); 21] = [
+    const WORDS: [(&str, Hint); 22] = [
         ("http request to an https", Hint::NotPlainHttp),
         ("plain http request was sent to https", Hint::NotPlainHttp),
         ("requires https", Hint::NotPlainHttp),
@@ -134,6 +134,7 @@ fn of_connection(detail: &str) -> Option<Hint> {
         ("wrong version number", Hint::PlainHttp),
         ("unknownissuer", Hint::UnknownIssuer),
         ("unknown issuer", Hint::UnknownIssuer),
+        ("badsignature", Hint::UnknownIssuer),
         ("unable to get local issuer", Hint::UnknownIssuer),
         ("self-signed", Hint::UnknownIssuer),
         ("notvalidforname", Hint::BadCertificate),

@@ -3,6 +3,7 @@
 
 mod counted;
 mod documents;
+mod hostile;
 mod rig;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;

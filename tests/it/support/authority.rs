@@ -37,8 +37,18 @@ impl Authority {
 
     /// A certificate for these names, addresses among them.
     pub(crate) fn issue(&self, names: &[&str]) -> Identity {
+        self.issue_with(names, |_| {})
+    }
+
+    /// A certificate for these names that is no longer valid.
+    pub(crate) fn issue_expired(&self, names: &[&str]) -> Identity {
+        self.issue_with(names, |params| params.not_after = rcgen::date_time_ymd(2001, 1, 1))
+    }
+
+    fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let params = CertificateParams::new(names).expect("they are names");
+        let mut params = CertificateParams::new(names).expect("they are names");
+        change(&mut params);
         let key = KeyPair::generate().expect("ring makes keys");
         let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are complete");
         Identity { certificate, key }

@@ -65,7 +65,7 @@ fn a_cold_layer_without_data_is_found_at_every_depth() {
 #[test]
 fn a_truncated_layer_is_found_by_its_last_byte() {
     assert_found(layer, Damage::Truncated, true, ["ok", "truncated", "truncated"]);
-    assert_found(layer, Damage::Truncated, false, ["size_mismatch", "truncated", "truncated"]);
+    assert_found(layer, Damage::Truncated, false, ["truncated"; 3]);
 }
 
 #[test]

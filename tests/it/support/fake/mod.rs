@@ -2,11 +2,13 @@
 
 pub(crate) mod content;
 pub(crate) mod guard;
+mod proxy;
 pub(crate) mod registry;
 pub(crate) mod rule;
 pub(crate) mod storage;
 pub(crate) mod tokens;
 
+pub(crate) use proxy::Proxy;
 pub(crate) use registry::Registry;
 pub(crate) use storage::Storage;
 pub(crate) use tokens::Tokens;

@@ -98,6 +98,11 @@ impl Registry {
         When::new(self, method, path)
     }
 
+    /// Is right again from now on.
+    pub(crate) fn forget_rules(&self) {
+        self.state().rules.clear();
+    }
+
     /// Lets in only whom the guard lets in.
     pub(crate) fn guarded(&self, guard: Guard) -> &Self {
         self.state().guard = Some(guard);

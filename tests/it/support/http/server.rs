@@ -1,7 +1,7 @@
 //! A server on loopback that answers as a function says, in exactly the bytes it says, and remembers every question.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,9 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::message::{Break, Place, Reply, Request};
 use super::two;
 use super::wire::{Wire, read_head};
+
+/// With this byte a client begins who wants to speak TLS.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Decides what to answer.
 pub(crate) type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
@@ -179,6 +182,10 @@ fn serve(stream: &TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<
         }
     };
     let mut wire = BufReader::new(wire);
+    if matches!(shared.protocol, Protocol::Plain) && wire.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+        // So do others who speak plain HTTP alone.
+        return wire.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request");
+    }
     while let Some(head) = read_head(&mut wire)? {
         let mut words = head.line.split(' ');
         let method = words.next().unwrap_or_default().to_owned();

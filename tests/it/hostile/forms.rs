@@ -1,0 +1,288 @@
+//! What an image may consist of beside the usual, and what it may promise wrongly.
+
+use serde_json::{Value, json};
+
+use super::trial::{DEPTHS, Seen, trial};
+use crate::support::fake::Registry;
+use crate::support::http::Server;
+use crate::support::image::{
+    CONFIG, Descriptor, EMPTY_CONFIG, FOREIGN_LAYER, INDEX, Image, LAYER, MANIFEST, index_of, manifest_of,
+};
+use crate::support::recipe::{artifact, platforms, single};
+
+fn config(image: &mut Image) -> Descriptor {
+    image.blob(CONFIG, r#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers"}}"#)
+}
+
+/// An image of one manifest with these layers.
+fn image_of(layers: impl FnOnce(&mut Image) -> Vec<Descriptor>) -> Image {
+    let mut image = Image::empty();
+    let config = config(&mut image);
+    let layers = layers(&mut image);
+    let root = image.manifest(&config, &layers);
+    image.begins_with(&root)
+}
+
+fn verify_at(depth: &str, image: &Image) -> Seen {
+    let registry = Registry::start();
+    registry.serve("app:1", image);
+    trial(registry.reference("app:1")).depth(depth).run()
+}
+
+#[test]
+fn content_under_sha512_is_hashed_with_sha512() {
+    let mut image = Image::empty();
+    let config = config(&mut image);
+    let layer = image.blob_sha512(LAYER, "a layer");
+    let child = image.document_sha512(&manifest_of(&config, std::slice::from_ref(&layer))).platform("linux/amd64");
+    let root = image.document(&index_of(std::slice::from_ref(&child)));
+    let image = image.begins_with(&root);
+    for depth in DEPTHS {
+        verify_at(depth, &image).passes();
+    }
+    let registry = Registry::start();
+    registry.serve("app:1", &image);
+    let other = |bytes: &str| crate::support::http::Reply::ok(MANIFEST, bytes);
+    registry.on("GET", layer.digest()).answers(other("a lager"));
+    let verify = trial(registry.reference("app:1")).depth("full");
+    verify.run().finds(&[(layer.digest(), "digest_mismatch")]);
+    let same_length = "x".repeat(usize::try_from(child.size()).unwrap());
+    registry.on("GET", child.digest()).answers(other(&same_length));
+    verify.run().finds(&[(child.digest(), "digest_mismatch")]);
+}
+
+#[test]
+fn an_algorithm_that_nobody_knows_is_unsupported_and_a_broken_digest_is_malformed() {
+    let hex = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
+    for (digest, verdict) in [
+        ("md5:d41d8cd98f00b204e9800998ecf8427e".to_owned(), "unsupported"),
+        ("sha3+b64:abc=".to_owned(), "unsupported"),
+        (format!("blake3:{hex}"), "unsupported"),
+        (format!("sha256:{}", &hex[1..]), "malformed"),
+        (format!("sha256:{}", hex.to_uppercase()), "malformed"),
+        (format!("sha256:{hex}/../../x"), "malformed"),
+        ("sha256:".to_owned(), "malformed"),
+        (hex.to_owned(), "malformed"),
+        ("../../../etc/passwd".to_owned(), "malformed"),
+        (String::new(), "malformed"),
+    ] {
+        let image = image_of(|image| {
+            vec![image.blob(LAYER, "good"), Descriptor::promising(LAYER, &digest, 7), image.blob(LAYER, "fine")]
+        });
+        let seen = verify_at("tail", &image);
+        assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{digest}: {seen}");
+        let nodes = seen.report.nodes();
+        let bad = nodes.iter().find(|node| node["verdict"] == verdict);
+        assert!(bad.is_some(), "{digest} is not {verdict}: {seen}");
+    }
+}
+
+#[test]
+fn a_size_that_is_none_spoils_one_descriptor_and_a_huge_one_is_only_wrong() {
+    for (size, verdict) in [
+        (json!(-1), "malformed"),
+        (json!(1.5), "malformed"),
+        (json!("1000"), "malformed"),
+        (Value::Null, "malformed"),
+        (json!(u64::MAX), "truncated"),
+        (json!(0), "size_mismatch"),
+    ] {
+        for depth in DEPTHS {
+            let image = image_of(|image| vec![image.blob(LAYER, "layer").with("size", size.clone())]);
+            let seen = verify_at(depth, &image);
+            let nodes = seen.report.nodes();
+            let found = nodes.iter().any(|node| node["verdict"] == verdict);
+            assert!(seen.exit == 1 && found, "{size} at {depth}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn foreign_layers_are_never_asked_for() {
+    let elsewhere = Server::start(|_| unreachable!("nobody goes there"));
+    let url = elsewhere.url("/layer");
+    for media_type in [LAYER, FOREIGN_LAYER, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"] {
+        let digest = Descriptor::of(LAYER, b"not here").digest().to_owned();
+        let image = image_of(|image| {
+            let foreign = Descriptor::promising(media_type, &digest, 8).urls(&[url.as_str()]);
+            vec![foreign, image.blob(LAYER, "here")]
+        });
+        for depth in DEPTHS {
+            let seen = verify_at(depth, &image).passes();
+            assert_eq!(seen.report.verdict(&digest), "skipped", "{seen}");
+        }
+    }
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[test]
+fn inline_data_is_checked_without_a_request() {
+    let bytes = b"inline";
+    let right = Descriptor::of(LAYER, bytes);
+    for (descriptor, verdict) in [
+        (right.clone().inline(bytes), "skipped"),
+        (right.clone().inline(b"in1ine"), "digest_mismatch"),
+        (right.clone().inline(b"in"), "truncated"),
+        (right.clone().inline(b"inline and more"), "size_mismatch"),
+    ] {
+        let image = image_of(|image| vec![image.blob(LAYER, "here"), descriptor]);
+        let registry = Registry::start();
+        registry.serve("app:1", &image);
+        let seen = trial(registry.reference("app:1")).run();
+        let digest = right.digest();
+        if verdict == "skipped" {
+            seen.passes()
+        } else {
+            seen.finds(&[(digest, verdict)])
+        };
+        assert!(registry.asked(digest).is_empty());
+    }
+    let image = image_of(|image| vec![image.blob(LAYER, "here"), right.with("data", "no base64!")]);
+    let seen = verify_at("tail", &image).tells("not base64");
+    assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{seen}");
+}
+
+#[test]
+fn an_inline_manifest_is_followed() {
+    let mut image = Image::empty();
+    let config = config(&mut image);
+    let lost = Descriptor::of(LAYER, b"lost");
+    let document = manifest_of(&config, std::slice::from_ref(&lost)).to_string();
+    let child = Descriptor::of(MANIFEST, document.as_bytes()).inline(document.as_bytes()).platform("linux/amd64");
+    let root = image.document(&index_of(&[child]));
+    let image = image.begins_with(&root);
+    let registry = Registry::start();
+    registry.serve("app:1", &image);
+    registry.lose(lost.digest());
+    trial(registry.reference("app:1")).run().finds(&[(lost.digest(), "missing")]);
+}
+
+#[test]
+fn a_subject_may_point_to_nothing() {
+    for subject in [
+        Descriptor::of(MANIFEST, b"nowhere").json(),
+        Descriptor::promising(MANIFEST, "md5:d41d8cd98f00b204e9800998ecf8427e", 1).json(),
+        json!("nonsense"),
+        Value::Null,
+    ] {
+        let mut image = Image::empty();
+        let config = config(&mut image);
+        let mut document = manifest_of(&config, &[]);
+        document["subject"] = subject;
+        let root = image.document(&document);
+        verify_at("tail", &image.begins_with(&root)).passes();
+    }
+}
+
+#[test]
+fn an_artifact_with_the_empty_config_is_whole_and_its_file_may_be_lost() {
+    let image = artifact("application/vnd.example.model", &[b"weights", b"readme"]);
+    for depth in DEPTHS {
+        verify_at(depth, &image).passes();
+    }
+    let registry = Registry::start();
+    registry.serve("app:1", &image);
+    registry.lose(image.layer(0, 1));
+    trial(registry.reference("app:1")).run().finds(&[(image.layer(0, 1), "missing")]);
+    registry.lose(image.config(0));
+    let lost = [(image.config(0), "missing"), (image.layer(0, 1), "missing")];
+    trial(registry.reference("app:1")).run().finds(&lost);
+}
+
+#[test]
+fn an_empty_config_may_stand_in_its_descriptor() {
+    let mut image = Image::empty();
+    let config = Descriptor::of(EMPTY_CONFIG, b"{}").inline(b"{}");
+    let file = image.blob("text/plain", "file");
+    let mut document = manifest_of(&config, &[file]);
+    document["artifactType"] = "application/vnd.example".into();
+    let root = image.document(&document);
+    verify_at("full", &image.begins_with(&root)).passes();
+}
+
+#[test]
+fn layers_may_be_null_or_not_there() {
+    for layers in [Some(Value::Null), Some(json!([])), None] {
+        let mut image = Image::empty();
+        let config = config(&mut image);
+        let mut document = manifest_of(&config, &[]);
+        match layers {
+            Some(layers) => document["layers"] = layers,
+            None => drop(document.as_object_mut().unwrap().remove("layers")),
+        }
+        let root = image.document(&document);
+        verify_at("tail", &image.begins_with(&root)).passes();
+    }
+}
+
+#[test]
+fn a_digest_that_is_promised_with_two_sizes_is_wrong_with_one_of_them() {
+    for order in [[4, 5], [5, 4]] {
+        for depth in DEPTHS {
+            let image = image_of(|image| {
+                let layer = image.blob(LAYER, "four");
+                order.map(|size| layer.clone().with("size", size)).to_vec()
+            });
+            let seen = verify_at(depth, &image);
+            assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{depth}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn a_digest_that_is_there_many_times_is_asked_for_once() {
+    let image = image_of(|image| {
+        let layer = image.blob(LAYER, "four");
+        vec![layer; 50]
+    });
+    let registry = Registry::start();
+    registry.serve("app:1", &image);
+    trial(registry.reference("app:1")).run().passes();
+    assert_eq!(registry.requests().len(), 3);
+}
+
+#[test]
+fn an_empty_layer_is_legal_and_the_digest_of_nothing_behind_a_size_is_not() {
+    for depth in DEPTHS {
+        verify_at(depth, &image_of(|image| vec![image.blob(LAYER, ""), image.blob(LAYER, "x")])).passes();
+        let image = image_of(|image| vec![image.blob(LAYER, "").with("size", 500)]);
+        let seen = verify_at(depth, &image);
+        assert_eq!(seen.exit, 1, "{seen}");
+        seen.tells("digest of no bytes at all");
+    }
+}
+
+#[test]
+fn a_child_of_another_size_than_promised_is_a_mismatch() {
+    for (more, verdict) in [(1_i64, "size_mismatch"), (-1, "size_mismatch")] {
+        let mut image = single().make();
+        let child = image.root_descriptor().clone();
+        let wrong = child.clone().with("size", child.size().checked_add_signed(more).unwrap());
+        let root = image.document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [wrong.json()]}));
+        verify_at("tail", &image.begins_with(&root)).finds(&[(child.digest(), verdict)]);
+    }
+}
+
+#[test]
+fn a_build_cache_lists_layers_in_an_index_and_they_are_blobs() {
+    let mut image = Image::empty();
+    let layer = image.blob(LAYER, "cached");
+    let config = image.blob("application/vnd.buildkit.cacheconfig.v0", "{}");
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [layer.json(), config.json()]});
+    let root = image.document(&index);
+    let image = image.begins_with(&root);
+    verify_at("full", &image).passes();
+    let registry = Registry::start();
+    registry.serve("app:1", &image);
+    registry.lose(layer.digest());
+    trial(registry.reference("app:1")).run().finds(&[(layer.digest(), "missing")]);
+}
+
+#[test]
+fn docker_types_nested_indexes_and_attestations_are_whole() {
+    for recipe in [platforms(2).docker(), platforms(2).nested(), platforms(2).attested(), single().docker()] {
+        for depth in DEPTHS {
+            verify_at(depth, &recipe.make()).passes();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! HEAD can say that all is well. Whatever else it says is a hint to ask for the last byte.
+
+use super::trial::{DEPTHS, Trial, trial};
+use crate::support::fake::{Registry, Storage};
+use crate::support::http::Reply;
+use crate::support::image::Image;
+use crate::support::recipe::single;
+
+fn registry() -> (Registry, Image, Trial) {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &single());
+    let verify = trial(registry.reference("app:1"));
+    (registry, image, verify)
+}
+
+#[test]
+fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
+    let (registry, image, verify) = registry();
+    let layer = image.layer(0, 1);
+    registry.on("GET", layer).empties();
+    verify.depth("head").run().passes();
+    for depth in ["tail", "full"] {
+        let seen = verify.depth(depth).run().finds(&[(layer, "empty")]);
+        seen.says(layer, "gives no bytes").tells("Restart the registry");
+    }
+}
+
+#[test]
+fn head_that_is_refused_says_nothing() {
+    for status in [400, 401, 403, 404, 405, 500, 501, 503] {
+        let (registry, image, verify) = registry();
+        let layer = image.layer(0, 1);
+        registry.on("HEAD", layer).answers_status(status);
+        verify.depth("head").run().passes();
+        assert!(registry.asked(layer).iter().any(|asked| asked.starts_with("GET")), "HEAD {status}");
+    }
+}
+
+#[test]
+fn what_is_gone_is_found_behind_a_refused_head() {
+    for status in [403, 405, 501] {
+        let (registry, image, verify) = registry();
+        registry.on("HEAD", image.layer(0, 1)).answers_status(status);
+        registry.lose(image.layer(0, 1));
+        verify.depth("head").run().finds(&[(image.layer(0, 1), "missing")]);
+    }
+}
+
+#[test]
+fn head_without_a_length_or_with_none_or_with_a_wrong_one_says_nothing() {
+    let lies: [fn(Reply) -> Reply; 4] = [
+        |reply| reply.without("Content-Length"),
+        |reply| reply.but_header("Content-Length", "0"),
+        |reply| reply.but_header("Content-Length", "7"),
+        |reply| reply.but_header("Content-Length", "10000000000"),
+    ];
+    for lie in lies {
+        let (registry, image, verify) = registry();
+        registry.on("HEAD", image.layer(0, 1)).alters(move |_, reply| lie(reply));
+        verify.depth("head").run().passes();
+        registry.on("GET", image.layer(0, 1)).empties();
+        verify.depth("head").run().finds(&[(image.layer(0, 1), "empty")]);
+    }
+}
+
+#[test]
+fn head_behind_a_redirect_that_is_signed_for_get_is_no_refusal() {
+    let (registry, image, verify) = registry();
+    let storage = Storage::of(&image);
+    storage.is_behind(&registry);
+    verify.depth("head").run().passes();
+    assert!(storage.server().requests().iter().any(|request| request.method == "HEAD"), "nobody tried");
+}
+
+#[test]
+fn a_blob_of_another_size_is_found_at_every_depth() {
+    for (length, verdict) in [(400, "truncated"), (1100, "size_mismatch")] {
+        let (registry, image, verify) = registry();
+        let layer = image.layer(0, 1);
+        registry.on("*", layer).alters(move |request, _| {
+            let body = crate::support::http::message::Body::Bytes(vec![7; length].into());
+            crate::support::fake::content::ranged(request, &body)
+        });
+        for depth in DEPTHS {
+            verify.depth(depth).run().finds(&[(layer, verdict)]).says(layer, &format!("has {length}"));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The fault laboratory: what registries, proxies and attackers do, case by case, and what may not be made of it. A false
+//! "passed" and a false "failed" are equally bad; what cannot be found out is neither.
+
+mod answers;
+mod breaks;
+mod challenges;
+mod chaos;
+mod documents;
+mod encoding;
+mod expiry;
+mod forms;
+mod graphs;
+mod head;
+mod hub;
+mod outages;
+mod proxies;
+mod range;
+mod realms;
+mod redirects;
+mod referrers;
+mod resume;
+mod settle;
+mod throttle;
+mod times;
+mod tls;
+mod trial;
+mod two;

@@ -1,0 +1,85 @@
+//! 5xx: of one digest it is the digest's fault, of all of them it is the registry's, and for a while it is nobody's.
+
+use super::trial::{DEPTHS, trial};
+use crate::support::fake::Registry;
+use crate::support::recipe::{platforms, single};
+
+#[test]
+fn a_5xx_that_stays_on_one_digest_is_definite() {
+    for status in [500, 502, 503, 504, 599] {
+        for depth in DEPTHS {
+            let registry = Registry::start();
+            let image = registry.image("app:1", &platforms(2));
+            registry.on("*", image.layer(1, 0)).answers_status(status);
+            let seen = trial(registry.reference("app:1")).depth(depth).flag("attempts", "2").run();
+            seen.finds(&[(image.layer(1, 0), "unavailable")]).tells("fails on one digest");
+        }
+    }
+}
+
+#[test]
+fn a_5xx_for_one_manifest_is_definite_too() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(2));
+    registry.on("GET", image.child(1)).answers_status(500);
+    trial(registry.reference("app:1")).run().finds(&[(image.child(1), "unavailable")]);
+    assert_eq!(registry.asked(image.child(1)).len(), 5);
+}
+
+#[test]
+fn a_5xx_of_everybody_leaves_it_open() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &single());
+    registry.on("*", "").answers_status(503);
+    trial(registry.reference("app:1")).run().leaves_open(&[("", "unavailable")]);
+    let root = registry.reference(&format!("app@{}", image.root()));
+    trial(root).run().leaves_open(&[(image.root(), "unavailable")]);
+}
+
+#[test]
+fn a_5xx_of_two_digests_leaves_it_open() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &single());
+    let layers = [image.layer(0, 0), image.layer(0, 2)];
+    for layer in layers {
+        registry.on("*", layer).answers_status(500);
+    }
+    trial(registry.reference("app:1")).run().leaves_open(&layers.map(|layer| (layer, "unavailable")));
+}
+
+#[test]
+fn a_5xx_for_a_while_is_nothing() {
+    for status in [408, 429, 500, 502, 503, 504] {
+        for depth in DEPTHS {
+            let registry = Registry::start();
+            let image = registry.image("app:1", &platforms(2));
+            for part in ["manifests/1", image.child(0), image.config(1), image.layer(0, 1), image.layer(1, 1)] {
+                registry.on("*", part).times(4).answers_status(status);
+            }
+            trial(registry.reference("app:1")).depth(depth).run().passes();
+        }
+    }
+}
+
+#[test]
+fn what_a_server_cannot_do_at_all_is_not_asked_again() {
+    for status in [501, 505, 400, 406, 204, 202, 418] {
+        let registry = Registry::start();
+        let image = registry.image("app:1", &single());
+        registry.on("GET", image.layer(0, 0)).answers_status(status);
+        let seen = trial(registry.reference("app:1")).run();
+        assert_eq!(registry.asked(image.layer(0, 0)).len(), 1, "{status}: {seen}");
+        assert_eq!(seen.report.verdict(image.layer(0, 0)), "unavailable", "{status}");
+    }
+}
+
+#[test]
+fn a_definite_fault_counts_although_the_rest_is_down() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &single());
+    registry.lose(image.layer(0, 0));
+    registry.on("*", image.layer(0, 1)).answers_status(503);
+    registry.on("*", image.layer(0, 2)).answers_status(503);
+    let down = [1, 2].map(|layer| (image.layer(0, layer), "unavailable"));
+    trial(registry.reference("app:1")).run().finds(&[&[(image.layer(0, 0), "missing")], &down[..]].concat());
+}

@@ -1,0 +1,190 @@
+//! What a registry may make of a question for one byte. Nothing definite follows from a range alone: who pulls asks for
+//! everything.
+
+use super::trial::{Trial, trial};
+use crate::support::fake::Registry;
+use crate::support::fake::content::ranged;
+use crate::support::http::message::Body;
+use crate::support::http::{Break, Reply};
+use crate::support::image::Image;
+use crate::support::recipe::single;
+
+const SIZE: usize = 1000;
+const LARGE: usize = 3_000_000;
+
+fn registry(size: usize) -> (Registry, Image, Trial) {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &single().layers(1).layer_size(size));
+    let verify = trial(registry.reference("app:1")).depth("tail");
+    (registry, image, verify)
+}
+
+/// Lets every answer of 206 or 416 for the layer be changed so; the whole is `body`, or what it should be.
+fn lie(registry: &Registry, layer: &str, body: Option<Body>, change: impl Fn(Reply) -> Reply + Send + Sync + 'static) {
+    registry.on("GET", layer).alters(move |request, right| {
+        let reply = body.as_ref().map_or(right, |body| ranged(request, body));
+        if request.header("Range").is_some() { change(reply) } else { reply }
+    });
+}
+
+fn short() -> Body {
+    Body::Bytes(vec![7; 400].into())
+}
+
+#[test]
+fn a_part_without_a_body_means_that_the_data_is_gone() {
+    let empty: [fn(Reply) -> Reply; 4] = [
+        Reply::emptied,
+        |reply| reply.body("").but_header("Content-Length", "0"),
+        |reply| reply.body("").chunked(),
+        |reply| reply.body("").without("Content-Length"),
+    ];
+    for change in empty {
+        let (registry, image, verify) = registry(SIZE);
+        let layer = image.layer(0, 0);
+        lie(&registry, layer, None, change);
+        verify.run().finds(&[(layer, "empty")]);
+    }
+}
+
+#[test]
+fn data_that_ends_before_the_last_byte_is_truncated() {
+    let (registry, image, verify) = registry(SIZE);
+    let layer = image.layer(0, 0);
+    registry.on("GET", layer).alters(|request, reply| match request.header("Range") {
+        Some("bytes=999-999") => reply.emptied(),
+        _ => reply,
+    });
+    verify.run().finds(&[(layer, "truncated")]);
+}
+
+#[test]
+fn a_wrong_content_range_is_no_verdict_on_the_blob() {
+    for stated in
+        ["bytes 0-0/1000", "bytes 999-999/5", "bytes 999-999/1000000", "bytes */1000", "999-999/1000", "nonsense", ""]
+    {
+        let (registry, image, verify) = registry(SIZE);
+        let layer = image.layer(0, 0);
+        lie(&registry, layer, None, move |reply| reply.but_header("Content-Range", stated));
+        verify.run().passes();
+        registry.lose(layer);
+        verify.run().finds(&[(layer, "missing")]);
+    }
+    let (registry, image, verify) = registry(SIZE);
+    lie(&registry, image.layer(0, 0), None, |reply| reply.without("Content-Range"));
+    verify.run().passes();
+}
+
+#[test]
+fn a_short_blob_is_truncated_whatever_its_content_range_says() {
+    for stated in ["bytes 999-999/400", "bytes 0-0/400", "bytes */400", "nonsense"] {
+        let (registry, image, verify) = registry(SIZE);
+        let layer = image.layer(0, 0);
+        let change = move |reply: Reply| reply.but_status(206).body("x").but_header("Content-Range", stated);
+        lie(&registry, layer, Some(short()), change);
+        verify.run().finds(&[(layer, "truncated")]).says(layer, "expected 1000 bytes, the registry has 400");
+    }
+}
+
+#[test]
+fn an_unknown_whole_length_beside_the_right_byte_is_fine() {
+    let (registry, image, verify) = registry(SIZE);
+    lie(&registry, image.layer(0, 0), None, |reply| reply.but_header("Content-Range", "bytes 999-999/*"));
+    verify.run().passes();
+    assert_eq!(registry.asked(image.layer(0, 0)).len(), 1);
+}
+
+#[test]
+fn more_than_the_byte_that_was_wanted_is_no_answer_to_the_question() {
+    let (registry, image, verify) = registry(SIZE);
+    lie(&registry, image.layer(0, 0), None, |reply| reply.body(vec![7; 500]));
+    verify.run().passes();
+    assert_eq!(registry.asked(image.layer(0, 0)).len(), 2);
+}
+
+#[test]
+fn the_last_byte_counts_even_when_its_answer_does_not_end_well() {
+    let (registry, image, verify) = registry(SIZE);
+    let head =
+        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 999-999/1000\r\nTransfer-Encoding: chunked\r\n\r\n";
+    lie(&registry, image.layer(0, 0), None, move |_| Reply::raw(format!("{head}1\r\nx\r\n")));
+    verify.run().passes();
+}
+
+#[test]
+fn a_small_blob_is_read_whole_where_ranges_are_ignored() {
+    let (registry, image, verify) = registry(SIZE);
+    let layer = image.layer(0, 0);
+    registry.on("GET", layer).times(1).ignores_range();
+    verify.run().passes();
+    for (body, verdict) in [(vec![7; SIZE], "digest_mismatch"), (vec![7; 400], "truncated"), (vec![], "empty")] {
+        registry.on("GET", layer).times(1).answers(Reply::ok("application/octet-stream", body));
+        verify.run().finds(&[(layer, verdict)]);
+    }
+    registry.on("GET", layer).answers(Reply::ok("application/octet-stream", vec![7; SIZE]).emptied());
+    verify.run().finds(&[(layer, "empty")]);
+}
+
+#[test]
+fn a_large_blob_is_not_downloaded_where_ranges_are_ignored() {
+    let (registry, image, verify) = registry(LARGE);
+    let layer = image.layer(0, 0);
+    registry.on("GET", layer).times(1).ignores_range();
+    let seen = verify.run().passes();
+    assert!(seen.report.count("bytes") < 1_000_000, "{seen}");
+    let large = |length| Reply::ok("application/octet-stream", "").content(Body::Zeros(length));
+    for (length, verdict) in [(2_000_000, "truncated"), (4_000_000, "size_mismatch"), (0, "empty")] {
+        registry.on("GET", layer).times(1).answers(large(length));
+        verify.run().finds(&[(layer, verdict)]);
+    }
+    registry.on("GET", layer).answers(large(3_000_000).emptied());
+    verify.run().finds(&[(layer, "empty")]);
+}
+
+#[test]
+fn a_range_that_cannot_be_satisfied_is_no_verdict_on_the_blob() {
+    for stated in [Some("bytes */400"), Some("bytes */1000"), Some("bytes */0"), Some("nonsense"), None] {
+        let (registry, image, verify) = registry(SIZE);
+        let refuse = move |_| {
+            let reply = Reply::error(416, "RANGE_INVALID", "no such range");
+            stated.map_or(reply.clone(), |stated| reply.header("Content-Range", stated))
+        };
+        lie(&registry, image.layer(0, 0), None, refuse);
+        verify.run().passes();
+    }
+}
+
+#[test]
+fn a_short_blob_is_truncated_behind_a_range_that_cannot_be_satisfied() {
+    for stated in [Some("bytes */400"), Some("bytes */1000"), None] {
+        let (registry, image, verify) = registry(SIZE);
+        let layer = image.layer(0, 0);
+        let refuse = move |_| {
+            let reply = Reply::error(416, "RANGE_INVALID", "no such range");
+            stated.map_or(reply.clone(), |stated| reply.header("Content-Range", stated))
+        };
+        lie(&registry, layer, Some(short()), refuse);
+        verify.run().finds(&[(layer, "truncated")]);
+    }
+}
+
+#[test]
+fn a_part_that_nobody_asked_for_is_no_answer() {
+    let (registry, image, verify) = registry(SIZE);
+    let layer = image.layer(0, 0);
+    let part = Reply::ok("application/octet-stream", "x").but_status(206).header("Content-Range", "bytes 0-0/1000");
+    registry.on("GET", layer).answers(part);
+    for depth in ["tail", "full"] {
+        verify.depth(depth).run().leaves_open(&[(layer, "unavailable")]);
+    }
+}
+
+#[test]
+fn a_broken_connection_is_not_an_empty_answer() {
+    let (registry, image, verify) = registry(SIZE);
+    let layer = image.layer(0, 0);
+    registry.on("GET", layer).times(2).breaks(Break::Reset, 0);
+    verify.run().passes();
+    registry.on("GET", layer).breaks(Break::Reset, 0);
+    verify.run().leaves_open(&[(layer, "unavailable")]);
+}

@@ -1,0 +1,122 @@
+//! HTTP/2, where a body can end short of its length without the connection ending.
+
+use super::trial::{DEPTHS, Trial, trial};
+use crate::support::authority::Authority;
+use crate::support::distribution::{Damage, Distribution};
+use crate::support::fake::Registry;
+use crate::support::http::Break;
+use crate::support::image::Image;
+use crate::support::recipe::{platforms, single};
+
+fn registry(size: usize) -> (Registry, Image, Trial) {
+    let authority = Authority::new();
+    let registry = Registry::start_two(&authority.issue(&["127.0.0.1"]));
+    let image = registry.image("app:1", &single().layer_size(size));
+    let verify = trial(registry.reference("app:1")).trusting(&authority).flag("attempts", "3");
+    (registry, image, verify)
+}
+
+#[test]
+fn a_body_that_ends_short_of_its_length_is_what_is_there() {
+    for how in [Break::Close, Break::Reset] {
+        for (after, verdict) in [(0, "empty"), (400, "truncated")] {
+            let (registry, image, verify) = registry(100_000);
+            let layer = image.layer(0, 1);
+            registry.on("GET", layer).alters(move |request, reply| {
+                let whole = request.header("Range").is_none();
+                reply.breaks_in_body(how, if whole { after } else { 0 })
+            });
+            verify.depth("full").run().finds(&[(layer, verdict)]);
+        }
+        let (registry, image, verify) = registry(100_000);
+        registry.on("GET", image.layer(0, 0)).breaks(how, 0);
+        registry.on("GET", image.config(0)).alters(move |request, reply| {
+            let rest = request.header("Range").is_some();
+            reply.breaks_in_body(how, if rest { 0 } else { 10 })
+        });
+        verify.run().finds(&[(image.layer(0, 0), "empty"), (image.config(0), "truncated")]);
+        registry.on("GET", "manifests/1").breaks(how, 20);
+        verify.run().finds(&[("", "truncated")]);
+    }
+}
+
+#[test]
+fn a_stream_that_is_reset_in_the_middle_once_is_nothing() {
+    for how in [Break::Close, Break::Reset] {
+        for depth in DEPTHS {
+            let (registry, image, verify) = registry(100_000);
+            for (what, after) in [("manifests/1", 20), (image.config(0), 0), (image.layer(0, 0), 0)] {
+                registry.on("GET", what).times(1).breaks(how, after);
+            }
+            registry.on("GET", image.layer(0, 1)).times(1).breaks(how, if depth == "full" { 60_000 } else { 0 });
+            verify.depth(depth).run().passes();
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_reset_before_its_headers_leaves_it_open() {
+    let (registry, image, verify) = registry(1_000);
+    registry.on("GET", image.layer(0, 0)).breaks_anywhere(Break::Reset, 0);
+    verify.run().leaves_open(&[(image.layer(0, 0), "unavailable")]);
+}
+
+#[test]
+fn a_stream_that_stalls_leaves_it_open_and_holds_nobody_up() {
+    let (registry, image, verify) = registry(1_000);
+    registry.on("GET", image.layer(0, 0)).breaks(Break::Stall, 0);
+    let seen = verify.flag("request-timeout", "100ms").flag("attempts", "1").run();
+    seen.leaves_open(&[(image.layer(0, 0), "unavailable")]);
+}
+
+#[test]
+fn more_than_its_length_is_no_answer() {
+    let (registry, image, verify) = registry(1_000);
+    let layer = image.layer(0, 0);
+    registry.on("GET", layer).alters(|_, reply| reply.body(vec![7; 1_200]).but_header("Content-Length", "1000"));
+    let seen = verify.depth("full").run();
+    assert_ne!(seen.exit, 0, "{seen}");
+}
+
+/// Every damage on a layer of its own, as the real registry tells of it in HTTP/2.
+fn assert_found(warm: bool, expected: [[&str; 5]; 3]) {
+    let mut registry = Distribution::tls();
+    let image = registry.image("app:1", &platforms(2).layer_size(100_000));
+    let verify = trial(registry.reference("app:1")).trusting(registry.authority());
+    if warm {
+        verify.depth("full").run().passes();
+    }
+    let layers: Vec<String> = (0..5).map(|at| image.layer(at / 3, at % 3).to_owned()).collect();
+    for (layer, damage) in layers.iter().zip(Damage::ALL) {
+        registry.damage("app", layer, damage);
+    }
+    for (depth, expected) in DEPTHS.into_iter().zip(expected) {
+        if !warm {
+            registry.restart();
+        }
+        let faults = layers.iter().map(String::as_str).zip(expected).filter(|(_, verdict)| *verdict != "ok");
+        let faults: Vec<_> = faults.collect();
+        let seen = verify.depth(depth).run();
+        if faults.is_empty() {
+            seen.passes()
+        } else {
+            seen.finds(&faults)
+        };
+    }
+}
+
+#[test]
+fn the_real_registry_in_http2_is_read_rightly_while_it_remembers() {
+    // Emptied, truncated, flipped, deleted, unlinked.
+    let head = ["ok"; 5];
+    let tail = ["empty", "truncated", "ok", "empty", "ok"];
+    let full = ["empty", "truncated", "digest_mismatch", "empty", "ok"];
+    assert_found(true, [head, tail, full]);
+}
+
+#[test]
+fn the_real_registry_in_http2_is_read_rightly_after_it_forgot() {
+    let shallow = ["empty", "truncated", "ok", "missing", "missing"];
+    let full = ["empty", "truncated", "digest_mismatch", "missing", "missing"];
+    assert_found(false, [shallow, shallow, full]);
+}
