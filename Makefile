@@ -19,9 +19,9 @@ test: ## Install what is missing, start what is needed, run every test
 	$(CARGO) test
 
 .PHONY: soak
-soak: ## Compare with skopeo on 300 damaged images; PULLPROOF_ROUNDS and PULLPROOF_SEED change that
+soak: ## Compare with skopeo on 300 damaged images, and disturb 300; PULLPROOF_ROUNDS and PULLPROOF_SEED change that
 	scripts/prepare
-	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it differential
+	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it -- differential chaos
 
 .PHONY: e2e
 e2e: ## Test among real components: the image in a Docker engine, a registry, Woodpecker

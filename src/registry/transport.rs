@@ -314,6 +314,8 @@ impl Transport {
         let mut base = Self::base(&repository.registry, &scheme)?;
         let mut url = question_url(&base, question)?;
         let mut version = Version::Best;
+        // Why HTTP/1.1 is spoken instead.
+        let mut headless = None;
         let (mut redirects, mut renewals, mut own) = (0, 0, None);
         loop {
             let at_registry = same_origin(&base, &url);
@@ -343,6 +345,7 @@ impl Transport {
                 }
                 Err(problem) if problem.kind == ProblemKind::Headless && version == Version::Best => {
                     version = Version::One;
+                    headless = Some(problem);
                     continue;
                 }
                 Err(problem) => {
@@ -355,7 +358,8 @@ impl Transport {
                         Self::turn(&scheme, &base, question)?;
                         return Err(first);
                     }
-                    return Err(elsewhere(problem, at_registry, &url).into());
+                    // Where HTTP/1.1 is not spoken at all, the first answer was the better one.
+                    return Err(elsewhere(headless.unwrap_or(problem), at_registry, &url).into());
                 }
             };
             let status = answer.status();

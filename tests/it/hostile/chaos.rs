@@ -19,34 +19,47 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect("it is a number"))
 }
 
-/// One of many ways to go wrong for this one answer, and whether it is a body that ends early in good order.
-fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, bool) {
+/// What an answer says about the way here.
+enum Way {
+    /// Its body ends early in good order.
+    Ends,
+    /// "Not yet", "not so fast", or the right thing in another form: nothing.
+    Silent,
+    /// Anything else.
+    Other,
+}
+
+/// One of many ways to go wrong for this one answer.
+fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
     let body = reply.wire_length(&request.method) - reply.wire_length("HEAD");
     let somewhere = random.below(body.max(1));
     let spoiled = match random.below(16) {
         0 => Reply::status(500),
         1 => Reply::status(503).header("Retry-After", "0"),
-        2 => Reply::ok("text/plain", "slow down").but_status(429).header("Retry-After", "0"),
-        3 => Reply::error(404, "UNKNOWN", "not here yet"),
+        2 => {
+            let slow = Reply::ok("text/plain", "slow down").but_status(429).header("Retry-After", "0");
+            return (slow, Way::Silent);
+        }
+        3 => return (Reply::error(404, "UNKNOWN", "not here yet"), Way::Silent),
         4 => reply.breaks(Break::Reset, random.below(300)),
         5 => reply.breaks(Break::Close, random.below(100)),
-        6 => return (reply.breaks_in_body(Break::Close, somewhere), true),
+        6 => return (reply.breaks_in_body(Break::Close, somewhere), Way::Ends),
         7 => reply.breaks_in_body(Break::Reset, somewhere),
-        8 => return (reply.chunked().breaks_in_body(Break::Close, somewhere), true),
+        8 => return (reply.chunked().breaks_in_body(Break::Close, somewhere), Way::Ends),
         // Half a word of an error is another word.
         9 if reply.get_header("Content-Type") != Some("application/json") => {
-            return (reply.without("Content-Length").breaks_in_body(Break::Close, somewhere), true);
+            return (reply.without("Content-Length").breaks_in_body(Break::Close, somewhere), Way::Ends);
         }
         9 | 10 => Reply::ok("text/html", "<html>Please log in</html>"),
         11 => Reply::raw("nonsense"),
-        12 => reply.chunked(),
-        13 => reply.without("Docker-Content-Digest").without("Content-Type"),
-        14 if request.method == "HEAD" => Reply::status(405),
-        14 => reply.without_the_last_chunk(),
+        12 => return (reply.chunked(), Way::Silent),
+        13 => return (reply.without("Docker-Content-Digest").without("Content-Type"), Way::Silent),
+        14 if request.method == "HEAD" => return (Reply::status(405), Way::Silent),
+        14 => return (reply.without_the_last_chunk(), Way::Silent),
         _ if request.header("Range").is_some() => Reply::error(416, "RANGE_INVALID", "no such range"),
-        _ => reply.with_bare_line_feeds(&request.method),
+        _ => return (reply.with_bare_line_feeds(&request.method), Way::Silent),
     };
-    (spoiled, false)
+    (spoiled, Way::Other)
 }
 
 /// A registry with an image, every other answer of which is spoiled; by chance, but no content ends early three times in a
@@ -65,10 +78,18 @@ fn disturbed(seed: u64) -> (Registry, Image) {
         if random.below(2) == 0 {
             return reply;
         }
-        let (spoiled, ended) = spoil(random, request, reply);
+        let (spoiled, way) = spoil(random, request, reply);
         let ends = ends.entry(request.path.clone()).or_default();
-        *ends = if ended { *ends + 1 } else { 0 };
-        if *ends < 3 { spoiled } else { Reply::status(500) }
+        match way {
+            Way::Ends if *ends == 2 => {
+                *ends = 0;
+                return Reply::status(500);
+            }
+            Way::Ends => *ends += 1,
+            Way::Silent => {}
+            Way::Other => *ends = 0,
+        }
+        spoiled
     });
     (registry, image)
 }

@@ -62,6 +62,20 @@ fn a_stream_that_is_reset_before_its_headers_leaves_it_open() {
 }
 
 #[test]
+fn a_stream_that_ends_with_its_headers_leaves_it_open_where_only_http2_is_spoken() {
+    let (registry, image, verify) = registry(1_000);
+    let layer = image.layer(0, 0);
+    let end = |_: &_, reply: crate::support::http::Reply| {
+        let head = reply.wire_length("HEAD");
+        reply.breaks(Break::Close, head)
+    };
+    registry.on("GET", layer).times(1).alters(end);
+    verify.run().passes();
+    registry.on("GET", layer).alters(end);
+    verify.run().leaves_open(&[(layer, "unavailable")]).says(layer, "ended where its body should begin");
+}
+
+#[test]
 fn a_stream_that_stalls_leaves_it_open_and_holds_nobody_up() {
     let (registry, image, verify) = registry(1_000);
     registry.on("GET", image.layer(0, 0)).breaks(Break::Stall, 0);
@@ -102,6 +116,37 @@ fn assert_found(warm: bool, expected: [[&str; 5]; 3]) {
         } else {
             seen.finds(&faults)
         };
+    }
+}
+
+#[test]
+fn configs_and_manifests_of_the_real_registry_in_http2_are_read_rightly() {
+    let mut registry = Distribution::tls();
+    let image = registry.image("app:1", &platforms(5));
+    let verify = trial(registry.reference("app:1")).trusting(registry.authority());
+    verify.run().passes();
+    registry.damage("app", image.config(0), Damage::Emptied);
+    registry.damage("app", image.config(1), Damage::Truncated);
+    registry.damage("app", image.config(2), Damage::Flipped);
+    registry.damage("app", image.child(3), Damage::Flipped);
+    registry.damage("app", image.child(4), Damage::Deleted);
+    for restart in [false, true] {
+        if restart {
+            registry.restart();
+        }
+        for depth in DEPTHS {
+            let seen = verify.depth(depth).run();
+            // The few bytes that came may be lost together with their stream.
+            let cut = seen.report.verdict(image.config(1)).to_owned();
+            assert!(["empty", "truncated"].contains(&cut.as_str()), "{seen}");
+            seen.finds(&[
+                (image.config(0), "empty"),
+                (image.config(1), &cut),
+                (image.config(2), "digest_mismatch"),
+                (image.child(3), "digest_mismatch"),
+                (image.child(4), "missing"),
+            ]);
+        }
     }
 }
 
