@@ -420,12 +420,12 @@ mod tests {
         json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": children })
     }
 
-    fn manifest(config: Value, layers: &[Value]) -> Value {
+    fn manifest(config: &Value, layers: &[Value]) -> Value {
         json!({ "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": config, "layers": layers })
     }
 
     fn image() -> Value {
-        manifest(descriptor(media_type::OCI_CONFIG), &[descriptor("application/vnd.oci.image.layer.v1.tar+gzip")])
+        manifest(&descriptor(media_type::OCI_CONFIG), &[descriptor("application/vnd.oci.image.layer.v1.tar+gzip")])
     }
 
     fn read_json(document: &Value) -> Result<Document, Unusable> {
@@ -481,7 +481,7 @@ mod tests {
     #[test]
     fn a_manifest_that_is_no_image_is_an_artifact() {
         for config in ["application/vnd.oci.empty.v1+json", "application/vnd.cncf.helm.config.v1+json"] {
-            assert_eq!(read_json(&manifest(descriptor(config), &[])).unwrap().kind, Kind::Artifact, "{config}");
+            assert_eq!(read_json(&manifest(&descriptor(config), &[])).unwrap().kind, Kind::Artifact, "{config}");
         }
         let typed = with(image(), "artifactType", json!("application/vnd.example"));
         assert_eq!(read_json(&typed).unwrap().kind, Kind::Artifact);
@@ -651,7 +651,7 @@ mod tests {
     #[test]
     fn foreign_content_is_told_by_its_urls_or_its_type_and_a_manifest_is_never_foreign() {
         let layer = |descriptor| {
-            let document = manifest(with(self::descriptor("x/y"), "digest", json!(DIGEST)), &[descriptor]);
+            let document = manifest(&with(self::descriptor("x/y"), "digest", json!(DIGEST)), &[descriptor]);
             readable(read_json(&document).unwrap().children.remove(1)).foreign
         };
         assert!(!layer(descriptor("application/vnd.oci.image.layer.v1.tar")));

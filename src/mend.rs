@@ -10,9 +10,10 @@ use crate::log_lines::HINT;
 use crate::rebuild::plan;
 use crate::report::exit::Exit;
 use crate::report::{Pipeline, Stop};
-use crate::settings::Settings;
+use crate::settings::{Rebuild, Settings};
 use crate::stop::Signals;
 use crate::target::Target;
+use crate::told::Told;
 
 /// How long the server may take for one answer: a create fetches the configuration from the forge first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -42,40 +43,60 @@ pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Si
         Ok(client) => client,
         Err(wrong) => return failed(Exit::Configuration, wrong.to_string()),
     };
+    let told = told(&settings.rebuild);
     let mut tell = |notice: heal::Notice| {
         let level = if notice.is_warning() { Level::Warn } else { Level::Info };
-        log!(level, "{notice}");
+        log!(level, "{}", told.hidden(&notice.to_string()));
     };
     let stop = async {
         signals.stopping().await;
     };
     let mark = heal::fresh_mark();
     match heal::rebuild(&plan, &client, &settings.patience, &mark, &mut tell, stop).await {
-        Ok(rebuilt) => ended(rebuilt, signals),
-        Err(not_started) => refused(&not_started, signals),
+        Ok(rebuilt) => ended(rebuilt, signals, &told),
+        Err(not_started) => refused(&not_started, signals, &told),
     }
 }
 
-fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
+/// What the server gets to know and must not tell: steps print their variables, and errors repeat requests.
+fn told(settings: &Rebuild) -> Told {
+    /// A shorter value of a variable is a word like `true` or `main` rather than a secret.
+    const SHORTEST: usize = 6;
+    let mut told = Told::default();
+    for value in settings.variables.values().filter(|value| value.len() >= SHORTEST) {
+        told.add(value);
+    }
+    if let Some(token) = &settings.token {
+        told.add(token.expose());
+    }
+    told
+}
+
+fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
+    rebuilt.pipeline = hidden(&rebuilt.pipeline, told);
     for problem in &rebuilt.problems {
-        warn!("the server says of the pipeline: {problem}");
+        warn!("the server says of the pipeline: {}", told.hidden(problem));
     }
     for log in &rebuilt.logs {
         let (workflow, step, state, code) = (&log.workflow, &log.step, &log.state, log.exit_code);
         match &log.lines {
             Ok(lines) => {
-                info!("step {step} of workflow {workflow}: {state}, exit code {code}; its log ends with:");
+                let step = format!("step {step} of workflow {workflow}: {state}, exit code {code}");
+                info!("{}; its log ends with:", told.hidden(&step));
                 for line in lines {
-                    info!("  | {line}");
+                    info!("  | {}", told.hidden(line));
                 }
             }
-            Err(why) => info!("step {step} of workflow {workflow}: {state}, exit code {code}; no log: {why}"),
+            Err(why) => {
+                let step = format!("step {step} of workflow {workflow}: {state}, exit code {code}; no log: {why}");
+                info!("{}", told.hidden(&step));
+            }
         }
     }
     if rebuilt.logs_left_out > 0 {
         info!("{} more steps have logs", rebuilt.logs_left_out);
     }
-    let line = rebuilt.to_string();
+    let line = told.hidden(&rebuilt.to_string());
     let exit = match rebuilt.ending {
         Ending::Succeeded | Ending::NotAwaited => Exit::Verified,
         Ending::Failed => Exit::RebuildFailed,
@@ -88,17 +109,21 @@ fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
     Mended { pipeline: Some(rebuilt.pipeline), exit, reason: Some(line) }
 }
 
-fn refused(not_started: &NotStarted, signals: &Signals) -> Mended {
-    let reason = not_started.to_string();
+fn hidden(pipeline: &Pipeline, told: &Told) -> Pipeline {
+    Pipeline { status: told.hidden(&pipeline.status), ..pipeline.clone() }
+}
+
+fn refused(not_started: &NotStarted, signals: &Signals, told: &Told) -> Mended {
+    let reason = told.hidden(&not_started.to_string());
     error!("{reason}");
     if let Some(hint) = not_started.hint() {
-        info!(target: HINT, "{hint}");
+        info!(target: HINT, "{}", told.hidden(&hint));
     }
     let exit = match not_started {
         NotStarted::Interrupted => by_signal(signals),
         _ => Exit::RebuildNotStarted,
     };
-    Mended { pipeline: not_started.pipeline().cloned(), exit, reason: Some(reason) }
+    Mended { pipeline: not_started.pipeline().map(|pipeline| hidden(pipeline, told)), exit, reason: Some(reason) }
 }
 
 fn by_signal(signals: &Signals) -> Exit {

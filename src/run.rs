@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
+use crate::report::{escape, github};
 use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
 use crate::stop::Signals;
 use crate::target::{Target, targets};
@@ -29,6 +30,10 @@ pub fn run(environment: &Environment) -> Exit {
             Exit::Verified
         }
         Ok(Command::Run { settings, warnings }) => {
+            if settings.login.in_github_actions && settings.output.format == Format::Github {
+                // Whoever closed standard output reads nothing else either.
+                let _ = github::write_masks(&settings.login.parsed_secrets(), &mut io::stdout());
+            }
             let progress = start_progress(&settings.output);
             start_log(&settings.output, progress.handle());
             for warning in warnings {
@@ -50,7 +55,7 @@ pub fn run(environment: &Environment) -> Exit {
 fn refuse(output: Option<&Output>, error: &Error) -> Exit {
     let reason = error.to_string();
     let Some(output) = output else {
-        print(&format!("pullproof: {reason}"));
+        print(&format!("pullproof: {}", escape::line(&reason)));
         return Exit::Configuration;
     };
     if let Some(hint) = error.hint() {

@@ -170,6 +170,11 @@ impl Transport {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// The words of an error answer, without what was shown to any server so far.
+    pub(super) fn words(&self, body: &[u8]) -> Option<String> {
+        self.auth.words(body)
+    }
+
     pub(super) fn network(&self) -> &Network {
         self.clients.network()
     }
@@ -298,13 +303,13 @@ impl Transport {
                 match self.auth.renew(self, repository, &base, pass.as_ref(), &challenges).await {
                     Ok(()) => continue,
                     Err(Refused::Denied(why)) => {
-                        let why = with_words(&why, &body);
+                        let why = with_words(&why, self.words(&body));
                         return Err(Failed::new(FaultKind::Denied, status, why));
                     }
                     Err(Refused::Failed(failed)) => return Err(final_failure(failed)),
                 }
             }
-            return Err(failure(status, retry_after, &body, at_registry, &url));
+            return Err(failure(status, retry_after, self.words(&body), at_registry, &url));
         }
     }
 
@@ -349,7 +354,7 @@ impl Transport {
             let retry_after =
                 answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
             let body = answer.error_body().await;
-            return Err(failure(status, retry_after, &body, true, &call.url));
+            return Err(failure(status, retry_after, self.words(&body), true, &call.url));
         }
         match answer.body(error::ERROR_LIMIT).await {
             Ok((_, true)) => Err(Failed::from(Problem::new(ProblemKind::Refused, "its answer is longer than 64 KiB"))),
@@ -531,20 +536,20 @@ fn final_failure(failed: Failed) -> Failed {
     Failed { ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)), ..failed }
 }
 
-fn failure(status: u16, retry_after: Option<Duration>, body: &[u8], at_registry: bool, url: &Url) -> Failed {
+fn failure(status: u16, retry_after: Option<Duration>, words: Option<String>, at_registry: bool, url: &Url) -> Failed {
     let (kind, what) = match status {
         401 | 403 => (FaultKind::Denied, format!("refused with {status}")),
         404 | 410 => (FaultKind::NotFound, format!("answered {status}")),
         429 => (FaultKind::RateLimited, "too many requests (429)".to_owned()),
         _ => (FaultKind::Unavailable, format!("answered {status}")),
     };
-    let what = with_words(&what, body);
+    let what = with_words(&what, words);
     let detail = if at_registry { what } else { format!("redirected to {}: {what}", shown(url)) };
     Failed { fault: Fault { kind, detail }, status: Some(status), ended: Ended::Status { status, retry_after } }
 }
 
-fn with_words(what: &str, body: &[u8]) -> String {
-    match error::read(body) {
+fn with_words(what: &str, words: Option<String>) -> String {
+    match words {
         Some(words) => format!("{what} ({words})"),
         None => what.to_owned(),
     }
