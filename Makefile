@@ -6,7 +6,7 @@ CARGO ?= cargo
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## See it pass a whole image and find two broken ones, on a registry of its own
@@ -18,6 +18,11 @@ test: ## Install what is missing, start what is needed, run every test
 	scripts/prepare
 	$(CARGO) test
 
+.PHONY: soak
+soak: ## Compare with skopeo on 300 damaged images; PULLPROOF_ROUNDS and PULLPROOF_SEED change that
+	scripts/prepare
+	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it differential
+
 .PHONY: e2e
 e2e: ## Test among real components: the image in a Docker engine, a registry, Woodpecker
 	scripts/e2e
@@ -28,6 +33,16 @@ lint: ## Check the format, the lints, the documentation and the workflows
 	$(CARGO) clippy --all-targets --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	scripts/lint-workflows
+
+.PHONY: bench
+bench: ## Measure it beside its peers; PULLPROOF_BENCH=full,tags measures those cases alone
+	scripts/prepare-bench
+	$(CARGO) build --release --locked --bin pullproof
+	$(CARGO) run --quiet --example peers
+
+.PHONY: bench-readme
+bench-readme: ## Measure it, and write the table into the README
+	@PULLPROOF_BENCH_README=README.md $(MAKE) bench
 
 .PHONY: fmt
 fmt: ## Format the code

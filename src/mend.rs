@@ -10,7 +10,7 @@ use crate::log_lines::HINT;
 use crate::rebuild::plan;
 use crate::report::exit::Exit;
 use crate::report::{Pipeline, Stop};
-use crate::settings::{Rebuild, Settings};
+use crate::settings::{Format, Rebuild, Settings};
 use crate::stop::Signals;
 use crate::target::Target;
 use crate::told::Told;
@@ -18,19 +18,29 @@ use crate::told::Told;
 /// How long the server may take for one answer: a create fetches the configuration from the forge first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Why a pipeline may wait for an agent for ever.
+const NO_AGENT: &str = "no agent took the pipeline: one with its labels must be connected and free; the pipeline that waits \
+     for it occupies one place itself (WOODPECKER_MAX_WORKFLOWS)";
+
 /// What came of a rebuild.
 pub(crate) struct Mended {
     /// The pipeline, when one was seen.
     pub(crate) pipeline: Option<Pipeline>,
     /// What it means for the run; [`Exit::Verified`] when the pipeline succeeded, or need not be waited for.
     pub(crate) exit: Exit,
-    /// The reason, as a fragment.
-    pub(crate) reason: Option<String>,
+    /// How it went, as a fragment.
+    pub(crate) line: String,
 }
 
 /// Starts a pipeline and follows it to its end.
 pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Signals) -> Mended {
-    let failed = |exit, reason: String| Mended { pipeline: None, exit, reason: Some(reason) };
+    let failed = |exit, line: String| {
+        // On GitHub the report's own annotation says it.
+        if settings.output.format != Format::Github {
+            error!("{line}");
+        }
+        Mended { pipeline: None, exit, line }
+    };
     let plan = match plan(&settings.rebuild, &settings.network) {
         Ok(plan) => plan,
         Err(wrong) => return failed(Exit::Configuration, wrong.to_string()),
@@ -78,23 +88,24 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
         warn!("the server says of the pipeline: {}", told.hidden(problem));
     }
     for log in &rebuilt.logs {
-        let (workflow, step, state, code) = (&log.workflow, &log.step, &log.state, log.exit_code);
+        let code = log.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+        let step = told.hidden(&format!("step {} of workflow {}: {}{code}", log.step, log.workflow, log.state));
         match &log.lines {
+            Ok(lines) if lines.is_empty() => info!("{step}; its log is empty"),
             Ok(lines) => {
-                let step = format!("step {step} of workflow {workflow}: {state}, exit code {code}");
-                info!("{}; its log ends with:", told.hidden(&step));
+                info!("{step}; its log ends with:");
                 for line in lines {
                     info!("  | {}", told.hidden(line));
                 }
             }
-            Err(why) => {
-                let step = format!("step {step} of workflow {workflow}: {state}, exit code {code}; no log: {why}");
-                info!("{}", told.hidden(&step));
-            }
+            Err(why) => info!("{step}; no log: {}", told.hidden(why)),
         }
     }
     if rebuilt.logs_left_out > 0 {
         info!("{} more steps have logs", rebuilt.logs_left_out);
+    }
+    if rebuilt.ending == Ending::StillRunning && rebuilt.pipeline.status == "pending" {
+        info!(target: HINT, "{NO_AGENT}");
     }
     let line = told.hidden(&rebuilt.to_string());
     let exit = match rebuilt.ending {
@@ -104,9 +115,7 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
         Ending::OutOfSight => Exit::Unknown,
         Ending::Interrupted => by_signal(signals),
     };
-    let level = if exit == Exit::Verified { Level::Info } else { Level::Error };
-    log!(level, "{line}");
-    Mended { pipeline: Some(rebuilt.pipeline), exit, reason: Some(line) }
+    Mended { pipeline: Some(rebuilt.pipeline), exit, line }
 }
 
 fn hidden(pipeline: &Pipeline, told: &Told) -> Pipeline {
@@ -114,8 +123,6 @@ fn hidden(pipeline: &Pipeline, told: &Told) -> Pipeline {
 }
 
 fn refused(not_started: &NotStarted, signals: &Signals, told: &Told) -> Mended {
-    let reason = told.hidden(&not_started.to_string());
-    error!("{reason}");
     if let Some(hint) = not_started.hint() {
         info!(target: HINT, "{}", told.hidden(&hint));
     }
@@ -123,7 +130,8 @@ fn refused(not_started: &NotStarted, signals: &Signals, told: &Told) -> Mended {
         NotStarted::Interrupted => by_signal(signals),
         _ => Exit::RebuildNotStarted,
     };
-    Mended { pipeline: not_started.pipeline().map(|pipeline| hidden(pipeline, told)), exit, reason: Some(reason) }
+    let pipeline = not_started.pipeline().map(|pipeline| hidden(pipeline, told));
+    Mended { pipeline, exit, line: told.hidden(&not_started.to_string()) }
 }
 
 fn by_signal(signals: &Signals) -> Exit {

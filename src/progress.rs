@@ -167,13 +167,10 @@ mod tests {
         let bar = progress.handle();
         progress.update(Standing { found: 10, settled: 4, bytes: 1000 }, started);
         assert_eq!((bar.length(), bar.position()), (Some(10), 4));
-        assert!(bar.is_hidden(), "short work shows no bar");
+        assert!(bar.message().is_empty() && bar.is_hidden(), "short work shows no bar");
+        progress.update(Standing { found: 12, settled: 9, bytes: 2000 }, started + PATIENCE);
+        assert_eq!((bar.length(), bar.position(), bar.message()), (Some(12), 9, "2 kB".to_owned()));
         progress.finish();
         assert!(bar.is_finished());
-    }
-
-    #[test]
-    fn the_bar_has_a_valid_template() {
-        let _ = style();
     }
 }

@@ -3,11 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use oci_spec::distribution::Reference as OciReference;
-use oci_spec::image::Digest;
+use oci_spec::image::{Digest, DigestAlgorithm};
+
+use crate::settings::quoted;
 
 /// The host that a reference without one means.
 pub const DOCKER_HUB: &str = "docker.io";
+
+/// The longest name of a repository, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// The longest tag, in bytes.
+const LONGEST_TAG: usize = 128;
 
 /// One repository on one registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,37 +69,86 @@ pub fn is_host(component: &str) -> bool {
 impl FromStr for Reference {
     type Err = InvalidReference;
 
+    /// Reads by docker's grammar, see
+    /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand because a regular expression that
+    /// holds it takes longer to build than a small image takes to verify.
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
+        let invalid = |why: &str| InvalidReference(format!("{} is not an image reference: {why}", quoted(text)));
         if text.contains("://") {
             return Err(InvalidReference("a reference has no scheme: leave out the part up to ://".into()));
         }
-        // The grammar of `oci-spec` knows no IPv6 hosts: they are set aside, and the rest is read as usual.
-        let (host, rest) = match text.split_once('/') {
-            Some((first, rest)) if first.starts_with('[') => (Some(ipv6_host(first)?), format!("host.invalid/{rest}")),
-            _ => (None, text.to_owned()),
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => {
+                let parsed = digest.parse::<Digest>().map_err(|error| invalid(&format!("{error}")))?;
+                (rest, Some(parsed))
+            }
+            None => (text, None),
         };
-        let parsed: OciReference = rest.parse().map_err(|error| InvalidReference(format!("{error}")))?;
-        let digest = match parsed.digest() {
-            Some(digest) => Some(digest.parse().map_err(|error| InvalidReference(format!("{error}")))?),
-            None => None,
+        if digest.as_ref().is_some_and(|digest| matches!(digest.algorithm(), DigestAlgorithm::Other(_))) {
+            return Err(invalid("expected a digest of sha256, sha384 or sha512"));
+        }
+        // A colon before the last slash begins a port.
+        let slash = rest.rfind('/').map_or(0, |at| at + 1);
+        let (path, tag) = match rest[slash..].split_once(':') {
+            Some((last, tag)) => (&rest[..slash + last.len()], Some(tag)),
+            None => (rest, None),
         };
-        // `oci-spec` fills in `latest` beside a digest too; what was not written is not meant.
-        let written_tag = match &digest {
-            None => true,
-            Some(_) => rest
-                .split('@')
-                .next()
-                .is_some_and(|name| name.rsplit('/').next().is_some_and(|last| last.contains(':'))),
+        if !tag.is_none_or(is_tag) {
+            return Err(invalid(
+                "a tag has at most 128 letters, digits, '_', '.' and '-', and begins with none of the last two",
+            ));
+        }
+        let (registry, name) = match path.split_once('/') {
+            Some((host, name)) if is_host(host) => (read_host(host)?, name),
+            _ => (DOCKER_HUB.to_owned(), path),
         };
-        Ok(Self {
-            repository: Repository {
-                registry: host.unwrap_or_else(|| parsed.registry().to_owned()),
-                name: parsed.repository().to_owned(),
-            },
-            tag: parsed.tag().filter(|_| written_tag).map(str::to_owned),
-            digest,
-        })
+        if !name.split('/').all(is_name_component) {
+            return Err(invalid("a name has lower-case letters and digits, with '.', '_', '__' or '-' between them"));
+        }
+        let official = registry == DOCKER_HUB && !name.contains('/');
+        let name = if official { format!("library/{name}") } else { name.to_owned() };
+        if name.len() > LONGEST_NAME {
+            return Err(invalid(&format!("a name has at most {LONGEST_NAME} characters")));
+        }
+        let latest = if digest.is_none() { Some("latest") } else { None };
+        Ok(Self { repository: Repository { registry, name }, tag: tag.or(latest).map(str::to_owned), digest })
     }
+}
+
+fn is_tag(text: &str) -> bool {
+    let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    text.len() <= LONGEST_TAG
+        && text.starts_with(word)
+        && text.chars().all(|character| word(character) || matches!(character, '.' | '-'))
+}
+
+/// Runs of lower-case letters and digits, separated by `.`, `_`, `__` or any number of `-`.
+fn is_name_component(text: &str) -> bool {
+    let alphanumeric = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    let separator = |text: &str| matches!(text, "" | "." | "_" | "__") || text.bytes().all(|byte| byte == b'-');
+    text.starts_with(alphanumeric) && text.ends_with(alphanumeric) && text.split(alphanumeric).all(separator)
+}
+
+/// A host name or an address, with a port or without.
+fn read_host(text: &str) -> Result<String, InvalidReference> {
+    if text.starts_with('[') {
+        return ipv6_host(text);
+    }
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (text, None),
+    };
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
+    };
+    let digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if !name.split('.').all(label) || !port.is_none_or(digits) {
+        return Err(InvalidReference(format!("{text:?} is not a host with or without a port")));
+    }
+    Ok(if text == "index.docker.io" { DOCKER_HUB.to_owned() } else { text.to_owned() })
 }
 
 fn ipv6_host(text: &str) -> Result<String, InvalidReference> {
@@ -122,6 +178,10 @@ mod tests {
             ("localhost/app:1", "localhost/app:1".to_owned()),
             ("127.0.0.1:5000/a/b/c:x_Y.1-2", "127.0.0.1:5000/a/b/c:x_Y.1-2".to_owned()),
             ("[::1]:5000/app:1", "[::1]:5000/app:1".to_owned()),
+            ("test.com:5000", "docker.io/library/test.com:5000".to_owned()),
+            ("foo/foo_bar.com:8080", "docker.io/foo/foo_bar.com:8080".to_owned()),
+            ("index.docker.io/alpine", "docker.io/library/alpine:latest".to_owned()),
+            ("sub-dom1.Foo.com/a__b/c---d.e_f:_", "sub-dom1.Foo.com/a__b/c---d.e_f:_".to_owned()),
             (&format!("host:5000/app@{DIGEST}"), format!("host:5000/app@{DIGEST}")),
             (&format!("host:5000/app:1@{DIGEST}"), format!("host:5000/app:1@{DIGEST}")),
         ] {
@@ -148,6 +208,26 @@ mod tests {
             "a//b",
             "/app",
             "app:1:2",
+            "app:.1",
+            "app:-1",
+            "a___b",
+            "a..b",
+            "a.-b",
+            "-a",
+            "a_",
+            "a/b_/c",
+            "ho_st.com/app",
+            "-host.com/app",
+            "host-:1/app",
+            "host:/app",
+            "host:x/app",
+            "host.com/",
+            "app@md5:d41d8cd98f00b204e9800998ecf8427e",
+            "app@sha256:6C3C624B58DBBCD3C0DD82B4C53F04194D1247C6EEBDAAB7C610CF7D66709B3B",
+            &format!("app@{DIGEST}@{DIGEST}"),
+            &format!("app@{DIGEST}:tag"),
+            &format!("app:{}", "x".repeat(129)),
+            &format!("host.com/{}", "x".repeat(256)),
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text:?} was taken");
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use indicatif::ProgressBar;
 use log::{error, info, warn};
@@ -12,13 +12,14 @@ use crate::http::Clients;
 use crate::log_lines::{HINT, LogLines, Reader};
 use crate::mend::{self, Mended};
 use crate::progress::Progress;
+use crate::rebuild::plan;
 use crate::report::Report;
 use crate::report::exit::Exit;
+use crate::report::github;
 use crate::report::judgement::Judgement;
-use crate::report::{escape, github};
 use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
 use crate::stop::Signals;
-use crate::target::{Target, targets};
+use crate::target::{Target, idle_logins, targets};
 use crate::verify::verify;
 
 /// Runs with what the process found around itself, and says how it ended.
@@ -43,25 +44,23 @@ pub fn run(environment: &Environment) -> Exit {
         }
         Err(error) => {
             let output = read_output(environment);
-            if let Some(output) = &output {
-                start_log(output, ProgressBar::hidden());
-            }
-            refuse(output.as_ref(), &error)
+            start_log(&output, ProgressBar::hidden());
+            refuse(&output, &error)
         }
     }
 }
 
 /// Wrong settings: nothing is asked, and the result says why.
-fn refuse(output: Option<&Output>, error: &Error) -> Exit {
+fn refuse(output: &Output, error: &Error) -> Exit {
     let reason = error.to_string();
-    let Some(output) = output else {
-        print(&format!("pullproof: {}", escape::line(&reason)));
-        return Exit::Configuration;
-    };
+    // On GitHub the report's own annotation says it.
+    if output.format != Format::Github {
+        error!("{reason}");
+    }
     if let Some(hint) = error.hint() {
         info!(target: HINT, "{hint}");
     }
-    let report = Report::of_nothing(Depth::Tail);
+    let report = Report::empty(Depth::Tail, SystemTime::now());
     deliver(&Judgement::of(&report).ending_in(Exit::Configuration, Some(reason)), output)
 }
 
@@ -72,10 +71,18 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
     };
     let wanted = match wanted {
         Ok(wanted) => wanted,
-        Err(error) => return refuse(Some(&settings.output), &error),
+        Err(error) => return refuse(&settings.output, &error),
     };
+    if (settings.mode == Mode::Rebuild || settings.output.rebuild_when_broken)
+        && let Err(wrong) = plan(&settings.rebuild, &settings.network)
+    {
+        return refuse(&settings.output, &Error::new(wrong.to_string()));
+    }
+    if let Some(warning) = idle_logins(&settings.login, &wanted) {
+        warn!("{warning}");
+    }
     if settings.mode == Mode::Verify && settings.wanted.dry_run {
-        let report = Report { skipped: true, ..Report::of_nothing(settings.rules.depth) };
+        let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };
         return deliver(&Judgement::of(&report), &settings.output);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -102,9 +109,16 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
 async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progress: Progress) -> Exit {
     let clients = Arc::new(Clients::new(settings.network.clone()));
     if settings.mode == Mode::Rebuild {
-        let Mended { pipeline, exit, reason } = mend::rebuild(settings, &clients, signals).await;
-        let report = Report { pipeline, ..Report::of_nothing(settings.rules.depth) };
-        return deliver(&Judgement::of(&report).ending_in(exit, reason), &settings.output);
+        let report = Report::empty(settings.rules.depth, SystemTime::now());
+        let started = Instant::now();
+        let Mended { pipeline, exit, line } = mend::rebuild(settings, &clients, signals).await;
+        let report = Report { pipeline, duration: started.elapsed(), ..report };
+        let judgement = Judgement::of(&report);
+        let judgement = match exit {
+            Exit::Verified => judgement.ending_in(exit, None).remarking(line),
+            _ => judgement.ending_in(exit, Some(line)),
+        };
+        return deliver(&judgement, &settings.output);
     }
     let mut check = async |wanted: &[Target]| {
         let stopping = signals.or_after(settings.patience.timeout);
@@ -117,15 +131,19 @@ async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progr
         return deliver(&Judgement::of(&report), &settings.output);
     }
     info!("definitely broken, so a rebuild is started");
-    let Mended { pipeline, exit, reason } = mend::rebuild(settings, &clients, signals).await;
+    let Mended { pipeline, exit, line } = mend::rebuild(settings, &clients, signals).await;
     if exit != Exit::Verified || !settings.rebuild.wait {
         progress.finish();
         let report = Report { pipeline, ..report };
         let judgement = Judgement::of(&report);
-        let broken = exit == Exit::Verified;
-        let judgement = if broken { judgement } else { judgement.ending_in(exit, reason) };
+        let judgement = match exit {
+            // Nobody knows yet what became of it, so the image is as broken as before.
+            Exit::Verified => judgement.remarking(line),
+            _ => judgement.ending_in(exit, Some(line)),
+        };
         return deliver(&judgement, &settings.output);
     }
+    info!("{line}, so the image is verified again");
     let after = check(&mend::without_old_digests(wanted)).await;
     progress.finish();
     let report = Report { pipeline, before: Some(Box::new(report)), ..after };

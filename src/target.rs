@@ -6,7 +6,7 @@ use oci_spec::image::Digest;
 
 use self::metadata::Built;
 use crate::reference::{DOCKER_HUB, Reference, is_host};
-use crate::settings::{Error, Wanted, quoted};
+use crate::settings::{Error, Login, Logins, Wanted, quoted};
 
 /// One image to verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,26 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
     Ok(targets.0)
 }
 
+/// What looks odd about the logins, as a fragment: none of them is for a registry that any image is on.
+#[must_use]
+pub fn idle_logins(logins: &Logins, targets: &[Target]) -> Option<String> {
+    let host = |registry: &str| match registry_prefix(registry) {
+        Some(prefix) => prefix.split('/').next().unwrap_or_default().to_owned(),
+        None => DOCKER_HUB.to_owned(),
+    };
+    let first = logins.given.first().filter(|_| !logins.anonymous && !targets.is_empty())?;
+    let is_used =
+        |login: &Login| targets.iter().any(|target| target.reference.repository.registry == host(&login.registry));
+    if logins.given.iter().any(is_used) {
+        return None;
+    }
+    let more = if logins.given.len() > 1 { " or any other that a login is for" } else { "" };
+    let where_to = host(&first.registry);
+    Some(format!(
+        "no image is on {where_to}{more}, so no login is used; the setting registry says where username is for"
+    ))
+}
+
 fn nothing(wanted: &Wanted) -> Error {
     if wanted.repositories.is_empty() {
         Error::new("no image to check: none of images, repo, metadata_file names one").with_hint(
@@ -63,7 +83,7 @@ fn nothing(wanted: &Wanted) -> Error {
 
 fn reference(text: &str, setting: &str) -> Result<Reference, Error> {
     text.parse().map_err(|error| {
-        Error::new(format!("{setting}: {} is not an image reference: {error}", quoted(text)))
+        Error::new(format!("{setting}: {error}"))
             .with_hint("a reference looks like registry.example.org/team/app:1.2, with or without @sha256:…")
     })
 }
@@ -203,6 +223,40 @@ mod tests {
 
     fn with_metadata(text: impl Into<String>) -> Wanted {
         Wanted { metadata: Some(text.into()), ..Wanted::default() }
+    }
+
+    #[test]
+    fn logins_that_fit_no_image_are_odd() {
+        let wanted = |image: &str| targets(&Wanted { images: texts(&[image]), ..Wanted::default() }).unwrap();
+        let logins = |registries: &[&str]| Logins {
+            given: registries
+                .iter()
+                .map(|registry| Login {
+                    registry: (*registry).into(),
+                    username: "ci".into(),
+                    password: crate::settings::Secret::new("hunter2"),
+                })
+                .collect(),
+            ..Logins::default()
+        };
+        for (registries, image, odd) in [
+            (&[][..], "r.io/a", false),
+            (&["docker.io"], "a", false),
+            (&["https://index.docker.io/v1/"], "a", false),
+            (&["https://R.io/v2/"], "r.io/a", false),
+            (&["r.io/team"], "r.io/team/a", false),
+            (&["docker.io", "r.io"], "r.io/a", false),
+            (&["docker.io"], "r.io/a", true),
+            (&["r.io"], "r.io:5000/a", true),
+            (&["q.io", "docker.io"], "r.io/a", true),
+        ] {
+            let found = idle_logins(&logins(registries), &wanted(image));
+            assert_eq!(found.is_some(), odd, "{registries:?} {image}: {found:?}");
+            assert!(!found.unwrap_or_default().contains("hunter2"));
+        }
+        let stranger = Logins { anonymous: true, ..logins(&["docker.io"]) };
+        assert_eq!(idle_logins(&stranger, &wanted("r.io/a")), None);
+        assert_eq!(idle_logins(&logins(&["docker.io"]), &[]), None);
     }
 
     #[test]

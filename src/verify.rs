@@ -72,7 +72,6 @@ pub async fn verify(
     findings::add(&mut images, &graphs, &settings.rules.platforms);
     Report {
         depth: settings.rules.depth,
-        started_at,
         duration: started.elapsed(),
         images,
         graphs,
@@ -82,7 +81,7 @@ pub async fn verify(
         skipped: false,
         never_fail: settings.output.never_fail,
         login_not_visible: login_not_visible(settings),
-        ..Report::of_nothing(settings.rules.depth)
+        ..Report::empty(settings.rules.depth, started_at)
     }
 }
 

@@ -55,21 +55,17 @@ pub enum Ending {
 
 impl fmt::Display for Rebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let report::Pipeline { number, url, status } = &self.pipeline;
+        let report::Pipeline { number, status, .. } = &self.pipeline;
         let after = notice::in_words(self.duration);
         match self.ending {
-            Ending::Succeeded => write!(f, "rebuild: pipeline #{number} succeeded after {after}: {url}"),
-            Ending::Failed => write!(f, "rebuild: pipeline #{number} ended with {status} after {after}: {url}"),
-            Ending::StillRunning => {
-                write!(f, "rebuild: pipeline #{number} is still {status} after {after} (wait_timeout): {url}")
-            }
+            Ending::Succeeded => write!(f, "pipeline #{number} succeeded after {after}"),
+            Ending::Failed => write!(f, "pipeline #{number} ended with {status} after {after}"),
+            Ending::StillRunning => write!(f, "pipeline #{number} is still {status} after {after} (wait_timeout)"),
             Ending::OutOfSight => {
-                write!(f, "rebuild: pipeline #{number} cannot be read any more; it was {status} after {after}: {url}")
+                write!(f, "pipeline #{number} cannot be read any more; it was {status} after {after}")
             }
-            Ending::NotAwaited => write!(f, "rebuild: pipeline #{number} was started: {url}"),
-            Ending::Interrupted => {
-                write!(f, "rebuild: interrupted; pipeline #{number} ({status}) goes on without us: {url}")
-            }
+            Ending::NotAwaited => write!(f, "pipeline #{number} was started and is not waited for"),
+            Ending::Interrupted => write!(f, "pipeline #{number} ({status}) goes on without us"),
         }
     }
 }
@@ -83,8 +79,8 @@ pub struct StepLog {
     pub step: String,
     /// Its state.
     pub state: String,
-    /// The exit code of its process.
-    pub exit_code: i64,
+    /// The exit code of its process; `None` when the server has an error instead, which is among the problems.
+    pub exit_code: Option<i64>,
     /// The last lines, or why there are none.
     pub lines: Result<Vec<String>, String>,
 }

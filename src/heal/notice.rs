@@ -11,6 +11,18 @@ use crate::woodpecker::{self, Status, VARIABLES_UNSEEN};
 pub enum Notice {
     /// The server is the one version that hides variables.
     VariablesUnseen,
+    /// The pipeline that is restarted has variables of these names already, and the server keeps their old values.
+    VariablesKept {
+        /// Its number.
+        number: u64,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// The server will end the pipeline that we run in, and us with it, when the other one starts.
+    EndsOurs {
+        /// Their event.
+        event: String,
+    },
     /// A request failed and is repeated.
     Again {
         /// How it failed.
@@ -61,6 +73,16 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::VariablesUnseen => f.write_str(VARIABLES_UNSEEN),
+            Self::VariablesKept { number, names } => write!(
+                f,
+                "the restart keeps the values that pipeline #{number} has for {}, not those of `variables`",
+                names.join(", ")
+            ),
+            Self::EndsOurs { event } => write!(
+                f,
+                "the server ends this pipeline as soon as the other one starts, because the repository has \"Cancel \
+                 previous pipelines\" on for the event `{event}`: the other one has the verdict"
+            ),
             Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
             Self::Searching { error } => {
                 write!(f, "{error}; looking whether a pipeline was started before asking again")

@@ -20,6 +20,9 @@ impl Run<'_> {
         let repository = self.persist(|| client.repository(&plan.repository)).await?;
         let wish = self.wish(&repository).await?;
         let count = guard(plan.settings.max_rebuilds, self.past().await?, self.target(&repository, &wish))?;
+        if let Some(event) = self.ends_ours(&repository, &wish) {
+            (self.tell)(Notice::EndsOurs { event: event.to_owned() });
+        }
         let pipeline = self.once(repository.id, &wish, count).await.map_err(|refused| match (refused, &wish) {
             (NotStarted::Server(Error::Filtered { branch, .. }), Wish::Create { variables_unseen, .. }) => {
                 NotStarted::Server(Error::Filtered { branch, variables_unseen: *variables_unseen })
@@ -37,25 +40,49 @@ impl Run<'_> {
         }
         let old = match settings.method {
             Method::Create => {
-                let variables_unseen = self.variables_are_unseen().await;
+                // The one server version that hides the user's variables.
+                let variables_unseen =
+                    !settings.variables.is_empty() && repository.server_version.as_deref() == Some("3.18.0");
+                if variables_unseen {
+                    (self.tell)(Notice::VariablesUnseen);
+                }
                 return Ok(Wish::Create { branch, variables_unseen });
             }
             Method::Restart(Restart::Number(number)) => self.persist(|| client.pipeline(id, number)).await?,
-            Method::Restart(Restart::Latest) => self.persist(|| client.latest(id, &branch)).await?,
+            Method::Restart(Restart::Latest) => self.newest(id, &branch).await?,
         };
-        let list = self.persist(|| client.pipelines(id, None)).await?;
+        let differs = |name: &String, value: &String| old.variables.get(name).is_some_and(|old| old != value);
+        let kept: Vec<String> = settings
+            .variables
+            .iter()
+            .filter(|(name, value)| differs(name, value))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if !kept.is_empty() {
+            (self.tell)(Notice::VariablesKept { number: old.number, names: kept });
+        }
+        let list = self.persist(|| client.pipelines(id, &[])).await?;
         let newest = list.iter().map(|pipeline| pipeline.number).max().unwrap_or(old.number);
         Ok(Wish::Restart { old: Box::new(old), newest })
     }
 
-    /// Whether the user's variables meet the one server version that hides them.
-    async fn variables_are_unseen(&mut self) -> bool {
-        let unseen =
-            !self.plan.settings.variables.is_empty() && self.client.version().await.as_deref() == Some("3.18.0");
-        if unseen {
-            (self.tell)(Notice::VariablesUnseen);
-        }
-        unseen
+    /// The newest pipeline of a branch that a push started; where none did, the newest of any other event but a pull
+    /// request's, whose branch is that of its target. The one that we run in is not meant.
+    async fn newest(&mut self, repository: u64, branch: &str) -> Result<Pipeline, Error> {
+        let client = self.client;
+        let none = match self.persist(|| client.latest(repository, branch)).await {
+            Err(none @ Error::NotFound { .. }) => none,
+            answer => return answer,
+        };
+        let own = self.plan.own();
+        let is_meant = |pipeline: &Pipeline| {
+            pipeline.branch == branch
+                && !pipeline.event.starts_with("pull_request")
+                && own != Some((repository, pipeline.number))
+        };
+        let of_branch = [("branch", branch)];
+        let list = self.persist(|| client.pipelines(repository, &of_branch)).await?;
+        list.into_iter().find(is_meant).ok_or(none)
     }
 
     fn target(&self, repository: &Repository, wish: &Wish) -> Target {
@@ -66,6 +93,22 @@ impl Run<'_> {
         }
     }
 
+    /// The event, if the new pipeline makes the server end the one that we run in: pushes to the same branch do, and
+    /// all of another event.
+    fn ends_ours<'a>(&self, repository: &Repository, wish: &'a Wish) -> Option<&'a str> {
+        let own = &self.plan.settings.own;
+        let (event, same_branch) = match wish {
+            Wish::Create { .. } => ("manual", true),
+            Wish::Restart { old, .. } => (old.event.as_str(), own.branch.as_ref().is_none_or(|own| *own == old.branch)),
+        };
+        let (ours, _) = self.plan.own()?;
+        let ends = ours == repository.id
+            && own.event.as_deref() == Some(event)
+            && repository.cancel_previous_pipeline_events.iter().any(|cancels| cancels == event)
+            && (event != "push" || same_branch);
+        ends.then_some(event)
+    }
+
     /// What led to the pipeline that we run in.
     async fn past(&mut self) -> Result<Past, Loop> {
         let settings = self.plan.settings;
@@ -73,7 +116,7 @@ impl Run<'_> {
             return Ok(Past::default());
         }
         let Some((repository, number)) = self.plan.own() else {
-            return Err(Loop::Unknown("it runs on another server, or does not say which pipeline it is".into()));
+            return Err(self.plan.elsewhere());
         };
         let client = self.client;
         let unknown = |error: Error| Loop::Unknown(error.to_string());
@@ -175,11 +218,11 @@ impl Run<'_> {
 
     async fn look(&mut self, repository: u64, wish: &Wish) -> Result<Option<Pipeline>, Error> {
         let client = self.client;
-        let branch = match wish {
-            Wish::Create { branch, .. } => Some(branch.as_str()),
-            Wish::Restart { .. } => None,
+        let manual = match wish {
+            Wish::Create { branch, .. } => vec![("event", "manual"), ("branch", branch.as_str())],
+            Wish::Restart { .. } => Vec::new(),
         };
-        let list = self.persist(|| client.pipelines(repository, branch)).await?;
+        let list = self.persist(|| client.pipelines(repository, &manual)).await?;
         let mark = self.mark;
         Ok(list.into_iter().find(|pipeline| match wish {
             Wish::Create { .. } => pipeline.variables.get(RUN_VARIABLE).is_some_and(|run| run == mark),

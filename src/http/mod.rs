@@ -1,6 +1,7 @@
-//! How hosts are reached: one HTTP client for each origin, with its own roots, pins and guard.
+//! How hosts are reached: HTTP clients for each origin, with its own roots, pins and guard.
 
 mod addresses;
+mod lanes;
 mod problem;
 mod proxy;
 mod trust;
@@ -13,6 +14,7 @@ use url::Url;
 
 use self::addresses::Addresses;
 pub use self::addresses::{forbidden, forbidden_literal};
+pub use self::lanes::Lanes;
 pub use self::problem::{Problem, ProblemKind};
 use self::trust::Trust;
 use crate::settings::Network;
@@ -30,13 +32,13 @@ type Origin = (String, String, u16, ChosenBy);
 
 /// The HTTP clients of a run.
 ///
-/// Every origin has a client of its own, because certificates, pins and the guard on addresses depend on host and port.
+/// Every origin has clients of its own, because certificates, pins and the guard on addresses depend on host and port.
 /// Redirects are never followed here and nothing is decompressed; see `registry::redirect`.
 pub struct Clients {
     network: Network,
     addresses: Arc<Addresses>,
     trust: OnceLock<Trust>,
-    made: Mutex<HashMap<Origin, reqwest::Client>>,
+    made: Mutex<HashMap<Origin, Arc<Lanes>>>,
 }
 
 impl Clients {
@@ -57,43 +59,52 @@ impl Clients {
         &self.network
     }
 
-    /// The client for the origin of `url`.
+    /// A client for the origin of `url`.
     ///
     /// # Errors
     /// When a certificate given in the settings or a proxy's URL cannot be read.
     pub fn get(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<reqwest::Client> {
+        self.lanes(url, chosen_by)?.client(0)
+    }
+
+    /// The lanes to the origin of `url`, for many requests at once.
+    ///
+    /// # Errors
+    /// As [`Clients::get`].
+    pub fn lanes(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<Arc<Lanes>> {
         let host = url.host_str().context("the URL has no host")?.to_ascii_lowercase();
         let port = url.port_or_known_default().context("the URL has no port")?;
         let origin = (url.scheme().to_owned(), host, port, chosen_by);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = made.get(&origin) {
-            return Ok(client.clone());
+        if let Some(lanes) = made.get(&origin) {
+            return Ok(Arc::clone(lanes));
         }
-        let client = self.make(&origin)?;
-        made.insert(origin, client.clone());
-        Ok(client)
+        let lanes = Arc::new(self.make(&origin)?);
+        made.insert(origin, Arc::clone(&lanes));
+        Ok(lanes)
     }
 
-    fn make(&self, (scheme, host, port, chosen_by): &Origin) -> anyhow::Result<reqwest::Client> {
+    fn make(&self, (scheme, host, port, chosen_by): &Origin) -> anyhow::Result<Lanes> {
         let bare_host = host.trim_start_matches('[').trim_end_matches(']');
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("pullproof/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .dns_resolver(self.addresses.for_port(*port, *chosen_by))
-            .no_proxy();
-        if let Some(proxy) = proxy::for_host(&self.network, scheme, bare_host)? {
-            builder = builder.proxy(proxy);
-        }
+        let addresses = self.addresses.for_port(*port, *chosen_by);
+        let proxy = proxy::for_host(&self.network, scheme, bare_host)?;
         // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
         let verify = !self.network.skip_tls_verify.contain(bare_host, *port);
-        let config =
-            if scheme == "https" { self.trust()?.config(bare_host, *port, verify)? } else { trust::no_roots() };
-        builder
-            .tls_backend_preconfigured(config)
-            .build()
-            .map_err(reqwest::Error::without_url)
-            .context("failed to set up HTTP")
+        let encrypted = scheme == "https";
+        let mut config = if encrypted { self.trust()?.config(bare_host, *port, verify)? } else { trust::no_roots() };
+        // reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Lanes::new(encrypted, move || {
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("pullproof/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .dns_resolver(Arc::clone(&addresses))
+                .no_proxy();
+            let builder = if let Some(proxy) = &proxy { builder.proxy(proxy.clone()) } else { builder };
+            let builder = builder.tls_backend_preconfigured(config.clone());
+            builder.build().map_err(reqwest::Error::without_url).context("failed to set up HTTP")
+        }))
     }
 
     fn trust(&self) -> anyhow::Result<&Trust> {

@@ -66,6 +66,7 @@ impl Problem {
 impl From<reqwest::Error> for Problem {
     fn from(error: reqwest::Error) -> Self {
         let connecting = error.is_connect();
+        let in_body = error.is_body() || error.is_decode();
         let error = error.without_url();
         let mut chain: Vec<&(dyn StdError + 'static)> = Vec::new();
         let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
@@ -92,6 +93,8 @@ impl From<reqwest::Error> for Problem {
             ProblemKind::Timeout
         } else if !connecting
             && (io_kinds.contains(&io::ErrorKind::UnexpectedEof) || says("end of file before message length"))
+            // In HTTP/2 a body that is too short, or that a proxy lost its source of, ends one stream and not the connection.
+            || in_body && (says("stream error detected") || says("stream error received"))
         {
             ProblemKind::Cut
         } else if says("invalid HTTP") || says("error parsing") || says("invalid URI") {

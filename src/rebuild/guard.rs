@@ -44,6 +44,17 @@ pub enum Loop {
         "no rebuild is started: this pipeline is itself a rebuild or a restart, and a restart cannot carry the count"
     )]
     Uncounted,
+    /// The pipeline runs on another server, or on the same one by another address.
+    #[error(
+        "no rebuild is started: this pipeline may itself be a rebuild, and it runs on {own}, not on woodpecker_url, \
+         {server}"
+    )]
+    Elsewhere {
+        /// What its server calls itself.
+        own: String,
+        /// The address that was given.
+        server: String,
+    },
     /// Nobody can tell whether this is a rebuild.
     #[error("no rebuild is started: this pipeline may itself be a rebuild, and that cannot be found out: {0}")]
     Unknown(String),
@@ -54,14 +65,16 @@ impl Loop {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Elsewhere { .. } => {
+                "if it is the same server, leave out woodpecker_url or write it as the pipeline's own server \
+                 (CI_SYSTEM_URL); `resolve` can name another address for it. If it is another one, start this pipeline \
+                 by a push or a schedule, which cannot be rebuilds"
+            }
             Self::Exhausted { .. } => {
                 "mend the image's build; if more rebuilds in a row make sense, raise max_rebuilds"
             }
             Self::Uncounted => "use `method: create`, whose pipelines can be counted",
-            Self::Unknown(_) => {
-                "woodpecker_url must be the server that runs this pipeline, and the token must be able to read its \
-                 repository"
-            }
+            Self::Unknown(_) => "the token's owner must be able to read the repository that this pipeline runs for",
         }
     }
 }

@@ -11,8 +11,8 @@ use url::Url;
 pub use self::decision::{Decision, decide, pause};
 pub use self::guard::{Loop, Past, Target, guard, is_suspicious};
 use crate::http::is_loopback;
-use crate::settings::{Method, Network, OwnPipeline, Rebuild, RepositoryName, Secret};
-use crate::woodpecker::Client;
+use crate::settings::{Method, Network, Rebuild, RepositoryName, Secret};
+use crate::woodpecker::{Client, bearer};
 
 /// The variable that finds our pipeline again after a lost answer.
 pub const RUN_VARIABLE: &str = "PULLPROOF_RUN";
@@ -21,7 +21,7 @@ pub const RUN_VARIABLE: &str = "PULLPROOF_RUN";
 pub const COUNT_VARIABLE: &str = "PULLPROOF_REBUILD";
 
 /// Query parameters that mean something else to a restart than a variable.
-const RESERVED: [&str; 4] = ["deploy_task", "deploy_to", "event", "fork"];
+const RESERVED: [&str; 5] = ["access_token", "deploy_task", "deploy_to", "event", "fork"];
 
 /// A setting that is missing, or that cannot be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +48,9 @@ pub struct Plan<'a> {
     pub workflows: Vec<String>,
     /// What needs no checking.
     pub settings: &'a Rebuild,
+    /// How much later than its step ends the end of a log may arrive: an agent sends what it has when nothing new came
+    /// for a second.
+    pub log_delay: Duration,
 }
 
 /// Checks what a rebuild needs.
@@ -65,10 +68,11 @@ pub fn plan<'a>(settings: &'a Rebuild, network: &Network) -> Result<Plan<'a>, Mi
         .as_ref()
         .filter(|token| !token.expose().trim().is_empty())
         .ok_or_else(|| wrong("woodpecker_token", "missing: a personal access token of a user who may push"))?;
+    bearer(token).map_err(|invalid| wrong("woodpecker_token", invalid.to_string()))?;
     let repository = repository(settings, &server)?;
     let workflows = settings.workflows.iter().map(|name| workflow_name(name)).collect::<Result<_, _>>()?;
     check_variables(settings)?;
-    Ok(Plan { server, token, repository, workflows, settings })
+    Ok(Plan { server, token, repository, workflows, settings, log_delay: Duration::from_millis(1500) })
 }
 
 impl Plan<'_> {
@@ -91,8 +95,19 @@ impl Plan<'_> {
     #[must_use]
     pub fn own(&self) -> Option<(u64, u64)> {
         let own = &self.settings.own;
-        runs_on(own, &self.server).then_some(())?;
+        own.runs_on(&self.server).then_some(())?;
         Some((own.repository?, own.number?))
+    }
+
+    /// Why the pipeline that this program runs in cannot be read.
+    #[must_use]
+    pub fn elsewhere(&self) -> Loop {
+        match &self.settings.own.server {
+            Some(own) if !self.settings.own.runs_on(&self.server) => {
+                Loop::Elsewhere { own: own.to_string(), server: self.server.to_string() }
+            }
+            _ => Loop::Unknown("it does not say which pipeline it is".to_owned()),
+        }
     }
 
     /// The variables to send: the user's and our two, which win.
@@ -127,7 +142,7 @@ fn check_server(server: &Url, network: &Network) -> Result<(), Misconfigured> {
 
 fn repository(settings: &Rebuild, server: &Url) -> Result<RepositoryName, Misconfigured> {
     let own = &settings.own;
-    let number = own.repository.filter(|_| runs_on(own, server)).map(RepositoryName::Number);
+    let number = own.repository.filter(|_| own.runs_on(server)).map(RepositoryName::Number);
     let name = settings
         .repository
         .clone()
@@ -141,14 +156,6 @@ fn repository(settings: &Rebuild, server: &Url) -> Result<RepositoryName, Miscon
         }
     }
     Ok(name)
-}
-
-fn runs_on(own: &OwnPipeline, server: &Url) -> bool {
-    let place = |url: &Url| {
-        let host = url.host_str().map(str::to_owned);
-        (host, url.port_or_known_default(), url.path().trim_end_matches('/').to_owned())
-    };
-    own.server.as_ref().is_some_and(|own| place(own) == place(server))
 }
 
 /// The server's name for a workflow that may have been given as its file: no folder, no extension, no leading dot.
@@ -178,7 +185,7 @@ fn check_variables(settings: &Rebuild) -> Result<(), Misconfigured> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Hosts, Logs, Restart};
+    use crate::settings::{Hosts, Logs, OwnPipeline, Restart};
 
     fn settings() -> Rebuild {
         Rebuild {
@@ -205,6 +212,7 @@ mod tests {
             parent: None,
             repository: Some(3),
             repository_name: Some("me/app".into()),
+            branch: Some("trunk".into()),
             server: Some(server.parse().unwrap()),
         }
     }

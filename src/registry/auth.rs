@@ -120,6 +120,7 @@ impl Auth {
     pub(super) async fn renew(
         &self,
         transport: &Transport,
+        lane: usize,
         repository: &Repository,
         base: &Url,
         used: Option<&Pass>,
@@ -168,7 +169,7 @@ impl Auth {
                 let realm =
                     token_url(base, realm, transport.network(), credential.is_some()).map_err(Refused::Denied)?;
                 let scope = scope.clone().unwrap_or_else(|| format!("repository:{}:pull", repository.name));
-                let wish = Wish { realm: &realm, service: service.as_deref(), scope: &scope };
+                let wish = Wish { realm: &realm, service: service.as_deref(), scope: &scope, lane };
                 let token = wish.fetch(transport, base, credential.as_ref()).await?;
                 self.tell(&[&token.value]);
                 let lifetime = token.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
@@ -253,6 +254,7 @@ struct Wish<'a> {
     realm: &'a Url,
     service: Option<&'a str>,
     scope: &'a str,
+    lane: usize,
 }
 
 #[derive(Deserialize)]
@@ -336,7 +338,7 @@ impl Wish<'_> {
             }
         }
         let authorization = login.map(|(username, password)| basic(username, password));
-        Call { url, authorization, form: None }
+        Call { url, authorization, form: None, lane: self.lane }
     }
 
     fn post_password(&self, username: &str, password: &Secret) -> Call {
@@ -353,7 +355,7 @@ impl Wish<'_> {
         if let Some(service) = self.service {
             form.append_pair("service", service);
         }
-        Call { url: self.realm.clone(), authorization: None, form: Some(Secret::new(form.finish())) }
+        Call { url: self.realm.clone(), authorization: None, form: Some(Secret::new(form.finish())), lane: self.lane }
     }
 }
 

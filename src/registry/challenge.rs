@@ -102,6 +102,13 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_read_up_to_its_limit() {
+        let long = |length: usize| format!("Bearer realm=\"{}\"", "x".repeat(length - "Bearer realm=\"\"".len()));
+        assert_eq!(read([long(8192).as_str()]).len(), 1);
+        assert_eq!(read([long(8193).as_str()]), []);
+    }
+
+    #[test]
     fn a_token_is_preferred_to_a_password() {
         let token = bearer("r", None, None);
         assert_eq!(choose(&[Challenge::Basic, token.clone()]), Some(&token));

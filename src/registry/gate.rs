@@ -1,31 +1,73 @@
 //! One registry's limits, shared by everybody who asks it: permits, and a time before which nobody asks.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+/// The right to ask, on a lane that nobody else uses meanwhile.
+pub(super) struct Permit<'a> {
+    gate: &'a Gate,
+    lane: usize,
+    _held: SemaphorePermit<'a>,
+}
+
+impl Permit<'_> {
+    /// The lane, counted from 0; there are never more than permits.
+    pub(super) fn lane(&self) -> usize {
+        self.lane
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.gate.lanes().back.push(self.lane);
+    }
+}
+
+/// The lanes that nobody uses: those that came back, the last one first since its connection is open, and all from `fresh` on.
+#[derive(Default)]
+struct Free {
+    back: Vec<usize>,
+    fresh: usize,
+}
+
+impl Free {
+    fn take(&mut self) -> usize {
+        self.back.pop().unwrap_or_else(|| {
+            self.fresh += 1;
+            self.fresh - 1
+        })
+    }
+}
+
 /// The way to one host.
 pub(super) struct Gate {
     permits: Semaphore,
+    lanes: Mutex<Free>,
     closed_until: Mutex<Option<Instant>>,
 }
 
 impl Gate {
     pub(super) fn new(concurrency: usize) -> Self {
-        Self { permits: Semaphore::new(concurrency), closed_until: Mutex::new(None) }
+        Self { permits: Semaphore::new(concurrency), lanes: Mutex::default(), closed_until: Mutex::new(None) }
     }
 
     /// Waits until the host may be asked and a permit is free; the permit lasts until it is dropped.
-    pub(super) async fn pass(&self) -> SemaphorePermit<'_> {
+    pub(super) async fn pass(&self) -> Permit<'_> {
         loop {
             self.open().await;
             let permit = self.permits.acquire().await.expect("the gate is never taken down");
             if self.closed().is_none() {
-                return permit;
+                let lane = self.lanes().take();
+                return Permit { gate: self, lane, _held: permit };
             }
         }
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Free> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the host may be asked.
@@ -61,6 +103,16 @@ mod tests {
         let _first = gate.pass().await;
         let _second = gate.pass().await;
         assert_eq!(start.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_was_used_is_used_again_before_a_new_one() {
+        let gate = Gate::new(3);
+        let (first, second) = (gate.pass().await, gate.pass().await);
+        assert_eq!((first.lane(), second.lane()), (0, 1));
+        drop(first);
+        let (third, fourth) = (gate.pass().await, gate.pass().await);
+        assert_eq!((third.lane(), fourth.lane()), (0, 2));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,13 +1,13 @@
 //! A look at a blob: at its header, its last byte, or all of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 
+use super::hashing::Hashing;
 use super::transport::{Answer, Unread};
 use super::{RegistryRepository, content_length, encoded, encoding};
-use crate::digest::Hasher;
 use crate::http::{Problem, ProblemKind};
 use crate::settings::Depth;
 use crate::source::{Asked, Blob};
@@ -166,9 +166,13 @@ async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Un
 
 /// Fetches and hashes everything; `keep` the bytes where they are read later. What was received before a broken connection is not
 /// fetched again, when the registry can begin in the middle.
+///
+/// Data that ends twice at the same byte ends there; data that comes farther each time is only slow to come, which says nothing
+/// about the content.
 pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise, keep: bool) -> Asked<Blob> {
     let question = repository.question(Method::GET, path(promise));
     let progress = RefCell::new(Some(Progress::new(promise, keep)));
+    let ended_before = Cell::new(None);
     let headers = || match progress.borrow().as_ref().map_or(0, Progress::received) {
         0 => HeaderMap::new(),
         received => range(received, promise.size - 1),
@@ -178,7 +182,7 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
         let mut now = progress.take().expect("tries follow each other");
         let resumed = answer.status() == 206
             && matches!(content_range(answer), Some((Some((from, _)), _)) if from == now.received());
-        let result = if answer.status() == 416 && now.received() > 0 {
+        let mut result = if answer.status() == 416 && now.received() > 0 {
             let received = Some(now.received());
             Err(Unread { problem: cut(), otherwise: Some(Blob::Cut { received }) })
         } else {
@@ -191,6 +195,11 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
                 Err(Problem::new(ProblemKind::Refused, "answered a part although everything was asked for").into())
             }
         };
+        if let Err(unread) = &mut result
+            && ended_before.replace(Some(now.received())).is_some_and(|before| before != now.received())
+        {
+            unread.otherwise = None;
+        }
         progress.replace(Some(now));
         result
     };
@@ -199,14 +208,14 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
 
 /// A blob on its way in.
 struct Progress {
-    hasher: Option<Hasher>,
+    hashing: Option<Hashing>,
     received: u64,
     kept: Option<Vec<u8>>,
 }
 
 impl Progress {
     fn new(promise: &Promise, keep: bool) -> Self {
-        Self { hasher: Hasher::like(&promise.digest), received: 0, kept: keep.then(Vec::new) }
+        Self { hashing: Hashing::like(&promise.digest), received: 0, kept: keep.then(Vec::new) }
     }
 
     fn received(&self) -> u64 {
@@ -229,16 +238,15 @@ impl Progress {
         loop {
             match answer.piece().await {
                 Ok(Some(piece)) => {
-                    let piece = piece.as_ref();
-                    self.received += piece.len() as u64;
+                    self.received += piece.as_ref().len() as u64;
                     if self.received > promise.size {
                         return Ok(Blob::OtherLength { length: self.received });
                     }
-                    if let Some(hasher) = &mut self.hasher {
-                        hasher.update(piece);
-                    }
                     if let Some(kept) = &mut self.kept {
-                        kept.extend_from_slice(piece);
+                        kept.extend_from_slice(piece.as_ref());
+                    }
+                    if let Some(hashing) = &mut self.hashing {
+                        hashing.update(Box::new(piece)).await;
                     }
                 }
                 Ok(None) => break,
@@ -249,7 +257,7 @@ impl Progress {
                 }
             }
         }
-        let digest = self.hasher.take().expect("unknown algorithms are never asked for").finish();
+        let digest = self.hashing.take().expect("unknown algorithms are never asked for").finish().await;
         let right = self.received == promise.size && digest == promise.digest;
         match encoding(answer).filter(|_| !right) {
             Some(encoding) => Err(encoded(&encoding).into()),

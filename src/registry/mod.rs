@@ -5,10 +5,12 @@ pub mod challenge;
 mod credentials;
 pub mod error;
 mod gate;
+mod hashing;
 mod look;
 pub mod redirect;
 mod referrers;
 pub mod retry;
+mod telling;
 mod transport;
 
 use oci_spec::image::Digest;

@@ -17,9 +17,11 @@ use super::auth::{Auth, Pass, Refused};
 use super::gate::Gate;
 use super::redirect::{self, MAX_REDIRECTS, same_origin, shown};
 use super::retry::{self, Ended, Next, State};
+use super::telling::{Tell, Telling};
 use super::{challenge, error};
 use crate::http::{ChosenBy, Clients, Problem, ProblemKind, is_loopback};
 use crate::reference::{DOCKER_HUB, Repository};
+use crate::report::human;
 use crate::settings::{Hosts, Logins, Network, Patience, Secret};
 use crate::source::{Asked, Fault, FaultKind};
 
@@ -34,6 +36,8 @@ pub struct Transport {
     started: Instant,
     requests: AtomicU64,
     bytes: AtomicU64,
+    telling: Mutex<Telling>,
+    told_of_absence: AtomicBool,
 }
 
 /// A question to a registry.
@@ -52,6 +56,8 @@ pub(super) struct Call {
     pub(super) authorization: Option<HeaderValue>,
     /// The body of a POST; without it the call is a GET.
     pub(super) form: Option<Secret>,
+    /// The lane of the question that needs the token: its connection has nothing to do meanwhile.
+    pub(super) lane: usize,
 }
 
 /// Why a try brought nothing.
@@ -104,7 +110,7 @@ impl Answer<'_> {
     }
 
     /// The next piece of the body.
-    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Problem> {
+    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
         let limit = self.transport.clients.network().request_timeout;
         match tokio::time::timeout(limit, self.response.chunk()).await {
             Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no byte came for {}", seconds(limit)))),
@@ -155,6 +161,8 @@ impl Transport {
             started: Instant::now(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            telling: Mutex::default(),
+            told_of_absence: AtomicBool::new(false),
         }
     }
 
@@ -200,7 +208,7 @@ impl Transport {
             tries.begin();
             // Boxed, so that a question that waits for its permit is small.
             let outcome = Box::pin(async {
-                let mut answer = self.exchange(question, &headers, &accept).await?;
+                let mut answer = self.exchange(question, permit.lane(), &headers, &accept).await?;
                 let status = answer.status();
                 Ok::<_, Failed>((status, read(&mut answer).await))
             })
@@ -232,6 +240,7 @@ impl Transport {
     async fn exchange(
         &self,
         question: &Question<'_>,
+        lane: usize,
         headers: &impl Fn() -> HeaderMap,
         accept: &impl Fn(u16) -> bool,
     ) -> Result<Answer<'_>, Failed> {
@@ -249,7 +258,7 @@ impl Transport {
                 headers.insert(AUTHORIZATION, pass.header());
             }
             let chosen_by = if at_registry { ChosenBy::User } else { ChosenBy::Server };
-            let sent = self.send(question.method.clone(), &url, chosen_by, headers, None).await;
+            let sent = self.send(lane, question.method.clone(), &url, chosen_by, headers, None).await;
             let mut answer = match sent {
                 Ok(answer) => answer,
                 Err(problem)
@@ -298,9 +307,9 @@ impl Transport {
                 let mut challenges = challenge::read(challenges.iter().map(String::as_str));
                 if challenges.is_empty() && expired_with_400 {
                     // Public ECR does not repeat its challenge; the same question without a token brings it.
-                    challenges = self.challenges_of(question, &url).await?;
+                    challenges = self.challenges_of(question, lane, &url).await?;
                 }
-                match self.auth.renew(self, repository, &base, pass.as_ref(), &challenges).await {
+                match self.auth.renew(self, lane, repository, &base, pass.as_ref(), &challenges).await {
                     Ok(()) => continue,
                     Err(Refused::Denied(why)) => {
                         let why = with_words(&why, self.words(&body));
@@ -313,8 +322,13 @@ impl Transport {
         }
     }
 
-    async fn challenges_of(&self, question: &Question<'_>, url: &Url) -> Result<Vec<challenge::Challenge>, Failed> {
-        let answer = self.send(question.method.clone(), url, ChosenBy::User, HeaderMap::new(), None).await?;
+    async fn challenges_of(
+        &self,
+        question: &Question<'_>,
+        lane: usize,
+        url: &Url,
+    ) -> Result<Vec<challenge::Challenge>, Failed> {
+        let answer = self.send(lane, question.method.clone(), url, ChosenBy::User, HeaderMap::new(), None).await?;
         Ok(challenge::read(all(&answer, &WWW_AUTHENTICATE).iter().map(String::as_str)))
     }
 
@@ -344,7 +358,7 @@ impl Transport {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         let method = if call.form.is_some() { Method::POST } else { Method::GET };
-        let mut answer = self.send(method, &call.url, chosen_by, headers, call.form.as_ref()).await?;
+        let mut answer = self.send(call.lane, method, &call.url, chosen_by, headers, call.form.as_ref()).await?;
         let status = answer.status();
         if redirect::is_redirect(status) {
             let why = "it redirects, which is not followed with a login".to_owned();
@@ -366,15 +380,16 @@ impl Transport {
     /// Sends one request, and waits for the headers of its answer.
     async fn send(
         &self,
+        lane: usize,
         method: Method,
         url: &Url,
         chosen_by: ChosenBy,
         mut headers: HeaderMap,
         form: Option<&Secret>,
     ) -> Result<Answer<'_>, Problem> {
-        let client = self
+        let lanes = self
             .clients
-            .get(url, chosen_by)
+            .lanes(url, chosen_by)
             .map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut request = Request::new(method, url.clone());
@@ -384,12 +399,8 @@ impl Transport {
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let limit = self.clients.network().request_timeout;
-        match tokio::time::timeout(limit, client.execute(request)).await {
-            Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no answer within {}", seconds(limit)))),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(response)) => Ok(Answer { response, transport: self }),
-        }
+        let response = lanes.send(lane, request, self.clients.network().request_timeout).await?;
+        Ok(Answer { response, transport: self })
     }
 
     /// Where the API of a registry is.
@@ -467,14 +478,23 @@ impl<'a> Tries<'a> {
             jitter: chance(),
         };
         let Next::Again { wait, everybody } = retry::next(&failed.ended, state, patience) else { return None };
+        let (what, detail, again) = (in_short(what), &failed.fault.detail, human::duration(wait));
         if absent {
             self.absences += 1;
             self.first_absence.get_or_insert_with(Instant::now);
-            log::debug!("{host}: {what}: not there yet, looking again in {}", seconds(wait));
+            if !self.transport.told_of_absence.swap(true, Ordering::Relaxed) {
+                let window = human::duration(patience.settle);
+                log::info!("{host}: {what}: {detail}; what is not there yet may come within {window} (`settle`)");
+            }
+            log::debug!("{host}: {what}: not there yet, looking again in {again}");
         } else {
             let (tries, attempts) = (self.counted, patience.attempts);
-            let detail = &failed.fault.detail;
-            log::info!("{host}: {what}: {detail}; asking again in {} (attempt {tries} of {attempts})", seconds(wait));
+            let line = format!("{host}: {what}: {detail}; asking again in {again} (attempt {tries} of {attempts})");
+            match self.transport.telling.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now()) {
+                Tell::Line => log::info!("{line}"),
+                Tell::LastLine => log::info!("{line}; more such lines only at log level debug"),
+                Tell::Quietly => log::debug!("{line}"),
+            }
         }
         Some((wait, everybody))
     }
@@ -482,6 +502,15 @@ impl<'a> Tries<'a> {
     fn end<T>(self, answer: Result<T, Fault>, status: Option<u16>) -> Asked<T> {
         let appeared_after = self.first_absence.filter(|_| answer.is_ok()).map(|first| first.elapsed());
         Asked { answer, status, attempts: self.sent, duration: self.began.elapsed(), appeared_after }
+    }
+}
+
+/// `blobs/sha256:0123456789ab…`: as much of a digest as people need to find it in the report.
+fn in_short(what: &str) -> String {
+    const DIGITS: usize = 12;
+    match what.rsplit_once(':').and_then(|(before, hash)| Some((before, hash.get(..DIGITS)?))) {
+        Some((before, hash)) => format!("{before}:{hash}…"),
+        None => what.to_owned(),
     }
 }
 

@@ -1,8 +1,6 @@
 //! How many of what a run saw.
 
-use std::collections::{HashMap, HashSet};
-
-use oci_spec::image::Digest;
+use std::collections::HashSet;
 
 use super::judgement::Judgement;
 use crate::graph::{Graph, NodeId};
@@ -55,24 +53,19 @@ impl Counts {
             ..Self::default()
         };
         for (place, graph) in report.graphs.iter().enumerate() {
-            let mut states = HashMap::new();
-            let mut failed = HashSet::new();
-            for root in judgement.roots().iter().filter(|root| root.graph == place) {
-                for id in graph.reachable(root.node) {
-                    let state = match graph.node(id).outcome.verdict {
-                        _ if judgement.is_broken(place, id) => State::Broken,
-                        Verdict::Ok => State::Ok,
-                        Verdict::Skipped => State::Skipped,
-                        _ => State::Undecided,
-                    };
-                    let known = states.entry(identity(graph, id)).or_insert(state);
-                    *known = state.max(*known);
-                }
-                failed.extend(root.broken.iter().map(|id| identity(graph, *id)));
-            }
-            counts.failures += failed.len();
+            let roots = || judgement.roots().iter().filter(|root| root.graph == place);
+            let mut broken: Vec<_> = roots().flat_map(|root| &root.broken).map(|id| identity(graph, *id)).collect();
+            broken.sort_unstable();
+            broken.dedup();
+            counts.failures += broken.len();
+            let reached: HashSet<NodeId> = roots().flat_map(|root| graph.reachable(root.node)).collect();
+            let mut states: Vec<_> =
+                reached.into_iter().map(|id| (identity(graph, id), state(judgement, place, id))).collect();
+            // The graver of two states of one digest comes first, and is the one that stays.
+            states.sort_unstable_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
+            states.dedup_by_key(|(identity, _)| *identity);
             counts.nodes += states.len();
-            for state in states.into_values() {
+            for (_, state) in states {
                 *match state {
                     State::Ok => &mut counts.ok,
                     State::Broken => &mut counts.broken,
@@ -86,10 +79,41 @@ impl Counts {
     }
 }
 
+fn state(judgement: &Judgement<'_>, graph: usize, id: NodeId) -> State {
+    match judgement.report.graphs[graph].node(id).outcome.verdict {
+        _ if judgement.is_broken(graph, id) => State::Broken,
+        Verdict::Ok => State::Ok,
+        Verdict::Skipped => State::Skipped,
+        _ => State::Undecided,
+    }
+}
+
 /// What makes two nodes the same for a count: the digest, however it was asked for.
-fn identity(graph: &Graph, id: NodeId) -> (Option<&Digest>, Option<NodeId>) {
+fn identity(graph: &Graph, id: NodeId) -> (Option<&str>, Option<NodeId>) {
     match &graph.node(id).digest {
-        Some(digest) => (Some(digest), None),
+        Some(digest) => (Some(digest.as_ref()), None),
         None => (None, Some(id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example::{layer, nothing, plain, report};
+
+    #[test]
+    fn a_digest_asked_for_in_two_ways_counts_once_by_its_graver_answer() {
+        let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)).with(layer(0x23).missing()))]);
+        let same = report.graphs[0].iter().next().and_then(|(_, node)| node.digest.clone());
+        let last = report.graphs[0].iter().last().map(|(id, _)| id).unwrap();
+        report.graphs[0].node_mut(last).digest = same;
+        let counts = Judgement::of(&report).counts;
+        assert_eq!((counts.nodes, counts.ok, counts.broken, counts.failures), (3, 2, 1, 1));
+    }
+
+    #[test]
+    fn references_that_lead_nowhere_are_told_apart() {
+        let counts = Judgement::of(&report(&[("app:1", nothing().missing()), ("app:2", nothing().denied())])).counts;
+        assert_eq!((counts.nodes, counts.broken, counts.undecided, counts.failures), (2, 1, 1, 1));
     }
 }

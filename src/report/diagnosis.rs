@@ -123,10 +123,12 @@ fn is_schema_one(node: &Node) -> bool {
 
 /// Reads the words of the network and TLS libraries, as far as they tell what to do.
 fn of_connection(detail: &str) -> Option<Hint> {
-    const WORDS: [(&str, Hint); 18] = [
+    const WORDS: [(&str, Hint); 21] = [
         ("http request to an https", Hint::NotPlainHttp),
         ("plain http request was sent to https", Hint::NotPlainHttp),
         ("requires https", Hint::NotPlainHttp),
+        ("is not http", Hint::NotPlainHttp),
+        ("does not speak tls", Hint::PlainHttp),
         ("corrupt message", Hint::PlainHttp),
         ("invalidcontenttype", Hint::PlainHttp),
         ("wrong version number", Hint::PlainHttp),
@@ -141,7 +143,8 @@ fn of_connection(detail: &str) -> Option<Hint> {
         ("dns error", Hint::UnknownHost),
         ("failed to lookup", Hint::UnknownHost),
         ("no record", Hint::UnknownHost),
-        ("could not be resolved", Hint::UnknownHost),
+        ("no host of the name", Hint::UnknownHost),
+        ("cannot be looked up", Hint::UnknownHost),
     ];
     let detail = detail.to_ascii_lowercase();
     WORDS.into_iter().find(|(word, _)| detail.contains(word)).map(|(_, hint)| hint)
@@ -151,7 +154,9 @@ fn of_connection(detail: &str) -> Option<Hint> {
 mod tests {
     use super::*;
     use crate::report::Report;
-    use crate::report::example::{attestation, config, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::example::{
+        attestation, config, digest, index, layer, manifest, nothing, plain, referrer, report,
+    };
 
     fn found(report: &Report) -> Vec<Hint> {
         Judgement::of(report).hints
@@ -177,6 +182,7 @@ mod tests {
             .with(manifest(0x30, "linux/arm64").skipped("allowed to be missing"));
         assert_eq!(one(allowed), [Hint::EveryChildMissing]);
         assert_eq!(one(index(0x10).missing()), [Hint::ReferenceMissing]);
+        assert_eq!(one(index(0x10).with(manifest(0x20, "linux/amd64")).with(referrer(0x30).missing())), []);
         assert_eq!(one(plain(0x20).with(layer(0x22).missing())), [Hint::BlobsMissing]);
     }
 
@@ -257,11 +263,18 @@ mod tests {
             ("received corrupt message of type InvalidContentType", Hint::PlainHttp),
             ("400: Client sent an HTTP request to an HTTPS server.", Hint::NotPlainHttp),
             ("tcp connect error: Connection refused (os error 111)", Hint::Refused),
+            ("cannot connect: there is no host of the name registry.example", Hint::UnknownHost),
+            ("the peer does not speak TLS", Hint::PlainHttp),
+            ("the answer is not HTTP (invalid HTTP version parsed)", Hint::NotPlainHttp),
+            ("the certificate is signed by an unknown authority (UnknownIssuer)", Hint::UnknownIssuer),
+            ("the certificate is for another name", Hint::BadCertificate),
             ("dns error: no record found for registry.example", Hint::UnknownHost),
         ] {
             assert_eq!(one(nothing().unreachable(detail)), [expected], "{detail}");
         }
         assert_eq!(one(nothing().unreachable("timed out")), []);
+        let answered = nothing().found(Verdict::Unavailable, 400, "Client sent an HTTP request to an HTTPS server.");
+        assert_eq!(one(answered), [Hint::NotPlainHttp]);
     }
 
     #[test]

@@ -79,6 +79,9 @@ pub fn xml(text: &str) -> String {
 /// The beginning of the text, without what may be secret in URLs.
 #[must_use]
 pub fn shortened(text: &str) -> String {
+    if text.len() <= LONGEST && !text.contains(['?', '@']) {
+        return text.to_owned();
+    }
     // Cutting first keeps the work in bounds however long the text is; what is cut off hides nothing.
     let short = without_url_secrets(text.char_indices().nth(4 * LONGEST).map_or(text, |(end, _)| &text[..end]));
     match short.char_indices().nth(LONGEST) {

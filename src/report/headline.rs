@@ -11,13 +11,30 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
     let code = judgement.exit.code();
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven { " because of `fail_on: never`" } else { "" };
-    let reason = match judgement.reason() {
-        // Wrong settings: there is nothing else to tell.
-        Some(reason) if judgement.counts.images == 0 => escape::line(reason),
-        Some(reason) => format!("{}: {}", fact(judgement), escape::line(reason)),
+    let text = match judgement.remark() {
+        // Wrong settings: the log has told them.
+        Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
+        // A rebuild alone: there is nothing else to tell.
+        Some(remark) if judgement.counts.images == 0 => escape::line(remark),
+        Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
     };
-    format!("{}: {reason}, exit code {code}{because}", word(judgement))
+    format!("{}: {text}, exit code {code}{because}", word(judgement))
+}
+
+/// What stands behind the verdict when it is about a pipeline: a colon and the pipeline's page.
+///
+/// Nothing may follow, not even the end of a colour: what turns addresses into links takes everything up to a space.
+#[must_use]
+pub fn link(judgement: &Judgement<'_>) -> String {
+    let pipeline = judgement.remark().and(judgement.report.pipeline.as_ref());
+    pipeline.map(|pipeline| format!(": {}", escape::line(&pipeline.url))).unwrap_or_default()
+}
+
+/// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
+#[must_use]
+pub fn is_refused(judgement: &Judgement<'_>) -> bool {
+    judgement.cause() == Exit::Configuration && judgement.counts.images == 0 && judgement.reason().is_some()
 }
 
 /// The verdict in one word.
@@ -59,6 +76,9 @@ fn fact(judgement: &Judgement<'_>) -> String {
         }
         Exit::Broken | Exit::Configuration => failures(judgement),
         Exit::Denied => format!("access to {} of {all} was refused", tally(judgement, Exit::Denied)),
+        Exit::Unknown if judgement.reason().is_some() => {
+            format!("{}the end of the rebuild could not be seen", before(judgement, broken))
+        }
         Exit::Unknown if judgement.report.stopped.is_some() => {
             format!("stopped at `timeout`, {} of at least {} digests checked", counts.checked, counts.nodes)
         }

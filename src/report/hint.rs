@@ -52,6 +52,7 @@ pub enum Hint {
 }
 
 impl fmt::Display for Hint {
+    #[expect(clippy::too_many_lines, reason = "one sentence for each hint")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ReferenceMissing => {
@@ -131,7 +132,10 @@ impl fmt::Display for Hint {
                 "the registry does not speak TLS: if it is meant to be reached over plain HTTP, name its host in \
                  `insecure`"
             }
-            Self::NotPlainHttp => "the registry speaks TLS: take its host out of `insecure`",
+            Self::NotPlainHttp => {
+                "asked over plain HTTP the registry does not answer as a server of plain HTTP would, so it probably \
+                 speaks TLS: take its host out of `insecure`"
+            }
             Self::UnknownIssuer => {
                 "nobody we trust has signed the registry's certificate: give the certificate of your authority, or \
                  of the proxy that opens TLS connections, in `ca`"

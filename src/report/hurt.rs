@@ -100,7 +100,10 @@ pub fn who_is_hurt<'a>(graph: &'a Graph, root: &Root<'_>) -> HashMap<NodeId, Hur
         }
         let first = stack.len();
         for edge in &node.children {
-            let behalf = match (graph.node(edge.to).kind, &edge.platform) {
+            let child = graph.node(edge.to);
+            // A config's platform says whose a manifest is where the index does not.
+            let stated = edge.platform.as_ref().or(child.platform.as_ref().filter(|_| child.kind == Kind::Manifest));
+            let behalf = match (child.kind, stated) {
                 (Kind::Referrer, _) => Behalf::Signatures,
                 (Kind::Attestation, _) => Behalf::Provenance,
                 (_, Some(platform)) if behalf == Behalf::Everybody && !platform.is_unknown() => {
@@ -146,6 +149,7 @@ fn hurt<'a>(needs: &BTreeSet<Behalf>, platforms: &[&'a Platform]) -> Hurt<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Report;
     use crate::report::example::{
         Content, attestation, child, digest, index, layer, manifest, plain, referrer, report,
     };
@@ -153,8 +157,11 @@ mod tests {
 
     /// The sentence for the broken digest `0x55` of an image.
     fn sentence(image: Content) -> String {
-        let report = report(&[("app:1", image)]);
-        let judgement = Judgement::of(&report);
+        sentence_in(&report(&[("app:1", image)]))
+    }
+
+    fn sentence_in(report: &Report) -> String {
+        let judgement = Judgement::of(report);
         let root = &judgement.roots()[0];
         let is_it = |id: &NodeId| report.graphs[0].node(*id).digest == Some(digest(0x55));
         let id = root.faults().find(is_it).unwrap();
@@ -183,7 +190,17 @@ mod tests {
     fn without_an_index_the_image_is_hurt() {
         assert_eq!(sentence(plain(0x20).with(lost())), "the image cannot be pulled");
         assert_eq!(sentence(index(0x55).missing()), "the image cannot be pulled");
+        let unknown = index(0x10).with(child(0x20, "unknown/unknown").with(lost()));
+        assert_eq!(sentence(unknown), "a child without a platform cannot be pulled");
         assert_eq!(sentence(index(0x10).with(plain(0x20).with(lost()))), "a child without a platform cannot be pulled");
+    }
+
+    #[test]
+    fn a_config_names_the_platform_that_the_index_does_not() {
+        let mut report = report(&[("app:1", index(0x10).with(plain(0x20).with(lost())))]);
+        let child = report.graphs[0].reachable(report.images[0].root)[1];
+        report.graphs[0].node_mut(child).platform = Some("linux/amd64".parse().unwrap());
+        assert_eq!(sentence_in(&report), "linux/amd64 cannot be pulled");
     }
 
     #[test]

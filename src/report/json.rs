@@ -246,7 +246,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::example::{attestation, index, layer, manifest, nothing, plain, report};
+    use crate::report::example::{attestation, digest, index, layer, manifest, nothing, plain, report};
     use crate::report::exit::Exit;
     use crate::report::{Finding, FindingKind, Report, Stop};
     use crate::settings::Depth;
@@ -371,6 +371,17 @@ mod tests {
         assert_eq!((&json["result"], &json["exit_code"]), (&"error".into(), &2.into()));
         assert_eq!(json["error"], "depth: expected head, tail or full");
         assert_eq!(json["images"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn parents_are_those_within_the_image() {
+        let report = report(&[("app:1", plain(0x20).with(layer(0x55))), ("app:2", plain(0x30).with(layer(0x55)))]);
+        let json = json(&Judgement::of(&report));
+        for (image, parent) in [(0, 0x20), (1, 0x30)] {
+            let shared = &json["images"][image]["nodes"][2];
+            assert_eq!(shared["digest"], digest(0x55).as_ref());
+            assert_eq!(shared["parents"], serde_json::json!([digest(parent).as_ref()]));
+        }
     }
 
     #[test]

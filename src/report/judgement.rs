@@ -26,6 +26,7 @@ pub struct Judgement<'a> {
     pub hints: Vec<Hint>,
     verdict: Exit,
     reason: Option<String>,
+    remark: Option<String>,
     roots: Vec<Root<'a>>,
     root_of_image: Vec<usize>,
     lonely: Vec<HashSet<NodeId>>,
@@ -99,6 +100,7 @@ impl<'a> Judgement<'a> {
             hints: Vec::new(),
             verdict: Exit::Verified,
             reason: None,
+            remark: None,
             roots,
             root_of_image,
             lonely,
@@ -122,6 +124,19 @@ impl<'a> Judgement<'a> {
         self.verdict = exit;
         self.reason = reason;
         self
+    }
+
+    /// The same, with a fragment without secrets that the verdict line should not lack, though it is no error.
+    #[must_use]
+    pub fn remarking(mut self, remark: String) -> Self {
+        self.remark = Some(remark);
+        self
+    }
+
+    /// What stands in the verdict line beside the verdict.
+    #[must_use]
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref().or(self.reason())
     }
 
     /// Why the run came to another end than its images say.

@@ -176,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn a_dry_run_is_skipped() {
+        let mut report = report(&[("app:1", nothing().not_checked())]);
+        report.skipped = true;
+        let junit = junit(&Judgement::of(&report));
+        assert!(junit.contains(r#"tests="1" failures="0" errors="0" skipped="1""#), "{junit}");
+    }
+
+    #[test]
     fn a_whole_image_has_a_case_for_each_manifest_and_none_for_blobs() {
         let junit = junit(&Judgement::of(&report(&[("app:1", plain(0x20).with(layer(0x22)))])));
         assert_eq!(junit.matches("<testcase").count(), 1, "{junit}");

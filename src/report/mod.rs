@@ -79,28 +79,6 @@ impl Report {
     }
 }
 
-impl Report {
-    /// A report that tells of no image yet.
-    #[must_use]
-    pub fn of_nothing(depth: Depth) -> Self {
-        Self {
-            depth,
-            started_at: SystemTime::now(),
-            duration: Duration::ZERO,
-            images: Vec::new(),
-            graphs: Vec::new(),
-            requests: 0,
-            bytes: 0,
-            stopped: None,
-            skipped: false,
-            never_fail: false,
-            login_not_visible: false,
-            pipeline: None,
-            before: None,
-        }
-    }
-}
-
 /// One image of a report.
 #[derive(Clone, Debug)]
 pub struct Image {

@@ -1,4 +1,4 @@
-//! The platforms that an image's indexes state.
+//! The platforms that an image's indexes state, or its configs where no index does.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::platform::Platform;
 pub struct Platforms<'a> {
     /// Those of images (and not of attestations), each once, in the image's own order.
     pub offered: Vec<&'a Platform>,
-    /// What an index states for each digest; the first word counts when it states several.
+    /// What is stated for each digest; the first word counts when an index states several.
     pub stated: HashMap<NodeId, &'a Platform>,
 }
 
@@ -21,15 +21,18 @@ impl<'a> Platforms<'a> {
     pub fn of(graph: &'a Graph, root: NodeId) -> Self {
         let mut platforms = Self::default();
         let mut known = HashSet::new();
-        for id in graph.reachable(root) {
-            for edge in &graph.node(id).children {
-                let Some(platform) = &edge.platform else { continue };
-                platforms.stated.entry(edge.to).or_insert(platform);
-                let is_image = !matches!(graph.node(edge.to).kind, Kind::Attestation | Kind::Referrer);
-                if is_image && !platform.is_unknown() && known.insert(platform) {
-                    platforms.offered.push(platform);
-                }
+        let mut learn = |id: NodeId, platform: Option<&'a Platform>| {
+            let node = graph.node(id);
+            let Some(platform) = platform.or(node.platform.as_ref()) else { return };
+            platforms.stated.entry(id).or_insert(platform);
+            let is_image = matches!(node.kind, Kind::Manifest | Kind::Artifact | Kind::Index);
+            if is_image && !platform.is_unknown() && known.insert(platform) {
+                platforms.offered.push(platform);
             }
+        };
+        learn(root, None);
+        for id in graph.reachable(root) {
+            graph.node(id).children.iter().for_each(|edge| learn(edge.to, edge.platform.as_ref()));
         }
         platforms
     }
@@ -38,18 +41,35 @@ impl<'a> Platforms<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::{attestation, index, manifest, report};
+    use crate::report::example::{attestation, child, index, manifest, plain, report};
 
     #[test]
     fn attestations_are_no_platform_and_each_is_named_once() {
         let image = index(0x10)
             .with(manifest(0x30, "linux/arm64"))
             .with(attestation(0x40))
+            .with(child(0x50, "unknown/unknown"))
             .with(index(0x11).with(manifest(0x20, "linux/amd64")).with(manifest(0x30, "linux/arm64")));
         let report = report(&[("app:1", image)]);
         let platforms = Platforms::of(&report.graphs[0], report.images[0].root);
         let offered: Vec<String> = platforms.offered.iter().map(ToString::to_string).collect();
         assert_eq!(offered, ["linux/arm64", "linux/amd64"]);
-        assert_eq!(platforms.stated.len(), 3);
+        assert_eq!(platforms.stated.len(), 4);
+    }
+
+    #[test]
+    fn a_config_speaks_where_no_index_does() {
+        let mut report = report(&[("app:1", plain(0x20)), ("app:2", index(0x10).with(manifest(0x30, "linux/arm64")))]);
+        let amd64 = Some("linux/amd64".parse().unwrap());
+        for id in report.graphs[0].reachable(report.images[0].root) {
+            report.graphs[0].node_mut(id).platform.clone_from(&amd64);
+        }
+        let listed = report.graphs[0].reachable(report.images[1].root)[1];
+        report.graphs[0].node_mut(listed).platform = amd64;
+        let offered = [0, 1].map(|image| {
+            let platforms = Platforms::of(&report.graphs[0], report.images[image].root);
+            platforms.offered.iter().map(ToString::to_string).collect::<Vec<_>>()
+        });
+        assert_eq!(offered, [["linux/amd64"], ["linux/arm64"]]);
     }
 }

@@ -102,6 +102,7 @@ impl<'a> Facts<'a> {
             parent: number("CI_PIPELINE_PARENT").filter(|parent| *parent != 0),
             repository: self.first(&["CI_PIPELINE_URL", "CI_STEP_URL"]).and_then(repository_number),
             repository_name: self.get("CI_REPO").map(str::to_owned),
+            branch: self.get("CI_COMMIT_BRANCH").map(str::to_owned),
             server: self.get("CI_SYSTEM_URL").and_then(|text| text.parse::<Url>().ok()),
         }
     }
@@ -126,6 +127,7 @@ mod tests {
     fn a_pipeline_says_who_it_is() {
         let variables = variables(&[
             ("CI", "woodpecker"),
+            ("CI_COMMIT_BRANCH", "main"),
             ("CI_PIPELINE_EVENT", "push"),
             ("CI_PIPELINE_NUMBER", "12"),
             ("CI_PIPELINE_PARENT", "0"),
@@ -141,6 +143,7 @@ mod tests {
                 parent: None,
                 repository: Some(34),
                 repository_name: Some("team/app".into()),
+                branch: Some("main".into()),
                 server: Some("https://ci.example.org/woodpecker".parse().unwrap()),
             }
         );

@@ -100,17 +100,19 @@ pub fn read(environment: &Environment, files: &Files<'_>) -> Result<Command, Err
     Ok(Command::Run { settings: Box::new(settings), warnings })
 }
 
-/// Where the result of a run goes whose settings cannot be used, as far as that can be told.
+/// Where the result of a run goes whose settings cannot be used, as far as that can be told; else where it
+/// goes without any setting.
 #[must_use]
-pub fn read_output(environment: &Environment) -> Option<Output> {
+pub fn read_output(environment: &Environment) -> Output {
     let facts = Facts::new(&environment.variables);
     let flags = match arguments::read(&environment.arguments) {
         Ok(Asked::Run { flags, .. }) => flags,
         _ => Gathered::default(),
     };
     let (variables, _) = environment::gather(&facts).unwrap_or_default();
-    let typed = Typed::merge([flags, variables]);
-    output::output(&typed, &facts, environment.stdout_is_terminal, environment.stderr_is_terminal).ok()
+    let (stdout, stderr) = (environment.stdout_is_terminal, environment.stderr_is_terminal);
+    output::output(&Typed::merge([flags, variables]), &facts, stdout, stderr)
+        .unwrap_or_else(|_| output::unset(&facts, stdout, stderr))
 }
 
 /// The command wins over the environment, but not over a flag that says the opposite.

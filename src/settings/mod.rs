@@ -458,6 +458,20 @@ pub struct OwnPipeline {
     pub repository: Option<u64>,
     /// `CI_REPO`.
     pub repository_name: Option<String>,
+    /// `CI_COMMIT_BRANCH`.
+    pub branch: Option<String>,
     /// `CI_SYSTEM_URL`.
     pub server: Option<Url>,
+}
+
+impl OwnPipeline {
+    /// Whether `server` is the server that runs it, by host, port and path.
+    #[must_use]
+    pub fn runs_on(&self, server: &Url) -> bool {
+        let place = |url: &Url| {
+            let host = url.host_str().map(str::to_owned);
+            (host, url.port_or_known_default(), url.path().trim_end_matches('/').to_owned())
+        };
+        self.server.as_ref().is_some_and(|own| place(own) == place(server))
+    }
 }

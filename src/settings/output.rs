@@ -49,6 +49,11 @@ pub(super) fn output(
     })
 }
 
+/// Where the result goes when nothing is set.
+pub(super) fn unset(facts: &Facts<'_>, stdout_is_terminal: bool, stderr_is_terminal: bool) -> Output {
+    output(&Typed::default(), facts, stdout_is_terminal, stderr_is_terminal).expect("what is not set is not wrong")
+}
+
 /// `log_level`; the build plugins' words are understood too, and a job with debug logging gets at least `debug`.
 fn log_level(typed: &Typed, facts: &Facts<'_>) -> Result<LevelFilter, Error> {
     let level = match typed.log_level() {

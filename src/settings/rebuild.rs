@@ -17,7 +17,7 @@ use super::{Error, Hosts, Logs, Method, OwnPipeline, Rebuild, RepositoryName, Re
 pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed: bool) -> Result<Rebuild, Error> {
     let own = facts.own_pipeline();
     let given_server = typed.woodpecker_url().map(|value| server(&value)).transpose()?;
-    let same_server = given_server.is_none() || given_server == own.server;
+    let same_server = given_server.as_ref().is_none_or(|given| own.runs_on(given));
     let server = given_server.or_else(|| own.server.clone());
     let (repository, at_branch) = if let Some(value) = typed.woodpecker_repo() {
         let expected = "owner/name, owner/name@branch, or the repository's number on the server";
@@ -30,9 +30,12 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
     };
     let token = typed.woodpecker_token().map(|value| Secret::new(value.text));
     if needed {
-        require(server.as_ref(), "woodpecker_url", "the address of the Woodpecker server")?;
-        require(token.as_ref(), "woodpecker_token", "a personal access token of a user who may push")?;
-        require(repository.as_ref(), "woodpecker_repo", "owner/name, or the repository's number on the server")?;
+        let inside = "inside Woodpecker it is known by itself";
+        require(server.as_ref(), "woodpecker_url", "the address of the Woodpecker server", inside)?;
+        let secret = "take it from a secret, and look that secret up: one that does not exist arrives empty";
+        require(token.as_ref(), "woodpecker_token", "a personal access token of a user who may push", secret)?;
+        let path = "owner/name, or the repository's number on the server";
+        require(repository.as_ref(), "woodpecker_repo", path, inside)?;
         if let Some(server) = server.as_ref().filter(|server| is_open(server, insecure)) {
             return Err(Error::new(format!("woodpecker_url: the token would be sent over plain HTTP to {server}"))
                 .with_hint("use https, or name the host in the setting insecure"));
@@ -40,7 +43,7 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
     }
     let is_own_repository = match &repository {
         Some(RepositoryName::Number(number)) => same_server && own.repository.is_none_or(|own| own == *number),
-        Some(RepositoryName::Path(path)) => own.repository_name.as_ref().is_none_or(|own| own == path),
+        Some(RepositoryName::Path(path)) => same_server && own.repository_name.as_ref().is_none_or(|own| own == path),
         None => true,
     };
     Ok(Rebuild {
@@ -75,11 +78,10 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
     })
 }
 
-fn require<T>(found: Option<&T>, setting: &str, what: &str) -> Result<(), Error> {
+fn require<T>(found: Option<&T>, setting: &str, what: &str, hint: &str) -> Result<(), Error> {
     match found {
         Some(_) => Ok(()),
-        None => Err(Error::new(format!("a rebuild needs the setting {setting}: {what}"))
-            .with_hint("a secret that does not exist arrives empty")),
+        None => Err(Error::new(format!("a rebuild needs the setting {setting}: {what}")).with_hint(hint)),
     }
 }
 
@@ -141,8 +143,10 @@ fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<M
             .read("a pipeline's number, latest or current", |text| text.parse().ok().filter(|number| *number != 0))
             .map(|number| Method::Restart(Restart::Number(number))),
         None if !restart => Ok(Method::Create),
-        None if !is_own_repository => Err(Error::new("pipeline: the current pipeline is of another repository")
-            .with_hint("set pipeline to a number or to latest, or leave out woodpecker_repo and woodpecker_url")),
+        None if own.number.is_some() && !is_own_repository => {
+            Err(Error::new("pipeline: the current pipeline is of another repository, or of another server")
+                .with_hint("set pipeline to a number or to latest, or leave out woodpecker_repo and woodpecker_url"))
+        }
         None => own.number.map(|number| Method::Restart(Restart::Number(number))).ok_or_else(|| {
             Error::new("pipeline: there is no current pipeline outside Woodpecker")
                 .with_hint("set pipeline to a number or to latest")
@@ -289,12 +293,20 @@ mod tests {
             "pipeline: a pipeline is named, but method is create; set method to restart"
         );
         assert_eq!(given(&[restart]).error(), "pipeline: there is no current pipeline outside Woodpecker");
-        for elsewhere in [("PLUGIN_WOODPECKER_REPO", "team/other"), ("PLUGIN_WOODPECKER_REPO", "35")] {
+        let elsewhere = [
+            ("PLUGIN_WOODPECKER_REPO", "team/other"),
+            ("PLUGIN_WOODPECKER_REPO", "35"),
+            ("PLUGIN_SERVER", "https://other.example.org"),
+            ("PLUGIN_SERVER", "https://ci.example.org"),
+        ];
+        for elsewhere in elsewhere {
             assert_eq!(
                 in_pipeline(&[restart, elsewhere]).error(),
-                "pipeline: the current pipeline is of another repository"
+                "pipeline: the current pipeline is of another repository, or of another server"
             );
         }
+        let same = ("PLUGIN_SERVER", "https://ci.example.org/woodpecker/");
+        assert_eq!(method(&[restart, same]), Method::Restart(Restart::Number(12)));
     }
 
     #[test]

@@ -17,6 +17,7 @@ struct Memory {
     tags: HashMap<String, Digest>,
     referring: HashMap<Digest, Vec<Referring>>,
     silent: bool,
+    claims: Option<String>,
     asked: RefCell<Vec<String>>,
 }
 
@@ -55,7 +56,7 @@ impl Memory {
 
     fn deliver(&self, digest: &Digest) -> Result<Manifest, Fault> {
         let bytes = self.content.get(digest).cloned().ok_or_else(absent)?;
-        Ok(Manifest { body: Body::Whole(bytes), content_type: None, claimed: None })
+        Ok(Manifest { body: Body::Whole(bytes), content_type: None, claimed: self.claims.clone() })
     }
 
     async fn answer<T>(&self, what: String, answer: Result<T, Fault>) -> Asked<T> {
@@ -199,6 +200,53 @@ async fn tags_of_one_digest_share_one_root_and_ask_nothing_twice() {
     let walked = walk_with(&memory, &[":1", ":2", &by_digest], &Rules::default()).await;
     assert_eq!(walked.roots.iter().collect::<HashSet<_>>().len(), 1);
     assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (8, 10));
+}
+
+#[tokio::test]
+async fn a_tag_stands_for_the_digest_that_is_claimed_and_true() {
+    let mut memory = Memory::default();
+    let amd = memory.image("linux/amd64", &[]);
+    memory.tag("1", &amd);
+    let zeros: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
+    let sha512 = digest::of_bytes(&memory.content[&digest_of(&amd)], &zeros).unwrap();
+    for (claimed, expected) in [(None, digest_of(&amd)), (Some(sha512.to_string()), sha512)] {
+        memory.claims = claimed;
+        let walked = walk_tag(&memory).await;
+        assert_eq!(walked.graph.node(walked.roots[0]).digest, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_is_also_a_child_of_another_is_one_node() {
+    let mut memory = Memory::default();
+    let [_, amd, _] = two_platforms(&mut memory);
+    memory.tag("amd", &amd);
+    for names in [[":1", ":amd"], [":amd", ":1"]] {
+        let walked = walk_with(&memory, &names, &Rules::default()).await;
+        assert_eq!(walked.graph.len(), 8, "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_of_another_type_than_its_index_says_is_malformed() {
+    let mut memory = Memory::default();
+    let mut amd = memory.image("linux/amd64", &["base"]);
+    amd["mediaType"] = json!(crate::image::media_type::DOCKER_MANIFEST);
+    let index = memory.index(std::slice::from_ref(&amd));
+    memory.tag("1", &index);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(faults(&walked), BTreeMap::from([(digest_of(&amd).to_string(), Verdict::Malformed)]));
+}
+
+#[tokio::test]
+async fn what_the_index_states_of_a_platform_stands_against_the_config() {
+    let mut memory = Memory::default();
+    let mut amd = memory.image("linux/amd64", &["base"]);
+    amd["platform"] = json!({ "os": "linux", "architecture": "arm64" });
+    let index = memory.index(std::slice::from_ref(&amd));
+    memory.tag("1", &index);
+    let walked = walk_tag(&memory).await;
+    assert_eq!(find(&walked, &amd).platform.as_ref().unwrap().to_string(), "linux/arm64");
 }
 
 #[tokio::test]
@@ -372,16 +420,19 @@ async fn indexes_nest_eight_deep_and_no_deeper() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_thousand_nodes_are_not_followed() {
-    let mut memory = Memory::default();
-    let children: Vec<Value> = (0..=MAX_NODES)
-        .map(|number| json!({ "digest": digest::sha256(&number.to_be_bytes()), "size": 1, "mediaType": "x/y" }))
-        .collect();
-    let index = memory.index(&children);
-    memory.tag("1", &index);
-    let walked = walk_tag(&memory).await;
-    assert_eq!(walked.graph.len(), 1);
-    assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::Malformed);
+async fn a_hundred_thousand_nodes_are_followed_and_no_more() {
+    for (children, nodes, verdict) in [(MAX_NODES - 1, MAX_NODES, Verdict::Ok), (MAX_NODES, 1, Verdict::Malformed)] {
+        let mut memory = Memory::default();
+        let layer = |number: usize| {
+            let digest = digest::sha256(&number.to_be_bytes());
+            json!({ "digest": digest, "size": 1, "mediaType": "application/vnd.oci.image.layer.v1.tar" })
+        };
+        let index = memory.index(&(0..children).map(layer).collect::<Vec<_>>());
+        memory.tag("1", &index);
+        let walked = walk_tag(&memory).await;
+        assert_eq!(walked.graph.len(), nodes);
+        assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, verdict);
+    }
 }
 
 #[tokio::test]
@@ -505,4 +556,30 @@ async fn content_that_appears_late_says_so() {
     let references = references(&[":1"]);
     let walked = walk(&Late(memory), &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
     assert_eq!(walked.graph.node(walked.roots[0]).outcome.detail, "appeared after 6.2 s");
+}
+
+#[tokio::test]
+async fn in_the_end_everything_found_is_settled() {
+    let mut memory = Memory::default();
+    let mut foreign = memory.store("application/x-layer", "foreign");
+    foreign["urls"] = json!(["https://elsewhere.example/layer"]);
+    let mut inline = memory.store("application/x-layer", "inline");
+    inline["data"] = json!("aW5saW5l");
+    let config = memory.store(OCI_CONFIG, "{}");
+    let document = json!({ "schemaVersion": 2, "config": config, "layers": [foreign, inline] });
+    let image = memory.store(OCI_MANIFEST, &document.to_string());
+    let attestation = memory.image("unknown/unknown", &["provenance"]);
+    let index = memory.index(&[image, attestation, json!({ "digest": "nonsense" })]);
+    memory.tag("1", &index);
+    let nonsense = Manifest { body: Body::Whole(b"<html>".to_vec()), content_type: None, claimed: None };
+    let failing = (digest_of(&index), vec![Referring::List(nonsense)]);
+    memory.referring.extend([failing]);
+    let rules = Rules { attestations: Concern::Ignore, referrers: Concern::Check, ..Rules::default() };
+    let mut last = (0, 0);
+    let walked = walk(&memory, &references(&[":1"]), &rules, std::future::pending(), |found, settled| {
+        last = (found, settled);
+    })
+    .await;
+    // index, image, config, two layers, attestation, the descriptor that is none, the list that is none
+    assert_eq!((walked.graph.len(), last), (8, (8, 8)));
 }

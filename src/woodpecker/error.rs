@@ -15,7 +15,7 @@ pub enum Asked {
     Repository(String),
     /// Read one pipeline of a repository.
     Pipeline(u64),
-    /// Find the newest pipeline of a branch that a push started.
+    /// Find the newest pipeline of a branch.
     Latest(String),
     /// List a repository's pipelines.
     Pipelines,
@@ -32,7 +32,7 @@ impl fmt::Display for Asked {
         match self {
             Self::Repository(name) => write!(f, "find the repository {name}"),
             Self::Pipeline(number) => write!(f, "read pipeline #{number}"),
-            Self::Latest(branch) => write!(f, "find the newest push pipeline of the branch {branch}"),
+            Self::Latest(branch) => write!(f, "find the newest pipeline of the branch {branch}"),
             Self::Pipelines => f.write_str("list the pipelines"),
             Self::Create(branch) => write!(f, "start a pipeline on the branch {branch}"),
             Self::Restart(number) => write!(f, "restart pipeline #{number}"),
@@ -232,7 +232,9 @@ impl Error {
             }
             Self::NotFound { asked, .. } => match asked {
                 Asked::Latest(_) => {
-                    "`pipeline: latest` finds pipelines that a push started; name one by its number instead".to_owned()
+                    "`pipeline: latest` is the newest that a push started, and where there is none, the newest of any \
+                     other event but a pull request's; name one by its number instead"
+                        .to_owned()
                 }
                 Asked::Pipeline(_) | Asked::Pipelines | Asked::Log(_) => {
                     "check the number; Woodpecker says 404, too, when the token's owner may not read the repository"
@@ -279,7 +281,8 @@ impl Error {
 fn filtered_hint(branch: &str, variables_unseen: bool) -> String {
     let mut hint = format!(
         "add to a workflow on {branch}: `when: [{{event: manual}}]`; and if it has `evaluate`, `branch` or `path`, \
-         see that they hold for this pipeline and stand in the same list item"
+         see that they hold for this pipeline and stand in the same list item. The server answers the same when there \
+         is no workflow file on that branch at all"
     );
     if variables_unseen {
         hint.push_str("; ");

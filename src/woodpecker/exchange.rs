@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
+use crate::http::Problem;
+
 /// The longest error text that is looked at, in bytes.
 const ERROR_LIMIT: usize = 64 * 1024;
 
@@ -42,6 +44,11 @@ impl Answer {
     /// Whether the server says that no workflow wanted the pipeline.
     pub(super) fn is_filtered(&self) -> bool {
         self.header("pipeline-filtered").is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    }
+
+    /// The version that the server states in every answer.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.header("x-woodpecker-version").map(str::trim).filter(|version| !version.is_empty())
     }
 
     /// Where a redirect leads.
@@ -106,7 +113,10 @@ async fn within<T>(patience: Duration, what: &str, work: impl Future<Output = T>
 }
 
 fn fault(error: reqwest::Error) -> Fault {
-    let unsent = error.is_connect() || error.is_builder();
+    if error.is_connect() {
+        return Fault::Unsent(Problem::from(error).text);
+    }
+    let unsent = error.is_builder();
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);

@@ -38,6 +38,16 @@ const LOG_LIMIT: usize = 256 * 1024 * 1024;
 #[error("it holds characters that no token has: a line break perhaps")]
 pub struct InvalidToken;
 
+/// What says who we are.
+///
+/// # Errors
+/// When the token cannot be sent in a header.
+pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, InvalidToken> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim())).map_err(|_| InvalidToken)?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
+}
+
 /// A Woodpecker server, and who we are to it.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -61,9 +71,7 @@ impl Client {
         token: &Secret,
         patience: Duration,
     ) -> Result<Self, InvalidToken> {
-        let mut bearer =
-            HeaderValue::from_str(&format!("Bearer {}", token.expose().trim())).map_err(|_| InvalidToken)?;
-        bearer.set_sensitive(true);
+        let bearer = bearer(token)?;
         server.set_query(None);
         server.set_fragment(None);
         Ok(Self { http, server, bearer, patience })
@@ -97,15 +105,6 @@ impl Client {
         }
     }
 
-    /// The server's version; `None` when it does not say.
-    pub async fn version(&self) -> Option<String> {
-        // Nobody needs the token for this one, so nobody gets it.
-        let request = self.http.get(self.address(&["version"]));
-        let answer = exchange(request, ANSWER_LIMIT, self.patience).await.ok()?;
-        let version: model::Version = serde_json::from_slice(&answer.body).ok()?;
-        Some(version.version).filter(|version| !version.is_empty())
-    }
-
     /// Finds a repository.
     ///
     /// # Errors
@@ -120,7 +119,9 @@ impl Client {
                 (Asked::Repository(path.clone()), self.api(&parts))
             }
         };
-        let repository: Repository = self.get(asked.clone(), address).await?;
+        let answer = self.ask(&asked, address).await?;
+        let mut repository: Repository = self.read(asked.clone(), &answer)?;
+        repository.server_version = answer.version().map(str::to_owned);
         if repository.id == 0 {
             return Err(Error::Unreadable { asked, detail: "it holds no repository".into() });
         }
@@ -160,16 +161,16 @@ impl Client {
         Ok(pipeline)
     }
 
-    /// The newest pipelines, newest first, at most 50, without workflows; `branch` narrows them to its manual ones.
+    /// The newest pipelines, newest first, at most 50, without workflows; `only` narrows them by `event` and `branch`.
     ///
-    /// Servers before 3.0 ignore the filter, so the caller looks itself.
+    /// Servers before 3.0 ignore that, so the caller looks itself.
     ///
     /// # Errors
     /// When the server does not answer with a list.
-    pub async fn pipelines(&self, repository: u64, branch: Option<&str>) -> Result<Vec<Pipeline>, Error> {
+    pub async fn pipelines(&self, repository: u64, only: &[(&str, &str)]) -> Result<Vec<Pipeline>, Error> {
         let mut address = self.pipelines_address(repository, None);
-        if let Some(branch) = branch {
-            address.query_pairs_mut().append_pair("event", "manual").append_pair("branch", branch);
+        if !only.is_empty() {
+            address.query_pairs_mut().extend_pairs(only);
         }
         self.get(Asked::Pipelines, address).await
     }
@@ -267,10 +268,13 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, asked: Asked, address: Url) -> Result<T, Error> {
-        match exchange(self.request(Method::GET, address), ANSWER_LIMIT, self.patience).await {
-            Ok(answer) => self.read(asked, &answer),
-            Err(fault) => Err(Error::from_fault(asked, fault)),
-        }
+        let answer = self.ask(&asked, address).await?;
+        self.read(asked, &answer)
+    }
+
+    async fn ask(&self, asked: &Asked, address: Url) -> Result<Answer, Error> {
+        let answer = exchange(self.request(Method::GET, address), ANSWER_LIMIT, self.patience).await;
+        answer.map_err(|fault| Error::from_fault(asked.clone(), fault))
     }
 
     fn read<T: DeserializeOwned>(&self, asked: Asked, answer: &Answer) -> Result<T, Error> {

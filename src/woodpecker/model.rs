@@ -24,6 +24,12 @@ pub struct Repository {
     /// Whether pipelines can run; `None` when the answer does not say.
     #[serde(deserialize_with = "lenient")]
     pub active: Option<bool>,
+    /// The events whose pipelines end older ones that still run.
+    #[serde(deserialize_with = "lenient_list")]
+    pub cancel_previous_pipeline_events: Vec<String>,
+    /// The version of the server that told of it, from the answer's header.
+    #[serde(skip)]
+    pub server_version: Option<String>,
 }
 
 /// One run of a repository's workflows.
@@ -61,6 +67,8 @@ pub struct Pipeline {
     #[serde(deserialize_with = "lenient_list")]
     pub workflows: Vec<Workflow>,
     #[serde(deserialize_with = "lenient")]
+    cancel_info: CancelInfo,
+    #[serde(deserialize_with = "lenient")]
     finished: i64,
     /// The name before 3.0.
     #[serde(deserialize_with = "lenient")]
@@ -94,6 +102,33 @@ impl Pipeline {
         let errors = of(false);
         if errors.is_empty() { of(true) } else { errors }
     }
+
+    /// Who or what ended it early, when the server says so.
+    #[must_use]
+    pub fn canceled_by(&self) -> Option<String> {
+        let CancelInfo { canceled_by_user, canceled_by_step, superseded_by } = &self.cancel_info;
+        if *superseded_by != 0 {
+            Some(format!("superseded by pipeline #{superseded_by}"))
+        } else if !canceled_by_user.is_empty() {
+            Some(format!("canceled by {canceled_by_user}"))
+        } else if !canceled_by_step.is_empty() {
+            Some(format!("canceled by the step {canceled_by_step}"))
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a pipeline was ended early; one of the three is there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct CancelInfo {
+    #[serde(deserialize_with = "lenient")]
+    canceled_by_user: String,
+    #[serde(deserialize_with = "lenient")]
+    canceled_by_step: String,
+    #[serde(deserialize_with = "lenient")]
+    superseded_by: u64,
 }
 
 /// Something that the server objects to in a pipeline's configuration.
@@ -173,14 +208,6 @@ impl Step {
     }
 }
 
-/// The answer of `/version`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Version {
-    #[serde(deserialize_with = "lenient")]
-    pub(super) version: String,
-}
-
 /// One piece of a step's log.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -243,6 +270,16 @@ mod tests {
         let error = json!({"message": "no secret", "is_warning": false});
         assert_eq!(pipeline(json!({"errors": [warning, error]})).objections(), ["no secret"]);
         assert_eq!(pipeline(json!({"errors": [warning]})).objections(), ["old syntax"]);
+    }
+
+    #[test]
+    fn an_early_end_is_told_with_who_is_to_blame() {
+        let canceled = |info: Value| pipeline(json!({"status": "killed", "cancel_info": info})).canceled_by();
+        assert_eq!(canceled(json!({"canceled_by_user": "dev"})).as_deref(), Some("canceled by dev"));
+        assert_eq!(canceled(json!({"canceled_by_step": "a"})).as_deref(), Some("canceled by the step a"));
+        assert_eq!(canceled(json!({"superseded_by": 9})).as_deref(), Some("superseded by pipeline #9"));
+        assert_eq!(canceled(json!({})), None);
+        assert_eq!(canceled(Value::Null), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod act;
 mod container;
 mod woodpecker;
 

@@ -1,10 +1,13 @@
 //! Every test that needs a registry, a server or the built program, in one binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod counted;
+mod documents;
 mod injection;
 mod rig;
 mod secrets;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;
+mod told;
 mod verify;
 mod woodpecker;

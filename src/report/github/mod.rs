@@ -118,6 +118,14 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_image_has_no_warning_beside_its_error() {
+        let image = index(0x10).with(manifest(0x20, "linux/amd64").missing()).with(attestation(0x30).missing().minor());
+        let text = github(&report(&[("app:1", image)]));
+        assert_eq!(text.matches("\n::error ").count(), 1, "{text}");
+        assert_eq!(text.matches("\n::warning ").count(), 0, "{text}");
+    }
+
+    #[test]
     fn the_tenth_annotation_is_the_sum_of_the_rest() {
         let names: Vec<String> = (0..12).map(|number| format!("app:{number}")).collect();
         let images: Vec<_> = names.iter().map(|name| (name.as_str(), plain(0x20).missing())).collect();

@@ -20,17 +20,26 @@ const DETAILS: usize = 500_000;
 pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     let verdict = markdown(&headline::headline(judgement));
     writeln!(out, "### pullproof: {verdict}\n")?;
+    if let Some(reason) = judgement.reason().filter(|_| headline::is_refused(judgement)) {
+        return writeln!(out, "{}", markdown(reason));
+    }
     if !judgement.report.images.is_empty() {
         writeln!(out, "| image | result | digest | platforms | broken |\n|---|---|---|---|---|")?;
         let rows = judgement.images().map(|(place, _)| image_row(judgement, place));
         write_rows(rows, judgement.counts.images, TABLE, out)?;
         writeln!(out)?;
     }
+    if let Some(pipeline) = &judgement.report.pipeline {
+        writeln!(out, "Pipeline {}: {}, {}\n", pipeline.number, markdown(&pipeline.status), markdown(&pipeline.url))?;
+    }
     write_details(judgement, out)?;
     for hint in &judgement.hints {
         writeln!(out, "> **Hint:** {hint}\n")?;
     }
     let counts = &judgement.counts;
+    if counts.images == 0 {
+        return Ok(());
+    }
     writeln!(
         out,
         "{} checked of {}, {}, {} in {}",
@@ -120,6 +129,16 @@ mod tests {
     use crate::report::example::{index, layer, manifest, plain, report};
     use crate::report::{Finding, FindingKind, Report};
     use crate::verdict::Verdict;
+
+    #[test]
+    fn wrong_settings_are_told_and_nothing_else() {
+        let report = report(&[]);
+        let judgement = Judgement::of(&report).ending_in(crate::report::exit::Exit::Configuration, Some("a|b".into()));
+        let mut out = Vec::new();
+        write_summary(&judgement, &mut out).unwrap();
+        let expected = "### pullproof: ERROR&#58; nothing was checked, exit code 2\n\na&#124;b\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
 
     fn summary(report: &Report) -> String {
         let mut out = Vec::new();

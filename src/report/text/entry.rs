@@ -4,8 +4,8 @@ use super::super::escape;
 use super::super::human;
 use super::super::judgement::{Judgement, Root, Trouble};
 use super::paint::Paint;
-use crate::graph::{Node, NodeId};
-use crate::platform::Platform;
+use crate::graph::{Edge, Node, NodeId};
+use crate::image::Kind;
 use crate::verdict::{Outcome, Verdict};
 
 /// How many hexadecimal digits of a digest that is fine are shown.
@@ -23,8 +23,8 @@ pub(super) fn mark(trouble: Trouble, verdict: Verdict) -> (&'static str, Paint) 
 }
 
 /// `linux/amd64`, `attestation`, `linux/arm64 index`: a platform says more than the word manifest.
-pub(super) fn label(node: &Node, platform: Option<&Platform>) -> String {
-    use crate::image::Kind;
+pub(super) fn label(node: &Node, edge: &Edge) -> String {
+    let platform = edge.platform.as_ref().or(node.platform.as_ref().filter(|_| node.kind == Kind::Manifest));
     match (node.kind, platform.filter(|platform| !platform.is_unknown())) {
         (Kind::Manifest, Some(platform)) => escape::line(&platform.to_string()),
         (kind, Some(platform)) => format!("{} {}", escape::line(&platform.to_string()), kind.as_str()),
@@ -39,6 +39,11 @@ pub(super) fn full(node: &Node) -> String {
         (None, Some(written)) => format!("\"{}\"", escape::line(written)),
         (None, None) => "without a digest".to_owned(),
     }
+}
+
+/// Whether this is a reference that led to no content: there is nothing to call it by but that.
+pub(super) fn is_unresolved(root: &Root<'_>, id: NodeId, node: &Node) -> bool {
+    id == root.node && node.digest.is_none() && node.written.is_none()
 }
 
 /// The digest, as short as people tell digests apart.
@@ -90,6 +95,10 @@ pub(in crate::report) fn faults<'j>(
         let node = graph.node(id);
         let hurt = root.hurt.get(&id).map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
         let hurt = hurt.map(|hurt| format!(" ({hurt})")).unwrap_or_default();
-        format!("{} {} {}{hurt}", node.kind.as_str(), full(node), verdict(&node.outcome))
+        let verdict = verdict(&node.outcome);
+        if is_unresolved(root, id, node) {
+            return format!("reference {verdict}{hurt}");
+        }
+        format!("{} {} {verdict}{hurt}", node.kind.as_str(), full(node))
     })
 }

@@ -48,7 +48,8 @@ pub(super) fn write_before(
         write_end(&before, style, out)?;
         writeln!(out)?;
     }
-    if let Some(pipeline) = &judgement.report.pipeline {
+    // Without images the verdict line says it all.
+    if let Some(pipeline) = judgement.report.pipeline.as_ref().filter(|_| !judgement.report.images.is_empty()) {
         let (status, url) = (escape::line(&pipeline.status), escape::line(&pipeline.url));
         writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
         writeln!(out)?;
@@ -56,7 +57,7 @@ pub(super) fn write_before(
     Ok(())
 }
 
-/// Header and images.
+/// Header and images; nothing when there are none.
 pub(super) fn write_body(
     judgement: &Judgement<'_>,
     style: Style,
@@ -64,6 +65,9 @@ pub(super) fn write_body(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let report = judgement.report;
+    if report.images.is_empty() {
+        return Ok(());
+    }
     writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), report.depth.as_str())?;
     for image in &report.images {
         writeln!(out, "  {}", escape::line(&image.reference.to_string()))?;
@@ -95,12 +99,15 @@ pub(super) fn write_body(
 
 /// Counts, hints and the verdict.
 pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    write_counts(judgement, out)?;
+    if !judgement.report.images.is_empty() {
+        write_counts(judgement, out)?;
+    }
     for hint in &judgement.hints {
         writeln!(out, "{} {hint}", style.paint(Paint::Doubt, "hint:"))?;
     }
     let verdict = format!("pullproof: {}", headline::headline(judgement));
-    writeln!(out, "{}", style.paint(paint_of(judgement.conclusion()), &verdict))
+    let verdict = style.paint(paint_of(judgement.conclusion()), &verdict);
+    writeln!(out, "{verdict}{}", headline::link(judgement))
 }
 
 fn title(judgement: &Judgement<'_>, place: usize, image: &Image) -> String {
@@ -173,7 +180,8 @@ impl FindingKind {
 mod tests {
     use super::*;
     use crate::graph::Graph;
-    use crate::report::example::{attestation, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::example::{Content, attestation, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::exit::Exit;
     use crate::report::{Finding, Pipeline, Report, Stop};
     use crate::verdict::Verdict;
 
@@ -311,6 +319,38 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
+    fn a_warning_does_not_make_the_whole_look_broken() {
+        let image = index(0x10).with(manifest(0x20, "linux/amd64")).with(attestation(0x30).missing().minor());
+        let text = text(&report(&[("app:1", image)]));
+        assert!(text.contains("library/app:1: passed\n  ! index sha256:10"), "{text}");
+        assert!(text.contains("    ! attestation sha256:30"), "{text}");
+    }
+
+    #[test]
+    fn what_came_late_is_said_with_a_whole_manifest() {
+        let late = |content: Content| content.found(Verdict::Ok, 200, "appeared after 6.2 s");
+        let image = report(&[("app:1", late(index(0x10).with(late(manifest(0x20, "linux/amd64")))))]);
+        let text = text(&image);
+        assert!(text.contains(" ok: 1 manifest; appeared after 6.2 s\n"), "{text}");
+        assert!(text.contains(" ok: config, 1 kB; appeared after 6.2 s\n"), "{text}");
+    }
+
+    #[test]
+    fn a_reference_that_leads_nowhere_is_called_a_reference() {
+        let text = text(&report(&[("app:1", nothing().unreachable("cannot connect"))]));
+        assert!(text.contains("app:1: error\n  ? reference unavailable: cannot connect\n"), "{text}");
+    }
+
+    #[test]
+    fn wrong_settings_leave_nothing_but_the_verdict() {
+        let report = report(&[]);
+        let judgement = Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into()));
+        let mut out = Vec::new();
+        write(&judgement, Style::default(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "pullproof: ERROR: nothing was checked, exit code 2\n");
+    }
+
+    #[test]
     fn verbose_names_every_digest() {
         let image = report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22))))]);
         let text = written(&image, Style { verbose: true, ..Style::default() });
@@ -349,6 +389,42 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
+    fn a_rebuild_alone_is_one_line_with_the_link_at_its_end() {
+        let url = "https://ci.example/repos/1/pipeline/7";
+        let mut rebuilt = report(&[]);
+        rebuilt.pipeline = Some(Pipeline { number: 7, url: url.into(), status: "success".into() });
+        let written = |judgement: Judgement<'_>| {
+            let mut out = Vec::new();
+            write(&judgement, Style::default(), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let good = Judgement::of(&rebuilt).ending_in(Exit::Verified, None).remarking("pipeline #7 succeeded".into());
+        assert_eq!(written(good), format!("pullproof: PASSED: pipeline #7 succeeded, exit code 0: {url}\n"));
+        let bad = Judgement::of(&rebuilt).ending_in(Exit::RebuildFailed, Some("pipeline #7 failed".into()));
+        assert_eq!(written(bad), format!("pullproof: FAILED: pipeline #7 failed, exit code 6: {url}\n"));
+    }
+
+    #[test]
+    fn a_rebuild_that_does_not_mend_is_told_with_what_is_broken_and_the_link() {
+        let url = "https://ci.example/repos/1/pipeline/7";
+        let mut broken = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
+        broken.pipeline = Some(Pipeline { number: 7, url: url.into(), status: "failure".into() });
+        let images = "1 of 1 image cannot be pulled (1 broken digest)";
+        let headline = |judgement: Judgement<'_>| headline::headline(&judgement) + &headline::link(&judgement);
+        for (exit, end) in [
+            (Exit::RebuildFailed, "FAILED: {images}, and the rebuild ran and failed: why, exit code 6: {url}"),
+            (Exit::RebuildNotStarted, "FAILED: {images}, and the rebuild was not started: why, exit code 5: {url}"),
+            (Exit::Unknown, "FAILED: {images}, and the end of the rebuild could not be seen: why, exit code 4: {url}"),
+            (Exit::Terminated, "INTERRUPTED: until then {images}: why, exit code 143: {url}"),
+        ] {
+            let judgement = Judgement::of(&broken).ending_in(exit, Some("why".into()));
+            assert_eq!(headline(judgement), end.replace("{images}", images).replace("{url}", url));
+        }
+        let started = Judgement::of(&broken).remarking("pipeline #7 was started".into());
+        assert_eq!(headline(started), format!("FAILED: {images}: pipeline #7 was started, exit code 1: {url}"));
+    }
+
+    #[test]
     fn an_index_that_lists_a_manifest_twice_tells_of_it_once() {
         let mut report =
             report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())))]);
@@ -368,6 +444,12 @@ requests      12: 48.2 kB in 2.1 s
         assert!(!text(&image).contains('\u{1b}'));
         let text = written(&image, Style { colour: true, ..Style::default() });
         assert!(text.ends_with("exit code 1\u{1b}[0m\n"), "{text}");
+        let mut rebuilt = report(&[]);
+        rebuilt.pipeline = Some(Pipeline { number: 7, url: "https://ci.example/7".into(), status: "success".into() });
+        let mut out = Vec::new();
+        let judgement = Judgement::of(&rebuilt).ending_in(Exit::Verified, None).remarking("pipeline #7".into());
+        write(&judgement, Style { colour: true, ..Style::default() }, &mut out).unwrap();
+        assert!(out.ends_with(b"exit code 0\x1b[0m: https://ci.example/7\n"), "a link takes all up to a space");
     }
 
     #[test]

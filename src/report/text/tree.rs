@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use super::super::escape;
 use super::super::human::{self, count};
 use super::super::judgement::{Judgement, Root, Trouble};
 use super::content;
@@ -72,9 +73,14 @@ impl<'j, 'a> Tree<'j, 'a> {
         let trouble = seen_along(edge, place.troubles[&edge.to]);
         let at_root = edge.to == place.root.node;
         let digest = if at_root || self.style.verbose { entry::full(node) } else { entry::short(node) };
-        let summary = summary(place, edge.to);
+        let mut summary = summary(place, edge.to);
+        if !node.outcome.detail.is_empty() {
+            let semicolon = if summary.is_empty() { "" } else { "; " };
+            summary.push_str(semicolon);
+            summary.push_str(&escape::line(&node.outcome.detail));
+        }
         let colon = if summary.is_empty() { "" } else { ": " };
-        let label = entry::label(node, edge.platform.as_ref());
+        let label = entry::label(node, edge);
         let again = self.told.insert((place.root.graph, edge.to), place.root.node).is_some();
         let above = if again { " (as above)" } else { "" };
         self.line(depth, trouble, Verdict::Ok, &format!("{label} {digest} ok{colon}{summary}{above}"), out)?;
@@ -98,7 +104,8 @@ impl<'j, 'a> Tree<'j, 'a> {
                 self.fault(place, edge, depth, out)?;
             } else if self.style.verbose {
                 let size = child.size.map(|size| format!(", {}", human::bytes(size))).unwrap_or_default();
-                let line = format!("{} {} ok{size}", child.kind.as_str(), entry::full(child));
+                let line =
+                    format!("{} {} {}{size}", child.kind.as_str(), entry::full(child), entry::verdict(&child.outcome));
                 self.line(depth, Trouble::None, Verdict::Ok, &line, out)?;
             }
         }
@@ -109,14 +116,18 @@ impl<'j, 'a> Tree<'j, 'a> {
     fn fault(&mut self, place: &Place<'_, 'a>, edge: &Edge, depth: usize, out: &mut dyn Write) -> io::Result<()> {
         let node = place.graph.node(edge.to);
         let trouble = seen_along(edge, place.troubles[&edge.to]);
-        let label = entry::label(node, edge.platform.as_ref());
+        let label = entry::label(node, edge);
         let verdict = node.outcome.verdict;
         let told_in = self.told.insert((place.root.graph, edge.to), place.root.node);
         if told_in.is_some() {
             let line = format!("{label} {} {} (as above)", entry::short(node), verdict.as_str());
             self.line(depth, trouble, verdict, &line, out)?;
         } else {
-            let line = format!("{label} {} {}", entry::full(node), entry::verdict(&node.outcome));
+            let line = if entry::is_unresolved(place.root, edge.to, node) {
+                format!("reference {}", entry::verdict(&node.outcome))
+            } else {
+                format!("{label} {} {}", entry::full(node), entry::verdict(&node.outcome))
+            };
             self.line(depth, trouble, verdict, &line, out)?;
         }
         let asked = !matches!(verdict, Verdict::NotChecked | Verdict::Skipped);

@@ -1,7 +1,7 @@
 //! The images of the `Dockerfile`, in a Docker engine, as CI systems run them.
 
+mod action;
 mod docker;
-mod github;
 mod image;
+mod plugin;
 mod surroundings;
-mod woodpecker;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::support::http::client::{Answer, ask};
 use crate::support::http::{Reply, Request, Server};
 
 /// The one repository's full name.
@@ -23,6 +24,7 @@ pub(crate) struct Forge {
 struct State {
     branches: BTreeSet<String>,
     workflows: BTreeMap<String, String>,
+    hook: Option<String>,
     unknown: Vec<String>,
     broken: bool,
 }
@@ -46,6 +48,20 @@ impl Forge {
         let mut state = self.state.lock().expect("no answer panics");
         state.workflows.insert(format!("{name}.yaml"), content.to_owned());
         self
+    }
+
+    /// Tells whoever asked to be told that somebody pushed to `main`.
+    pub(crate) fn push(&self) -> Answer {
+        let hook = self.state.lock().expect("no answer panics").hook.clone().expect("the repository is activated");
+        let payload = json!({
+            "ref": "refs/heads/main",
+            "after": COMMIT,
+            "commits": [{"id": COMMIT, "message": "more cake", "url": "http://127.0.0.1/"}],
+            "repository": repository(),
+            "sender": user(),
+        });
+        let headers = [("X-Gitea-Event", "push"), ("Content-Type", "application/json")];
+        ask("POST", &hook, &headers, payload.to_string().as_bytes()).expect("Woodpecker listens")
     }
 
     /// From now on, it fails whenever it is asked for a file.
@@ -101,8 +117,14 @@ fn in_the_repository(request: &Request, path: &str, state: &mut State) -> Reply 
             Reply::ok("text/plain", state.workflows[*name].as_str())
         }
         ("GET", ["branches" | "contents" | "raw", ..]) => absent(),
-        ("POST", ["hooks"] | ["statuses", _]) => Reply::json(&json!({"id": 1})).but_status(201),
+        ("POST", ["hooks"]) => {
+            let wish: Value = serde_json::from_slice(&request.body).expect("a wish for a hook is JSON");
+            state.hook = wish["config"]["url"].as_str().map(str::to_owned);
+            Reply::json(&json!({"id": 1})).but_status(201)
+        }
+        ("POST", ["statuses", _]) => Reply::json(&json!({"id": 1})).but_status(201),
         ("GET", ["hooks"]) => Reply::json(&json!([])),
+        ("DELETE", ["hooks", _]) => Reply::status(204),
         _ => unknown(request, state),
     }
 }

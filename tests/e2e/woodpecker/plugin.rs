@@ -4,16 +4,22 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
+
 use super::server::program;
+use crate::support::command::binary;
+use crate::support::distribution::{Distribution, PASSWORD as REGISTRY_PASSWORD, USERNAME};
+use crate::support::recipe::platforms;
 use crate::support::scratch::Scratch;
 
 /// A secret with what is awkward in a list and in JSON.
 const PASSWORD: &str = r"hunter,2\";
 
-/// Runs a pipeline file with the local backend; the one secret is `password`.
+/// Runs a pipeline file with the local backend.
 fn exec(directory: &Path, pipeline: &str) -> Output {
+    let secrets = format!("password: '{PASSWORD}'\nregistry_password: '{REGISTRY_PASSWORD}'\n");
     std::fs::write(directory.join("pipeline.yaml"), pipeline).unwrap();
-    std::fs::write(directory.join("secrets.yaml"), format!("password: '{PASSWORD}'\n")).unwrap();
+    std::fs::write(directory.join("secrets.yaml"), secrets).unwrap();
     Command::new(program("woodpecker-cli"))
         .args(["exec", "--backend-engine", "local", "--secrets-file", "secrets.yaml", "--repo-path", "."])
         .arg("pipeline.yaml")
@@ -81,6 +87,48 @@ steps:
         r#"PLUGIN_VARIABLES={"number":3,"tag":"v1"}"#,
     ];
     assert_eq!(notes.trim_end_matches('\0').split('\0').collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_program_understands_what_arrives() {
+    let registry = Distribution::htpasswd();
+    let image = registry.image("team/app:1.10", &platforms(2));
+    registry.push("team/app:latest", &image);
+    let scratch = Scratch::new("exec");
+    let pipeline = format!(
+        r#"
+skip_clone: true
+steps:
+  - name: verify
+    image: {}
+    settings:
+      repo: {}
+      tags: [latest, "1.10"]
+      platforms: [linux/amd64, linux/arm64]
+      allow-missing: []
+      same_digest: true
+      settle: 0
+      backoff: 10ms
+      logins:
+        - registry: {}
+          username: {USERNAME}
+          password: {{from_secret: registry_password}}
+      report: {}
+"#,
+        binary().display(),
+        registry.reference("team/app"),
+        registry.host(),
+        scratch.path().join("report.json").display(),
+    );
+    let output = exec(scratch.path(), &pipeline);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report = std::fs::read_to_string(scratch.path().join("report.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["result"], "passed");
+    let references: Vec<_> = report["images"].as_array().unwrap().iter().map(|image| &image["reference"]).collect();
+    assert_eq!(references, [&registry.reference("team/app:latest"), &registry.reference("team/app:1.10")]);
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("unknown setting") && !said.contains(REGISTRY_PASSWORD), "{said}");
 }
 
 #[test]

@@ -2,22 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::server::{Woodpecker, json as body};
+use super::server::{Woodpecker, json as body, number, workflow};
 
-const FOR_PUSH: &str = "
-when: {event: push}
-skip_clone: true
-steps: [{name: work, image: bash, commands: ['true']}]
-";
-
-fn manual(command: &str) -> String {
-    let step = json!({"name": "work", "image": "bash", "commands": [command]});
-    json!({"when": {"event": "manual"}, "skip_clone": true, "steps": [step]}).to_string()
+fn for_push() -> String {
+    workflow(&json!({"event": "push"}), "true")
 }
 
-fn number(answer: &crate::support::http::client::Answer) -> u64 {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    body(answer)["number"].as_u64().unwrap()
+fn manual(command: &str) -> String {
+    workflow(&json!({"event": "manual"}), command)
 }
 
 #[test]
@@ -45,7 +37,7 @@ fn a_step_that_fails_fails_its_pipeline_and_leaves_its_exit_code_and_log() {
 #[test]
 fn what_no_workflow_wants_is_filtered_and_leaves_nothing() {
     let woodpecker = Woodpecker::start();
-    woodpecker.forge.workflow("work", FOR_PUSH);
+    woodpecker.forge.workflow("work", &for_push());
     let answer = woodpecker.trigger("main", &json!({}));
     assert_eq!((answer.status, answer.header("Pipeline-Filtered")), (204, Some("true")));
     assert_eq!(woodpecker.pipelines(), Vec::<u64>::new());
@@ -69,9 +61,7 @@ fn a_secret_that_does_not_allow_manual_is_a_pipeline_with_an_error() {
     let step =
         json!({"name": "work", "image": "bash", "commands": ["true"], "environment": {"S": {"from_secret": "s"}}});
     woodpecker.forge.workflow("work", &json!({"when": {"event": "manual"}, "steps": [step]}).to_string());
-    let secret = json!({"name": "s", "value": "hush", "events": ["push"]}).to_string();
-    let path = format!("/api/repos/{}/secrets", woodpecker.repository);
-    assert_eq!(woodpecker.call("POST", &path, &secret).status, 200);
+    woodpecker.secret("s", "hush", &["push"]);
     let pipeline = body(&woodpecker.trigger("main", &json!({})));
     assert_eq!(pipeline["status"], "error");
     let message = "secret \"s\" is not allowed to be used with pipeline event \"manual\"";
@@ -93,7 +83,7 @@ fn a_restart_is_a_new_pipeline_with_the_old_ones_variables() {
 #[test]
 fn refusals_have_a_status_and_no_words() {
     let woodpecker = Woodpecker::start();
-    woodpecker.forge.workflow("work", FOR_PUSH);
+    woodpecker.forge.workflow("work", &for_push());
     let request = json!({"branch": "main"}).to_string();
     let cases: [(&str, Option<&str>, &str, u16); 5] = [
         ("/api/repos/1/pipelines", Some("wrong"), &request, 401),

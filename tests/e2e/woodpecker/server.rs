@@ -1,6 +1,6 @@
 //! A real Woodpecker: the server with a database of its own, an agent with the local backend, and a fake forge below.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -25,11 +25,17 @@ pub(crate) struct Woodpecker {
     pub(crate) forge: Forge,
     // Ended before their files are removed: fields are dropped in this order.
     _processes: [Process; 2],
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 /// A process that is ended with this value.
 struct Process(Child);
+
+impl Process {
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("the child is ours").is_some()
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -50,26 +56,7 @@ impl Woodpecker {
     pub(crate) fn start() -> Self {
         let scratch = Scratch::new("woodpecker");
         let forge = Forge::start();
-        let (web, internal) = (free_address(), free_address());
-        let url = format!("http://{web}");
-        let server = start(
-            &scratch,
-            "woodpecker-server",
-            &[
-                ("WOODPECKER_HOST", &url),
-                ("WOODPECKER_SERVER_ADDR", &web),
-                ("WOODPECKER_GRPC_ADDR", &internal),
-                ("WOODPECKER_AGENT_SECRET", "agents only"),
-                ("WOODPECKER_OPEN", "true"),
-                ("WOODPECKER_GITEA", "true"),
-                ("WOODPECKER_GITEA_URL", &forge.url()),
-                ("WOODPECKER_GITEA_CLIENT", "client"),
-                ("WOODPECKER_GITEA_SECRET", "of the client"),
-                ("WOODPECKER_DATABASE_DRIVER", "sqlite3"),
-                ("WOODPECKER_DATABASE_DATASOURCE", "woodpecker.sqlite"),
-            ],
-        );
-        until("the server answers", || ask("GET", &format!("{url}/healthz"), &[], &[]).is_ok());
+        let (url, internal, server) = start_server(&scratch, &forge);
         let agent = start(
             &scratch,
             "woodpecker-agent",
@@ -84,7 +71,7 @@ impl Woodpecker {
             ],
         );
         let token = log_in(&url);
-        let mut own = Self { url, token, repository: 0, forge, _processes: [agent, server], _scratch: scratch };
+        let mut own = Self { url, token, repository: 0, forge, _processes: [agent, server], scratch };
         let activated = own.call("POST", "/api/repos?forge_remote_id=1", "");
         assert_eq!(activated.status, 200, "{activated:?}; unknown to the forge: {:?}", own.forge.unknown());
         own.repository = json(&activated)["id"].as_u64().expect("a repository has a number");
@@ -109,9 +96,57 @@ impl Woodpecker {
         self.call("POST", &format!("/api/repos/{}/pipelines", self.repository), &body)
     }
 
+    /// Lets somebody push, and gives the number of the pipeline that this starts.
+    #[track_caller]
+    pub(crate) fn push(&self) -> u64 {
+        number(&self.forge.push())
+    }
+
+    /// Notes a schedule, runs it at once, and gives the number of the pipeline that this starts.
+    #[track_caller]
+    pub(crate) fn run_cron(&self, name: &str) -> u64 {
+        let path = format!("/api/repos/{}/cron", self.repository);
+        let noted = self.call("POST", &path, &json!({"name": name, "schedule": "@daily", "enabled": true}).to_string());
+        assert_eq!(noted.status, 200, "{}", noted.text());
+        number(&self.call("POST", &format!("{path}/{}", json(&noted)["id"]), ""))
+    }
+
+    /// Ends a pipeline.
+    #[track_caller]
+    pub(crate) fn cancel(&self, number: u64) {
+        let path = format!("/api/repos/{}/pipelines/{number}/cancel", self.repository);
+        assert_eq!(self.call("POST", &path, "").status, 204);
+    }
+
+    /// Says pipelines of which events end older ones that still run; at first it is pushes and pull requests.
+    #[track_caller]
+    pub(crate) fn cancels_previous(&self, events: &[&str]) {
+        let body = json!({"cancel_previous_pipeline_events": events}).to_string();
+        assert_eq!(self.call("PATCH", &format!("/api/repos/{}", self.repository), &body).status, 200);
+    }
+
+    /// Switches the repository off.
+    #[track_caller]
+    pub(crate) fn deactivate(&self) {
+        let path = format!("/api/repos/{}?remove=false", self.repository);
+        assert_eq!(self.call("DELETE", &path, "").status, 200);
+    }
+
+    /// Gives the repository a secret for these events.
+    pub(crate) fn secret(&self, name: &str, value: &str, events: &[&str]) {
+        let body = json!({"name": name, "value": value, "events": events}).to_string();
+        let answer = self.call("POST", &format!("/api/repos/{}/secrets", self.repository), &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
     /// A pipeline as the server tells it now.
     pub(crate) fn pipeline(&self, number: u64) -> Value {
         json(&self.call("GET", &format!("/api/repos/{}/pipelines/{number}", self.repository), ""))
+    }
+
+    /// A command that does not end by itself, but with this server.
+    pub(crate) fn endless(&self) -> String {
+        format!("while [ -d '{}' ]; do sleep 0.2; done", self.scratch.path().display())
     }
 
     /// The numbers of all pipelines there are, newest first.
@@ -128,7 +163,20 @@ impl Woodpecker {
         self.pipeline(number)
     }
 
+    /// What a step in a pipeline has logged that is this program; waits for the verdict, its last line.
+    #[track_caller]
+    pub(crate) fn log_to_the_verdict(&self, pipeline: &Value, step: &str) -> String {
+        let mut log = String::new();
+        until("the log has a verdict", || {
+            log = self.log(pipeline, step);
+            log.lines().any(|line| line.starts_with("pullproof: "))
+        });
+        log
+    }
+
     /// What the step of that name in a pipeline has logged; waits for it, as logs come after the end they tell of.
+    ///
+    /// A long log comes in pieces, and this may be the first of them.
     #[track_caller]
     pub(crate) fn log(&self, pipeline: &Value, step: &str) -> String {
         let steps = pipeline["workflows"].as_array().into_iter().flatten();
@@ -140,17 +188,59 @@ impl Woodpecker {
             let entries = json(&self.call("GET", &path, ""));
             let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["data"].as_str());
             let lines = lines.map(|data| STANDARD.decode(data).expect("a line of a log is base64"));
-            log = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned() + "\n").collect();
+            log = lines
+                .map(|line| without_colours(&String::from_utf8_lossy(&line)).trim_end().to_owned() + "\n")
+                .collect();
             !log.is_empty()
         });
         log
     }
 }
 
-/// An address of the loopback on which nobody listens.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").to_string()
+/// A workflow of one step, `work`, which is a command of bash.
+pub(crate) fn workflow(when: &Value, command: &str) -> String {
+    let step = json!({"name": "work", "image": "bash", "commands": [command]});
+    json!({"when": when, "skip_clone": true, "steps": [step]}).to_string()
+}
+
+/// Starts the server; gives its address, the one for agents, and its process.
+fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
+    for _ in 0..20 {
+        let [web, internal] = free_addresses();
+        let url = format!("http://{web}");
+        let environment = [
+            ("WOODPECKER_HOST", url.as_str()),
+            ("WOODPECKER_SERVER_ADDR", &web),
+            ("WOODPECKER_GRPC_ADDR", &internal),
+            ("WOODPECKER_AGENT_SECRET", "agents only"),
+            ("WOODPECKER_OPEN", "true"),
+            ("WOODPECKER_GITEA", "true"),
+            ("WOODPECKER_GITEA_URL", &forge.url()),
+            ("WOODPECKER_GITEA_CLIENT", "client"),
+            ("WOODPECKER_GITEA_SECRET", "of the client"),
+            ("WOODPECKER_DATABASE_DRIVER", "sqlite3"),
+            // A transaction that only reads at first cannot wait for its turn to write: it is told "locked".
+            (
+                "WOODPECKER_DATABASE_DATASOURCE",
+                "woodpecker.sqlite?_busy_timeout=30000&_journal_mode=WAL&_txlock=immediate",
+            ),
+        ];
+        let mut server = start(scratch, "woodpecker-server", &environment);
+        let answers =
+            || ask("GET", &format!("{url}/healthz"), &[], &[]).is_ok() && TcpStream::connect(&internal).is_ok();
+        until("the server answers, or ends", || server.has_ended() || answers());
+        // Somebody else may have taken one of the two in the meantime.
+        if !server.has_ended() {
+            return (url, internal, server);
+        }
+    }
+    panic!("the server does not start, see {}", scratch.path().display());
+}
+
+/// Two addresses of the loopback on which nobody listens.
+fn free_addresses() -> [String; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").to_string())
 }
 
 /// Starts a program of Woodpecker's with this environment; what it says goes to a file beside its data.
@@ -191,6 +281,20 @@ fn log_in(url: &str) -> String {
 fn must(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let answer = ask(method, url, headers, body.as_bytes());
     answer.unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+}
+
+/// A line as a person sees it.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |seen, part| seen + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+/// The number of the pipeline that an answer is about.
+#[track_caller]
+pub(crate) fn number(answer: &Answer) -> u64 {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    json(answer)["number"].as_u64().expect("a pipeline has a number")
 }
 
 /// The body of an answer, as JSON.

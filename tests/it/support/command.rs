@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -110,19 +111,46 @@ impl Pullproof {
     }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
-        bytes
-    })
+/// What came out of a pipe so far, and the thread that reads it to its end.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> Collected {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&bytes);
+    let reader = std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        loop {
+            let length = pipe.read(&mut piece).expect("a pipe can be read");
+            if length == 0 {
+                break;
+            }
+            shared.lock().expect("nobody panics with it").extend_from_slice(&piece[..length]);
+        }
+    });
+    Collected { bytes, reader }
+}
+
+impl Collected {
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().expect("nobody panics with it")).into_owned()
+    }
+
+    fn all(self) -> String {
+        let Self { bytes, reader } = self;
+        reader.join().expect("reading a pipe does not panic");
+        let bytes = bytes.lock().expect("nobody panics with it");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 /// A run under way.
 pub(crate) struct Running {
     child: Child,
-    stdout: JoinHandle<Vec<u8>>,
-    stderr: JoinHandle<Vec<u8>>,
+    stdout: Collected,
+    stderr: Collected,
     directory: Scratch,
     started: Instant,
     deadline: Instant,
@@ -135,14 +163,16 @@ impl Running {
         assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name}");
     }
 
+    /// Whether it has written this to standard error already.
+    pub(crate) fn has_said(&self, words: &str) -> bool {
+        self.stderr.so_far().contains(words)
+    }
+
     /// Waits for the end.
     pub(crate) fn wait(mut self) -> Finished {
         let status = wait_until(&mut self.child, self.deadline);
         let took = self.started.elapsed();
-        let text = |thread: JoinHandle<Vec<u8>>| {
-            String::from_utf8_lossy(&thread.join().expect("reading a pipe does not panic")).into_owned()
-        };
-        let (stdout, stderr) = (text(self.stdout), text(self.stderr));
+        let (stdout, stderr) = (self.stdout.all(), self.stderr.all());
         let Some(status) = status else {
             panic!("still running after {took:?}, killed\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
         };

@@ -5,3 +5,5 @@ mod differential;
 mod forms;
 mod incident;
 mod losses;
+mod slow_line;
+mod two;

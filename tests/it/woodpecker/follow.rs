@@ -24,7 +24,8 @@ fn flows(status: &str, workflows: &[(&str, &str)]) -> Value {
     with(pipeline(status), json!({"workflows": workflows}))
 }
 
-fn log(lines: &[&str]) -> Reply {
+/// A log of these lines, as the server sends it.
+pub(super) fn log(lines: &[&str]) -> Reply {
     let entry = |line: &&str| json!({"type": 0, "data": base64::engine::general_purpose::STANDARD.encode(line)});
     Reply::json(&lines.iter().map(entry).collect())
 }
@@ -172,7 +173,8 @@ async fn an_interruption_leaves_the_pipeline_running_and_says_so() {
     let rebuilt = ran.rebuilt();
     assert_eq!(rebuilt.ending, Ending::Interrupted);
     let page = fake.url("/repos/7/pipeline/12");
-    assert_contains(&rebuilt.to_string(), &format!("pipeline #12 (running) goes on without us: {page}"));
+    assert_eq!(rebuilt.to_string(), "pipeline #12 (running) goes on without us");
+    assert_eq!(rebuilt.pipeline.url, page.as_str());
 }
 
 #[tokio::test]
@@ -185,7 +187,7 @@ async fn the_failing_steps_last_lines_are_kept() {
     let ran = Case::new(&fake).run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Failed);
     let [log] = &ran.rebuilt().logs[..] else { panic!("{ran:?}") };
-    assert_eq!((&*log.workflow, &*log.step, &*log.state, log.exit_code), ("build", "build-step", "failure", 1));
+    assert_eq!((&*log.workflow, &*log.step, &*log.state, log.exit_code), ("build", "build-step", "failure", Some(1)));
     let kept = log.lines.as_ref().unwrap();
     assert_eq!((kept.len(), &*kept[0], &*kept[29]), (30, "line 70", "line 99"));
 }
@@ -226,6 +228,51 @@ async fn a_log_that_cannot_be_read_does_not_hide_the_verdict() {
         let unread = ran.rebuilt().logs[0].lines.as_ref().unwrap_err();
         assert_contains(unread, "read the log of the step build-step");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_comes_later_than_the_end_is_waited_for() {
+    for empty in [json!([]), Value::Null] {
+        let fake = server();
+        looks(&fake, [flows("failure", &[("build", "failure")])]);
+        let empty = Reply::json(&empty);
+        fake.on("GET /api/repos/7/logs/12/1", [empty.clone(), empty.clone(), empty, log(&["boom"])]);
+        let ran = Case::new(&fake).logs_come_after(Duration::from_millis(500)).run().await;
+        assert_eq!(ran.rebuilt().logs[0].lines, Ok(vec!["boom".to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_says_nothing_is_waited_for_only_so_long() {
+    let fake = server();
+    looks(&fake, [flows("failure", &[("build", "failure"), ("lint", "failure")])]);
+    fake.on("GET /api/repos/7/logs/12/1", [log(&[])]).on("GET /api/repos/7/logs/12/2", [log(&[])]);
+    let ran = Case::new(&fake).logs_come_after(Duration::from_millis(20)).run().await;
+    assert!(ran.rebuilt().logs.iter().all(|log| log.lines == Ok(vec![])), "{ran:?}");
+    assert_eq!(fake.requests_to("GET /api/repos/7/logs/12/2").len(), 1, "all share one wait");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_has_an_error_and_no_exit_code() {
+    let fake = server();
+    let mut ended = flows("failure", &[("build", "failure")]);
+    let error = r#"exec: "/nowhere": executable file not found in $PATH"#;
+    ended["workflows"][0]["error"] = json!(error);
+    ended["workflows"][0]["children"][0]["error"] = json!(error);
+    ended["workflows"][0]["children"][0]["exit_code"] = json!(0);
+    looks(&fake, [ended]);
+    fake.on("GET /api/repos/7/logs/12/1", [log(&[])]);
+    let ran = Case::new(&fake).run().await;
+    assert_eq!(ran.rebuilt().problems, [format!("step build-step: {error}")]);
+    assert_eq!(ran.rebuilt().logs[0].exit_code, None);
+}
+
+#[tokio::test]
+async fn who_canceled_a_pipeline_is_told() {
+    let fake = server();
+    looks(&fake, [with(pipeline("killed"), json!({"cancel_info": {"canceled_by_user": "dev"}}))]);
+    let ran = Case::new(&fake).run().await;
+    assert_eq!((ran.rebuilt().ending, &*ran.rebuilt().problems), (Ending::Failed, &["canceled by dev".to_owned()][..]));
 }
 
 #[tokio::test]

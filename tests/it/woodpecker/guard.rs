@@ -17,6 +17,7 @@ fn inside(fake: &Fake, event: &str, parent: Option<u64>) -> Case {
         parent,
         repository: Some(7),
         repository_name: Some("me/app".into()),
+        branch: Some("trunk".into()),
         server: Some(fake.url("")),
     };
     Case::new(fake).set(|settings| settings.own = own)
@@ -74,16 +75,29 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
         fake.on(OWN, [reply]);
         let ran = inside(&fake, "manual", None).run().await;
         assert!(matches!(refused(&ran), Loop::Unknown(_)), "{ran:?}");
-        assert_contains(&ran.refusal().1, "woodpecker_url must be the server that runs this pipeline");
+        assert_contains(&ran.refusal().1, "able to read the repository that this pipeline runs for");
     }
     fake.on(OWN, [Reply::json(&own(json!({"variables": {"PULLPROOF_REBUILD": "many"}})))]);
     assert_contains(&inside(&fake, "manual", None).run().await.refusal().0, r#""many", not a number"#);
 
     let unnamed = |settings: &mut Rebuild| settings.own.number = None;
     assert!(matches!(refused(&inside(&fake, "manual", None).set(unnamed).run().await), Loop::Unknown(_)));
-    let elsewhere = |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
-    assert!(matches!(refused(&inside(&fake, "manual", None).set(elsewhere).run().await), Loop::Unknown(_)));
     assert_eq!(fake.starts(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_both_addresses() {
+    let fake = server();
+    let elsewhere = |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
+    let ran = inside(&fake, "manual", None).set(elsewhere).run().await;
+    assert!(matches!(refused(&ran), Loop::Elsewhere { .. }), "{ran:?}");
+    let (message, hint) = ran.refusal();
+    assert_contains(&message, &format!("it runs on https://ci.example/, not on woodpecker_url, {}", fake.url("")));
+    assert_contains(&hint, "leave out woodpecker_url or write it as the pipeline's own server");
+    assert_eq!(fake.starts(), 0);
+
+    let push = inside(&fake, "push", None).set(elsewhere).run().await;
+    assert_eq!(push.rebuilt().ending, Ending::Succeeded);
 }
 
 fn restart(case: Case, number: u64, max_rebuilds: u32) -> Case {
@@ -128,6 +142,24 @@ async fn a_parent_that_is_not_what_was_restarted_is_not_believed() {
         .on(LIST, [Reply::json(&json!([]))]);
     let ran = restart(inside(&fake, "push", Some(8)), 9, 2).run().await;
     assert!(matches!(refused(&ran), Loop::Unknown(_)), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
+    let fake = server();
+    let events = json!({"id": 7, "cancel_previous_pipeline_events": ["push", "pull_request"]});
+    let old = |branch: &str| Reply::json(&own(json!({"number": 9, "event": "push", "branch": branch})));
+    fake.on(REPOSITORY, [Reply::json(&events)])
+        .on("POST /api/repos/7/pipelines/9", [Reply::json(&pipeline("pending"))])
+        .on(LIST, [Reply::json(&json!([]))]);
+    for (event, branch, warned) in [("push", "trunk", true), ("push", "other", false), ("cron", "trunk", false)] {
+        fake.on(OWN, [old(branch)]);
+        let ran = restart(inside(&fake, event, None), 9, 1).run().await;
+        assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+        assert_eq!(ran.told("the server ends this pipeline as soon as"), warned, "{event} {branch}");
+    }
+    let created = inside(&fake, "push", None).set(|settings| settings.branch = Some("trunk".into())).run().await;
+    assert!(!created.told("the server ends this pipeline"), "{created:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 mod fake;
 mod follow;
 mod guard;
+mod healing;
+mod program;
 mod start;
 
 use std::collections::BTreeMap;
@@ -54,6 +56,7 @@ fn ours(status: &str) -> Value {
 struct Case {
     settings: Rebuild,
     patience: Duration,
+    log_delay: Duration,
 }
 
 impl Case {
@@ -73,7 +76,7 @@ impl Case {
             max_rebuilds: 1,
             own: OwnPipeline::default(),
         };
-        Self { settings, patience: Duration::from_secs(20) }
+        Self { settings, patience: Duration::from_secs(20), log_delay: Duration::ZERO }
     }
 
     fn set(mut self, change: impl FnOnce(&mut Rebuild)) -> Self {
@@ -87,13 +90,20 @@ impl Case {
         self
     }
 
+    /// Believes that logs come so much later than ends.
+    fn logs_come_after(mut self, delay: Duration) -> Self {
+        self.log_delay = delay;
+        self
+    }
+
     async fn run(&self) -> Ran {
         self.run_until(|_| false, pending()).await
     }
 
     /// Runs until the end, until a notice that `stop_at` recognises, or until `stop`.
     async fn run_until(&self, stop_at: impl Fn(&Notice) -> bool, stop: impl Future<Output = ()>) -> Ran {
-        let plan = plan(&self.settings, &Network::default()).unwrap();
+        let mut plan = plan(&self.settings, &Network::default()).unwrap();
+        plan.log_delay = self.log_delay;
         let client = plan.client(http(), self.patience).unwrap();
         let patience = Patience {
             attempts: 3,

@@ -15,7 +15,7 @@ async fn a_pipeline_is_started_on_the_default_branch_and_followed_to_success() {
     assert_eq!(rebuilt.ending, Ending::Succeeded);
     assert_eq!((rebuilt.pipeline.number, &*rebuilt.pipeline.status), (12, "success"));
     assert_eq!(rebuilt.pipeline.url, fake.url("/repos/7/pipeline/12").as_str());
-    assert_contains(&rebuilt.to_string(), &rebuilt.pipeline.url);
+    assert_contains(&rebuilt.to_string(), "pipeline #12 succeeded after");
     let asked: Value = serde_json::from_str(&fake.requests_to(CREATE)[0].body).unwrap();
     let variables = json!({"PULLPROOF_RUN": MARK, "PULLPROOF_REBUILD": "1"});
     assert_eq!(asked, json!({"branch": "trunk", "variables": variables}));
@@ -24,7 +24,6 @@ async fn a_pipeline_is_started_on_the_default_branch_and_followed_to_success() {
 #[tokio::test]
 async fn the_users_branch_and_variables_are_sent() {
     let fake = server();
-    fake.on("GET /version", [Reply::json(&json!({"source": "x", "version": "3.17.0"}))]);
     let case = Case::new(&fake).set(|settings| {
         settings.branch = Some("release/1".into());
         settings.variables = BTreeMap::from([("REBUILD".into(), "app".into())]);
@@ -117,6 +116,7 @@ async fn filtered_is_told_with_what_to_add() {
     let (message, hint) = Case::new(&fake).run().await.refusal();
     assert_contains(&message, "no workflow on the branch trunk accepts the event `manual`");
     assert_contains(&hint, "when: [{event: manual}]");
+    assert_contains(&hint, "no workflow file on that branch");
     assert!(!hint.contains("3.18.0"), "{hint}");
     assert_eq!(fake.starts(), 1);
 }
@@ -124,8 +124,9 @@ async fn filtered_is_told_with_what_to_add() {
 #[tokio::test]
 async fn the_version_that_hides_variables_is_warned_of_and_named_when_filtered() {
     let fake = server();
+    let repository = json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
     fake.on(CREATE, [Reply::status(204).header("pipeline-filtered", "true")])
-        .on("GET /version", [Reply::json(&json!({"version": "3.18.0"}))]);
+        .on(REPOSITORY, [Reply::json(&repository).header("x-woodpecker-version", "3.18.0")]);
     let variables = BTreeMap::from([("REBUILD".to_owned(), "app".to_owned())]);
     let ran = Case::new(&fake).set(|settings| settings.variables = variables).run().await;
     assert!(ran.told("3.18.0") && ran.told("#7077"), "{:?}", ran.notices);
@@ -361,13 +362,58 @@ async fn the_newest_pipeline_of_a_branch_is_restarted() {
 }
 
 #[tokio::test]
-async fn a_branch_that_nobody_pushed_to_has_nothing_to_restart() {
+async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_requests_is_restarted() {
+    let fake = restarting_server(Reply::json(&pipeline("pending")));
+    let listed = |number: u64, event: &str, branch: &str| {
+        with(pipeline("success"), json!({"number": number, "event": event, "branch": branch}))
+    };
+    let list = json!([
+        listed(11, "cron", "trunk"),
+        listed(10, "pull_request", "trunk"),
+        listed(9, "pull_request_closed", "trunk"),
+        listed(8, "manual", "other"),
+        listed(5, "manual", "trunk"),
+        listed(4, "manual", "trunk"),
+    ]);
+    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)]).on(LIST, [Reply::json(&list)]);
+    let own = OwnPipeline {
+        event: Some("cron".into()),
+        number: Some(11),
+        repository: Some(7),
+        server: Some(fake.url("")),
+        ..OwnPipeline::default()
+    };
+    let latest = |settings: &mut Rebuild| (settings.method, settings.own) = (Method::Restart(Restart::Latest), own);
+    assert_eq!(Case::new(&fake).set(latest).run().await.rebuilt().ending, Ending::Succeeded);
+    assert_eq!(fake.requests_to("POST /api/repos/7/pipelines/5").len(), 1);
+    assert_eq!(fake.requests_to(LIST)[0].query["branch"], "trunk");
+}
+
+#[tokio::test]
+async fn a_branch_without_pipelines_has_nothing_to_restart() {
     let fake = restarting_server(Reply::Close);
-    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)]);
+    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)]).on(LIST, [Reply::json(&json!([]))]);
     let ran = Case::new(&fake).set(|settings| settings.method = Method::Restart(Restart::Latest)).run().await;
-    assert_contains(&ran.refusal().0, "find the newest push pipeline of the branch trunk");
+    assert_contains(&ran.refusal().0, "find the newest pipeline of the branch trunk");
     assert_contains(&ran.refusal().1, "name one by its number");
     assert_eq!(fake.starts(), 0);
+}
+
+#[tokio::test]
+async fn variables_that_a_restart_would_not_change_are_warned_of_by_name_alone() {
+    let fake = restarting_server(Reply::json(&pipeline("pending")));
+    let variables = json!({"A": "old", "B": "same", "PULLPROOF_REBUILD": "1"});
+    fake.on(
+        "GET /api/repos/7/pipelines/5",
+        [Reply::json(&with(pipeline("failure"), json!({"number": 5, "variables": variables})))],
+    );
+    let case = Case::new(&fake).set(|settings| {
+        settings.method = Method::Restart(Restart::Number(5));
+        settings.variables = [("A", "new"), ("B", "same"), ("C", "more")].map(|(a, b)| (a.into(), b.into())).into();
+    });
+    let ran = case.run().await;
+    let warned = "the restart keeps the values that pipeline #5 has for A, not those of `variables`";
+    assert!(ran.notices.iter().any(|notice| notice == warned), "{:?}", ran.notices);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ use super::scratch::Scratch;
 
 pub(crate) use configuration::{PASSWORD, USERNAME};
 pub(crate) use disk::Damage;
+#[allow(unused_imports, reason = "a vocabulary is larger than what is said with it today")]
+pub(crate) use push::write_layout;
 
 /// How it lets people in.
 pub(crate) enum Form {

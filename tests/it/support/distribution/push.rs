@@ -57,8 +57,8 @@ pub(super) fn push_by_skopeo(host: &str, name: &str, image: &Image) {
     require_success(&output, "skopeo copy");
 }
 
-/// Writes an image as <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>.
-fn write_layout(layout: &Scratch, image: &Image) {
+/// Writes an image, by the name `pushed`, as <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>.
+pub(crate) fn write_layout(layout: &Scratch, image: &Image) {
     let root = layout.path();
     for (digest, content) in image.contents() {
         let path = root.join("blobs").join(digest.replace(':', "/"));

@@ -39,6 +39,7 @@ pub(super) struct Shared {
     stopped: AtomicBool,
     open: Mutex<HashMap<usize, TcpStream>>,
     requests: Mutex<Vec<Request>>,
+    connections: AtomicUsize,
     busy: AtomicUsize,
     peak: AtomicUsize,
 }
@@ -75,6 +76,7 @@ impl Server {
             stopped: AtomicBool::new(false),
             open: Mutex::default(),
             requests: Mutex::default(),
+            connections: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
         });
@@ -101,6 +103,11 @@ impl Server {
     /// Every request so far, in the order in which their heads had come.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().expect("no handler panics").clone()
+    }
+
+    /// How many connections were made so far, whether anything was asked on them or not.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// How many requests were being answered at once, at most.
@@ -150,6 +157,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         let Ok(stream) = stream else { continue };
+        shared.connections.fetch_add(1, Ordering::SeqCst);
         let shared = Arc::clone(shared);
         std::thread::spawn(move || {
             // A client may go at any time, and some answers are meant to break: only what was asked is of interest.

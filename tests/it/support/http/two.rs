@@ -72,7 +72,13 @@ async fn answer(
     }
     send_body(&mut stream, &reply, limit).await?;
     match reply.broken {
-        Some((Break::Reset, _)) => stream.send_reset(Reason::INTERNAL_ERROR),
+        Some((Break::Reset, _)) => {
+            // A reset overtakes what is still waiting to be written; the connection has its turn first.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            stream.send_reset(Reason::INTERNAL_ERROR);
+        }
         Some((Break::Stall, _)) => pending().await,
         Some((Break::Close, _)) | None => stream.send_data(Data::default(), true)?,
     }

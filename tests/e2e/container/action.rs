@@ -64,7 +64,7 @@ impl Runner {
         for file in ["set_env_1", "save_state_1", "add_path_1"] {
             assert_eq!(read(file), "", "{file} is none of its business");
         }
-        Step { finished, outputs: outputs(&read("set_output_1")), summary: read("step_summary_1") }
+        Step { finished, outputs: outputs(&read("set_output_1")), summary: rendered(&read("step_summary_1")) }
     }
 }
 
@@ -82,6 +82,18 @@ fn with_inputs(mut container: Container, given: &[(&str, &str)]) -> Container {
         container = container.variable(&format!("INPUT_{}", name.to_uppercase()), value);
     }
     container
+}
+
+/// Text of a summary as it is shown: with the characters that stand behind `&#58;` and its like.
+fn rendered(summary: &str) -> String {
+    let mut parts = summary.split("&#");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_once(';').unwrap();
+        text.extend(number.parse().ok().and_then(char::from_u32));
+        text.push_str(rest);
+    }
+    text
 }
 
 /// Reads `name=value` and `name<<END … END`.
@@ -145,7 +157,7 @@ fn the_outputs_are_those_that_the_action_declares() {
 #[test]
 fn a_broken_image_is_annotated_and_fails_with_its_outputs_written() {
     let (registry, image, reference) = pushed();
-    registry.damage(image.layer(1, 0), Damage::Deleted);
+    registry.damage("app", image.layer(1, 0), Damage::Deleted);
     let step = Runner::new().run(&[("images", &reference), ("settle", "0")]);
     let finished = step.finished.exits(1);
     let annotations: Vec<_> = finished.stdout.lines().filter(|line| line.starts_with("::error")).collect();

@@ -41,7 +41,7 @@ fn tags_that_the_build_step_left_in_the_workspace_are_verified() {
 fn a_broken_image_fails_the_step_with_the_verdict_last() {
     let registry = Distribution::open();
     let image = registry.image("app:1", &platforms(2));
-    registry.damage(image.layer(1, 0), Damage::Deleted);
+    registry.damage("app", image.layer(1, 0), Damage::Deleted);
     let workspace = Scratch::new("workspace");
     let step = step(&workspace).variable("PLUGIN_REPO", &registry.reference("app")).variable("PLUGIN_TAGS", "1");
     let finished = run(step).exits(1);

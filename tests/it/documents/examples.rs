@@ -1,0 +1,124 @@
+//! The folder `examples`: each file is understood as it is meant.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use pullproof::settings::{Depth, Method, Mode};
+
+use super::text;
+use super::uses::{Use, calls, uses};
+
+#[track_caller]
+fn only(mut found: Vec<Use>) -> Use {
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+fn references(found: &Use) -> Vec<String> {
+    found.targets.iter().map(|target| target.reference.to_string()).collect()
+}
+
+#[test]
+fn every_file_in_examples_is_in_these_tests() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let files: BTreeSet<String> =
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let tested = include_str!("examples.rs");
+    for file in files {
+        assert!(tested.contains(&format!("\"examples/{file}\"")), "examples/{file} is in no test");
+    }
+}
+
+#[test]
+fn a_verifying_step_takes_the_build_steps_settings_for_two_registries_and_two_tags() {
+    let found = only(uses(&text("examples/woodpecker-build-verify.yaml")));
+    assert_eq!(
+        references(&found),
+        [
+            "registry.example/infra/ci:latest",
+            "registry.example/infra/ci:0123abcd",
+            "ghcr.io/example/infra-ci:latest",
+            "ghcr.io/example/infra-ci:0123abcd",
+        ]
+    );
+    assert!(found.targets.iter().all(|target| target.alike));
+    assert_eq!(found.settings.rules.platforms.len(), 2);
+    let logins: Vec<_> = found.settings.login.given.iter().map(|login| login.registry.as_str()).collect();
+    assert_eq!(logins, ["https://registry.example", "https://ghcr.io"]);
+}
+
+#[test]
+fn woodpecker_looks_every_night() {
+    let found = only(uses(&text("examples/woodpecker-nightly.yaml")));
+    assert_eq!((found.targets.len(), found.settings.rules.depth), (3, Depth::Full));
+    assert!(found.settings.patience.settle.is_zero());
+}
+
+#[test]
+fn github_verifies_what_it_pushed_and_cleaned_before_it_deploys() {
+    let workflow = text("examples/github-build-verify-deploy.yaml");
+    let found = only(uses(&workflow));
+    assert_eq!(found.targets.len(), 2);
+    assert!(found.targets.iter().all(|target| target.expected.is_some()));
+    assert!(found.settings.login.github.is_some());
+    let workflow: serde_norway::Value = serde_norway::from_str(&workflow).unwrap();
+    let needs = |job: &str| format!("{:?}", workflow["jobs"][job]["needs"]);
+    assert!(needs("clean").contains("push") && needs("verify").contains("clean") && needs("deploy").contains("verify"));
+}
+
+#[test]
+fn github_looks_every_night() {
+    let found = only(uses(&text("examples/github-nightly.yaml")));
+    assert_eq!((found.targets.len(), found.settings.rules.depth), (3, Depth::Full));
+    assert_eq!(found.settings.output.report.as_deref(), Some(Path::new("pullproof.json")));
+}
+
+#[test]
+fn gitlab_runs_the_flavour_with_a_shell() {
+    let pipeline = text("examples/gitlab.yaml");
+    let found = only(uses(&pipeline));
+    assert_eq!(references(&found), ["registry.example/team/app:0123abcd", "registry.example/team/app:latest"]);
+    assert!(found.targets.iter().all(|target| target.alike));
+    assert!(pipeline.contains("ghcr.io/pullproof/pullproof:alpine"));
+}
+
+#[test]
+fn docker_runs_it_in_three_ways() {
+    let found = calls(&text("examples/docker-run.sh"));
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0].settings.rules.platforms.len(), 2);
+    assert!(found[1].settings.login.docker_config.is_some());
+    assert!(found[2].settings.login.anonymous);
+}
+
+#[test]
+fn a_rebuild_is_asked_for_as_its_target_expects() {
+    let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml"))).settings;
+    assert!(caller.output.rebuild_when_broken && caller.rebuild.wait);
+    let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh"))).settings;
+    assert_eq!(by_hand.mode, Mode::Rebuild);
+    let target = text("examples/woodpecker-rebuild-target.yaml");
+    for settings in [&caller.rebuild, &by_hand.rebuild] {
+        assert_eq!(settings.method, Method::Create);
+        assert_eq!(settings.workflows, ["rebuild"]);
+        assert_eq!(settings.branch.as_deref(), Some("main"));
+        for (name, value) in &settings.variables {
+            assert!(target.contains(&format!("evaluate: '{name} == \"{value}\"'")), "{name}={value}");
+        }
+    }
+    let verified = only(uses(&target));
+    assert!(!verified.settings.output.rebuild_when_broken);
+    assert_eq!(references(&verified), ["registry.example/team/app:latest"]);
+}
+
+#[test]
+fn actions_of_others_are_pinned_to_a_commit_with_its_version_beside_it() {
+    for file in ["examples/github-build-verify-deploy.yaml", "examples/github-nightly.yaml", "README.md"] {
+        for line in text(file).lines().filter(|line| line.contains("uses: ") && !line.contains("uses: pullproof/")) {
+            let (_, pin) = line.split_once('@').unwrap_or_else(|| panic!("{file}: {line}"));
+            let (commit, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{file}: {line}"));
+            assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{file}: {line}");
+            assert!(version.split('.').count() == 3, "{file}: {line}");
+        }
+    }
+}

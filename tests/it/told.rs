@@ -1,0 +1,123 @@
+//! What a person reads who does not know the program: wrong settings, a registry that is away, many faults, an interruption.
+
+use std::time::Duration;
+
+use crate::support::command::{Finished, pullproof};
+use crate::support::fake::Registry;
+use crate::support::http::Reply;
+use crate::support::recipe::platforms;
+
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+/// `pullproof verify REFERENCE`, told in text, with short waits.
+fn told(reference: &str, arguments: &[&str]) -> Finished {
+    let common = ["verify", reference, "--settle", "0s", "--backoff", "1ms"];
+    pullproof().arguments(common).arguments(arguments.iter().copied()).run()
+}
+
+#[test]
+fn a_wrong_setting_is_one_error_one_hint_and_the_verdict() {
+    let finished = told("registry.invalid/app", &["--depht", "full"]).exits(2);
+    assert_eq!(lines(&finished.stderr), ["error: unknown flag --depht", "hint: did you mean --depth?"]);
+    assert_eq!(lines(&finished.stdout), ["pullproof: ERROR: nothing was checked, exit code 2"]);
+}
+
+#[test]
+fn a_wrong_output_setting_is_told_all_the_same() {
+    for (flag, value) in [("--format", "yaml"), ("--log-level", "loud"), ("--fail-on", "monday")] {
+        let finished = told("registry.invalid/app", &[flag, value]).exits(2);
+        assert!(finished.stderr.starts_with(&format!("error: {flag}: \"{value}\" is not ")), "{finished}");
+        assert_eq!(lines(&finished.stdout), ["pullproof: ERROR: nothing was checked, exit code 2"]);
+    }
+}
+
+#[test]
+fn github_annotates_a_wrong_input_once() {
+    let run = pullproof().variable("GITHUB_ACTIONS", "true").variable("INPUT_IMAGES", "registry.invalid/app");
+    let finished = run.variable("INPUT_DEPTH", "bottom").variable("GITHUB_STEP_SUMMARY", "summary.md").run().exits(2);
+    let reason = "depth: \"bottom\" is not one of head, tail, full";
+    let said = format!("{}{}", finished.stderr, finished.stdout);
+    assert_eq!(said.matches("::error").count(), 1, "{finished}");
+    assert!(finished.stdout.starts_with(&format!("::error title=pullproof::{reason}\n")), "{finished}");
+    assert!(finished.read("summary.md").contains("one of head, tail, full"), "{finished}");
+}
+
+#[test]
+fn a_rebuild_that_lacks_its_server_says_so_once() {
+    let finished = pullproof().arguments(["rebuild"]).run().exits(2);
+    assert_eq!(
+        lines(&finished.stderr),
+        [
+            "error: a rebuild needs the setting woodpecker_url: the address of the Woodpecker server",
+            "hint: inside Woodpecker it is known by itself"
+        ]
+    );
+}
+
+#[test]
+fn a_registry_that_is_away_is_told_with_the_way_out_and_the_verdict_last() {
+    let server = crate::support::http::Server::start(|_| Reply::status(500));
+    let host = server.host();
+    drop(server);
+    let finished = told(&format!("{host}/app:1"), &["--attempts", "2"]).exits(4);
+    let retry = format!("{host}: manifests/1: cannot connect: Connection refused");
+    assert!(finished.stderr.starts_with(&retry), "{finished}");
+    assert!(finished.stderr.contains(" ms (attempt 1 of 2)\n"), "{finished}");
+    assert!(finished.stdout.contains("  ? reference unavailable: cannot connect: Connection refused"), "{finished}");
+    assert!(finished.stdout.contains("\nhint: nobody listens where the registry should be"), "{finished}");
+    let verdict = "pullproof: UNDECIDED: 1 of 1 image could not be checked, 1 digest undecided, exit code 4";
+    assert_eq!(finished.stdout.lines().last(), Some(verdict));
+}
+
+#[test]
+fn hundreds_of_repeated_requests_are_a_few_lines_of_log() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(2).layers(40));
+    let reference = registry.reference("app:1");
+    for place in 0..2 {
+        for layer in 0..40 {
+            registry.on("GET", image.layer(place, layer)).answers_status(503);
+        }
+    }
+    let finished = told(&reference, &["--attempts", "3"]).exits(4);
+    let told_of = lines(&finished.stderr);
+    assert_eq!(told_of.len(), 8, "{finished}");
+    assert!(told_of[0].contains(": blobs/sha256:") && told_of[0].contains("…: answered 503; asking again in "));
+    assert!(told_of[7].ends_with("; more such lines only at log level debug"), "{finished}");
+    let everything = told(&reference, &["--attempts", "3", "--log-level", "debug"]).exits(4);
+    assert!(everything.stderr.lines().count() > 100, "{everything}");
+}
+
+#[test]
+fn what_is_not_there_yet_is_waited_for_and_said_once() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(2));
+    registry.on("GET", image.child(0)).times(1).loses();
+    registry.on("GET", image.child(1)).times(1).loses();
+    let arguments = ["verify", &registry.reference("app:1"), "--settle", "20s", "--backoff", "1ms"];
+    let finished = pullproof().arguments(arguments).run().exits(0);
+    assert_eq!(finished.stderr.lines().count(), 1, "{finished}");
+    assert!(finished.stderr.contains("may come within 20.0 s (`settle`)"), "{finished}");
+}
+
+#[test]
+fn who_interrupts_is_told_what_was_found_until_then() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(2));
+    registry.lose(image.layer(0, 0));
+    registry.on("GET", image.layer(1, 0)).delays(Duration::from_secs(30));
+    let arguments = ["verify", &registry.reference("app:1"), "--settle", "0s"];
+    let running = pullproof().arguments(arguments).start();
+    while registry.asked(image.layer(1, 0)).is_empty() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.signal("INT");
+    let finished = running.wait().exits(130);
+    assert!(finished.took < Duration::from_secs(20), "{finished}");
+    assert!(finished.stdout.contains("interrupted before the answer"), "{finished}");
+    let verdict = finished.stdout.lines().last().unwrap();
+    assert!(verdict.starts_with("pullproof: INTERRUPTED: "), "{finished}");
+    assert!(verdict.ends_with(", exit code 130"), "{finished}");
+}
