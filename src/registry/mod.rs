@@ -87,7 +87,7 @@ async fn read_manifest(answer: &mut Answer<'_>) -> Result<Manifest, Unread<Manif
         .header(&CONTENT_TYPE)
         .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     if is_page(answer) {
-        return Err(page().into());
+        return Err(page("manifest").into());
     }
     let claimed = answer.header(&HeaderName::from_static("docker-content-digest")).map(str::to_owned);
     let manifest = |body| Manifest { body, content_type: content_type.clone(), claimed: claimed.clone() };
@@ -107,7 +107,7 @@ async fn read_manifest(answer: &mut Answer<'_>) -> Result<Manifest, Unread<Manif
         return Err(encoded(&encoding).into());
     }
     if looks_like_page(&bytes) {
-        return Err(page().into());
+        return Err(page("manifest").into());
     }
     match ended {
         Ok(true) => Ok(manifest(Body::TooLarge)),
@@ -144,13 +144,13 @@ fn looks_like_page(bytes: &[u8]) -> bool {
     ["<!doctype html", "<html"].iter().any(|opening| start.starts_with(opening))
 }
 
-fn page() -> Problem {
-    Problem::new(ProblemKind::NotHttp, "answered a web page where content belongs; is this a registry?")
+fn page(what: &str) -> Problem {
+    Problem::new(ProblemKind::NotHttp, format!("answered a web page where a {what} belongs; is this a registry?"))
 }
 
 /// Why an answer that does not fit says nothing about the content: it is another form of it, or somebody else's.
 fn disguise(answer: &Answer<'_>) -> Option<Problem> {
-    encoding(answer).map(|encoding| encoded(&encoding)).or_else(|| is_page(answer).then(page))
+    encoding(answer).map(|encoding| encoded(&encoding)).or_else(|| is_page(answer).then(|| page("blob")))
 }
 
 /// The header, not what the client makes of it: the answer to a HEAD has a length and no body.
