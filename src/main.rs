@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use pullproof::last_words::last_words;
 use pullproof::report::exit::Exit;
 use pullproof::settings::Environment;
 
@@ -10,7 +11,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         #[expect(clippy::print_stderr, reason = "the last words of a program that cannot go on")]
         {
-            eprintln!("pullproof: bug, please report it: {panic}");
+            eprintln!("{}", last_words(panic));
         }
         // With panic=abort nothing else sets the exit code.
         std::process::exit(Exit::Bug.code().into());

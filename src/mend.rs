@@ -10,9 +10,10 @@ use crate::log_lines::HINT;
 use crate::rebuild::plan;
 use crate::report::exit::Exit;
 use crate::report::{Pipeline, Stop};
-use crate::settings::{Format, Settings};
+use crate::settings::{Format, Rebuild, Settings};
 use crate::stop::Signals;
 use crate::target::Target;
+use crate::told::Told;
 
 /// How long the server may take for one answer: a create fetches the configuration from the forge first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -52,36 +53,52 @@ pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Si
         Ok(client) => client,
         Err(wrong) => return failed(Exit::Configuration, wrong.to_string()),
     };
+    let told = told(&settings.rebuild);
     let mut tell = |notice: heal::Notice| {
         let level = if notice.is_warning() { Level::Warn } else { Level::Info };
-        log!(level, "{notice}");
+        log!(level, "{}", told.hidden(&notice.to_string()));
     };
     let stop = async {
         signals.stopping().await;
     };
     let mark = heal::fresh_mark();
     match heal::rebuild(&plan, &client, &settings.patience, &mark, &mut tell, stop).await {
-        Ok(rebuilt) => ended(rebuilt, signals),
-        Err(not_started) => refused(&not_started, signals),
+        Ok(rebuilt) => ended(rebuilt, signals, &told),
+        Err(not_started) => refused(&not_started, signals, &told),
     }
 }
 
-fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
+/// What the server gets to know and must not tell: steps print their variables, and errors repeat requests.
+fn told(settings: &Rebuild) -> Told {
+    /// A shorter value of a variable is a word like `true` or `main` rather than a secret.
+    const SHORTEST: usize = 6;
+    let mut told = Told::default();
+    for value in settings.variables.values().filter(|value| value.len() >= SHORTEST) {
+        told.add(value);
+    }
+    if let Some(token) = &settings.token {
+        told.add(token.expose());
+    }
+    told
+}
+
+fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
+    rebuilt.pipeline = hidden(&rebuilt.pipeline, told);
     for problem in &rebuilt.problems {
-        warn!("the server says of the pipeline: {problem}");
+        warn!("the server says of the pipeline: {}", told.hidden(problem));
     }
     for log in &rebuilt.logs {
         let code = log.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
-        let step = format!("step {} of workflow {}: {}{code}", log.step, log.workflow, log.state);
+        let step = told.hidden(&format!("step {} of workflow {}: {}{code}", log.step, log.workflow, log.state));
         match &log.lines {
             Ok(lines) if lines.is_empty() => info!("{step}; its log is empty"),
             Ok(lines) => {
                 info!("{step}; its log ends with:");
                 for line in lines {
-                    info!("  | {line}");
+                    info!("  | {}", told.hidden(line));
                 }
             }
-            Err(why) => info!("{step}; no log: {why}"),
+            Err(why) => info!("{step}; no log: {}", told.hidden(why)),
         }
     }
     if rebuilt.logs_left_out > 0 {
@@ -90,7 +107,7 @@ fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
     if rebuilt.ending == Ending::StillRunning && rebuilt.pipeline.status == "pending" {
         info!(target: HINT, "{NO_AGENT}");
     }
-    let line = rebuilt.to_string();
+    let line = told.hidden(&rebuilt.to_string());
     let exit = match rebuilt.ending {
         Ending::Succeeded | Ending::NotAwaited => Exit::Verified,
         Ending::Failed => Exit::RebuildFailed,
@@ -101,15 +118,20 @@ fn ended(rebuilt: Rebuilt, signals: &Signals) -> Mended {
     Mended { pipeline: Some(rebuilt.pipeline), exit, line }
 }
 
-fn refused(not_started: &NotStarted, signals: &Signals) -> Mended {
+fn hidden(pipeline: &Pipeline, told: &Told) -> Pipeline {
+    Pipeline { status: told.hidden(&pipeline.status), ..pipeline.clone() }
+}
+
+fn refused(not_started: &NotStarted, signals: &Signals, told: &Told) -> Mended {
     if let Some(hint) = not_started.hint() {
-        info!(target: HINT, "{hint}");
+        info!(target: HINT, "{}", told.hidden(&hint));
     }
     let exit = match not_started {
         NotStarted::Interrupted => by_signal(signals),
         _ => Exit::RebuildNotStarted,
     };
-    Mended { pipeline: not_started.pipeline().cloned(), exit, line: not_started.to_string() }
+    let pipeline = not_started.pipeline().map(|pipeline| hidden(pipeline, told));
+    Mended { pipeline, exit, line: told.hidden(&not_started.to_string()) }
 }
 
 fn by_signal(signals: &Signals) -> Exit {

@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use crate::rebuild::plan;
 use crate::report::Report;
 use crate::report::exit::Exit;
+use crate::report::github;
 use crate::report::judgement::Judgement;
 use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
 use crate::stop::Signals;
@@ -30,6 +31,10 @@ pub fn run(environment: &Environment) -> Exit {
             Exit::Verified
         }
         Ok(Command::Run { settings, warnings }) => {
+            if settings.login.in_github_actions && settings.output.format == Format::Github {
+                // Whoever closed standard output reads nothing else either.
+                let _ = github::write_masks(&settings.login.parsed_secrets(), &mut io::stdout());
+            }
             let progress = start_progress(&settings.output);
             start_log(&settings.output, progress.handle());
             for warning in warnings {

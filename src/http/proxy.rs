@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use reqwest::{NoProxy, Proxy};
 
-use crate::settings::Network;
+use crate::settings::{Network, Secret};
 
 /// The proxy for requests to `host` at `port`, if there is one.
 ///
@@ -13,10 +13,10 @@ use crate::settings::Network;
 /// When the proxy's URL cannot be read.
 pub(super) fn for_host(network: &Network, scheme: &str, host: &str, port: u16) -> anyhow::Result<Option<Proxy>> {
     let (name, address) = match scheme {
-        "https" => ("https_proxy", network.https_proxy.as_deref()),
-        _ => ("http_proxy", network.http_proxy.as_deref()),
+        "https" => ("https_proxy", network.https_proxy.as_ref()),
+        _ => ("http_proxy", network.http_proxy.as_ref()),
     };
-    let Some(address) = address.filter(|address| !address.is_empty()) else {
+    let Some(address) = address.map(Secret::expose).filter(|address| !address.is_empty()) else {
         return Ok(None);
     };
     if super::is_loopback(host) {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn each_scheme_has_its_proxy_and_loopback_has_none() {
-        let network = Network { http_proxy: Some("http://proxy.example:3128".into()), ..Network::default() };
+        let network = Network { http_proxy: Some(Secret::new("http://proxy.example:3128")), ..Network::default() };
         assert!(for_host(&network, "http", "registry.example", 80).unwrap().is_some());
         assert!(for_host(&network, "https", "registry.example", 443).unwrap().is_none());
         for host in ["127.0.0.1", "localhost", "::1", "127.8.8.8"] {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_bad_proxy_is_named_and_its_password_is_not() {
-        let network = Network { https_proxy: Some("http://user:hunter2@[bad".into()), ..Network::default() };
+        let network = Network { https_proxy: Some(Secret::new("http://user:hunter2@[bad")), ..Network::default() };
         let error = format!("{:#}", for_host(&network, "https", "registry.example", 443).unwrap_err());
         assert!(error.contains("https_proxy"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");

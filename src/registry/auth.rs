@@ -20,6 +20,7 @@ use super::transport::{Call, Failed, Transport};
 use crate::http::{ChosenBy, forbidden_literal, is_loopback};
 use crate::reference::Repository;
 use crate::settings::{Logins, Network, Secret};
+use crate::told::Told;
 
 /// How long a token is good for when its server does not say, see
 /// <https://distribution.github.io/distribution/spec/auth/token/>.
@@ -29,6 +30,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 pub(super) struct Auth {
     logins: Logins,
     passes: Mutex<HashMap<Repository, Arc<AsyncMutex<Option<Pass>>>>>,
+    told: Mutex<Told>,
 }
 
 /// Who asks for a way in, and what the registry said.
@@ -73,12 +75,25 @@ pub(super) enum Refused {
 
 impl Auth {
     pub(super) fn new(logins: Logins) -> Self {
-        Self { logins, passes: Mutex::default() }
+        Self { logins, passes: Mutex::default(), told: Mutex::default() }
     }
 
     fn pass_of(&self, repository: &Repository) -> Arc<AsyncMutex<Option<Pass>>> {
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(passes.entry(repository.clone()).or_default())
+    }
+
+    /// The words of an error answer, without what was shown to any server so far.
+    pub(super) fn words(&self, body: &[u8]) -> Option<String> {
+        super::error::read(body, &self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers what is about to be shown to a server.
+    fn tell(&self, secrets: &[&str]) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in secrets {
+            told.add(secret);
+        }
     }
 
     /// What requests for `repository` carry now; waits while somebody fetches a new token.
@@ -120,6 +135,14 @@ impl Auth {
                 None
             }
         };
+        match &credential {
+            Some(Credential::Password { username, password }) => {
+                self.tell(&[password.expose(), &format!("{username}:{}", password.expose())]);
+            }
+            Some(Credential::Identity(token)) => self.tell(&[token.expose(), &format!("<token>:{}", token.expose())]),
+            Some(Credential::Token(token)) => self.tell(&[token.expose()]),
+            None => {}
+        }
         let (header, bearer, expires) = match challenge::choose(challenges) {
             None => return Err(Refused::Denied(self.no_way_in(repository, credential.as_ref()))),
             Some(Challenge::Basic) => {
@@ -144,6 +167,7 @@ impl Auth {
                 let scope = scope.clone().unwrap_or_else(|| format!("repository:{}:pull", repository.name));
                 let wish = Wish { realm: &realm, service: service.as_deref(), scope: &scope, lane };
                 let token = wish.fetch(transport, base, credential.as_ref()).await?;
+                self.tell(&[&token.value]);
                 let lifetime = token.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
                 // A token is not used in its last moments: the clock of the registry is another one.
                 let margin = (lifetime / 10).min(Duration::from_secs(10));
@@ -274,7 +298,7 @@ impl Wish<'_> {
             }
         }
         let (status, body) = last.expect("there is a call at least");
-        let said = super::error::read(&body).map_or_else(String::new, |said| format!(" ({said})"));
+        let said = transport.words(&body).map_or_else(String::new, |said| format!(" ({said})"));
         let who = match credential {
             Some(Credential::Password { username, .. }) => format!("the login of {username}"),
             Some(_) => "the identity token".to_owned(),

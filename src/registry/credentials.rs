@@ -95,8 +95,10 @@ struct DockerConfig {
 }
 
 async fn from_docker_config(text: &str, repository: &Repository) -> Result<Option<Credential>, String> {
-    let config: DockerConfig = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| format!("docker_config: not a docker config.json ({error})"))?;
+    let config: DockerConfig = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+        // The reason itself is not told: it shows the value that is of another type than expected.
+        format!("docker_config: not a docker config.json (line {}, column {})", error.line(), error.column())
+    })?;
     let server =
         if repository.registry == DOCKER_HUB { DOCKER_HUB_KEY.to_owned() } else { repository.registry.clone() };
     let helpers = config.cred_helpers.unwrap_or_default();

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::told::Told;
+
 /// The longest error body that is read, in bytes.
 pub const ERROR_LIMIT: usize = 64 * 1024;
 
@@ -19,9 +21,9 @@ struct WireError {
     details: Option<String>,
 }
 
-/// The registry's own words on an error, as a fragment; `None` when it has none that are for people.
+/// The registry's own words on an error, as a fragment without what it was `told`; `None` when it has none that are for people.
 #[must_use]
-pub fn read(body: &[u8]) -> Option<String> {
+pub fn read(body: &[u8], told: &Told) -> Option<String> {
     let said = if let Ok(wire) = serde_json::from_slice::<WireError>(body) {
         let mut parts: Vec<String> = wire.list.iter().take(3).filter_map(one).collect();
         parts.extend(wire.error.as_ref().and_then(serde_json::Value::as_str).map(str::to_owned));
@@ -32,7 +34,8 @@ pub fn read(body: &[u8]) -> Option<String> {
         let text = text.trim();
         if text.starts_with('<') { "a web page".to_owned() } else { text.lines().next().unwrap_or_default().to_owned() }
     };
-    let said: String = said.chars().take(SHOWN).collect();
+    // Hidden before it is cut: half a secret would not be recognised.
+    let said: String = told.hidden(&said).chars().take(SHOWN).collect();
     Some(said).filter(|said| !said.is_empty())
 }
 
@@ -57,7 +60,7 @@ mod tests {
     use super::*;
 
     fn said(body: &str) -> Option<String> {
-        read(body.as_bytes())
+        read(body.as_bytes(), &Told::default())
     }
 
     #[test]
@@ -83,6 +86,15 @@ mod tests {
     #[test]
     fn a_long_text_is_cut() {
         assert_eq!(said(&"x".repeat(1_000_000)).unwrap().len(), SHOWN);
+    }
+
+    #[test]
+    fn a_secret_that_comes_back_is_hidden_even_where_the_text_is_cut() {
+        let mut told = Told::default();
+        told.add("hunter2-hunter2");
+        let body = format!("{}hunter2-hunter2", "x".repeat(SHOWN - 10));
+        let said = read(body.as_bytes(), &told).unwrap();
+        assert!(said.ends_with("x[secret]"), "{said}");
     }
 
     #[test]

@@ -231,6 +231,11 @@ impl Transport {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// The words of an error answer, without what was shown to any server so far.
+    pub(super) fn words(&self, body: &[u8]) -> Option<String> {
+        self.auth.words(body)
+    }
+
     pub(super) fn network(&self) -> &Network {
         self.clients.network()
     }
@@ -379,7 +384,7 @@ impl Transport {
                 answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
             let (body, broken) = answer.error_body().await;
             if at_registry && doubt.is_none() && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
-                doubt = Some(failure(status, retry_after, &body, at_registry, &url));
+                doubt = Some(failure(status, retry_after, self.words(&body), at_registry, &url));
                 (base, url) = Self::turn(&scheme, &base, question)?;
                 continue;
             }
@@ -396,7 +401,7 @@ impl Transport {
                 // What is shared may be used up by others, as fast as it is had: the second is for this question alone.
                 let renewed = self.auth.renew(&asking, pass.as_ref(), renewals > 1).await;
                 own = renewed.map_err(|refused| match refused {
-                    Refused::Denied(why) => Failed::new(FaultKind::Denied, status, with_words(&why, &body)),
+                    Refused::Denied(why) => Failed::new(FaultKind::Denied, status, with_words(&why, self.words(&body))),
                     Refused::Failed(failed) => final_failure(failed),
                 })?;
                 continue;
@@ -406,9 +411,13 @@ impl Transport {
                 return Err(elsewhere(problem, at_registry, &url).into());
             }
             if expired_with_400 {
-                return Err(Failed::new(FaultKind::Denied, status, with_words("refuses every token", &body)));
+                return Err(Failed::new(
+                    FaultKind::Denied,
+                    status,
+                    with_words("refuses every token", self.words(&body)),
+                ));
             }
-            return Err(failure(status, retry_after, &body, at_registry, &url));
+            return Err(failure(status, retry_after, self.words(&body), at_registry, &url));
         }
     }
 
@@ -465,7 +474,7 @@ impl Transport {
             let retry_after =
                 answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
             let (body, _) = answer.error_body().await;
-            return Err(failure(status, retry_after, &body, true, &call.url));
+            return Err(failure(status, retry_after, self.words(&body), true, &call.url));
         }
         match answer.body(error::ERROR_LIMIT).await {
             Ok((_, true)) => Err(Failed::from(Problem::new(ProblemKind::Refused, "its answer is longer than 64 KiB"))),
@@ -671,20 +680,20 @@ fn final_failure(failed: Failed) -> Failed {
     Failed { ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)), ..failed }
 }
 
-fn failure(status: u16, retry_after: Option<Duration>, body: &[u8], at_registry: bool, url: &Url) -> Failed {
+fn failure(status: u16, retry_after: Option<Duration>, words: Option<String>, at_registry: bool, url: &Url) -> Failed {
     let (kind, what) = match status {
         401 | 403 => (FaultKind::Denied, format!("refused with {status}")),
         404 | 410 => (FaultKind::NotFound, format!("answered {status}")),
         429 => (FaultKind::RateLimited, "too many requests (429)".to_owned()),
         _ => (FaultKind::Unavailable, format!("answered {status}")),
     };
-    let what = with_words(&what, body);
+    let what = with_words(&what, words);
     let detail = if at_registry { what } else { format!("redirected to {}: {what}", shown(url)) };
     Failed { fault: Fault { kind, detail }, status: Some(status), ended: Ended::Status { status, retry_after } }
 }
 
-fn with_words(what: &str, body: &[u8]) -> String {
-    match error::read(body) {
+fn with_words(what: &str, words: Option<String>) -> String {
+    match words {
         Some(words) => format!("{what} ({words})"),
         None => what.to_owned(),
     }

@@ -47,6 +47,8 @@ pub fn markdown(text: &str) -> String {
     let mut escaped = String::new();
     for character in visible(text).chars() {
         match character {
+            // GitHub makes a link of whatever begins with `www.`.
+            '.' if escaped.ends_with(['w', 'W']) => escaped.push_str("&#46;"),
             character if character.is_ascii_alphanumeric() || " ./-,;".contains(character) => escaped.push(character),
             character if character.is_ascii() => {
                 let _ = write!(escaped, "&#{};", character as u32);
@@ -77,7 +79,7 @@ pub fn xml(text: &str) -> String {
 /// The beginning of the text, without what may be secret in URLs.
 #[must_use]
 pub fn shortened(text: &str) -> String {
-    if text.len() <= LONGEST && !text.contains('?') && !text.contains("://") {
+    if text.len() <= LONGEST && !text.contains(['?', '@']) {
         return text.to_owned();
     }
     // Cutting first keeps the work in bounds however long the text is; what is cut off hides nothing.
@@ -131,13 +133,27 @@ fn without_url_secrets(text: &str) -> String {
     kept
 }
 
+/// Cuts the user behind every `//`: some messages lose the scheme before it, some write the slashes as `\/`, and some name several
+/// URLs without a blank between them.
 fn without_user(url: &str) -> Cow<'_, str> {
-    let Some(start) = url.find("://").map(|place| place + 3) else { return Cow::Borrowed(url) };
-    let authority = url[start..].split('/').next().unwrap_or_default();
-    match authority.rfind('@') {
-        Some(at) => Cow::Owned(format!("{}…{}", &url[..start], &url[start + at..])),
-        None => Cow::Borrowed(url),
+    let mut kept = String::new();
+    let mut rest = url;
+    while let Some(start) = end_of_slashes(rest) {
+        let authority = rest[start..].split(['/', '\\']).next().unwrap_or_default();
+        kept.push_str(&rest[..start]);
+        rest = &rest[start..];
+        if let Some(at) = authority.rfind('@') {
+            kept.push('…');
+            rest = &rest[at..];
+        }
     }
+    if kept.is_empty() { Cow::Borrowed(url) } else { Cow::Owned(kept + rest) }
+}
+
+/// The place behind the first two slashes and all that follow at once, escaped or not.
+fn end_of_slashes(text: &str) -> Option<usize> {
+    let first = [text.find("//"), text.find(r"/\/")].into_iter().flatten().min()?;
+    Some(text.len() - text[first..].trim_start_matches(['/', '\\']).len())
 }
 
 #[cfg(test)]
@@ -182,6 +198,11 @@ mod tests {
             (r"https://host/a?b=1\u0026signature=x y", "https://host/a?… y"),
             ("?https://host/a?b", "?https://host/a?…"),
             ("https://me:secret@host/a?b", "https://…@host/a?…"),
+            ("not a digest: //me:secret@host/a", "not a digest: //…@host/a"),
+            ("https://a,https://me:secret@b;http://me:secret@c", "https://a,https://…@b;http://…@c"),
+            (r#"{"url":"https:\/\/me:secret@host\/a?b"}"#, r#"{"url":"https:\/\/…@host\/a?…"}"#),
+            ("///me:secret@host", "///…@host"),
+            ("a//b///", "a//b///"),
             ("me@host and a://b", "me@host and a://b"),
             ("is it there? yes/no", "is it there? yes/no"),
             ("really/truly? yes", "really/truly? yes"),
@@ -198,6 +219,7 @@ mod tests {
             markdown("a|b <i> `c` [d](e) _f_ &amp;"),
             "a&#124;b &#60;i&#62; &#96;c&#96; &#91;d&#93;&#40;e&#41; &#95;f&#95; &#38;amp;"
         );
+        assert_eq!(markdown("www.evil.example, 1.2"), "www&#46;evil.example, 1.2");
         assert_eq!(
             xml("<a b=\"c\" d='e'>&\u{0}\u{ffff}"),
             "&lt;a b=&quot;c&quot; d=&apos;e&apos;&gt;&amp;\\u{0}\\u{ffff}"
@@ -214,6 +236,7 @@ mod tests {
             Just("|`<>&\"'".to_owned()),
             Just("https://h/p?s=SECRET".to_owned()),
             Just(" ftp://me:SECRET@h".to_owned()),
+            Just("//me:SECRET@h".to_owned()),
             any::<String>(),
         ];
         proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())

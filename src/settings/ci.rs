@@ -21,7 +21,7 @@ pub(super) enum System {
 }
 
 /// The process's variables, read as facts about the system that set them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     variables: &'a BTreeMap<String, String>,
     system: System,

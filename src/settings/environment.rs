@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn aliases_that_disagree_are_an_error() {
-        let error = read(&[("CI", "woodpecker"), ("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "b")]).unwrap_err();
+        let error = read(&[("CI", "woodpecker"), ("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "b")]).err().unwrap();
         assert_eq!(error.to_string(), "tag and tags are the same setting, and were given different values");
         assert!(read(&[("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "a")]).is_ok());
     }

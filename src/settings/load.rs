@@ -15,7 +15,7 @@ use super::{
 use crate::platform::Platform;
 
 /// What the process finds around itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// The environment's variables; those that are not valid UTF-8 are left out.
     pub variables: BTreeMap<String, String>,
@@ -27,6 +27,19 @@ pub struct Environment {
     pub stderr_is_terminal: bool,
     /// The working directory.
     pub directory: PathBuf,
+}
+
+impl std::fmt::Debug for Environment {
+    /// Names alone: variables and arguments may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("variables", &self.variables.keys().collect::<Vec<_>>())
+            .field("arguments", &self.arguments.len())
+            .field("stdout_is_terminal", &self.stdout_is_terminal)
+            .field("stderr_is_terminal", &self.stderr_is_terminal)
+            .field("directory", &self.directory)
+            .finish()
+    }
 }
 
 /// What to do.

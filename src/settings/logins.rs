@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::ci::{Facts, System};
 use super::files::Disk;
 use super::raw::{Typed, Value};
@@ -113,6 +116,31 @@ fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login
     Ok(logins)
 }
 
+impl Logins {
+    /// Every secret that stood inside a larger text, and every password beside it: what a CI system that masks its own secrets
+    /// does not know.
+    #[must_use]
+    pub fn parsed_secrets(&self) -> Vec<Secret> {
+        let mut secrets: Vec<Secret> = self.given.iter().map(|login| login.password.clone()).collect();
+        let config =
+            self.docker_config.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        let entries = config.as_ref().and_then(|config| config.get("auths")).and_then(serde_json::Value::as_object);
+        for entry in entries.into_iter().flat_map(serde_json::Map::values) {
+            for name in ["auth", "password", "identitytoken", "registrytoken"] {
+                let Some(text) = entry.get(name).and_then(serde_json::Value::as_str) else { continue };
+                secrets.push(Secret::new(text));
+                let decoded = BASE64_STANDARD.decode(text).ok().filter(|_| name == "auth");
+                if let Some((_, password)) =
+                    decoded.as_deref().and_then(|text| str::from_utf8(text).ok()?.split_once(':'))
+                {
+                    secrets.push(Secret::new(password));
+                }
+            }
+        }
+        secrets
+    }
+}
+
 fn is_json_object(text: &str) -> bool {
     matches!(serde_json::from_str(text), Ok(serde_json::Value::Object(_)))
 }
@@ -172,6 +200,26 @@ mod tests {
             [login("https://r/v2/", "me", "p")]
         );
         assert!(given(&[]).is_empty());
+    }
+
+    #[test]
+    fn every_password_inside_a_larger_text_is_known_for_masking() {
+        let auth = BASE64_STANDARD.encode("me:three:3");
+        let config = format!(
+            r#"{{"auths":{{"a":{{"auth":"{auth}"}},"b":{{"identitytoken":"four"}},"c":{{"registrytoken":"five"}},
+               "d":{{"username":"u","password":"six"}},"e":5,"f":{{}}}},"credsStore":"x"}}"#
+        );
+        let login = woodpecker(&[
+            ("PLUGIN_USERNAME", "me"),
+            ("PLUGIN_PASSWORD", "one"),
+            ("PLUGIN_LOGINS", r#"[{"registry":"r","username":"u","password":"two"}]"#),
+            ("PLUGIN_DOCKER_CONFIG", &config),
+        ])
+        .settings()
+        .login;
+        let secrets = login.parsed_secrets();
+        let shown: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+        assert_eq!(shown, ["one", "two", &auth, "three:3", "four", "five", "six"]);
     }
 
     #[test]

@@ -173,10 +173,10 @@ pub struct Network {
     pub resolve: Vec<Pin>,
     /// `request_timeout`: until headers, and between two pieces of a body.
     pub request_timeout: Duration,
-    /// `http_proxy`, `HTTP_PROXY`.
-    pub http_proxy: Option<String>,
-    /// `https_proxy`, `HTTPS_PROXY`.
-    pub https_proxy: Option<String>,
+    /// `http_proxy`, `HTTP_PROXY`; it may hold a user and a password.
+    pub http_proxy: Option<Secret>,
+    /// `https_proxy`, `HTTPS_PROXY`; it may hold a user and a password.
+    pub https_proxy: Option<Secret>,
     /// `no_proxy`, `NO_PROXY`.
     pub no_proxy: Option<String>,
     /// `SSL_CERT_FILE`: instead of the system's roots.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ci::Facts;
 use super::files::Disk;
 use super::raw::{Typed, Value};
-use super::{Error, Hosts, Network, Patience, parse};
+use super::{Error, Hosts, Network, Patience, Secret, parse};
 
 /// What a duration is, for error messages.
 const DURATION: &str = "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)";
@@ -56,8 +56,8 @@ pub(super) fn network(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Resu
         insecure: hosts(typed.insecure())?,
         resolve,
         request_timeout: duration_from(typed.request_timeout(), Duration::from_millis(1), Duration::from_secs(30))?,
-        http_proxy: facts.first(&["http_proxy", "HTTP_PROXY"]).map(str::to_owned),
-        https_proxy: facts.first(&["https_proxy", "HTTPS_PROXY"]).map(str::to_owned),
+        http_proxy: facts.first(&["http_proxy", "HTTP_PROXY"]).map(Secret::new),
+        https_proxy: facts.first(&["https_proxy", "HTTPS_PROXY"]).map(Secret::new),
         no_proxy: facts.first(&["no_proxy", "NO_PROXY"]).map(str::to_owned),
         ssl_cert_file: facts.path("SSL_CERT_FILE"),
         ssl_cert_dir: facts.path("SSL_CERT_DIR"),
@@ -172,8 +172,8 @@ mod tests {
         ])
         .settings()
         .network;
-        assert_eq!(network.http_proxy.as_deref(), Some("http://lower"));
-        assert_eq!(network.https_proxy.as_deref(), Some("http://secure"));
+        assert_eq!(network.http_proxy, Some(Secret::new("http://lower")));
+        assert_eq!(network.https_proxy, Some(Secret::new("http://secure")));
         assert_eq!(network.no_proxy.as_deref(), Some("localhost"));
         assert_eq!((network.ssl_cert_file, network.ssl_cert_dir), (Some("/a".into()), None));
     }

@@ -6,7 +6,7 @@ use super::Error;
 use super::table::{self, Raw, Setting};
 
 /// The settings as texts, merged from the command line and the environment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Typed {
     raw: Raw,
     spelled: BTreeMap<&'static str, String>,
@@ -81,8 +81,15 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// What one source gave: canonical name → spelling and text.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Gathered(BTreeMap<&'static str, (String, String)>);
+
+impl std::fmt::Debug for Gathered {
+    /// The names alone: values may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Gathered {
     /// Adds one value; an empty one is as good as none.

@@ -117,7 +117,7 @@ macro_rules! settings {
         }),*),*];
 
         /// What was typed, one text for each setting; nothing here is ever empty or has blanks around it.
-        #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+        #[derive(Clone, Default, Deserialize)]
         pub(super) struct Raw {
             $($(pub(super) $name: Option<String>,)*)*
         }

@@ -61,14 +61,15 @@ impl Answer {
         self.header(RETRY_AFTER)?.trim().parse().ok().map(Duration::from_secs)
     }
 
-    /// The body as one line of text, at most 300 characters of it; empty for a page.
+    /// The body as one line of text, at most 2000 characters of it; empty for a page. That is more than is ever shown, so that
+    /// a secret in it is whole when it is looked for.
     pub(super) fn text(&self) -> String {
         if self.is_html() {
             return String::new();
         }
         let text = String::from_utf8_lossy(&self.body);
         let words: Vec<&str> = text.split_whitespace().collect();
-        words.join(" ").chars().take(300).collect()
+        words.join(" ").chars().take(2000).collect()
     }
 }
 

@@ -4,7 +4,9 @@
 mod counted;
 mod documents;
 mod hostile;
+mod injection;
 mod rig;
+mod secrets;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;
 mod told;

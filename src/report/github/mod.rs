@@ -1,10 +1,12 @@
 //! The report for GitHub Actions: the text with groups and annotations.
 
+mod mask;
 mod outputs;
 mod summary;
 
 use std::io::{self, Write};
 
+pub use self::mask::write_masks;
 pub use self::outputs::{Place, write_outputs};
 pub use self::summary::write_summary;
 use super::escape::{command_message, command_property, line};

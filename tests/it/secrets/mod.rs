@@ -1,0 +1,9 @@
+//! Nothing leaks: secrets are planted wherever they can come from, and searched for in everything that leaves the program.
+
+mod errors;
+mod hosts;
+mod mask;
+pub(crate) mod plant;
+mod rebuild;
+mod sources;
+mod tokens;
