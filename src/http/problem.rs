@@ -55,6 +55,12 @@ impl Problem {
         self.kind == ProblemKind::Tls && self.text == WITHOUT_TLS
     }
 
+    /// Whether the peer speaks TLS, although no request got through.
+    #[must_use]
+    pub fn shows_tls(&self) -> bool {
+        self.kind == ProblemKind::Tls && !self.is_without_tls()
+    }
+
     /// Whether another try may bring an answer.
     #[must_use]
     pub fn is_transient(&self) -> bool {

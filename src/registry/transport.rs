@@ -159,6 +159,11 @@ impl Answer<'_> {
         self.response.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// `Retry-After`, as a wait from now.
+    fn retry_after(&self) -> Option<Duration> {
+        retry::read_retry_after(self.header(&RETRY_AFTER)?, SystemTime::now())
+    }
+
     /// The next piece of the body.
     pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
         let limit = self.transport.clients.network().request_timeout;
@@ -355,9 +360,8 @@ impl Transport {
                 }
                 Err(problem) => {
                     // Only a certificate shows, without an answer, that TLS is spoken; else the first scheme was no worse.
-                    let shows_tls = problem.kind == ProblemKind::Tls && !problem.is_without_tls();
                     if at_registry
-                        && !shows_tls
+                        && !problem.shows_tls()
                         && let Some(first) = doubt.take()
                     {
                         Self::turn(&scheme, &base, question)?;
@@ -380,8 +384,7 @@ impl Transport {
                 return Ok(answer);
             }
             let challenges: Vec<String> = if at_registry { all(&answer, &WWW_AUTHENTICATE) } else { Vec::new() };
-            let retry_after =
-                answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
+            let retry_after = answer.retry_after();
             let (body, broken) = answer.error_body().await;
             if at_registry && doubt.is_none() && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
                 doubt = Some(failure(status, retry_after, self.words(&body), at_registry, &url));
@@ -471,8 +474,7 @@ impl Transport {
             return Err(Failed::from(Problem::new(ProblemKind::Refused, why)));
         }
         if retry::is_transient(status) {
-            let retry_after =
-                answer.header(&RETRY_AFTER).and_then(|value| retry::read_retry_after(value, SystemTime::now()));
+            let retry_after = answer.retry_after();
             let (body, _) = answer.error_body().await;
             return Err(failure(status, retry_after, self.words(&body), true, &call.url));
         }
