@@ -1,4 +1,4 @@
-//! Connections that break in the middle of a layer, at depth full: what came is kept, and only data that ends twice at the same byte
+//! Connections that break in the middle of a layer, at depth full: what came is kept, and only data that ends three times at the same byte
 //! is said to end there.
 
 use crate::support::command::verify;
