@@ -1,5 +1,7 @@
 //! What is wrong with an image as a whole, seen once the walk is over: another digest, tags that differ, a platform that is not there.
 
+use std::collections::HashSet;
+
 use oci_spec::image::Digest;
 
 use crate::graph::{Graph, NodeId};
@@ -27,13 +29,13 @@ pub fn add(images: &mut [Image], graphs: &[Graph], platforms: &[Platform]) {
 }
 
 /// What a reference resolved to; an image that could not be resolved is a fault, and no finding.
-fn resolved<'a>(image: &Image, graphs: &'a [Graph]) -> Option<&'a Digest> {
-    graphs[image.graph].node(image.root).digest.as_ref()
+fn resolved(image: &Image, graphs: &[Graph]) -> Option<Digest> {
+    graphs[image.graph].node(image.root).digest()
 }
 
 fn wrong_digest(image: &Image, graph: &Graph) -> Option<Finding> {
     let expected = image.expected.as_ref()?;
-    let actual = graph.node(image.root).digest.as_ref().filter(|actual| *actual != expected)?;
+    let actual = graph.node(image.root).digest().filter(|actual| actual != expected)?;
     // A digest by another algorithm can name the same bytes; then the walk has seen it under that name.
     Some(Finding {
         kind: FindingKind::WrongDigest,
@@ -58,12 +60,17 @@ fn tags_differ(image: &Image, images: &[Image], graphs: &[Graph]) -> Option<Find
 }
 
 fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Finding> {
+    /// How many of the present platforms a finding lists; an index may state tens of thousands.
+    const LISTED: usize = 50;
+    if wanted.is_empty() {
+        return Vec::new();
+    }
     let Some(present) = platforms(graph, root) else { return Vec::new() };
     let missing = wanted.iter().filter(|wanted| !present.iter().any(|platform| platform.satisfies(wanted)));
     let listed = if present.is_empty() {
         "the image states none".to_owned()
     } else {
-        format!("the image has {}", present.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        format!("the image has {}", present.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", "))
     };
     missing
         .map(|platform| Finding {
@@ -74,27 +81,27 @@ fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Fi
 }
 
 /// The platforms of an image in its own order; `None` when that cannot be known, because an index or a config could not be read.
-fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<Platform>> {
+fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<&Platform>> {
     let mut present = Vec::new();
+    let mut known = HashSet::new();
     for id in graph.reachable(root) {
         let node = graph.node(id);
-        let read = matches!(node.outcome.verdict, Verdict::Ok | Verdict::Skipped);
-        match node.kind {
+        let read = matches!(node.verdict(), Verdict::Ok | Verdict::Skipped);
+        match node.kind() {
             Kind::Index if !read => return None,
             Kind::Index => {
-                for edge in &node.children {
+                for edge in node.children() {
                     let child = graph.node(edge.to);
-                    if child.kind == Kind::Manifest
-                        && let Some(platform) = edge.platform.as_ref().or(child.platform.as_ref())
-                        && !present.contains(platform)
+                    if child.kind() == Kind::Manifest
+                        && let Some(platform) = edge.platform.or(child.platform())
+                        && known.insert(platform)
                     {
-                        present.push(platform.clone());
+                        present.push(platform);
                     }
                 }
             }
             Kind::Manifest if id == root => {
-                let platform = node.platform.clone()?;
-                present.push(platform);
+                present.push(node.platform()?);
             }
             Kind::Artifact if id == root && !read => return None,
             _ => {}

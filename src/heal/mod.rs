@@ -117,6 +117,9 @@ pub enum NotStarted {
         /// Where a person can look.
         page: String,
     },
+    /// The server did not answer to the end in all that time.
+    #[error("the server did not answer to the end within {} s (wait_timeout and some more)", .0.as_secs())]
+    TooSlow(Duration),
     /// `stop` fired before there was an answer (exit 130 or 143).
     #[error("interrupted before a pipeline was seen to start")]
     Interrupted,
@@ -139,7 +142,7 @@ impl NotStarted {
                 Some(format!("look for the newest manual pipeline, with the variable {mark}, on {page}"))
             }
             Self::Unknown { mark: None, page, .. } => Some(format!("look at the newest pipelines on {page}")),
-            Self::Interrupted => Some("a request may have been under way: look at the newest pipelines".to_owned()),
+            Self::TooSlow(_) | Self::Interrupted => Some("a request may have been under way: look at the newest pipelines".to_owned()),
         }
     }
 
@@ -196,10 +199,12 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, NotStarted> {
     let mut stop = pin!(stop);
     let mut run = Run { plan, client, patience, mark, tell };
+    // Every answer has its time, but between two of its bytes: one that drips would never end.
+    let longest = plan.settings.wait_timeout + 2 * client.patience();
     let (repository, started) = tokio::select! {
         biased;
         () = &mut stop => return Err(NotStarted::Interrupted),
-        started = run.start() => started?,
+        started = tokio::time::timeout(longest, run.start()) => started.map_err(|_| NotStarted::TooSlow(longest))??,
     };
     let begun = Instant::now();
     let pipeline = client.summary(repository, &started);
@@ -236,6 +241,7 @@ pub async fn rebuild(
         biased;
         () = &mut stop => {}
         () = run.gather(repository, &seen.pipeline, &mut rebuilt) => {}
+        () = tokio::time::sleep(LONGEST_GATHERING) => {}
     }
     Ok(rebuilt)
 }
@@ -270,6 +276,9 @@ impl Run<'_> {
         self.client.summary(repository, pipeline)
     }
 }
+
+/// How long the logs of a pipeline that is over are waited for.
+const LONGEST_GATHERING: Duration = Duration::from_secs(300);
 
 /// The longest wait that a server can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);

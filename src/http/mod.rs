@@ -39,6 +39,9 @@ pub enum Version {
 
 type Origin = (String, String, u16, ChosenBy, Version);
 
+/// How many origins are remembered before those that servers chose are forgotten.
+const MOST_ORIGINS: usize = 64;
+
 /// The HTTP clients of a run.
 ///
 /// Every origin has clients of its own, because certificates, pins and the guard on addresses depend on host and port.
@@ -89,6 +92,10 @@ impl Clients {
             return Ok(Arc::clone(lanes));
         }
         let lanes = Arc::new(self.make(&origin)?);
+        if made.len() >= MOST_ORIGINS {
+            // A server can lead us to another host with every answer. Who still uses one of these has it until the end.
+            made.retain(|(_, _, _, chosen_by, _), _| *chosen_by == ChosenBy::User);
+        }
         made.insert(origin, Arc::clone(&lanes));
         Ok(lanes)
     }

@@ -45,13 +45,16 @@ impl Free {
 /// The way to one host.
 pub(super) struct Gate {
     permits: Semaphore,
+    /// The right to hold a large body in memory, of which there is one.
+    large: Semaphore,
     lanes: Mutex<Free>,
     closed_until: Mutex<Option<Instant>>,
 }
 
 impl Gate {
     pub(super) fn new(concurrency: usize) -> Self {
-        Self { permits: Semaphore::new(concurrency), lanes: Mutex::default(), closed_until: Mutex::new(None) }
+        let (permits, large) = (Semaphore::new(concurrency), Semaphore::new(1));
+        Self { permits, large, lanes: Mutex::default(), closed_until: Mutex::new(None) }
     }
 
     /// Waits until the host may be asked and a permit is free; the permit lasts until it is dropped.
@@ -64,6 +67,11 @@ impl Gate {
                 return Permit { gate: self, lane, _held: permit };
             }
         }
+    }
+
+    /// Waits until nobody else holds a large body from this host in memory.
+    pub(super) async fn hold(&self) -> SemaphorePermit<'_> {
+        self.large.acquire().await.expect("the gate is never taken down")
     }
 
     fn lanes(&self) -> MutexGuard<'_, Free> {

@@ -8,6 +8,9 @@ use crate::digest::Hasher;
 /// How many bytes are handed over at once: enough to be worth it, few enough to hold for every request in flight.
 const BATCH: usize = 256 * 1024;
 
+/// How many pieces are handed over at once, however small: a server can send one byte at a time.
+const PIECES: usize = 256;
+
 /// A part of a body, as the connection gave it.
 pub(super) type Piece = Box<dyn AsRef<[u8]> + Send>;
 
@@ -30,12 +33,19 @@ impl Hashing {
     pub(super) async fn update(&mut self, piece: Piece) {
         self.length += (*piece).as_ref().len();
         self.batch.push(piece);
-        if self.length >= BATCH {
+        if self.length >= BATCH || self.batch.len() >= PIECES {
             let hasher = self.hasher().await;
             let batch = std::mem::take(&mut self.batch);
             self.length = 0;
             self.busy = Some(spawn_blocking(move || add(hasher, batch)));
         }
+    }
+
+    /// Hashes what is there, so that nothing is held.
+    pub(super) async fn catch_up(&mut self) {
+        let hasher = self.hasher().await;
+        self.idle = Some(add(hasher, std::mem::take(&mut self.batch)));
+        self.length = 0;
     }
 
     /// The digest of all pieces. What is too small for a batch was never handed over.

@@ -185,12 +185,18 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
     let accept = |status| matches!(status, 200 | 206 | 416);
     let read = async |answer: &mut Answer<'_>| {
         let before = progress.take().expect("tries follow each other");
-        let (after, result) = before.go_on(answer, promise).await;
+        let (mut after, result) = before.go_on(answer, promise).await;
+        if result.is_err() {
+            after.pause(promise).await;
+        }
         progress.replace(Some(after));
         result
     };
     repository.transport.ask(&question, headers, accept, read).await
 }
+
+/// How much of a config is held between two tries, in bytes: there may be hundreds that wait.
+const USUAL_CONFIG: usize = 16 * 1024;
 
 /// A blob on its way in.
 struct Progress {
@@ -206,6 +212,15 @@ impl Progress {
 
     fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Holds as little as possible until the next try; more than a usual config is fetched again.
+    async fn pause(&mut self, promise: &Promise) {
+        let keeps_little = self.kept.as_ref().is_none_or(|kept| kept.len() <= USUAL_CONFIG);
+        match &mut self.hashing {
+            Some(hashing) if keeps_little => hashing.catch_up().await,
+            _ => *self = Self::new(promise, self.kept.is_some()),
+        }
     }
 
     /// Reads an answer to the question for what is missing; gives what there is afterwards.
@@ -260,7 +275,9 @@ impl Progress {
                         return Ok(another_length(answer, self.received)?);
                     }
                     if let Some(kept) = &mut self.kept {
-                        kept.extend_from_slice(piece.as_ref());
+                        let piece = piece.as_ref();
+                        answer.make_room(kept, piece.len(), usize::try_from(promise.size).unwrap_or(0)).await;
+                        kept.extend_from_slice(piece);
                     }
                     if let Some(hashing) = &mut self.hashing {
                         hashing.update(Box::new(piece)).await;

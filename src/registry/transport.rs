@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use reqwest::{Method, Request, Response};
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
@@ -115,6 +116,9 @@ impl<T> From<Problem> for Unread<T> {
     }
 }
 
+/// The largest body that may be held while others are, in bytes; for a larger one there is room once per registry.
+const SMALL_BODY: usize = 64 * 1024;
+
 /// Where the answers to one question ended too early, one after the other.
 #[derive(Default)]
 struct Ends {
@@ -148,6 +152,8 @@ struct Scheme {
 pub(super) struct Answer<'a> {
     response: Response,
     transport: &'a Transport,
+    gate: Option<&'a Gate>,
+    room: Option<SemaphorePermit<'a>>,
 }
 
 impl Answer<'_> {
@@ -178,6 +184,17 @@ impl Answer<'_> {
         }
     }
 
+    /// Makes room for another `piece` of a body that is kept; at most `limit` bytes are. What is large waits for its turn.
+    pub(super) async fn make_room(&mut self, body: &mut Vec<u8>, piece: usize, limit: usize) {
+        if body.len() + piece > SMALL_BODY && self.room.is_none() {
+            if let Some(gate) = self.gate {
+                self.room = Some(gate.hold().await);
+            }
+            let stated = self.header(&CONTENT_LENGTH).and_then(|length| length.trim().parse::<usize>().ok());
+            body.reserve_exact(stated.unwrap_or(0).min(limit).saturating_sub(body.len()));
+        }
+    }
+
     /// The whole body, or its first `limit` bytes and whether there is more; or what came before it broke off.
     pub(super) async fn body(&mut self, limit: usize) -> Result<(Vec<u8>, bool), (Problem, Vec<u8>)> {
         let mut body = Vec::new();
@@ -187,6 +204,7 @@ impl Answer<'_> {
                 Ok(None) => return Ok((body, false)),
                 Ok(Some(piece)) => {
                     let piece = piece.as_ref();
+                    self.make_room(&mut body, piece.len(), limit).await;
                     if body.len() + piece.len() > limit {
                         body.extend_from_slice(&piece[..limit - body.len()]);
                         return Ok((body, true));
@@ -246,7 +264,12 @@ impl Transport {
     }
 
     fn gate(&self, host: &str) -> Arc<Gate> {
+        /// How many hosts are remembered before the token servers that nobody waits for are forgotten.
+        const MOST: usize = 1024;
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.len() >= MOST {
+            gates.retain(|host, gate| !host.starts_with("token ") || Arc::strong_count(gate) > 1);
+        }
         let gate = gates.entry(host.to_owned()).or_insert_with(|| Arc::new(Gate::new(self.patience.concurrency)));
         Arc::clone(gate)
     }
@@ -268,6 +291,7 @@ impl Transport {
             // Boxed, so that a question that waits for its permit is small.
             let outcome = Box::pin(async {
                 let mut answer = self.exchange(question, permit.lane(), &headers, &accept).await?;
+                answer.gate = Some(&gate);
                 let status = answer.status();
                 Ok::<_, Failed>((status, read(&mut answer).await))
             })
@@ -500,7 +524,7 @@ impl Transport {
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let response = lanes.send(aim.lane, request, self.clients.network().request_timeout).await?;
-        Ok(Answer { response, transport: self })
+        Ok(Answer { response, transport: self, gate: None, room: None })
     }
 
     /// Where the API of a registry is.

@@ -1,9 +1,7 @@
 //! How many of what a run saw.
 
-use std::collections::HashSet;
-
 use super::judgement::Judgement;
-use crate::graph::{Graph, NodeId};
+use crate::graph::NodeId;
 use crate::verdict::Verdict;
 
 /// The numbers of a report. Every digest counts once per repository, whatever number of images share it.
@@ -54,23 +52,23 @@ impl Counts {
         };
         for (place, graph) in report.graphs.iter().enumerate() {
             let roots = || judgement.roots().iter().filter(|root| root.graph == place);
-            let mut broken: Vec<_> = roots().flat_map(|root| &root.broken).map(|id| identity(graph, *id)).collect();
-            broken.sort_unstable();
-            broken.dedup();
+            let mut broken: Vec<NodeId> = roots().flat_map(|root| &root.broken).copied().collect();
+            broken.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
+            broken.dedup_by(|one, other| graph.compare_digests(*one, *other).is_eq());
             counts.failures += broken.len();
-            let reached: HashSet<NodeId> = roots().flat_map(|root| graph.reachable(root.node)).collect();
-            let mut states: Vec<_> =
-                reached.into_iter().map(|id| (identity(graph, id), state(judgement, place, id))).collect();
-            // The graver of two states of one digest comes first, and is the one that stays.
-            states.sort_unstable_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
-            states.dedup_by_key(|(identity, _)| *identity);
-            counts.nodes += states.len();
-            for (_, state) in states {
-                *match state {
-                    State::Ok => &mut counts.ok,
-                    State::Broken => &mut counts.broken,
-                    State::Undecided => &mut counts.undecided,
-                    State::Skipped => &mut counts.skipped,
+            let mut reached = vec![false; graph.len()];
+            for id in roots().flat_map(|root| graph.reachable(root.node)) {
+                reached[id.place()] = true;
+            }
+            let mut nodes: Vec<NodeId> = graph.ids().filter(|id| reached[id.place()]).collect();
+            nodes.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
+            for same in nodes.chunk_by(|one, other| graph.compare_digests(*one, *other).is_eq()) {
+                counts.nodes += 1;
+                *match same.iter().map(|id| state(judgement, place, *id)).max() {
+                    Some(State::Ok) => &mut counts.ok,
+                    Some(State::Broken) => &mut counts.broken,
+                    Some(State::Skipped) => &mut counts.skipped,
+                    Some(State::Undecided) | None => &mut counts.undecided,
                 } += 1;
             }
         }
@@ -80,7 +78,7 @@ impl Counts {
 }
 
 fn state(judgement: &Judgement<'_>, graph: usize, id: NodeId) -> State {
-    match judgement.report.graphs[graph].node(id).outcome.verdict {
+    match judgement.report.graphs[graph].node(id).verdict() {
         _ if judgement.is_broken(graph, id) => State::Broken,
         Verdict::Ok => State::Ok,
         Verdict::Skipped => State::Skipped,
@@ -88,25 +86,22 @@ fn state(judgement: &Judgement<'_>, graph: usize, id: NodeId) -> State {
     }
 }
 
-/// What makes two nodes the same for a count: the digest, however it was asked for.
-fn identity(graph: &Graph, id: NodeId) -> (Option<&str>, Option<NodeId>) {
-    match &graph.node(id).digest {
-        Some(digest) => (Some(digest.as_ref()), None),
-        None => (None, Some(id)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::{layer, nothing, plain, report};
+    use crate::graph::{Care, Found};
+    use crate::image::Kind;
+    use crate::report::example::{found, layer, nothing, plain, report};
+    use crate::verdict::Outcome;
 
     #[test]
     fn a_digest_asked_for_in_two_ways_counts_once_by_its_graver_answer() {
-        let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)).with(layer(0x23).missing()))]);
-        let same = report.graphs[0].iter().next().and_then(|(_, node)| node.digest.clone());
-        let last = report.graphs[0].iter().last().map(|(id, _)| id).unwrap();
-        report.graphs[0].node_mut(last).digest = same;
+        let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
+        let (root, graph) = (report.images[0].root, &mut report.graphs[0]);
+        let outcome = Outcome::unasked(Verdict::Missing, "");
+        let digest = graph.node(root).digest();
+        let again = graph.add(&Found { digest, outcome, ..found(Kind::Layer) });
+        graph.connect(root, again, None, Care::Check);
         let counts = Judgement::of(&report).counts;
         assert_eq!((counts.nodes, counts.ok, counts.broken, counts.failures), (3, 2, 1, 1));
     }

@@ -32,7 +32,7 @@ pub fn hints(judgement: &Judgement<'_>) -> Vec<Hint> {
 
 fn look_at_root(judgement: &Judgement<'_>, root: &Root<'_>, hints: &mut BTreeSet<Hint>) {
     let graph = &judgement.report.graphs[root.graph];
-    if graph.node(root.node).outcome.verdict == Verdict::Missing {
+    if graph.node(root.node).verdict() == Verdict::Missing {
         hints.insert(Hint::ReferenceMissing);
     }
     for id in graph.reachable(root.node) {
@@ -43,7 +43,7 @@ fn look_at_root(judgement: &Judgement<'_>, root: &Root<'_>, hints: &mut BTreeSet
         } else {
             hints.extend(of_outcome(node));
         }
-        if node.outcome.verdict == Verdict::Denied {
+        if node.verdict() == Verdict::Denied {
             let invisible = judgement.report.login_not_visible;
             hints.insert(if invisible { Hint::LoginNotVisible } else { Hint::Denied });
         }
@@ -52,10 +52,10 @@ fn look_at_root(judgement: &Judgement<'_>, root: &Root<'_>, hints: &mut BTreeSet
     let mut lost = [&root.broken, &root.warned]
         .into_iter()
         .flatten()
-        .filter(|id| is_lost(graph.node(**id).outcome.verdict))
-        .map(|id| root.hurt.get(id))
+        .filter(|id| is_lost(graph.node(**id).verdict()))
+        .map(|id| root.hurt.get(*id))
         .peekable();
-    if lost.peek().is_some() && root.undecided.is_empty() && lost.all(|hurt| hurt == Some(&Hurt::Provenance)) {
+    if lost.peek().is_some() && root.undecided.is_empty() && lost.all(|hurt| hurt == Some(Hurt::Provenance)) {
         hints.insert(Hint::OnlyAttestations);
         hints.remove(&Hint::SomeChildrenMissing);
     }
@@ -66,27 +66,29 @@ fn look_at_image(judgement: &Judgement<'_>, place: usize, image: &Image, hints: 
     let graph = &judgement.report.graphs[root.graph];
     let reachable = graph.reachable(root.node);
     let mut nodes = reachable.iter().map(|id| graph.node(*id));
-    if nodes.clone().any(|node| node.outcome.verdict == Verdict::RateLimited) {
+    if nodes.clone().any(|node| node.verdict() == Verdict::RateLimited) {
         let hub = image.reference.repository.registry == DOCKER_HUB;
         hints.insert(if hub { Hint::DockerHubLimit } else { Hint::RateLimit });
     }
-    if image.expected.is_some() && nodes.any(|node| node.kind == Kind::Config && node.digest == image.expected) {
+    if nodes.any(|node| {
+        node.kind() == Kind::Config && image.expected.as_ref().is_some_and(|expected| node.has_digest(expected))
+    }) {
         hints.insert(Hint::ImageId);
     }
 }
 
-fn of_children(graph: &Graph, parent: &Node) -> Option<Hint> {
-    let children = || parent.children.iter().map(|edge| graph.node(edge.to));
-    let gone = |node: &Node| node.outcome.verdict == Verdict::Missing;
-    if parent.outcome.verdict != Verdict::Ok {
+fn of_children<'g>(graph: &'g Graph, parent: Node<'g>) -> Option<Hint> {
+    let children = || parent.children().map(|edge| graph.node(edge.to));
+    let gone = |node: &Node<'_>| node.verdict() == Verdict::Missing;
+    if parent.verdict() != Verdict::Ok {
         None
-    } else if parent.kind != Kind::Index {
-        children().any(|child| !child.kind.is_manifest() && gone(child)).then_some(Hint::BlobsMissing)
-    } else if children().any(|child| child.kind == Kind::Index && child.outcome.verdict == Verdict::Ok) {
+    } else if parent.kind() != Kind::Index {
+        children().any(|child| !child.kind().is_manifest() && gone(&child)).then_some(Hint::BlobsMissing)
+    } else if children().any(|child| child.kind() == Kind::Index && child.verdict() == Verdict::Ok) {
         Some(Hint::NestedIndex)
     } else {
         let listed =
-            || children().filter(|child| child.kind != Kind::Referrer && child.outcome.verdict != Verdict::Skipped);
+            || children().filter(|child| child.kind() != Kind::Referrer && child.verdict() != Verdict::Skipped);
         match listed().filter(|child| gone(child)).count() {
             0 => None,
             lost if lost == listed().count() => Some(Hint::EveryChildMissing),
@@ -95,30 +97,29 @@ fn of_children(graph: &Graph, parent: &Node) -> Option<Hint> {
     }
 }
 
-fn of_outcome(node: &Node) -> Option<Hint> {
-    let outcome = &node.outcome;
+fn of_outcome(node: Node<'_>) -> Option<Hint> {
     let named_empty = || {
-        outcome.detail.contains(DIGEST_OF_NOTHING)
-            || node.digest.as_ref().is_some_and(|digest| digest.digest() == DIGEST_OF_NOTHING)
+        node.detail().contains(DIGEST_OF_NOTHING)
+            || node.digest().is_some_and(|digest| digest.digest() == DIGEST_OF_NOTHING)
     };
-    match outcome.verdict {
+    match node.verdict() {
         Verdict::Ok | Verdict::Skipped | Verdict::NotChecked => None,
-        Verdict::Unavailable if outcome.status.is_none_or(|status| status < 500) => of_connection(&outcome.detail),
+        Verdict::Unavailable if node.status().is_none_or(|status| status < 500) => of_connection(node.detail()),
         verdict if verdict.is_definite() && named_empty() => Some(Hint::EmptyContent),
-        Verdict::Empty | Verdict::Truncated if matches!(outcome.status, Some(200 | 206)) => Some(Hint::StaleCache),
+        Verdict::Empty | Verdict::Truncated if matches!(node.status(), Some(200 | 206)) => Some(Hint::StaleCache),
         Verdict::Unsupported if is_schema_one(node) => Some(Hint::SchemaOne),
         _ => None,
     }
 }
 
-fn is_schema_one(node: &Node) -> bool {
+fn is_schema_one(node: Node<'_>) -> bool {
     let says = |text: &str| {
         let text = text.to_ascii_lowercase();
         ["schema 1", "schema1", "schemaversion 1", "docker.distribution.manifest.v1+"]
             .iter()
             .any(|word| text.contains(word))
     };
-    says(&node.media_type) || says(&node.outcome.detail)
+    says(node.media_type()) || says(node.detail())
 }
 
 /// Reads the words of the network and TLS libraries, as far as they tell what to do.

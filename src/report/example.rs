@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use oci_spec::image::Digest;
 
 use super::{Image, Report};
-use crate::graph::{Care, Edge, Graph, Node, NodeId};
+use crate::graph::{Care, Found, Graph, NodeId};
 use crate::image::Kind;
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -125,6 +125,19 @@ pub(crate) fn nothing() -> Content {
     Content { name: 0, ..index(0) }
 }
 
+/// A node that says nothing of itself.
+pub(crate) fn found(kind: Kind) -> Found {
+    Found {
+        digest: None,
+        written: None,
+        kind,
+        media_type: "application/vnd.oci.image.manifest.v1+json".into(),
+        size: None,
+        platform: None,
+        outcome: Outcome::unasked(Verdict::Ok, ""),
+    }
+}
+
 /// A report of images of one repository.
 pub(crate) fn report(images: &[(&str, Content)]) -> Report {
     let mut graph = Graph::default();
@@ -162,17 +175,9 @@ fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) ->
     if let Some(id) = known.get(&content.name).filter(|_| content.name != 0) {
         return *id;
     }
-    let id = graph.add(Node {
-        digest: (content.name != 0).then(|| digest(content.name)),
-        written: None,
-        kind: content.kind,
-        media_type: "application/vnd.oci.image.manifest.v1+json".into(),
-        size: Some(content.size),
-        platform: None,
-        parents: Vec::new(),
-        children: Vec::new(),
-        outcome: content.outcome.clone(),
-    });
+    let digest = (content.name != 0).then(|| digest(content.name));
+    let (size, outcome) = (Some(content.size), content.outcome.clone());
+    let id = graph.add(&Found { digest, size, outcome, ..found(content.kind) });
     known.insert(content.name, id);
     for child in &content.children {
         let to = add(graph, known, child);
@@ -181,7 +186,7 @@ fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) ->
             let mut part = || parts.next();
             Platform { os: part().unwrap(), architecture: part().unwrap(), variant: part() }
         });
-        graph.connect(id, Edge { to, platform, care: child.care });
+        graph.connect(id, to, platform.as_ref(), child.care);
     }
     id
 }

@@ -1,11 +1,12 @@
 //! Who is hurt by a digest that is not there.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
+use std::fmt;
 
 use super::escape;
 use super::human;
 use super::judgement::Root;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Edge, Graph, NodeId};
 use crate::image::Kind;
 use crate::platform::Platform;
 
@@ -68,82 +69,178 @@ impl Hurt<'_> {
     }
 }
 
-/// On whose behalf a node is looked at; the gravest first.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Behalf {
-    Everybody,
-    Platform(usize),
-    AnotherPlatform,
-    Unnamed,
-    Provenance,
-    Signatures,
+/// On whose behalf a node is needed, as bits; the lowest is the gravest. Platforms have a bit each, from 1 on.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Behalf([u64; 5]);
+
+const EVERYBODY: usize = 0;
+const ANOTHER_PLATFORM: usize = TOLD_APART + 1;
+const UNNAMED: usize = TOLD_APART + 2;
+const PROVENANCE: usize = TOLD_APART + 3;
+const SIGNATURES: usize = TOLD_APART + 4;
+
+impl Behalf {
+    fn of(bit: usize) -> Self {
+        let mut behalf = Self::default();
+        behalf.0[bit / 64] |= 1 << (bit % 64);
+        behalf
+    }
+
+    fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    fn holds(self, bit: usize) -> bool {
+        self.0[bit / 64] & (1 << (bit % 64)) != 0
+    }
+
+    fn without(mut self, bit: usize) -> Self {
+        self.0[bit / 64] &= !(1 << (bit % 64));
+        self
+    }
+
+    /// Adds everybody of another.
+    fn join(&mut self, other: Self) {
+        for (word, more) in self.0.iter_mut().zip(other.0) {
+            *word |= more;
+        }
+    }
+
+    fn first(self) -> Option<usize> {
+        (0..=SIGNATURES).find(|bit| self.holds(*bit))
+    }
+}
+
+/// Who is hurt by each digest of a root that is not fine.
+#[derive(Debug, Default)]
+pub struct Casualties<'a> {
+    /// By place, with the place in `behalves`.
+    faults: Vec<(NodeId, u32)>,
+    behalves: Vec<Behalf>,
+    platforms: Vec<&'a Platform>,
+}
+
+impl fmt::Debug for Behalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((0..=SIGNATURES).filter(|bit| self.holds(*bit))).finish()
+    }
+}
+
+impl<'a> Casualties<'a> {
+    /// Who is hurt by this one; `None` when it is fine.
+    #[must_use]
+    pub fn get(&self, id: NodeId) -> Option<Hurt<'a>> {
+        let found = self.faults.binary_search_by_key(&id, |(fault, _)| *fault).ok()?;
+        let behalf = self.behalves[self.faults[found].1 as usize];
+        Some(match behalf.first() {
+            None | Some(EVERYBODY) => Hurt::Everybody,
+            Some(1..=ANOTHER_PLATFORM) => {
+                let numbers = self.platforms.iter().enumerate().filter(|(number, _)| behalf.holds(number + 1));
+                let named: Vec<_> = numbers.map(|(_, platform)| *platform).collect();
+                let all = named.len() > 1 && named.len() == self.platforms.len();
+                Hurt::Platforms { named, all, more: behalf.holds(ANOTHER_PLATFORM) }
+            }
+            Some(UNNAMED) => Hurt::Unnamed,
+            Some(PROVENANCE) => Hurt::Provenance,
+            Some(_) => Hurt::Signatures,
+        })
+    }
 }
 
 /// Finds, for every digest of a root that is not fine, who needs it.
+///
+/// # Panics
+/// Never: there are fewer groups of people than nodes.
 #[must_use]
-pub fn who_is_hurt<'a>(graph: &'a Graph, root: &Root<'_>) -> HashMap<NodeId, Hurt<'a>> {
-    let mut needed_by: HashMap<NodeId, BTreeSet<Behalf>> = root.faults().map(|id| (id, BTreeSet::new())).collect();
-    if needed_by.is_empty() {
-        return HashMap::new();
+pub fn who_is_hurt<'a>(graph: &'a Graph, root: &Root<'_>) -> Casualties<'a> {
+    let mut faults: Vec<NodeId> = root.faults().collect();
+    faults.sort_unstable();
+    faults.dedup();
+    if faults.is_empty() {
+        return Casualties::default();
     }
-    let mut platforms: Vec<&Platform> = Vec::new();
-    let mut numbers: HashMap<&Platform, usize> = HashMap::new();
-    let mut seen = HashSet::new();
-    let mut stack = vec![(root.node, Behalf::Everybody)];
-    while let Some((id, behalf)) = stack.pop() {
-        if let Some(needs) = needed_by.get_mut(&id) {
-            needs.insert(behalf);
+    let mut platforms = Numbered::default();
+    let mut needed_by = vec![Behalf::default(); graph.len()];
+    needed_by[root.node.place()] = Behalf::of(EVERYBODY);
+    // Only what refers to an image from outside can lead in a circle, and it adds nobody who is hurt more than a reader of it.
+    for id in parents_first(graph, root.node) {
+        for edge in graph.node(id).children() {
+            let behalf = along(graph, id, &edge, needed_by[id.place()], &mut platforms);
+            needed_by[edge.to.place()].join(behalf);
         }
-        let node = graph.node(id);
-        if node.children.is_empty() || !seen.insert((id, behalf)) {
-            continue;
-        }
-        let first = stack.len();
-        for edge in &node.children {
-            let child = graph.node(edge.to);
-            // A config's platform says whose a manifest is where the index does not.
-            let stated = edge.platform.as_ref().or(child.platform.as_ref().filter(|_| child.kind == Kind::Manifest));
-            let behalf = match (child.kind, stated) {
-                (Kind::Referrer, _) => Behalf::Signatures,
-                (Kind::Attestation, _) => Behalf::Provenance,
-                (_, Some(platform)) if behalf == Behalf::Everybody && !platform.is_unknown() => {
-                    if platforms.len() < TOLD_APART && !numbers.contains_key(platform) {
-                        numbers.insert(platform, platforms.len());
-                        platforms.push(platform);
-                    }
-                    numbers.get(platform).map_or(Behalf::AnotherPlatform, |number| Behalf::Platform(*number))
-                }
-                (kind, _) if node.kind == Kind::Index && behalf == Behalf::Everybody && kind != Kind::Index => {
-                    Behalf::Unnamed
-                }
-                _ => behalf,
-            };
-            stack.push((edge.to, behalf));
-        }
-        stack[first..].reverse();
     }
-    needed_by.into_iter().map(|(id, needs)| (id, hurt(&needs, &platforms))).collect()
+    let mut places: HashMap<Behalf, u32> = HashMap::new();
+    let mut behalves = Vec::new();
+    let faults = faults.into_iter().map(|id| {
+        let behalf = needed_by[id.place()];
+        let place = *places.entry(behalf).or_insert_with(|| {
+            behalves.push(behalf);
+            u32::try_from(behalves.len() - 1).expect("there are fewer than nodes")
+        });
+        (id, place)
+    });
+    Casualties { faults: faults.collect(), behalves, platforms: platforms.platforms }
 }
 
-fn hurt<'a>(needs: &BTreeSet<Behalf>, platforms: &[&'a Platform]) -> Hurt<'a> {
-    match needs.first() {
-        None | Some(Behalf::Everybody) => Hurt::Everybody,
-        Some(Behalf::Platform(_) | Behalf::AnotherPlatform) => {
-            let named: Vec<_> = needs
-                .iter()
-                .filter_map(|behalf| match behalf {
-                    Behalf::Platform(number) => Some(platforms[*number]),
-                    _ => None,
-                })
-                .collect();
-            let more = needs.contains(&Behalf::AnotherPlatform);
-            let all = named.len() > 1 && named.len() == platforms.len();
-            Hurt::Platforms { named, all, more }
+/// Who needs a child, when these need its parent.
+fn along<'a>(graph: &'a Graph, from: NodeId, edge: &Edge<'a>, behalf: Behalf, platforms: &mut Numbered<'a>) -> Behalf {
+    let child = graph.node(edge.to);
+    // A config's platform says whose a manifest is where the index does not.
+    let stated = edge.platform.or(child.platform().filter(|_| child.kind() == Kind::Manifest));
+    let for_everybody = match (child.kind(), stated) {
+        _ if behalf.is_empty() => return behalf,
+        (Kind::Referrer, _) => return Behalf::of(SIGNATURES),
+        (Kind::Attestation, _) => return Behalf::of(PROVENANCE),
+        _ if !behalf.holds(EVERYBODY) => return behalf,
+        (_, Some(platform)) if !platform.is_unknown() => platforms.bit(platform),
+        (kind, _) if graph.node(from).kind() == Kind::Index && kind != Kind::Index => UNNAMED,
+        _ => return behalf,
+    };
+    let mut behalf = behalf.without(EVERYBODY);
+    behalf.join(Behalf::of(for_everybody));
+    behalf
+}
+
+/// The platforms in the image's own order, as far as they are told apart.
+#[derive(Default)]
+struct Numbered<'a> {
+    platforms: Vec<&'a Platform>,
+    bits: HashMap<&'a Platform, usize>,
+}
+
+impl<'a> Numbered<'a> {
+    fn bit(&mut self, platform: &'a Platform) -> usize {
+        if let Some(bit) = self.bits.get(platform) {
+            return *bit;
         }
-        Some(Behalf::Unnamed) => Hurt::Unnamed,
-        Some(Behalf::Provenance) => Hurt::Provenance,
-        Some(Behalf::Signatures) => Hurt::Signatures,
+        if self.platforms.len() == TOLD_APART {
+            return ANOTHER_PLATFORM;
+        }
+        self.platforms.push(platform);
+        self.bits.insert(platform, self.platforms.len());
+        self.platforms.len()
     }
+}
+
+/// Every node that can be reached, parents before their children as far as there are no circles, else in the image's own order.
+fn parents_first(graph: &Graph, root: NodeId) -> Vec<NodeId> {
+    let children = |id: NodeId| graph.node(id).children().map(|edge| edge.to).collect::<Vec<_>>();
+    let mut seen = vec![false; graph.len()];
+    let mut order = Vec::new();
+    let mut stack = vec![(root, children(root))];
+    seen[root.place()] = true;
+    while let Some((id, open)) = stack.last_mut() {
+        match open.pop() {
+            Some(child) if std::mem::replace(&mut seen[child.place()], true) => {}
+            Some(child) => stack.push((child, children(child))),
+            None => {
+                order.push(*id);
+                stack.pop();
+            }
+        }
+    }
+    order.reverse();
+    order
 }
 
 #[cfg(test)]
@@ -163,9 +260,9 @@ mod tests {
     fn sentence_in(report: &Report) -> String {
         let judgement = Judgement::of(report);
         let root = &judgement.roots()[0];
-        let is_it = |id: &NodeId| report.graphs[0].node(*id).digest == Some(digest(0x55));
+        let is_it = |id: &NodeId| report.graphs[0].node(*id).has_digest(&digest(0x55));
         let id = root.faults().find(is_it).unwrap();
-        root.hurt[&id].sentence(judgement.is_broken(0, id))
+        root.hurt.get(id).unwrap().sentence(judgement.is_broken(0, id))
     }
 
     fn lost() -> Content {
@@ -199,7 +296,7 @@ mod tests {
     fn a_config_names_the_platform_that_the_index_does_not() {
         let mut report = report(&[("app:1", index(0x10).with(plain(0x20).with(lost())))]);
         let child = report.graphs[0].reachable(report.images[0].root)[1];
-        report.graphs[0].node_mut(child).platform = Some("linux/amd64".parse().unwrap());
+        report.graphs[0].set_platform(child, Some(&"linux/amd64".parse().unwrap()));
         assert_eq!(sentence_in(&report), "linux/amd64 cannot be pulled");
     }
 

@@ -3,9 +3,10 @@
 //! The types here are copies made for this format, so that a change to ours cannot change it by accident. Nodes are
 //! written one by one, never gathered.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 
+use oci_spec::image::Digest;
+use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
@@ -13,6 +14,7 @@ use super::judgement::Judgement;
 use super::platforms::Platforms;
 use super::{Image, escape, timestamp};
 use crate::graph::{Graph, NodeId};
+use crate::platform::Platform;
 
 /// Writes the report as one line of JSON.
 ///
@@ -117,9 +119,9 @@ struct Pipeline {
 #[derive(Serialize)]
 struct ImageResult<'a> {
     reference: String,
-    digest: Option<&'a str>,
+    digest: Option<Digest>,
     result: &'static str,
-    platforms: Vec<String>,
+    platforms: Offered<'a>,
     findings: Vec<Finding>,
     nodes: Nodes<'a>,
 }
@@ -131,13 +133,13 @@ struct Finding {
 }
 
 #[derive(Serialize)]
-struct Node<'a> {
-    digest: Option<&'a str>,
+struct Node<'n> {
+    digest: Option<Digest>,
     kind: &'static str,
     media_type: String,
     size: Option<u64>,
     platform: Option<String>,
-    parents: Vec<&'a str>,
+    parents: Parents<'n>,
     verdict: &'static str,
     detail: String,
     status: Option<u16>,
@@ -155,13 +157,12 @@ impl Serialize for Images<'_, '_> {
 
 fn image_result<'a>(judgement: &Judgement<'a>, place: usize, image: &'a Image) -> ImageResult<'a> {
     let graph = &judgement.report.graphs[image.graph];
-    let nodes = Nodes::of(graph, image.root);
-    let offered = nodes.platforms.offered.iter();
+    let mut nodes = Nodes::of(graph, image.root);
     ImageResult {
         reference: image.reference.to_string(),
-        digest: graph.node(image.root).digest.as_ref().map(AsRef::as_ref),
+        digest: graph.node(image.root).digest(),
         result: judgement.image_conclusion(place).as_str(),
-        platforms: offered.map(|platform| escape::shortened(&platform.to_string())).collect(),
+        platforms: Offered(std::mem::take(&mut nodes.platforms.offered)),
         findings: image
             .findings
             .iter()
@@ -171,36 +172,48 @@ fn image_result<'a>(judgement: &Judgement<'a>, place: usize, image: &'a Image) -
     }
 }
 
+/// The platforms of one image.
+struct Offered<'a>(Vec<&'a Platform>);
+
+impl Serialize for Offered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|platform| escape::shortened(&platform.to_string())))
+    }
+}
+
 /// The nodes of one image, in its own order.
 struct Nodes<'a> {
     graph: &'a Graph,
     order: Vec<NodeId>,
-    inside: HashSet<NodeId>,
+    /// Whether a node is one of them, by its place.
+    inside: Vec<bool>,
     platforms: Platforms<'a>,
 }
 
 impl<'a> Nodes<'a> {
     fn of(graph: &'a Graph, root: NodeId) -> Self {
         let order = graph.reachable(root);
-        let inside = order.iter().copied().collect();
+        let mut inside = vec![false; graph.len()];
+        for id in &order {
+            inside[id.place()] = true;
+        }
         Self { graph, order, inside, platforms: Platforms::of(graph, root) }
     }
 
-    fn node(&self, id: NodeId) -> Node<'a> {
+    fn node(&self, id: NodeId) -> Node<'_> {
         let node = self.graph.node(id);
-        let parents = node.parents.iter().filter(|parent| self.inside.contains(parent));
         Node {
-            digest: node.digest.as_ref().map(AsRef::as_ref),
-            kind: node.kind.as_str(),
-            media_type: escape::shortened(&node.media_type),
-            size: node.size,
-            platform: self.platforms.stated.get(&id).map(|platform| escape::shortened(&platform.to_string())),
-            parents: parents.filter_map(|parent| self.graph.node(*parent).digest.as_ref().map(AsRef::as_ref)).collect(),
-            verdict: node.outcome.verdict.as_str(),
-            detail: escape::shortened(&node.outcome.detail),
-            status: node.outcome.status,
-            attempts: node.outcome.attempts,
-            duration_ms: milliseconds(node.outcome.duration),
+            digest: node.digest(),
+            kind: node.kind().as_str(),
+            media_type: escape::shortened(node.media_type()),
+            size: node.size(),
+            platform: self.platforms.stated(id).map(|platform| escape::shortened(&platform.to_string())),
+            parents: Parents { nodes: self, of: id },
+            verdict: node.verdict().as_str(),
+            detail: escape::shortened(node.detail()),
+            status: node.status(),
+            attempts: node.attempts(),
+            duration_ms: milliseconds(node.duration()),
         }
     }
 }
@@ -208,6 +221,24 @@ impl<'a> Nodes<'a> {
 impl Serialize for Nodes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.order.iter().map(|id| self.node(*id)))
+    }
+}
+
+/// The digests of those inside the image that refer to a node; a layer can have tens of thousands of them.
+struct Parents<'n> {
+    nodes: &'n Nodes<'n>,
+    of: NodeId,
+}
+
+impl Serialize for Parents<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Nodes { graph, inside, .. } = self.nodes;
+        let parents = graph.node(self.of).parents().filter(|parent| inside[parent.place()]);
+        let mut list = serializer.serialize_seq(None)?;
+        for digest in parents.filter_map(|parent| graph.node(parent).digest()) {
+            list.serialize_element(&digest)?;
+        }
+        list.end()
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use oci_spec::image::Digest;
-
 use super::counts::Counts;
 use super::diagnosis::{self, Hint};
 use super::exit::{Conclusion, Exit};
-use super::hurt::{self, Hurt};
+use super::hurt::{self, Casualties};
 use super::{Image, Report, Stop};
 use crate::graph::{Graph, NodeId};
 use crate::image::Kind;
@@ -46,7 +44,7 @@ pub struct Root<'a> {
     /// Broken or not found out, and the image does not need them.
     pub warned: Vec<NodeId>,
     /// Who is hurt by each of those.
-    pub hurt: HashMap<NodeId, Hurt<'a>>,
+    pub hurt: Casualties<'a>,
     exit: Exit,
 }
 
@@ -59,7 +57,7 @@ impl Root<'_> {
     /// Whether somebody who pulls the image is hurt, and not only somebody who reads its provenance.
     #[must_use]
     pub fn cannot_be_pulled(&self) -> bool {
-        self.broken.iter().any(|id| self.hurt.get(id).is_none_or(Hurt::stops_a_pull))
+        self.broken.iter().any(|id| self.hurt.get(*id).is_none_or(|hurt| hurt.stops_a_pull()))
     }
 }
 
@@ -203,7 +201,7 @@ impl<'a> Judgement<'a> {
     /// Whether this node is a definite fault: by its verdict, or as the only one that answers 5xx.
     #[must_use]
     pub fn is_broken(&self, graph: usize, node: NodeId) -> bool {
-        self.is_lonely(graph, node) || self.report.graphs[graph].node(node).outcome.verdict.is_definite()
+        self.is_lonely(graph, node) || self.report.graphs[graph].node(node).verdict().is_definite()
     }
 
     /// Whether this digest alone answers 5xx while others of its repository are fine.
@@ -230,26 +228,27 @@ impl<'a> Judgement<'a> {
 /// Such a digest is broken, not its registry down: its record is there and its data is gone. A run that was stopped
 /// has not asked everybody, and a second digest without an answer speaks for the registry being down after all.
 fn lonely_failure(graph: &Graph, stopped: Option<Stop>) -> HashSet<NodeId> {
-    let silent: Vec<_> = graph.iter().filter(|(_, node)| node.outcome.verdict == Verdict::Unavailable).collect();
-    let digests: HashSet<Option<&Digest>> = silent.iter().map(|(_, node)| node.digest.as_ref()).collect();
+    let silent = || graph.iter().filter(|(_, node)| node.verdict() == Verdict::Unavailable);
     let server_error = |status: Option<u16>| status.is_some_and(|status| (500..600).contains(&status));
-    let alone = digests.len() == 1
-        && !digests.contains(&None)
-        && stopped.is_none()
-        && silent.iter().all(|(_, node)| server_error(node.outcome.status));
-    if alone && graph.count(Verdict::Ok) > 0 { silent.into_iter().map(|(id, _)| id).collect() } else { HashSet::new() }
+    let Some((first, _)) = silent().next().filter(|(_, node)| !node.is_nameless()) else { return HashSet::new() };
+    let alone = stopped.is_none()
+        && silent().all(|(id, node)| graph.compare_digests(first, id).is_eq() && server_error(node.status()));
+    if alone && graph.count(Verdict::Ok) > 0 { silent().map(|(id, _)| id).collect() } else { HashSet::new() }
 }
 
 fn examine<'a>(report: &'a Report, image: &Image, lonely: &HashSet<NodeId>) -> Root<'a> {
     let graph = &report.graphs[image.graph];
-    let broken = |id: &NodeId| lonely.contains(id) || graph.node(*id).outcome.verdict.is_definite();
-    let undecided = |id: &NodeId| !lonely.contains(id) && graph.node(*id).outcome.verdict.is_undecided();
+    let broken = |id: &NodeId| lonely.contains(id) || graph.node(*id).verdict().is_definite();
+    let undecided = |id: &NodeId| !lonely.contains(id) && graph.node(*id).verdict().is_undecided();
     let required = graph.required(image.root);
-    let needed: HashSet<NodeId> = required.iter().copied().collect();
+    let mut needed = vec![false; graph.len()];
+    for id in &required {
+        needed[id.place()] = true;
+    }
     let warned = graph
         .reachable(image.root)
         .into_iter()
-        .filter(|id| !needed.contains(id) && (broken(id) || undecided(id)))
+        .filter(|id| !needed[id.place()] && (broken(id) || undecided(id)))
         .collect();
     let mut root = Root {
         graph: image.graph,
@@ -257,13 +256,13 @@ fn examine<'a>(report: &'a Report, image: &Image, lonely: &HashSet<NodeId>) -> R
         broken: required.iter().copied().filter(broken).collect(),
         undecided: required.iter().copied().filter(undecided).collect(),
         warned,
-        hurt: HashMap::new(),
+        hurt: Casualties::default(),
         exit: Exit::Verified,
     };
     root.hurt = hurt::who_is_hurt(graph, &root);
     root.exit = if !root.broken.is_empty() {
         Exit::Broken
-    } else if root.undecided.iter().any(|id| graph.node(*id).outcome.verdict == Verdict::Denied) {
+    } else if root.undecided.iter().any(|id| graph.node(*id).verdict() == Verdict::Denied) {
         Exit::Denied
     } else if !root.undecided.is_empty() {
         Exit::Unknown
@@ -281,14 +280,14 @@ fn examine<'a>(report: &'a Report, image: &Image, lonely: &HashSet<NodeId>) -> R
 fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
     required.iter().any(|id| {
         let node = graph.node(*id);
-        let pulled = match node.kind {
+        let pulled = match node.kind() {
             Kind::Manifest | Kind::Artifact => true,
             Kind::Index => false,
             Kind::Attestation | Kind::Referrer => *id == root,
             // BuildKit lists the layers of a build cache in an index.
-            Kind::Config | Kind::Layer => node.parents.iter().any(|parent| graph.node(*parent).kind == Kind::Index),
+            Kind::Config | Kind::Layer => node.parents().any(|parent| graph.node(parent).kind() == Kind::Index),
         };
-        pulled && node.outcome.verdict == Verdict::Ok
+        pulled && node.verdict() == Verdict::Ok
     })
 }
 

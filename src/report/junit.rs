@@ -22,9 +22,13 @@ pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
         write_suite(judgement, place, image, out)?;
     }
     if let Some(reason) = judgement.reason() {
-        let case =
-            Case { name: "run".to_owned(), seconds: 0.0, says: Says::Error("error".to_owned(), reason.to_owned()) };
-        write_cases(judgement, "pullproof", &[case], out)?;
+        let says = || Says::Error("error".to_owned(), reason.to_owned());
+        write_cases(
+            judgement,
+            "pullproof",
+            &|told| told(Case { name: "run".to_owned(), seconds: 0.0, says: says() }),
+            out,
+        )?;
     }
     writeln!(out, "</testsuites>")
 }
@@ -43,32 +47,41 @@ struct Case {
     says: Says,
 }
 
+/// Told twice: first to be counted, then to be written, for there may be a hundred thousand of them.
+type Cases<'c> = &'c dyn Fn(&mut dyn FnMut(Case) -> io::Result<()>) -> io::Result<()>;
+
 fn write_suite(judgement: &Judgement<'_>, place: usize, image: &Image, out: &mut dyn Write) -> io::Result<()> {
-    write_cases(judgement, &image.reference.to_string(), &cases(judgement, place, image), out)
+    write_cases(judgement, &image.reference.to_string(), &|told| cases(judgement, place, image, told), out)
 }
 
-fn write_cases(judgement: &Judgement<'_>, suite: &str, cases: &[Case], out: &mut dyn Write) -> io::Result<()> {
+fn write_cases(judgement: &Judgement<'_>, suite: &str, cases: Cases<'_>, out: &mut dyn Write) -> io::Result<()> {
     let suite = escape::xml(suite);
-    let tally = |wanted: fn(&Says) -> bool| cases.iter().filter(|case| wanted(&case.says)).count();
+    let (mut tests, mut failures, mut errors, mut skipped) = (0, 0, 0, 0);
+    cases(&mut |case| {
+        tests += 1;
+        match case.says {
+            Says::Passed => {}
+            Says::Failure(..) => failures += 1,
+            Says::Error(..) => errors += 1,
+            Says::Skipped(..) => skipped += 1,
+        }
+        Ok(())
+    })?;
     writeln!(
         out,
-        r#"  <testsuite name="{suite}" tests="{}" failures="{}" errors="{}" skipped="{}" timestamp="{}">"#,
-        cases.len(),
-        tally(|says| matches!(says, Says::Failure(..))),
-        tally(|says| matches!(says, Says::Error(..))),
-        tally(|says| matches!(says, Says::Skipped(..))),
+        r#"  <testsuite name="{suite}" tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}" timestamp="{}">"#,
         timestamp::utc(judgement.report.started_at),
     )?;
-    for case in cases {
+    cases(&mut |case| {
         let name = escape::xml(&case.name);
         write!(out, r#"    <testcase classname="{suite}" name="{name}" time="{:.3}""#, case.seconds)?;
         match &case.says {
-            Says::Passed => writeln!(out, "/>")?,
-            Says::Skipped(why) => writeln!(out, r#"><skipped message="{}"/></testcase>"#, escape::xml(why))?,
-            Says::Failure(kind, text) => writeln!(out, "{}", problem("failure", kind, text))?,
-            Says::Error(kind, text) => writeln!(out, "{}", problem("error", kind, text))?,
+            Says::Passed => writeln!(out, "/>"),
+            Says::Skipped(why) => writeln!(out, r#"><skipped message="{}"/></testcase>"#, escape::xml(why)),
+            Says::Failure(kind, text) => writeln!(out, "{}", problem("failure", kind, text)),
+            Says::Error(kind, text) => writeln!(out, "{}", problem("error", kind, text)),
         }
-    }
+    })?;
     writeln!(out, "  </testsuite>")
 }
 
@@ -77,46 +90,49 @@ fn problem(element: &str, kind: &str, text: &str) -> String {
     format!(r#"><{element} type="{kind}" message="{text}">{text}</{element}></testcase>"#)
 }
 
-fn cases(judgement: &Judgement<'_>, place: usize, image: &Image) -> Vec<Case> {
+/// Tells every case of one image.
+fn cases(
+    judgement: &Judgement<'_>,
+    place: usize,
+    image: &Image,
+    told: &mut dyn FnMut(Case) -> io::Result<()>,
+) -> io::Result<()> {
     let root = judgement.root(place);
     let graph = &judgement.report.graphs[root.graph];
     let platforms = Platforms::of(graph, root.node);
-    let mut cases: Vec<Case> = image
-        .findings
-        .iter()
-        .map(|finding| {
-            let kind = finding.kind.as_str();
-            Case { name: kind.to_owned(), seconds: 0.0, says: Says::Failure(kind.to_owned(), finding.detail.clone()) }
-        })
-        .collect();
+    for finding in &image.findings {
+        let kind = finding.kind.as_str();
+        let says = Says::Failure(kind.to_owned(), finding.detail.clone());
+        told(Case { name: kind.to_owned(), seconds: 0.0, says })?;
+    }
     if judgement.image_exit(place) == Exit::Configuration && !judgement.report.skipped {
         let text = "nothing to check".to_owned();
-        cases.push(Case { name: text.clone(), seconds: 0.0, says: Says::Error("nothing_to_check".to_owned(), text) });
+        told(Case { name: text.clone(), seconds: 0.0, says: Says::Error("nothing_to_check".to_owned(), text) })?;
     }
     let warned: HashSet<NodeId> = root.warned.iter().copied().collect();
     for id in graph.reachable(root.node) {
         let node = graph.node(id);
-        if node.kind.is_manifest() || node.outcome.verdict != Verdict::Ok {
-            let platform = platforms.stated.get(&id).map(|platform| format!("{platform} ")).unwrap_or_default();
-            let digest = node.digest.as_ref().map_or("without a digest", AsRef::as_ref);
-            let name = format!("{platform}{} {digest}", node.kind.as_str());
+        if node.kind().is_manifest() || node.verdict() != Verdict::Ok {
+            let platform = platforms.stated(id).map(|platform| format!("{platform} ")).unwrap_or_default();
+            let digest = node.digest().map_or_else(|| "without a digest".to_owned(), |digest| digest.to_string());
+            let name = format!("{platform}{} {digest}", node.kind().as_str());
             let says = says(judgement, root, id, warned.contains(&id));
-            cases.push(Case { name, seconds: node.outcome.duration.as_secs_f64(), says });
+            told(Case { name, seconds: node.duration().as_secs_f64(), says })?;
         }
     }
-    cases
+    Ok(())
 }
 
 fn says(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool) -> Says {
-    let outcome = &judgement.report.graphs[root.graph].node(id).outcome;
-    let verdict = outcome.verdict.as_str().to_owned();
+    let node = judgement.report.graphs[root.graph].node(id);
+    let verdict = node.verdict().as_str().to_owned();
     let broken = judgement.is_broken(root.graph, id);
-    let detail = if outcome.detail.is_empty() { verdict.clone() } else { outcome.detail.clone() };
-    let told = match root.hurt.get(&id) {
+    let detail = if node.detail().is_empty() { &verdict } else { node.detail() };
+    let told = match root.hurt.get(id) {
         Some(hurt) => format!("{}: {detail}", hurt.sentence(broken)),
-        None => detail,
+        None => detail.to_owned(),
     };
-    match outcome.verdict {
+    match node.verdict() {
         Verdict::Ok => Says::Passed,
         Verdict::Skipped => Says::Skipped(told),
         _ if judgement.report.skipped || warned => Says::Skipped(format!("{verdict}: {told}")),

@@ -156,8 +156,9 @@ mod tests {
         ]);
         report.images[0].findings.push(Finding { kind: FindingKind::TagsDiffer, detail: text.to_owned() });
         report.pipeline = Some(Pipeline { number: 7, url: text.to_owned(), status: text.to_owned() });
-        for (id, _) in report.graphs[0].iter().map(|(id, node)| (id, node.size)).collect::<Vec<_>>() {
-            report.graphs[0].node_mut(id).media_type = text.into();
+        for id in report.graphs[0].ids() {
+            let kind = report.graphs[0].node(id).kind();
+            report.graphs[0].set_document(id, kind, text);
         }
         let judgement = Judgement::of(&report);
         let written = |write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>| {

@@ -1,6 +1,6 @@
 //! The platforms that an image's indexes state, or its configs where no index does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::graph::{Graph, NodeId};
 use crate::image::Kind;
@@ -11,30 +11,35 @@ use crate::platform::Platform;
 pub struct Platforms<'a> {
     /// Those of images (and not of attestations), each once, in the image's own order.
     pub offered: Vec<&'a Platform>,
-    /// What is stated for each digest; the first word counts when an index states several.
-    pub stated: HashMap<NodeId, &'a Platform>,
+    stated: Vec<Option<&'a Platform>>,
 }
 
 impl<'a> Platforms<'a> {
     /// Gathers them from every index below `root`.
     #[must_use]
     pub fn of(graph: &'a Graph, root: NodeId) -> Self {
-        let mut platforms = Self::default();
+        let mut platforms = Self { offered: Vec::new(), stated: vec![None; graph.len()] };
         let mut known = HashSet::new();
         let mut learn = |id: NodeId, platform: Option<&'a Platform>| {
             let node = graph.node(id);
-            let Some(platform) = platform.or(node.platform.as_ref()) else { return };
-            platforms.stated.entry(id).or_insert(platform);
-            let is_image = matches!(node.kind, Kind::Manifest | Kind::Artifact | Kind::Index);
+            let Some(platform) = platform.or(node.platform()) else { return };
+            platforms.stated[id.place()].get_or_insert(platform);
+            let is_image = matches!(node.kind(), Kind::Manifest | Kind::Artifact | Kind::Index);
             if is_image && !platform.is_unknown() && known.insert(platform) {
                 platforms.offered.push(platform);
             }
         };
         learn(root, None);
         for id in graph.reachable(root) {
-            graph.node(id).children.iter().for_each(|edge| learn(edge.to, edge.platform.as_ref()));
+            graph.node(id).children().for_each(|edge| learn(edge.to, edge.platform));
         }
         platforms
+    }
+
+    /// What is stated for a digest; the first word counts when an index states several.
+    #[must_use]
+    pub fn stated(&self, id: NodeId) -> Option<&'a Platform> {
+        self.stated[id.place()]
     }
 }
 
@@ -54,7 +59,7 @@ mod tests {
         let platforms = Platforms::of(&report.graphs[0], report.images[0].root);
         let offered: Vec<String> = platforms.offered.iter().map(ToString::to_string).collect();
         assert_eq!(offered, ["linux/arm64", "linux/amd64"]);
-        assert_eq!(platforms.stated.len(), 4);
+        assert_eq!(platforms.stated.iter().flatten().count(), 4);
     }
 
     #[test]
@@ -62,10 +67,10 @@ mod tests {
         let mut report = report(&[("app:1", plain(0x20)), ("app:2", index(0x10).with(manifest(0x30, "linux/arm64")))]);
         let amd64 = Some("linux/amd64".parse().unwrap());
         for id in report.graphs[0].reachable(report.images[0].root) {
-            report.graphs[0].node_mut(id).platform.clone_from(&amd64);
+            report.graphs[0].set_platform(id, amd64.as_ref());
         }
         let listed = report.graphs[0].reachable(report.images[1].root)[1];
-        report.graphs[0].node_mut(listed).platform = amd64;
+        report.graphs[0].set_platform(listed, amd64.as_ref());
         let offered = [0, 1].map(|image| {
             let platforms = Platforms::of(&report.graphs[0], report.images[image].root);
             platforms.offered.iter().map(ToString::to_string).collect::<Vec<_>>()

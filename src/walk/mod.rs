@@ -5,7 +5,7 @@ mod referrers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 
 use futures_util::StreamExt as _;
@@ -14,9 +14,8 @@ use futures_util::stream::FuturesUnordered;
 use oci_spec::image::Digest;
 
 use crate::digest;
-use crate::graph::{Care, Edge, Graph, Key, Node, NodeId};
+use crate::graph::{Care, Found, Graph, Key, NodeId};
 use crate::image::{self, Kind};
-use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::settings::{Concern, Rules};
 use crate::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
@@ -24,9 +23,6 @@ use crate::verdict::{Outcome, Promise, Verdict, judge_blob, judge_fault, judge_m
 
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
-
-/// The most nodes of one repository that are followed.
-pub const MAX_NODES: usize = 100_000;
 
 /// How many questions are put to the source at once: enough for its permits, few enough to hold in memory.
 const WIDTH: usize = 256;
@@ -58,27 +54,25 @@ pub async fn walk<S: Source>(
         rules,
         graph: Graph::default(),
         roots: vec![None; references.len()],
-        depths: Vec::new(),
-        allowed: HashSet::new(),
-        manifests: (0..references.len()).map(Question::Resolve).collect(),
+        notes: Vec::new(),
+        manifests: (0..).take(references.len()).map(Question::Resolve).collect(),
         blobs: VecDeque::new(),
         settled: 0,
     };
     let mut stop = pin!(stop);
     let mut asking = FuturesUnordered::new();
-    let mut asked = HashSet::new();
     loop {
         while asking.len() < WIDTH
             && let Some(question) = walk.manifests.pop_front().or_else(|| walk.blobs.pop_front())
         {
             if let Some(node) = question.node() {
-                asked.insert(node);
+                walk.notes[node.place()].asked = true;
             }
             asking.push(walk.ask(source, references, question));
         }
         match select(&mut stop, asking.next()).await {
             Either::Left((reason, _)) => {
-                walk.give_up(references, &asked, &reason);
+                walk.give_up(references, &reason);
                 break;
             }
             Either::Right((None, _)) => break,
@@ -95,7 +89,8 @@ pub async fn walk<S: Source>(
 /// Something to ask the source.
 #[derive(Clone, Copy)]
 enum Question {
-    Resolve(usize),
+    /// The reference in this place.
+    Resolve(u32),
     Manifest(NodeId),
     Config(NodeId),
     Blob(NodeId),
@@ -112,7 +107,7 @@ impl Question {
 }
 
 enum Answer {
-    Resolved(usize, Asked<Manifest>),
+    Resolved(u32, Asked<Manifest>),
     Manifest(NodeId, Asked<Manifest>),
     Blob(NodeId, Asked<Blob>),
     Referrers(NodeId, Asked<Vec<Referring>>),
@@ -120,14 +115,23 @@ enum Answer {
 
 type Asking<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
+/// A node as the walk sees it.
+#[derive(Clone, Copy)]
+struct Note {
+    /// How deep it is below its image.
+    depth: u8,
+    /// It may be absent.
+    allowed: bool,
+    /// It was asked for.
+    asked: bool,
+}
+
 struct Walk<'a> {
     rules: &'a Rules,
     graph: Graph,
     roots: Vec<Option<NodeId>>,
-    /// How deep each node is below its image, by its place.
-    depths: Vec<u8>,
-    /// The nodes that may be absent.
-    allowed: HashSet<NodeId>,
+    /// What the walk alone wants to know of each node, by its place.
+    notes: Vec<Note>,
     manifests: VecDeque<Question>,
     blobs: VecDeque<Question>,
     settled: usize,
@@ -137,11 +141,11 @@ impl Walk<'_> {
     fn ask<'s, S: Source>(&self, source: &'s S, references: &'s [Reference], question: Question) -> Asking<'s> {
         match question {
             Question::Resolve(at) => {
-                Box::pin(async move { Answer::Resolved(at, source.resolve(&references[at]).await) })
+                Box::pin(async move { Answer::Resolved(at, source.resolve(&references[at as usize]).await) })
             }
             Question::Manifest(node) => {
                 let digest = self.digest(node);
-                let may_be_absent = self.allowed.contains(&node);
+                let may_be_absent = self.notes[node.place()].allowed;
                 Box::pin(async move { Answer::Manifest(node, source.manifest(&digest, may_be_absent).await) })
             }
             Question::Config(node) => {
@@ -160,25 +164,25 @@ impl Walk<'_> {
     }
 
     fn digest(&self, node: NodeId) -> Digest {
-        self.graph.node(node).digest.clone().expect("only nodes with a digest are asked for")
+        self.graph.node(node).digest().expect("only nodes with a digest are asked for")
     }
 
     fn promise(&self, node: NodeId) -> Promise {
-        let size = self.graph.node(node).size.expect("only blobs with a size are asked for");
+        let size = self.graph.node(node).size().expect("only blobs with a size are asked for");
         Promise { digest: self.digest(node), size }
     }
 
     fn take(&mut self, references: &[Reference], answer: Answer) {
         match answer {
             Answer::Resolved(at, asked) => {
-                let root = self.take_root(references[at].digest.as_ref(), &asked);
-                self.roots[at] = Some(root);
+                let root = self.take_root(references[at as usize].digest.as_ref(), &asked);
+                self.roots[at as usize] = Some(root);
             }
             Answer::Manifest(node, asked) => {
-                let (digest, size) = (self.digest(node), self.graph.node(node).size);
+                let (digest, size) = (self.digest(node), self.graph.node(node).size());
                 let judgement = match &asked.answer {
                     Ok(manifest) => judge_manifest(Some(&digest), size, manifest),
-                    Err(fault) if fault.kind == FaultKind::NotFound && self.allowed.contains(&node) => {
+                    Err(fault) if fault.kind == FaultKind::NotFound && self.notes[node.place()].allowed => {
                         (Verdict::Skipped, "not there, as allow_missing allows".to_owned())
                     }
                     Err(fault) => judge_fault(fault),
@@ -212,49 +216,45 @@ impl Walk<'_> {
         };
         let actual = asked.answer.as_ref().ok().filter(|_| judgement.0 == Verdict::Ok).and_then(true_digest);
         let digest = promised.cloned().or(actual);
-        let key = digest.clone().map(|digest| Key { manifest: true, whole: false, digest, size: length });
+        let key = digest.as_ref().map(|digest| Key { manifest: true, whole: false, digest, size: length });
         if let Some(known) = key.as_ref().and_then(|key| self.graph.find(key)) {
             return known;
         }
-        let mut node = new_node(digest, kind, "");
-        node.size = length;
-        let node = self.insert(key, node, 0);
+        let endpoint = key.map(|key| (key.manifest, key.whole));
+        let node = self.insert(endpoint, &Found { size: length, ..found(digest, kind, "") }, 0);
         self.settle_manifest(node, judgement, asked);
         node
     }
 
     /// Writes a manifest's outcome, and follows it when it is what its digest says.
     fn settle_manifest(&mut self, node: NodeId, (mut verdict, mut detail): (Verdict, String), asked: &Asked<Manifest>) {
-        let mut children = Vec::new();
+        let mut children = None;
         if verdict == Verdict::Ok
             && let Ok(Manifest { body: Body::Whole(bytes), content_type, .. }) = &asked.answer
         {
-            let promised = Some(&*self.graph.node(node).media_type).filter(|text| !text.is_empty());
+            let known = self.graph.node(node);
+            let promised = Some(known.media_type()).filter(|text| !text.is_empty());
             match image::read(bytes, content_type.as_deref(), promised) {
                 Ok(document) => {
-                    children = document.children;
-                    let known = self.graph.node_mut(node);
-                    known.size = Some(bytes.len() as u64);
-                    known.media_type = document.media_type.into();
-                    if !matches!(known.kind, Kind::Attestation | Kind::Referrer) {
-                        known.kind = document.kind;
+                    if let Some(more) = self.graph.has_no_room_for(document.children.len()) {
+                        (verdict, detail) = too_large(&more);
+                    } else {
+                        let stays = matches!(known.kind(), Kind::Attestation | Kind::Referrer);
+                        let kind = if stays { known.kind() } else { document.kind };
+                        self.graph.set_document(node, kind, &document.media_type);
+                        children = Some(document.children);
                     }
                 }
                 Err(unusable) => (verdict, detail) = unusable,
             }
         }
-        if self.graph.len() + children.len() > MAX_NODES {
-            children.clear();
-            (verdict, detail) =
-                (Verdict::Malformed, format!("with its references there are more than {MAX_NODES} nodes"));
-        }
         self.settle(node, verdict, detail, asked);
-        for child in children {
+        for child in children.into_iter().flatten() {
             self.follow(node, child);
         }
         if verdict == Verdict::Ok
             && self.rules.referrers != Concern::Ignore
-            && matches!(self.graph.node(node).kind, Kind::Index | Kind::Manifest)
+            && matches!(self.graph.node(node).kind(), Kind::Index | Kind::Manifest)
         {
             self.manifests.push_back(Question::Referrers(node));
         }
@@ -276,13 +276,14 @@ impl Walk<'_> {
     /// A config tells the platform of the manifests whose index did not.
     fn learn_platform(&mut self, config: NodeId, bytes: &[u8]) {
         let Some(platform) = image::config_platform(bytes) else { return };
-        for parent in self.graph.node(config).parents.clone() {
-            let parent = self.graph.node_mut(parent);
-            if parent.kind == Kind::Manifest && parent.platform.is_none() {
-                parent.platform = Some(platform.clone());
+        let parents: Vec<NodeId> = self.graph.node(config).parents().collect();
+        for id in parents {
+            let parent = self.graph.node(id);
+            if parent.kind() == Kind::Manifest && parent.platform().is_none() {
+                self.graph.set_platform(id, Some(&platform));
             }
         }
-        self.graph.node_mut(config).platform = Some(platform);
+        self.graph.set_platform(config, Some(&platform));
     }
 
     fn settle<T>(&mut self, node: NodeId, verdict: Verdict, mut detail: String, asked: &Asked<T>) {
@@ -292,8 +293,8 @@ impl Walk<'_> {
             detail = format!("appeared after {:.1} s", after.as_secs_f64());
         }
         self.settled += 1;
-        self.graph.node_mut(node).outcome =
-            Outcome { verdict, detail, status: asked.status, attempts: asked.attempts, duration: asked.duration };
+        let (status, attempts, duration) = (asked.status, asked.attempts, asked.duration);
+        self.graph.set_outcome(node, &Outcome { verdict, detail, status, attempts, duration });
     }
 
     fn care(&self, kind: Kind) -> Care {
@@ -305,56 +306,45 @@ impl Walk<'_> {
         if concern == Concern::Check { Care::Check } else { Care::Warn }
     }
 
-    fn insert(&mut self, key: Option<Key>, node: Node, depth: u8) -> NodeId {
-        self.depths.push(depth);
-        match key {
-            Some(key) => self.graph.insert(key, node),
-            None => self.graph.add(node),
+    /// Adds a node; with an endpoint (manifests or blobs, whole or not) it is found again there.
+    fn insert(&mut self, endpoint: Option<(bool, bool)>, found: &Found, depth: u8) -> NodeId {
+        self.notes.push(Note { depth, allowed: false, asked: false });
+        match endpoint {
+            Some((manifest, whole)) => self.graph.insert(manifest, whole, found),
+            None => self.graph.add(found),
         }
     }
 
     fn depth_below(&self, parent: NodeId) -> u8 {
-        self.depths[parent.place()] + 1
-    }
-
-    fn connect(&mut self, parent: NodeId, to: NodeId, platform: Option<Platform>, care: Care) {
-        self.graph.connect(parent, Edge { to, platform, care });
+        self.notes[parent.place()].depth + 1
     }
 
     /// The run ends: what was asked got no answer in time, the rest was not asked.
-    fn give_up(&mut self, references: &[Reference], asked: &HashSet<NodeId>, reason: &str) {
+    fn give_up(&mut self, references: &[Reference], reason: &str) {
         for (at, reference) in references.iter().enumerate() {
             if self.roots[at].is_none() {
-                let mut node = new_node(reference.digest.clone(), Kind::Manifest, "");
-                node.outcome = Outcome::unasked(Verdict::Unavailable, reason);
-                self.roots[at] = Some(self.insert(None, node, 0));
+                let outcome = Outcome::unasked(Verdict::Unavailable, reason);
+                let root = Found { outcome, ..found(reference.digest.clone(), Kind::Manifest, "") };
+                self.roots[at] = Some(self.insert(None, &root, 0));
             }
         }
-        let open: Vec<NodeId> = self
-            .graph
-            .iter()
-            .filter(|(_, node)| node.outcome.verdict == Verdict::NotChecked)
-            .map(|(id, _)| id)
-            .collect();
-        for id in open {
-            let verdict = if asked.contains(&id) { Verdict::Unavailable } else { Verdict::NotChecked };
-            self.graph.node_mut(id).outcome = Outcome::unasked(verdict, reason);
+        for id in self.graph.ids() {
+            if self.graph.node(id).verdict() == Verdict::NotChecked {
+                let asked = self.notes[id.place()].asked;
+                let verdict = if asked { Verdict::Unavailable } else { Verdict::NotChecked };
+                self.graph.set_outcome(id, &Outcome::unasked(verdict, reason));
+            }
         }
     }
 }
 
-fn new_node(digest: Option<Digest>, kind: Kind, media_type: &str) -> Node {
-    Node {
-        digest,
-        written: None,
-        kind,
-        media_type: media_type.into(),
-        size: None,
-        platform: None,
-        parents: Vec::new(),
-        children: Vec::new(),
-        outcome: Outcome::unasked(Verdict::NotChecked, ""),
-    }
+fn found(digest: Option<Digest>, kind: Kind, media_type: &str) -> Found {
+    let outcome = Outcome::unasked(Verdict::NotChecked, "");
+    Found { digest, written: None, kind, media_type: media_type.to_owned(), size: None, platform: None, outcome }
+}
+
+fn too_large(more: &str) -> (Verdict, String) {
+    (Verdict::Malformed, format!("with its references there are {more}"))
 }
 
 fn unasked<T>(answer: Result<T, crate::source::Fault>) -> Asked<T> {

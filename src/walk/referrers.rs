@@ -1,7 +1,7 @@
 //! What refers to an image from outside joins its graph.
 
-use super::{MAX_NODES, Walk, new_node, unasked};
-use crate::graph::{Care, NodeId};
+use super::{Walk, found, too_large, unasked};
+use crate::graph::{Care, Found, NodeId};
 use crate::image::{self, Kind};
 use crate::settings::Concern;
 use crate::source::{Asked, Body, Referring};
@@ -32,7 +32,7 @@ impl Walk<'_> {
                     let judgement = judge_manifest(None, None, &manifest);
                     let asked = Asked { status: asked.status, attempts: 1, ..unasked(Ok(manifest)) };
                     let to = self.add_delivered(Kind::Referrer, None, judgement, &asked);
-                    self.connect(subject, to, None, care);
+                    self.graph.connect(subject, to, None, care);
                 }
                 Referring::List(manifest) => {
                     let (verdict, detail) = judge_manifest(None, None, &manifest);
@@ -41,15 +41,18 @@ impl Walk<'_> {
                         _ => Err((verdict, detail)),
                     };
                     match children {
-                        Ok(children) if self.graph.len() + children.len() <= MAX_NODES => {
-                            for child in children {
-                                self.follow(subject, child);
+                        Ok(children) => match self.graph.has_no_room_for(children.len()) {
+                            None => {
+                                for child in children {
+                                    self.follow(subject, child);
+                                }
                             }
-                        }
-                        Ok(_) => {
-                            let why = format!("the list of referrers makes more than {MAX_NODES} nodes");
-                            self.add_unlisted(subject, care, Outcome::unasked(Verdict::Malformed, why));
-                        }
+                            Some(more) => {
+                                let (verdict, why) = too_large(&more);
+                                let why = format!("the list of referrers: {why}");
+                                self.add_unlisted(subject, care, Outcome::unasked(verdict, why));
+                            }
+                        },
                         Err((verdict, why)) => {
                             let why = format!("the list of referrers: {why}");
                             self.add_unlisted(subject, care, Outcome::unasked(verdict, why));
@@ -62,10 +65,9 @@ impl Walk<'_> {
 
     /// Notes a list of referrers that could not be read.
     fn add_unlisted(&mut self, subject: NodeId, care: Care, outcome: Outcome) {
-        let mut node = new_node(None, Kind::Referrer, "");
-        node.outcome = outcome;
-        let to = self.insert(None, node, self.depth_below(subject));
+        let list = Found { outcome, ..found(None, Kind::Referrer, "") };
+        let to = self.insert(None, &list, self.depth_below(subject));
         self.settled += 1;
-        self.connect(subject, to, None, care);
+        self.graph.connect(subject, to, None, care);
     }
 }

@@ -1,12 +1,13 @@
 //! The walk over a source in memory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::graph::{MAX_NODES, Node};
 use crate::image::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use crate::source::{CONFIG_LIMIT, Fault};
 
@@ -125,16 +126,16 @@ async fn walk_tag(memory: &Memory) -> Walked {
 
 /// Every node that is not ok, by digest.
 fn faults(walked: &Walked) -> BTreeMap<String, Verdict> {
-    let node = |node: &Node| {
-        let digest = node.digest.as_ref().map(ToString::to_string);
-        (digest.or(node.written.as_deref().map(str::to_owned)).unwrap_or_default(), node.outcome.verdict)
+    let node = |node: Node<'_>| {
+        let digest = node.digest().map(|digest| digest.to_string());
+        (digest.or(node.written().map(str::to_owned)).unwrap_or_default(), node.verdict())
     };
     walked.graph.iter().map(|(_, found)| node(found)).filter(|(_, verdict)| *verdict != Verdict::Ok).collect()
 }
 
-fn find<'a>(walked: &'a Walked, descriptor: &Value) -> &'a Node {
+fn find<'a>(walked: &'a Walked, descriptor: &Value) -> Node<'a> {
     let digest = digest_of(descriptor);
-    walked.graph.iter().find(|(_, node)| node.digest.as_ref() == Some(&digest)).unwrap().1
+    walked.graph.iter().find(|(_, node)| node.has_digest(&digest)).unwrap().1
 }
 
 fn two_platforms(memory: &mut Memory) -> [Value; 3] {
@@ -212,7 +213,7 @@ async fn a_tag_stands_for_the_digest_that_is_claimed_and_true() {
     for (claimed, expected) in [(None, digest_of(&amd)), (Some(sha512.to_string()), sha512)] {
         memory.claims = claimed;
         let walked = walk_tag(&memory).await;
-        assert_eq!(walked.graph.node(walked.roots[0]).digest, Some(expected));
+        assert_eq!(walked.graph.node(walked.roots[0]).digest(), Some(expected));
     }
 }
 
@@ -246,7 +247,7 @@ async fn what_the_index_states_of_a_platform_stands_against_the_config() {
     let index = memory.index(std::slice::from_ref(&amd));
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
-    assert_eq!(find(&walked, &amd).platform.as_ref().unwrap().to_string(), "linux/arm64");
+    assert_eq!(find(&walked, &amd).platform().unwrap().to_string(), "linux/arm64");
 }
 
 #[tokio::test]
@@ -254,7 +255,7 @@ async fn a_reference_that_leads_nowhere_has_a_root_that_says_so() {
     let memory = Memory::default();
     let walked = walk_tag(&memory).await;
     let root = walked.graph.node(walked.roots[0]);
-    assert_eq!((root.outcome.verdict, root.outcome.status, &root.digest), (Verdict::Missing, Some(404), &None));
+    assert_eq!((root.verdict(), root.status(), root.digest()), (Verdict::Missing, Some(404), None));
 }
 
 #[tokio::test]
@@ -263,7 +264,7 @@ async fn a_digest_that_delivers_other_bytes_is_a_mismatch_at_the_root() {
     let [index, ..] = two_platforms(&mut memory);
     memory.content.insert(digest_of(&index), b"{}".to_vec());
     let walked = walk_with(&memory, &[&format!("@{}", digest_of(&index))], &Rules::default()).await;
-    assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::DigestMismatch);
+    assert_eq!(walked.graph.node(walked.roots[0]).verdict(), Verdict::DigestMismatch);
     assert_eq!(walked.graph.len(), 1);
 }
 
@@ -273,10 +274,10 @@ async fn the_platform_comes_from_the_index_and_else_from_the_config() {
     let [_, amd, _] = two_platforms(&mut memory);
     memory.tag("alone", &amd);
     let walked = walk_with(&memory, &[":alone"], &Rules::default()).await;
-    let platform = walked.graph.node(walked.roots[0]).platform.as_ref();
+    let platform = walked.graph.node(walked.roots[0]).platform();
     assert_eq!(platform.unwrap().to_string(), "linux/amd64");
     let walked = walk_tag(&memory).await;
-    assert_eq!(find(&walked, &amd).platform.as_ref().unwrap().to_string(), "linux/amd64");
+    assert_eq!(find(&walked, &amd).platform().unwrap().to_string(), "linux/amd64");
 }
 
 fn attested(memory: &mut Memory) -> Value {
@@ -299,9 +300,9 @@ async fn attestations_are_checked_minded_or_left_alone_as_wished() {
         memory.content.remove(&digest_of(&attestation));
         let walked = walk_with(&memory, &[":1"], &Rules { attestations: concern, ..Rules::default() }).await;
         let node = find(&walked, &attestation);
-        assert_eq!((node.kind, node.outcome.verdict), (Kind::Attestation, verdict), "{concern:?}");
-        assert_eq!(walked.graph.node(walked.roots[0]).children[1].care, care, "{concern:?}");
-        let asked = memory.asked.borrow().iter().any(|asked| asked.contains(node.digest.as_ref().unwrap().as_ref()));
+        assert_eq!((node.kind(), node.verdict()), (Kind::Attestation, verdict), "{concern:?}");
+        assert_eq!(walked.graph.node(walked.roots[0]).children().nth(1).unwrap().care, care, "{concern:?}");
+        let asked = memory.asked.borrow().iter().any(|asked| asked.contains(node.digest().unwrap().as_ref()));
         assert_eq!(asked, concern != Concern::Ignore, "{concern:?}");
     }
 }
@@ -319,8 +320,8 @@ async fn a_child_that_may_be_absent_is_skipped_when_it_is_and_checked_when_it_is
     memory.content.remove(&digest_of(&arm));
     memory.content.remove(&digest_of(&amd));
     let walked = walk_with(&memory, &[":1"], &rules).await;
-    assert_eq!(find(&walked, &arm).outcome.verdict, Verdict::Skipped);
-    assert_eq!(find(&walked, &amd).outcome.verdict, Verdict::Missing);
+    assert_eq!(find(&walked, &arm).verdict(), Verdict::Skipped);
+    assert_eq!(find(&walked, &amd).verdict(), Verdict::Missing);
 }
 
 fn manifest_of(memory: &mut Memory, layers: &[Value]) {
@@ -431,7 +432,7 @@ async fn a_hundred_thousand_nodes_are_followed_and_no_more() {
         memory.tag("1", &index);
         let walked = walk_tag(&memory).await;
         assert_eq!(walked.graph.len(), nodes);
-        assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, verdict);
+        assert_eq!(walked.graph.node(walked.roots[0]).verdict(), verdict);
     }
 }
 
@@ -443,7 +444,7 @@ async fn a_bad_descriptor_has_a_node_of_its_own() {
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
     assert_eq!(faults(&walked), BTreeMap::from([("sha256:nonsense".to_owned(), Verdict::Malformed)]));
-    assert_eq!(find(&walked, &amd).outcome.verdict, Verdict::Ok);
+    assert_eq!(find(&walked, &amd).verdict(), Verdict::Ok);
 }
 
 #[tokio::test]
@@ -474,10 +475,10 @@ async fn referrers_are_followed_when_they_matter() {
         };
         assert_eq!(missing, [Verdict::Missing, Verdict::Missing], "{concern:?}");
         let root = walked.graph.node(walked.roots[0]);
-        let cares: Vec<Care> = root.children.iter().map(|edge| edge.care).collect();
+        let cares: Vec<Care> = root.children().map(|edge| edge.care).collect();
         assert_eq!(cares, [Care::Check, Care::Check, care, care], "{concern:?}");
         for descriptor in [&signature, &tagged] {
-            assert_eq!(find(&walked, descriptor).kind, Kind::Referrer);
+            assert_eq!(find(&walked, descriptor).kind(), Kind::Referrer);
         }
         // Signatures of signatures are nobody's business.
         assert_eq!(memory.asked.borrow().iter().filter(|asked| asked.starts_with("referrers")).count(), 1);
@@ -504,8 +505,8 @@ async fn when_the_run_ends_early_what_was_asked_is_unavailable_and_the_rest_not_
     let stop = async { "out of time".to_owned() };
     let walked = walk(&memory, &references(&[":1", &by_digest]), &Rules::default(), stop, |_, _| {}).await;
     for root in walked.roots {
-        let outcome = &walked.graph.node(root).outcome;
-        assert_eq!((outcome.verdict, outcome.detail.as_str()), (Verdict::Unavailable, "out of time"));
+        let outcome = walked.graph.node(root);
+        assert_eq!((outcome.verdict(), outcome.detail()), (Verdict::Unavailable, "out of time"));
     }
 }
 
@@ -526,8 +527,8 @@ async fn what_was_found_before_the_end_is_kept() {
         *stopped.borrow_mut() = settled == 1;
     })
     .await;
-    assert_eq!(walked.graph.node(walked.roots[0]).outcome.verdict, Verdict::Ok);
-    let verdicts: BTreeSet<Verdict> = walked.graph.iter().map(|(_, node)| node.outcome.verdict).collect();
+    assert_eq!(walked.graph.node(walked.roots[0]).verdict(), Verdict::Ok);
+    let verdicts: BTreeSet<Verdict> = walked.graph.iter().map(|(_, node)| node.verdict()).collect();
     assert_eq!(verdicts, BTreeSet::from([Verdict::Ok, Verdict::Unavailable, Verdict::NotChecked]));
 }
 
@@ -555,7 +556,7 @@ async fn content_that_appears_late_says_so() {
     two_platforms(&mut memory);
     let references = references(&[":1"]);
     let walked = walk(&Late(memory), &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
-    assert_eq!(walked.graph.node(walked.roots[0]).outcome.detail, "appeared after 6.2 s");
+    assert_eq!(walked.graph.node(walked.roots[0]).detail(), "appeared after 6.2 s");
 }
 
 #[tokio::test]

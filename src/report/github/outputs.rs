@@ -34,7 +34,7 @@ pub fn write_outputs(judgement: &Judgement<'_>, place: Place<'_>, out: &mut dyn 
         ("digest", digest),
         ("digests", digests),
         ("images", array(judgement.report.images.iter().map(|image| image.reference.to_string()))),
-        ("platforms", array(platforms(judgement).into_iter())),
+        ("platforms", array(platforms(judgement))),
         ("checked", judgement.counts.checked.to_string()),
         ("bytes", judgement.counts.bytes.to_string()),
         ("failures", judgement.counts.failures.to_string()),
@@ -54,7 +54,7 @@ fn digests(judgement: &Judgement<'_>) -> (String, String) {
     let mut digests = serde_json::Map::new();
     let mut first = None;
     for image in &judgement.report.images {
-        if let Some(digest) = &judgement.report.graphs[image.graph].node(image.root).digest {
+        if let Some(digest) = judgement.report.graphs[image.graph].node(image.root).digest() {
             first.get_or_insert_with(|| digest.to_string());
             digests.insert(image.reference.to_string(), digest.to_string().into());
         }
@@ -63,18 +63,24 @@ fn digests(judgement: &Judgement<'_>) -> (String, String) {
 }
 
 /// What all images offer together, each platform once.
-fn platforms(judgement: &Judgement<'_>) -> Vec<String> {
+fn platforms<'a>(judgement: &Judgement<'a>) -> impl Iterator<Item = String> + use<'a> {
     let mut platforms: Vec<&Platform> = Vec::new();
     for root in judgement.roots() {
         platforms.extend(Platforms::of(&judgement.report.graphs[root.graph], root.node).offered);
     }
     let mut known = HashSet::new();
     platforms.retain(|platform| known.insert(*platform));
-    platforms.into_iter().map(|platform| escape::line(&platform.to_string())).collect()
+    platforms.into_iter().map(|platform| escape::line(&platform.to_string()))
 }
 
+/// A JSON array, item by item: there may be tens of thousands.
 fn array(items: impl Iterator<Item = String>) -> String {
-    items.collect::<serde_json::Value>().to_string()
+    let mut text = String::from("[");
+    for item in items {
+        text.push_str(if text.len() > 1 { "," } else { "" });
+        text.push_str(&serde_json::Value::from(item).to_string());
+    }
+    text + "]"
 }
 
 fn write_value(name: &str, value: &str, seed: u64, out: &mut dyn Write) -> io::Result<()> {

@@ -76,7 +76,7 @@ fn image_row(judgement: &Judgement<'_>, place: usize) -> String {
     let platforms = Platforms::of(graph, root.node).offered;
     let names: Vec<String> = platforms.iter().take(8).map(ToString::to_string).collect();
     let more = if platforms.len() > names.len() { ", …" } else { "" };
-    let digest = graph.node(root.node).digest.as_ref().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
+    let digest = graph.node(root.node).digest().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
     let broken = root.broken.len() + image.findings.len();
     format!(
         "| {} | {} | {digest} | {}{more} | {broken} |",
@@ -103,7 +103,7 @@ fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<(
     let of_roots = judgement.roots().iter().flat_map(|root| {
         root.faults().map(move |id| {
             let broken = judgement.is_broken(root.graph, id);
-            let hurt = root.hurt.get(&id).map(|hurt| markdown(&hurt.sentence(broken))).unwrap_or_default();
+            let hurt = root.hurt.get(id).map(|hurt| markdown(&hurt.sentence(broken))).unwrap_or_default();
             fault_row(judgement, root.graph, id, &hurt)
         })
     });
@@ -113,13 +113,12 @@ fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<(
 
 fn fault_row(judgement: &Judgement<'_>, graph: usize, id: NodeId, hurt: &str) -> String {
     let node = judgement.report.graphs[graph].node(id);
-    let digest = node.digest.as_ref().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
-    let outcome = &node.outcome;
+    let digest = node.digest().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
     format!(
         "| {} {digest} | {} | {hurt} | {} |",
-        node.kind.as_str(),
-        outcome.verdict.as_str(),
-        markdown(&outcome.detail)
+        node.kind().as_str(),
+        node.verdict().as_str(),
+        markdown(node.detail())
     )
 }
 

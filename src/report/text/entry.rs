@@ -6,7 +6,7 @@ use super::super::judgement::{Judgement, Root, Trouble};
 use super::paint::Paint;
 use crate::graph::{Edge, Node, NodeId};
 use crate::image::Kind;
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::Verdict;
 
 /// How many hexadecimal digits of a digest that is fine are shown.
 const SHORT: usize = 12;
@@ -23,9 +23,9 @@ pub(super) fn mark(trouble: Trouble, verdict: Verdict) -> (&'static str, Paint) 
 }
 
 /// `linux/amd64`, `attestation`, `linux/arm64 index`: a platform says more than the word manifest.
-pub(super) fn label(node: &Node, edge: &Edge) -> String {
-    let platform = edge.platform.as_ref().or(node.platform.as_ref().filter(|_| node.kind == Kind::Manifest));
-    match (node.kind, platform.filter(|platform| !platform.is_unknown())) {
+pub(super) fn label(node: Node<'_>, edge: &Edge<'_>) -> String {
+    let platform = edge.platform.or(node.platform().filter(|_| node.kind() == Kind::Manifest));
+    match (node.kind(), platform.filter(|platform| !platform.is_unknown())) {
         (Kind::Manifest, Some(platform)) => escape::line(&platform.to_string()),
         (kind, Some(platform)) => format!("{} {}", escape::line(&platform.to_string()), kind.as_str()),
         (kind, None) => kind.as_str().to_owned(),
@@ -33,8 +33,8 @@ pub(super) fn label(node: &Node, edge: &Edge) -> String {
 }
 
 /// The whole digest, or what stands in its place.
-pub(super) fn full(node: &Node) -> String {
-    match (&node.digest, &node.written) {
+pub(super) fn full(node: Node<'_>) -> String {
+    match (node.digest(), node.written()) {
         (Some(digest), _) => escape::line(digest.as_ref()),
         (None, Some(written)) => format!("\"{}\"", escape::line(written)),
         (None, None) => "without a digest".to_owned(),
@@ -42,13 +42,13 @@ pub(super) fn full(node: &Node) -> String {
 }
 
 /// Whether this is a reference that led to no content: there is nothing to call it by but that.
-pub(super) fn is_unresolved(root: &Root<'_>, id: NodeId, node: &Node) -> bool {
-    id == root.node && node.digest.is_none() && node.written.is_none()
+pub(super) fn is_unresolved(root: &Root<'_>, id: NodeId, node: Node<'_>) -> bool {
+    id == root.node && node.is_nameless() && node.written().is_none()
 }
 
 /// The digest, as short as people tell digests apart.
-pub(super) fn short(node: &Node) -> String {
-    match &node.digest {
+pub(super) fn short(node: Node<'_>) -> String {
+    match node.digest() {
         Some(digest) => {
             let hash = digest.digest();
             let end = hash.char_indices().nth(SHORT).map_or(hash.len(), |(end, _)| end);
@@ -59,25 +59,25 @@ pub(super) fn short(node: &Node) -> String {
 }
 
 /// `missing: expected 12 bytes, nothing came`.
-pub(super) fn verdict(outcome: &Outcome) -> String {
-    let word = outcome.verdict.as_str();
-    if outcome.detail.is_empty() { word.to_owned() } else { format!("{word}: {}", escape::line(&outcome.detail)) }
+pub(super) fn verdict(node: Node<'_>) -> String {
+    let word = node.verdict().as_str();
+    if node.detail().is_empty() { word.to_owned() } else { format!("{word}: {}", escape::line(node.detail())) }
 }
 
 /// `linux/arm64 cannot be pulled; status 404, 5 attempts in 15.1 s`.
 pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId) -> String {
-    let outcome = &judgement.report.graphs[root.graph].node(id).outcome;
+    let node = judgement.report.graphs[root.graph].node(id);
     let mut facts = Vec::new();
-    if let Some(hurt) = root.hurt.get(&id) {
+    if let Some(hurt) = root.hurt.get(id) {
         facts.push(hurt.sentence(judgement.is_broken(root.graph, id)));
     }
     let mut effort = Vec::new();
-    if let Some(status) = outcome.status {
+    if let Some(status) = node.status() {
         effort.push(format!("status {status}"));
     }
-    if outcome.attempts > 0 {
-        let attempts = human::count(outcome.attempts as usize, "attempt");
-        effort.push(format!("{attempts} in {}", human::duration(outcome.duration)));
+    if node.attempts() > 0 {
+        let attempts = human::count(node.attempts() as usize, "attempt");
+        effort.push(format!("{attempts} in {}", human::duration(node.duration())));
     }
     if !effort.is_empty() {
         facts.push(effort.join(", "));
@@ -93,12 +93,12 @@ pub(in crate::report) fn faults<'j>(
     let graph = &judgement.report.graphs[root.graph];
     root.faults().map(move |id| {
         let node = graph.node(id);
-        let hurt = root.hurt.get(&id).map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
+        let hurt = root.hurt.get(id).map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
         let hurt = hurt.map(|hurt| format!(" ({hurt})")).unwrap_or_default();
-        let verdict = verdict(&node.outcome);
+        let verdict = verdict(node);
         if is_unresolved(root, id, node) {
             return format!("reference {verdict}{hurt}");
         }
-        format!("{} {} {verdict}{hurt}", node.kind.as_str(), full(node))
+        format!("{} {} {verdict}{hurt}", node.kind().as_str(), full(node))
     })
 }

@@ -179,7 +179,7 @@ impl FindingKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Graph;
+    use crate::graph::{Care, Graph};
     use crate::report::example::{Content, attestation, digest, index, layer, manifest, nothing, plain, report};
     use crate::report::exit::Exit;
     use crate::report::{Finding, Pipeline, Report, Stop};
@@ -430,8 +430,9 @@ requests      12: 48.2 kB in 2.1 s
             report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())))]);
         let graph: &mut Graph = &mut report.graphs[0];
         let root = report.images[0].root;
-        let twice = graph.node(root).children[0].clone();
-        graph.connect(root, twice);
+        let twice = graph.node(root).children().next().unwrap();
+        let (to, platform) = (twice.to, twice.platform.cloned());
+        graph.connect(root, to, platform.as_ref(), Care::Check);
         let text = text(&report);
         assert_eq!(text.matches(digest(0x22).as_ref()).count(), 1, "{text}");
         assert!(text.contains("1 not ok (as above)\n"), "{text}");

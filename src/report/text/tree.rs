@@ -1,5 +1,6 @@
 //! One image as a tree in its own order: whole parts folded, everything else in full.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -20,26 +21,36 @@ const MANIFESTS: usize = 50;
 pub(super) struct Tree<'j, 'a> {
     judgement: &'j Judgement<'a>,
     style: Style,
-    told: HashMap<(usize, NodeId), NodeId>,
+    /// For each graph and node the root in whose tree it was described.
+    told: Vec<Vec<Option<NodeId>>>,
 }
 
 /// What stays the same within one tree.
 struct Place<'j, 'a> {
     root: &'j Root<'a>,
     graph: &'a Graph,
-    troubles: HashMap<NodeId, Trouble>,
+    troubles: Vec<Option<Trouble>>,
+    /// The summaries of manifests that are long and may be told again and again.
+    summaries: RefCell<HashMap<NodeId, String>>,
+}
+
+impl Place<'_, '_> {
+    fn trouble(&self, id: NodeId) -> Trouble {
+        self.troubles[id.place()].unwrap_or(Trouble::None)
+    }
 }
 
 impl<'j, 'a> Tree<'j, 'a> {
     pub(super) fn new(judgement: &'j Judgement<'a>, style: Style) -> Self {
-        Self { judgement, style, told: HashMap::new() }
+        let told = judgement.report.graphs.iter().map(|graph| vec![None; graph.len()]).collect();
+        Self { judgement, style, told }
     }
 
     /// Writes the tree of the image at this place.
     pub(super) fn write(&mut self, image: usize, out: &mut dyn Write) -> io::Result<()> {
         let root = self.judgement.root(image);
         let graph = &self.judgement.report.graphs[root.graph];
-        let mut place = Place { root, graph, troubles: HashMap::new() };
+        let mut place = Place { root, graph, troubles: vec![None; graph.len()], summaries: RefCell::default() };
         self.assess(&mut place, root.node);
         let edge = Edge { to: root.node, platform: None, care: Care::Check };
         self.manifest(&place, &edge, 1, out)
@@ -47,65 +58,71 @@ impl<'j, 'a> Tree<'j, 'a> {
 
     /// Notes the gravest trouble at or below every node; each node once, so that a cycle ends too.
     fn assess(&self, place: &mut Place<'_, '_>, id: NodeId) -> Trouble {
-        if let Some(known) = place.troubles.get(&id) {
-            return *known;
+        if let Some(known) = place.troubles[id.place()] {
+            return known;
         }
-        let own = match place.graph.node(id).outcome.verdict {
+        let own = match place.graph.node(id).verdict() {
             _ if self.judgement.is_broken(place.root.graph, id) => Trouble::Broken,
             verdict if verdict.is_undecided() => Trouble::Undecided,
             _ => Trouble::None,
         };
-        place.troubles.insert(id, own);
+        place.troubles[id.place()] = Some(own);
         let mut worst = own;
-        for edge in &place.graph.node(id).children {
+        for edge in place.graph.node(id).children() {
             let below = self.assess(place, edge.to);
-            worst = worst.max(seen_along(edge, below));
+            worst = worst.max(seen_along(&edge, below));
         }
-        place.troubles.insert(id, worst);
+        place.troubles[id.place()] = Some(worst);
         worst
     }
 
-    fn manifest(&mut self, place: &Place<'_, 'a>, edge: &Edge, depth: usize, out: &mut dyn Write) -> io::Result<()> {
+    fn manifest(
+        &mut self,
+        place: &Place<'_, 'a>,
+        edge: &Edge<'_>,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let node = place.graph.node(edge.to);
-        if node.outcome.verdict != Verdict::Ok {
+        if node.verdict() != Verdict::Ok {
             return self.fault(place, edge, depth, out);
         }
-        let trouble = seen_along(edge, place.troubles[&edge.to]);
+        let trouble = seen_along(edge, place.trouble(edge.to));
         let at_root = edge.to == place.root.node;
         let digest = if at_root || self.style.verbose { entry::full(node) } else { entry::short(node) };
         let mut summary = summary(place, edge.to);
-        if !node.outcome.detail.is_empty() {
+        if !node.detail().is_empty() {
             let semicolon = if summary.is_empty() { "" } else { "; " };
             summary.push_str(semicolon);
-            summary.push_str(&escape::line(&node.outcome.detail));
+            summary.push_str(&escape::line(node.detail()));
         }
         let colon = if summary.is_empty() { "" } else { ": " };
         let label = entry::label(node, edge);
-        let again = self.told.insert((place.root.graph, edge.to), place.root.node).is_some();
+        let again = self.told[place.root.graph][edge.to.place()].replace(place.root.node).is_some();
         let above = if again { " (as above)" } else { "" };
         self.line(depth, trouble, Verdict::Ok, &format!("{label} {digest} ok{colon}{summary}{above}"), out)?;
         if again { Ok(()) } else { self.children(place, edge.to, depth + 1, out) }
     }
 
     fn children(&mut self, place: &Place<'_, 'a>, id: NodeId, depth: usize, out: &mut dyn Write) -> io::Result<()> {
-        let children = &place.graph.node(id).children;
+        let children = place.graph.node(id).children();
         let is_whole =
-            |edge: &&Edge| place.graph.node(edge.to).kind.is_manifest() && place.troubles[&edge.to] == Trouble::None;
-        let whole = children.iter().filter(is_whole).count();
+            |edge: &Edge<'_>| place.graph.node(edge.to).kind().is_manifest() && place.trouble(edge.to) == Trouble::None;
+        let whole = children.clone().filter(is_whole).count();
         let fold = whole > MANIFESTS && !self.style.verbose;
         if fold {
             self.line(depth, Trouble::None, Verdict::Ok, &format!("{whole} whole manifests"), out)?;
         }
-        for edge in children.iter().filter(|edge| !fold || !is_whole(edge)) {
+        for edge in children.filter(|edge| !fold || !is_whole(edge)) {
+            let edge = &edge;
             let child = place.graph.node(edge.to);
-            if child.kind.is_manifest() {
+            if child.kind().is_manifest() {
                 self.manifest(place, edge, depth, out)?;
-            } else if child.outcome.verdict != Verdict::Ok {
+            } else if child.verdict() != Verdict::Ok {
                 self.fault(place, edge, depth, out)?;
             } else if self.style.verbose {
-                let size = child.size.map(|size| format!(", {}", human::bytes(size))).unwrap_or_default();
-                let line =
-                    format!("{} {} {}{size}", child.kind.as_str(), entry::full(child), entry::verdict(&child.outcome));
+                let size = child.size().map(|size| format!(", {}", human::bytes(size))).unwrap_or_default();
+                let line = format!("{} {} {}{size}", child.kind().as_str(), entry::full(child), entry::verdict(child));
                 self.line(depth, Trouble::None, Verdict::Ok, &line, out)?;
             }
         }
@@ -113,20 +130,20 @@ impl<'j, 'a> Tree<'j, 'a> {
     }
 
     /// A digest that is not ok: in full, or where it was told in full already, short.
-    fn fault(&mut self, place: &Place<'_, 'a>, edge: &Edge, depth: usize, out: &mut dyn Write) -> io::Result<()> {
+    fn fault(&mut self, place: &Place<'_, 'a>, edge: &Edge<'_>, depth: usize, out: &mut dyn Write) -> io::Result<()> {
         let node = place.graph.node(edge.to);
-        let trouble = seen_along(edge, place.troubles[&edge.to]);
+        let trouble = seen_along(edge, place.trouble(edge.to));
         let label = entry::label(node, edge);
-        let verdict = node.outcome.verdict;
-        let told_in = self.told.insert((place.root.graph, edge.to), place.root.node);
+        let verdict = node.verdict();
+        let told_in = self.told[place.root.graph][edge.to.place()].replace(place.root.node);
         if told_in.is_some() {
             let line = format!("{label} {} {} (as above)", entry::short(node), verdict.as_str());
             self.line(depth, trouble, verdict, &line, out)?;
         } else {
             let line = if entry::is_unresolved(place.root, edge.to, node) {
-                format!("reference {}", entry::verdict(&node.outcome))
+                format!("reference {}", entry::verdict(node))
             } else {
-                format!("{label} {} {}", entry::full(node), entry::verdict(&node.outcome))
+                format!("{label} {} {}", entry::full(node), entry::verdict(node))
             };
             self.line(depth, trouble, verdict, &line, out)?;
         }
@@ -153,27 +170,37 @@ impl<'j, 'a> Tree<'j, 'a> {
 }
 
 /// What a reference makes of the trouble behind it.
-fn seen_along(edge: &Edge, trouble: Trouble) -> Trouble {
+fn seen_along(edge: &Edge<'_>, trouble: Trouble) -> Trouble {
     if edge.care == Care::Warn { trouble.min(Trouble::Warned) } else { trouble }
 }
 
-/// `config, 12 layers, 214 MB; 1 layer is not ok`, or for an index `2 manifests, 1 attestation; 1 of them is not whole`.
+/// The summary of a manifest or an index, made once where it is long.
 fn summary(place: &Place<'_, '_>, id: NodeId) -> String {
+    /// How many references are looked at more than once.
+    const FEW: usize = 64;
+    if place.graph.node(id).children().nth(FEW).is_none() {
+        return summarize(place, id);
+    }
+    place.summaries.borrow_mut().entry(id).or_insert_with(|| summarize(place, id)).clone()
+}
+
+/// `config, 12 layers, 214 MB; 1 layer is not ok`, or for an index `2 manifests, 1 attestation; 1 of them is not whole`.
+fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
     let (mut configs, mut layers, mut bytes, mut lost, mut broken_parts) = (0, 0, 0_u64, 0, 0);
     let mut manifests: Vec<(Kind, usize)> = Vec::new();
-    for edge in &place.graph.node(id).children {
+    for edge in place.graph.node(id).children() {
         let child = place.graph.node(edge.to);
-        if child.kind.is_manifest() {
-            match manifests.iter_mut().find(|(kind, _)| *kind == child.kind) {
+        if child.kind().is_manifest() {
+            match manifests.iter_mut().find(|(kind, _)| *kind == child.kind()) {
                 Some((_, number)) => *number += 1,
-                None => manifests.push((child.kind, 1)),
+                None => manifests.push((child.kind(), 1)),
             }
-            broken_parts += usize::from(place.troubles[&edge.to] != Trouble::None);
-        } else if child.outcome.verdict == Verdict::Ok {
-            configs += usize::from(child.kind == Kind::Config);
-            layers += usize::from(child.kind == Kind::Layer);
-            bytes = bytes.saturating_add(child.size.unwrap_or(0));
-        } else if child.outcome.verdict != Verdict::Skipped {
+            broken_parts += usize::from(place.trouble(edge.to) != Trouble::None);
+        } else if child.verdict() == Verdict::Ok {
+            configs += usize::from(child.kind() == Kind::Config);
+            layers += usize::from(child.kind() == Kind::Layer);
+            bytes = bytes.saturating_add(child.size().unwrap_or(0));
+        } else if child.verdict() != Verdict::Skipped {
             lost += 1;
         }
     }

@@ -1,13 +1,13 @@
 //! The lenient wire forms of index and manifest: one malformed child spoils one verdict and not its siblings.
 
-use std::collections::HashMap;
+mod wire;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oci_spec::image::Digest;
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use self::wire::{List, WireDescriptor, WireDocument, WirePlatform};
 use crate::digest;
 use crate::platform::Platform;
 use crate::verdict::{Promise, Verdict};
@@ -97,14 +97,54 @@ fn form_of(media_type: &str) -> Option<Form> {
 }
 
 /// What a readable manifest document says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+#[derive(Debug)]
+pub struct Document<'a> {
     /// [`Kind::Index`], [`Kind::Manifest`] or [`Kind::Artifact`].
     pub kind: Kind,
     /// The media type it is to be treated as.
     pub media_type: String,
     /// What it refers to, in its own order: an index's children, or config and layers.
-    pub children: Vec<Child>,
+    pub children: Children<'a>,
+}
+
+/// The references of a document, each read when it is its turn: a document may list tens of thousands.
+#[derive(Debug)]
+pub struct Children<'a> {
+    config: Option<Child>,
+    rest: std::vec::IntoIter<&'a RawValue>,
+    kind_of: fn(&str, bool) -> Kind,
+}
+
+impl Iterator for Children<'_> {
+    type Item = Child;
+
+    fn next(&mut self) -> Option<Child> {
+        self.config.take().or_else(|| self.rest.next().map(|raw| child(raw, self.kind_of)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let length = usize::from(self.config.is_some()) + self.rest.len();
+        (length, Some(length))
+    }
+}
+
+impl ExactSizeIterator for Children<'_> {}
+
+impl<'a> Children<'a> {
+    fn of(list: List<'a>, kind_of: fn(&str, bool) -> Kind) -> Self {
+        Self { config: None, rest: list.entries.into_iter(), kind_of }
+    }
+}
+
+/// The longest text of a document that is kept, in characters: a legal media type has 255.
+const LONGEST: usize = 300;
+
+/// The beginning of a text.
+fn beginning(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// One reference of a document.
@@ -147,67 +187,6 @@ pub struct Descriptor {
 /// Why a document cannot be used.
 pub type Unusable = (Verdict, String);
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireDocument<'a> {
-    schema_version: Option<u64>,
-    media_type: Option<String>,
-    artifact_type: Option<String>,
-    #[serde(borrow, default)]
-    manifests: List<'a>,
-    #[serde(borrow, default)]
-    config: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    layers: List<'a>,
-    #[serde(borrow, default)]
-    blobs: List<'a>,
-    #[serde(borrow)]
-    fs_layers: Option<&'a RawValue>,
-}
-
-/// A list of descriptors: `null` is a list without entries, which is not the same as no list.
-#[derive(Default)]
-struct List<'a> {
-    present: bool,
-    entries: Vec<&'a RawValue>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entries = Option::<Vec<&'a RawValue>>::deserialize(deserializer)?;
-        Ok(Self { present: true, entries: entries.unwrap_or_default() })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireDescriptor {
-    media_type: Option<String>,
-    digest: Option<String>,
-    size: Option<serde_json::Number>,
-    platform: Option<WirePlatform>,
-    urls: Option<Vec<String>>,
-    data: Option<String>,
-    annotations: Option<HashMap<String, serde_json::Value>>,
-}
-
-#[derive(Deserialize)]
-struct WirePlatform {
-    os: Option<String>,
-    architecture: Option<String>,
-    variant: Option<String>,
-}
-
-impl WirePlatform {
-    fn read(self) -> Option<Platform> {
-        Some(Platform {
-            os: self.os.filter(|os| !os.is_empty())?.into(),
-            architecture: self.architecture.filter(|architecture| !architecture.is_empty())?.into(),
-            variant: self.variant.filter(|variant| !variant.is_empty()).map(Into::into),
-        })
-    }
-}
-
 /// Reads a manifest document whose bytes are known to be what their digest says.
 ///
 /// `content_type` is what the registry called it, `promised` the media type of the descriptor that led here, if any. Where those
@@ -215,8 +194,8 @@ impl WirePlatform {
 ///
 /// # Errors
 /// [`Verdict::Malformed`] or [`Verdict::Unsupported`] with the reason.
-pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) -> Result<Document, Unusable> {
-    let malformed = |why: String| (Verdict::Malformed, why);
+pub fn read<'a>(bytes: &'a [u8], content_type: Option<&str>, promised: Option<&str>) -> Result<Document<'a>, Unusable> {
+    let malformed = |why: String| (Verdict::Malformed, beginning(&why, LONGEST));
     let wire: WireDocument<'_> =
         serde_json::from_slice(bytes).map_err(|error| malformed(format!("not a manifest: {error}")))?;
     let stated = wire.media_type.as_deref().filter(|text| !text.is_empty());
@@ -245,7 +224,7 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
     {
         return Err(malformed(format!("{name} is {text}, but {other_name} is {other}")));
     }
-    let listed = wire.manifests.entries.len().max(wire.layers.entries.len()).max(wire.blobs.entries.len());
+    let listed = wire.manifests.listed.max(wire.layers.listed).max(wire.blobs.listed);
     if listed > MAX_CHILDREN {
         return Err(malformed(format!("it lists {listed} references, more than {MAX_CHILDREN}")));
     }
@@ -270,11 +249,10 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
             if manifest_like {
                 return Err(malformed(format!("{media_type} with the config or layers of an image manifest")));
             }
-            let children: Vec<Child> =
-                wire.manifests.entries.into_iter().map(|raw| child(raw, &index_child_kind)).collect();
-            if children.is_empty() {
+            if wire.manifests.entries.is_empty() {
                 return Err(malformed("the index lists no manifests, so there is nothing to pull".into()));
             }
+            let children = Children::of(wire.manifests, index_child_kind);
             Ok(Document { kind: Kind::Index, media_type, children })
         }
         Form::Manifest | Form::Schema1 => {
@@ -284,7 +262,7 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
             let Some(config) = wire.config.filter(|_| has_config) else {
                 return Err(malformed("the manifest has no config".into()));
             };
-            let config = child(config, &|_, _| Kind::Config);
+            let config = child(config, |_, _| Kind::Config);
             let is_image = matches!(&config, Child::Readable(config)
                 if [media_type::OCI_CONFIG, media_type::DOCKER_CONFIG, ""].contains(&config.media_type.as_str()));
             let kind = if is_image && wire.artifact_type.as_deref().is_none_or(str::is_empty) {
@@ -292,11 +270,11 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
             } else {
                 Kind::Artifact
             };
-            let layers = wire.layers.entries.into_iter().map(|raw| child(raw, &|_, _| Kind::Layer));
-            Ok(Document { kind, media_type, children: std::iter::once(config).chain(layers).collect() })
+            let children = Children { config: Some(config), ..Children::of(wire.layers, |_, _| Kind::Layer) };
+            Ok(Document { kind, media_type, children })
         }
         Form::Artifact => {
-            let children = wire.blobs.entries.into_iter().map(|raw| child(raw, &|_, _| Kind::Layer)).collect();
+            let children = Children::of(wire.blobs, |_, _| Kind::Layer);
             Ok(Document { kind: Kind::Artifact, media_type, children })
         }
     }
@@ -307,13 +285,13 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, promised: Option<&str>) ->
 ///
 /// # Errors
 /// [`Verdict::Malformed`] with the reason.
-pub fn read_referrers(bytes: &[u8]) -> Result<Vec<Child>, Unusable> {
+pub fn read_referrers(bytes: &[u8]) -> Result<Children<'_>, Unusable> {
     let wire: WireDocument<'_> = serde_json::from_slice(bytes)
-        .map_err(|error| (Verdict::Malformed, format!("not a list of referrers: {error}")))?;
-    if wire.manifests.entries.len() > MAX_CHILDREN {
+        .map_err(|error| (Verdict::Malformed, beginning(&format!("not a list of referrers: {error}"), LONGEST)))?;
+    if wire.manifests.listed > MAX_CHILDREN {
         return Err((Verdict::Malformed, format!("it lists more than {MAX_CHILDREN} referrers")));
     }
-    Ok(wire.manifests.entries.into_iter().map(|raw| child(raw, &|_, _| Kind::Referrer)).collect())
+    Ok(Children::of(wire.manifests, |_, _| Kind::Referrer))
 }
 
 fn default_media_type(form: Form) -> String {
@@ -344,25 +322,24 @@ fn index_child_kind(media_type: &str, attestation: bool) -> Kind {
     }
 }
 
-fn child(raw: &RawValue, kind_of: &dyn Fn(&str, bool) -> Kind) -> Child {
+fn child(raw: &RawValue, kind_of: fn(&str, bool) -> Kind) -> Child {
     let unreadable = |written: &str, kind, platform, verdict, why: String| Child::Unreadable {
-        written: written.to_owned(),
+        written: beginning(written, LONGEST),
         kind,
         platform,
         verdict,
-        why,
+        why: beginning(&why, LONGEST),
     };
-    let wire: WireDescriptor = match serde_json::from_str(raw.get()) {
+    let wire: WireDescriptor<'_> = match serde_json::from_str(raw.get()) {
         Ok(wire) => wire,
         Err(error) => {
             return unreadable("", kind_of("", false), None, Verdict::Malformed, format!("not a descriptor: {error}"));
         }
     };
-    let media_type = wire.media_type.unwrap_or_default();
+    let media_type = beginning(&wire.media_type.unwrap_or_default(), LONGEST);
     let platform = wire.platform.and_then(WirePlatform::read);
-    let annotated = wire.annotations.as_ref().and_then(|all| all.get("vnd.docker.reference.type"));
     let attestation = platform.as_ref().is_some_and(Platform::is_unknown)
-        || annotated.and_then(serde_json::Value::as_str) == Some("attestation-manifest");
+        || wire.annotations.is_some_and(|annotations| annotations.attestation);
     let kind = kind_of(&media_type, attestation);
     let written = wire.digest.unwrap_or_default();
     let digest: Digest = match written.parse() {
@@ -381,7 +358,7 @@ fn child(raw: &RawValue, kind_of: &dyn Fn(&str, bool) -> Kind) -> Child {
             wire.size.map_or_else(|| "the descriptor has no size".to_owned(), |size| format!("{size} is not a size"));
         return unreadable(&written, kind, platform, Verdict::Malformed, why);
     };
-    let inline = match wire.data.filter(|data| !data.is_empty()).map(|data| BASE64_STANDARD.decode(data)) {
+    let inline = match wire.data.filter(|data| !data.is_empty()).map(|data| BASE64_STANDARD.decode(&*data)) {
         Some(Err(error)) => {
             let why = format!("the descriptor's data is not base64: {error}");
             return unreadable(&written, kind, platform, Verdict::Malformed, why);
@@ -390,7 +367,7 @@ fn child(raw: &RawValue, kind_of: &dyn Fn(&str, bool) -> Kind) -> Child {
         None => None,
     };
     let foreign = !kind.is_manifest()
-        && (wire.urls.is_some_and(|urls| !urls.is_empty())
+        && (wire.urls.is_some_and(|urls| urls.0)
             || media_type.contains(".foreign.")
             || media_type.contains(".nondistributable."));
     Child::Readable(Box::new(Descriptor {
@@ -438,8 +415,21 @@ mod tests {
         manifest(&descriptor(media_type::OCI_CONFIG), &[descriptor("application/vnd.oci.image.layer.v1.tar+gzip")])
     }
 
-    fn read_json(document: &Value) -> Result<Document, Unusable> {
-        read(document.to_string().as_bytes(), None, None)
+    /// A document with its children in hand.
+    #[derive(Debug)]
+    struct Whole {
+        kind: Kind,
+        media_type: String,
+        children: Vec<Child>,
+    }
+
+    fn read_json(document: &Value) -> Result<Whole, Unusable> {
+        let text = document.to_string();
+        let Document { kind, media_type, children } = read(text.as_bytes(), None, None)?;
+        let announced = children.len();
+        let children: Vec<Child> = children.collect();
+        assert_eq!(children.len(), announced);
+        Ok(Whole { kind, media_type, children })
     }
 
     fn only_child(document: &Value) -> Child {
@@ -681,10 +671,72 @@ mod tests {
     }
 
     #[test]
+    fn what_a_document_says_at_length_is_kept_in_short() {
+        let long = "x".repeat(100_000);
+        let platform = json!({ "os": long, "architecture": long, "variant": long });
+        let kept = readable(only_child(&index(&[with(descriptor(&long), "platform", platform)])));
+        assert!(kept.media_type.len() < 400 && kept.platform.unwrap().to_string().len() < 400);
+        for bad in [with(descriptor(""), "digest", json!(long)), with(descriptor(""), "size", json!(long))] {
+            let Child::Unreadable { written, why, .. } = only_child(&index(&[bad])) else { panic!("{long}") };
+            assert!(written.len() < 400 && why.len() < 400, "{written} {why}");
+        }
+        let (_, why) = read_json(&json!({ "schemaVersion": 2, "mediaType": long })).unwrap_err();
+        assert!(why.len() < 400, "{why}");
+    }
+
+    #[test]
+    fn annotations_and_urls_are_read_for_what_matters_in_them() {
+        let annotated = |annotations: &str| {
+            let text = descriptor("").to_string().replacen('{', &format!("{{\"annotations\":{annotations},"), 1);
+            let text = format!("{{\"schemaVersion\":2,\"manifests\":[{text}]}}");
+            let child = read(text.as_bytes(), None, None).unwrap().children.next().unwrap();
+            match child {
+                Child::Readable(descriptor) => Some(descriptor.kind),
+                Child::Unreadable { .. } => None,
+            }
+        };
+        for (annotations, kind) in [
+            (r#"{"vnd.docker.reference.type":"attestation-manifest"}"#, Some(Kind::Attestation)),
+            (r#"{"vnd.docker.reference.type":"\u0061ttestation-manifest","x":[[],{}]}"#, Some(Kind::Attestation)),
+            (r#"{"vnd.docker.reference.type":"other"}"#, Some(Kind::Manifest)),
+            (r#"{"vnd.docker.reference.type":["attestation-manifest"]}"#, Some(Kind::Manifest)),
+            (
+                r#"{"vnd.docker.reference.type":"x","vnd.docker.reference.type":"attestation-manifest"}"#,
+                Some(Kind::Attestation),
+            ),
+            ("null", Some(Kind::Manifest)),
+            ("[]", None),
+            (r#""x""#, None),
+        ] {
+            assert_eq!(annotated(annotations), kind, "{annotations}");
+        }
+        let foreign = |urls: Value| {
+            let layer = with(descriptor("application/vnd.oci.image.layer.v1.tar"), "urls", urls);
+            match read_json(&manifest(&descriptor(media_type::OCI_CONFIG), &[layer])).unwrap().children.remove(1) {
+                Child::Readable(descriptor) => Some(descriptor.foreign),
+                Child::Unreadable { .. } => None,
+            }
+        };
+        for (urls, expected) in [
+            (json!([]), Some(false)),
+            (json!(null), Some(false)),
+            (json!(["https://a", "x"]), Some(true)),
+            (json!([1]), None),
+            (json!("x"), None),
+        ] {
+            assert_eq!(foreign(urls.clone()), expected, "{urls}");
+        }
+    }
+
+    #[test]
     fn a_list_of_referrers_may_be_empty_and_holds_nothing_but_referrers() {
-        assert_eq!(read_referrers(index(&[]).to_string().as_bytes()).unwrap(), []);
-        let listed = read_referrers(index(&[descriptor(media_type::OCI_MANIFEST)]).to_string().as_bytes()).unwrap();
-        assert_eq!(listed.into_iter().map(|child| readable(child).kind).collect::<Vec<_>>(), [Kind::Referrer]);
+        let kinds = |index: &Value| {
+            let text = index.to_string();
+            let listed = read_referrers(text.as_bytes()).unwrap();
+            listed.map(|child| readable(child).kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&index(&[])), []);
+        assert_eq!(kinds(&index(&[descriptor(media_type::OCI_MANIFEST)])), [Kind::Referrer]);
         assert_eq!(read_referrers(b"<html>").unwrap_err().0, Verdict::Malformed);
     }
 

@@ -1,0 +1,164 @@
+//! Words that many nodes share, each held once: media types, platforms, what was found.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use hashbrown::HashTable;
+
+use crate::platform::Platform;
+
+/// The longest detail that is kept, in characters; every format shows fewer.
+const LONGEST_DETAIL: usize = 600;
+
+/// How much room all details together may take, in bytes; beyond it only their beginnings are kept.
+const DETAILS: usize = 4 * 1024 * 1024;
+
+/// How much of a detail is kept beyond that, in characters.
+const BEGINNING: usize = 40;
+
+/// The texts of one graph. Equal texts have equal numbers; the empty text is 0.
+#[derive(Debug)]
+pub(super) struct Texts {
+    text: String,
+    ends: Vec<(u32, u32)>,
+    known: HashTable<u32>,
+    state: RandomState,
+    details: usize,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        let mut texts = Self {
+            text: String::new(),
+            ends: Vec::new(),
+            known: HashTable::new(),
+            state: RandomState::new(),
+            details: 0,
+        };
+        texts.number("");
+        texts
+    }
+}
+
+impl Texts {
+    /// The number of a text.
+    pub(super) fn number(&mut self, text: &str) -> u32 {
+        let hash = self.state.hash_one(text);
+        if let Some(known) = self.known.find(hash, |number| self.get(*number) == text) {
+            return *known;
+        }
+        let place = |length: usize| u32::try_from(length).expect("a graph has less than 4 GiB of text");
+        let number = place(self.ends.len());
+        let start = place(self.text.len());
+        self.text.push_str(text);
+        self.ends.push((start, place(self.text.len())));
+        let (ends, all, state) = (&self.ends, &self.text, &self.state);
+        self.known.insert_unique(hash, number, |number| state.hash_one(slice(all, ends, *number)));
+        number
+    }
+
+    /// The number of a detail, cut where it is long or there are very many.
+    pub(super) fn detail(&mut self, text: &str) -> u32 {
+        let before = self.text.len();
+        let longest = if self.details < DETAILS { LONGEST_DETAIL } else { BEGINNING };
+        let number = match text.char_indices().nth(longest) {
+            Some((end, _)) => self.number(&format!("{}…", &text[..end])),
+            None => self.number(text),
+        };
+        self.details += self.text.len() - before;
+        number
+    }
+
+    /// The text of a number.
+    pub(super) fn get(&self, number: u32) -> &str {
+        slice(&self.text, &self.ends, number)
+    }
+
+    /// How much room the texts take, in bytes, without details.
+    pub(super) fn size(&self) -> usize {
+        self.text.len() - self.details
+    }
+}
+
+fn slice<'a>(text: &'a str, ends: &[(u32, u32)], number: u32) -> &'a str {
+    let (start, end) = ends[number as usize];
+    &text[start as usize..end as usize]
+}
+
+/// The platforms of one graph. Equal platforms have equal numbers, and 0 is none.
+#[derive(Debug, Default)]
+pub(super) struct Platforms {
+    list: Vec<Platform>,
+    known: HashTable<u32>,
+    state: RandomState,
+    size: usize,
+}
+
+impl Platforms {
+    /// The number of a platform.
+    pub(super) fn number(&mut self, platform: Option<&Platform>) -> u32 {
+        let Some(platform) = platform else { return 0 };
+        let hash = self.state.hash_one(platform);
+        if let Some(known) = self.known.find(hash, |number| self.get(*number) == Some(platform)) {
+            return *known;
+        }
+        self.list.push(platform.clone());
+        self.size += size_of::<Platform>() + platform.to_string().len();
+        let number = u32::try_from(self.list.len()).expect("the walk stops at 100,000 nodes");
+        let (list, state) = (&self.list, &self.state);
+        self.known.insert_unique(hash, number, |number| state.hash_one(&list[*number as usize - 1]));
+        number
+    }
+
+    /// The platform of a number.
+    pub(super) fn get(&self, number: u32) -> Option<&Platform> {
+        self.list.get((number as usize).checked_sub(1)?)
+    }
+
+    /// How much room they take, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_texts_and_platforms_are_held_once() {
+        let mut texts = Texts::default();
+        let numbers = ["a", "", "b", "a", "ab", "b"].map(|text| texts.number(text));
+        assert_eq!(numbers, [1, 0, 2, 1, 3, 2]);
+        assert_eq!(numbers.map(|number| texts.get(number)), ["a", "", "b", "a", "ab", "b"]);
+        assert_eq!(texts.size(), 4);
+        let mut platforms = Platforms::default();
+        let [amd, arm] = ["linux/amd64", "linux/arm64/v8"].map(|text| text.parse::<Platform>().unwrap());
+        let numbers = [Some(&amd), None, Some(&arm), Some(&amd)].map(|platform| platforms.number(platform));
+        assert_eq!(numbers, [1, 0, 2, 1]);
+        assert_eq!(
+            numbers.map(|number| platforms.get(number).cloned()),
+            [Some(amd.clone()), None, Some(arm), Some(amd)]
+        );
+    }
+
+    #[test]
+    fn details_stay_within_their_room() {
+        let mut texts = Texts::default();
+        let long = texts.detail(&"é".repeat(LONGEST_DETAIL + 1));
+        assert_eq!(texts.get(long), format!("{}…", "é".repeat(LONGEST_DETAIL)));
+        for number in 0..100_000 {
+            texts.detail(&format!("expected it to be there, got {number} {}", "x".repeat(200)));
+        }
+        // Of what came later only so much is kept of each.
+        assert!(texts.details < DETAILS + 100_000 * 45, "{} bytes", texts.details);
+        let cut = texts.detail(&format!("expected it to be there, got number {}", "y".repeat(200)));
+        assert_eq!(
+            texts.get(cut),
+            format!(
+                "{}…",
+                "expected it to be there, got number yyyyyyyyyyyyyyyyyyyyy".chars().take(BEGINNING).collect::<String>()
+            )
+        );
+        assert_eq!(texts.size(), 0);
+    }
+}
