@@ -5,6 +5,7 @@ mod counted;
 mod documents;
 mod hostile;
 mod injection;
+mod limits;
 mod rig;
 mod secrets;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]

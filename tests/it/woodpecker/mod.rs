@@ -161,7 +161,8 @@ fn assert_contains(text: &str, part: &str) {
     assert!(text.contains(part), "{part:?} is not in {text:?}");
 }
 
-fn http() -> reqwest::Client {
+/// A client as the program makes it: nothing is followed.
+pub(crate) fn http() -> reqwest::Client {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
