@@ -16,6 +16,7 @@ demo: ## See it pass a whole image and find two broken ones, on a registry of it
 .PHONY: test
 test: ## Install what is missing, start what is needed, run every test
 	scripts/prepare
+	$(CARGO) build --release --locked --bin pullproof
 	$(CARGO) test
 
 .PHONY: soak

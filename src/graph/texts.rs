@@ -10,7 +10,7 @@ use crate::platform::Platform;
 const LONGEST_DETAIL: usize = 600;
 
 /// How much room all details together may take, in bytes; beyond it only their beginnings are kept.
-const DETAILS: usize = 4 * 1024 * 1024;
+const DETAILS: usize = 1024 * 1024;
 
 /// How much of a detail is kept beyond that, in characters.
 const BEGINNING: usize = 40;
@@ -79,6 +79,12 @@ impl Texts {
     }
 }
 
+/// How much room an allocator needs for the parts of a platform, in bytes: 16 at a time, after a word of its own.
+fn room(platform: &Platform) -> usize {
+    let parts = [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()];
+    parts.into_iter().flatten().map(|part| (part.len() + size_of::<usize>()).next_multiple_of(16).max(32)).sum()
+}
+
 fn slice<'a>(text: &'a str, ends: &[(u32, u32)], number: u32) -> &'a str {
     let (start, end) = ends[number as usize];
     &text[start as usize..end as usize]
@@ -102,7 +108,7 @@ impl Platforms {
             return *known;
         }
         self.list.push(platform.clone());
-        self.size += size_of::<Platform>() + platform.to_string().len();
+        self.size += size_of::<Platform>() + room(platform);
         let number = u32::try_from(self.list.len()).expect("the walk stops at 100,000 nodes");
         let (list, state) = (&self.list, &self.state);
         self.known.insert_unique(hash, number, |number| state.hash_one(&list[*number as usize - 1]));
@@ -139,6 +145,7 @@ mod tests {
             numbers.map(|number| platforms.get(number).cloned()),
             [Some(amd.clone()), None, Some(arm), Some(amd)]
         );
+        assert_eq!(platforms.size(), 2 * size_of::<Platform>() + (2 + 3) * 32);
     }
 
     #[test]
