@@ -31,7 +31,7 @@ fn every_room_is_on_the_map() {
 
 #[test]
 fn links_between_the_documents_lead_somewhere() {
-    for page in ["README.md", "DESIGN.md", "CHANGELOG.md", "CONTRIBUTING.md"] {
+    for page in ["README.md", "DESIGN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
         let page_text = text(page);
         for target in page_text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.starts_with("https://") {

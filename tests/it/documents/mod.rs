@@ -5,6 +5,7 @@ mod design;
 mod examples;
 mod page;
 mod readme;
+mod security;
 mod uses;
 
 use std::path::PathBuf;

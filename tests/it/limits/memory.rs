@@ -10,8 +10,11 @@ use serde::Deserialize;
 
 use crate::support::command::binary;
 use crate::support::digest::sha256;
+use crate::support::fake::Registry;
+use crate::support::http::message::Body;
 use crate::support::http::{Reply, Server};
-use crate::support::image::{INDEX, MANIFEST};
+use crate::support::image::{CONFIG, Descriptor, INDEX, Image, LAYER, MANIFEST, manifest_of};
+use crate::support::recipe::platforms;
 use crate::support::scratch::Scratch;
 
 /// The most that is promised, in kB.
@@ -86,10 +89,10 @@ struct Counts {
 }
 
 /// Verifies with every report that there is.
-fn run(program: &PathBuf, server: &Server, arguments: &[&str]) -> Run {
+fn run(program: &PathBuf, host: &str, arguments: &[&str]) -> Run {
     let directory = Scratch::new("peak");
     let mut child = Command::new(program)
-        .args(["verify", &format!("{}/app:1", server.host()), "--settle", "0s", "--attempts", "1"])
+        .args(["verify", &format!("{host}/app:1"), "--settle", "0s", "--attempts", "1"])
         .args(["--report", "report.json", "--junit", "junit.xml", "--format", "github", "--timeout", "5m"])
         .args(arguments)
         .env_clear()
@@ -125,7 +128,7 @@ fn the_largest_graph_fits_into_forty_megabytes() {
     {
         let server = wide(5, 19_998, distinct);
         let began = Instant::now();
-        let Run { peak, code, nodes } = run(&program, &server, extra);
+        let Run { peak, code, nodes } = run(&program, &server.host(), extra);
         println!("{nodes} nodes, {what}: {peak} kB in {:.1} s", began.elapsed().as_secs_f64());
         assert_eq!((code, nodes), (Some(1), 99_996));
         assert!(peak < MOST, "{what}: {peak} kB");
@@ -133,9 +136,38 @@ fn the_largest_graph_fits_into_forty_megabytes() {
 }
 
 #[test]
+fn ten_thousand_blobs_fit_into_thirty_megabytes() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(5).layers(2_000).layer_size(16));
+    let Run { peak, code, nodes } = run(&shipped(), &registry.host(), &[]);
+    assert_eq!((code, nodes), (Some(0), 1 + 5 * (1 + 1 + 2_000)));
+    assert!(peak < 30_000, "{peak} kB");
+}
+
+#[test]
+fn a_layer_takes_no_more_however_long_it_is() {
+    let program = shipped();
+    let peaks = [4, 400].map(|megabytes: usize| {
+        let content = vec![0; megabytes * 1_000_000];
+        let mut image = Image::empty();
+        let config = image.blob(CONFIG, "{}");
+        let layer = Descriptor::of(LAYER, &content);
+        let root = image.document(&manifest_of(&config, std::slice::from_ref(&layer)));
+        let registry = Registry::start();
+        registry.lenient().serve("app:1", &image.begins_with(&root));
+        let body = Body::Zeros(layer.size());
+        registry.on("GET", layer.digest()).answers(Reply::ok("application/octet-stream", "").content(body));
+        let Run { peak, code, .. } = run(&program, &registry.host(), &["--depth", "full"]);
+        assert_eq!(code, Some(0), "{megabytes} MB");
+        peak
+    });
+    assert!(peaks[1] < peaks[0] + 4_000, "{peaks:?} kB for 4 and 400 MB");
+}
+
+#[test]
 fn documents_that_are_meant_to_swell_do_not() {
     let (program, small) = (binary(), wide(1, 20, false));
-    let usual = run(&program, &small, &[]).peak;
+    let usual = run(&program, &small.host(), &[]).peak;
     let child = |more: &str| format!(r#"{{"mediaType":"{MANIFEST}","digest":"{}","size":7{more}}}"#, sha256(b"x"));
     let much = |text: &str| text.repeat(3_900_000 / text.len());
     for (what, list) in [
@@ -151,7 +183,7 @@ fn documents_that_are_meant_to_swell_do_not() {
             Some("1") => Reply::ok(INDEX, text.clone()),
             _ => Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
         });
-        let Run { peak, code, .. } = run(&program, &server, &[]);
+        let Run { peak, code, .. } = run(&program, &server.host(), &[]);
         assert!(matches!(code, Some(1 | 4)), "{what}: {code:?}");
         // The document itself, its text or its content once more, and the list of its entries.
         assert!(peak < usual + 16_000, "{what}: {peak} kB, {usual} kB without");
@@ -161,7 +193,7 @@ fn documents_that_are_meant_to_swell_do_not() {
 #[test]
 fn many_large_documents_at_once_are_held_one_after_the_other() {
     let (program, small) = (binary(), wide(1, 20, false));
-    let usual = run(&program, &small, &[]).peak;
+    let usual = run(&program, &small.host(), &[]).peak;
     let padded = |number: usize| {
         format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","n":"{number}{}"}}"#, "x".repeat(4_000_000))
     };
@@ -180,7 +212,7 @@ fn many_large_documents_at_once_are_held_one_after_the_other() {
             None => Reply::ok(INDEX, root.clone()),
         }
     });
-    let Run { peak, code, .. } = run(&program, &server, &[]);
+    let Run { peak, code, .. } = run(&program, &server.host(), &[]);
     assert_eq!(code, Some(1));
     assert!(peak < usual + 16_000, "{peak} kB for sixteen documents of 4 MB, {usual} kB without");
 }

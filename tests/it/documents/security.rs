@@ -1,0 +1,37 @@
+//! SECURITY.md: every test that it names is there.
+
+use std::path::Path;
+
+use super::text;
+
+/// The source of a group of tests: of the integration tests, else of the program's own.
+fn source(group: &str) -> Option<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = group.replace("::", "/");
+    let files = ["tests/it", "src"].into_iter().flat_map(|folder| {
+        [root.join(folder).join(format!("{path}.rs")), root.join(folder).join(format!("{path}/mod.rs"))]
+    });
+    files.into_iter().find_map(|file| std::fs::read_to_string(file).ok())
+}
+
+#[test]
+fn every_promise_is_held_by_tests_that_exist() {
+    let page = text("SECURITY.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && !line.contains("held by")).collect();
+    assert!(rows.len() > 25, "{}", rows.len());
+    for row in rows {
+        let holders = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = holders.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "nothing holds: {row}");
+        for name in names {
+            match name.strip_suffix("::") {
+                Some(group) => assert!(source(group).is_some(), "there are no tests {name}"),
+                None => {
+                    let (group, test) = name.rsplit_once("::").unwrap_or_else(|| panic!("{name} is in no group"));
+                    let source = source(group).unwrap_or_else(|| panic!("there are no tests {group}"));
+                    assert!(source.contains(&format!("fn {test}()")), "there is no test {name}");
+                }
+            }
+        }
+    }
+}
