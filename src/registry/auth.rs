@@ -15,8 +15,9 @@ use url::form_urlencoded::Serializer;
 
 use super::challenge::{self, Challenge};
 use super::credentials::{self, Credential};
+use super::failed::Failed;
 use super::redirect::shown;
-use super::transport::{Call, Failed, Transport};
+use super::transport::{Call, Transport};
 use crate::http::{ChosenBy, forbidden_literal, is_loopback};
 use crate::reference::Repository;
 use crate::settings::{Logins, Network, Secret};

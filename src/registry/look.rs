@@ -8,8 +8,9 @@ use std::cell::RefCell;
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 
+use super::answer::Answer;
+use super::failed::Unread;
 use super::hashing::Hashing;
-use super::transport::{Answer, Unread};
 use super::{RegistryRepository, content_length, disguise};
 use crate::http::{Problem, ProblemKind};
 use crate::settings::Depth;

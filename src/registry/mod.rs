@@ -1,24 +1,30 @@
 //! A registry over HTTP, as a [`Source`]; see <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
+mod answer;
 mod auth;
 pub mod challenge;
 mod credentials;
 pub mod error;
+mod failed;
 mod gate;
 mod hashing;
 mod look;
 pub mod redirect;
 mod referrers;
 pub mod retry;
+mod scheme;
 mod telling;
 mod transport;
+mod tries;
 
 use oci_spec::image::Digest;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use self::answer::Answer;
+use self::failed::Unread;
+use self::transport::Question;
 pub use self::transport::Transport;
-use self::transport::{Answer, Question, Unread};
 use crate::http::{Problem, ProblemKind};
 use crate::reference::{Reference, Repository};
 use crate::settings::Depth;

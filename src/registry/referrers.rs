@@ -5,7 +5,9 @@ use oci_spec::image::Digest;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LINK};
 
-use super::transport::{Answer, Question, Unread};
+use super::answer::Answer;
+use super::failed::Unread;
+use super::transport::Question;
 use super::{RegistryRepository, read_manifest};
 use crate::image::media_type::OCI_INDEX;
 use crate::source::{Asked, FaultKind, Manifest, Referring};

@@ -1,30 +1,28 @@
 //! One way to ask a host: permit, authorization, redirects, another try when that may help.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, Request, Response};
-use tokio::sync::SemaphorePermit;
-use tokio::time::Instant;
+use reqwest::{Method, Request};
 use url::Url;
 
+use super::answer::Answer;
 use super::auth::{Asking, Auth, Pass, Refused};
+use super::failed::{Failed, Unread, elsewhere, failure, final_failure, with_words};
 use super::gate::Gate;
 use super::redirect::{self, MAX_REDIRECTS, same_origin, shown};
-use super::retry::{self, Ended, Next, State};
-use super::telling::{Tell, Telling};
+use super::retry::{self, Ended};
+use super::scheme::{Schemes, asks_for_https};
+use super::tries::{Course, Ends, Tries};
 use super::{challenge, error};
-use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version, is_loopback};
-use crate::reference::{DOCKER_HUB, Repository};
-use crate::report::human;
-use crate::settings::{Hosts, Logins, Network, Patience, Secret};
-use crate::source::{Asked, Fault, FaultKind};
+use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
+use crate::reference::Repository;
+use crate::settings::{Logins, Network, Patience, Secret};
+use crate::source::{Asked, FaultKind};
 
 /// How often one try of a question gets another header: one that is shared with others, and one of its own.
 const MOST_RENEWALS: u32 = 2;
@@ -32,16 +30,12 @@ const MOST_RENEWALS: u32 = 2;
 /// Asks registries and their token servers; one for a whole run, so that permits, waits and tokens are shared.
 pub struct Transport {
     clients: Arc<Clients>,
-    patience: Patience,
+    course: Course,
     auth: Auth,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
-    /// What is spoken to each registry.
-    schemes: Mutex<HashMap<String, Arc<Scheme>>>,
-    started: Instant,
+    schemes: Schemes,
     requests: AtomicU64,
     bytes: AtomicU64,
-    telling: Mutex<Telling>,
-    told_of_absence: AtomicBool,
 }
 
 /// A question to a registry.
@@ -73,172 +67,18 @@ struct Aim<'a> {
     lane: usize,
 }
 
-/// Why a try brought nothing.
-pub(super) struct Failed {
-    pub(super) fault: Fault,
-    pub(super) status: Option<u16>,
-    pub(super) ended: Ended,
-}
-
-impl Failed {
-    fn new(kind: FaultKind, status: u16, detail: String) -> Self {
-        let ended = Ended::Status { status, retry_after: None };
-        Self { fault: Fault { kind, detail }, status: Some(status), ended }
-    }
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        let fault = Fault { kind: FaultKind::Unavailable, detail: problem.text.clone() };
-        Self { fault, status: None, ended: Ended::Problem(problem) }
-    }
-}
-
-/// Why an answer could not be read to its end.
-pub(super) struct Unread<T> {
-    pub(super) problem: Problem,
-    /// After which byte it ended, and what that amounts to when every further try ends there.
-    pub(super) otherwise: Option<(u64, T)>,
-    /// Whether this try went on where the one before it had ended, and came farther.
-    pub(super) farther: bool,
-}
-
-impl<T> Unread<T> {
-    /// An answer that ended after so many bytes.
-    pub(super) fn ended(problem: Problem, at: u64, content: T) -> Self {
-        Self { problem, otherwise: Some((at, content)), farther: false }
-    }
-}
-
-impl<T> From<Problem> for Unread<T> {
-    fn from(problem: Problem) -> Self {
-        Self { problem, otherwise: None, farther: false }
-    }
-}
-
-/// The largest body that may be held while others are, in bytes; for a larger one there is room once per registry.
-const SMALL_BODY: usize = 64 * 1024;
-
-/// Where the answers to one question ended too early, one after the other.
-#[derive(Default)]
-struct Ends {
-    at: u64,
-    count: u32,
-}
-
-impl Ends {
-    /// So many of them at the same place prove that the content ends there: who cuts answers off on the way does so anywhere.
-    const PROOF: u32 = 3;
-
-    fn note(&mut self, at: u64) {
-        self.count = if self.count > 0 && self.at == at { self.count + 1 } else { 1 };
-        self.at = at;
-    }
-
-    /// Whether it is the content that ends there; fewer attempts than it takes have to do.
-    fn prove(&self, attempts: u32) -> bool {
-        self.count >= Self::PROOF.min(attempts)
-    }
-}
-
-/// How a registry is spoken to.
-struct Scheme {
-    plain: AtomicBool,
-    /// Whether it has answered so: then it will not change its mind.
-    settled: AtomicBool,
-}
-
-/// An answer whose body is still to come.
-pub(super) struct Answer<'a> {
-    response: Response,
-    transport: &'a Transport,
-    gate: Option<&'a Gate>,
-    room: Option<SemaphorePermit<'a>>,
-}
-
-impl Answer<'_> {
-    pub(super) fn status(&self) -> u16 {
-        self.response.status().as_u16()
-    }
-
-    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.response.headers().get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// `Retry-After`, as a wait from now.
-    fn retry_after(&self) -> Option<Duration> {
-        retry::read_retry_after(self.header(&RETRY_AFTER)?, SystemTime::now())
-    }
-
-    /// The next piece of the body.
-    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
-        let limit = self.transport.clients.network().request_timeout;
-        match tokio::time::timeout(limit, self.response.chunk()).await {
-            Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no byte came for {}", seconds(limit)))),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(piece)) => {
-                let length = piece.as_ref().map_or(0, |piece| piece.len() as u64);
-                self.transport.bytes.fetch_add(length, Ordering::Relaxed);
-                Ok(piece)
-            }
-        }
-    }
-
-    /// Makes room for another `piece` of a body that is kept; at most `limit` bytes are. What is large waits for its turn.
-    pub(super) async fn make_room(&mut self, body: &mut Vec<u8>, piece: usize, limit: usize) {
-        if body.len() + piece > SMALL_BODY && self.room.is_none() {
-            if let Some(gate) = self.gate {
-                self.room = Some(gate.hold().await);
-            }
-            let stated = self.header(&CONTENT_LENGTH).and_then(|length| length.trim().parse::<usize>().ok());
-            body.reserve_exact(stated.unwrap_or(0).min(limit).saturating_sub(body.len()));
-        }
-    }
-
-    /// The whole body, or its first `limit` bytes and whether there is more; or what came before it broke off.
-    pub(super) async fn body(&mut self, limit: usize) -> Result<(Vec<u8>, bool), (Problem, Vec<u8>)> {
-        let mut body = Vec::new();
-        loop {
-            match self.piece().await {
-                Err(problem) => return Err((problem, body)),
-                Ok(None) => return Ok((body, false)),
-                Ok(Some(piece)) => {
-                    let piece = piece.as_ref();
-                    self.make_room(&mut body, piece.len(), limit).await;
-                    if body.len() + piece.len() > limit {
-                        body.extend_from_slice(&piece[..limit - body.len()]);
-                        return Ok((body, true));
-                    }
-                    body.extend_from_slice(piece);
-                }
-            }
-        }
-    }
-
-    /// What an error answer says, as far as it came, and why there is no more of it.
-    async fn error_body(&mut self) -> (Vec<u8>, Option<Problem>) {
-        match self.body(error::ERROR_LIMIT).await {
-            Ok((body, _)) => (body, None),
-            Err((problem, body)) => (body, Some(problem)),
-        }
-    }
-}
-
 impl Transport {
     /// A transport whose settle window and time limit begin now.
     #[must_use]
     pub fn new(clients: Arc<Clients>, patience: Patience, logins: Logins) -> Self {
         Self {
             clients,
-            patience,
+            course: Course::new(patience),
             auth: Auth::new(logins),
             gates: Mutex::default(),
-            schemes: Mutex::default(),
-            started: Instant::now(),
+            schemes: Schemes::default(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            telling: Mutex::default(),
-            told_of_absence: AtomicBool::new(false),
         }
     }
 
@@ -270,7 +110,8 @@ impl Transport {
         if gates.len() >= MOST {
             gates.retain(|host, gate| !host.starts_with("token ") || Arc::strong_count(gate) > 1);
         }
-        let gate = gates.entry(host.to_owned()).or_insert_with(|| Arc::new(Gate::new(self.patience.concurrency)));
+        let gate =
+            gates.entry(host.to_owned()).or_insert_with(|| Arc::new(Gate::new(self.course.patience().concurrency)));
         Arc::clone(gate)
     }
 
@@ -283,15 +124,14 @@ impl Transport {
         read: impl AsyncFn(&mut Answer<'_>) -> Result<T, Unread<T>>,
     ) -> Asked<T> {
         let gate = self.gate(&question.repository.registry);
-        let mut tries = Tries::new(self, question.may_be_absent);
+        let mut tries = Tries::new(&self.course, question.may_be_absent);
         let mut ends = Ends::default();
         loop {
             let permit = gate.pass().await;
             tries.begin();
             // Boxed, so that a question that waits for its permit is small.
             let outcome = Box::pin(async {
-                let mut answer = self.exchange(question, permit.lane(), &headers, &accept).await?;
-                answer.gate = Some(&gate);
+                let mut answer = self.exchange(question, permit.lane(), &headers, &accept).await?.at(&gate);
                 let status = answer.status();
                 Ok::<_, Failed>((status, read(&mut answer).await))
             })
@@ -301,7 +141,7 @@ impl Transport {
                 Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
                 Ok((status, Err(Unread { problem, otherwise, farther }))) => {
                     if farther {
-                        tries.counted = 0;
+                        tries.forgive();
                         ends = Ends::default();
                     }
                     match &otherwise {
@@ -326,7 +166,7 @@ impl Transport {
                 }
                 continue;
             }
-            return match otherwise.filter(|_| ends.prove(self.patience.attempts)) {
+            return match otherwise.filter(|_| ends.prove(self.course.patience().attempts)) {
                 Some(content) => tries.end(Ok(content), failed.status),
                 None => tries.end(Err(failed.fault), failed.status),
             };
@@ -342,10 +182,10 @@ impl Transport {
         accept: &impl Fn(u16) -> bool,
     ) -> Result<Answer<'_>, Failed> {
         let repository = question.repository;
-        let scheme = self.scheme(&repository.registry);
+        let scheme = self.schemes.of(&repository.registry, self.network());
         // Why the other scheme is being tried.
         let mut doubt: Option<Failed> = None;
-        let mut base = Self::base(&repository.registry, &scheme)?;
+        let mut base = scheme.base()?;
         let mut url = question_url(&base, question)?;
         let mut version = Version::Best;
         // Why HTTP/1.1 is spoken instead.
@@ -367,14 +207,10 @@ impl Transport {
             let sent = self.send(aim, headers, None).await;
             let mut answer = match sent {
                 Ok(answer) => answer,
-                Err(problem)
-                    if at_registry
-                        && doubt.is_none()
-                        && !scheme.settled.load(Ordering::Relaxed)
-                        && self.speaks_otherwise(&repository.registry, &base, &problem) =>
-                {
+                Err(problem) if at_registry && doubt.is_none() && scheme.is_doubted_by(&problem, &base) => {
                     doubt = Some(problem.into());
-                    (base, url) = Self::turn(&scheme, &base, question)?;
+                    base = scheme.turn(&base)?;
+                    url = question_url(&base, question)?;
                     continue;
                 }
                 Err(problem) if problem.kind == ProblemKind::Headless && version == Version::Best => {
@@ -388,7 +224,7 @@ impl Transport {
                         && !problem.shows_tls()
                         && let Some(first) = doubt.take()
                     {
-                        Self::turn(&scheme, &base, question)?;
+                        scheme.turn(&base)?;
                         return Err(first);
                     }
                     // Where HTTP/1.1 is not spoken at all, the first answer was the better one.
@@ -402,17 +238,18 @@ impl Transport {
                 continue;
             }
             if at_registry && status != 400 {
-                scheme.settled.store(true, Ordering::Relaxed);
+                scheme.settle();
             }
             if accept(status) {
                 return Ok(answer);
             }
-            let challenges: Vec<String> = if at_registry { all(&answer, &WWW_AUTHENTICATE) } else { Vec::new() };
+            let challenges: Vec<String> = if at_registry { answer.all(&WWW_AUTHENTICATE) } else { Vec::new() };
             let retry_after = answer.retry_after();
             let (body, broken) = answer.error_body().await;
             if at_registry && doubt.is_none() && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
                 doubt = Some(failure(status, retry_after, self.words(&body), at_registry, &url));
-                (base, url) = Self::turn(&scheme, &base, question)?;
+                base = scheme.turn(&base)?;
+                url = question_url(&base, question)?;
                 continue;
             }
             let expired_with_400 =
@@ -461,14 +298,14 @@ impl Transport {
             let why = format!("refuses its token with 400, and without a token answers {}", answer.status());
             return Err(Failed::from(Problem::new(ProblemKind::NotHttp, why)));
         }
-        Ok(challenge::read(all(&answer, &WWW_AUTHENTICATE).iter().map(String::as_str)))
+        Ok(challenge::read(answer.all(&WWW_AUTHENTICATE).iter().map(String::as_str)))
     }
 
     /// Calls a token server until its answer stands; every status below 500 but 429 is an answer.
     pub(super) async fn call(&self, call: &Call, chosen_by: ChosenBy) -> Result<(u16, Vec<u8>), Failed> {
         let host = shown(&call.url);
         let gate = self.gate(&format!("token {host}"));
-        let mut tries = Tries::new(self, true);
+        let mut tries = Tries::new(&self.course, true);
         loop {
             gate.open().await;
             tries.begin();
@@ -523,153 +360,9 @@ impl Transport {
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = lanes.send(aim.lane, request, self.clients.network().request_timeout).await?;
-        Ok(Answer { response, transport: self, gate: None, room: None })
+        let response = lanes.send(aim.lane, request, self.network().request_timeout).await?;
+        Ok(Answer::new(response, self.network().request_timeout, &self.bytes))
     }
-
-    /// Where the API of a registry is.
-    fn base(registry: &str, scheme: &Scheme) -> Result<Url, Failed> {
-        let host = if registry == DOCKER_HUB { "registry-1.docker.io" } else { registry };
-        let scheme = if scheme.plain.load(Ordering::Relaxed) { "http" } else { "https" };
-        format!("{scheme}://{host}/v2/").parse().map_err(|error| {
-            Failed::from(Problem::new(ProblemKind::Refused, format!("{registry} is not a host ({error})")))
-        })
-    }
-
-    /// Speaks to a registry in the other scheme from now on.
-    fn turn(scheme: &Scheme, base: &Url, question: &Question<'_>) -> Result<(Url, Url), Failed> {
-        scheme.plain.store(base.scheme() == "https", Ordering::Relaxed);
-        let base = Self::base(&question.repository.registry, scheme)?;
-        let url = question_url(&base, question)?;
-        Ok((base, url))
-    }
-
-    /// How a registry is spoken to: to begin with in plain HTTP where the user named it or it is this machine.
-    fn scheme(&self, registry: &str) -> Arc<Scheme> {
-        let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = schemes.entry(registry.to_owned()).or_insert_with(|| {
-            let allowed = plain_allowed(registry, self.network());
-            let named = !matches!(self.network().insecure, Hosts::All);
-            let plain = allowed && (named || is_loopback(split_port(registry).0));
-            Arc::new(Scheme { plain: plain.into(), settled: false.into() })
-        });
-        Arc::clone(known)
-    }
-
-    /// Whether a problem shows that the registry speaks the other scheme, where both are allowed.
-    fn speaks_otherwise(&self, registry: &str, base: &Url, problem: &Problem) -> bool {
-        if !plain_allowed(registry, self.network()) {
-            return false;
-        }
-        let is_default_port = split_port(registry).1.is_none();
-        let unreachable = problem.kind == ProblemKind::Connection && is_default_port;
-        match base.scheme() {
-            // A TLS server answers an HTTP request with an alert.
-            "http" => problem.kind == ProblemKind::NotHttp || unreachable,
-            _ => problem.is_without_tls() || unreachable,
-        }
-    }
-}
-
-/// Counts the tries of one question and decides on the next.
-struct Tries<'a> {
-    transport: &'a Transport,
-    may_be_absent: bool,
-    began: Instant,
-    sent: u32,
-    counted: u32,
-    absences: u32,
-    first_absence: Option<Instant>,
-}
-
-impl<'a> Tries<'a> {
-    fn new(transport: &'a Transport, may_be_absent: bool) -> Self {
-        Self { transport, may_be_absent, began: Instant::now(), sent: 0, counted: 0, absences: 0, first_absence: None }
-    }
-
-    fn begin(&mut self) {
-        if self.sent == 0 {
-            self.began = Instant::now();
-        }
-        self.sent += 1;
-    }
-
-    /// How long to wait before the next try, and whether everybody should; `None` when there is none.
-    fn again(&mut self, failed: &Failed, host: &str, what: &str) -> Option<(Duration, bool)> {
-        let patience = &self.transport.patience;
-        let absent = matches!(failed.ended, Ended::Status { status: 404, .. });
-        let since = self.transport.started.elapsed();
-        let settle = if self.may_be_absent { Duration::ZERO } else { patience.settle };
-        if !absent {
-            self.counted += 1;
-        }
-        let state = State {
-            tries: self.counted.max(1),
-            absences: self.absences,
-            settle_left: settle.min(patience.timeout).saturating_sub(since),
-            run_left: patience.timeout.saturating_sub(since),
-            jitter: chance(),
-        };
-        let Next::Again { wait, everybody } = retry::next(&failed.ended, state, patience) else { return None };
-        let (what, detail, again) = (in_short(what), &failed.fault.detail, human::duration(wait));
-        if absent {
-            self.absences += 1;
-            self.first_absence.get_or_insert_with(Instant::now);
-            if !self.transport.told_of_absence.swap(true, Ordering::Relaxed) {
-                let window = human::duration(patience.settle);
-                log::info!("{host}: {what}: {detail}; what is not there yet may come within {window} (`settle`)");
-            }
-            log::debug!("{host}: {what}: not there yet, looking again in {again}");
-        } else {
-            let (tries, attempts) = (self.counted, patience.attempts);
-            let line = format!("{host}: {what}: {detail}; asking again in {again} (attempt {tries} of {attempts})");
-            match self.transport.telling.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now()) {
-                Tell::Line => log::info!("{line}"),
-                Tell::LastLine => log::info!("{line}; more such lines only at log level debug"),
-                Tell::Quietly => log::debug!("{line}"),
-            }
-        }
-        Some((wait, everybody))
-    }
-
-    fn end<T>(self, answer: Result<T, Fault>, status: Option<u16>) -> Asked<T> {
-        let appeared_after = self.first_absence.filter(|_| answer.is_ok()).map(|first| first.elapsed());
-        Asked { answer, status, attempts: self.sent, duration: self.began.elapsed(), appeared_after }
-    }
-}
-
-/// `blobs/sha256:0123456789ab…`: as much of a digest as people need to find it in the report.
-fn in_short(what: &str) -> String {
-    const DIGITS: usize = 12;
-    match what.rsplit_once(':').and_then(|(before, hash)| Some((before, hash.get(..DIGITS)?))) {
-        Some((before, hash)) => format!("{before}:{hash}…"),
-        None => what.to_owned(),
-    }
-}
-
-/// Whether plain HTTP may be spoken to a registry at all.
-fn plain_allowed(registry: &str, network: &Network) -> bool {
-    let (host, port) = split_port(registry);
-    let insecure = |port| network.insecure.contain(host, port);
-    is_loopback(host) || port.map_or_else(|| insecure(80) || insecure(443), insecure)
-}
-
-/// `host[:port]` in its parts, without the brackets of an IPv6 address.
-fn split_port(registry: &str) -> (&str, Option<u16>) {
-    if let Some(rest) = registry.strip_prefix('[') {
-        let (host, port) = rest.split_once(']').unwrap_or((rest, ""));
-        return (host, port.strip_prefix(':').and_then(|port| port.parse().ok()));
-    }
-    match registry.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().ok()),
-        None => (registry, None),
-    }
-}
-
-/// Whether a 400 is how a TLS server says, in plain HTTP, that it is one: Go's and nginx's words.
-fn asks_for_https(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body);
-    text.contains("HTTPS server") || text.contains("HTTPS port")
 }
 
 fn question_url(base: &Url, question: &Question<'_>) -> Result<Url, Failed> {
@@ -684,56 +377,4 @@ fn redirected(from: &Url, answer: &Answer<'_>, redirects: usize) -> Result<Url, 
         return Err(refused(format!("more than {MAX_REDIRECTS} redirects")));
     }
     redirect::follow(from, answer.header(&LOCATION)).map_err(refused)
-}
-
-fn all(answer: &Answer<'_>, name: &HeaderName) -> Vec<String> {
-    let values = answer.response.headers().get_all(name);
-    values.iter().filter_map(|value| value.to_str().ok().map(str::to_owned)).collect()
-}
-
-/// Names the host when a question was led away from its registry: two legs, two networks.
-fn elsewhere(problem: Problem, at_registry: bool, url: &Url) -> Problem {
-    if at_registry {
-        problem
-    } else {
-        Problem { text: format!("redirected to {}: {}", shown(url), problem.text), ..problem }
-    }
-}
-
-/// A token server was asked with patience already: the question is not put again for its sake.
-fn final_failure(failed: Failed) -> Failed {
-    let text = failed.fault.detail.clone();
-    Failed { ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)), ..failed }
-}
-
-fn failure(status: u16, retry_after: Option<Duration>, words: Option<String>, at_registry: bool, url: &Url) -> Failed {
-    let (kind, what) = match status {
-        401 | 403 => (FaultKind::Denied, format!("refused with {status}")),
-        404 | 410 => (FaultKind::NotFound, format!("answered {status}")),
-        429 => (FaultKind::RateLimited, "too many requests (429)".to_owned()),
-        _ => (FaultKind::Unavailable, format!("answered {status}")),
-    };
-    let what = with_words(&what, words);
-    let detail = if at_registry { what } else { format!("redirected to {}: {what}", shown(url)) };
-    Failed { fault: Fault { kind, detail }, status: Some(status), ended: Ended::Status { status, retry_after } }
-}
-
-fn with_words(what: &str, words: Option<String>) -> String {
-    match words {
-        Some(words) => format!("{what} ({words})"),
-        None => what.to_owned(),
-    }
-}
-
-/// A number from 0 to 1.
-fn chance() -> f64 {
-    use ring::rand::SecureRandom as _;
-    let mut bytes = [0; 2];
-    // Without a source of chance the waits are only less spread.
-    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
-    f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX)
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }
