@@ -22,7 +22,7 @@ test: ## Install what is missing, start what is needed, run every test
 .PHONY: soak
 soak: ## Compare with skopeo on 300 damaged images, and disturb 300; PULLPROOF_ROUNDS and PULLPROOF_SEED change that
 	scripts/prepare
-	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it -- differential chaos
+	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it -- --nocapture differential chaos
 
 .PHONY: e2e
 e2e: ## Test among real components: the image in a Docker engine, a registry, Woodpecker
