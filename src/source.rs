@@ -53,6 +53,25 @@ pub struct Fault {
     pub kind: FaultKind,
     /// For a person, as a fragment; it may hold text from the registry.
     pub detail: String,
+    /// What stands in the way, if it is something that a person can remove.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What stands in the way to a registry, and people can remove once they know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The name of the host leads nowhere.
+    UnknownHost,
+    /// The connection is refused.
+    NobodyListens,
+    /// The peer was asked in TLS and does not speak it.
+    WithoutTls,
+    /// The peer was asked in plain HTTP and does not speak it.
+    WithoutPlainHttp,
+    /// Nobody who is trusted has signed the certificate.
+    UnknownIssuer,
+    /// The certificate is for another name or another time, or is wrong otherwise.
+    BadCertificate,
 }
 
 /// The kinds of [`Fault`].

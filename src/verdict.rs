@@ -5,7 +5,7 @@ use std::time::Duration;
 use oci_spec::image::Digest;
 
 use crate::digest;
-use crate::source::{Blob, Body, Fault, FaultKind, MANIFEST_LIMIT, Manifest};
+use crate::source::{Blob, Body, Fault, FaultKind, MANIFEST_LIMIT, Manifest, Obstacle};
 
 /// The judgement of one digest. The words of [`Verdict::as_str`] are the values in the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,13 +111,15 @@ pub struct Outcome {
     pub attempts: u32,
     /// From the first request to the last byte of the last answer.
     pub duration: Duration,
+    /// What stood in the way, if it is something that a person can remove.
+    pub obstacle: Option<Obstacle>,
 }
 
 impl Outcome {
     /// An outcome that needed no request.
     #[must_use]
     pub fn unasked(verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { verdict, detail: detail.into(), status: None, attempts: 0, duration: Duration::ZERO }
+        Self { verdict, detail: detail.into(), status: None, attempts: 0, duration: Duration::ZERO, obstacle: None }
     }
 }
 
@@ -288,7 +290,7 @@ mod tests {
             (FaultKind::RateLimited, Verdict::RateLimited),
             (FaultKind::Unavailable, Verdict::Unavailable),
         ] {
-            assert_eq!(judge_fault(&Fault { kind, detail: "why".into() }), (verdict, "why".into()));
+            assert_eq!(judge_fault(&Fault { kind, detail: "why".into(), obstacle: None }), (verdict, "why".into()));
         }
     }
 

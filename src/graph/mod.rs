@@ -17,6 +17,7 @@ use self::name::{Name, Names};
 use self::texts::{Platforms, Texts};
 use crate::image::Kind;
 use crate::platform::Platform;
+use crate::source::Obstacle;
 use crate::verdict::{Outcome, Verdict};
 
 /// The most nodes of one repository that are followed.
@@ -103,6 +104,7 @@ struct Slot {
     verdict: Verdict,
     /// Where and how its digest is asked for, and whether it has a size; see [`asked_at`].
     asked_at: u8,
+    obstacle: Option<Obstacle>,
     /// 0 for none.
     status: u16,
     attempts: u32,
@@ -255,6 +257,12 @@ impl<'g> Node<'g> {
         Some(self.slot.status).filter(|status| *status != 0)
     }
 
+    /// What stood in the way, if it is something that a person can remove.
+    #[must_use]
+    pub fn obstacle(self) -> Option<Obstacle> {
+        self.slot.obstacle
+    }
+
     /// How many requests this one question took; 0 when none was sent.
     #[must_use]
     pub fn attempts(self) -> u32 {
@@ -339,6 +347,7 @@ impl Graph {
             kind: found.kind,
             verdict: Verdict::NotChecked,
             asked_at: asked_at(None, found.size),
+            obstacle: None,
             status: 0,
             attempts: 0,
             milliseconds: 0,
@@ -404,6 +413,7 @@ impl Graph {
         let slot = &mut self.slots[id.place()];
         slot.verdict = outcome.verdict;
         slot.detail = detail;
+        slot.obstacle = outcome.obstacle;
         slot.status = outcome.status.unwrap_or_default();
         slot.attempts = outcome.attempts;
         slot.milliseconds = u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX);
@@ -549,6 +559,7 @@ mod tests {
             status: Some(404),
             attempts: 5,
             duration: Duration::from_millis(15_100),
+            obstacle: Some(Obstacle::UnknownHost),
         };
         let written = Found { digest: None, written: Some("sha256:x".into()), size: Some(u64::MAX), ..found("") };
         let id = graph.add(&Found { platform: Some(amd64.clone()), media_type: "a/b".into(), outcome, ..written });
@@ -560,6 +571,7 @@ mod tests {
             (Some(&amd64), Verdict::Missing, "expected it to be there")
         );
         assert_eq!((node.status(), node.attempts(), node.duration().as_millis()), (Some(404), 5, 15_100));
+        assert_eq!(node.obstacle(), Some(Obstacle::UnknownHost));
         graph.set_document(id, Kind::Index, "c/d");
         graph.set_platform(id, None);
         graph.set_outcome(id, &Outcome::unasked(Verdict::Ok, ""));

@@ -11,6 +11,9 @@ use url::{Host, Url};
 use super::ChosenBy;
 use crate::settings::Pin;
 
+/// Why there are no addresses; it comes back as a link in the chain of causes.
+type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
 /// The name service of a run.
 pub(super) struct Addresses {
     pins: Vec<Pin>,
@@ -27,7 +30,7 @@ impl Addresses {
         Arc::new(ForPort { addresses: Arc::clone(self), port, chosen_by })
     }
 
-    async fn look_up(&self, name: &str, port: u16) -> anyhow::Result<Vec<IpAddr>> {
+    async fn look_up(&self, name: &str, port: u16) -> Result<Vec<IpAddr>, Trouble> {
         let lower = name.trim_end_matches('.').to_ascii_lowercase();
         if let Some(pin) = self.pins.iter().find(|pin| pin.port == port && pin.host == lower) {
             return Ok(pin.addresses.clone());
@@ -42,12 +45,13 @@ impl Addresses {
                 TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build)
             })
             .await
-            .map_err(|error| anyhow::anyhow!("the DNS configuration cannot be read: {error}"))?;
+            .map_err(|error| format!("the DNS configuration cannot be read: {error}"))?;
         let found = dns.lookup_ip(name).await.map_err(|error| {
+            let name = name.to_owned();
             if error.is_nx_domain() || error.is_no_records_found() {
-                anyhow::anyhow!("there is no host of the name {name}")
+                UnknownHost::Nobody { name }
             } else {
-                anyhow::anyhow!("the name {name} cannot be looked up: {error}")
+                UnknownHost::Unanswered { name, why: error.to_string() }
             }
         })?;
         Ok(found.iter().collect())
@@ -69,7 +73,7 @@ impl Resolve for ForPort {
             if chosen_by == ChosenBy::Server
                 && let Some(bad) = found.iter().copied().find(|address| forbidden(*address))
             {
-                return Err(anyhow::anyhow!(Forbidden { host: name.as_str().to_owned(), address: bad }).into());
+                return Err(Forbidden { host: name.as_str().to_owned(), address: bad }.into());
             }
             // IPv4 first: a container often has an IPv6 address that leads nowhere.
             found.sort_by_key(IpAddr::is_ipv6);
@@ -77,6 +81,15 @@ impl Resolve for ForPort {
             Ok(addresses)
         })
     }
+}
+
+/// Where a host is could not be found out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UnknownHost {
+    #[error("there is no host of the name {name}")]
+    Nobody { name: String },
+    #[error("the name {name} cannot be looked up: {why}")]
+    Unanswered { name: String, why: String },
 }
 
 /// A server sent us to an address that it may not send anybody to.

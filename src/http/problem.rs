@@ -4,9 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use super::addresses::Forbidden;
-
-const WITHOUT_TLS: &str = "the peer does not speak TLS";
+use super::addresses::{Forbidden, UnknownHost};
+use crate::source::Obstacle;
 
 /// What kind of trouble it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// For a person, as a fragment.
     pub text: String,
+    /// What stands in the way, if it is something that a person can remove.
+    pub obstacle: Option<Obstacle>,
 }
 
 impl fmt::Display for Problem {
@@ -46,13 +47,13 @@ impl Problem {
     /// A problem of our own finding.
     #[must_use]
     pub fn new(kind: ProblemKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self { kind, text: text.into(), obstacle: None }
     }
 
     /// Whether the peer answered a TLS handshake with something else.
     #[must_use]
     pub fn is_without_tls(&self) -> bool {
-        self.kind == ProblemKind::Tls && self.text == WITHOUT_TLS
+        self.obstacle == Some(Obstacle::WithoutTls)
     }
 
     /// Whether the peer speaks TLS, although no request got through.
@@ -91,12 +92,13 @@ impl From<reqwest::Error> for Problem {
             };
         }
         let text = chain.last().map_or_else(String::new, ToString::to_string);
-        if let Some(forbidden) = chain.iter().find_map(|link| find_forbidden(*link)) {
-            return Self::new(ProblemKind::Refused, forbidden);
+        if let Some(forbidden) = chain.iter().find_map(|link| link.downcast_ref::<Forbidden>()) {
+            return Self::new(ProblemKind::Refused, forbidden.to_string());
         }
         // Once the connection is made, a fault of TLS is one of this connection and not of who it was made to.
         if let Some(tls) = chain.iter().find_map(|link| link.downcast_ref::<rustls::Error>()).filter(|_| connecting) {
-            return Self::new(ProblemKind::Tls, explain_tls(tls));
+            let (text, obstacle) = explain_tls(tls);
+            return Self { obstacle, ..Self::new(ProblemKind::Tls, text) };
         }
         let io_kinds: Vec<io::ErrorKind> =
             chain.iter().filter_map(|link| link.downcast_ref::<io::Error>()).map(io::Error::kind).collect();
@@ -126,32 +128,39 @@ impl From<reqwest::Error> for Problem {
             (_, true) => format!("cannot connect: {text}"),
             (_, false) => format!("the connection broke: {text}"),
         };
-        Self::new(kind, text)
+        let obstacle = if chain.iter().any(|link| link.downcast_ref::<UnknownHost>().is_some()) {
+            Some(Obstacle::UnknownHost)
+        } else if connecting && io_kinds.contains(&io::ErrorKind::ConnectionRefused) {
+            Some(Obstacle::NobodyListens)
+        } else {
+            None
+        };
+        Self { obstacle, ..Self::new(kind, text) }
     }
 }
 
-fn find_forbidden(link: &(dyn StdError + 'static)) -> Option<String> {
-    // `anyhow` hands its error over as the innermost link of the chain.
-    link.downcast_ref::<Forbidden>().map(ToString::to_string)
-}
-
-fn explain_tls(error: &rustls::Error) -> String {
+fn explain_tls(error: &rustls::Error) -> (String, Option<Obstacle>) {
     use rustls::{CertificateError, Error};
-    match error {
+    let (text, obstacle) = match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the certificate is signed by an unknown authority (UnknownIssuer)".to_owned()
+            ("the certificate is signed by an unknown authority (UnknownIssuer)", Obstacle::UnknownIssuer)
         }
         // An authority of a name that we know, and with another key: made anew, or an impostor.
-        Error::InvalidCertificate(CertificateError::BadSignature) => {
-            "the certificate is signed by an unknown authority of a known name (BadSignature)".to_owned()
-        }
+        Error::InvalidCertificate(CertificateError::BadSignature) => (
+            "the certificate is signed by an unknown authority of a known name (BadSignature)",
+            Obstacle::UnknownIssuer,
+        ),
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "the certificate has expired".to_owned()
+            ("the certificate has expired", Obstacle::BadCertificate)
         }
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "the certificate is for another name".to_owned(),
-        Error::InvalidMessage(_) => WITHOUT_TLS.to_owned(),
-        other => format!("the TLS handshake failed: {other}"),
-    }
+        ) => ("the certificate is for another name", Obstacle::BadCertificate),
+        Error::InvalidMessage(_) => ("the peer does not speak TLS", Obstacle::WithoutTls),
+        other => {
+            let bad = matches!(other, Error::InvalidCertificate(_)).then_some(Obstacle::BadCertificate);
+            return (format!("the TLS handshake failed: {other}"), bad);
+        }
+    };
+    (text.to_owned(), Some(obstacle))
 }

@@ -19,13 +19,14 @@ pub(super) struct Failed {
 impl Failed {
     pub(super) fn new(kind: FaultKind, status: u16, detail: String) -> Self {
         let ended = Ended::Status { status, retry_after: None };
-        Self { fault: Fault { kind, detail }, status: Some(status), ended }
+        Self { fault: Fault { kind, detail, obstacle: None }, status: Some(status), ended }
     }
 }
 
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        let fault = Fault { kind: FaultKind::Unavailable, detail: problem.text.clone() };
+        let (detail, obstacle) = (problem.text.clone(), problem.obstacle);
+        let fault = Fault { kind: FaultKind::Unavailable, detail, obstacle };
         Self { fault, status: None, ended: Ended::Problem(problem) }
     }
 }
@@ -83,7 +84,7 @@ pub(super) fn failure(
     };
     let what = with_words(&what, words);
     let detail = if at_registry { what } else { format!("redirected to {}: {what}", shown(url)) };
-    Failed { fault: Fault { kind, detail }, status: Some(status), ended: Ended::Status { status, retry_after } }
+    Failed { ended: Ended::Status { status, retry_after }, ..Failed::new(kind, status, detail) }
 }
 
 pub(super) fn with_words(what: &str, words: Option<String>) -> String {

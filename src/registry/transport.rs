@@ -22,7 +22,7 @@ use super::{challenge, error};
 use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
 use crate::reference::Repository;
 use crate::settings::{Logins, Network, Patience, Secret};
-use crate::source::{Asked, FaultKind};
+use crate::source::{Asked, FaultKind, Obstacle};
 
 /// How often one try of a question gets another header: one that is shared with others, and one of its own.
 const MOST_RENEWALS: u32 = 2;
@@ -247,7 +247,9 @@ impl Transport {
             let retry_after = answer.retry_after();
             let (body, broken) = answer.error_body().await;
             if at_registry && doubt.is_none() && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
-                doubt = Some(failure(status, retry_after, self.words(&body), at_registry, &url));
+                let mut failed = failure(status, retry_after, self.words(&body), at_registry, &url);
+                failed.fault.obstacle = Some(Obstacle::WithoutPlainHttp);
+                doubt = Some(failed);
                 base = scheme.turn(&base)?;
                 url = question_url(&base, question)?;
                 continue;
@@ -360,7 +362,11 @@ impl Transport {
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = lanes.send(aim.lane, request, self.network().request_timeout).await?;
+        let sent = lanes.send(aim.lane, request, self.network().request_timeout).await;
+        let response = sent.map_err(|problem| match (problem.kind, aim.url.scheme()) {
+            (ProblemKind::NotHttp, "http") => Problem { obstacle: Some(Obstacle::WithoutPlainHttp), ..problem },
+            _ => problem,
+        })?;
         Ok(Answer::new(response, self.network().request_timeout, &self.bytes))
     }
 }

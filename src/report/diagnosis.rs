@@ -9,6 +9,7 @@ use super::{Image, Stop};
 use crate::graph::{Graph, Node};
 use crate::image::Kind;
 use crate::reference::DOCKER_HUB;
+use crate::source::Obstacle;
 use crate::verdict::Verdict;
 
 /// The SHA-256 of no bytes, which content that was lost on the way often has.
@@ -104,7 +105,7 @@ fn of_outcome(node: Node<'_>) -> Option<Hint> {
     };
     match node.verdict() {
         Verdict::Ok | Verdict::Skipped | Verdict::NotChecked => None,
-        Verdict::Unavailable if node.status().is_none_or(|status| status < 500) => of_connection(node.detail()),
+        Verdict::Unavailable => node.obstacle().map(of_obstacle),
         verdict if verdict.is_definite() && named_empty() => Some(Hint::EmptyContent),
         Verdict::Empty | Verdict::Truncated if matches!(node.status(), Some(200 | 206)) => Some(Hint::StaleCache),
         Verdict::Unsupported if is_schema_one(node) => Some(Hint::SchemaOne),
@@ -122,34 +123,15 @@ fn is_schema_one(node: Node<'_>) -> bool {
     says(node.media_type()) || says(node.detail())
 }
 
-/// Reads the words of the network and TLS libraries, as far as they tell what to do.
-fn of_connection(detail: &str) -> Option<Hint> {
-    const WORDS: [(&str, Hint); 22] = [
-        ("http request to an https", Hint::NotPlainHttp),
-        ("plain http request was sent to https", Hint::NotPlainHttp),
-        ("requires https", Hint::NotPlainHttp),
-        ("is not http", Hint::NotPlainHttp),
-        ("does not speak tls", Hint::PlainHttp),
-        ("corrupt message", Hint::PlainHttp),
-        ("invalidcontenttype", Hint::PlainHttp),
-        ("wrong version number", Hint::PlainHttp),
-        ("unknownissuer", Hint::UnknownIssuer),
-        ("unknown issuer", Hint::UnknownIssuer),
-        ("badsignature", Hint::UnknownIssuer),
-        ("unable to get local issuer", Hint::UnknownIssuer),
-        ("self-signed", Hint::UnknownIssuer),
-        ("notvalidforname", Hint::BadCertificate),
-        ("not valid for name", Hint::BadCertificate),
-        ("certificate", Hint::BadCertificate),
-        ("connection refused", Hint::Refused),
-        ("dns error", Hint::UnknownHost),
-        ("failed to lookup", Hint::UnknownHost),
-        ("no record", Hint::UnknownHost),
-        ("no host of the name", Hint::UnknownHost),
-        ("cannot be looked up", Hint::UnknownHost),
-    ];
-    let detail = detail.to_ascii_lowercase();
-    WORDS.into_iter().find(|(word, _)| detail.contains(word)).map(|(_, hint)| hint)
+fn of_obstacle(obstacle: Obstacle) -> Hint {
+    match obstacle {
+        Obstacle::UnknownHost => Hint::UnknownHost,
+        Obstacle::NobodyListens => Hint::Refused,
+        Obstacle::WithoutTls => Hint::PlainHttp,
+        Obstacle::WithoutPlainHttp => Hint::NotPlainHttp,
+        Obstacle::UnknownIssuer => Hint::UnknownIssuer,
+        Obstacle::BadCertificate => Hint::BadCertificate,
+    }
 }
 
 #[cfg(test)]
@@ -257,26 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn network_errors_are_told_apart_by_their_words() {
-        for (detail, expected) in [
-            ("error trying to connect: invalid peer certificate: UnknownIssuer", Hint::UnknownIssuer),
-            ("invalid peer certificate: certificate expired", Hint::BadCertificate),
-            ("invalid peer certificate: NotValidForName", Hint::BadCertificate),
-            ("received corrupt message of type InvalidContentType", Hint::PlainHttp),
-            ("400: Client sent an HTTP request to an HTTPS server.", Hint::NotPlainHttp),
-            ("tcp connect error: Connection refused (os error 111)", Hint::Refused),
-            ("cannot connect: there is no host of the name registry.example", Hint::UnknownHost),
-            ("the peer does not speak TLS", Hint::PlainHttp),
-            ("the answer is not HTTP (invalid HTTP version parsed)", Hint::NotPlainHttp),
-            ("the certificate is signed by an unknown authority (UnknownIssuer)", Hint::UnknownIssuer),
-            ("the certificate is for another name", Hint::BadCertificate),
-            ("dns error: no record found for registry.example", Hint::UnknownHost),
+    fn what_stands_in_the_way_has_its_advice() {
+        for (obstacle, expected) in [
+            (Obstacle::UnknownHost, Hint::UnknownHost),
+            (Obstacle::NobodyListens, Hint::Refused),
+            (Obstacle::WithoutTls, Hint::PlainHttp),
+            (Obstacle::WithoutPlainHttp, Hint::NotPlainHttp),
+            (Obstacle::UnknownIssuer, Hint::UnknownIssuer),
+            (Obstacle::BadCertificate, Hint::BadCertificate),
         ] {
-            assert_eq!(one(nothing().unreachable(detail)), [expected], "{detail}");
+            assert_eq!(one(nothing().unreachable("why").hindered(obstacle)), [expected]);
         }
-        assert_eq!(one(nothing().unreachable("timed out")), []);
-        let answered = nothing().found(Verdict::Unavailable, 400, "Client sent an HTTP request to an HTTPS server.");
-        assert_eq!(one(answered), [Hint::NotPlainHttp]);
+        assert_eq!(one(nothing().unreachable("connection refused by a certificate without TLS")), []);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::image::Kind;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::settings::Depth;
+use crate::source::Obstacle;
 use crate::verdict::{Outcome, Verdict};
 
 /// A digest with everything below it. Its name is one byte, which makes up the whole hash.
@@ -36,6 +37,7 @@ fn content(kind: Kind, name: u8) -> Content {
         status: Some(200),
         attempts: 1,
         duration: Duration::from_millis(20),
+        obstacle: None,
     };
     Content { name, kind, size: 1000, platform: None, care: Care::Check, outcome, children: Vec::new() }
 }
@@ -107,6 +109,11 @@ impl Content {
 
     pub(crate) fn unreachable(self, detail: &str) -> Self {
         self.found(Verdict::Unavailable, None, detail)
+    }
+
+    pub(crate) fn hindered(mut self, obstacle: Obstacle) -> Self {
+        self.outcome.obstacle = Some(obstacle);
+        self
     }
 
     pub(crate) fn not_checked(mut self) -> Self {

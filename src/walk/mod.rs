@@ -294,7 +294,8 @@ impl Walk<'_> {
         }
         self.settled += 1;
         let (status, attempts, duration) = (asked.status, asked.attempts, asked.duration);
-        self.graph.set_outcome(node, &Outcome { verdict, detail, status, attempts, duration });
+        let obstacle = asked.answer.as_ref().err().and_then(|fault| fault.obstacle);
+        self.graph.set_outcome(node, &Outcome { verdict, detail, status, attempts, duration, obstacle });
     }
 
     fn care(&self, kind: Kind) -> Care {

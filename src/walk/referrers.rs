@@ -21,6 +21,7 @@ impl Walk<'_> {
                     status: asked.status,
                     attempts: asked.attempts,
                     duration: asked.duration,
+                    obstacle: fault.obstacle,
                 };
                 self.add_unlisted(subject, care, outcome);
                 return;

@@ -71,7 +71,7 @@ impl Memory {
 }
 
 fn absent() -> Fault {
-    Fault { kind: FaultKind::NotFound, detail: "answered 404".into() }
+    Fault { kind: FaultKind::NotFound, detail: "answered 404".into(), obstacle: None }
 }
 
 fn digest_of(descriptor: &Value) -> Digest {

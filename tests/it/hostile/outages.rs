@@ -83,3 +83,10 @@ fn a_definite_fault_counts_although_the_rest_is_down() {
     let down = [1, 2].map(|layer| (image.layer(0, layer), "unavailable"));
     trial(registry.reference("app:1")).run().finds(&[&[(image.layer(0, 0), "missing")], &down[..]].concat());
 }
+
+#[test]
+fn a_name_that_leads_nowhere_is_said_and_what_to_do() {
+    // https://www.rfc-editor.org/rfc/rfc6761#section-6.4
+    let seen = trial("registry.invalid/app:1".to_owned()).run().leaves_open(&[("", "unavailable")]);
+    seen.says("", "registry.invalid").tells("could not be resolved");
+}

@@ -41,7 +41,7 @@ fn a_server_that_asks_for_https_in_plain_words_is_asked_so() {
         let registry = plain();
         registry.on("GET", "manifests/1").answers(Reply::ok("text/plain", words).but_status(400));
         let seen = trial(registry.reference("app:1")).run().leaves_open(&[("", "unavailable")]);
-        seen.says("", "answered 400").says("", words.trim());
+        seen.says("", "answered 400").says("", words.trim()).tells("take its host out of `insecure`");
         registry.forget_rules();
         trial(registry.reference("app:1")).run().passes();
     }
