@@ -28,6 +28,12 @@ impl Hasher {
         Self { name: DigestAlgorithm::Sha256, context: Context::new(&SHA256), length: 0 }
     }
 
+    /// A hasher of SHA-512.
+    #[must_use]
+    pub fn sha512() -> Self {
+        Self { name: DigestAlgorithm::Sha512, context: Context::new(&SHA512), length: 0 }
+    }
+
     /// Adds the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.context.update(piece);
@@ -82,6 +88,14 @@ pub fn of_bytes(bytes: &[u8], like: &Digest) -> Option<Digest> {
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::sha256();
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// The SHA-512 digest of `bytes`.
+#[must_use]
+pub fn sha512(bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::sha512();
     hasher.update(bytes);
     hasher.finish()
 }

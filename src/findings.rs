@@ -34,9 +34,15 @@ fn resolved(image: &Image, graphs: &[Graph]) -> Option<Digest> {
 }
 
 fn wrong_digest(image: &Image, graph: &Graph) -> Option<Finding> {
+    let found = graph.node(image.root).digest()?;
+    if image.unwanted.as_ref() == Some(&found) {
+        let detail = format!("the reference still resolves to {found}, which was the wrong one before the rebuild");
+        return Some(Finding { kind: FindingKind::WrongDigest, detail });
+    }
     let expected = image.expected.as_ref()?;
-    let actual = graph.node(image.root).digest().filter(|actual| actual != expected)?;
-    // A digest by another algorithm can name the same bytes; then the walk has seen it under that name.
+    // A digest by another algorithm can name the same bytes.
+    let is_it = |actual: &Digest| actual == expected || image.also.as_ref() == Some(expected);
+    let actual = Some(found).filter(|actual| !is_it(actual))?;
     Some(Finding {
         kind: FindingKind::WrongDigest,
         detail: format!("expected {expected}, the reference resolves to {actual}"),
@@ -101,7 +107,12 @@ fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<&Platform>> {
                 }
             }
             Kind::Manifest if id == root => {
-                present.push(node.platform()?);
+                // An image that states none has none; what could not be read may have any.
+                let stated = |id| matches!(graph.node(id).verdict(), Verdict::Ok | Verdict::Skipped);
+                if !read || !node.children().all(|edge| graph.node(edge.to).kind() != Kind::Config || stated(edge.to)) {
+                    return None;
+                }
+                present.extend(node.platform());
             }
             Kind::Artifact if id == root && !read => return None,
             _ => {}

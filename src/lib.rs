@@ -9,6 +9,7 @@ pub mod http;
 pub mod image;
 pub mod last_words;
 pub mod log_lines;
+pub mod lonely;
 mod mend;
 pub mod platform;
 pub mod progress;

@@ -9,7 +9,7 @@ use crate::http::{ChosenBy, Clients};
 use crate::log_lines::HINT;
 use crate::rebuild::plan;
 use crate::report::exit::Exit;
-use crate::report::{Pipeline, Stop};
+use crate::report::{FindingKind, Image, Pipeline, Report, Stop};
 use crate::settings::{Format, Rebuild, Settings};
 use crate::stop::Signals;
 use crate::target::Target;
@@ -143,9 +143,15 @@ fn by_signal(signals: &Signals) -> Exit {
 
 /// The targets for the verification after a rebuild: another build has another digest, so what the first one left names nothing now.
 #[must_use]
-pub(crate) fn without_old_digests(targets: &[Target]) -> Vec<Target> {
+pub(crate) fn without_old_digests(targets: &[Target], before: &Report) -> Vec<Target> {
     if targets.iter().any(|target| target.expected.is_some()) {
         info!("the expected digests are those of the build before, so they are not asked of the rebuilt image");
     }
-    targets.iter().map(|target| Target { expected: None, ..target.clone() }).collect()
+    let found_wrong = |image: &Image| {
+        let wrong = image.findings.iter().any(|finding| finding.kind == FindingKind::WrongDigest);
+        before.graphs[image.graph].node(image.root).digest().filter(|_| wrong)
+    };
+    let with =
+        |(target, image): (&Target, &Image)| Target { expected: None, unwanted: found_wrong(image), ..target.clone() };
+    targets.iter().zip(&before.images).map(with).collect()
 }

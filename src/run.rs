@@ -144,7 +144,7 @@ async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progr
         return deliver(&judgement, &settings.output);
     }
     info!("{line}, so the image is verified again");
-    let after = check(&mend::without_old_digests(wanted)).await;
+    let after = check(&mend::without_old_digests(wanted, &report)).await;
     progress.finish();
     let report = Report { pipeline, before: Some(Box::new(report)), ..after };
     deliver(&Judgement::of(&report), &settings.output)

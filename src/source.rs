@@ -68,6 +68,10 @@ pub enum Obstacle {
     WithoutTls,
     /// The peer was asked in plain HTTP and does not speak it.
     WithoutPlainHttp,
+    /// What failed is where the registry redirects to, or its token server: not the registry itself.
+    Elsewhere,
+    /// What answers there does not answer as a registry does.
+    NoRegistry,
     /// Nobody who is trusted has signed the certificate.
     UnknownIssuer,
     /// The certificate is for another name or another time, or is wrong otherwise.

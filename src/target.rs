@@ -15,6 +15,8 @@ pub struct Target {
     pub reference: Reference,
     /// What it must resolve to.
     pub expected: Option<Digest>,
+    /// What it must not resolve to any more: what was found before a rebuild, and was not what had been pushed.
+    pub unwanted: Option<Digest>,
     /// Whether all such targets of one repository must be the same digest.
     pub alike: bool,
 }
@@ -133,7 +135,7 @@ impl Targets {
                 None => Ok(()),
             };
         }
-        self.0.push(Target { reference, expected, alike });
+        self.0.push(Target { reference, expected, unwanted: None, alike });
         Ok(())
     }
 

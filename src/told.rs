@@ -43,6 +43,12 @@ impl Told {
         self.0.push_back([secret.to_owned(), form, encoded.trim_end_matches('=').to_owned(), encoded]);
     }
 
+    /// Whether there is nothing to hide.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The same text, with every secret in it made unreadable.
     #[must_use]
     pub fn hidden(&self, text: &str) -> String {

@@ -54,8 +54,13 @@ pub async fn verify(
     let walked = join_all(walks).await;
     let mut images: Vec<Option<Image>> = vec![None; targets.len()];
     let mut graphs = Vec::new();
-    for (at, ((_, members), walked)) in repositories.iter().zip(walked).enumerate() {
-        for (member, root) in members.iter().zip(walked.roots) {
+    let told = transport.told();
+    for (at, ((_, members), mut walked)) in repositories.iter().zip(walked).enumerate() {
+        // A registry can repeat a login wherever it may write something.
+        if !told.is_empty() {
+            walked.graph.change_texts(|text| told.hidden(text));
+        }
+        for (member, (root, also)) in members.iter().zip(walked.roots.into_iter().zip(walked.also)) {
             let target = &targets[*member];
             images[*member] = Some(Image {
                 reference: target.reference.clone(),
@@ -64,6 +69,8 @@ pub async fn verify(
                 findings: Vec::new(),
                 alike: target.alike,
                 expected: target.expected.clone(),
+                unwanted: target.unwanted.clone(),
+                also,
             });
         }
         graphs.push(walked.graph);

@@ -147,6 +147,7 @@ pub struct Graph {
     names: Names,
     texts: Texts,
     platforms: Platforms,
+    still_answering: bool,
 }
 
 /// One digest of one repository.
@@ -429,6 +430,23 @@ impl Graph {
     /// Writes for which platform it is.
     pub fn set_platform(&mut self, id: NodeId, platform: Option<&Platform>) {
         self.slots[id.place()].platform = self.platforms.number(platform);
+    }
+
+    /// Changes every text that came from outside, once the walk is over.
+    pub fn change_texts(&mut self, change: impl Fn(&str) -> String) {
+        self.texts.change(&change);
+        self.platforms.change(&change);
+    }
+
+    /// Writes whether the registry answered when everything was over.
+    pub fn set_still_answering(&mut self, answering: bool) {
+        self.still_answering = answering;
+    }
+
+    /// Whether the registry was asked once more when everything was over, and answered.
+    #[must_use]
+    pub fn is_still_answering(&self) -> bool {
+        self.still_answering
     }
 
     /// Every node that can be reached from `root`, itself first, depth first in the image's own order, each once.

@@ -46,7 +46,6 @@ impl Texts {
         if let Some(known) = self.known.find(hash, |number| self.get(*number) == text) {
             return *known;
         }
-        let place = |length: usize| u32::try_from(length).expect("a graph has less than 4 GiB of text");
         let number = place(self.ends.len());
         let start = place(self.text.len());
         self.text.push_str(text);
@@ -73,10 +72,27 @@ impl Texts {
         slice(&self.text, &self.ends, number)
     }
 
+    /// Changes every text; their numbers stay.
+    pub(super) fn change(&mut self, change: impl Fn(&str) -> String) {
+        let mut changed = String::with_capacity(self.text.len());
+        for (start, end) in &mut self.ends {
+            let text = change(&self.text[*start as usize..*end as usize]);
+            *start = place(changed.len());
+            changed.push_str(&text);
+            *end = place(changed.len());
+        }
+        self.text = changed;
+        self.known.clear();
+    }
+
     /// How much room the texts take, in bytes, without details.
     pub(super) fn size(&self) -> usize {
         self.text.len() - self.details
     }
+}
+
+fn place(length: usize) -> u32 {
+    u32::try_from(length).expect("a graph has less than 4 GiB of text")
 }
 
 /// How much room an allocator needs for the parts of a platform, in bytes: 16 at a time, after a word of its own.
@@ -115,6 +131,16 @@ impl Platforms {
         number
     }
 
+    /// Changes every part of every platform; their numbers stay.
+    pub(super) fn change(&mut self, change: impl Fn(&str) -> String) {
+        self.known.clear();
+        for Platform { os, architecture, variant } in &mut self.list {
+            for part in [Some(os), Some(architecture), variant.as_mut()].into_iter().flatten() {
+                *part = change(part).into_boxed_str();
+            }
+        }
+    }
+
     /// The platform of a number.
     pub(super) fn get(&self, number: u32) -> Option<&Platform> {
         self.list.get((number as usize).checked_sub(1)?)
@@ -146,6 +172,20 @@ mod tests {
             [Some(amd.clone()), None, Some(arm), Some(amd)]
         );
         assert_eq!(platforms.size(), 2 * size_of::<Platform>() + (2 + 3) * 32);
+    }
+
+    #[test]
+    fn texts_and_platforms_change_under_their_numbers() {
+        let mut texts = Texts::default();
+        let numbers = ["one", "", "two secrets", "three"].map(|text| texts.number(text));
+        texts.change(|text| text.replace("secret", "[hidden]"));
+        assert_eq!(numbers.map(|number| texts.get(number)), ["one", "", "two [hidden]s", "three"]);
+        let more = texts.number("four");
+        assert_eq!(texts.get(more), "four");
+        let mut platforms = Platforms::default();
+        let number = platforms.number(Some(&"secret/amd64/secret".parse().unwrap()));
+        platforms.change(|text| text.replace("secret", "-"));
+        assert_eq!(platforms.get(number).unwrap().to_string(), "-/amd64/-");
     }
 
     #[test]

@@ -366,10 +366,8 @@ fn child(raw: &RawValue, kind_of: fn(&str, bool) -> Kind) -> Child {
         Some(Ok(inline)) => Some(inline),
         None => None,
     };
-    let foreign = !kind.is_manifest()
-        && (wire.urls.is_some_and(|urls| urls.0)
-            || media_type.contains(".foreign.")
-            || media_type.contains(".nondistributable."));
+    // Whatever its type says: without an address of its own it can only come from the registry.
+    let foreign = !kind.is_manifest() && wire.urls.is_some_and(|urls| urls.0);
     Child::Readable(Box::new(Descriptor {
         promise: Promise { digest, size },
         kind,
@@ -649,7 +647,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_content_is_told_by_its_urls_or_its_type_and_a_manifest_is_never_foreign() {
+    fn foreign_content_is_told_by_its_urls_and_a_manifest_is_never_foreign() {
         let layer = |descriptor| {
             let document = manifest(&self::descriptor("x/y"), &[descriptor]);
             readable(read_json(&document).unwrap().children.remove(1)).foreign
@@ -657,8 +655,7 @@ mod tests {
         assert!(!layer(descriptor("application/vnd.oci.image.layer.v1.tar")));
         assert!(!layer(with(descriptor("x/y"), "urls", json!([]))));
         assert!(layer(with(descriptor("x/y"), "urls", json!(["https://elsewhere.example/"]))));
-        assert!(layer(descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")));
-        assert!(layer(descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar")));
+        assert!(!layer(descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")));
         let child = with(descriptor(media_type::OCI_MANIFEST), "urls", json!(["https://elsewhere.example/"]));
         assert!(!readable(only_child(&index(&[child]))).foreign);
     }

@@ -84,6 +84,11 @@ impl Auth {
         Arc::clone(passes.entry(repository.clone()).or_default())
     }
 
+    /// What was shown to any server so far.
+    pub(super) fn told(&self) -> Told {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The words of an error answer, without what was shown to any server so far.
     pub(super) fn words(&self, body: &[u8]) -> Option<String> {
         super::error::read(body, &self.told.lock().unwrap_or_else(PoisonError::into_inner))

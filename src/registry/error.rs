@@ -48,6 +48,12 @@ fn one(error: &serde_json::Value) -> Option<String> {
     }
 }
 
+/// Whether an error is told as a registry tells one.
+#[must_use]
+pub fn is_registrys(body: &[u8]) -> bool {
+    serde_json::from_slice::<WireError>(body).is_ok_and(|wire| !wire.list.is_empty())
+}
+
 /// Whether a 400 is public ECR's way to say that a token has expired: it answers 400 DENIED where others answer 401.
 #[must_use]
 pub fn tells_of_expired_token(body: &[u8]) -> bool {
@@ -80,6 +86,14 @@ mod tests {
         assert_eq!(said("<!DOCTYPE html><p>x").unwrap(), "a web page");
         for silent in ["", "  \n", "{}", "[]", r#"{"errors":[]}"#, r#"{"errors":[{}]}"#] {
             assert!(said(silent).is_none_or(|text| text == "[]"), "{silent:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_registry_is_told_from_anybody_elses() {
+        assert!(is_registrys(br#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#));
+        for other in ["", "404 page not found\n", "<html></html>", "{}", r#"{"errors":[]}"#, r#"{"error":"x"}"#] {
+            assert!(!is_registrys(other.as_bytes()), "{other}");
         }
     }
 

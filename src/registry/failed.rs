@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::error;
 use super::redirect::shown;
 use super::retry::Ended;
 use crate::http::{Problem, ProblemKind};
-use crate::source::{Fault, FaultKind};
+use crate::source::{Fault, FaultKind, Obstacle};
 
 /// Why a try brought nothing.
 pub(super) struct Failed {
@@ -20,6 +21,14 @@ impl Failed {
     pub(super) fn new(kind: FaultKind, status: u16, detail: String) -> Self {
         let ended = Ended::Status { status, retry_after: None };
         Self { fault: Fault { kind, detail, obstacle: None }, status: Some(status), ended }
+    }
+
+    /// A 404 in other words than a registry's may be that of somebody in its place.
+    pub(super) fn or_of_a_stranger(mut self, body: &[u8]) -> Self {
+        if self.fault.kind == FaultKind::NotFound && !error::is_registrys(body) {
+            self.fault.obstacle = Some(Obstacle::NoRegistry);
+        }
+        self
     }
 }
 
@@ -65,7 +74,8 @@ pub(super) fn elsewhere(problem: Problem, at_registry: bool, url: &Url) -> Probl
 /// A token server was asked with patience already: the question is not put again for its sake.
 pub(super) fn final_failure(failed: Failed) -> Failed {
     let text = failed.fault.detail.clone();
-    Failed { ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)), ..failed }
+    let fault = Fault { obstacle: failed.fault.obstacle.or(Some(Obstacle::Elsewhere)), ..failed.fault };
+    Failed { ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)), fault, ..failed }
 }
 
 /// A status that is no answer to the question.
@@ -84,7 +94,9 @@ pub(super) fn failure(
     };
     let what = with_words(&what, words);
     let detail = if at_registry { what } else { format!("redirected to {}: {what}", shown(url)) };
-    Failed { ended: Ended::Status { status, retry_after }, ..Failed::new(kind, status, detail) }
+    let mut failed = Failed { ended: Ended::Status { status, retry_after }, ..Failed::new(kind, status, detail) };
+    failed.fault.obstacle = Some(Obstacle::Elsewhere).filter(|_| !at_registry && kind == FaultKind::Unavailable);
+    failed
 }
 
 pub(super) fn with_words(what: &str, words: Option<String>) -> String {

@@ -97,7 +97,12 @@ async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<S
         416 => Ok(Seen::ReadAll),
         _ => read_all(answer, promise).await,
     };
-    repository.transport.ask(&question, || range(last, last), accept, read).await
+    let asked = repository.transport.ask(&question, || range(last, last), accept, read).await;
+    match asked.status {
+        // A server that refuses ranges may serve everything.
+        Some(400 | 403 | 405 | 501) if asked.answer.is_err() => Asked { answer: Ok(Seen::AskAll), ..asked },
+        _ => asked,
+    }
 }
 
 async fn read_last(answer: &mut Answer<'_>, promise: &Promise, last: u64) -> Result<Seen, Unread<Seen>> {

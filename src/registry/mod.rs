@@ -28,7 +28,7 @@ pub use self::transport::Transport;
 use crate::http::{Problem, ProblemKind};
 use crate::reference::{Reference, Repository};
 use crate::settings::Depth;
-use crate::source::{Asked, Blob, Body, MANIFEST_LIMIT, Manifest, Referring, Source};
+use crate::source::{Asked, Blob, Body, FaultKind, MANIFEST_LIMIT, Manifest, Obstacle, Referring, Source};
 use crate::verdict::Promise;
 
 /// The manifests we understand; without them distribution answers 404, or silently one platform's manifest.
@@ -50,7 +50,15 @@ impl<'a> RegistryRepository<'a> {
     }
 
     fn question(&self, method: Method, path: String) -> Question<'a> {
-        Question { repository: self.repository, method, path, may_be_absent: false }
+        Question { repository: self.repository, method, path: Some(path), may_be_absent: false }
+    }
+
+    /// Whether somebody answers at the registry's own address as a registry does, with a login or without.
+    async fn is_there(&self) -> bool {
+        let question = Question { repository: self.repository, method: Method::GET, path: None, may_be_absent: true };
+        let read = async |answer: &mut Answer<'_>| Ok(!is_page(answer));
+        let asked = self.transport.ask(&question, HeaderMap::new, |status| matches!(status, 200 | 401 | 403), read);
+        asked.await.answer.is_ok_and(|is_registry| is_registry)
     }
 
     async fn fetch_manifest(&self, reference: &str, may_be_absent: bool) -> Asked<Manifest> {
@@ -61,10 +69,20 @@ impl<'a> RegistryRepository<'a> {
 
 impl Source for RegistryRepository<'_> {
     async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
-        match (&reference.digest, &reference.tag) {
+        let mut asked = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => self.fetch_manifest(digest.as_ref(), false).await,
             (None, tag) => self.fetch_manifest(tag.as_deref().unwrap_or("latest"), false).await,
+        };
+        if let Err(fault) = &mut asked.answer
+            && fault.kind == FaultKind::NotFound
+            && fault.obstacle == Some(Obstacle::NoRegistry)
+            && !self.is_there().await
+        {
+            // A 404 that no registry sent says nothing about what is in it.
+            fault.kind = FaultKind::Unavailable;
+            fault.detail.push_str(", and no registry answers at /v2/");
         }
+        asked
     }
 
     async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {

@@ -23,6 +23,7 @@ use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
 use crate::reference::Repository;
 use crate::settings::{Logins, Network, Patience, Secret};
 use crate::source::{Asked, FaultKind, Obstacle};
+use crate::told::Told;
 
 /// How often one try of a question gets another header: one that is shared with others, and one of its own.
 const MOST_RENEWALS: u32 = 2;
@@ -42,8 +43,8 @@ pub struct Transport {
 pub(super) struct Question<'a> {
     pub(super) repository: &'a Repository,
     pub(super) method: Method,
-    /// Below `/v2/<name>/`.
-    pub(super) path: String,
+    /// Below `/v2/<name>/`; `None` for `/v2/` itself.
+    pub(super) path: Option<String>,
     /// Whether a first 404 is believed; else it is "not yet" until the settle window closes.
     pub(super) may_be_absent: bool,
 }
@@ -92,6 +93,12 @@ impl Transport {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// What was shown to any server so far.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        self.auth.told()
     }
 
     /// The words of an error answer, without what was shown to any server so far.
@@ -158,7 +165,8 @@ impl Transport {
                     (failed, None)
                 }
             };
-            if let Some((wait, everybody)) = tries.again(&failed, &question.repository.registry, &question.path) {
+            let path = question.path.as_deref().unwrap_or("/v2/");
+            if let Some((wait, everybody)) = tries.again(&failed, &question.repository.registry, path) {
                 if everybody {
                     gate.close_for(wait);
                 } else {
@@ -283,7 +291,7 @@ impl Transport {
                     with_words("refuses every token", self.words(&body)),
                 ));
             }
-            return Err(failure(status, retry_after, self.words(&body), at_registry, &url));
+            return Err(failure(status, retry_after, self.words(&body), at_registry, &url).or_of_a_stranger(&body));
         }
     }
 
@@ -372,7 +380,8 @@ impl Transport {
 }
 
 fn question_url(base: &Url, question: &Question<'_>) -> Result<Url, Failed> {
-    let path = format!("{}/{}", question.repository.name, question.path);
+    let Some(path) = &question.path else { return Ok(base.clone()) };
+    let path = format!("{}/{path}", question.repository.name);
     base.join(&path)
         .map_err(|error| Failed::from(Problem::new(ProblemKind::Refused, format!("{path} fits no URL ({error})"))))
 }

@@ -33,7 +33,8 @@ pub fn hints(judgement: &Judgement<'_>) -> Vec<Hint> {
 
 fn look_at_root(judgement: &Judgement<'_>, root: &Root<'_>, hints: &mut BTreeSet<Hint>) {
     let graph = &judgement.report.graphs[root.graph];
-    if graph.node(root.node).verdict() == Verdict::Missing {
+    let own = graph.node(root.node);
+    if own.verdict() == Verdict::Missing && own.is_leaf() {
         hints.insert(Hint::ReferenceMissing);
     }
     for id in graph.reachable(root.node) {
@@ -129,6 +130,8 @@ fn of_obstacle(obstacle: Obstacle) -> Hint {
         Obstacle::NobodyListens => Hint::Refused,
         Obstacle::WithoutTls => Hint::PlainHttp,
         Obstacle::WithoutPlainHttp => Hint::NotPlainHttp,
+        Obstacle::Elsewhere => Hint::Elsewhere,
+        Obstacle::NoRegistry => Hint::NoRegistry,
         Obstacle::UnknownIssuer => Hint::UnknownIssuer,
         Obstacle::BadCertificate => Hint::BadCertificate,
     }
@@ -245,6 +248,8 @@ mod tests {
             (Obstacle::NobodyListens, Hint::Refused),
             (Obstacle::WithoutTls, Hint::PlainHttp),
             (Obstacle::WithoutPlainHttp, Hint::NotPlainHttp),
+            (Obstacle::Elsewhere, Hint::Elsewhere),
+            (Obstacle::NoRegistry, Hint::NoRegistry),
             (Obstacle::UnknownIssuer, Hint::UnknownIssuer),
             (Obstacle::BadCertificate, Hint::BadCertificate),
         ] {

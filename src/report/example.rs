@@ -158,8 +158,11 @@ pub(crate) fn report(images: &[(&str, Content)]) -> Report {
             findings: Vec::new(),
             alike: false,
             expected: None,
+            unwanted: None,
+            also: None,
         })
         .collect();
+    graph.set_still_answering(true);
     Report {
         depth: Depth::Tail,
         started_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_782_900_000_123),

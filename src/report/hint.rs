@@ -39,6 +39,10 @@ pub enum Hint {
     PlainHttp,
     /// Plain HTTP to something that speaks TLS.
     NotPlainHttp,
+    /// A storage or a token server fails, and not the registry.
+    Elsewhere,
+    /// Somebody else answers in the registry's place.
+    NoRegistry,
     /// An issuer that is not known.
     UnknownIssuer,
     /// A certificate that is not for this name, or not for now.
@@ -135,6 +139,14 @@ impl fmt::Display for Hint {
             Self::NotPlainHttp => {
                 "asked over plain HTTP the registry does not answer as a server of plain HTTP would, so it probably \
                  speaks TLS: take its host out of `insecure`"
+            }
+            Self::Elsewhere => {
+                "the registry itself answers, and what it relies on does not: its storage or its token server, which \
+                 the line of the digest names. Run it again when that is up"
+            }
+            Self::NoRegistry => {
+                "what answers there is no registry: check host and port. An ingress or a proxy whose registry is away \
+                 answers 404 in its place, too"
             }
             Self::UnknownIssuer => {
                 "nobody we trust has signed the registry's certificate: give the certificate of your authority, or \

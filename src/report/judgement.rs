@@ -9,6 +9,7 @@ use super::hurt::{self, Casualties};
 use super::{Image, Report, Stop};
 use crate::graph::{Graph, NodeId};
 use crate::image::Kind;
+use crate::lonely;
 use crate::verdict::Verdict;
 
 /// A report with everything that follows from it; what every format is written from.
@@ -223,17 +224,14 @@ impl<'a> Judgement<'a> {
     }
 }
 
-/// The nodes of the one digest that stays at 5xx while others of its repository answer.
+/// The nodes of the one digest that stays at 5xx while others of its repository answer, before it and after it.
 ///
-/// Such a digest is broken, not its registry down: its record is there and its data is gone. A run that was stopped
-/// has not asked everybody, and a second digest without an answer speaks for the registry being down after all.
+/// A run that was stopped has not asked everybody.
 fn lonely_failure(graph: &Graph, stopped: Option<Stop>) -> HashSet<NodeId> {
-    let silent = || graph.iter().filter(|(_, node)| node.verdict() == Verdict::Unavailable);
-    let server_error = |status: Option<u16>| status.is_some_and(|status| (500..600).contains(&status));
-    let Some((first, _)) = silent().next().filter(|(_, node)| !node.is_nameless()) else { return HashSet::new() };
-    let alone = stopped.is_none()
-        && silent().all(|(id, node)| graph.compare_digests(first, id).is_eq() && server_error(node.status()));
-    if alone && graph.count(Verdict::Ok) > 0 { silent().map(|(id, _)| id).collect() } else { HashSet::new() }
+    if stopped.is_some() || !graph.is_still_answering() || lonely::candidate(graph).is_none() {
+        return HashSet::new();
+    }
+    graph.iter().filter(|(_, node)| node.verdict() == Verdict::Unavailable).map(|(id, _)| id).collect()
 }
 
 fn examine<'a>(report: &'a Report, image: &Image, lonely: &HashSet<NodeId>) -> Root<'a> {
@@ -296,6 +294,7 @@ mod tests {
     use super::*;
     use crate::report::example::{attestation, index, layer, manifest, nothing, plain, referrer, report};
     use crate::report::{Finding, FindingKind};
+    use crate::source::Obstacle;
 
     fn exit(report: &Report) -> Exit {
         Judgement::of(report).exit
@@ -370,6 +369,13 @@ mod tests {
         let mut stopped = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         stopped.stopped = Some(Stop::Timeout);
         assert_eq!(exit(&stopped), Exit::Unknown, "not everybody was asked");
+        let mut down = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
+        down.graphs[0].set_still_answering(false);
+        assert_eq!(exit(&down), Exit::Unknown, "nobody answers any more");
+        let elsewhere = plain(0x20).with(failing_with(500).hindered(Obstacle::Elsewhere));
+        assert_eq!(exit(&report(&[("app:1", elsewhere)])), Exit::Unknown, "somebody else fails");
+        let unable = plain(0x20).with(failing_with(501));
+        assert_eq!(exit(&report(&[("app:1", unable)])), Exit::Unknown, "it cannot do it at all");
     }
 
     #[test]

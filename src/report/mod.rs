@@ -94,6 +94,10 @@ pub struct Image {
     pub alike: bool,
     /// What it must resolve to.
     pub expected: Option<Digest>,
+    /// What it must not resolve to any more: what was found before a rebuild, and was not what had been pushed.
+    pub unwanted: Option<Digest>,
+    /// What its manifest hashes to by the other of the two usual algorithms, if its bytes came.
+    pub also: Option<Digest>,
 }
 
 /// What is wrong with an image rather than with a node; always definite.

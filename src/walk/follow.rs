@@ -9,6 +9,10 @@ use crate::settings::Concern;
 use crate::source::{Blob, Body, CONFIG_LIMIT, Manifest};
 use crate::verdict::{Outcome, Promise, Verdict, judge_blob};
 
+pub(super) fn too_deep() -> (Verdict, String) {
+    (Verdict::Malformed, format!("nested more than {MAX_DEPTH} manifests deep"))
+}
+
 impl Walk<'_> {
     pub(super) fn follow(&mut self, parent: NodeId, child: Child) {
         match child {
@@ -32,14 +36,22 @@ impl Walk<'_> {
         let key = Key { manifest: kind.is_manifest(), whole, digest: &digest, size: Some(size) };
         let fetched_whole = Key { whole: true, ..key };
         let known = self.graph.find(&key).or_else(|| self.graph.find(&fetched_whole));
-        if let Some(known) = known.filter(|_| descriptor.inline.is_none()) {
+        // Data of another length than was promised is nobody's: whoever pulls asks for it, and so do we.
+        let inline = descriptor.inline.filter(|data| data.len() as u64 == size);
+        if let Some(known) = known.filter(|_| inline.is_none()) {
             if kind == Kind::Config
                 && let Some(platform) = self.graph.node(known).platform().cloned()
                 && self.graph.node(parent).platform().is_none()
             {
                 self.graph.set_platform(parent, Some(&platform));
             }
+            if self.graph.node(known).kind() == Kind::Attestation && matches!(kind, Kind::Manifest | Kind::Index) {
+                self.promote(known, kind, platform.as_ref());
+            }
             self.graph.connect(parent, known, platform.as_ref(), care);
+            if !self.may_be_absent(platform.as_ref()) {
+                self.require(known);
+            }
             return;
         }
         let endpoint = (key.manifest, key.whole);
@@ -49,7 +61,7 @@ impl Walk<'_> {
         } else if descriptor.foreign {
             Some((Verdict::Skipped, "foreign: its data is not kept in the registry".to_owned()))
         } else if kind.is_manifest() && depth > MAX_DEPTH {
-            Some((Verdict::Malformed, format!("nested more than {MAX_DEPTH} manifests deep")))
+            Some(too_deep())
         } else {
             None
         };
@@ -60,7 +72,7 @@ impl Walk<'_> {
             self.graph.connect(parent, to, child.platform.as_ref(), care);
             return;
         }
-        if let Some(bytes) = descriptor.inline {
+        if let Some(bytes) = inline {
             let to = self.insert(None, &child, depth);
             self.graph.connect(parent, to, child.platform.as_ref(), care);
             self.take_inline(to, bytes);
@@ -68,13 +80,24 @@ impl Walk<'_> {
         }
         let to = self.insert(Some(endpoint), &child, depth);
         self.graph.connect(parent, to, child.platform.as_ref(), care);
-        let wanted = |platform: &Platform| self.rules.allow_missing.iter().any(|wanted| platform.satisfies(wanted));
-        self.notes[to.place()].allowed = child.platform.as_ref().is_some_and(wanted);
+        self.notes[to.place()].allowed = self.may_be_absent(child.platform.as_ref());
         match kind {
             Kind::Config if whole => self.blobs.push_back(Question::Config(to)),
             Kind::Config | Kind::Layer => self.blobs.push_back(Question::Blob(to)),
             _ => self.manifests.push_back(Question::Manifest(to)),
         }
+    }
+
+    /// Whether the user allows content for this platform to be absent.
+    fn may_be_absent(&self, platform: Option<&Platform>) -> bool {
+        platform.is_some_and(|platform| self.rules.allow_missing.iter().any(|allowed| platform.satisfies(allowed)))
+    }
+
+    /// What one index lists as an attestation, another lists for a platform: then it is an image.
+    fn promote(&mut self, node: NodeId, kind: Kind, platform: Option<&Platform>) {
+        let media_type = self.graph.node(node).media_type().to_owned();
+        self.graph.set_document(node, kind, &media_type);
+        self.graph.set_platform(node, platform);
     }
 
     /// Content that stands in its descriptor is checked without a request.

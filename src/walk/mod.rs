@@ -7,15 +7,17 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use oci_spec::image::Digest;
+use oci_spec::image::{Digest, DigestAlgorithm};
 
 use crate::digest;
-use crate::graph::{Care, Found, Graph, Key, NodeId};
-use crate::image::{self, Kind};
+use crate::graph::{Care, Found, Graph, Key, Node, NodeId};
+use crate::image::{self, Children, Kind};
+use crate::lonely;
 use crate::reference::Reference;
 use crate::settings::{Concern, Rules};
 use crate::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
@@ -34,6 +36,8 @@ pub struct Walked {
     pub graph: Graph,
     /// The node of each reference, in the order of the references.
     pub roots: Vec<NodeId>,
+    /// What each of them hashes to by the other of the two usual algorithms, where its bytes came.
+    pub also: Vec<Option<Digest>>,
 }
 
 /// Walks the images of one repository.
@@ -54,10 +58,12 @@ pub async fn walk<S: Source>(
         rules,
         graph: Graph::default(),
         roots: vec![None; references.len()],
+        also: vec![None; references.len()],
         notes: Vec::new(),
         manifests: (0..).take(references.len()).map(Question::Resolve).collect(),
         blobs: VecDeque::new(),
         settled: 0,
+        over: false,
     };
     let mut stop = pin!(stop);
     let mut asking = FuturesUnordered::new();
@@ -75,7 +81,10 @@ pub async fn walk<S: Source>(
                 walk.give_up(references, &reason);
                 break;
             }
-            Either::Right((None, _)) => break,
+            Either::Right((None, _)) => match walk.last_question() {
+                Some(question) => walk.manifests.push_back(question),
+                None => break,
+            },
             Either::Right((Some(answer), _)) => {
                 walk.take(references, answer);
                 seen(walk.graph.len(), walk.settled);
@@ -83,7 +92,7 @@ pub async fn walk<S: Source>(
         }
     }
     let roots = walk.roots.iter().map(|root| root.expect("every reference was resolved or given up")).collect();
-    Walked { graph: walk.graph, roots }
+    Walked { graph: walk.graph, roots, also: walk.also }
 }
 
 /// Something to ask the source.
@@ -95,22 +104,26 @@ enum Question {
     Config(NodeId),
     Blob(NodeId),
     Referrers(NodeId),
+    /// Once more, when all is over: does the registry still answer?
+    Witness(NodeId),
 }
 
 impl Question {
     fn node(self) -> Option<NodeId> {
         match self {
             Self::Manifest(node) | Self::Config(node) | Self::Blob(node) => Some(node),
-            Self::Resolve(_) | Self::Referrers(_) => None,
+            Self::Resolve(_) | Self::Referrers(_) | Self::Witness(_) => None,
         }
     }
 }
 
 enum Answer {
     Resolved(u32, Asked<Manifest>),
-    Manifest(NodeId, Asked<Manifest>),
+    /// And whether the question allowed it to be absent.
+    Manifest(NodeId, bool, Asked<Manifest>),
     Blob(NodeId, Asked<Blob>),
     Referrers(NodeId, Asked<Vec<Referring>>),
+    Witness(bool),
 }
 
 type Asking<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
@@ -124,17 +137,22 @@ struct Note {
     allowed: bool,
     /// It was asked for.
     asked: bool,
+    /// What it refers to is being followed already, because a tag delivered it.
+    followed: bool,
 }
 
 struct Walk<'a> {
     rules: &'a Rules,
     graph: Graph,
     roots: Vec<Option<NodeId>>,
+    also: Vec<Option<Digest>>,
     /// What the walk alone wants to know of each node, by its place.
     notes: Vec<Note>,
     manifests: VecDeque<Question>,
     blobs: VecDeque<Question>,
     settled: usize,
+    /// Everything was asked, and the last question is put.
+    over: bool,
 }
 
 impl Walk<'_> {
@@ -146,7 +164,9 @@ impl Walk<'_> {
             Question::Manifest(node) => {
                 let digest = self.digest(node);
                 let may_be_absent = self.notes[node.place()].allowed;
-                Box::pin(async move { Answer::Manifest(node, source.manifest(&digest, may_be_absent).await) })
+                Box::pin(
+                    async move { Answer::Manifest(node, may_be_absent, source.manifest(&digest, may_be_absent).await) },
+                )
             }
             Question::Config(node) => {
                 let promise = self.promise(node);
@@ -159,6 +179,10 @@ impl Walk<'_> {
             Question::Referrers(node) => {
                 let digest = self.digest(node);
                 Box::pin(async move { Answer::Referrers(node, source.referrers(&digest).await) })
+            }
+            Question::Witness(node) => {
+                let digest = self.digest(node);
+                Box::pin(async move { Answer::Witness(source.manifest(&digest, true).await.answer.is_ok()) })
             }
         }
     }
@@ -177,18 +201,11 @@ impl Walk<'_> {
             Answer::Resolved(at, asked) => {
                 let root = self.take_root(references[at as usize].digest.as_ref(), &asked);
                 self.roots[at as usize] = Some(root);
+                self.also[at as usize] =
+                    self.graph.node(root).digest().and_then(|digest| other_digest(&digest, &asked));
             }
-            Answer::Manifest(node, asked) => {
-                let (digest, size) = (self.digest(node), self.graph.node(node).size());
-                let judgement = match &asked.answer {
-                    Ok(manifest) => judge_manifest(Some(&digest), size, manifest),
-                    Err(fault) if fault.kind == FaultKind::NotFound && self.notes[node.place()].allowed => {
-                        (Verdict::Skipped, "not there, as allow_missing allows".to_owned())
-                    }
-                    Err(fault) => judge_fault(fault),
-                };
-                self.settle_manifest(node, judgement, &asked);
-            }
+            Answer::Manifest(node, may_be_absent, asked) => self.take_manifest(node, may_be_absent, &asked),
+            Answer::Witness(answers) => self.graph.set_still_answering(answers),
             Answer::Blob(node, asked) => self.take_blob(node, &asked),
             Answer::Referrers(node, asked) => self.take_referrers(node, asked),
         }
@@ -199,7 +216,55 @@ impl Walk<'_> {
             Ok(manifest) => judge_manifest(promised, None, manifest),
             Err(fault) => judge_fault(fault),
         };
-        self.add_delivered(Kind::Manifest, promised, judgement, asked)
+        let by_tag = promised.is_none();
+        let root = self.add_delivered(Kind::Manifest, promised, judgement, asked, 0, by_tag);
+        self.require(root);
+        root
+    }
+
+    fn take_manifest(&mut self, node: NodeId, may_be_absent: bool, asked: &Asked<Manifest>) {
+        let (digest, size) = (self.digest(node), self.graph.node(node).size());
+        let Note { allowed, followed, .. } = self.notes[node.place()];
+        let judgement = match &asked.answer {
+            Ok(manifest) => judge_manifest(Some(&digest), size, manifest),
+            Err(fault) if fault.kind == FaultKind::NotFound && allowed => {
+                (Verdict::Skipped, "not there, as allow_missing allows".to_owned())
+            }
+            // By now somebody needs it: a first 404 is not enough.
+            Err(fault) if fault.kind == FaultKind::NotFound && may_be_absent => {
+                self.manifests.push_back(Question::Manifest(node));
+                return;
+            }
+            Err(fault) => judge_fault(fault),
+        };
+        match judgement {
+            (Verdict::Ok, detail) if followed => self.settle(node, Verdict::Ok, detail, asked),
+            (verdict, detail) if followed => {
+                self.settle(node, verdict, format!("{detail}; a tag delivers it, its own digest does not"), asked);
+            }
+            judgement => self.settle_manifest(node, judgement, asked),
+        }
+    }
+
+    /// Somebody needs it who does not allow it to be absent.
+    fn require(&mut self, node: NodeId) {
+        let allowed = std::mem::take(&mut self.notes[node.place()].allowed);
+        if allowed && self.graph.node(node).verdict() == Verdict::Skipped {
+            self.graph.set_outcome(node, &Outcome::unasked(Verdict::NotChecked, ""));
+            self.settled -= 1;
+            self.manifests.push_back(Question::Manifest(node));
+        }
+    }
+
+    /// A question to somebody who has answered before, where a single fault may be the registry's or the content's.
+    fn last_question(&mut self) -> Option<Question> {
+        if std::mem::replace(&mut self.over, true) {
+            return None;
+        }
+        lonely::candidate(&self.graph)?;
+        let answered =
+            |node: Node<'_>| node.verdict() == Verdict::Ok && node.kind().is_manifest() && !node.is_nameless();
+        self.graph.iter().find(|(_, node)| answered(*node)).map(|(id, _)| Question::Witness(id))
     }
 
     /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a digest leads to.
@@ -209,6 +274,8 @@ impl Walk<'_> {
         promised: Option<&Digest>,
         judgement: (Verdict, String),
         asked: &Asked<Manifest>,
+        depth: u8,
+        by_tag: bool,
     ) -> NodeId {
         let length = match asked.answer.as_ref().map(|manifest| &manifest.body) {
             Ok(Body::Whole(bytes)) => Some(bytes.len() as u64),
@@ -221,41 +288,65 @@ impl Walk<'_> {
             return known;
         }
         let endpoint = key.map(|key| (key.manifest, key.whole));
-        let node = self.insert(endpoint, &Found { size: length, ..found(digest, kind, "") }, 0);
-        self.settle_manifest(node, judgement, asked);
+        let node = self.insert(endpoint, &Found { size: length, ..found(digest, kind, "") }, depth);
+        if judgement.0 == Verdict::Ok && by_tag {
+            self.follow_tag(node, asked);
+        } else {
+            self.settle_manifest(node, judgement, asked);
+        }
         node
     }
 
-    /// Writes a manifest's outcome, and follows it when it is what its digest says.
-    fn settle_manifest(&mut self, node: NodeId, (mut verdict, mut detail): (Verdict, String), asked: &Asked<Manifest>) {
-        let mut children = None;
-        if verdict == Verdict::Ok
-            && let Ok(Manifest { body: Body::Whole(bytes), content_type, .. }) = &asked.answer
-        {
-            let known = self.graph.node(node);
-            let promised = Some(known.media_type()).filter(|text| !text.is_empty());
-            match image::read(bytes, content_type.as_deref(), promised) {
-                Ok(document) => {
-                    if let Some(more) = self.graph.has_no_room_for(document.children.len()) {
-                        (verdict, detail) = too_large(&more);
-                    } else {
-                        let stays = matches!(known.kind(), Kind::Attestation | Kind::Referrer);
-                        let kind = if stays { known.kind() } else { document.kind };
-                        self.graph.set_document(node, kind, &document.media_type);
-                        children = Some(document.children);
-                    }
-                }
-                Err(unusable) => (verdict, detail) = unusable,
+    /// Follows what a tag delivered, and asks for it by its digest, as a pull does that has resolved the tag.
+    fn follow_tag(&mut self, node: NodeId, asked: &Asked<Manifest>) {
+        match self.read(node, asked) {
+            Ok(children) => {
+                self.note_so_far(node, asked);
+                self.notes[node.place()].followed = true;
+                self.manifests.push_back(Question::Manifest(node));
+                self.follow_all(node, children);
             }
+            Err((verdict, detail)) => self.settle(node, verdict, detail, asked),
         }
-        self.settle(node, verdict, detail, asked);
-        for child in children.into_iter().flatten() {
+    }
+
+    /// Writes a manifest's outcome, and follows it when it is what its digest says.
+    fn settle_manifest(&mut self, node: NodeId, (verdict, detail): (Verdict, String), asked: &Asked<Manifest>) {
+        if verdict != Verdict::Ok {
+            return self.settle(node, verdict, detail, asked);
+        }
+        match self.read(node, asked) {
+            Ok(children) => {
+                self.settle(node, verdict, detail, asked);
+                self.follow_all(node, children);
+            }
+            Err((verdict, detail)) => self.settle(node, verdict, detail, asked),
+        }
+    }
+
+    /// Reads a manifest, and writes what it turns out to be; what it refers to, or why it is of no use.
+    fn read<'d>(&mut self, node: NodeId, asked: &'d Asked<Manifest>) -> Result<Children<'d>, (Verdict, String)> {
+        let Ok(Manifest { body: Body::Whole(bytes), content_type, .. }) = &asked.answer else {
+            unreachable!("only a manifest that came whole is judged to be ok");
+        };
+        let known = self.graph.node(node);
+        let promised = Some(known.media_type()).filter(|text| !text.is_empty());
+        let document = image::read(bytes, content_type.as_deref(), promised)?;
+        if let Some(more) = self.graph.has_no_room_for(document.children.len()) {
+            return Err(too_large(&more));
+        }
+        let stays = matches!(known.kind(), Kind::Attestation | Kind::Referrer);
+        let kind = if stays { known.kind() } else { document.kind };
+        self.graph.set_document(node, kind, &document.media_type);
+        Ok(document.children)
+    }
+
+    fn follow_all(&mut self, node: NodeId, children: Children<'_>) {
+        for child in children {
             self.follow(node, child);
         }
-        if verdict == Verdict::Ok
-            && self.rules.referrers != Concern::Ignore
-            && matches!(self.graph.node(node).kind(), Kind::Index | Kind::Manifest)
-        {
+        let referred = matches!(self.graph.node(node).kind(), Kind::Index | Kind::Manifest);
+        if referred && self.rules.referrers != Concern::Ignore {
             self.manifests.push_back(Question::Referrers(node));
         }
     }
@@ -290,12 +381,26 @@ impl Walk<'_> {
         if verdict == Verdict::Ok
             && let Some(after) = asked.appeared_after
         {
-            detail = format!("appeared after {:.1} s", after.as_secs_f64());
+            detail = appeared(after);
         }
         self.settled += 1;
-        let (status, attempts, duration) = (asked.status, asked.attempts, asked.duration);
+        // What it took before: a tag's answer is a question of its own.
+        let before = self.graph.node(node);
+        if verdict == Verdict::Ok && detail.is_empty() {
+            before.detail().clone_into(&mut detail);
+        }
+        let (status, attempts) = (asked.status, before.attempts() + asked.attempts);
+        let duration = before.duration() + asked.duration;
         let obstacle = asked.answer.as_ref().err().and_then(|fault| fault.obstacle);
         self.graph.set_outcome(node, &Outcome { verdict, detail, status, attempts, duration, obstacle });
+    }
+
+    /// Writes what it took to be delivered by a tag; what it is worth is not known yet.
+    fn note_so_far(&mut self, node: NodeId, asked: &Asked<Manifest>) {
+        let detail = asked.appeared_after.map(appeared).unwrap_or_default();
+        let (status, attempts, duration) = (asked.status, asked.attempts, asked.duration);
+        let so_far = Outcome { status, attempts, duration, ..Outcome::unasked(Verdict::NotChecked, detail) };
+        self.graph.set_outcome(node, &so_far);
     }
 
     fn care(&self, kind: Kind) -> Care {
@@ -309,7 +414,7 @@ impl Walk<'_> {
 
     /// Adds a node; with an endpoint (manifests or blobs, whole or not) it is found again there.
     fn insert(&mut self, endpoint: Option<(bool, bool)>, found: &Found, depth: u8) -> NodeId {
-        self.notes.push(Note { depth, allowed: false, asked: false });
+        self.notes.push(Note { depth, allowed: false, asked: false, followed: false });
         match endpoint {
             Some((manifest, whole)) => self.graph.insert(manifest, whole, found),
             None => self.graph.add(found),
@@ -344,12 +449,26 @@ fn found(digest: Option<Digest>, kind: Kind, media_type: &str) -> Found {
     Found { digest, written: None, kind, media_type: media_type.to_owned(), size: None, platform: None, outcome }
 }
 
+/// The same bytes by SHA-512 where the digest is by SHA-256, and the other way round.
+fn other_digest(digest: &Digest, asked: &Asked<Manifest>) -> Option<Digest> {
+    let Ok(Manifest { body: Body::Whole(bytes), .. }) = &asked.answer else { return None };
+    digest::of_bytes(bytes, digest).filter(|actual| actual == digest)?;
+    Some(match digest.algorithm() {
+        DigestAlgorithm::Sha256 => digest::sha512(bytes),
+        _ => digest::sha256(bytes),
+    })
+}
+
+fn appeared(after: Duration) -> String {
+    format!("appeared after {:.1} s", after.as_secs_f64())
+}
+
 fn too_large(more: &str) -> (Verdict, String) {
     (Verdict::Malformed, format!("with its references there are {more}"))
 }
 
 fn unasked<T>(answer: Result<T, crate::source::Fault>) -> Asked<T> {
-    Asked { answer, status: None, attempts: 0, duration: std::time::Duration::ZERO, appeared_after: None }
+    Asked { answer, status: None, attempts: 0, duration: Duration::ZERO, appeared_after: None }
 }
 
 /// What a tag resolves to: the digest the registry claims, when the bytes bear it out, else their SHA-256.

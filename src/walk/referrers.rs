@@ -1,6 +1,7 @@
 //! What refers to an image from outside joins its graph.
 
-use super::{Walk, found, too_large, unasked};
+use super::follow::too_deep;
+use super::{MAX_DEPTH, Walk, found, too_large, unasked};
 use crate::graph::{Care, Found, NodeId};
 use crate::image::{self, Kind};
 use crate::settings::Concern;
@@ -30,9 +31,13 @@ impl Walk<'_> {
         for page in pages {
             match page {
                 Referring::Tagged(manifest) => {
-                    let judgement = judge_manifest(None, None, &manifest);
+                    let depth = self.depth_below(subject);
+                    let judgement = match judge_manifest(None, None, &manifest) {
+                        (Verdict::Ok, _) if depth > MAX_DEPTH => too_deep(),
+                        judgement => judgement,
+                    };
                     let asked = Asked { status: asked.status, attempts: 1, ..unasked(Ok(manifest)) };
-                    let to = self.add_delivered(Kind::Referrer, None, judgement, &asked);
+                    let to = self.add_delivered(Kind::Referrer, None, judgement, &asked, depth, false);
                     self.graph.connect(subject, to, None, care);
                 }
                 Referring::List(manifest) => {

@@ -18,6 +18,10 @@ struct Memory {
     tags: HashMap<String, Digest>,
     referring: HashMap<Digest, Vec<Referring>>,
     silent: bool,
+    /// What only tags deliver.
+    tagged_alone: HashSet<Digest>,
+    /// What the server fails on.
+    failing: HashSet<Digest>,
     claims: Option<String>,
     asked: RefCell<Vec<String>>,
 }
@@ -87,13 +91,19 @@ impl Source for Memory {
 
     async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
         let leave = if may_be_absent { " or not" } else { "" };
-        self.answer(format!("manifest {digest}{leave}"), self.deliver(digest)).await
+        let answer = if self.tagged_alone.contains(digest) { Err(absent()) } else { self.deliver(digest) };
+        self.answer(format!("manifest {digest}{leave}"), answer).await
     }
 
     async fn blob(&self, promise: &Promise) -> Asked<Blob> {
         let found = self.content.get(&promise.digest).ok_or_else(absent);
         let answer = found.map(|bytes| Blob::LastByte { length: Some(bytes.len() as u64) });
-        self.answer(format!("blob {}", promise.digest), answer).await
+        let asked = self.answer(format!("blob {}", promise.digest), answer).await;
+        if self.failing.contains(&promise.digest) {
+            let fault = Fault { kind: FaultKind::Unavailable, detail: "answered 500".into(), obstacle: None };
+            return Asked { answer: Err(fault), status: Some(500), ..asked };
+        }
+        asked
     }
 
     async fn config(&self, promise: &Promise) -> Asked<Blob> {
@@ -155,8 +165,9 @@ async fn a_whole_image_is_asked_for_once_and_is_ok() {
     // index, 2 manifests, 2 configs, 3 layers of which one is shared
     assert_eq!(walked.graph.len(), 8);
     let asked = memory.asked.borrow();
-    assert_eq!(asked.len(), 8);
-    assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), 8);
+    // and the tag
+    assert_eq!(asked.len(), 8 + 1);
+    assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), 8 + 1);
 }
 
 #[tokio::test]
@@ -200,7 +211,7 @@ async fn tags_of_one_digest_share_one_root_and_ask_nothing_twice() {
     let by_digest = format!("@{}", digest_of(&index));
     let walked = walk_with(&memory, &[":1", ":2", &by_digest], &Rules::default()).await;
     assert_eq!(walked.roots.iter().collect::<HashSet<_>>().len(), 1);
-    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (8, 10));
+    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (8, 3 + 8));
 }
 
 #[tokio::test]
@@ -226,6 +237,113 @@ async fn an_image_that_is_also_a_child_of_another_is_one_node() {
         let walked = walk_with(&memory, &names, &Rules::default()).await;
         assert_eq!(walked.graph.len(), 8, "{names:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_tag_delivers_has_to_be_there_by_its_digest_too() {
+    let mut memory = Memory::default();
+    let [index, amd, _] = two_platforms(&mut memory);
+    memory.tag("amd", &amd);
+    memory.tagged_alone.insert(digest_of(&amd));
+    let lost = BTreeMap::from([(digest_of(&amd).to_string(), Verdict::Missing)]);
+    for names in [&[":amd"][..], &[":1", ":amd"], &[":amd", ":1"]] {
+        let walked = walk_with(&memory, names, &Rules::default()).await;
+        assert_eq!(faults(&walked), lost, "{names:?}");
+    }
+    let walked = walk_with(&memory, &[":amd"], &Rules::default()).await;
+    let root = find(&walked, &amd);
+    assert!(root.detail().ends_with("a tag delivers it, its own digest does not"), "{}", root.detail());
+    assert_eq!((root.attempts(), root.children().count()), (2, 3));
+    memory.tagged_alone = HashSet::from([digest_of(&index)]);
+    assert_eq!(faults(&walk_tag(&memory).await).into_values().collect::<Vec<_>>(), [Verdict::Missing]);
+}
+
+#[tokio::test]
+async fn a_manifest_may_be_absent_only_where_everybody_who_lists_it_allows_that() {
+    let rules = Rules { allow_missing: vec!["linux/arm/v6".parse().unwrap()], ..Rules::default() };
+    let mut memory = Memory::default();
+    let shared = memory.image("linux/arm", &["base"]);
+    let listed = |variant: &str| {
+        let mut child = shared.clone();
+        child["platform"] = json!({ "os": "linux", "architecture": "arm", "variant": variant });
+        child
+    };
+    memory.content.remove(&digest_of(&shared));
+    let all = [listed("v6"), listed("v7")];
+    for (children, verdict) in [
+        (vec![all[0].clone()], Verdict::Skipped),
+        (vec![all[0].clone(), all[1].clone()], Verdict::Missing),
+        (vec![all[1].clone(), all[0].clone()], Verdict::Missing),
+    ] {
+        let index = memory.index(&children);
+        memory.tag("1", &index);
+        let walked = walk_with(&memory, &[":1"], &rules).await;
+        assert_eq!(find(&walked, &shared).verdict(), verdict);
+    }
+    // Where it was settled before anybody needed it, it is asked for again, and a first 404 is not enough then.
+    let (one, other) = (memory.index(&[all[0].clone()]), memory.index(&[all[1].clone()]));
+    let late = memory.index(&[other]);
+    let index = memory.index(&[one, late]);
+    memory.tag("1", &index);
+    memory.asked.take();
+    let walked = walk_with(&memory, &[":1"], &rules).await;
+    assert_eq!(find(&walked, &shared).verdict(), Verdict::Missing);
+    assert!(memory.asked.borrow().contains(&format!("manifest {}", digest_of(&shared))));
+}
+
+#[tokio::test]
+async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
+    let mut memory = Memory::default();
+    let image = memory.image("linux/amd64", &["base"]);
+    let mut attestation = image.clone();
+    attestation["platform"] = json!({ "os": "unknown", "architecture": "unknown" });
+    for children in [[attestation.clone(), image.clone()], [image.clone(), attestation.clone()]] {
+        let index = memory.index(&children);
+        memory.tag("1", &index);
+        let walked = walk_tag(&memory).await;
+        let node = find(&walked, &image);
+        assert_eq!((node.kind(), node.platform().unwrap().to_string()), (Kind::Manifest, "linux/amd64".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn when_one_digest_fails_somebody_else_is_asked_once_more() {
+    let mut memory = Memory::default();
+    let [index, ..] = two_platforms(&mut memory);
+    let again = |memory: &Memory| {
+        let question = format!("manifest {}", digest_of(&index));
+        memory.asked.take().iter().filter(|asked| asked.starts_with(&question)).count()
+    };
+    assert!(!walk_tag(&memory).await.graph.is_still_answering());
+    assert_eq!(again(&memory), 1);
+    memory.failing.insert(digest::sha256(b"arm"));
+    assert!(walk_tag(&memory).await.graph.is_still_answering());
+    assert_eq!(again(&memory), 2);
+    memory.failing.insert(digest::sha256(b"amd"));
+    assert!(!walk_tag(&memory).await.graph.is_still_answering());
+    assert_eq!(again(&memory), 1);
+}
+
+#[tokio::test]
+async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
+    let mut memory = Memory::default();
+    let image = memory.image("linux/amd64", &["base"]);
+    memory.tag("1", &image);
+    let mut subject = digest_of(&image);
+    for number in 0..20 {
+        let signed = memory.image("linux/amd64", &[&number.to_string()]);
+        let signature = memory.index(std::slice::from_ref(&signed));
+        let bytes = memory.content[&digest_of(&signature)].clone();
+        let manifest = Manifest { body: Body::Whole(bytes), content_type: None, claimed: None };
+        memory.referring.insert(subject, vec![Referring::Tagged(manifest)]);
+        subject = digest_of(&signed);
+    }
+    let rules = Rules { referrers: Concern::Check, ..Rules::default() };
+    let walked = walk_with(&memory, &[":1"], &rules).await;
+    let found = walked.graph.iter().filter(|(_, node)| node.kind() == Kind::Referrer);
+    // Each signature is an index with the next image: 1 and 2 deep, 3 and 4, up to 8.
+    let expected = [Verdict::Ok, Verdict::Ok, Verdict::Ok, Verdict::Ok, Verdict::Malformed];
+    assert_eq!(found.map(|(_, node)| node.verdict()).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
@@ -344,8 +462,9 @@ async fn foreign_layers_are_not_asked_for() {
 
 #[tokio::test]
 async fn inline_data_is_checked_without_a_question() {
+    // Data of another length is none; the registry does not have it either.
     for (data, verdict) in
-        [("aW5saW5l", Verdict::Skipped), ("aW5saW5m", Verdict::DigestMismatch), ("aW4=", Verdict::Truncated)]
+        [("aW5saW5l", Verdict::Skipped), ("aW5saW5m", Verdict::DigestMismatch), ("aW4=", Verdict::Missing)]
     {
         let mut memory = Memory::default();
         let mut layer = memory.store("application/x-layer", "inline");
@@ -388,7 +507,7 @@ async fn a_config_that_is_also_a_layer_is_asked_for_once() {
     let layer = json!({ "mediaType": "application/x-layer", "digest": digest::sha256(b"{}"), "size": 2 });
     manifest_of(&mut memory, &[layer]);
     let walked = walk_tag(&memory).await;
-    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (2, 2));
+    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (2, 1 + 2));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::trial::{DEPTHS, trial};
 use crate::support::fake::Registry;
+use crate::support::http::{Reply, Server};
 use crate::support::recipe::{platforms, single};
 
 #[test]
@@ -15,6 +16,18 @@ fn a_5xx_that_stays_on_one_digest_is_definite() {
             seen.finds(&[(image.layer(1, 0), "unavailable")]).tells("fails on one digest");
         }
     }
+}
+
+#[test]
+fn a_registry_that_goes_down_after_its_first_answers_leaves_it_open() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(2));
+    registry.on("GET", image.layer(1, 0)).answers_status(500);
+    registry.on("GET", image.root()).after(1).answers_status(502);
+    registry.on("GET", image.child(0)).after(1).answers_status(502);
+    registry.on("GET", image.child(1)).after(1).answers_status(502);
+    let seen = trial(registry.reference("app:1")).run();
+    seen.leaves_open(&[(image.layer(1, 0), "unavailable")]);
 }
 
 #[test]
@@ -63,12 +76,13 @@ fn a_5xx_for_a_while_is_nothing() {
 
 #[test]
 fn what_a_server_cannot_do_at_all_is_not_asked_again() {
-    for status in [501, 505, 400, 406, 204, 202, 418] {
+    // Whoever refuses ranges so may serve everything, and is asked for that.
+    for (status, asked) in [(501, 2), (400, 2), (505, 1), (406, 1), (204, 1), (202, 1), (418, 1)] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
         registry.on("GET", image.layer(0, 0)).answers_status(status);
         let seen = trial(registry.reference("app:1")).run();
-        assert_eq!(registry.asked(image.layer(0, 0)).len(), 1, "{status}: {seen}");
+        assert_eq!(registry.asked(image.layer(0, 0)).len(), asked, "{status}: {seen}");
         assert_eq!(seen.report.verdict(image.layer(0, 0)), "unavailable", "{status}");
     }
 }
@@ -82,6 +96,29 @@ fn a_definite_fault_counts_although_the_rest_is_down() {
     registry.on("*", image.layer(0, 2)).answers_status(503);
     let down = [1, 2].map(|layer| (image.layer(0, layer), "unavailable"));
     trial(registry.reference("app:1")).run().finds(&[&[(image.layer(0, 0), "missing")], &down[..]].concat());
+}
+
+#[test]
+fn a_404_that_no_registry_sent_leaves_it_open() {
+    let page = "<html><body><h1>404 Not Found</h1></body></html>";
+    for (body, kind) in [("404 page not found\n", "text/plain"), (page, "text/html"), ("", "text/plain")] {
+        let stranger = Server::start(move |_| Reply::ok(kind, body).but_status(404));
+        let seen = trial(format!("{}/app:1", stranger.host())).run().leaves_open(&[("", "unavailable")]);
+        seen.says("", "no registry answers at /v2/").tells("what answers there is no registry");
+        let page = Server::start(move |request| match request.path.as_str() {
+            "/v2/" => Reply::ok("text/html", "<html>welcome</html>"),
+            _ => Reply::ok(kind, body).but_status(404),
+        });
+        trial(format!("{}/app:1", page.host())).run().leaves_open(&[("", "unavailable")]);
+        // Some registries have no words for it either.
+        for status in [200, 401, 403] {
+            let registry = Server::start(move |request| match request.path.as_str() {
+                "/v2/" => Reply::status(status),
+                _ => Reply::ok(kind, body).but_status(404),
+            });
+            trial(format!("{}/app:1", registry.host())).run().finds(&[("", "missing")]);
+        }
+    }
 }
 
 #[test]

@@ -180,6 +180,20 @@ fn a_part_that_nobody_asked_for_is_no_answer() {
 }
 
 #[test]
+fn a_server_that_refuses_ranges_is_asked_for_everything() {
+    for status in [400, 403, 405, 501] {
+        for size in [SIZE, LARGE] {
+            let (registry, image, verify) = registry(size);
+            lie(&registry, image.layer(0, 0), None, move |_| Reply::error(status, "UNSUPPORTED", "no ranges here"));
+            verify.run().passes();
+            registry.forget_rules();
+            lie(&registry, image.layer(0, 0), Some(short()), move |_| Reply::error(status, "UNSUPPORTED", "no ranges"));
+            assert_eq!(verify.run().exit, 1);
+        }
+    }
+}
+
+#[test]
 fn a_broken_connection_is_not_an_empty_answer() {
     let (registry, image, verify) = registry(SIZE);
     let layer = image.layer(0, 0);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::plant::{Planted, received, set, shows_nothing, shows_nothing_in, verify};
-use crate::support::fake::guard::refusal;
+use crate::support::fake::guard::{self, refusal};
 use crate::support::fake::{Registry, Tokens};
 use crate::support::http::{Reply, Request, Server};
 use crate::support::recipe::single;
@@ -37,6 +37,32 @@ fn a_token_server_gets_the_password_and_the_registry_the_token() {
         assert!(planted.is_in(&there), "{methods:?}: it was never sent");
         assert!(!planted.is_in(&here), "{methods:?}: the registry got the password:\n{here}");
         assert!(here.contains("opaque-token-") && !there.contains("opaque-token-"), "{here}\n{there}");
+    }
+}
+
+#[test]
+fn a_registry_that_writes_a_login_into_its_documents_is_not_quoted() {
+    let (registry, planted) = (registry(), Planted::password("repeated"));
+    registry.guarded(guard::basic("me", &planted.value));
+    let secret = planted.value.clone();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let child = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 7,
+        "platform": {"os": secret, "architecture": "amd64", "variant": secret}});
+    let entry = json!({"mediaType": secret, "digest": secret, "size": 7});
+    let kind = "application/vnd.oci.image.index.v1+json";
+    for document in [
+        json!({"schemaVersion": 2, "mediaType": kind, "manifests": [child, entry]}),
+        json!({"schemaVersion": 2, "mediaType": secret, "manifests": []}),
+    ] {
+        registry.lenient().forget_rules();
+        registry.on("GET", "").alters(move |request, reply| match request.header("Authorization") {
+            Some(_) => Reply::json(&document).but_header("Content-Type", kind),
+            None => reply,
+        });
+        shows_nothing(&[&planted], 1, |face, run| {
+            let run = set(set(run, face, "username", "me"), face, "password", &planted.value);
+            set(run, face, "registry", registry.host()).argument(registry.reference("app:1"))
+        });
     }
 }
 

@@ -53,6 +53,26 @@ fn a_broken_image_is_mended_and_the_second_verdict_counts() {
 }
 
 #[test]
+fn a_tag_that_still_is_what_was_wrong_before_the_rebuild_is_wrong() {
+    let registry = Registry::start();
+    let old = registry.image("app:1", &platforms(2));
+    let new = platforms(2).seed(1).make();
+    let fake = server();
+    fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
+    let verify = || verify(&registry, &fake).arguments(["--digest", new.root()]);
+    let report = verify().run().exits(1).report_in("report.json");
+    assert_eq!(report.0["images"][0]["findings"][0]["kind"], "wrong_digest");
+    assert_contains(report.0["images"][0]["findings"][0]["detail"].as_str().unwrap(), old.root());
+    // Another build has another digest than the one that was expected, and that is right.
+    fake.on(PIPELINE, [Reply::json(&pipeline("running"))]);
+    let running = verify().start();
+    until("another pipeline is started", || fake.starts() == 2);
+    registry.serve("app:1", &platforms(2).seed(2).make());
+    fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
+    running.wait().exits(0);
+}
+
+#[test]
 fn a_pipeline_that_mends_nothing_leaves_the_image_broken() {
     let (registry, _, fake) = broken();
     fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
