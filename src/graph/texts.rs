@@ -139,6 +139,31 @@ mod tests {
             numbers.map(|number| platforms.get(number).cloned()),
             [Some(amd.clone()), None, Some(arm), Some(amd)]
         );
+        assert_eq!(platforms.size(), 2 * size_of::<Platform>() + "linux/amd64".len() + "linux/arm64/v8".len());
+    }
+
+    #[test]
+    fn a_thousand_texts_and_platforms_keep_their_numbers() {
+        let (mut texts, mut platforms) = (Texts::default(), Platforms::default());
+        for _ in 0..2 {
+            for number in 1..=1000 {
+                let text = format!("linux/{number}");
+                assert_eq!(texts.number(&text), number);
+                assert_eq!(platforms.number(Some(&text.parse().unwrap())), number);
+            }
+        }
+    }
+
+    #[test]
+    fn details_are_kept_whole_up_to_four_mebibytes() {
+        let mut texts = Texts::default();
+        let detail = |number: u32| format!("{number:512}");
+        for number in 0..8192 {
+            let kept = texts.detail(&detail(number));
+            assert_eq!(texts.get(kept), detail(number));
+        }
+        let cut = texts.detail(&detail(8192));
+        assert_eq!(texts.get(cut).chars().count(), BEGINNING + 1);
     }
 
     #[test]
