@@ -326,7 +326,7 @@ impl Graph {
     /// The node that answers `key`, if one does.
     #[must_use]
     pub fn find(&self, key: &Key<'_>) -> Option<NodeId> {
-        let asked_at = asked_at(Some((key.manifest, key.whole)), key.size);
+        let asked_at = asked_at(key.manifest, key.whole, key.size);
         let mut hasher = self.state.build_hasher();
         (asked_at, key.size.unwrap_or_default()).hash(&mut hasher);
         name::hash(key.digest, &mut hasher);
@@ -347,7 +347,7 @@ impl Graph {
             name: self.names.name(found.digest.as_ref()),
             kind: found.kind,
             verdict: Verdict::NotChecked,
-            asked_at: asked_at(None, found.size),
+            asked_at: asked_at(false, false, found.size),
             obstacle: None,
             status: 0,
             attempts: 0,
@@ -369,7 +369,7 @@ impl Graph {
     /// Adds a node that its digest and size lead to from now on, for questions at the manifests' or the blobs' endpoint.
     pub fn insert(&mut self, manifest: bool, whole: bool, found: &Found) -> NodeId {
         let id = self.add(found);
-        self.slots[id.place()].asked_at = asked_at(Some((manifest, whole)), found.size);
+        self.slots[id.place()].asked_at = asked_at(manifest, whole, found.size);
         let (slots, names, state) = (&self.slots, &self.names, &self.state);
         let hash = |place: &u32| {
             let slot = &slots[*place as usize];
@@ -494,13 +494,12 @@ impl Graph {
 }
 
 /// The bit of [`asked_at`] for a size.
-const SIZED: u8 = 8;
+const SIZED: u8 = 4;
 
-/// One number for where and how a digest is asked for (not at all, or at the manifests' endpoint or not, whole or not), and
-/// whether its size is known.
-fn asked_at(endpoint: Option<(bool, bool)>, size: Option<u64>) -> u8 {
-    let endpoint = endpoint.map_or(0, |(manifest, whole)| 1 + u8::from(manifest) + 2 * u8::from(whole));
-    endpoint + if size.is_some() { SIZED } else { 0 }
+/// One number for where and how a digest is asked for (at the manifests' endpoint or not, whole or not), and whether its size is
+/// known.
+fn asked_at(manifest: bool, whole: bool, size: Option<u64>) -> u8 {
+    u8::from(manifest) + 2 * u8::from(whole) + if size.is_some() { SIZED } else { 0 }
 }
 
 #[cfg(test)]
@@ -595,6 +594,10 @@ mod tests {
         graph.set_outcome(id, &Outcome::unasked(Verdict::Ok, ""));
         let node = graph.node(id);
         assert_eq!((node.kind(), node.media_type(), node.platform(), node.detail()), (Kind::Index, "c/d", None, ""));
+        let plain = graph.add(&found("x"));
+        let node = graph.node(plain);
+        assert_eq!((node.digest(), node.written(), node.is_nameless()), (Some(sha256(b"x")), None, false));
+        assert_eq!((node.size(), node.platform(), node.status()), (None, None, None));
     }
 
     #[test]
@@ -609,10 +612,30 @@ mod tests {
         }
         assert_eq!((graph.len(), graph.is_empty()), (1001, false));
         assert_eq!(graph.find(&key), Some(id));
-        assert!(graph.node(id).has_digest(&digest));
+        assert!(graph.node(id).has_digest(&digest) && !graph.node(id).has_digest(&sha256(b"y")));
         assert_eq!(graph.find(&Key { size: Some(2), ..key }), None);
         assert_eq!(graph.find(&Key { manifest: false, ..key }), None);
         assert_eq!(graph.find(&Key { whole: true, ..key }), None);
+    }
+
+    #[test]
+    fn every_question_about_many_digests_finds_its_own_node() {
+        let mut graph = Graph::default();
+        let digests: Vec<Digest> = (0..200).map(|number: u8| sha256(&[number])).collect();
+        let key = |digest, manifest, whole, size| Key { manifest, whole, digest, size };
+        let questions = |digest| {
+            [None, Some(0), Some(1)].into_iter().flat_map(move |size| {
+                [(false, false), (false, true), (true, false)]
+                    .map(|(manifest, whole)| key(digest, manifest, whole, size))
+            })
+        };
+        let keys: Vec<Key<'_>> = digests.iter().flat_map(questions).collect();
+        for key in &keys {
+            assert_eq!(graph.find(key), None);
+            let found = Found { digest: Some(key.digest.clone()), size: key.size, ..found("") };
+            graph.insert(key.manifest, key.whole, &found);
+        }
+        assert!(keys.iter().map(|key| graph.find(key).unwrap()).eq(graph.ids()));
     }
 
     #[test]
@@ -639,7 +662,13 @@ mod tests {
         }
         assert_eq!(graph.has_no_room_for(4), None);
         assert!(graph.has_no_room_for(5).unwrap().contains("references"));
-        graph.add(&Found { media_type: "x".repeat(MAX_TEXT + 1), ..found("z") });
+        let platform: Platform = "linux/amd64".parse().unwrap();
+        let mut graph = Graph::default();
+        graph.add(&Found { platform: Some(platform.clone()), ..found("x") });
+        let left_over = 4 * 1024 * 1024 - size_of::<Platform>() - 2 * 32;
+        graph.add(&Found { media_type: "x".repeat(left_over), ..found("y") });
+        assert_eq!(graph.has_no_room_for(0), None);
+        graph.add(&Found { media_type: "y".into(), ..found("z") });
         assert!(graph.has_no_room_for(0).unwrap().contains("media types"));
     }
 

@@ -189,4 +189,15 @@ mod tests {
         let again = names.name(Some(&digests[2]));
         assert_eq!(names.compare(short[2], again), Ordering::Equal);
     }
+
+    #[test]
+    fn a_known_hash_is_held_as_its_bytes_and_an_unknown_one_as_its_text() {
+        for (algorithm, letters, length) in [("sha384", 96, 48), ("sha512", 128, 64), ("md5", 32, 36)] {
+            let digest: Digest = format!("{algorithm}:{}", "a".repeat(letters)).parse().unwrap();
+            assert_eq!(Wide::of(&digest).bytes().len(), length, "{algorithm}");
+        }
+        let usual = format!("sha256:{}", "0123456789abcdef".repeat(4)).parse().unwrap();
+        let bytes = [[0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]; 4].concat().try_into().unwrap();
+        assert_eq!(Names::default().name(Some(&usual)), Name::Sha256(bytes));
+    }
 }

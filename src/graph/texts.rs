@@ -189,6 +189,30 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_texts_and_platforms_keep_their_numbers() {
+        let (mut texts, mut platforms) = (Texts::default(), Platforms::default());
+        for _ in 0..2 {
+            for number in 1..=1000 {
+                let text = format!("linux/{number}");
+                assert_eq!(texts.number(&text), number);
+                assert_eq!(platforms.number(Some(&text.parse().unwrap())), number);
+            }
+        }
+    }
+
+    #[test]
+    fn details_are_kept_whole_up_to_a_mebibyte() {
+        let mut texts = Texts::default();
+        let detail = |number: u32| format!("{number:512}");
+        for number in 0..2048 {
+            let kept = texts.detail(&detail(number));
+            assert_eq!(texts.get(kept), detail(number));
+        }
+        let cut = texts.detail(&detail(2048));
+        assert_eq!(texts.get(cut).chars().count(), BEGINNING + 1);
+    }
+
+    #[test]
     fn details_stay_within_their_room() {
         let mut texts = Texts::default();
         let long = texts.detail(&"é".repeat(LONGEST_DETAIL + 1));

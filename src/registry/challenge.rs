@@ -169,6 +169,8 @@ mod tests {
         }
         assert_eq!(read([format!("Bearer realm=\"{}\"", "x".repeat(LIMIT)).as_str()]), []);
         assert_eq!(read(["nonsense=", r#"Basic realm="x""#]), [Challenge::Basic]);
+        // The single value of a scheme is no scheme.
+        assert_eq!(read(["Negotiate Basic"]), []);
     }
 
     #[test]

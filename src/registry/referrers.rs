@@ -22,11 +22,9 @@ const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 pub(super) async fn list(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<Referring>> {
     let mut total = api(repository, digest).await;
     let fallback = digest.to_string().replacen(':', "-", 1);
-    let no_api = match &total.answer {
-        Ok(found) => found.is_empty(),
-        Err(fault) => fault.kind == FaultKind::NotFound || matches!(total.status, Some(400 | 405 | 406 | 501)),
-    };
-    if no_api {
+    let is_unknown = total.answer.as_ref().is_err_and(|fault| fault.kind == FaultKind::NotFound);
+    if is_unknown || matches!(total.status, Some(400 | 405 | 406 | 501)) {
+        total.answer = Ok(Vec::new());
         add(&mut total, repository.fetch_manifest(&fallback, true).await, Referring::List);
     }
     for end in COSIGN {
@@ -35,28 +33,16 @@ pub(super) async fn list(repository: &RegistryRepository<'_>, digest: &Digest) -
     total
 }
 
-/// Adds what a tag leads to; a tag that is not there adds nothing.
+/// Adds what a tag leads to; a tag that is not there adds nothing, and what could not be had before stays so.
 fn add(total: &mut Asked<Vec<Referring>>, asked: Asked<Manifest>, what: fn(Manifest) -> Referring) {
     total.attempts += asked.attempts;
     total.duration += asked.duration;
-    match asked.answer {
-        Ok(manifest) => {
-            total.status = asked.status;
-            match &mut total.answer {
-                Ok(found) => found.push(what(manifest)),
-                Err(_) => total.answer = Ok(vec![what(manifest)]),
-            }
-        }
-        Err(fault) if fault.kind == FaultKind::NotFound => {
-            if total.answer.as_ref().is_err_and(|before| before.kind == FaultKind::NotFound) {
-                total.answer = Ok(Vec::new());
-            }
-        }
-        Err(fault) => {
-            total.status = asked.status;
-            total.answer = Err(fault);
-        }
+    match (&mut total.answer, asked.answer) {
+        (Ok(found), Ok(manifest)) => found.push(what(manifest)),
+        (Ok(_), Err(fault)) if fault.kind != FaultKind::NotFound => total.answer = Err(fault),
+        _ => return,
     }
+    total.status = asked.status;
 }
 
 async fn api(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<Referring>> {
@@ -104,7 +90,37 @@ fn next_page(header: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::source::{Body, Fault};
+
+    #[test]
+    fn a_tag_adds_its_tries_and_what_it_leads_to_and_the_first_fault_stays() {
+        let asked = |answer: Result<Manifest, FaultKind>, status| {
+            let answer = answer.map_err(|kind| Fault { kind, detail: String::new(), obstacle: None });
+            Asked { answer, status: Some(status), attempts: 2, duration: Duration::from_secs(3), appeared_after: None }
+        };
+        let manifest = Manifest { body: Body::TooLarge, content_type: None, claimed: None };
+        let tags = [
+            asked(Err(FaultKind::NotFound), 404),
+            asked(Ok(manifest.clone()), 200),
+            asked(Err(FaultKind::NotFound), 404),
+            asked(Err(FaultKind::Denied), 403),
+            asked(Err(FaultKind::Unavailable), 500),
+            asked(Ok(manifest), 200),
+        ];
+        let mut total =
+            Asked { answer: Ok(vec![]), status: None, attempts: 0, duration: Duration::ZERO, appeared_after: None };
+        let mut seen = Vec::new();
+        for tag in tags {
+            add(&mut total, tag, Referring::Tagged);
+            seen.push((total.answer.as_ref().map(Vec::len).map_err(|fault| fault.kind), total.status));
+        }
+        let (found, denied) = ((Ok(1), Some(200)), (Err(FaultKind::Denied), Some(403)));
+        assert_eq!(seen, [(Ok(0), None), found, found, denied, denied, denied]);
+        assert_eq!((total.attempts, total.duration.as_secs()), (12, 18));
+    }
 
     #[test]
     fn the_query_of_the_next_page_is_taken_and_nothing_else() {

@@ -398,6 +398,28 @@ async fn the_platform_comes_from_the_index_and_else_from_the_config() {
     assert_eq!(find(&walked, &amd).platform().unwrap().to_string(), "linux/amd64");
 }
 
+#[tokio::test]
+async fn a_config_that_is_known_gives_its_platform_to_whoever_has_none() {
+    let mut memory = Memory::default();
+    let platform = json!({ "os": "linux", "architecture": "amd64" });
+    let config = memory.store(OCI_CONFIG, &platform.to_string());
+    let mut manifest = |text: &str| {
+        let layers = [memory.store("application/x-layer", text)];
+        let document = json!({ "schemaVersion": 2, "config": config, "layers": layers });
+        memory.store(OCI_MANIFEST, &document.to_string())
+    };
+    let [early, late, mut stated] = ["early", "late", "stated"].map(&mut manifest);
+    stated["platform"] = json!({ "os": "linux", "architecture": "arm64" });
+    // So deep that the config was answered before.
+    let deep = (0..6).fold(memory.index(&[late.clone(), stated.clone()]), |index, _| memory.index(&[index]));
+    let index = memory.index(&[early.clone(), deep]);
+    memory.tag("1", &index);
+    let walked = walk_tag(&memory).await;
+    for (descriptor, platform) in [(early, "linux/amd64"), (late, "linux/amd64"), (stated, "linux/arm64")] {
+        assert_eq!(find(&walked, &descriptor).platform().unwrap().to_string(), platform);
+    }
+}
+
 fn attested(memory: &mut Memory) -> Value {
     let amd = memory.image("linux/amd64", &["base"]);
     let attestation = memory.image("unknown/unknown", &["provenance"]);
@@ -559,10 +581,15 @@ async fn a_hundred_thousand_nodes_are_followed_and_no_more() {
 async fn a_bad_descriptor_has_a_node_of_its_own() {
     let mut memory = Memory::default();
     let amd = memory.image("linux/amd64", &["base"]);
-    let index = memory.index(&[json!({ "digest": "sha256:nonsense", "size": 1 }), amd.clone()]);
+    let platform = json!({ "os": "linux", "architecture": "arm64" });
+    let index = memory.index(&[json!({ "digest": "sha256:nonsense", "size": 1, "platform": platform }), amd.clone()]);
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
     assert_eq!(faults(&walked), BTreeMap::from([("sha256:nonsense".to_owned(), Verdict::Malformed)]));
+    let edge = walked.graph.node(walked.roots[0]).children().next().unwrap();
+    for platform in [edge.platform, walked.graph.node(edge.to).platform()] {
+        assert_eq!(platform.unwrap().to_string(), "linux/arm64");
+    }
     assert_eq!(find(&walked, &amd).verdict(), Verdict::Ok);
 }
 
@@ -597,7 +624,8 @@ async fn referrers_are_followed_when_they_matter() {
         let cares: Vec<Care> = root.children().map(|edge| edge.care).collect();
         assert_eq!(cares, [Care::Check, Care::Check, care, care], "{concern:?}");
         for descriptor in [&signature, &tagged] {
-            assert_eq!(find(&walked, descriptor).kind(), Kind::Referrer);
+            let node = find(&walked, descriptor);
+            assert_eq!((node.kind(), node.status(), node.attempts()), (Kind::Referrer, Some(200), 1));
         }
         // Signatures of signatures are nobody's business.
         assert_eq!(memory.asked.borrow().iter().filter(|asked| asked.starts_with("referrers")).count(), 1);
@@ -613,6 +641,19 @@ async fn a_list_of_referrers_that_cannot_be_read_is_a_fault_of_its_own() {
     memory.referring.insert(digest_of(&amd), vec![Referring::List(nonsense)]);
     let walked = walk_with(&memory, &[":1"], &Rules { referrers: Concern::Check, ..Rules::default() }).await;
     assert_eq!(faults(&walked), BTreeMap::from([(String::new(), Verdict::Malformed)]));
+}
+
+#[tokio::test]
+async fn a_list_of_referrers_that_is_not_what_its_header_claims_leads_nowhere() {
+    let mut memory = Memory::default();
+    let amd = memory.image("linux/amd64", &["base"]);
+    memory.tag("1", &amd);
+    let signature = memory.image("linux/amd64", &["signature"]);
+    let list = memory.index(std::slice::from_ref(&signature));
+    let list = Manifest { claimed: Some(digest_of(&amd).to_string()), ..memory.deliver(&digest_of(&list)).unwrap() };
+    memory.referring.insert(digest_of(&amd), vec![Referring::List(list)]);
+    let walked = walk_with(&memory, &[":1"], &Rules { referrers: Concern::Check, ..Rules::default() }).await;
+    assert_eq!(faults(&walked), BTreeMap::from([(String::new(), Verdict::DigestMismatch)]));
 }
 
 #[tokio::test]

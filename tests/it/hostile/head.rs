@@ -2,7 +2,7 @@
 
 use super::trial::{DEPTHS, Trial, trial};
 use crate::support::fake::{Registry, Storage};
-use crate::support::http::Reply;
+use crate::support::http::{Break, Reply};
 use crate::support::image::Image;
 use crate::support::recipe::single;
 
@@ -34,6 +34,18 @@ fn head_that_is_refused_says_nothing() {
         verify.depth("head").run().passes();
         assert!(registry.asked(layer).iter().any(|asked| asked.starts_with("GET")), "HEAD {status}");
     }
+}
+
+#[test]
+fn head_that_is_throttled_or_gets_no_answer_is_not_followed_by_more_questions() {
+    let (registry, image, verify) = registry();
+    let layer = image.layer(0, 1);
+    registry.on("HEAD", layer).answers_status(429);
+    verify.depth("head").run().leaves_open(&[(layer, "rate_limited")]);
+    registry.forget_rules();
+    registry.on("HEAD", layer).breaks_anywhere(Break::Reset, 0);
+    verify.depth("head").run().leaves_open(&[(layer, "unavailable")]);
+    assert!(registry.asked(layer).iter().all(|asked| asked.starts_with("HEAD")), "somebody went on");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a registry may make of a question for one byte. Nothing definite follows from a range alone: who pulls asks for
 //! everything.
 
+use std::time::Duration;
+
 use super::trial::{Trial, trial};
 use crate::support::fake::Registry;
 use crate::support::fake::content::ranged;
@@ -123,6 +125,37 @@ fn a_small_blob_is_read_whole_where_ranges_are_ignored() {
     }
     registry.on("GET", layer).answers(Reply::ok("application/octet-stream", vec![7; SIZE]).emptied());
     verify.run().finds(&[(layer, "empty")]);
+}
+
+#[test]
+fn a_blob_of_a_mebibyte_is_small_and_one_of_a_byte_more_is_not() {
+    for (size, is_read) in [(1024 * 1024, true), (1024 * 1024 + 1, false)] {
+        let (registry, image, verify) = registry(size);
+        let layer = image.layer(0, 0);
+        registry.on("GET", layer).answers(Reply::ok("application/octet-stream", vec![7; size]));
+        let seen = verify.run();
+        if is_read {
+            seen.finds(&[(layer, "digest_mismatch")])
+        } else {
+            seen.passes()
+        };
+    }
+}
+
+#[test]
+fn a_look_that_takes_two_questions_counts_the_requests_and_the_time_of_both() {
+    let (registry, image, verify) = registry(SIZE);
+    let layer = image.layer(0, 0);
+    registry.on("GET", layer).times(1).loses();
+    registry
+        .on("GET", layer)
+        .times(1)
+        .alters(|_, reply| reply.but_header("Content-Range", "nonsense").delayed(Duration::from_millis(50)));
+    let seen = verify.flag("settle", "10s").run().passes().says(layer, "appeared after ");
+    let nodes = seen.report.nodes();
+    let node = nodes.iter().find(|node| node["digest"] == layer).unwrap();
+    assert_eq!((node["attempts"].as_u64(), registry.asked(layer).len()), (Some(3), 3), "{seen}");
+    assert!(node["duration_ms"].as_u64() >= Some(50), "{seen}");
 }
 
 #[test]

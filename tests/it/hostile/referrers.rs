@@ -95,9 +95,14 @@ fn the_fallback_tag_is_followed_where_there_is_no_api() {
 
 #[test]
 fn a_registry_without_api_and_tags_has_no_referrers() {
-    let (registry, image, _signatures, verify) = signed();
-    registry.on("GET", &format!("referrers/{}", image.root())).answers(Reply::ok("text/plain", "404").but_status(404));
-    verify.run().passes();
+    for status in [404, 400, 405, 406, 501] {
+        let (registry, image, _signatures, verify) = signed();
+        let path = format!("referrers/{}", image.root());
+        registry.on("GET", &path).answers(Reply::ok("text/plain", "no").but_status(status));
+        // Nobody waits for what may well be absent.
+        verify.clone().flag("settle", "1m").run().passes();
+        assert_eq!(registry.asked(&path).len(), 1, "{status}");
+    }
 }
 
 #[test]
@@ -128,6 +133,19 @@ fn a_list_that_cannot_be_had_leaves_it_open() {
         verify.run().leaves_open(&[("", verdict)]);
         let warned = verify.clone().flag("referrers", "warn").run();
         assert_eq!(warned.exit, 0, "{warned}");
+    }
+}
+
+#[test]
+fn a_tag_that_is_there_does_not_hide_a_list_or_tag_that_cannot_be_had() {
+    for (status, verdict) in [(500, "unavailable"), (404, "denied")] {
+        let (registry, image, signatures, verify) = signed();
+        let content = image.content(signatures[0].manifest.digest()).unwrap();
+        let signature = Reply::ok(&content.media_type, content.bytes.to_vec());
+        registry.on("GET", &format!("referrers/{}", image.root())).answers_status(status);
+        registry.on("GET", &format!("manifests/{}.sig", tag(&image))).answers(signature);
+        registry.on("GET", &format!("manifests/{}", tag(&image))).answers_status(403);
+        verify.run().leaves_open(&[("", verdict)]);
     }
 }
 

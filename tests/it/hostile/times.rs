@@ -69,6 +69,22 @@ fn a_body_that_stops_moving_and_goes_on_when_it_is_asked_for_the_rest_is_waited_
 }
 
 #[test]
+fn a_first_byte_that_stalls_leaves_it_open_where_ranges_are_ignored_and_where_the_last_one_is_gone() {
+    for is_ignored in [true, false] {
+        let registry = Registry::start();
+        let image = registry.image("app:1", &single().layer_size(2_000_000));
+        let whole = Reply::ok("application/octet-stream", vec![7; 2_000_000]);
+        registry.on("GET", image.layer(0, 0)).alters(move |request, reply| match request.header("Range") {
+            Some("bytes=1999999-1999999") if !is_ignored => reply.emptied(),
+            Some("bytes=0-0") => reply.breaks_in_body(Break::Stall, 0),
+            _ => whole.clone().breaks_in_body(Break::Stall, 0),
+        });
+        let verify = trial(registry.reference("app:1")).flag("attempts", "3").flag("request-timeout", "100ms");
+        verify.run().leaves_open(&[(image.layer(0, 0), "unavailable")]);
+    }
+}
+
+#[test]
 fn a_stalled_last_byte_leaves_it_open() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
