@@ -17,7 +17,9 @@ use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::github;
 use crate::report::judgement::Judgement;
-use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
+use crate::settings::{
+    Command, Depth, Environment, Error, Format, Mode, NothingPushed, Output, Settings, read, read_output,
+};
 use crate::stop::Signals;
 use crate::target::{Target, idle_logins, targets};
 use crate::verify::verify;
@@ -45,6 +47,9 @@ pub fn run(environment: &Environment) -> Exit {
         Err(error) => {
             let output = read_output(environment);
             start_log(&output, ProgressBar::hidden());
+            for warning in error.warnings() {
+                warn!("{warning}");
+            }
             refuse(&output, &error)
         }
     }
@@ -81,9 +86,14 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
     if let Some(warning) = idle_logins(&settings.login, &wanted) {
         warn!("{warning}");
     }
-    if settings.mode == Mode::Verify && settings.wanted.dry_run {
+    if let (Mode::Verify, Some(why)) = (settings.mode, &settings.wanted.nothing_pushed) {
         let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };
-        return deliver(&Judgement::of(&report), &settings.output);
+        let judgement = Judgement::of(&report);
+        let judgement = match why {
+            NothingPushed::DryRun => judgement,
+            NothingPushed::Because(reason) => judgement.remarking(format!("{reason}; nothing was checked")),
+        };
+        return deliver(&judgement, &settings.output);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -164,7 +174,6 @@ fn start_log(output: &Output, bar: ProgressBar) {
     let _ = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr())).install();
 }
 
-/// Whoever closed standard output does not want to read.
 fn print(text: &str) {
     use io::Write as _;
     let _ = writeln!(io::stdout(), "{text}");
