@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{error, info, warn};
 
-use crate::deliver::deliver;
+use crate::deliver::{deliver, probe, unprinted};
 use crate::http::Clients;
 use crate::log_lines::{HINT, LogLines, Reader};
 use crate::mend::{self, Mended};
@@ -28,10 +28,7 @@ use crate::verify::verify;
 #[must_use]
 pub fn run(environment: &Environment) -> Exit {
     match read(environment, &|path| std::fs::read_to_string(path)) {
-        Ok(Command::Help(text) | Command::Version(text)) => {
-            print(&text);
-            Exit::Verified
-        }
+        Ok(Command::Help(text) | Command::Version(text)) => print(&text, environment),
         Ok(Command::Run { settings, warnings }) => {
             if settings.login.in_github_actions && settings.output.format == Format::Github {
                 // Whoever closed standard output reads nothing else either.
@@ -70,6 +67,10 @@ fn refuse(output: &Output, error: &Error) -> Exit {
 }
 
 fn work(settings: &Settings, progress: Progress) -> Exit {
+    let mut writable = settings.output.clone();
+    if let Err(error) = probe(&mut writable) {
+        return refuse(&writable, &error);
+    }
     let wanted = match settings.mode {
         Mode::Verify => targets(&settings.wanted),
         Mode::Rebuild => Ok(Vec::new()),
@@ -174,7 +175,12 @@ fn start_log(output: &Output, bar: ProgressBar) {
     let _ = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr())).install();
 }
 
-fn print(text: &str) {
+fn print(text: &str, environment: &Environment) -> Exit {
     use io::Write as _;
-    let _ = writeln!(io::stdout(), "{text}");
+    if let Some(failure) = unprinted(writeln!(io::stdout(), "{text}")) {
+        start_log(&read_output(environment), ProgressBar::hidden());
+        error!("{failure}");
+        return Exit::Configuration;
+    }
+    Exit::Verified
 }

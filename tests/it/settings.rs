@@ -1,6 +1,9 @@
-//! Settings that would have ended in a silent pass.
+//! Settings that would have ended in a silent pass, and results that would have contradicted the exit code.
 
-use crate::support::command::{Finished, pullproof};
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use crate::support::command::{Finished, binary, pullproof};
 use crate::support::fake::Registry;
 use crate::support::recipe::platforms;
 
@@ -62,4 +65,55 @@ fn the_report_is_written_whatever_is_wrong_with_the_flags() {
         let finished = pullproof().arguments(arguments).run().exits(2);
         assert!(finished.read("b.json").contains("unknown flag --bogus"), "{finished}");
     }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_asked() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    let reference = registry.reference("app:1");
+    for (flag, path) in [("report", "adir"), ("junit", "adir"), ("junit", "file/junit.xml")] {
+        let finished = pullproof()
+            .file("adir/file", "")
+            .file("file", "")
+            .arguments(["verify", &reference, &format!("--{flag}"), path])
+            .variable("GITHUB_ACTIONS", "true")
+            .variable("GITHUB_OUTPUT", "output.txt")
+            .run()
+            .exits(2);
+        let reason = format!("::error title=pullproof::{flag}: cannot write {path}: ");
+        assert!(finished.stdout.contains(&reason), "{finished}");
+        assert_eq!(last(&finished.stdout), "pullproof: ERROR: nothing was checked, exit code 2");
+        let outputs = finished.read("output.txt");
+        let value = |name: &str| {
+            let mut lines = outputs.lines().skip_while(|line| !line.starts_with(&format!("{name}<<")));
+            lines.nth(1).unwrap().to_owned()
+        };
+        assert_eq!([value("result"), value("exit-code"), value("report")], ["error", "2", ""], "{outputs}");
+    }
+    assert!(registry.requests().is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_takes_nothing_is_no_pass() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(1));
+    let run = |arguments: &[&str], out: Stdio| {
+        let output = Command::new(binary()).args(arguments).env_clear().stdout(out).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let told = "error: cannot write to standard output: No space left on device (os error 28)\n".to_owned();
+    let reference = registry.reference("app:1");
+    for format in ["text", "json"] {
+        assert_eq!(run(&["verify", &reference, "--format", format], full()), (Some(2), told.clone()));
+    }
+    assert_eq!(run(&["help"], full()), (Some(2), told));
+    // Whoever closes it reads the exit code at most.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(run(&["verify", &reference], Stdio::from(writer)), (Some(0), String::new()));
+    registry.lose(image.layer(0, 0));
+    assert_eq!(run(&["verify", &reference, "--settle=0s", "--format", "json"], full()).0, Some(1));
 }
