@@ -25,19 +25,35 @@ impl Platform {
 
     /// Whether an image for `self` satisfies a wish for `wanted`: a wish without a variant takes any.
     ///
-    /// `arm64` and `arm64/v8` are the same, as in containerd.
+    /// Both are compared by their usual names: `arm64` and `aarch64/v8` are the same, as in containerd.
     #[must_use]
     pub fn satisfies(&self, wanted: &Self) -> bool {
-        self.os == wanted.os
-            && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || self.normal_variant() == wanted.normal_variant())
+        let (os, architecture, variant) = self.usual();
+        let (wanted_os, wanted_architecture, wanted_variant) = wanted.usual();
+        let takes_any = wanted.variant.is_none() && wanted_variant.is_none();
+        os == wanted_os && architecture == wanted_architecture && (takes_any || variant == wanted_variant)
     }
 
-    fn normal_variant(&self) -> Option<&str> {
-        match (&*self.architecture, self.variant.as_deref()) {
-            ("arm64", Some("v8")) => None,
-            (_, variant) => variant,
-        }
+    /// Operating system, architecture and variant by the names that containerd gives them, see
+    /// <https://github.com/containerd/platforms/blob/main/database.go>; but `arm` alone stays without a variant.
+    fn usual(&self) -> (&str, &str, Option<&str>) {
+        let os = match &*self.os {
+            "macos" => "darwin",
+            os => os,
+        };
+        let (architecture, variant) = match (&*self.architecture, self.variant.as_deref()) {
+            ("i386", _) => ("386", None),
+            ("x86_64" | "x86-64" | "amd64", None | Some("v1")) => ("amd64", None),
+            ("x86_64" | "x86-64", variant) => ("amd64", variant),
+            ("aarch64" | "arm64", None | Some("8" | "v8")) => ("arm64", None),
+            ("aarch64", variant) => ("arm64", variant),
+            ("armhf", _) | ("arm", Some("7")) => ("arm", Some("v7")),
+            ("armel", _) | ("arm", Some("6")) => ("arm", Some("v6")),
+            ("arm", Some("5")) => ("arm", Some("v5")),
+            ("arm", Some("8")) => ("arm", Some("v8")),
+            as_it_is => as_it_is,
+        };
+        (os, architecture, variant)
     }
 }
 
@@ -99,5 +115,42 @@ mod tests {
         assert!(platform("linux/arm64/v8").satisfies(&platform("linux/arm64")));
         assert!(!platform("linux/amd64").satisfies(&platform("linux/arm64")));
         assert!(!platform("windows/amd64").satisfies(&platform("linux/amd64")));
+    }
+    #[test]
+    fn a_platform_is_known_by_all_its_names() {
+        for (stated, wished) in [
+            ("darwin/arm64", "macos/aarch64"),
+            ("linux/386", "linux/i386"),
+            ("linux/amd64", "linux/x86_64"),
+            ("linux/x86-64", "linux/amd64"),
+            ("linux/amd64", "linux/amd64/v1"),
+            ("linux/x86_64/v1", "linux/amd64"),
+            ("linux/x86_64/v3", "linux/amd64/v3"),
+            ("linux/arm64/v8", "linux/aarch64"),
+            ("linux/arm64", "linux/arm64/8"),
+            ("linux/arm64/8", "linux/arm64/v8"),
+            ("linux/arm/v7", "linux/armhf"),
+            ("linux/armhf", "linux/arm/7"),
+            ("linux/arm/v6", "linux/armel"),
+            ("linux/arm/6", "linux/arm/v6"),
+            ("linux/arm/v5", "linux/arm/5"),
+            ("linux/arm/v8", "linux/arm/8"),
+            ("linux/armel", "linux/arm"),
+        ] {
+            assert!(platform(stated).satisfies(&platform(wished)), "{stated} {wished}");
+            assert_eq!(platform(wished).to_string(), wished, "it is shown as it was written");
+        }
+        for (stated, wished) in [
+            ("linux/arm/v6", "linux/armhf"),
+            ("linux/arm", "linux/armhf"),
+            ("linux/arm/v7", "linux/armel"),
+            ("linux/amd64/v2", "linux/amd64/v1"),
+            ("linux/amd64", "linux/amd64/v2"),
+            ("linux/arm64/v9", "linux/arm64/v8"),
+            ("linux/amd64", "linux/amd46"),
+            ("linux/amd64", "linux/i386"),
+        ] {
+            assert!(!platform(stated).satisfies(&platform(wished)), "{stated} {wished}");
+        }
     }
 }

@@ -10,6 +10,9 @@ use crate::settings::quoted;
 /// The host that a reference without one means.
 pub const DOCKER_HUB: &str = "docker.io";
 
+/// The hosts by which Docker Hub is known to docker's tools and in their credential files.
+const DOCKER_HUB_HOSTS: [&str; 4] = [DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+
 /// The longest name of a repository, in bytes.
 const LONGEST_NAME: usize = 255;
 
@@ -66,6 +69,44 @@ pub fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost" || component.starts_with('[')
 }
 
+/// Whether this host is Docker Hub by one of its names, in any case.
+#[must_use]
+pub fn is_docker_hub(host: &str) -> bool {
+    DOCKER_HUB_HOSTS.iter().any(|known| known.eq_ignore_ascii_case(host))
+}
+
+/// Whether a reference, well-formed or not, says neither a tag nor a digest.
+#[must_use]
+pub fn is_bare(text: &str) -> bool {
+    // A colon before the last slash begins a port.
+    let last = text.rsplit('/').next().unwrap_or(text);
+    !text.contains('@') && !last.contains(':')
+}
+
+/// What is not a reference, for an error message: without what may be a user with a password, and without a query.
+pub(crate) fn presentable(text: &str) -> String {
+    let (scheme, rest) = match text.find("://") {
+        Some(at) if !text[..at].contains('@') => text.split_at(at + 3),
+        _ => ("", text),
+    };
+    let (path, query) = match rest.find(['?', '#']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    // A digest stands at the end, a user in front of the host.
+    let user_ends = |path: &str| path.rfind('@').filter(|at| !scheme.is_empty() || path[at + 1..].contains('/'));
+    let (path, digest) = match path.rfind("@sha") {
+        Some(at) if path[..at].contains('/') && !path[at..].contains('/') => path.split_at(at),
+        _ => (path, ""),
+    };
+    match user_ends(path) {
+        // Which of them ends the password is not known.
+        _ if query.contains('@') => quoted(&format!("{scheme}…")),
+        Some(at) => quoted(&format!("{scheme}{}{digest}", &path[at + 1..])),
+        None => quoted(&format!("{scheme}{path}{digest}")),
+    }
+}
+
 impl FromStr for Reference {
     type Err = InvalidReference;
 
@@ -73,9 +114,9 @@ impl FromStr for Reference {
     /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand because a regular expression that
     /// holds it takes longer to build than a small image takes to verify.
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        let invalid = |why: &str| InvalidReference(format!("{} is not an image reference: {why}", quoted(text)));
+        let invalid = |why: &str| InvalidReference(format!("{} is not an image reference: {why}", presentable(text)));
         if text.contains("://") {
-            return Err(InvalidReference("a reference has no scheme: leave out the part up to ://".into()));
+            return Err(invalid("it has a scheme, so leave out the part up to ://"));
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
@@ -93,6 +134,9 @@ impl FromStr for Reference {
             Some((last, tag)) => (&rest[..slash + last.len()], Some(tag)),
             None => (rest, None),
         };
+        if matches!(path, "sha256" | "sha512") && tag.is_some() {
+            return Err(invalid("a digest alone names no image, so write it behind a name and an @"));
+        }
         if !tag.is_none_or(is_tag) {
             return Err(invalid(
                 "a tag has at most 128 letters, digits, '_', '.' and '-', and begins with none of the last two",
@@ -144,11 +188,15 @@ fn read_host(text: &str) -> Result<String, InvalidReference> {
             && !label.ends_with('-')
             && label.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
     };
-    let digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    if !name.split('.').all(label) || !port.is_none_or(digits) {
-        return Err(InvalidReference(format!("{text:?} is not a host with or without a port")));
+    if !name.split('.').all(label) || !port.is_none_or(is_port) {
+        return Err(InvalidReference(format!("{text:?} is not a host with or without a port from 1 to 65535")));
     }
-    Ok(if text == "index.docker.io" { DOCKER_HUB.to_owned() } else { text.to_owned() })
+    Ok(if is_docker_hub(text) { DOCKER_HUB.to_owned() } else { text.to_owned() })
+}
+
+/// A port that can be dialled.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 fn ipv6_host(text: &str) -> Result<String, InvalidReference> {
@@ -157,7 +205,7 @@ fn ipv6_host(text: &str) -> Result<String, InvalidReference> {
     address.parse::<std::net::Ipv6Addr>().map_err(|_| invalid())?;
     match port.strip_prefix(':') {
         None if port.is_empty() => {}
-        Some(port) if port.parse::<u16>().is_ok() => {}
+        Some(port) if is_port(port) => {}
         _ => return Err(invalid()),
     }
     Ok(text.to_owned())
@@ -181,6 +229,10 @@ mod tests {
             ("test.com:5000", "docker.io/library/test.com:5000".to_owned()),
             ("foo/foo_bar.com:8080", "docker.io/foo/foo_bar.com:8080".to_owned()),
             ("index.docker.io/alpine", "docker.io/library/alpine:latest".to_owned()),
+            ("registry-1.docker.io/team/app:1", "docker.io/team/app:1".to_owned()),
+            ("registry.hub.docker.com/library/alpine", "docker.io/library/alpine:latest".to_owned()),
+            ("Registry-1.Docker.io/alpine", "docker.io/library/alpine:latest".to_owned()),
+            ("host:65535/sha256:1", "host:65535/sha256:1".to_owned()),
             ("sub-dom1.Foo.com/a__b/c---d.e_f:_", "sub-dom1.Foo.com/a__b/c---d.e_f:_".to_owned()),
             (&format!("host:5000/app@{DIGEST}"), format!("host:5000/app@{DIGEST}")),
             (&format!("host:5000/app:1@{DIGEST}"), format!("host:5000/app:1@{DIGEST}")),
@@ -221,6 +273,15 @@ mod tests {
             "host-:1/app",
             "host:/app",
             "host:x/app",
+            "host.example:99999/app:1",
+            "host:65536/app",
+            "host:0/app",
+            "host:+80/app",
+            "[::1]:0/app",
+            "[::1]:+80/app",
+            DIGEST,
+            "sha256:5e1b",
+            &format!("sha512:{}", "a".repeat(128)),
             "host.com/",
             "app@md5:d41d8cd98f00b204e9800998ecf8427e",
             "app@sha256:6C3C624B58DBBCD3C0DD82B4C53F04194D1247C6EEBDAAB7C610CF7D66709B3B",
@@ -239,5 +300,42 @@ mod tests {
             assert!(is_host(host), "{host}");
         }
         assert!(!is_host("team"));
+    }
+    #[test]
+    fn what_is_refused_is_shown_without_what_may_be_secret() {
+        let error = |text: &str| text.parse::<Reference>().unwrap_err().to_string();
+        assert_eq!(
+            error("https://registry.example/team/app"),
+            r#""https://registry.example/team/app" is not an image reference: it has a scheme, so leave out the part up to ://"#
+        );
+        for text in [
+            "https://me:hunter2@host/app",
+            "https://me:hun/hunter2@host/app:1",
+            "https://me:hunter2?@host/app",
+            "https://hunter2?x@host/app",
+            "https://host/app?token=hunter2",
+            "https://host/app?token=x@hunter2",
+            "https://host/app#hunter2",
+            "https://me:hunter2@host/app@sha256:1",
+            "me:hunter2@host/app",
+            "me:x@hunter2@host/app",
+            "me:hunter2@https://host/app",
+            "me:hunter2@host/app@sha256:12",
+            "host/App?token=hunter2",
+        ] {
+            assert!(!error(text).contains("hunter2"), "{}", error(text));
+        }
+        assert!(error("https://me:p@host/app").starts_with(r#""https://host/app" is not"#));
+        assert!(error("app@sha256:12").starts_with(r#""app@sha256:12" is not"#));
+    }
+
+    #[test]
+    fn a_bare_reference_has_no_tag_and_no_digest() {
+        for text in ["app", "team/app", "host:5000/app", "[::1]:5000/app"] {
+            assert!(is_bare(text), "{text}");
+        }
+        for text in ["app:1", "host:5000/app:1", "app@sha256:1", "host:5000/a/b:1@sha256:1"] {
+            assert!(!is_bare(text), "{text}");
+        }
     }
 }

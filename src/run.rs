@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{error, info, warn};
 
-use crate::deliver::deliver;
+use crate::deliver::{deliver, probe, unprinted};
 use crate::http::Clients;
 use crate::log_lines::{HINT, LogLines, Reader};
 use crate::mend::{self, Mended};
@@ -17,7 +17,9 @@ use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::github;
 use crate::report::judgement::Judgement;
-use crate::settings::{Command, Depth, Environment, Error, Format, Mode, Output, Settings, read, read_output};
+use crate::settings::{
+    Command, Depth, Environment, Error, Format, Mode, NothingPushed, Output, Settings, read, read_output,
+};
 use crate::stop::Signals;
 use crate::target::{Target, idle_logins, targets};
 use crate::verify::verify;
@@ -26,10 +28,7 @@ use crate::verify::verify;
 #[must_use]
 pub fn run(environment: &Environment) -> Exit {
     match read(environment, &|path| std::fs::read_to_string(path)) {
-        Ok(Command::Help(text) | Command::Version(text)) => {
-            print(&text);
-            Exit::Verified
-        }
+        Ok(Command::Help(text) | Command::Version(text)) => print(&text, environment),
         Ok(Command::Run { settings, warnings }) => {
             if settings.login.in_github_actions && settings.output.format == Format::Github {
                 // Whoever closed standard output reads nothing else either.
@@ -45,6 +44,9 @@ pub fn run(environment: &Environment) -> Exit {
         Err(error) => {
             let output = read_output(environment);
             start_log(&output, ProgressBar::hidden());
+            for warning in error.warnings() {
+                warn!("{warning}");
+            }
             refuse(&output, &error)
         }
     }
@@ -65,6 +67,10 @@ fn refuse(output: &Output, error: &Error) -> Exit {
 }
 
 fn work(settings: &Settings, progress: Progress) -> Exit {
+    let mut writable = settings.output.clone();
+    if let Err(error) = probe(&mut writable) {
+        return refuse(&writable, &error);
+    }
     let wanted = match settings.mode {
         Mode::Verify => targets(&settings.wanted),
         Mode::Rebuild => Ok(Vec::new()),
@@ -81,9 +87,14 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
     if let Some(warning) = idle_logins(&settings.login, &wanted) {
         warn!("{warning}");
     }
-    if settings.mode == Mode::Verify && settings.wanted.dry_run {
+    if let (Mode::Verify, Some(why)) = (settings.mode, &settings.wanted.nothing_pushed) {
         let report = Report { skipped: true, ..Report::empty(settings.rules.depth, SystemTime::now()) };
-        return deliver(&Judgement::of(&report), &settings.output);
+        let judgement = Judgement::of(&report);
+        let judgement = match why {
+            NothingPushed::DryRun => judgement,
+            NothingPushed::Because(reason) => judgement.remarking(format!("{reason}; nothing was checked")),
+        };
+        return deliver(&judgement, &settings.output);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -164,8 +175,12 @@ fn start_log(output: &Output, bar: ProgressBar) {
     let _ = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr())).install();
 }
 
-/// Whoever closed standard output does not want to read.
-fn print(text: &str) {
+fn print(text: &str, environment: &Environment) -> Exit {
     use io::Write as _;
-    let _ = writeln!(io::stdout(), "{text}");
+    if let Some(failure) = unprinted(writeln!(io::stdout(), "{text}")) {
+        start_log(&read_output(environment), ProgressBar::hidden());
+        error!("{failure}");
+        return Exit::Configuration;
+    }
+    Exit::Verified
 }

@@ -5,8 +5,8 @@ mod metadata;
 use oci_spec::image::Digest;
 
 use self::metadata::Built;
-use crate::reference::{DOCKER_HUB, Reference, is_host};
-use crate::settings::{Error, Login, Logins, Wanted, quoted};
+use crate::reference::{DOCKER_HUB, Reference, is_bare, is_docker_hub, is_host, presentable};
+use crate::settings::{Error, Login, Logins, Metadata, Wanted};
 
 /// One image to verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +41,14 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
         }
     }
     // When nothing was pushed, what an earlier build left does not matter.
-    if let Some(text) = wanted.metadata.as_ref().filter(|_| !wanted.dry_run) {
-        targets.add_built(metadata::read(text)?, wanted.same_digest)?;
+    if let Some(Metadata { name, text }) = wanted.metadata.as_ref().filter(|_| wanted.nothing_pushed.is_none()) {
+        let built = metadata::read(text).map_err(|error| error.about(name))?;
+        targets.add_built(built, name, wanted.same_digest)?;
     }
     if let Some(digest) = &wanted.digest {
         targets.expect_everywhere(digest, "digest")?;
     }
-    if targets.0.is_empty() && !wanted.dry_run {
+    if targets.0.is_empty() && wanted.nothing_pushed.is_none() {
         return Err(nothing(wanted));
     }
     Ok(targets.0)
@@ -94,12 +95,16 @@ fn reference(text: &str, setting: &str) -> Result<Reference, Error> {
 /// is on `registry`, unless that is Docker Hub, whose repositories have no host.
 fn qualified(repository: &str, registry: Option<&str>) -> Result<String, Error> {
     let name = repository.trim_end_matches('/');
-    let last = name.rsplit('/').next().unwrap_or(name);
-    if name.contains('@') || (last.contains(':') && !name.contains("://")) {
-        return Err(Error::new(format!("repo: {} has a tag or digest", quoted(repository)))
+    if !is_bare(name) && !name.contains("://") {
+        return Err(Error::new(format!("repo: {} has a tag or digest", presentable(repository)))
             .with_hint("name the tags in the setting tags, or the whole reference in images"));
     }
-    Ok(prefixed(name, registry))
+    let name = prefixed(name, registry);
+    match name.parse::<Reference>() {
+        Ok(_) => Ok(name),
+        Err(error) => Err(Error::new(format!("repo: {error}"))
+            .with_hint("a repository looks like registry.example.org/team/app; its tags are in the setting tags")),
+    }
 }
 
 /// The name on `registry` if it names no host itself.
@@ -117,8 +122,8 @@ fn registry_prefix(registry: &str) -> Option<String> {
     let bare = bare.trim_end_matches('/');
     let bare = bare.strip_suffix("/v1").or_else(|| bare.strip_suffix("/v2")).unwrap_or(bare);
     let host = bare.split('/').next().unwrap_or(bare).to_ascii_lowercase();
-    let hub = [DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"];
-    (!host.is_empty() && !hub.contains(&host.as_str())).then(|| format!("{host}{}", &bare[host.len()..]))
+    let is_hub = is_docker_hub(&host) || host == "hub.docker.com";
+    (!host.is_empty() && !is_hub).then(|| format!("{host}{}", &bare[host.len()..]))
 }
 
 /// The targets so far.
@@ -126,32 +131,32 @@ fn registry_prefix(registry: &str) -> Option<String> {
 struct Targets(Vec<Target>);
 
 impl Targets {
-    /// Adds a target, or what is new about one that is there.
-    fn add(&mut self, reference: Reference, expected: Option<Digest>, alike: bool) -> Result<(), Error> {
+    /// Adds a target, or what is new about one that is there; what is expected comes with the setting that says so.
+    fn add(&mut self, reference: Reference, expected: Option<(Digest, &str)>, alike: bool) -> Result<(), Error> {
         if let Some(target) = self.0.iter_mut().find(|target| target.reference == reference) {
             target.alike |= alike;
             return match expected {
-                Some(digest) => expect(target, &digest, "metadata_file"),
+                Some((digest, setting)) => expect(target, &digest, setting),
                 None => Ok(()),
             };
         }
-        self.0.push(Target { reference, expected, unwanted: None, alike });
+        self.0.push(Target { reference, expected: expected.map(|(digest, _)| digest), unwanted: None, alike });
         Ok(())
     }
 
-    /// Adds what a build left: named images, or one digest for all that are named elsewhere.
-    fn add_built(&mut self, built: Built, same_digest: Option<bool>) -> Result<(), Error> {
+    /// Adds what a build left: named images, or one digest for all that are named elsewhere; `setting` is where it was found.
+    fn add_built(&mut self, built: Built, setting: &str, same_digest: Option<bool>) -> Result<(), Error> {
         let images = match built {
             Built::Digest(digest) if self.0.is_empty() => {
-                return Err(Error::new(format!("metadata_file: it holds the digest {digest} and names no image"))
+                return Err(Error::new(format!("{setting}: it holds the digest {digest} and names no image"))
                     .with_hint("name the image, too: images, or repo with tags"));
             }
-            Built::Digest(digest) => return self.expect_everywhere(&digest, "metadata_file"),
+            Built::Digest(digest) => return self.expect_everywhere(&digest, setting),
             Built::Images(images) => images,
         };
         let mut entries = Vec::new();
         for image in images {
-            let mut reference = reference(&image.name, "metadata_file")?;
+            let mut reference = reference(&image.name, setting)?;
             let expected = match (image.digest, image.is_tagged) {
                 // No tag was pushed; the digest is the only way to the image.
                 (Some(digest), false) => {
@@ -176,7 +181,7 @@ impl Targets {
             })
             .collect();
         for ((reference, expected), differs) in entries.into_iter().zip(differ) {
-            self.add(reference, expected, same_digest.unwrap_or(!differs))?;
+            self.add(reference, expected.map(|digest| (digest, setting)), same_digest.unwrap_or(!differs))?;
         }
         Ok(())
     }
@@ -203,6 +208,7 @@ fn expect(target: &mut Target, digest: &Digest, setting: &str) -> Result<(), Err
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::NothingPushed;
     use crate::settings::support::scrambled_texts;
 
     fn digest(letter: &str) -> Digest {
@@ -224,7 +230,8 @@ mod tests {
     }
 
     fn with_metadata(text: impl Into<String>) -> Wanted {
-        Wanted { metadata: Some(text.into()), ..Wanted::default() }
+        let metadata = Metadata { name: "metadata_file".into(), text: text.into() };
+        Wanted { metadata: Some(metadata), ..Wanted::default() }
     }
 
     #[test]
@@ -350,8 +357,21 @@ mod tests {
         assert!(error(tagged("app", "a b")).starts_with(r#"tags: "app:a b" is not"#));
         assert_eq!(error(tagged("r.io/app:1", "2")), r#"repo: "r.io/app:1" has a tag or digest"#);
         assert_eq!(error(tagged("app@sha256:0", "2")), r#"repo: "app@sha256:0" has a tag or digest"#);
-        assert!(error(tagged("https://r.io/app", "2")).contains("no scheme"));
+        assert_eq!(
+            error(tagged("https://me:hunter2@r.io/app", "2")),
+            r#"repo: "https://r.io/app" is not an image reference: it has a scheme, so leave out the part up to ://"#
+        );
+        assert!(error(tagged("me:hunter2@r.io/app", "2")).starts_with(r#"repo: "r.io/app" has a tag"#));
+        assert!(error(tagged("Team/App", "2")).starts_with(r#"repo: "Team/App" is not an image reference"#));
         assert!(error(with_metadata("<html>")).starts_with(r#"metadata_file: "<html>" is not an image reference"#));
+        let in_file = |text: &str| {
+            let metadata = Metadata { name: r#"metadata_file "m.json""#.into(), text: text.into() };
+            error(Wanted { metadata: Some(metadata), ..Wanted::default() })
+        };
+        assert_eq!(in_file(""), r#"metadata_file "m.json": the content is empty"#);
+        for text in ["<html>", digest("1").as_ref(), "sha256:1"] {
+            assert!(in_file(text).starts_with(r#"metadata_file "m.json": "#), "{}", in_file(text));
+        }
     }
 
     #[test]
@@ -361,8 +381,10 @@ mod tests {
         assert!(error.hint().unwrap().contains("pullproof verify REF"));
         let error = targets(&Wanted { repositories: texts(&["app"]), ..Wanted::default() }).unwrap_err();
         assert_eq!(error.to_string(), "no image to check: there is no tag for repo");
-        assert!(targets(&Wanted { dry_run: true, ..Wanted::default() }).unwrap().is_empty());
-        assert!(targets(&Wanted { dry_run: true, ..with_metadata("sha256:") }).unwrap().is_empty());
+        let nothing_pushed = Some(NothingPushed::DryRun);
+        let dry = Wanted { nothing_pushed: nothing_pushed.clone(), ..Wanted::default() };
+        assert!(targets(&dry).unwrap().is_empty());
+        assert!(targets(&Wanted { nothing_pushed, ..with_metadata("sha256:") }).unwrap().is_empty());
     }
 
     #[test]

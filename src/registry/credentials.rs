@@ -7,7 +7,7 @@ use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::reference::{DOCKER_HUB, Repository};
+use crate::reference::{DOCKER_HUB, Repository, is_docker_hub};
 use crate::settings::{Login, Logins, Secret};
 
 /// How long a credential helper may take.
@@ -61,10 +61,7 @@ fn matches(key: &str, repository: &Repository) -> Option<usize> {
     let key = key.trim();
     let key = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
     let (host, path) = key.split_once('/').unwrap_or((key, ""));
-    let host = match host {
-        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB,
-        host => host,
-    };
+    let host = if is_docker_hub(host) { DOCKER_HUB } else { host };
     let path = if matches!(path, "v1" | "v2") { "" } else { path };
     let without_default_port = |host: &str| host.strip_suffix(":443").unwrap_or(host).to_ascii_lowercase();
     let fits_host = without_default_port(host) == without_default_port(&repository.registry);
@@ -218,6 +215,7 @@ mod tests {
         for name in ["docker.io", "index.docker.io", "https://index.docker.io/v1/", "registry-1.docker.io"] {
             let logins = Logins { given: vec![login(name, "hub")], ..Logins::default() };
             assert_eq!(find_in(&logins, "alpine").await, "hub", "{name}");
+            assert_eq!(find_in(&logins, "registry-1.docker.io/library/alpine").await, "hub", "{name}");
             assert_eq!(find_in(&logins, "ghcr.io/a/b").await, "nobody", "{name}");
         }
     }

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use lexopt::prelude::*;
 
 use super::raw::{Gathered, quoted};
-use super::suggest::nearest;
+use super::suggest::{nearest, nearest_of};
 use super::table::{self, Kind, Setting};
 use super::{Error, Mode, parse};
+use crate::platform::Platform;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -31,47 +32,131 @@ pub(super) enum Asked {
 ///
 /// For an unknown flag or command, a flag without its value, and flags that contradict each other.
 pub(super) fn read(arguments: &[OsString]) -> Result<Asked, Error> {
-    let mut parser = lexopt::Parser::from_args(arguments);
-    let mut command = None;
-    let mut references = Vec::new();
-    let mut flags = Gathered::default();
-    while let Some(argument) = parser.next().map_err(|error| unreadable(&error))? {
+    let mut reading = Reading::of(arguments);
+    while reading.asked.is_none() {
+        if !reading.step()? {
+            break;
+        }
+    }
+    reading.finish()
+}
+
+/// The flags of arguments that are wrong elsewhere; what is not understood is left out.
+pub(super) fn understood_flags(arguments: &[OsString]) -> Gathered {
+    let mut reading = Reading::of(arguments);
+    while reading.step().unwrap_or(true) {}
+    reading.flags
+}
+
+/// The arguments so far.
+struct Reading {
+    parser: lexopt::Parser,
+    command: Option<Mode>,
+    references: Vec<String>,
+    flags: Gathered,
+    asked: Option<Asked>,
+    /// The name of the flag with a list of platforms that was read last, if nothing came after it.
+    platforms: Option<String>,
+}
+
+impl Reading {
+    fn of(arguments: &[OsString]) -> Self {
+        Self {
+            parser: lexopt::Parser::from_args(arguments),
+            command: None,
+            references: Vec::new(),
+            flags: Gathered::default(),
+            asked: None,
+            platforms: None,
+        }
+    }
+
+    /// Reads the next argument; whether there was one.
+    fn step(&mut self) -> Result<bool, Error> {
+        let after_platforms = self.platforms.take();
+        let Some(argument) = self.parser.next().map_err(|error| unreadable(&error))? else { return Ok(false) };
         match argument {
-            Short('h') | Long("help") => return Ok(Asked::Help),
-            Short('V') | Long("version") => return Ok(Asked::Version),
+            Short('h') | Long("help") => self.asked = Some(Asked::Help),
+            Short('V') | Long("version") => self.asked = Some(Asked::Version),
             Short(letter) => {
                 return Err(Error::new(format!("unknown flag -{}", letter.escape_debug())).with_hint(SEE_HELP));
             }
             Long(name) => {
                 let name = name.to_owned();
                 let setting = flag(&name)?;
-                let text = value(&mut parser, setting, &name)?;
-                add(&mut flags, setting, &format!("--{}", name.replace('_', "-")), &text)?;
+                let text = value(&mut self.parser, setting, &name, self.command.is_none())?;
+                let spelled = format!("--{}", name.replace('_', "-"));
+                add(&mut self.flags, setting, &spelled, &text)?;
+                self.platforms = (setting.kind == Kind::Platforms).then_some(spelled);
             }
             Value(text) => {
                 let text = text.into_string().map_err(|text| not_text(&text))?;
-                match (command, text.as_str()) {
-                    (None, "help") => return Ok(Asked::Help),
-                    (None, "version") => return Ok(Asked::Version),
-                    (None, "verify") => command = Some(Mode::Verify),
-                    (None, "rebuild") => command = Some(Mode::Rebuild),
-                    (None, _) => {
-                        return Err(Error::new(format!("{} is not a command", quoted(&text)))
-                            .with_hint("the commands are verify and rebuild: pullproof verify REF"));
-                    }
-                    (Some(Mode::Verify), _) => references.push(text),
-                    (Some(Mode::Rebuild), _) => {
-                        return Err(Error::new(format!("rebuild takes no references, got {}", quoted(&text)))
-                            .with_hint("to verify first, use pullproof verify --on-broken rebuild REF"));
-                    }
-                }
+                self.word(text, after_platforms)?;
             }
         }
+        Ok(true)
     }
-    for reference in references {
-        add(&mut flags, flag("images")?, "the command line", &as_item(&reference))?;
+
+    /// Reads a word that is no flag.
+    fn word(&mut self, text: String, after_platforms: Option<String>) -> Result<(), Error> {
+        match (self.command, text.as_str()) {
+            (None, "help") => self.asked = Some(self.help()?),
+            (None, "version") => self.asked = Some(Asked::Version),
+            (None, "verify") => self.command = Some(Mode::Verify),
+            (None, "rebuild") => self.command = Some(Mode::Rebuild),
+            (None, _) => return Err(not_a_command(&text)),
+            (Some(Mode::Verify), _) => {
+                if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
+                    return Err(Error::new(format!("{} follows the list of {name}", quoted(&text)))
+                        .with_hint(format!("platforms are separated by commas: {name} linux/amd64,linux/arm64")));
+                }
+                self.references.push(text);
+            }
+            (Some(Mode::Rebuild), _) => {
+                return Err(Error::new(format!("rebuild takes no references, got {}", quoted(&text)))
+                    .with_hint("to verify first, use pullproof verify --on-broken rebuild REF"));
+            }
+        }
+        Ok(())
     }
-    Ok(Asked::Run { command, flags })
+
+    /// `help`, perhaps with the command that it is wanted for.
+    fn help(&mut self) -> Result<Asked, Error> {
+        let topic = self.parser.next().ok().flatten();
+        match topic {
+            Some(Value(text)) if !text.to_str().is_some_and(|text| COMMANDS.contains(&text)) => {
+                Err(not_a_command(&text.to_string_lossy()))
+            }
+            _ => Ok(Asked::Help),
+        }
+    }
+
+    fn finish(mut self) -> Result<Asked, Error> {
+        if let Some(asked) = self.asked {
+            return Ok(asked);
+        }
+        for reference in self.references {
+            add(&mut self.flags, flag("images")?, "the command line", &as_item(&reference))?;
+        }
+        Ok(Asked::Run { command: self.command, flags: self.flags })
+    }
+}
+
+/// Every command.
+const COMMANDS: [&str; 4] = ["verify", "rebuild", "help", "version"];
+
+fn not_a_command(text: &str) -> Error {
+    let error = Error::new(format!("{} is not a command", quoted(text)));
+    match nearest_of(&COMMANDS, text) {
+        Some(near) => error.with_hint(format!("did you mean {near}?")),
+        None => error.with_hint("the commands are verify and rebuild: pullproof verify REF"),
+    }
+}
+
+/// Whether this is a platform rather than an image: no image is named like one where platforms are listed.
+fn is_platform(text: &str) -> bool {
+    const SYSTEMS: [&str; 4] = ["linux", "windows", "darwin", "freebsd"];
+    text.parse::<Platform>().is_ok_and(|platform| SYSTEMS.contains(&&*platform.os))
 }
 
 const SEE_HELP: &str = "pullproof --help lists all flags";
@@ -88,15 +173,15 @@ fn flag(name: &str) -> Result<&'static Setting, Error> {
     })
 }
 
-/// A flag's value; one that may stand alone takes the next argument only when that is a boolean.
-fn value(parser: &mut lexopt::Parser, setting: &Setting, name: &str) -> Result<String, Error> {
+/// A flag's value; one that may stand alone takes the next argument only when that can be nothing else.
+fn value(parser: &mut lexopt::Parser, setting: &Setting, name: &str, before_command: bool) -> Result<String, Error> {
     let text = if matches!(setting.kind, Kind::Boolean | Kind::Hosts) {
         match parser.optional_value() {
             Some(text) => text,
-            None => parser
-                .try_raw_args()
-                .and_then(|mut rest| rest.next_if(|next| next.to_str().and_then(parse::boolean).is_some()))
-                .unwrap_or_else(|| "true".into()),
+            None => match following(parser, setting.kind, name, before_command)? {
+                Some(text) => text,
+                None => "true".into(),
+            },
         }
     } else {
         parser.value().map_err(|_| Error::new(format!("the flag --{name} needs a value")))?
@@ -108,6 +193,35 @@ fn value(parser: &mut lexopt::Parser, setting: &Setting, name: &str) -> Result<S
             not_text(&text)
         }
     })
+}
+
+/// The next argument, if it belongs to a flag that may stand alone: a boolean, or hosts where the flag takes them.
+///
+/// # Errors
+///
+/// When it can be neither that nor, for certain, the image that comes next.
+fn following(
+    parser: &mut lexopt::Parser,
+    kind: Kind,
+    name: &str,
+    before_command: bool,
+) -> Result<Option<OsString>, Error> {
+    let Some(mut rest) = parser.try_raw_args() else { return Ok(None) };
+    let Some(word) = rest.peek().and_then(|next| next.to_str()) else { return Ok(None) };
+    let is_flag = word.starts_with('-');
+    if is_flag || (before_command && COMMANDS.contains(&word)) {
+        return Ok(None);
+    }
+    let is_hosts = kind == Kind::Hosts && !word.contains('/') && parse::hosts(word).is_some();
+    if parse::boolean(word).is_some() || is_hosts {
+        return Ok(rest.next());
+    }
+    if kind == Kind::Boolean && !word.contains(['/', ':', '@']) {
+        return Err(Error::new(format!("{} follows --{name}, which takes true or false", quoted(word))).with_hint(
+            format!("an image goes before the flag, or after a true: --{name} true {}", word.escape_debug()),
+        ));
+    }
+    Ok(None)
 }
 
 /// Adds a flag's value; those of flags that hold several things are joined.
@@ -180,7 +294,9 @@ mod tests {
     #[test]
     fn a_boolean_flag_takes_the_next_argument_only_if_it_is_a_boolean() {
         for (arguments, same_digest, images) in [
-            (&["verify", "--same-digest", "app"][..], true, &["app"][..]),
+            (&["verify", "--same-digest", "app:1"][..], true, &["app:1"][..]),
+            (&["verify", "--same-digest", "team/app"], true, &["team/app"]),
+            (&["--same-digest", "verify", "app"], true, &["app"]),
             (&["verify", "--same-digest", "false", "app"], false, &["app"]),
             (&["verify", "--same-digest=no", "app"], false, &["app"]),
             (&["verify", "app", "--same-digest"], true, &["app"]),
@@ -198,12 +314,76 @@ mod tests {
     }
 
     #[test]
-    fn hosts_need_an_equals_sign() {
-        let settings = typed(&["verify", "--insecure", "registry:5000/app"]).settings();
-        assert_eq!(settings.network.insecure, Hosts::All);
-        assert_eq!(settings.wanted.images, ["registry:5000/app"]);
-        let settings = typed(&["verify", "--insecure=a:1", "--insecure=b"]).settings();
-        assert_eq!(settings.network.insecure, Hosts::Only(vec!["a:1".into(), "b".into()]));
+    fn a_flag_for_hosts_takes_the_next_argument_only_if_it_is_no_image() {
+        let only = |hosts: &[&str]| Hosts::Only(hosts.iter().map(|&host| host.to_owned()).collect());
+        for (arguments, insecure, images) in [
+            (&["verify", "--insecure", "registry:5000/app"][..], Hosts::All, &["registry:5000/app"][..]),
+            (&["verify", "--insecure", "registry.example", "app"], only(&["registry.example"]), &["app"]),
+            (&["verify", "--insecure", "a:1,b", "app"], only(&["a:1", "b"]), &["app"]),
+            (&["verify", "--insecure", "[::1]:5000", "app"], only(&["[::1]:5000"]), &["app"]),
+            (&["verify", "--insecure", "app:latest"], Hosts::All, &["app:latest"]),
+            (&["verify", "--insecure", "no", "app"], Hosts::None, &["app"]),
+            (&["verify", "app", "--insecure"], Hosts::All, &["app"]),
+            (&["--insecure", "verify", "app"], Hosts::All, &["app"]),
+            (&["verify", "--insecure=a:1", "--insecure", "b"], only(&["a:1", "b"]), &[]),
+        ] {
+            let settings = typed(arguments).settings();
+            assert_eq!(settings.network.insecure, insecure, "{arguments:?}");
+            assert_eq!(settings.wanted.images, images, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_stray_word_is_no_image() {
+        for (arguments, message) in [
+            (&["verify", "--anonymous", "maybe"][..], r#""maybe" follows --anonymous, which takes true or false"#),
+            (&["verify", "--same-digest", "app", "x/y"], r#""app" follows --same-digest, which takes true or false"#),
+            (
+                &["verify", "--platforms", "linux/amd64", "linux/arm64", "app"],
+                r#""linux/arm64" follows the list of --platforms"#,
+            ),
+            (
+                &["verify", "--allow-missing=linux/s390x", "linux/arm/v7"],
+                r#""linux/arm/v7" follows the list of --allow-missing"#,
+            ),
+        ] {
+            assert_eq!(typed(arguments).error(), message);
+        }
+        let images = |arguments: &[&str]| typed(arguments).settings().wanted.images;
+        assert_eq!(images(&["verify", "--platforms", "linux/amd64", "team/app"]), ["team/app"]);
+        assert_eq!(images(&["verify", "--platforms", "linux/amd64", "linux/app:1"]), ["linux/app:1"]);
+        assert_eq!(images(&["verify", "--platforms", "linux/amd64", "app", "linux/app"]), ["app", "linux/app"]);
+    }
+
+    #[test]
+    fn help_is_for_commands() {
+        for topic in ["verify", "rebuild", "help", "version", "--tags"] {
+            assert!(matches!(typed(&["help", topic]).command(), Ok(Command::Help(_))), "{topic}");
+        }
+        for (topic, hint) in [
+            ("verfy", "did you mean verify?"),
+            ("nonsense", "the commands are verify and rebuild: pullproof verify REF"),
+        ] {
+            let error = typed(&["help", topic]).command().unwrap_err();
+            assert_eq!((error.to_string(), error.hint()), (format!("{topic:?} is not a command"), Some(hint)));
+        }
+        assert_eq!(typed(&["rebuidl"]).command().unwrap_err().hint(), Some("did you mean rebuild?"));
+    }
+
+    #[test]
+    fn a_wrong_argument_does_not_hide_where_the_report_goes() {
+        for arguments in [
+            &["verify", "--report", "b.json", "--bogus"][..],
+            &["verify", "--bogus", "--report", "b.json"],
+            &["verify", "--bogus=x", "-x", "nonsense", "--report=b.json", "--timeout"],
+            &["nonsense", "--report=b.json"],
+            &["verify", "--report", "b.json", "--format", "jsn"],
+            &["verify", "--report", "b.json", "--anonymous", "maybe", "--log-level=loud"],
+        ] {
+            assert_eq!(typed(arguments).output().report, Some("b.json".into()), "{arguments:?}");
+        }
+        let output = typed(&["verify", "--format", "jsn", "--junit", "a", "--report", "a"]).output();
+        assert_eq!((output.report, output.junit), (None, None));
     }
 
     #[test]

@@ -6,20 +6,20 @@ use super::suggest::nearest;
 use super::table;
 use super::{Error, parse};
 
-/// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each unknown one.
-///
-/// # Errors
-///
-/// When a setting is given different values under two of its names.
-pub(super) fn gather(facts: &Facts<'_>) -> Result<(Gathered, Vec<String>), Error> {
+/// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each unknown one; the error is the
+/// first setting that is given different values under two of its names.
+pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered, Option<Error>) {
     let mut gathered = Gathered::default();
-    let mut warnings = Vec::new();
+    let mut error = None;
     for (variable, text) in facts.variables() {
         let Some(name) = setting_name(facts.system(), variable) else { continue };
         let spelled = spelling(facts.system(), variable, &name);
         match table::find(&name) {
             Some(_) if is_build_output(&name, text) => {}
-            Some(setting) => gathered.add(setting, &spelled, text)?,
+            Some(setting) => {
+                let added = gathered.add(setting, &spelled, text);
+                error = error.or(added.err());
+            }
             None if text.trim().is_empty() || table::is_build_only(&name) => {}
             None => warnings.push(match nearest(&name) {
                 Some(known) => format!("unknown setting {spelled} is ignored; did you mean {known}?"),
@@ -27,7 +27,7 @@ pub(super) fn gather(facts: &Facts<'_>) -> Result<(Gathered, Vec<String>), Error
             }),
         }
     }
-    Ok((gathered, warnings))
+    (gathered, error)
 }
 
 /// Whether there is any setting in the environment.
@@ -65,14 +65,16 @@ fn is_build_output(name: &str, text: &str) -> bool {
     name == "output" && text.trim_start().starts_with("type=")
 }
 
-/// Whether a build step that shares its settings with us was told to push nothing: `output: type=local,…`, `push: false`.
-pub(super) fn builds_without_push(facts: &Facts<'_>) -> bool {
-    facts.variables().any(|(variable, text)| match setting_name(facts.system(), variable).as_deref() {
-        Some("push") => parse::boolean(text.trim()) == Some(false),
-        Some(name) if is_build_output(name, text) => text.split(',').map(str::trim).any(|part| {
-            matches!(part, "type=local" | "type=tar" | "type=oci" | "type=docker" | "type=cacheonly" | "push=false")
-        }),
-        _ => false,
+/// What tells a build step that shares its settings with us to push nothing: `output: type=local`, `push: false`.
+pub(super) fn builds_without_push(facts: &Facts<'_>) -> Option<String> {
+    const NOWHERE: [&str; 6] = ["type=local", "type=tar", "type=oci", "type=docker", "type=cacheonly", "push=false"];
+    facts.variables().find_map(|(variable, text)| match setting_name(facts.system(), variable).as_deref() {
+        Some("push") => (parse::boolean(text.trim()) == Some(false)).then(|| "push: false".to_owned()),
+        Some(name) if is_build_output(name, text) => {
+            let told = text.split(',').map(str::trim).find(|part| NOWHERE.contains(part))?;
+            Some(format!("output: {told}"))
+        }
+        _ => None,
     })
 }
 
@@ -89,7 +91,11 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<(Typed, Vec<String>), Error> {
         let variables = variables(pairs);
-        gather(&Facts::new(&variables)).map(|(gathered, warnings)| (Typed::merge([gathered]), warnings))
+        let mut warnings = Vec::new();
+        match gather(&Facts::new(&variables), &mut warnings) {
+            (gathered, None) => Ok((Typed::merge([gathered]), warnings)),
+            (_, Some(error)) => Err(error.after(warnings)),
+        }
     }
 
     fn tags(pairs: &[(&str, &str)]) -> Option<String> {
@@ -143,6 +149,8 @@ mod tests {
         let error = read(&[("CI", "woodpecker"), ("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "b")]).err().unwrap();
         assert_eq!(error.to_string(), "tag and tags are the same setting, and were given different values");
         assert!(read(&[("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "a")]).is_ok());
+        let error = read(&[("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "b"), ("PLUGIN_TAGZ", "c")]).err().unwrap();
+        assert_eq!(error.warnings(), ["unknown setting PLUGIN_TAGZ is ignored; did you mean tags?"]);
     }
 
     #[test]
@@ -159,24 +167,26 @@ mod tests {
     #[test]
     fn the_output_of_a_build_step_is_not_our_report() {
         for (text, without_push) in [
-            ("type=registry", false),
-            ("type=image,push=true", false),
-            ("type=image", false),
-            ("type=image,push=false", true),
-            ("type=local,dest=out", true),
-            ("type=docker", true),
-            ("type=tar,dest=x.tar", true),
-            ("type=oci,dest=x.tar", true),
+            ("type=registry", None),
+            ("type=image,push=true", None),
+            ("type=image", None),
+            ("type=image,push=false", Some("output: push=false")),
+            ("type=local,dest=out", Some("output: type=local")),
+            ("type=docker", Some("output: type=docker")),
+            ("type=tar,dest=x.tar", Some("output: type=tar")),
+            ("type=oci,dest=x.tar", Some("output: type=oci")),
         ] {
             let pairs = [("PLUGIN_OUTPUT", text)];
             assert_eq!(read(&pairs).unwrap().0.raw().report, None, "{text}");
-            assert_eq!(builds_without_push(&Facts::new(&variables(&pairs))), without_push, "{text}");
+            let told = builds_without_push(&Facts::new(&variables(&pairs)));
+            assert_eq!(told.as_deref(), without_push, "{text}");
         }
-        for (text, without_push) in [("false", true), ("true", false), ("", false)] {
-            assert_eq!(builds_without_push(&Facts::new(&variables(&[("PLUGIN_PUSH", text)]))), without_push, "{text}");
+        for (text, without_push) in [("No", Some("push: false")), ("true", None), ("", None)] {
+            let told = builds_without_push(&Facts::new(&variables(&[("PLUGIN_PUSH", text)])));
+            assert_eq!(told.as_deref(), without_push, "{text}");
         }
         let pairs = [("PLUGIN_OUTPUT", "type-local.json")];
         assert_eq!(read(&pairs).unwrap().0.raw().report.as_deref(), Some("type-local.json"));
-        assert!(!builds_without_push(&Facts::new(&variables(&pairs))));
+        assert_eq!(builds_without_push(&Facts::new(&variables(&pairs))), None);
     }
 }

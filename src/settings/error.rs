@@ -9,13 +9,14 @@
 pub struct Error {
     message: String,
     hint: Option<String>,
+    warnings: Vec<String>,
 }
 
 impl Error {
     /// An error without advice.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, warnings: Vec::new() }
     }
 
     /// The same error with advice, to be shown on a line of its own.
@@ -23,6 +24,26 @@ impl Error {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same error, said of what `name` names.
+    #[must_use]
+    pub(crate) fn about(mut self, name: &str) -> Self {
+        self.message = format!("{name}: {}", self.message);
+        self
+    }
+
+    /// The same error with what looked odd before it was met, which may well explain it.
+    #[must_use]
+    pub(super) fn after(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// What looked odd before it was met, as fragments.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// What to do about it.

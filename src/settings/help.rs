@@ -19,7 +19,7 @@ Usage:
 
 Every setting is a flag. In Woodpecker it is also PLUGIN_<NAME>, in a GitHub action INPUT_<NAME>; flags win.
 Give secrets through the environment or a file rather than as a flag. A bool flag may stand alone;
-flags that take a list may be repeated. A list of hosts needs an equals sign: --insecure=registry:5000.
+flags that take a list may be repeated. A bool flag takes the next word as its value if that is one.
 ",
     );
     let mut group = "";
@@ -48,7 +48,7 @@ fn flag(text: &mut String, setting: &Setting) {
     }
     let kind = match setting.kind {
         Kind::Boolean => "[bool]".to_owned(),
-        Kind::Hosts => "[=bool or hosts]".to_owned(),
+        Kind::Hosts => "[bool or hosts]".to_owned(),
         Kind::Words(words) => format!("<{}>", words.join("|")),
         kind => format!("<{}>", kind.describe()),
     };

@@ -64,17 +64,44 @@ pub enum Command {
 ///
 /// When something cannot be understood or does not fit together; the run ends with exit code 2.
 pub fn read(environment: &Environment, files: &Files<'_>) -> Result<Command, Error> {
+    let mut warnings = Vec::new();
+    match read_warning(environment, files, &mut warnings) {
+        Ok(Read::Text(command)) => Ok(command),
+        Ok(Read::Settings(settings)) => Ok(Command::Run { settings, warnings }),
+        Err(error) => Err(error.after(warnings)),
+    }
+}
+
+/// What is asked for.
+enum Read {
+    /// A text.
+    Text(Command),
+    /// A run.
+    Settings(Box<Settings>),
+}
+
+/// Reads, with a warning for each odd thing, even when an error follows that it explains.
+fn read_warning(environment: &Environment, files: &Files<'_>, warnings: &mut Vec<String>) -> Result<Read, Error> {
     let facts = Facts::new(&environment.variables);
-    let (command, flags) = match arguments::read(&environment.arguments)? {
-        Asked::Help => return Ok(Command::Help(help::help())),
-        Asked::Version => return Ok(Command::Version(format!("pullproof {}", env!("CARGO_PKG_VERSION")))),
-        Asked::Run { command, flags } => (command, flags),
+    let (command, flags) = match arguments::read(&environment.arguments) {
+        Ok(Asked::Help) => return Ok(Read::Text(Command::Help(help::help()))),
+        Ok(Asked::Version) => {
+            return Ok(Read::Text(Command::Version(format!("pullproof {}", env!("CARGO_PKG_VERSION")))));
+        }
+        Ok(Asked::Run { command, flags }) => (command, flags),
+        Err(error) => {
+            environment::gather(&facts, warnings);
+            return Err(error);
+        }
     };
     let is_idle = environment.arguments.is_empty() && !facts.is_ci() && !environment::has_settings(&facts);
     if is_idle && environment.stdout_is_terminal {
-        return Ok(Command::Help(help::help()));
+        return Ok(Read::Text(Command::Help(help::help())));
     }
-    let (variables, mut warnings) = environment::gather(&facts)?;
+    let (variables, contradiction) = environment::gather(&facts, warnings);
+    if let Some(contradiction) = contradiction {
+        return Err(contradiction);
+    }
     let named_mode = flags.text("mode").is_some();
     let typed = Typed::merge([flags, variables]);
     let disk = Disk { directory: &environment.directory, home: facts.get("HOME"), files };
@@ -87,32 +114,29 @@ pub fn read(environment: &Environment, files: &Files<'_>) -> Result<Command, Err
         mode,
         // A rebuild names no images; what a shared anchor says of them must not hinder it.
         wanted: match mode {
-            Mode::Verify => wanted::wanted(&typed, &facts, &disk, &mut warnings)?,
+            Mode::Verify => wanted::wanted(&typed, &facts, &disk, warnings)?,
             Mode::Rebuild => Wanted::default(),
         },
-        rules: rules(&typed)?,
-        login: logins::logins(&typed, &facts, &disk, &mut warnings)?,
+        rules: rules(&typed, mode)?,
+        login: logins::logins(&typed, &facts, &disk, warnings)?,
         patience: network::patience(&typed)?,
         rebuild: rebuild::rebuild(&typed, &facts, &network.insecure, needs_rebuild)?,
         network,
         output,
     };
-    Ok(Command::Run { settings: Box::new(settings), warnings })
+    Ok(Read::Settings(Box::new(settings)))
 }
 
-/// Where the result of a run goes whose settings cannot be used, as far as that can be told; else where it
-/// goes without any setting.
+/// Where the result of a run goes whose settings cannot be used: where those of them say that can be understood.
 #[must_use]
 pub fn read_output(environment: &Environment) -> Output {
     let facts = Facts::new(&environment.variables);
-    let flags = match arguments::read(&environment.arguments) {
-        Ok(Asked::Run { flags, .. }) => flags,
-        _ => Gathered::default(),
-    };
-    let (variables, _) = environment::gather(&facts).unwrap_or_default();
     let (stdout, stderr) = (environment.stdout_is_terminal, environment.stderr_is_terminal);
-    output::output(&Typed::merge([flags, variables]), &facts, stdout, stderr)
-        .unwrap_or_else(|_| output::unset(&facts, stdout, stderr))
+    let output = |sources: [Gathered; 2]| output::output(&Typed::merge(sources), &facts, stdout, stderr);
+    let understood = |gathered: Gathered| gathered.keeping(|one| output([one.clone(), Gathered::default()]).is_ok());
+    let flags = arguments::understood_flags(&environment.arguments);
+    let (variables, _) = environment::gather(&facts, &mut Vec::new());
+    output([understood(flags), understood(variables)]).unwrap_or_else(|_| output::unset(&facts, stdout, stderr))
 }
 
 /// The command wins over the environment, but not over a flag that says the opposite.
@@ -128,7 +152,7 @@ fn mode(typed: &Typed, command: Option<Mode>, named_by_flag: bool) -> Result<Mod
     }
 }
 
-fn rules(typed: &Typed) -> Result<Rules, Error> {
+fn rules(typed: &Typed, mode: Mode) -> Result<Rules, Error> {
     let default = Rules::default();
     let concern = |value: Option<Value<'_>>, default: Concern| {
         Ok(match words(value, &["check", "warn", "ignore"])? {
@@ -138,10 +162,15 @@ fn rules(typed: &Typed) -> Result<Rules, Error> {
             None => default,
         })
     };
+    let (wanted, allowed) = (platforms(typed.platforms())?, platforms(typed.allow_missing())?);
+    // A rebuild looks at no images.
+    if let (Some(wish), Some(allowance), Mode::Verify) = (typed.platforms(), typed.allow_missing(), mode) {
+        contradiction(&wish, &wanted, &allowance, &allowed)?;
+    }
     Ok(Rules {
-        platforms: platforms(typed.platforms())?,
+        platforms: wanted,
         attestations: concern(typed.attestations(), default.attestations)?,
-        allow_missing: platforms(typed.allow_missing())?,
+        allow_missing: allowed,
         referrers: concern(typed.referrers(), default.referrers)?,
         depth: match words(typed.depth(), &["head", "tail", "full"])? {
             Some("head") => Depth::Head,
@@ -149,6 +178,21 @@ fn rules(typed: &Typed) -> Result<Rules, Error> {
             _ => Depth::Tail,
         },
     })
+}
+
+/// A platform cannot be both demanded and allowed to be absent; an allowance for some of its variants is none for it.
+fn contradiction(
+    wish: &Value<'_>,
+    wanted: &[Platform],
+    allowance: &Value<'_>,
+    allowed: &[Platform],
+) -> Result<(), Error> {
+    let covered =
+        wanted.iter().find_map(|platform| Some((platform, allowed.iter().find(|it| platform.satisfies(it))?)));
+    let Some((platform, allowed)) = covered else { return Ok(()) };
+    Err(allowance
+        .error(format!("{allowed} may be absent, but {} says that {platform} must be there", wish.spelled))
+        .with_hint("take it out of one of them"))
 }
 
 fn platforms(value: Option<Value<'_>>) -> Result<Vec<Platform>, Error> {
@@ -261,6 +305,50 @@ mod tests {
     }
 
     #[test]
+    fn an_error_comes_with_the_warnings_that_explain_it() {
+        let woodpecker = ("CI", "woodpecker");
+        let error =
+            given(&[woodpecker, ("PLUGIN_USERNAME", "ci"), ("PLUGIN_PASSWRD", "hunter2")]).command().unwrap_err();
+        assert_eq!(error.to_string(), "username: there is no password for this user, or it is empty");
+        assert_eq!(error.warnings(), ["unknown setting passwrd is ignored; did you mean password?"]);
+        let logins = ("PLUGIN_LOGINS", r#"[{"registry":"r","usrname":"ci","password":"hunter2","email":"x"}]"#);
+        let error = given(&[woodpecker, logins]).command().unwrap_err();
+        assert_eq!(error.to_string(), r#"logins: entry 1, for "r", has no username, or it is empty"#);
+        assert_eq!(error.warnings(), [r#"logins: "usrname" of entry 1 is ignored; did you mean username?"#]);
+        let error = given(&[("PLUGIN_TAGZ", "x")]).and_arguments(&["verify", "--bogus"]).command().unwrap_err();
+        assert_eq!(error.warnings(), ["unknown setting PLUGIN_TAGZ is ignored; did you mean tags?"]);
+    }
+
+    #[test]
+    fn a_platform_is_not_demanded_and_allowed_to_be_absent() {
+        let settings =
+            |wish: &str, allowance: &str| typed(&["verify", "app", "--platforms", wish, "--allow-missing", allowance]);
+        assert_eq!(
+            settings("linux/amd64,linux/arm64", "linux/arm64").error(),
+            "--allow-missing: linux/arm64 may be absent, but --platforms says that linux/arm64 must be there"
+        );
+        for (wish, allowance) in
+            [("linux/arm/v6", "linux/arm"), ("linux/arm64", "linux/aarch64/v8"), ("linux/armhf", "linux/arm/7")]
+        {
+            assert!(settings(wish, allowance).error().contains("may be absent"), "{wish} {allowance}");
+        }
+        for (wish, allowance) in
+            [("linux/arm", "linux/arm/v6"), ("linux/amd64", "linux/arm64"), ("linux/arm/v7", "linux/arm/v6")]
+        {
+            assert!(settings(wish, allowance).command().is_ok(), "{wish} {allowance}");
+        }
+        let rebuild = typed(&[
+            "rebuild",
+            "--server=https://ci",
+            "--token=t",
+            "--woodpecker-repo=a/b",
+            "--platforms=linux/arm64",
+            "--allow-missing=linux/arm64",
+        ]);
+        assert!(rebuild.command().is_ok());
+    }
+
+    #[test]
     fn a_build_steps_settings_work_as_they_are() {
         let (settings, warnings) = given(&[
             ("CI", "woodpecker"),
@@ -284,7 +372,7 @@ mod tests {
         assert_eq!(settings.wanted.tags, ["1", "latest"]);
         assert_eq!(settings.login.given[0].username, "6543");
         assert_eq!(settings.output.report, None);
-        assert!(!settings.wanted.dry_run);
+        assert_eq!(settings.wanted.nothing_pushed, None);
     }
 
     #[test]

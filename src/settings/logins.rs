@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::ci::{Facts, System};
 use super::files::Disk;
 use super::raw::{Typed, Value};
+use super::suggest::nearest_of;
 use super::{Error, Login, Logins, Secret, parse};
 use crate::reference::DOCKER_HUB;
 
@@ -67,6 +68,9 @@ fn is_github(facts: &Facts<'_>) -> bool {
     facts.get("GITHUB_SERVER_URL").is_none_or(|server| server.trim_end_matches('/') == "https://github.com")
 }
 
+/// The keys of a login.
+const FIELDS: [&str; 3] = ["registry", "username", "password"];
+
 /// `[{registry, username, password}]` as JSON or YAML; keys in any case, numbers as text.
 fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login>, Error> {
     let expected = "a JSON or YAML list of {registry, username, password}";
@@ -91,6 +95,17 @@ fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login
                 Some(_) => Err(value.error(format!("the {name} of entry {number} is not a text"))),
             }
         };
+        // Other keys are a build plugin's, for a mirror or for ECR.
+        for key in entry.keys().filter_map(serde_norway::Value::as_str) {
+            let known = FIELDS.iter().any(|known| known.eq_ignore_ascii_case(key));
+            if let Some(near) = nearest_of(&FIELDS, &key.to_ascii_lowercase()).filter(|_| !known) {
+                warnings.push(format!(
+                    "{}: {} of entry {number} is ignored; did you mean {near}?",
+                    value.spelled,
+                    super::quoted(key)
+                ));
+            }
+        }
         let registry = field("registry")?.filter(|text| !text.is_empty()).unwrap_or_else(|| DOCKER_HUB.to_owned());
         match (field("username")?, field("password")?) {
             (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {

@@ -92,11 +92,29 @@ pub struct Wanted {
     /// `digest`: every image must resolve to it.
     pub digest: Option<Digest>,
     /// The content of `metadata_file`.
-    pub metadata: Option<String>,
+    pub metadata: Option<Metadata>,
     /// `same_digest`, when it was given.
     pub same_digest: Option<bool>,
-    /// `dry_run`: nothing was pushed.
-    pub dry_run: bool,
+    /// `dry_run`, or what else says that nothing was pushed.
+    pub nothing_pushed: Option<NothingPushed>,
+}
+
+/// The content of `metadata_file`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// The setting as it was spelled, and the file if it names one; for error messages.
+    pub name: String,
+    /// The content.
+    pub text: String,
+}
+
+/// Why there is nothing to verify.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NothingPushed {
+    /// `dry_run` says so.
+    DryRun,
+    /// Something else does: this, as a fragment.
+    Because(String),
 }
 
 /// What the walk follows and how much it minds.

@@ -123,6 +123,12 @@ impl Gathered {
         self.0.insert(setting.name, (spelled.to_owned(), text));
     }
 
+    /// What was gathered, as far as each setting by itself is accepted.
+    pub(super) fn keeping(self, accepted: impl Fn(&Self) -> bool) -> Self {
+        let each = self.0.into_iter().map(|(name, given)| Self(BTreeMap::from([(name, given)])));
+        Self(each.filter(accepted).flat_map(|one| one.0).collect())
+    }
+
     /// The text that was gathered for a setting.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|(_, text)| text.as_str())

@@ -7,7 +7,12 @@ const BEGINNING: usize = 3;
 
 /// The setting's name or alias that is nearest to `name`, or that begins with it, unless none is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let names = || TABLE.iter().flat_map(super::table::Setting::names);
+    nearest_of(&TABLE.iter().flat_map(super::table::Setting::names).collect::<Vec<_>>(), name)
+}
+
+/// The one of these names that is nearest to `name`, or that begins with it, unless none is near.
+pub(super) fn nearest_of(names: &[&'static str], name: &str) -> Option<&'static str> {
+    let names = || names.iter().copied();
     // Of several, the one that differs in a letter rather than in its length; of those, the first in the table.
     let rank = |known: &&str| (distance(name, known), known.len().abs_diff(name.len()));
     let known = names().min_by_key(rank)?;

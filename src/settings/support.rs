@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Command, Environment, Error, Settings, read};
+use super::{Command, Environment, Error, Output, Settings, read, read_output};
 
 /// What the process under test finds around itself.
 #[derive(Clone, Default)]
@@ -87,6 +87,11 @@ impl Surroundings {
 
     pub(super) fn warnings(&self) -> Vec<String> {
         self.run().1
+    }
+
+    /// Where the result goes when the settings are wrong.
+    pub(super) fn output(&self) -> Output {
+        read_output(&self.environment)
     }
 
     pub(super) fn error(&self) -> String {

@@ -5,7 +5,8 @@ use super::ci::Facts;
 use super::environment::builds_without_push;
 use super::files::Disk;
 use super::raw::{Typed, Value};
-use super::{Error, Wanted, parse};
+use super::{Error, Metadata, NothingPushed, Wanted, parse};
+use crate::reference::{is_bare, presentable};
 
 /// Gathers the names, with a warning for each odd thing.
 ///
@@ -26,17 +27,25 @@ pub(super) fn wanted(
         digest: typed.digest().map(|value| value.read(DIGEST, parse::digest)).transpose()?,
         metadata: None,
         same_digest: claim(typed.same_digest())?,
-        dry_run: claim(typed.dry_run())?.unwrap_or(false),
+        nothing_pushed: claim(typed.dry_run())?.filter(|is_dry| *is_dry).map(|_| NothingPushed::DryRun),
     };
-    if builds_without_push(facts) {
-        warnings.push("the build step that shares these settings pushes nothing (output or push)".to_owned());
-        wanted.dry_run = true;
+    if let Some(told) = builds_without_push(facts) {
+        let because = format!("the build step that shares these settings pushes nothing ({told})");
+        warnings.push(because.clone());
+        wanted.nothing_pushed = Some(NothingPushed::Because(because));
     }
-    let dry_run = wanted.dry_run;
+    let dry_run = wanted.nothing_pushed.is_some();
     wanted.metadata = typed.metadata_file().filter(|_| !dry_run).map(|value| metadata(&value, disk)).transpose()?;
+    warnings.extend(typed.tags().and_then(|value| unquoted_number(&value)));
     let supplied = needed(supplied_tags(typed, disk), dry_run)?.flatten();
+    if let Some(supplied) = supplied.as_ref().filter(|_| !dry_run) {
+        fits_the_rest(supplied, &wanted, typed, warnings)?;
+    }
+    let written_in = supplied.as_ref().map(|supplied| supplied.name.clone());
+    let supplied = supplied.map(|supplied| supplied.tags).filter(|tags| !tags.is_empty());
     let auto = claim(typed.auto_tag())?.unwrap_or(false) && !wanted.repositories.is_empty();
     let computed = if auto { needed(auto_tags(typed, facts, disk), dry_run)? } else { None };
+    let nothing_built = matches!(computed, Some(AutoTags::NothingBuilt(_)));
     let tags = match (computed, supplied) {
         (Some(AutoTags::These(computed)), supplied) => {
             computed.into_iter().chain(supplied.unwrap_or_default()).collect()
@@ -44,18 +53,61 @@ pub(super) fn wanted(
         (_, Some(supplied)) => supplied,
         (Some(AutoTags::NothingBuilt(reference)), None) => {
             if wanted.images.is_empty() && wanted.metadata.is_none() {
-                warnings
-                    .push(format!("auto_tag: {reference} is no tag and not the default branch, so nothing was built"));
-                wanted.dry_run = true;
+                let because =
+                    format!("auto_tag: {reference} is no tag and not the default branch, so nothing was built");
+                warnings.push(because.clone());
+                wanted.nothing_pushed.get_or_insert(NothingPushed::Because(because));
             }
             Vec::new()
         }
         (None, None) => vec!["latest".to_owned()],
     };
     let (references, tags): (Vec<_>, Vec<_>) = tags.into_iter().partition(|tag| tag.contains('/'));
+    if let (Some(name), Some(first), true) = (written_in, references.first(), tags.is_empty())
+        && !wanted.repositories.is_empty()
+        && !nothing_built
+        && !dry_run
+    {
+        return Err(Error::new(format!(
+            "{name}: no entry is a tag for repo, because {} has a / in it and is a full reference",
+            presentable(first)
+        ))
+        .with_hint("no tag has a /: where a branch name is the tag, replace it as the build does, or leave out repo"));
+    }
     wanted.images.extend(references);
     wanted.tags = tags;
     Ok(wanted)
+}
+
+/// Tags that somebody wrote down must be able to mean something: an error where they would silently be replaced by `latest`, a
+/// warning where nothing needs them.
+fn fits_the_rest(supplied: &Supplied, wanted: &Wanted, typed: &Typed, warnings: &mut Vec<String>) -> Result<(), Error> {
+    let name = &supplied.name;
+    if !wanted.repositories.is_empty() {
+        if supplied.tags.is_empty() {
+            return Err(Error::new(format!("{name}: there is no tag in it"))
+                .with_hint("# starts a comment; to check latest, leave tags out"));
+        }
+        return Ok(());
+    }
+    // What a build step wrote into .tags was not meant for images that are named here.
+    if !supplied.is_given || supplied.tags.iter().all(|tag| tag.contains('/')) {
+        return Ok(());
+    }
+    if let (Some(image), Some(images)) = (wanted.images.iter().find(|image| is_bare(image)), typed.images()) {
+        return Err(images
+            .error(format!("{} has no tag, and {name} is only combined with repo", presentable(image)))
+            .with_hint("give it as repo, or write the tag behind it: registry.example.org/team/app:1.2"));
+    }
+    warnings.push(format!("{name} is ignored: it is only combined with repo, which is not set"));
+    Ok(())
+}
+
+/// An unquoted number that YAML or JSON may have changed before it came here.
+fn unquoted_number(value: &Value<'_>) -> Option<String> {
+    let items: Vec<serde_json::Value> = serde_json::from_str(value.text).ok()?;
+    let number = items.iter().find(|item| item.is_f64())?;
+    Some(format!("{}: {number} is a number and tags are text: quote it, or 1.10 arrives as 1.1", value.spelled))
 }
 
 const DIGEST: &str = "a digest (sha256: and 64 lower-case hex digits, or sha512: and 128)";
@@ -69,25 +121,41 @@ fn claim(value: Option<Value<'_>>) -> Result<Option<bool>, Error> {
     value.map(|value| value.read("true or false", parse::boolean)).transpose()
 }
 
+/// Tags that somebody wrote down.
+struct Supplied {
+    /// What they were written in, for error messages.
+    name: String,
+    /// Whether a setting holds or names them, rather than the file `.tags`.
+    is_given: bool,
+    /// The tags.
+    tags: Vec<String>,
+}
+
 /// The tags that somebody wrote down: `tags_file`, else `tags`, else the file `.tags`, which build plugins read too.
-fn supplied_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Vec<String>>, Error> {
+fn supplied_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Supplied>, Error> {
+    let given = |value: &Value<'_>, tags| Some(Supplied { name: value.spelled.to_owned(), is_given: true, tags });
     if let Some(file) = typed.tags_file() {
         let text = disk.named(&file)?;
         let tags = parse::list(text.trim()).ok_or_else(|| file.error("the file is not a list of tags"))?;
-        return if tags.is_empty() { Err(file.error("the file has no tags in it")) } else { Ok(Some(tags)) };
+        return if tags.is_empty() { Err(file.error("the file has no tags in it")) } else { Ok(given(&file, tags)) };
     }
     if let Some(tags) = typed.tags() {
-        return items(Some(tags)).map(|tags| Some(tags).filter(|tags| !tags.is_empty()));
+        return items(Some(tags)).map(|items| given(&tags, items));
     }
     let text = disk
         .optional(&disk.directory.join(".tags"))
         .map_err(|error| Error::new(format!("tags: cannot read the file .tags: {error}")))?;
-    Ok(text.and_then(|text| parse::list(text.trim())).filter(|tags| !tags.is_empty()))
+    let tags = text.and_then(|text| parse::list(text.trim())).filter(|tags| !tags.is_empty());
+    Ok(tags.map(|tags| Supplied { name: "the file .tags".to_owned(), is_given: false, tags }))
 }
 
 /// What the build left, as the setting holds or names it.
-fn metadata(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Error> {
-    if is_metadata(value.text) { Ok(value.text.to_owned()) } else { disk.named(value) }
+fn metadata(value: &Value<'_>, disk: &Disk<'_>) -> Result<Metadata, Error> {
+    let name = value.spelled.to_owned();
+    if is_metadata(value.text) {
+        return Ok(Metadata { name, text: value.text.to_owned() });
+    }
+    Ok(Metadata { name: format!("{name} {}", super::quoted(value.text)), text: disk.named(value)? })
 }
 
 /// The items of a list, if it was given.
@@ -103,7 +171,13 @@ fn is_metadata(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::{Surroundings, given};
+    use super::super::support::{Surroundings, given, typed};
+    use super::*;
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be there")]
+    fn because(reason: &str) -> Option<NothingPushed> {
+        Some(NothingPushed::Because(reason.to_owned()))
+    }
 
     fn woodpecker(pairs: &[(&str, &str)]) -> Surroundings {
         given(&[&[("CI", "woodpecker"), ("PLUGIN_REPO", "team/app")], pairs].concat())
@@ -123,7 +197,6 @@ mod tests {
         assert_eq!(tags(&with_files(&[])), ["dot"]);
         assert_eq!(tags(&woodpecker(&[]).and_file("/workspace/.tags", "1,1.2,1.2.3\n")), ["1", "1.2", "1.2.3"]);
         assert_eq!(tags(&woodpecker(&[])), ["latest"]);
-        assert_eq!(tags(&woodpecker(&[("PLUGIN_TAGS", ",")])), ["latest"]);
         assert_eq!(tags(&woodpecker(&[]).and_file("/workspace/.tags", " \n")), ["latest"]);
     }
 
@@ -167,11 +240,12 @@ mod tests {
     fn metadata_is_a_file_or_the_content_itself() {
         let metadata = |text: &str| {
             let surroundings = woodpecker(&[("PLUGIN_METADATA", text)]).and_file("/workspace/m.json", "{file}");
-            surroundings.settings().wanted.metadata.unwrap()
+            let Metadata { name, text } = surroundings.settings().wanted.metadata.unwrap();
+            (name, text)
         };
-        assert_eq!(metadata("m.json"), "{file}");
+        assert_eq!(metadata("m.json"), ("metadata \"m.json\"".to_owned(), "{file}".to_owned()));
         for text in ["{\"a\":1}", "[\"a\"]", "sha256:abc", "a\nb"] {
-            assert_eq!(metadata(text), text);
+            assert_eq!(metadata(text), ("metadata".to_owned(), text.to_owned()));
         }
     }
 
@@ -197,13 +271,19 @@ mod tests {
                 ("PLUGIN_METADATA_FILE", "none"),
                 ("PLUGIN_AUTO_TAG", "yes"),
             ]);
-            assert!(wanted.settings().wanted.dry_run, "{pair:?}");
+            assert!(wanted.settings().wanted.nothing_pushed.is_some(), "{pair:?}");
         }
         assert_eq!(
             woodpecker(&[("PLUGIN_OUTPUT", "type=docker")]).warnings(),
-            ["the build step that shares these settings pushes nothing (output or push)"]
+            ["the build step that shares these settings pushes nothing (output: type=docker)"]
         );
-        assert!(!woodpecker(&[("PLUGIN_DRY_RUN", "false")]).settings().wanted.dry_run);
+        let why = |pairs| woodpecker(pairs).settings().wanted.nothing_pushed;
+        assert_eq!(why(&[("PLUGIN_DRY_RUN", "false")]), None);
+        assert_eq!(why(&[("PLUGIN_DRY_RUN", "true")]), Some(NothingPushed::DryRun));
+        assert_eq!(
+            why(&[("PLUGIN_PUSH", "false")]),
+            because("the build step that shares these settings pushes nothing (push: false)")
+        );
     }
 
     #[test]
@@ -228,12 +308,16 @@ mod tests {
         let facts =
             [("PLUGIN_AUTO_TAG", "true"), ("CI_COMMIT_REF", "refs/heads/x"), ("CI_REPO_DEFAULT_BRANCH", "main")];
         let (settings, warnings) = woodpecker(&facts).run();
-        assert!(settings.wanted.dry_run && settings.wanted.tags.is_empty());
-        assert_eq!(warnings, ["auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built"]);
-        let wanted = woodpecker(&[&facts[..], &[("PLUGIN_TAGS", "pr")]].concat()).settings().wanted;
-        assert_eq!((wanted.dry_run, wanted.tags), (false, vec!["pr".to_owned()]));
-        let wanted = woodpecker(&[&facts[..], &[("PLUGIN_IMAGES", "a")]].concat()).settings().wanted;
-        assert_eq!((wanted.dry_run, wanted.tags.len()), (false, 0));
+        let reason = "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built";
+        assert_eq!((settings.wanted.nothing_pushed, settings.wanted.tags.len()), (because(reason), 0));
+        assert_eq!(warnings, [reason]);
+        let wanted = |pair| woodpecker(&[&facts[..], &[pair]].concat()).settings().wanted;
+        let tagged = wanted(("PLUGIN_TAGS", "pr"));
+        assert_eq!((tagged.nothing_pushed, tagged.tags), (None, vec!["pr".to_owned()]));
+        let named = wanted(("PLUGIN_IMAGES", "a"));
+        assert_eq!((named.nothing_pushed, named.tags.len()), (None, 0));
+        // On the default branch there is a tag for repo beside it.
+        assert_eq!(wanted(("PLUGIN_TAGS", "ghcr.io/team/app:pr")).images, ["ghcr.io/team/app:pr"]);
     }
 
     #[test]
@@ -271,5 +355,80 @@ mod tests {
             ("PLUGIN_TAGS_FILE", "none"),
         ]);
         assert!(rebuild.settings().wanted.repositories.is_empty());
+    }
+    #[test]
+    fn tags_that_would_silently_be_ignored_are_an_error() {
+        let image = |pairs: &[(&str, &str)]| given(&[&[("CI", "woodpecker")], pairs].concat());
+        let error = "images: \"r.io/app\" has no tag, and tags is only combined with repo";
+        assert_eq!(image(&[("PLUGIN_IMAGES", "r.io/b:1,r.io/app"), ("PLUGIN_TAGS", "1.4")]).error(), error);
+        assert_eq!(
+            image(&[("PLUGIN_DESTINATIONS", "r.io/app"), ("PLUGIN_TAG_FILE", "list")])
+                .and_file("/workspace/list", "1.4")
+                .error(),
+            "destinations: \"r.io/app\" has no tag, and tag_file is only combined with repo"
+        );
+        let refused = typed(&["verify", "r.io:5000/app", "--tags", "x"]).command().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the command line: \"r.io:5000/app\" has no tag, and --tags is only combined with repo"
+        );
+        assert!(refused.hint().unwrap().contains("repo"));
+        for pairs in [
+            &[("PLUGIN_IMAGES", "r.io/app")][..],
+            &[("PLUGIN_IMAGES", "r.io/app"), ("PLUGIN_REPO", "r.io/b"), ("PLUGIN_TAGS", "1")],
+            &[("PLUGIN_IMAGES", "r.io/app"), ("PLUGIN_TAGS", "1"), ("PLUGIN_DRY_RUN", "true")],
+            &[("PLUGIN_IMAGES", "r.io/app"), ("PLUGIN_TAGS", "r.io/b:1")],
+        ] {
+            assert!(image(pairs).warnings().is_empty(), "{pairs:?}");
+        }
+        assert!(image(&[("PLUGIN_IMAGES", "r.io/app")]).and_file("/workspace/.tags", "1").warnings().is_empty());
+    }
+
+    #[test]
+    fn tags_beside_images_that_have_their_own_are_a_warning() {
+        for image in ["r.io/app:1", "r.io/app@sha256:1"] {
+            let pairs =
+                [("CI", "woodpecker"), ("PLUGIN_DESTINATION", ""), ("PLUGIN_IMAGES", image), ("PLUGIN_TAGS", "2")];
+            assert_eq!(
+                given(&pairs).warnings(),
+                ["tags is ignored: it is only combined with repo, which is not set"],
+                "{image}"
+            );
+        }
+    }
+
+    #[test]
+    fn tags_of_which_none_is_one_for_repo_are_an_error() {
+        assert_eq!(
+            woodpecker(&[("PLUGIN_TAGS", "feature/x")]).error(),
+            "tags: no entry is a tag for repo, because \"feature/x\" has a / in it and is a full reference"
+        );
+        assert!(
+            woodpecker(&[]).and_file("/workspace/.tags", "feature/x").error().starts_with("the file .tags: no entry")
+        );
+        assert!(
+            woodpecker(&[("PLUGIN_TAGS_FILE", "list")])
+                .and_file("/workspace/list", "feature/x")
+                .error()
+                .starts_with("tags_file: no entry")
+        );
+        for text in ["#1", ",", "[]", "# none\n"] {
+            let error = woodpecker(&[("PLUGIN_TAGS", text)]).command().unwrap_err();
+            assert_eq!(error.to_string(), "tags: there is no tag in it", "{text:?}");
+            assert_eq!(error.hint(), Some("# starts a comment; to check latest, leave tags out"));
+        }
+        let dry = woodpecker(&[("PLUGIN_TAGS", "#1"), ("PLUGIN_DRY_RUN", "yes")]);
+        assert!(dry.settings().wanted.nothing_pushed.is_some());
+    }
+
+    #[test]
+    fn a_tag_that_came_as_a_number_is_odd() {
+        let warnings = |text| woodpecker(&[("PLUGIN_TAGS", text)]).warnings();
+        for text in ["[1.1]", "[1,1.1,1e2]"] {
+            assert_eq!(warnings(text), ["tags: 1.1 is a number and tags are text: quote it, or 1.10 arrives as 1.1"]);
+        }
+        for text in ["[1, 20240131]", r#"["1.10"]"#, "1.10", "1.1,1e2"] {
+            assert!(warnings(text).is_empty(), "{text}");
+        }
     }
 }

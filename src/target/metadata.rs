@@ -3,6 +3,7 @@
 use oci_spec::image::Digest;
 use serde_json::{Map, Value};
 
+use crate::reference::is_bare;
 use crate::settings::{Error, parse_digest, parse_list, quoted};
 
 /// What a build says it made.
@@ -29,7 +30,7 @@ pub(super) struct Image {
 ///
 /// # Errors
 ///
-/// When the content is none of the known forms, or says nothing about images.
+/// As a fragment that does not name the setting: when the content is none of the known forms, or says nothing about images.
 pub(super) fn read(text: &str) -> Result<Built, Error> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
@@ -61,7 +62,7 @@ enum Found {
 }
 
 fn error(message: impl std::fmt::Display) -> Error {
-    Error::new(format!("metadata_file: {message}"))
+    Error::new(message.to_string())
         .with_hint("it takes what buildx, bake, imagetools, kaniko and buildah write, and lists of references")
 }
 
@@ -76,8 +77,7 @@ fn image(name: &str, apart: Option<&str>) -> Result<Found, Error> {
         None => (name.trim(), None),
     };
     let digest = inside.or(apart).map(digest).transpose()?;
-    let is_tagged = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
-    Ok(Found::Image(Image { name: name.to_owned(), is_tagged, digest }))
+    Ok(Found::Image(Image { name: name.to_owned(), is_tagged: !is_bare(name), digest }))
 }
 
 /// Lines or commas: a digest, `name:tag`, `name@digest`, `name:tag@digest`.
@@ -143,9 +143,11 @@ fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
         .or_else(|| object.get("containerimage.descriptor")?.get("digest")?.as_str());
     if stated.is_some() && stated == text(object, "containerimage.config.digest") {
         return Err(Error::new(
-            "metadata_file: its containerimage.digest is the image ID (the digest of the configuration), and no registry knows that",
+            "its containerimage.digest is the image ID (the digest of the configuration), and no registry knows that",
         )
-        .with_hint("build with the docker-container driver or with the containerd image store, or leave metadata_file out"));
+        .with_hint(
+            "build with the docker-container driver or with the containerd image store, or leave metadata_file out",
+        ));
     }
     let names: Vec<&str> = text(object, "image.name").map(|names| names.split(',').collect()).unwrap_or_default();
     let names: Vec<&str> = names.into_iter().map(str::trim).filter(|name| !name.is_empty()).collect();
@@ -230,7 +232,7 @@ mod tests {
         let same = r##"{"a":{"containerimage.digest":"#"},"b":{"containerimage.digest":"#"}}"##;
         assert_eq!(read_with_digests(same).unwrap(), Built::Digest(one().parse().unwrap()));
         let several = r##"{"a":{"containerimage.digest":"#"},"b":{"containerimage.digest":"%"}}"##;
-        assert_eq!(error(several), "metadata_file: the content holds several digests and no names");
+        assert_eq!(error(several), "the content holds several digests and no names");
     }
 
     #[test]
@@ -281,21 +283,21 @@ mod tests {
     #[test]
     fn what_says_nothing_about_images_is_refused() {
         for (text, expected) in [
-            ("", "metadata_file: the content is empty"),
-            (" \n", "metadata_file: the content is empty"),
-            ("{}", "metadata_file: the content names no image and no digest"),
-            ("[]", "metadata_file: the content names no image and no digest"),
-            (r#"{"data":{}}"#, "metadata_file: the content names no image and no digest"),
-            (r#"{"tags":[1]}"#, "metadata_file: the content names no image and no digest"),
-            ("[1, null]", "metadata_file: the content names no image and no digest"),
-            ("#\n%", "metadata_file: the content holds several digests and no names"),
-            (r#"["a""#, "metadata_file: the content is not valid JSON"),
-            (r#"{"name":"a:1","digest":"abc"}"#, "metadata_file: \"abc\" is not a digest"),
-            ("a:1@sha256:12", "metadata_file: \"sha256:12\" is not a digest"),
+            ("", "the content is empty"),
+            (" \n", "the content is empty"),
+            ("{}", "the content names no image and no digest"),
+            ("[]", "the content names no image and no digest"),
+            (r#"{"data":{}}"#, "the content names no image and no digest"),
+            (r#"{"tags":[1]}"#, "the content names no image and no digest"),
+            ("[1, null]", "the content names no image and no digest"),
+            ("#\n%", "the content holds several digests and no names"),
+            (r#"["a""#, "the content is not valid JSON"),
+            (r#"{"name":"a:1","digest":"abc"}"#, "\"abc\" is not a digest"),
+            ("a:1@sha256:12", "\"sha256:12\" is not a digest"),
         ] {
             assert_eq!(error(text), expected, "{text:?}");
         }
-        assert!(error("{").starts_with("metadata_file: the content is not valid JSON: "));
-        assert!(error("{} x").starts_with("metadata_file: the content is not valid JSON: "));
+        assert!(error("{").starts_with("the content is not valid JSON: "));
+        assert!(error("{} x").starts_with("the content is not valid JSON: "));
     }
 }

@@ -8,6 +8,7 @@ mod injection;
 mod limits;
 mod rig;
 mod secrets;
+mod settings;
 #[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
 mod support;
 mod told;

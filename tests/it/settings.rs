@@ -1,0 +1,119 @@
+//! Settings that would have ended in a silent pass, and results that would have contradicted the exit code.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use crate::support::command::{Finished, binary, pullproof};
+use crate::support::fake::Registry;
+use crate::support::recipe::platforms;
+
+fn last(text: &str) -> &str {
+    text.lines().last().unwrap_or_default()
+}
+
+/// A run in Woodpecker with these settings.
+fn woodpecker(settings: &[(&str, &str)]) -> Finished {
+    let given = settings.iter().map(|(name, value)| (format!("PLUGIN_{name}"), *value));
+    given.fold(pullproof().variable("CI", "woodpecker"), |run, (name, value)| run.variable(&name, value)).run()
+}
+
+#[test]
+fn tags_are_never_replaced_by_latest_in_silence() {
+    let registry = Registry::start();
+    registry.image("app:latest", &platforms(1));
+    let bare = registry.reference("app:latest").replace(":latest", "");
+    for settings in [
+        &[("IMAGES", bare.as_str()), ("TAGS", "1.4")][..],
+        &[("REPO", &bare), ("TAGS", "feature/x")],
+        &[("REPO", &bare), ("TAGS", "#1")],
+    ] {
+        let finished = woodpecker(settings).exits(2);
+        assert!(finished.stderr.contains("tag") && finished.stderr.contains("\nhint: "), "{finished}");
+    }
+    assert!(registry.requests().is_empty());
+}
+
+#[test]
+fn the_warning_that_explains_an_error_stands_before_it() {
+    let finished = woodpecker(&[("IMAGES", "registry.invalid/app:1"), ("USERNAME", "ci"), ("PASSWRD", "x")]).exits(2);
+    let lines: Vec<&str> = finished.stderr.lines().collect();
+    assert_eq!(lines[0], "warning: unknown setting passwrd is ignored; did you mean password?", "{finished}");
+    assert!(lines[1].starts_with("error: username: there is no password"), "{finished}");
+}
+
+#[test]
+fn the_last_line_says_why_there_was_nothing_to_verify() {
+    for (settings, reason) in [
+        (&[("PUSH", "false")][..], "the build step that shares these settings pushes nothing (push: false)"),
+        (&[("AUTO_TAG", "true")], "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built"),
+    ] {
+        let facts = [("CI", "woodpecker"), ("CI_COMMIT_REF", "refs/heads/x"), ("CI_REPO_DEFAULT_BRANCH", "main")];
+        let run = facts.iter().fold(pullproof(), |run, (name, value)| run.variable(name, *value));
+        let run = run.variable("PLUGIN_REPO", "registry.invalid/app").variable("NO_COLOR", "1");
+        let given = settings.iter().map(|(name, value)| (format!("PLUGIN_{name}"), *value));
+        let finished = given.fold(run, |run, (name, value)| run.variable(&name, value)).run().exits(0);
+        let verdict = format!("pullproof: SKIPPED: {reason}; nothing was checked, exit code 0");
+        assert_eq!(last(&finished.stdout), verdict, "{finished}");
+    }
+    let dry = woodpecker(&[("REPO", "registry.invalid/app"), ("DRY_RUN", "true")]).exits(0);
+    assert!(last(&dry.stdout).contains("SKIPPED: dry run, "), "{dry}");
+}
+
+#[test]
+fn the_report_is_written_whatever_is_wrong_with_the_flags() {
+    for arguments in [["verify", "--report", "b.json", "--bogus"], ["verify", "--bogus", "--report", "b.json"]] {
+        let finished = pullproof().arguments(arguments).run().exits(2);
+        assert!(finished.read("b.json").contains("unknown flag --bogus"), "{finished}");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_asked() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    let reference = registry.reference("app:1");
+    for (flag, path) in [("report", "adir"), ("junit", "adir"), ("junit", "file/junit.xml")] {
+        let finished = pullproof()
+            .file("adir/file", "")
+            .file("file", "")
+            .arguments(["verify", &reference, &format!("--{flag}"), path])
+            .variable("GITHUB_ACTIONS", "true")
+            .variable("GITHUB_OUTPUT", "output.txt")
+            .run()
+            .exits(2);
+        let reason = format!("::error title=pullproof::{flag}: cannot write {path}: ");
+        assert!(finished.stdout.contains(&reason), "{finished}");
+        assert_eq!(last(&finished.stdout), "pullproof: ERROR: nothing was checked, exit code 2");
+        let outputs = finished.read("output.txt");
+        let value = |name: &str| {
+            let mut lines = outputs.lines().skip_while(|line| !line.starts_with(&format!("{name}<<")));
+            lines.nth(1).unwrap().to_owned()
+        };
+        assert_eq!([value("result"), value("exit-code"), value("report")], ["error", "2", ""], "{outputs}");
+    }
+    assert!(registry.requests().is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_takes_nothing_is_no_pass() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(1));
+    let run = |arguments: &[&str], out: Stdio| {
+        let output = Command::new(binary()).args(arguments).env_clear().stdout(out).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let told = "error: cannot write to standard output: No space left on device (os error 28)\n".to_owned();
+    let reference = registry.reference("app:1");
+    for format in ["text", "json"] {
+        assert_eq!(run(&["verify", &reference, "--format", format], full()), (Some(2), told.clone()));
+    }
+    assert_eq!(run(&["help"], full()), (Some(2), told));
+    // Whoever closes it reads the exit code at most.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(run(&["verify", &reference], Stdio::from(writer)), (Some(0), String::new()));
+    registry.lose(image.layer(0, 0));
+    assert_eq!(run(&["verify", &reference, "--settle=0s", "--format", "json"], full()).0, Some(1));
+}
