@@ -13,6 +13,9 @@ pub const DOCKER_HUB: &str = "docker.io";
 /// The longest name of a repository, in bytes.
 const LONGEST_NAME: usize = 255;
 
+/// The longest host, with its port, in bytes: what DNS takes.
+const LONGEST_HOST: usize = 255;
+
 /// The longest tag, in bytes.
 const LONGEST_TAG: usize = 128;
 
@@ -79,7 +82,7 @@ impl FromStr for Reference {
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
-                let parsed = digest.parse::<Digest>().map_err(|error| invalid(&format!("{error}")))?;
+                let parsed = digest.parse::<Digest>().map_err(|_| invalid("expected a digest after '@'"))?;
                 (rest, Some(parsed))
             }
             None => (text, None),
@@ -131,6 +134,9 @@ fn is_name_component(text: &str) -> bool {
 
 /// A host name or an address, with a port or without.
 fn read_host(text: &str) -> Result<String, InvalidReference> {
+    if text.len() > LONGEST_HOST {
+        return Err(InvalidReference(format!("{} is longer than a host can be", quoted(text))));
+    }
     if text.starts_with('[') {
         return ipv6_host(text);
     }
@@ -146,18 +152,19 @@ fn read_host(text: &str) -> Result<String, InvalidReference> {
     };
     let digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     if !name.split('.').all(label) || !port.is_none_or(digits) {
-        return Err(InvalidReference(format!("{text:?} is not a host with or without a port")));
+        return Err(InvalidReference(format!("{} is not a host with or without a port", quoted(text))));
     }
     Ok(if text == "index.docker.io" { DOCKER_HUB.to_owned() } else { text.to_owned() })
 }
 
 fn ipv6_host(text: &str) -> Result<String, InvalidReference> {
-    let invalid = || InvalidReference(format!("{text} is not [address] or [address]:port"));
+    let invalid = || InvalidReference(format!("{} is not [address] or [address]:port", quoted(text)));
     let (address, port) = text[1..].split_once(']').ok_or_else(invalid)?;
     address.parse::<std::net::Ipv6Addr>().map_err(|_| invalid())?;
     match port.strip_prefix(':') {
         None if port.is_empty() => {}
-        Some(port) if port.parse::<u16>().is_ok() => {}
+        // What reads numbers would take a sign as well.
+        Some(port) if port.parse::<u16>().is_ok() && !port.starts_with('+') => {}
         _ => return Err(invalid()),
     }
     Ok(text.to_owned())
@@ -205,6 +212,7 @@ mod tests {
             "[xx]:1/app",
             "[::1]x/app",
             "[::1]:99999/app",
+            "[::1]:+80/app",
             "a//b",
             "/app",
             "app:1:2",
@@ -228,8 +236,18 @@ mod tests {
             &format!("app@{DIGEST}:tag"),
             &format!("app:{}", "x".repeat(129)),
             &format!("host.com/{}", "x".repeat(256)),
+            &format!("{}.com/app", "x".repeat(252)),
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_short_and_shows_no_control_characters() {
+        let long = "\u{1b}".repeat(100_000);
+        for text in [long.clone(), format!("{long}.com/app"), format!("[{long}]/app"), format!("app@sha256:{long}")] {
+            let reason = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(reason.len() < 2048 && !reason.contains('\u{1b}'), "{} bytes", reason.len());
         }
     }
 
