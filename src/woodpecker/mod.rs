@@ -5,7 +5,7 @@
 
 mod error;
 mod exchange;
-mod log;
+pub(crate) mod log;
 mod model;
 mod status;
 
