@@ -232,13 +232,13 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserialize
     Ok(serde_json::from_str(written.get()).unwrap_or_default())
 }
 
-/// As [`lenient`], element by element, as far as [`MAX_ENTRIES`].
+/// As [`lenient`], element by element.
 fn lenient_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     lenient(deserializer).map(|List(entries)| entries)
 }
 
-/// The elements of a list that can be read.
-struct List<T>(Vec<T>);
+/// The elements of a list that can be read, as far as [`MAX_ENTRIES`].
+pub(crate) struct List<T>(pub(crate) Vec<T>);
 
 impl<T> Default for List<T> {
     fn default() -> Self {
