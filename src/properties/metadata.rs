@@ -52,6 +52,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::super::tests::ends;
     use super::*;
 
     fn image() -> impl Strategy<Value = (String, String)> {
@@ -80,6 +81,12 @@ mod tests {
             lines.join("\n"),
             lines.join(", "),
         ]
+    }
+
+    #[test]
+    fn sixty_thousand_digests_are_read_in_one_pass() {
+        let lines: Vec<String> = (0..60_000).map(|number| format!("sha256:{number:064x}")).collect();
+        ends("metadata", check, lines.join("\n").into_bytes(), b"digests");
     }
 
     proptest! {

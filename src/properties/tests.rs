@@ -106,7 +106,8 @@ fn the_longest_inputs_take_no_time() {
     }
 }
 
-fn ends(name: &str, statement: Statement, input: Vec<u8>, word: &[u8]) {
+/// Asks a statement about a long input made of `word`, and fails when it takes too long.
+pub(super) fn ends(name: &str, statement: Statement, input: Vec<u8>, word: &[u8]) {
     let (tell, told) = mpsc::channel();
     let length = input.len();
     let began = Instant::now();

@@ -279,12 +279,6 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_digests_are_read_as_fast_as_one() {
-        let lines: Vec<String> = (0..100_000).map(|number| format!("sha256:{number:064x}")).collect();
-        assert_eq!(error(&lines.join("\n")), "metadata_file: the content holds several digests and no names");
-    }
-
-    #[test]
     fn lists_of_references_are_taken_as_json_or_lines() {
         let expected = [("r.io/a:1".to_owned(), None), ("r.io/a:2".to_owned(), None)];
         for text in [
