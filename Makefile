@@ -20,9 +20,10 @@ test: ## Install what is missing, start what is needed, run every test
 	$(CARGO) test
 
 .PHONY: soak
-soak: ## Compare with skopeo on 300 damaged images, and disturb 300; PULLPROOF_ROUNDS and PULLPROOF_SEED change that
+soak: ## Compare with skopeo on 300 damaged images, disturb 300, fuzz each reader for a minute; PULLPROOF_ROUNDS, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change that
 	scripts/prepare
 	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it -- --nocapture differential chaos
+	scripts/fuzz
 
 .PHONY: e2e
 e2e: ## Test among real components: the image in a Docker engine, a registry, Woodpecker
@@ -31,6 +32,7 @@ e2e: ## Test among real components: the image in a Docker engine, a registry, Wo
 .PHONY: lint
 lint: ## Check the format, the lints, the documentation and the workflows
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	scripts/lint-workflows
@@ -48,3 +50,4 @@ bench-readme: ## Measure it, and write the table into the README
 .PHONY: fmt
 fmt: ## Format the code
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml

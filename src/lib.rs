@@ -13,6 +13,9 @@ pub mod lonely;
 mod mend;
 pub mod platform;
 pub mod progress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 pub mod rebuild;
 pub mod reference;
 pub mod registry;

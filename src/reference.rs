@@ -16,6 +16,9 @@ const DOCKER_HUB_HOSTS: [&str; 4] = [DOCKER_HUB, "index.docker.io", "registry-1.
 /// The longest name of a repository, in bytes.
 const LONGEST_NAME: usize = 255;
 
+/// The longest host, with its port, in bytes: what DNS takes.
+const LONGEST_HOST: usize = 255;
+
 /// The longest tag, in bytes.
 const LONGEST_TAG: usize = 128;
 
@@ -120,7 +123,7 @@ impl FromStr for Reference {
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
-                let parsed = digest.parse::<Digest>().map_err(|error| invalid(&format!("{error}")))?;
+                let parsed = digest.parse::<Digest>().map_err(|_| invalid("expected a digest after '@'"))?;
                 (rest, Some(parsed))
             }
             None => (text, None),
@@ -175,6 +178,9 @@ fn is_name_component(text: &str) -> bool {
 
 /// A host name or an address, with a port or without.
 fn read_host(text: &str) -> Result<String, InvalidReference> {
+    if text.len() > LONGEST_HOST {
+        return Err(InvalidReference(format!("{} is longer than a host can be", quoted(text))));
+    }
     if text.starts_with('[') {
         return ipv6_host(text);
     }
@@ -189,7 +195,7 @@ fn read_host(text: &str) -> Result<String, InvalidReference> {
             && label.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
     };
     if !name.split('.').all(label) || !port.is_none_or(is_port) {
-        return Err(InvalidReference(format!("{text:?} is not a host with or without a port from 1 to 65535")));
+        return Err(InvalidReference(format!("{} is not a host with or without a port from 1 to 65535", quoted(text))));
     }
     Ok(if is_docker_hub(text) { DOCKER_HUB.to_owned() } else { text.to_owned() })
 }
@@ -200,7 +206,7 @@ fn is_port(text: &str) -> bool {
 }
 
 fn ipv6_host(text: &str) -> Result<String, InvalidReference> {
-    let invalid = || InvalidReference(format!("{text} is not [address] or [address]:port"));
+    let invalid = || InvalidReference(format!("{} is not [address] or [address]:port", quoted(text)));
     let (address, port) = text[1..].split_once(']').ok_or_else(invalid)?;
     address.parse::<std::net::Ipv6Addr>().map_err(|_| invalid())?;
     match port.strip_prefix(':') {
@@ -257,6 +263,7 @@ mod tests {
             "[xx]:1/app",
             "[::1]x/app",
             "[::1]:99999/app",
+            "[::1]:+80/app",
             "a//b",
             "/app",
             "app:1:2",
@@ -289,8 +296,18 @@ mod tests {
             &format!("app@{DIGEST}:tag"),
             &format!("app:{}", "x".repeat(129)),
             &format!("host.com/{}", "x".repeat(256)),
+            &format!("{}.com/app", "x".repeat(252)),
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_short_and_shows_no_control_characters() {
+        let long = "\u{1b}".repeat(100_000);
+        for text in [long.clone(), format!("{long}.com/app"), format!("[{long}]/app"), format!("app@sha256:{long}")] {
+            let reason = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(reason.len() < 2048 && !reason.contains('\u{1b}'), "{} bytes", reason.len());
         }
     }
 

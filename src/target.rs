@@ -1,11 +1,13 @@
 //! Which references to verify, and what each must resolve to.
 
-mod metadata;
+pub(crate) mod metadata;
+
+use std::collections::{HashMap, HashSet};
 
 use oci_spec::image::Digest;
 
 use self::metadata::Built;
-use crate::reference::{DOCKER_HUB, Reference, is_bare, is_docker_hub, is_host, presentable};
+use crate::reference::{DOCKER_HUB, Reference, Repository, is_bare, is_docker_hub, is_host, presentable};
 use crate::settings::{Error, Login, Logins, Metadata, Wanted};
 
 /// One image to verify.
@@ -48,10 +50,10 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
     if let Some(digest) = &wanted.digest {
         targets.expect_everywhere(digest, "digest")?;
     }
-    if targets.0.is_empty() && wanted.nothing_pushed.is_none() {
+    if targets.list.is_empty() && wanted.nothing_pushed.is_none() {
         return Err(nothing(wanted));
     }
-    Ok(targets.0)
+    Ok(targets.list)
 }
 
 /// What looks odd about the logins, as a fragment: none of them is for a registry that any image is on.
@@ -126,28 +128,33 @@ fn registry_prefix(registry: &str) -> Option<String> {
     (!host.is_empty() && !is_hub).then(|| format!("{host}{}", &bare[host.len()..]))
 }
 
-/// The targets so far.
+/// The targets so far, and where each is.
 #[derive(Default)]
-struct Targets(Vec<Target>);
+struct Targets {
+    list: Vec<Target>,
+    places: HashMap<Reference, usize>,
+}
 
 impl Targets {
     /// Adds a target, or what is new about one that is there; what is expected comes with the setting that says so.
     fn add(&mut self, reference: Reference, expected: Option<(Digest, &str)>, alike: bool) -> Result<(), Error> {
-        if let Some(target) = self.0.iter_mut().find(|target| target.reference == reference) {
+        if let Some(place) = self.places.get(&reference) {
+            let target = &mut self.list[*place];
             target.alike |= alike;
             return match expected {
                 Some((digest, setting)) => expect(target, &digest, setting),
                 None => Ok(()),
             };
         }
-        self.0.push(Target { reference, expected: expected.map(|(digest, _)| digest), unwanted: None, alike });
+        self.places.insert(reference.clone(), self.list.len());
+        self.list.push(Target { reference, expected: expected.map(|(digest, _)| digest), unwanted: None, alike });
         Ok(())
     }
 
     /// Adds what a build left: named images, or one digest for all that are named elsewhere; `setting` is where it was found.
     fn add_built(&mut self, built: Built, setting: &str, same_digest: Option<bool>) -> Result<(), Error> {
         let images = match built {
-            Built::Digest(digest) if self.0.is_empty() => {
+            Built::Digest(digest) if self.list.is_empty() => {
                 return Err(Error::new(format!("{setting}: it holds the digest {digest} and names no image"))
                     .with_hint("name the image, too: images, or repo with tags"));
             }
@@ -169,25 +176,21 @@ impl Targets {
             entries.push((reference, expected));
         }
         // Several images in one repository, as bake builds them, are not the same by nature.
-        let digest_of =
-            |(reference, expected): &(Reference, Option<Digest>)| expected.clone().or_else(|| reference.digest.clone());
-        let differ: Vec<bool> = entries
-            .iter()
-            .map(|one| {
-                entries.iter().any(|other| {
-                    one.0.repository == other.0.repository
-                        && matches!((digest_of(one), digest_of(other)), (Some(one), Some(other)) if one != other)
-                })
-            })
-            .collect();
-        for ((reference, expected), differs) in entries.into_iter().zip(differ) {
+        let mut digests: HashMap<Repository, HashSet<Digest>> = HashMap::new();
+        for (reference, expected) in &entries {
+            let digest = expected.as_ref().or(reference.digest.as_ref());
+            digests.entry(reference.repository.clone()).or_default().extend(digest.cloned());
+        }
+        for (reference, expected) in entries {
+            let has_digest = expected.is_some() || reference.digest.is_some();
+            let differs = has_digest && digests[&reference.repository].len() > 1;
             self.add(reference, expected.map(|digest| (digest, setting)), same_digest.unwrap_or(!differs))?;
         }
         Ok(())
     }
 
     fn expect_everywhere(&mut self, digest: &Digest, setting: &str) -> Result<(), Error> {
-        self.0.iter_mut().try_for_each(|target| expect(target, digest, setting))
+        self.list.iter_mut().try_for_each(|target| expect(target, digest, setting))
     }
 }
 

@@ -18,7 +18,7 @@ const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// Something to show a registry or its token server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Credential {
+pub(crate) enum Credential {
     /// A user with a password or an access token.
     Password {
         /// The user.
@@ -92,6 +92,36 @@ struct DockerConfig {
 }
 
 async fn from_docker_config(text: &str, repository: &Repository) -> Result<Option<Credential>, String> {
+    match entry_of(text, repository)? {
+        Entry::None => Ok(None),
+        Entry::Credential(credential) => Ok(Some(credential)),
+        Entry::Helper { config, server, helper } => ask_helper(config, server, &helper).await,
+    }
+}
+
+/// What docker's file has for a repository.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// Nothing.
+    None,
+    /// The credential itself.
+    Credential(Credential),
+    /// The name of the helper that may have one, and what to ask it for.
+    Helper {
+        /// The configuration that leads to the helper and to nothing else.
+        config: Value,
+        /// What to ask for.
+        server: String,
+        /// The name behind `docker-credential-`.
+        helper: String,
+    },
+}
+
+/// Reads docker's file without asking anybody.
+///
+/// # Errors
+/// When the file or its entry cannot be understood, as a fragment.
+pub(crate) fn entry_of(text: &str, repository: &Repository) -> Result<Entry, String> {
     let config: DockerConfig = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
         // The reason itself is not told: it shows the value that is of another type than expected.
         format!("docker_config: not a docker config.json (line {}, column {})", error.line(), error.column())
@@ -100,18 +130,19 @@ async fn from_docker_config(text: &str, repository: &Repository) -> Result<Optio
         if repository.registry == DOCKER_HUB { DOCKER_HUB_KEY.to_owned() } else { repository.registry.clone() };
     let helpers = config.cred_helpers.unwrap_or_default();
     if let Some((key, helper)) = best(helpers.iter().map(|(key, helper)| (key.as_str(), (key, helper))), repository) {
-        return ask_helper(json!({ "credHelpers": { key: helper } }), key.clone(), helper).await;
+        let config = json!({ "credHelpers": { key: helper } });
+        return Ok(Entry::Helper { config, server: key.clone(), helper: helper.clone() });
     }
     let auths = config.auths.unwrap_or_default();
     if let Some(entry) = best(auths.iter().map(|(key, entry)| (key.as_str(), entry)), repository)
         && let Some(credential) = from_entry(entry, &server)?
     {
-        return Ok(Some(credential));
+        return Ok(Entry::Credential(credential));
     }
-    match config.creds_store.filter(|store| !store.is_empty()) {
-        Some(store) => ask_helper(json!({ "credsStore": store }), server, &store).await,
-        None => Ok(None),
-    }
+    Ok(match config.creds_store.filter(|store| !store.is_empty()) {
+        Some(helper) => Entry::Helper { config: json!({ "credsStore": helper }), server, helper },
+        None => Entry::None,
+    })
 }
 
 fn from_entry(entry: &Value, server: &str) -> Result<Option<Credential>, String> {

@@ -9,6 +9,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 
 use super::answer::Answer;
+use super::content_range::{self, ContentRange};
 use super::failed::Unread;
 use super::hashing::Hashing;
 use super::{RegistryRepository, content_length, disguise};
@@ -328,49 +329,7 @@ fn again(why: &str) -> Problem {
     Problem::new(ProblemKind::Cut, why)
 }
 
-type ContentRange = (Option<(u64, u64)>, Option<u64>);
-
-/// Reads `Content-Range`: first and last byte, and the whole length; see <https://www.rfc-editor.org/rfc/rfc9110#section-14.4>.
+/// `Content-Range` of an answer.
 fn content_range(answer: &Answer<'_>) -> Option<ContentRange> {
-    read_content_range(answer.header(&CONTENT_RANGE)?)
-}
-
-fn read_content_range(value: &str) -> Option<ContentRange> {
-    let (part, length) = value.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
-    let length = match length {
-        "*" => None,
-        length => Some(length.parse().ok()?),
-    };
-    let part = match part {
-        "*" => None,
-        part => {
-            let (from, to) = part.split_once('-')?;
-            Some((from.parse().ok()?, to.parse().ok()?))
-        }
-    };
-    Some((part, length))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_ranges_are_read() {
-        for (value, expected) in [
-            ("bytes 9-9/10", Some((Some((9, 9)), Some(10)))),
-            ("bytes 0-4/*", Some((Some((0, 4)), None))),
-            ("bytes */10", Some((None, Some(10)))),
-            (" bytes  9-9/10 ", Some((Some((9, 9)), Some(10)))),
-            ("bytes=9-9/10", None),
-            ("bytes 9/10", None),
-            ("bytes 9-9", None),
-            ("bytes -1-9/10", None),
-            ("items 9-9/10", None),
-            ("bytes 9-9/99999999999999999999", None),
-            ("", None),
-        ] {
-            assert_eq!(read_content_range(value), expected, "{value:?}");
-        }
-    }
+    content_range::read(answer.header(&CONTENT_RANGE)?)
 }

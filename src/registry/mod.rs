@@ -3,11 +3,13 @@
 mod answer;
 mod auth;
 pub mod challenge;
-mod credentials;
+pub(crate) mod content_range;
+pub(crate) mod credentials;
 pub mod error;
 mod failed;
 mod gate;
 mod hashing;
+pub(crate) mod link;
 mod look;
 pub mod redirect;
 mod referrers;

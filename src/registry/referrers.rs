@@ -7,6 +7,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LINK};
 
 use super::answer::Answer;
 use super::failed::Unread;
+use super::link::next_page;
 use super::transport::Question;
 use super::{RegistryRepository, read_manifest};
 use crate::image::media_type::OCI_INDEX;
@@ -73,21 +74,6 @@ async fn api(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<
     }
 }
 
-/// The query of the link to the next page, see <https://www.rfc-editor.org/rfc/rfc8288>.
-fn next_page(header: &str) -> Option<String> {
-    header.split(',').find_map(|link| {
-        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let is_next = parameters.split(';').map(str::trim).any(|parameter| {
-            parameter.split_once('=').is_some_and(|(name, value)| {
-                name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
-            })
-        });
-        is_next.then_some(())?;
-        let (_, query) = target.split_once('?')?;
-        Some(query.split('#').next().unwrap_or_default().to_owned())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -120,21 +106,5 @@ mod tests {
         let (found, denied) = ((Ok(1), Some(200)), (Err(FaultKind::Denied), Some(403)));
         assert_eq!(seen, [(Ok(0), None), found, found, denied, denied, denied]);
         assert_eq!((total.attempts, total.duration.as_secs()), (12, 18));
-    }
-
-    #[test]
-    fn the_query_of_the_next_page_is_taken_and_nothing_else() {
-        for (header, query) in [
-            (r#"</v2/a/referrers/x?last=1&n=2>; rel="next""#, Some("last=1&n=2")),
-            ("<https://elsewhere.example/?a=b#f>; REL=next", Some("a=b")),
-            (r#"<?x=1>; rel="prev", <?x=3>; rel="next""#, Some("x=3")),
-            (r#"<?x=1>; rel="prev""#, None),
-            ("</v2/a>; rel=next", None),
-            ("nonsense", None),
-            ("<", None),
-            ("", None),
-        ] {
-            assert_eq!(next_page(header).as_deref(), query, "{header:?}");
-        }
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::ci::{Facts, System};
 use super::files::Disk;
@@ -11,6 +12,12 @@ use super::raw::{Typed, Value};
 use super::suggest::nearest_of;
 use super::{Error, Login, Logins, Secret, parse};
 use crate::reference::DOCKER_HUB;
+
+/// As docker's file is read: with padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Gathers the logins, with a warning for each that is left out.
 ///
@@ -137,14 +144,16 @@ impl Logins {
     #[must_use]
     pub fn parsed_secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self.given.iter().map(|login| login.password.clone()).collect();
-        let config =
-            self.docker_config.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        let config = self
+            .docker_config
+            .as_deref()
+            .and_then(|text| serde_json::from_str::<serde_json::Value>(unmarked(text)).ok());
         let entries = config.as_ref().and_then(|config| config.get("auths")).and_then(serde_json::Value::as_object);
         for entry in entries.into_iter().flat_map(serde_json::Map::values) {
             for name in ["auth", "password", "identitytoken", "registrytoken"] {
                 let Some(text) = entry.get(name).and_then(serde_json::Value::as_str) else { continue };
                 secrets.push(Secret::new(text));
-                let decoded = BASE64_STANDARD.decode(text).ok().filter(|_| name == "auth");
+                let decoded = BASE64.decode(text).ok().filter(|_| name == "auth");
                 if let Some((_, password)) =
                     decoded.as_deref().and_then(|text| str::from_utf8(text).ok()?.split_once(':'))
                 {
@@ -156,8 +165,13 @@ impl Logins {
     }
 }
 
+/// The text without the mark that some editors put before it.
+fn unmarked(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
+}
+
 fn is_json_object(text: &str) -> bool {
-    matches!(serde_json::from_str(text), Ok(serde_json::Value::Object(_)))
+    matches!(serde_json::from_str(unmarked(text)), Ok(serde_json::Value::Object(_)))
 }
 
 /// The configuration that the setting holds or names; a directory means the `config.json` in it.
@@ -195,6 +209,8 @@ fn default_docker_config(facts: &Facts<'_>, disk: &Disk<'_>, warnings: &mut Vec<
 #[cfg(test)]
 mod tests {
     use super::super::support::{Surroundings, given};
+    use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+
     use super::*;
 
     fn woodpecker(pairs: &[(&str, &str)]) -> Surroundings {
@@ -235,6 +251,15 @@ mod tests {
         let secrets = login.parsed_secrets();
         let shown: Vec<&str> = secrets.iter().map(Secret::expose).collect();
         assert_eq!(shown, ["one", "two", &auth, "three:3", "four", "five", "six"]);
+    }
+
+    #[test]
+    fn a_password_is_known_for_masking_with_padding_or_without_and_behind_a_mark() {
+        for auth in [BASE64_STANDARD.encode("me:three"), BASE64_STANDARD_NO_PAD.encode("me:three")] {
+            let config = format!("\u{feff}{{\"auths\":{{\"a\":{{\"auth\":\"{auth}\"}}}}}}");
+            let logins = Logins { docker_config: Some(config), ..Logins::default() };
+            assert!(logins.parsed_secrets().iter().any(|secret| secret.expose() == "three"), "{auth}");
+        }
     }
 
     #[test]
@@ -313,6 +338,7 @@ mod tests {
                 .and_file("/home/me/.docker/config.json", r#"{"home":1}"#)
                 .and_file("/docker/config.json", r#"{"docker":1}"#)
                 .and_file("/workspace/mine.json", r#"{"mine":1}"#)
+                .and_file("/workspace/marked.json", "\u{feff}{}")
                 .settings()
                 .login
                 .docker_config
@@ -325,6 +351,7 @@ mod tests {
         for (text, expected) in [
             ("mine.json", r#"{"mine":1}"#),
             ("/docker", r#"{"docker":1}"#),
+            ("marked.json", "\u{feff}{}"),
             ("~/.docker/config.json", r#"{"home":1}"#),
             (r#"{"auths":{}}"#, r#"{"auths":{}}"#),
         ] {

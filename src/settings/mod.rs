@@ -12,7 +12,7 @@ mod load;
 mod logins;
 mod network;
 mod output;
-mod parse;
+pub(crate) mod parse;
 mod raw;
 mod rebuild;
 mod suggest;

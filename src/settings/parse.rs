@@ -6,10 +6,9 @@ mod list;
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 
-pub(super) use duration::duration;
-pub(super) use host::{hosts, pins};
-pub(crate) use list::list;
-pub(super) use list::map;
+pub(crate) use duration::duration;
+pub(crate) use host::{hosts, pins};
+pub(crate) use list::{list, map};
 
 /// `true`, `1`, `yes`, `on` and their opposites, in any case.
 pub(super) fn boolean(text: &str) -> Option<bool> {

@@ -6,9 +6,12 @@ use serde_json::{Map, Value};
 use crate::reference::is_bare;
 use crate::settings::{Error, parse_digest, parse_list, quoted};
 
+/// The longest address of a registry, in bytes. It is put before every name, so that a long one would be held many times.
+const LONGEST_REGISTRY: usize = 512;
+
 /// What a build says it made.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Built {
+pub(crate) enum Built {
     /// One digest without a name.
     Digest(Digest),
     /// Named images.
@@ -17,13 +20,13 @@ pub(super) enum Built {
 
 /// One image that a build says it pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Image {
+pub(crate) struct Image {
     /// The reference as the build wrote it, without the digest if that is stated apart.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Whether the name has a tag.
-    pub(super) is_tagged: bool,
+    pub(crate) is_tagged: bool,
     /// The digest that belongs to it.
-    pub(super) digest: Option<Digest>,
+    pub(crate) digest: Option<Digest>,
 }
 
 /// Reads whatever `metadata_file` may hold.
@@ -31,26 +34,24 @@ pub(super) struct Image {
 /// # Errors
 ///
 /// As a fragment that does not name the setting: when the content is none of the known forms, or says nothing about images.
-pub(super) fn read(text: &str) -> Result<Built, Error> {
+pub(crate) fn read(text: &str) -> Result<Built, Error> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         return Err(error("the content is empty"));
     }
     let found =
         if text.starts_with('{') || (text.starts_with('[') && json(text).is_ok()) { json(text)? } else { lines(text)? };
-    let mut digests: Vec<Digest> = Vec::new();
-    let mut images = Vec::new();
+    let (mut digests, mut images) = (Vec::new(), Vec::new());
     for found in found {
         match found {
             Found::Image(image) => images.push(image),
-            Found::Digest(digest) if digests.contains(&digest) => {}
             Found::Digest(digest) => digests.push(digest),
         }
     }
     match (images.is_empty(), digests.as_slice()) {
         (false, _) => Ok(Built::Images(images)),
-        (true, [digest]) => Ok(Built::Digest(digest.clone())),
         (true, []) => Err(error("the content names no image and no digest")),
+        (true, [digest, rest @ ..]) if rest.iter().all(|other| other == digest) => Ok(Built::Digest(digest.clone())),
         (true, _) => Err(error("the content holds several digests and no names")),
     }
 }
@@ -72,10 +73,13 @@ fn digest(text: &str) -> Result<Digest, Error> {
 
 /// A name, with the digest that is in it or stated apart.
 fn image(name: &str, apart: Option<&str>) -> Result<Found, Error> {
-    let (name, inside) = match name.trim().split_once('@') {
-        Some((name, inside)) => (name, Some(inside)),
+    let (name, inside) = match name.split_once('@') {
+        Some((name, inside)) => (name.trim(), Some(inside)),
         None => (name.trim(), None),
     };
+    if name.is_empty() {
+        return Err(error("there is an image without a name"));
+    }
     let digest = inside.or(apart).map(digest).transpose()?;
     Ok(Found::Image(Image { name: name.to_owned(), is_tagged: !is_bare(name), digest }))
 }
@@ -160,6 +164,9 @@ fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
 /// The artifact file of Drone and Harness plugins: images with a registry beside them.
 fn artifact(data: &Map<String, Value>) -> Result<Vec<Found>, Error> {
     let registry = text(data, "registryUrl");
+    if registry.is_some_and(|registry| registry.len() > LONGEST_REGISTRY) {
+        return Err(error("its registryUrl is longer than a registry's address can be"));
+    }
     let images = data.get("images").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     images
         .iter()
@@ -171,6 +178,8 @@ fn artifact(data: &Map<String, Value>) -> Result<Vec<Found>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn one() -> String {
@@ -266,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn a_long_registry_is_not_put_before_every_name() {
+        let text = json!({ "data": { "registryUrl": "r".repeat(1000), "images": [{ "image": "a" }] } }).to_string();
+        assert!(error(&text).contains("registryUrl"));
+    }
+
+    #[test]
     fn lists_of_references_are_taken_as_json_or_lines() {
         let expected = [("r.io/a:1".to_owned(), None), ("r.io/a:2".to_owned(), None)];
         for text in [
@@ -291,6 +306,7 @@ mod tests {
             (r#"{"tags":[1]}"#, "the content names no image and no digest"),
             ("[1, null]", "the content names no image and no digest"),
             ("#\n%", "the content holds several digests and no names"),
+            ("@#", "there is an image without a name"),
             (r#"["a""#, "the content is not valid JSON"),
             (r#"{"name":"a:1","digest":"abc"}"#, "\"abc\" is not a digest"),
             ("a:1@sha256:12", "\"sha256:12\" is not a digest"),

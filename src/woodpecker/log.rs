@@ -1,4 +1,4 @@
-//! The end of a step's log, out of a JSON array of any length, in bounded memory.
+//! The end of a step's log, out of a JSON array of any length: in memory are one entry and the lines that are kept.
 
 use std::collections::VecDeque;
 
@@ -13,11 +13,11 @@ const LONGEST_ENTRY: usize = 2 * 1024 * 1024;
 /// The longest line that is shown, in characters.
 const LONGEST_LINE: usize = 1000;
 
-/// Takes a log piece by piece and keeps its last entries.
+/// Takes a log piece by piece and keeps its last lines.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     max: usize,
-    entries: VecDeque<LogEntry>,
+    lines: VecDeque<String>,
     entry: Vec<u8>,
     depth: u32,
     in_text: bool,
@@ -26,21 +26,13 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Keeps at most `max` entries.
-    pub(super) fn new(max: usize) -> Self {
-        Self {
-            max,
-            entries: VecDeque::new(),
-            entry: Vec::new(),
-            depth: 0,
-            in_text: false,
-            escaped: false,
-            array: false,
-        }
+    /// Keeps at most `max` lines.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, lines: VecDeque::new(), entry: Vec::new(), depth: 0, in_text: false, escaped: false, array: false }
     }
 
     /// Takes the next bytes of the array.
-    pub(super) fn push(&mut self, piece: &[u8]) {
+    pub(crate) fn push(&mut self, piece: &[u8]) {
         for &byte in piece {
             if !self.array {
                 self.array = byte == b'[';
@@ -70,24 +62,22 @@ impl Tail {
     }
 
     /// Whether what came is an array at all.
-    pub(super) fn is_array(&self) -> bool {
+    pub(crate) fn is_array(&self) -> bool {
         self.array
     }
 
     /// The last lines: text alone, without line ends.
-    pub(super) fn into_lines(self) -> Vec<String> {
-        let text: Vec<String> = self.entries.iter().map(text).collect();
-        tail(text.iter().flat_map(|text| lines(text)), self.max)
+    pub(crate) fn into_lines(self) -> Vec<String> {
+        self.lines.into()
     }
 
     fn finish_entry(&mut self) {
         let read = serde_json::from_slice::<LogEntry>(&self.entry).ok().filter(|entry| (0..=1).contains(&entry.kind));
         self.entry.clear();
         if let Some(entry) = read {
-            if self.entries.len() == self.max {
-                self.entries.pop_front();
-            }
-            self.entries.push_back(entry);
+            let text = text(&entry);
+            self.lines.extend(tail(lines(&text), self.max));
+            self.lines.drain(..self.lines.len().saturating_sub(self.max));
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod error;
 mod exchange;
-mod log;
+pub(crate) mod log;
 mod model;
 mod status;
 
@@ -22,6 +22,7 @@ pub(crate) use self::error::VARIABLES_UNSEEN;
 pub use self::error::{Asked, Error};
 use self::exchange::{Answer, exchange, next_piece, open};
 pub use self::log::tail;
+pub(crate) use self::model::List;
 pub use self::model::{Pipeline, Problem, Repository, Step, Workflow};
 pub use self::status::Status;
 use crate::report;
@@ -172,7 +173,7 @@ impl Client {
         if !only.is_empty() {
             address.query_pairs_mut().extend_pairs(only);
         }
-        self.get(Asked::Pipelines, address).await
+        self.get(Asked::Pipelines, address).await.map(|List(pipelines)| pipelines)
     }
 
     /// Asks for a new manual pipeline.

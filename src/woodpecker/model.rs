@@ -1,12 +1,17 @@
 //! What Woodpecker's API sends, as far as a rebuild needs it: lenient, for the field names of 2.x and 3.x.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::status::Status;
+
+/// The most entries of one list that are kept: an entry of two bytes becomes hundreds.
+const MAX_ENTRIES: usize = 1000;
 
 /// A repository that the server knows.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -223,18 +228,53 @@ pub(super) struct LogEntry {
 /// A field whose type is not the expected one, `null` included, counts as absent: a renamed or retyped detail must not
 /// hide the status.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
+    let written = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(written.get()).unwrap_or_default())
 }
 
 /// As [`lenient`], element by element.
 fn lenient_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let values: Vec<Value> = lenient(deserializer)?;
-    Ok(values.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect())
+    lenient(deserializer).map(|List(entries)| entries)
+}
+
+/// The elements of a list that can be read, as far as [`MAX_ENTRIES`].
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for Reader<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = list.next_element::<&'de RawValue>()? {
+                    if entries.len() < MAX_ENTRIES
+                        && let Ok(entry) = serde_json::from_str(entry.get())
+                    {
+                        entries.push(entry);
+                    }
+                }
+                Ok(List(entries))
+            }
+        }
+        deserializer.deserialize_seq(Reader(PhantomData))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -262,6 +302,13 @@ mod tests {
         assert_eq!((read.number, &read.status, read.parent), (7, &Status::Failure, 0));
         assert_eq!(read.workflows.len(), 1);
         assert_eq!(read.workflows[0].name, "build");
+    }
+
+    #[test]
+    fn a_list_without_end_is_kept_in_part() {
+        let text = format!(r#"{{"number":7,"errors":[{}],"status":"error"}}"#, vec!["{}"; 100_000].join(","));
+        let read: Pipeline = serde_json::from_str(&text).unwrap();
+        assert_eq!((read.number, read.errors.len(), read.status), (7, MAX_ENTRIES, Status::Error));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{boolean, list};
 use crate::settings::{Hosts, Pin};
 
 /// A boolean, or a list of `host` or `host:port`.
-pub(in crate::settings) fn hosts(text: &str) -> Option<Hosts> {
+pub(crate) fn hosts(text: &str) -> Option<Hosts> {
     match boolean(text) {
         Some(true) => return Some(Hosts::All),
         Some(false) => return Some(Hosts::None),
@@ -25,11 +25,16 @@ fn is_host(text: &str) -> bool {
     if address(text).is_some() {
         return true;
     }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port)),
+    let (host, number) = match text.rsplit_once(':') {
+        Some((host, number)) => (host, Some(number)),
         None => (text, None),
     };
-    is_name(host) && boolean(host).is_none() && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    is_name(host) && boolean(host).is_none() && number.is_none_or(|number| port(number).is_some())
+}
+
+/// Digits; what reads numbers would take a sign as well.
+fn port(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn is_name(host: &str) -> bool {
@@ -39,7 +44,7 @@ fn is_name(host: &str) -> bool {
 }
 
 /// Pins as curl's `--resolve` writes them: `[+]host:port:address[,address]…`; `Err` is the entry that is not one.
-pub(in crate::settings) fn pins(text: &str) -> Result<Vec<Pin>, String> {
+pub(crate) fn pins(text: &str) -> Result<Vec<Pin>, String> {
     let mut pins: Vec<Pin> = Vec::new();
     for item in list(text).ok_or_else(|| text.to_owned())? {
         // The commas between addresses have separated them from their pin.
@@ -57,8 +62,8 @@ fn pin(text: &str) -> Option<Pin> {
         Some(rest) => rest.split_once("]:").filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok())?,
         None => text.split_once(':')?,
     };
-    let (port, addresses) = rest.split_once(':')?;
-    let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
+    let (number, addresses) = rest.split_once(':')?;
+    let port = port(number).filter(|port| *port != 0)?;
     let addresses: Vec<IpAddr> = addresses.split(',').map(address).collect::<Option<_>>()?;
     (is_name(host) || address(host).is_some()).then(|| Pin { host: host.to_ascii_lowercase(), port, addresses })
 }
@@ -92,6 +97,7 @@ mod tests {
             r#"["a""#,
             "host:",
             "host:x",
+            "host:+1",
             ":1",
             "[::1",
             "[a]:1",
@@ -127,6 +133,7 @@ mod tests {
             "a:80:b",
             ":80:1.1.1.1",
             "a:0:1.1.1.1",
+            "a:+1:1.1.1.1",
             "a:99999:1.1.1.1",
             "*:80:1.1.1.1",
             "-a:80",

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
+use serde_json::value::RawValue;
+
 /// A list: a JSON array, or lines with `#` comments and commas, `\,` for a literal comma; empty items are dropped.
 pub(crate) fn list(text: &str) -> Option<Vec<String>> {
     if text.starts_with('[') {
-        match serde_json::from_str::<Vec<serde_json::Value>>(text) {
+        match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(items) => {
-                let items: Option<Vec<_>> = items.iter().filter(|item| !item.is_null()).map(scalar).collect();
+                let items: Option<Vec<_>> = items.into_iter().filter(|item| item.get() != "null").map(scalar).collect();
                 return items.as_deref().map(dropping_empty);
             }
             Err(_) if !starts_with_ipv6(text) => return None,
@@ -18,13 +20,13 @@ pub(crate) fn list(text: &str) -> Option<Vec<String>> {
     Some(dropping_empty(&lines(text).flat_map(|line| split(line, ',')).collect::<Vec<_>>()))
 }
 
-/// A text, number or boolean of JSON as text.
-fn scalar(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::String(text) => Some(text.clone()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
-        serde_json::Value::Bool(claim) => Some(claim.to_string()),
-        _ => None,
+/// A text, number or boolean of JSON as text: a number as it was written, because the tag `1.10` is not `1.1`.
+fn scalar(value: &RawValue) -> Option<String> {
+    let written = value.get();
+    match written.chars().next()? {
+        '"' => serde_json::from_str(written).ok(),
+        '[' | '{' => None,
+        _ => Some(written.to_owned()),
     }
 }
 
@@ -68,13 +70,13 @@ fn split(text: &str, separator: char) -> Vec<String> {
 }
 
 /// A map: a JSON object, or `NAME=value` entries, one per line or separated by commas on one line.
-pub(in crate::settings) fn map(text: &str) -> Option<BTreeMap<String, String>> {
+pub(crate) fn map(text: &str) -> Option<BTreeMap<String, String>> {
     if text.starts_with('{') {
-        let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+        let object: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
         return object
             .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| Some((name, scalar(&value)?)))
+            .filter(|(_, value)| value.get() != "null")
+            .map(|(name, value)| Some((name, scalar(value)?)))
             .filter(|entry| !matches!(entry, Some((name, _)) if name.is_empty()))
             .collect();
     }
@@ -116,6 +118,7 @@ mod tests {
         }
         assert_eq!(list(r"a\,b,c\d").unwrap(), ["a,b", r"c\d"]);
         assert_eq!(list(r#"[1, 2.5, true, "x,y"]"#).unwrap(), ["1", "2.5", "true", "x,y"]);
+        assert_eq!(list("[1.10, 1e5, 20240131123456789012]").unwrap(), ["1.10", "1e5", "20240131123456789012"]);
         assert_eq!(list("a#b").unwrap(), ["a#b"]);
         assert_eq!(list("[::1]:5000/app:1,[::2]/b").unwrap(), ["[::1]:5000/app:1", "[::2]/b"]);
         assert!(list("").unwrap().is_empty());

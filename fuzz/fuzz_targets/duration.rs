@@ -1,0 +1,4 @@
+//! Durations of settings.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pullproof::properties::duration::check(data));

@@ -1,0 +1,4 @@
+//! `Link`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pullproof::properties::link::check(data));

@@ -1,0 +1,4 @@
+//! Woodpecker's answers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pullproof::properties::woodpecker::check(data));

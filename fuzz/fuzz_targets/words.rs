@@ -1,0 +1,4 @@
+//! Platforms and digests.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pullproof::properties::words::check(data));

@@ -1,0 +1,239 @@
+//! Manifests, indexes, configs and lists of referrers: what a strict reader finds in them is found, and nothing grows.
+
+use oci_spec::image::{Descriptor as StrictDescriptor, ImageIndex, ImageManifest};
+
+use crate::digest::is_supported;
+use crate::image::{Child, Kind, MAX_CHILDREN, config_platform, media_type, read, read_referrers};
+use crate::platform::Platform;
+use crate::verdict::Verdict;
+
+/// The longest text of a child or a reason, in characters.
+const LONGEST: usize = 301;
+
+/// The longest part of a platform, in characters.
+const LONGEST_PART: usize = 101;
+
+/// Time is linear; there is at most one child for two bytes, and at most 100,001; each holds its inline content, which is
+/// shorter than the document, and at most three texts of 301 characters and a platform of three times 101.
+pub fn check(data: &[u8]) {
+    for content_type in [None, Some(media_type::OCI_INDEX), Some(media_type::DOCKER_MANIFEST)] {
+        match read(data, content_type, None) {
+            Err((verdict, why)) => reason(verdict, &why),
+            Ok(document) => {
+                assert!(matches!(document.kind, Kind::Index | Kind::Manifest | Kind::Artifact));
+                assert!(content_type.is_none_or(|content_type| document.media_type == content_type));
+                let children = bounded(document.children, data.len());
+                if content_type.is_none() {
+                    as_strict(data, document.kind, &children);
+                }
+            }
+        }
+    }
+    match read_referrers(data) {
+        Err((verdict, why)) => reason(verdict, &why),
+        Ok(children) => {
+            bounded(children, data.len());
+        }
+    }
+    if let Some(stated) = config_platform(data) {
+        platform(&stated);
+    }
+}
+
+fn reason(verdict: Verdict, why: &str) {
+    assert!(matches!(verdict, Verdict::Malformed | Verdict::Unsupported), "{verdict:?}");
+    assert!(!why.is_empty() && why.chars().count() <= LONGEST, "{why}");
+}
+
+fn platform(platform: &Platform) {
+    for part in [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()].into_iter().flatten() {
+        assert!(!part.is_empty() && part.chars().count() <= LONGEST_PART, "{part}");
+    }
+}
+
+/// The children, after a look at the size of each.
+fn bounded(children: impl ExactSizeIterator<Item = Child>, length: usize) -> Vec<Child> {
+    let stated = children.len();
+    let children: Vec<Child> = children.collect();
+    assert_eq!(children.len(), stated);
+    assert!(children.len() <= length.div_ceil(2).min(MAX_CHILDREN + 1), "{} children", children.len());
+    let mut inline = 0;
+    for child in &children {
+        match child {
+            Child::Readable(descriptor) => {
+                assert!(is_supported(&descriptor.promise.digest), "{}", descriptor.promise.digest);
+                assert!(descriptor.media_type.chars().count() <= LONGEST, "{}", descriptor.media_type);
+                assert!(!(descriptor.foreign && descriptor.kind.is_manifest()), "a foreign manifest");
+                inline += descriptor.inline.as_ref().map_or(0, Vec::len);
+                descriptor.platform.iter().for_each(platform);
+            }
+            Child::Unreadable { written, platform: stated, verdict, why, .. } => {
+                reason(*verdict, why);
+                assert!(written.chars().count() <= LONGEST, "{written}");
+                stated.iter().for_each(platform);
+            }
+        }
+    }
+    assert!(inline <= length, "more inline content than there is");
+    children
+}
+
+/// What the specification's own strict types read of a document is what we read.
+fn as_strict(data: &[u8], kind: Kind, children: &[Child]) {
+    let expected: Vec<StrictDescriptor> = match kind {
+        Kind::Index => match ImageIndex::from_reader(data) {
+            Ok(index) => index.manifests().clone(),
+            Err(_) => return,
+        },
+        Kind::Manifest => match ImageManifest::from_reader(data) {
+            Ok(manifest) => [manifest.config()].into_iter().chain(manifest.layers()).cloned().collect(),
+            Err(_) => return,
+        },
+        _ => return,
+    };
+    assert_eq!(children.len(), expected.len());
+    for (child, expected) in children.iter().zip(&expected) {
+        match child {
+            Child::Readable(descriptor) => {
+                assert_eq!(&descriptor.promise.digest, expected.digest());
+                assert_eq!(descriptor.promise.size, expected.size());
+            }
+            Child::Unreadable { written, .. } => {
+                let digest = expected.digest().as_ref();
+                assert!(
+                    written == digest || (written.ends_with('…') && digest.len() > LONGEST),
+                    "{written} is {digest}"
+                );
+                let is_sound = is_supported(expected.digest()) && expected.data().is_none();
+                assert!(!is_sound, "{digest} can be read");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Digest, size and inline content.
+    type Sound = (String, u64, Option<Vec<u8>>);
+
+    /// A descriptor as JSON, with things nobody asked for.
+    fn descriptor(media_type: &'static str) -> impl Strategy<Value = Value> {
+        let digest = prop_oneof!["sha256:[0-9a-f]{64}", "sha512:[0-9a-f]{128}"];
+        let inline = proptest::option::of(proptest::collection::vec(any::<u8>(), 1..8));
+        (digest, any::<u64>(), inline, any::<Option<u8>>()).prop_map(move |(digest, size, inline, other)| {
+            let mut value = json!({ "mediaType": media_type, "digest": digest, "size": size });
+            if let Some(inline) = inline {
+                value["data"] = BASE64_STANDARD.encode(inline).into();
+            }
+            if let Some(other) = other {
+                value["annotations"] = json!({ "x": [other] });
+                value["platform"] = json!({ "os": "linux", "architecture": "amd64", "os.features": [other] });
+            }
+            value
+        })
+    }
+
+    /// What is no descriptor any more.
+    fn spoiled() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            Just(json!([])),
+            Just(json!(7)),
+            Just(json!({})),
+            Just(json!({ "digest": "sha256:12", "size": 1 })),
+            Just(json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": -1 })),
+            Just(json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": 1, "data": "%" })),
+            Just(json!({ "digest": "md5:d41d8cd98f00b204e9800998ecf8427e", "size": 1 })),
+            Just(json!({ "digest": 5, "size": 1 })),
+        ]
+    }
+
+    /// Children, of which some are spoiled.
+    fn list(media_type: &'static str, size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<(Value, bool)>> {
+        let sound = descriptor(media_type).prop_map(|value| (value, true));
+        let entry = prop_oneof![4 => sound, 1 => spoiled().prop_map(|value| (value, false))];
+        proptest::collection::vec(entry, size)
+    }
+
+    fn expected(entries: &[(Value, bool)]) -> Vec<Option<Sound>> {
+        entries
+            .iter()
+            .map(|(value, is_sound)| {
+                let inline = value["data"].as_str().map(|data| BASE64_STANDARD.decode(data).unwrap_or_default());
+                is_sound
+                    .then(|| (value["digest"].as_str().unwrap().to_owned(), value["size"].as_u64().unwrap(), inline))
+            })
+            .collect()
+    }
+
+    fn found(children: impl Iterator<Item = Child>) -> Vec<Option<Sound>> {
+        children
+            .map(|child| match child {
+                Child::Readable(child) => Some((child.promise.digest.to_string(), child.promise.size, child.inline)),
+                Child::Unreadable { .. } => None,
+            })
+            .collect()
+    }
+
+    fn values(entries: &[(Value, bool)]) -> Vec<&Value> {
+        entries.iter().map(|(value, _)| value).collect()
+    }
+
+    #[test]
+    fn the_largest_documents_are_read_in_one_pass() {
+        let size = crate::source::MANIFEST_LIMIT / 4;
+        let sound = json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": 1 }).to_string();
+        for (start, piece, end) in [
+            (r#"{"manifests":["#, "1,", "1]}"),
+            (r#"{"manifests":["#, "{},", "{}]}"),
+            (r#"{"manifests":["#, &format!("{sound},"), &format!("{sound}]}}")),
+            (r#"{"manifests":[{"annotations":{"#, r#""x":1,"#, r#""x":1}}]}"#),
+            (r#"{"manifests":[{"urls":["#, r#""x","#, r#""x"]}]}"#),
+            (r#"{"manifests":[{}],"x":"#, "[", ""),
+            (r#"{"manifests":[{"mediaType":""#, "é", r#""}]}"#),
+            (r#"{"manifests":[{"digest":""#, "\\u0041", r#""}]}"#),
+            (r#"{"manifests":[{}],"#, r#""x":[],"#, r#""y":1}"#),
+        ] {
+            check([start, &piece.repeat(size / piece.len()), end].concat().as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_gives_exactly_its_children_and_a_spoiled_one_spoils_only_itself(
+            entries in list(media_type::OCI_MANIFEST, 1..8),
+            stated in any::<bool>(),
+            pretty in any::<bool>(),
+        ) {
+            let mut index = json!({ "schemaVersion": 2, "manifests": values(&entries), "annotations": { "a": {} } });
+            if stated {
+                index["mediaType"] = media_type::OCI_INDEX.into();
+            }
+            let text = if pretty { serde_json::to_string_pretty(&index).unwrap() } else { index.to_string() };
+            let document = read(text.as_bytes(), None, None).unwrap();
+            prop_assert_eq!(document.kind, Kind::Index);
+            prop_assert_eq!(found(document.children), expected(&entries));
+            check(text.as_bytes());
+        }
+
+        #[test]
+        fn a_manifest_gives_exactly_its_config_and_layers(
+            config in descriptor(media_type::OCI_CONFIG),
+            layers in list("application/vnd.oci.image.layer.v1.tar+gzip", 0..8),
+        ) {
+            let text = json!({ "schemaVersion": 2, "config": config, "layers": values(&layers) }).to_string();
+            let document = read(text.as_bytes(), None, None).unwrap();
+            prop_assert_eq!(document.kind, Kind::Manifest);
+            let all: Vec<(Value, bool)> = [(config, true)].into_iter().chain(layers).collect();
+            prop_assert_eq!(found(document.children), expected(&all));
+            check(text.as_bytes());
+        }
+    }
+}
