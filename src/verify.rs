@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 
@@ -12,7 +12,7 @@ use crate::progress::Standing;
 use crate::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::report::{Image, Report, Stop};
-use crate::settings::Settings;
+use crate::settings::{Patience, Settings};
 use crate::stop::Stopping;
 use crate::target::Target;
 use crate::walk::walk;
@@ -78,6 +78,7 @@ pub async fn verify(
         requests: transport.requests(),
         bytes: transport.bytes(),
         stopped: stopped.get(),
+        settling: settle_outlasts_the_run(settings),
         skipped: false,
         never_fail: settings.output.never_fail,
         login_not_visible: login_not_visible(settings),
@@ -100,9 +101,26 @@ fn by_repository(targets: &[Target]) -> Vec<(&Repository, Vec<usize>)> {
 
 fn reason(stop: Stop, settings: &Settings) -> String {
     match stop {
-        Stop::Timeout => format!("no answer before the run's timeout of {} s", settings.patience.timeout.as_secs_f64()),
+        Stop::Timeout => {
+            let limit = format!("before the run's timeout of {} s", settings.patience.timeout.as_secs_f64());
+            match settle_outlasts_the_run(settings) {
+                Some(settle) => {
+                    format!(
+                        "no answer to rely on {limit}, and a 404 counts only after `settle`, {} s",
+                        settle.as_secs_f64()
+                    )
+                }
+                None => format!("no answer {limit}"),
+            }
+        }
         Stop::Interrupt | Stop::Terminate => "interrupted before the answer".to_owned(),
     }
+}
+
+/// The settle window, when the run ends before it does.
+fn settle_outlasts_the_run(settings: &Settings) -> Option<Duration> {
+    let Patience { settle, timeout, .. } = settings.patience;
+    (settle >= timeout).then_some(settle)
 }
 
 /// Whether the user may count on a login that a container action cannot see.

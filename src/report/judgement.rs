@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::counts::Counts;
-use super::diagnosis::{self, Hint};
+use super::diagnosis::{self, Advice};
 use super::exit::{Conclusion, Exit};
 use super::hurt::{self, Casualties};
 use super::{Image, Report, Stop};
@@ -20,8 +20,8 @@ pub struct Judgement<'a> {
     pub counts: Counts,
     /// What the run comes to.
     pub exit: Exit,
-    /// What may have led to it and what to do; each once.
-    pub hints: Vec<Hint>,
+    /// What may have led to it and what to do, what is to be done first first.
+    pub advice: Vec<Advice>,
     verdict: Exit,
     reason: Option<String>,
     remark: Option<String>,
@@ -95,7 +95,7 @@ impl<'a> Judgement<'a> {
             report,
             counts: Counts::default(),
             exit: Exit::Verified,
-            hints: Vec::new(),
+            advice: Vec::new(),
             verdict: Exit::Verified,
             reason: None,
             remark: None,
@@ -109,7 +109,7 @@ impl<'a> Judgement<'a> {
             verdict if report.never_fail && verdict.is_verdict() => Exit::Verified,
             verdict => verdict,
         };
-        judgement.hints = diagnosis::hints(&judgement);
+        judgement.advice = diagnosis::advice(&judgement);
         judgement
     }
 
@@ -176,6 +176,12 @@ impl<'a> Judgement<'a> {
     #[must_use]
     pub fn root(&self, image: usize) -> &Root<'a> {
         &self.roots[self.root_of_image[image]]
+    }
+
+    /// Where in [`Judgement::roots`] the root of the image at this place is.
+    #[must_use]
+    pub fn root_place(&self, image: usize) -> usize {
+        self.root_of_image[image]
     }
 
     /// The first image that resolves to the same root as the one at this place, when that is another one.

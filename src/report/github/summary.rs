@@ -33,8 +33,9 @@ pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
         writeln!(out, "Pipeline {}: {}, {}\n", pipeline.number, markdown(&pipeline.status), markdown(&pipeline.url))?;
     }
     write_details(judgement, out)?;
-    for hint in &judgement.hints {
-        writeln!(out, "> **Hint:** {hint}\n")?;
+    for advice in &judgement.advice {
+        let whom = advice.whom().map(|whom| format!(" ({})", markdown(&whom))).unwrap_or_default();
+        writeln!(out, "> **Hint{whom}:** {}\n", advice.hint)?;
     }
     let counts = &judgement.counts;
     if counts.images == 0 {

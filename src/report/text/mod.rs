@@ -102,8 +102,9 @@ pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn W
     if !judgement.report.images.is_empty() {
         write_counts(judgement, out)?;
     }
-    for hint in &judgement.hints {
-        writeln!(out, "{} {hint}", style.paint(Paint::Doubt, "hint:"))?;
+    for advice in &judgement.advice {
+        let whom = advice.whom().map(|whom| format!(" ({})", escape::line(&whom))).unwrap_or_default();
+        writeln!(out, "{} {}", style.paint(Paint::Doubt, &format!("hint{whom}:")), advice.hint)?;
     }
     let verdict = format!("pullproof: {}", headline::headline(judgement));
     let verdict = style.paint(paint_of(judgement.conclusion()), &verdict);
@@ -265,7 +266,9 @@ requests      12: 48.2 kB in 2.1 s
             text(&report(&[("registry.example/app:1", image), ("registry.example/app:2", plain(0x60).with(shared()))]));
         let (body, end) = text.split_at(text.find("hint:").unwrap());
         assert_eq!(body, expected);
-        assert_eq!(end.lines().filter(|line| line.starts_with("hint: ")).count(), 3);
+        let hints: Vec<_> = end.lines().filter(|line| line.starts_with("hint")).collect();
+        assert_eq!(hints.len(), 2, "{hints:#?}");
+        assert!(hints[0].starts_with("hint: the registry states") && hints[1].starts_with("hint (app:1): some"));
         assert_eq!(
             end.lines().last(),
             Some("pullproof: FAILED: 2 of 2 images cannot be pulled (2 broken digests), exit code 1")
