@@ -27,6 +27,7 @@ pub struct Judgement<'a> {
     remark: Option<String>,
     roots: Vec<Root<'a>>,
     root_of_image: Vec<usize>,
+    images_of_root: Vec<Vec<usize>>,
     lonely: Vec<HashSet<NodeId>>,
 }
 
@@ -81,7 +82,7 @@ impl<'a> Judgement<'a> {
         let lonely: Vec<_> = report.graphs.iter().map(|graph| lonely_failure(graph, report.stopped)).collect();
         let mut roots: Vec<Root<'a>> = Vec::new();
         let mut places = HashMap::new();
-        let root_of_image = report
+        let root_of_image: Vec<usize> = report
             .images
             .iter()
             .map(|image| {
@@ -91,6 +92,10 @@ impl<'a> Judgement<'a> {
                 })
             })
             .collect();
+        let mut images_of_root = vec![Vec::new(); roots.len()];
+        for (image, root) in root_of_image.iter().enumerate() {
+            images_of_root[*root].push(image);
+        }
         let mut judgement = Self {
             report,
             counts: Counts::default(),
@@ -101,6 +106,7 @@ impl<'a> Judgement<'a> {
             remark: None,
             roots,
             root_of_image,
+            images_of_root,
             lonely,
         };
         judgement.counts = Counts::of(&judgement);
@@ -184,10 +190,15 @@ impl<'a> Judgement<'a> {
         self.root_of_image[image]
     }
 
+    /// The images that resolve to the root in this place of [`Judgement::roots`], never none.
+    pub fn images_of(&self, root: usize) -> impl Iterator<Item = &'a Image> + use<'a, '_> {
+        self.images_of_root[root].iter().map(|image| &self.report.images[*image])
+    }
+
     /// The first image that resolves to the same root as the one at this place, when that is another one.
     #[must_use]
     pub fn twin(&self, image: usize) -> Option<usize> {
-        let first = self.root_of_image.iter().position(|root| *root == self.root_of_image[image])?;
+        let first = *self.images_of_root[self.root_of_image[image]].first()?;
         (first != image).then_some(first)
     }
 

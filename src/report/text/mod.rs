@@ -6,7 +6,7 @@ mod tree;
 
 use std::io::{self, Write};
 
-pub(super) use self::entry::faults;
+pub(super) use self::entry::{faults, is_unresolved};
 pub use self::paint::{Paint, Style};
 use self::tree::Tree;
 use super::exit::Conclusion;
@@ -242,21 +242,21 @@ pullproof 0.1.0, depth tail
   registry.example/app:2
 
 registry.example/app:1: failed
-  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 ok: 2 manifests, 1 attestation; 3 not whole
-    ✗ linux/amd64 sha256:202020202020 ok: config, 1 layer, 10 MB; 1 not ok
+  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 (itself ok) 2 manifests, 1 attestation; 2 broken, 1 not whole, a warning
+    ✗ linux/amd64 sha256:202020202020 (itself ok) config, 1 layer, 10 MB; 1 broken
       ✗ layer sha256:5555555555555555555555555555555555555555555555555555555555555555 truncated: expected 10000000 bytes, the last did not come
-          no platform can be pulled; status 206, 1 attempt in 20 ms
-    ✗ linux/arm64 sha256:303030303030 ok: config, 1 kB; 2 not ok
+          no platform can be pulled; status 206, 1 request in 20 ms
+    ✗ linux/arm64 sha256:303030303030 (itself ok) config, 1 kB; 2 broken
       ✗ layer sha256:555555555555 truncated (as above)
       ✗ layer sha256:3232323232323232323232323232323232323232323232323232323232323232 missing: expected it to be there, got 404
-          linux/arm64 cannot be pulled; status 404, 5 attempts in 15.1 s
+          linux/arm64 cannot be pulled; status 404, 5 requests in 15.1 s
     ! attestation sha256:4040404040404040404040404040404040404040404040404040404040404040 missing: expected it to be there, got 404
-        provenance only; status 404, 5 attempts in 15.1 s
+        provenance only; status 404, 5 requests in 15.1 s
 
 registry.example/app:2: failed
-  ✗ manifest sha256:6060606060606060606060606060606060606060606060606060606060606060 ok: config, 1 kB; 1 not ok
+  ✗ manifest sha256:6060606060606060606060606060606060606060606060606060606060606060 (itself ok) config, 1 kB; 1 broken
     ✗ layer sha256:555555555555 truncated (as above)
-        the image cannot be pulled; status 206, 1 attempt in 20 ms
+        the image cannot be pulled; status 206, 1 request in 20 ms
 
 images         2: 2 failed
 digests       11: 8 ok, 3 broken
@@ -327,6 +327,7 @@ requests      12: 48.2 kB in 2.1 s
         let text = text(&report(&[("app:1", image)]));
         assert!(text.contains("library/app:1: passed\n  ! index sha256:10"), "{text}");
         assert!(text.contains("    ! attestation sha256:30"), "{text}");
+        assert!(text.ends_with("PASSED, 1 warning: 1 image, 4 digests checked in 2.1 s, exit code 0\n"), "{text}");
     }
 
     #[test]
@@ -438,7 +439,7 @@ requests      12: 48.2 kB in 2.1 s
         graph.connect(root, to, platform.as_ref(), Care::Check);
         let text = text(&report);
         assert_eq!(text.matches(digest(0x22).as_ref()).count(), 1, "{text}");
-        assert!(text.contains("1 not ok (as above)\n"), "{text}");
+        assert!(text.contains("1 broken (as above)\n"), "{text}");
         assert!(text.contains("(1 broken digest)"), "{text}");
     }
 
