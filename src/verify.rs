@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use crate::findings;
 use crate::http::Clients;
-use crate::progress::Standing;
+use crate::progress::{Standing, while_telling};
 use crate::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::report::{Image, Report, Stop};
@@ -17,7 +17,7 @@ use crate::stop::Stopping;
 use crate::target::Target;
 use crate::walk::walk;
 
-/// Verifies `targets`; `seen` hears how far it is.
+/// Verifies `targets`; `seen` hears how far it is, with every answer and every second.
 pub async fn verify(
     settings: &Settings,
     targets: &[Target],
@@ -31,12 +31,16 @@ pub async fn verify(
     let repositories = by_repository(targets);
     let seen = RefCell::new(seen);
     let progress: Vec<Cell<(usize, usize)>> = repositories.iter().map(|_| Cell::default()).collect();
+    let tell = || {
+        let (found, settled) = progress.iter().map(Cell::get).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (seen.borrow_mut())(Standing { found, settled, bytes: transport.bytes() });
+    };
     let stopped = Cell::new(None);
     let walks = repositories.iter().enumerate().map(|(at, (repository, members))| {
         let source = RegistryRepository::new(&transport, repository, settings.rules.depth);
         let references: Vec<Reference> = members.iter().map(|member| targets[*member].reference.clone()).collect();
         let stopping = stopping.clone();
-        let (transport, progress, seen, stopped) = (&transport, &progress, &seen, &stopped);
+        let (progress, tell, stopped) = (&progress, &tell, &stopped);
         async move {
             let stop = async {
                 let stop = stopping.await;
@@ -45,13 +49,12 @@ pub async fn verify(
             };
             walk(&source, &references, &settings.rules, stop, |found, settled| {
                 progress[at].set((found, settled));
-                let (found, settled) = progress.iter().map(Cell::get).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-                (seen.borrow_mut())(Standing { found, settled, bytes: transport.bytes() });
+                tell();
             })
             .await
         }
     });
-    let walked = join_all(walks).await;
+    let walked = while_telling(join_all(walks), tell).await;
     let mut images: Vec<Option<Image>> = vec![None; targets.len()];
     let mut graphs = Vec::new();
     for (at, ((_, members), walked)) in repositories.iter().zip(walked).enumerate() {

@@ -121,3 +121,34 @@ fn who_interrupts_is_told_what_was_found_until_then() {
     assert!(verdict.starts_with("pullproof: INTERRUPTED: "), "{finished}");
     assert!(verdict.ends_with(", exit code 130"), "{finished}");
 }
+
+#[test]
+fn a_run_that_is_killed_has_said_what_it_was_about() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    registry.on("GET", "manifests/1").delays(Duration::from_secs(30));
+    let reference = registry.reference("app:1");
+    let running = pullproof().arguments(["verify", &reference, "--depth", "full"]).start();
+    while registry.asked("manifests/1").is_empty() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.signal("KILL");
+    let finished = running.wait();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(lines(&finished.stdout), [format!("pullproof {version}, depth full"), format!("  {reference}")]);
+}
+
+#[test]
+fn a_run_that_cannot_outlast_its_settle_window_blames_no_registry() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    registry.lose("1");
+    let reference = registry.reference("app:1");
+    let arguments = ["verify", &reference, "--settle", "15s", "--timeout", "300ms", "--backoff", "50ms"];
+    let finished = pullproof().arguments(arguments).run().exits(4);
+    let warning = "warning: settle (15.0 s) is not shorter than timeout (300 ms): ";
+    assert!(finished.stderr.contains(warning), "{finished}");
+    assert!(finished.stdout.contains("a 404 counts only after `settle`, 15 s"), "{finished}");
+    assert!(finished.stdout.contains("\nhint: the run was stopped at `timeout` within the window of `settle`"));
+    assert!(!finished.stdout.contains("slow"), "{finished}");
+}

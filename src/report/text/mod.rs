@@ -14,6 +14,8 @@ use super::headline;
 use super::human::{self, count};
 use super::judgement::Judgement;
 use super::{FindingKind, Image, escape};
+use crate::reference::Reference;
+use crate::settings::Depth;
 
 /// How one part of the text is folded away: not at all, or as GitHub's runner does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,23 @@ pub(super) enum Groups {
     Commands,
 }
 
-/// Writes the report as text; the verdict is the last line.
+/// Writes what is going to be checked: the version, the depth and the references; nothing when there are none.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write_header<'r>(
+    depth: Depth,
+    references: impl Iterator<Item = &'r Reference>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut references = references.peekable();
+    if references.peek().is_some() {
+        writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), depth.as_str())?;
+    }
+    references.try_for_each(|reference| writeln!(out, "  {}", escape::line(&reference.to_string())))
+}
+
+/// Writes the report as text, to follow the header; the verdict is the last line.
 ///
 /// # Errors
 /// When `out` cannot be written to.
@@ -43,7 +61,7 @@ pub(super) fn write_before(
 ) -> io::Result<()> {
     if let Some(before) = &judgement.report.before {
         let before = Judgement::of(before);
-        writeln!(out, "before the rebuild:")?;
+        writeln!(out, "\nbefore the rebuild:")?;
         write_body(&before, style, groups, out)?;
         write_end(&before, style, out)?;
         writeln!(out)?;
@@ -52,12 +70,11 @@ pub(super) fn write_before(
     if let Some(pipeline) = judgement.report.pipeline.as_ref().filter(|_| !judgement.report.images.is_empty()) {
         let (status, url) = (escape::line(&pipeline.status), escape::line(&pipeline.url));
         writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
-        writeln!(out)?;
     }
     Ok(())
 }
 
-/// Header and images; nothing when there are none.
+/// The images; nothing when there are none.
 pub(super) fn write_body(
     judgement: &Judgement<'_>,
     style: Style,
@@ -67,10 +84,6 @@ pub(super) fn write_body(
     let report = judgement.report;
     if report.images.is_empty() {
         return Ok(());
-    }
-    writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), report.depth.as_str())?;
-    for image in &report.images {
-        writeln!(out, "  {}", escape::line(&image.reference.to_string()))?;
     }
     let mut tree = Tree::new(judgement, style);
     for (place, image) in judgement.images() {
@@ -188,6 +201,7 @@ mod tests {
 
     fn written(report: &Report, style: Style) -> String {
         let mut out = Vec::new();
+        write_header(report.depth, report.images.iter().map(|image| &image.reference), &mut out).unwrap();
         write(&Judgement::of(report), style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
