@@ -152,3 +152,41 @@ fn a_run_that_cannot_outlast_its_settle_window_blames_no_registry() {
     assert!(finished.stdout.contains("\nhint: the run was stopped at `timeout` within the window of `settle`"));
     assert!(!finished.stdout.contains("slow"), "{finished}");
 }
+
+#[test]
+fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
+    for (reply, status, hint) in [
+        (Reply::ok("text/html", "<!DOCTYPE html><p>welcome"), "web page", "hint: what answered is no registry"),
+        (Reply::status(503), "answered 503", "hint: the registry fails by itself (5xx)"),
+    ] {
+        let server = crate::support::http::Server::start(move |_| reply.clone());
+        let finished = told(&format!("{}/app:1", server.host()), &["--attempts", "2"]).exits(4);
+        assert!(finished.stdout.contains(status), "{finished}");
+        assert_eq!(finished.stdout.matches("\nhint").count(), 1, "{finished}");
+        assert!(finished.stdout.contains(&format!("\n{hint}")), "{finished}");
+    }
+}
+
+#[test]
+fn two_mistyped_references_are_told_apart_wherever_they_are_told() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    registry.lose("one");
+    registry.lose("two");
+    let run = told(&registry.reference("app:one"), &[&registry.reference("app:two"), &registry.reference("app:1")]);
+    let run = run.exits(1);
+    assert!(run.stdout.contains("\nhint (app:one and app:two): the registry does not know a reference"), "{run}");
+    let run = pullproof()
+        .arguments(["verify", &registry.reference("app:one"), &registry.reference("app:two"), "--settle", "0s"])
+        .arguments(["--junit", "junit.xml"])
+        .variable("GITHUB_ACTIONS", "true")
+        .variable("GITHUB_STEP_SUMMARY", "summary.md")
+        .run()
+        .exits(1);
+    let (junit, summary) = (run.read("junit.xml"), run.read("summary.md").replace("&#58;", ":"));
+    for tag in ["app:one", "app:two"] {
+        let reference = registry.reference(tag);
+        assert!(junit.contains(&format!("name=\"reference {reference}\"")), "{junit}");
+        assert!(summary.contains(&format!("| {reference} | reference | missing |")), "{summary}");
+    }
+}
