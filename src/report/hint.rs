@@ -149,7 +149,8 @@ impl fmt::Display for Hint {
             Self::StaleCache => {
                 "the registry states the right size of content and does not deliver it: its cache still knows what a \
                  garbage collection or a damaged disk took away, so a push skips it as already there. Restart the \
-                 registry, then push again, and verify again: a file that is damaged and not gone needs more than that"
+                 registry, then push again, and verify again: a file that is damaged and not gone needs more than that. \
+                 On a hosted registry delete that version of the image, then push"
             }
             Self::DamagedFile => concat!(
                 "the registry itself states another size than the image says: the file in its storage is damaged, a \
