@@ -12,7 +12,8 @@ use crate::report::github::{self, Place};
 use crate::report::judgement::Judgement;
 use crate::report::text::{self, Style};
 use crate::report::{json, junit};
-use crate::settings::{Error, Format, Output};
+use crate::settings::{Depth, Error, Format, Output};
+use crate::target::Target;
 
 /// Delivers, whatever the verdict, and says how the run ends: a report that was asked for and cannot be written is an error of the
 /// settings, unless something worse is to be told.
@@ -88,6 +89,16 @@ fn unwritable(setting: &str, path: &Path, failure: &io::Error) -> String {
 pub(crate) fn unprinted(printed: io::Result<()>) -> Option<String> {
     let failure = printed.err().filter(|failure| failure.kind() != io::ErrorKind::BrokenPipe)?;
     Some(format!("cannot write to standard output: {failure}"))
+}
+
+/// Says at the start what is going to be checked, so that the log of a run that is killed tells that much.
+pub(crate) fn announce(targets: &[Target], depth: Depth, output: &Output) {
+    if output.format != Format::Json {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let references = targets.iter().map(|target| &target.reference);
+        // Whoever closed standard output reads no report either.
+        let _ = text::write_header(depth, references, &mut out).and_then(|()| out.flush());
+    }
 }
 
 fn write_new(path: &Path, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! How far a walk has come: a bar on a terminal, a plain line now and then in a log, nothing for short work.
 
 use std::io::Write;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,6 +16,21 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Between two drawings of the bar, at most.
 const DRAWINGS_PER_SECOND: u8 = 10;
+
+/// Between two tellings when nothing is answered.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Does the work, and tells every second how far it is, whether something was answered meanwhile or not.
+pub async fn while_telling<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(TICK) => tell(),
+        }
+    }
+}
 
 /// What a walk has found and settled until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +79,7 @@ impl Progress {
         }
     }
 
-    /// Takes note of where the walk stands at `now`. Cheap enough for every answer.
+    /// Takes note of where the walk stands at `now`. Cheap enough for every answer, and to be called when there is none.
     pub fn update(&mut self, standing: Standing, now: Instant) {
         match &mut self.show {
             Show::Bar { bar, seen } => {
@@ -98,6 +114,9 @@ impl Progress {
 }
 
 fn line(standing: Standing, elapsed: Duration) -> String {
+    if standing.found == 0 {
+        return format!("waiting for the first answer, {}", human::duration(elapsed));
+    }
     format!(
         "checked {} of {} found so far, {} in {}",
         standing.settled,
@@ -158,6 +177,25 @@ mod tests {
         let expected = "checked 10 of 161 digests found so far, 10 kB in 10.0 s\n\
                         checked 20 of 161 digests found so far, 20 kB in 20.0 s\n";
         assert_eq!(log_after(29), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_keeps_us_waiting_does_not_silence_the_log() {
+        let now = || tokio::time::Instant::now().into_std();
+        let (log, started) = (Log::default(), now());
+        let mut progress = Progress::lines(started, Box::new(log.clone()));
+        let (mut found, mut bytes) = (0, 0);
+        let stalled = tokio::time::sleep(Duration::from_millis(35_500));
+        while_telling(stalled, || {
+            bytes += 1000;
+            found = if bytes > 15_000 { 31 } else { 0 };
+            progress.update(Standing { found, settled: 0, bytes }, now());
+        })
+        .await;
+        let expected = "waiting for the first answer, 10.0 s\n\
+                        checked 0 of 31 digests found so far, 20 kB in 20.0 s\n\
+                        checked 0 of 31 digests found so far, 30 kB in 30.0 s\n";
+        assert_eq!(log.text(), expected);
     }
 
     #[test]

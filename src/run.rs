@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{error, info, warn};
 
-use crate::deliver::{deliver, probe, unprinted};
+use crate::deliver::{announce, deliver, probe, unprinted};
 use crate::http::Clients;
 use crate::log_lines::{HINT, LogLines, Reader};
 use crate::mend::{self, Mended};
@@ -16,9 +16,10 @@ use crate::rebuild::plan;
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::github;
+use crate::report::human;
 use crate::report::judgement::Judgement;
 use crate::settings::{
-    Command, Depth, Environment, Error, Format, Mode, NothingPushed, Output, Settings, read, read_output,
+    Command, Depth, Environment, Error, Format, Mode, NothingPushed, Output, Patience, Settings, read, read_output,
 };
 use crate::stop::Signals;
 use crate::target::{Target, idle_logins, targets};
@@ -131,6 +132,15 @@ async fn go(settings: &Settings, wanted: &[Target], signals: &Signals, mut progr
         };
         return deliver(&judgement, &settings.output);
     }
+    let Patience { settle, timeout, .. } = settings.patience;
+    if settle >= timeout {
+        warn!(
+            "settle ({}) is not shorter than timeout ({}): the run ends before it can believe a 404",
+            human::duration(settle),
+            human::duration(timeout)
+        );
+    }
+    announce(wanted, settings.rules.depth, &settings.output);
     let mut check = async |wanted: &[Target]| {
         let stopping = signals.or_after(settings.patience.timeout);
         verify(settings, wanted, Arc::clone(&clients), stopping, |standing| progress.update(standing, Instant::now()))

@@ -249,6 +249,12 @@ fn expected_size(size: u64, length: u64) -> String {
     format!("{}, the registry has {length}", expected(size))
 }
 
+/// Whether the detail of a judgement on a size tells of another one that the registry itself states.
+#[must_use]
+pub fn states_its_size(detail: &str) -> bool {
+    detail.contains(", the registry has ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,22 +2,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 
 use crate::findings;
 use crate::http::Clients;
-use crate::progress::Standing;
+use crate::progress::{Standing, while_telling};
 use crate::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::report::{Image, Report, Stop};
-use crate::settings::Settings;
+use crate::settings::{Patience, Settings};
 use crate::stop::Stopping;
 use crate::target::Target;
 use crate::walk::walk;
 
-/// Verifies `targets`; `seen` hears how far it is.
+/// Verifies `targets`; `seen` hears how far it is, with every answer and every second.
 pub async fn verify(
     settings: &Settings,
     targets: &[Target],
@@ -31,12 +31,16 @@ pub async fn verify(
     let repositories = by_repository(targets);
     let seen = RefCell::new(seen);
     let progress: Vec<Cell<(usize, usize)>> = repositories.iter().map(|_| Cell::default()).collect();
+    let tell = || {
+        let (found, settled) = progress.iter().map(Cell::get).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (seen.borrow_mut())(Standing { found, settled, bytes: transport.bytes() });
+    };
     let stopped = Cell::new(None);
     let walks = repositories.iter().enumerate().map(|(at, (repository, members))| {
         let source = RegistryRepository::new(&transport, repository, settings.rules.depth);
         let references: Vec<Reference> = members.iter().map(|member| targets[*member].reference.clone()).collect();
         let stopping = stopping.clone();
-        let (transport, progress, seen, stopped) = (&transport, &progress, &seen, &stopped);
+        let (progress, tell, stopped) = (&progress, &tell, &stopped);
         async move {
             let stop = async {
                 let stop = stopping.await;
@@ -45,13 +49,12 @@ pub async fn verify(
             };
             walk(&source, &references, &settings.rules, stop, |found, settled| {
                 progress[at].set((found, settled));
-                let (found, settled) = progress.iter().map(Cell::get).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-                (seen.borrow_mut())(Standing { found, settled, bytes: transport.bytes() });
+                tell();
             })
             .await
         }
     });
-    let walked = join_all(walks).await;
+    let walked = while_telling(join_all(walks), tell).await;
     let mut images: Vec<Option<Image>> = vec![None; targets.len()];
     let mut graphs = Vec::new();
     let told = transport.told();
@@ -85,6 +88,7 @@ pub async fn verify(
         requests: transport.requests(),
         bytes: transport.bytes(),
         stopped: stopped.get(),
+        settling: settle_outlasts_the_run(settings),
         skipped: false,
         never_fail: settings.output.never_fail,
         login_not_visible: login_not_visible(settings),
@@ -107,9 +111,26 @@ fn by_repository(targets: &[Target]) -> Vec<(&Repository, Vec<usize>)> {
 
 fn reason(stop: Stop, settings: &Settings) -> String {
     match stop {
-        Stop::Timeout => format!("no answer before the run's timeout of {} s", settings.patience.timeout.as_secs_f64()),
+        Stop::Timeout => {
+            let limit = format!("before the run's timeout of {} s", settings.patience.timeout.as_secs_f64());
+            match settle_outlasts_the_run(settings) {
+                Some(settle) => {
+                    format!(
+                        "no answer to rely on {limit}, and a 404 counts only after `settle`, {} s",
+                        settle.as_secs_f64()
+                    )
+                }
+                None => format!("no answer {limit}"),
+            }
+        }
         Stop::Interrupt | Stop::Terminate => "interrupted before the answer".to_owned(),
     }
+}
+
+/// The settle window, when the run ends before it does.
+fn settle_outlasts_the_run(settings: &Settings) -> Option<Duration> {
+    let Patience { settle, timeout, .. } = settings.patience;
+    (settle >= timeout).then_some(settle)
 }
 
 /// Whether the user may count on a login that a container action cannot see.

@@ -25,6 +25,8 @@ pub struct Counts {
     pub skipped: usize,
     /// What counts against an image: its broken digests, each once per repository, and findings about images.
     pub failures: usize,
+    /// Digests that are broken or not found out, and that no image needs; each once per repository.
+    pub warnings: usize,
     /// Requests sent, token calls included.
     pub requests: u64,
     /// Body bytes received.
@@ -52,10 +54,13 @@ impl Counts {
         };
         for (place, graph) in report.graphs.iter().enumerate() {
             let roots = || judgement.roots().iter().filter(|root| root.graph == place);
-            let mut broken: Vec<NodeId> = roots().flat_map(|root| &root.broken).copied().collect();
-            broken.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
-            broken.dedup_by(|one, other| graph.compare_digests(*one, *other).is_eq());
-            counts.failures += broken.len();
+            let distinct = |mut ids: Vec<NodeId>| {
+                ids.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
+                ids.dedup_by(|one, other| graph.compare_digests(*one, *other).is_eq());
+                ids.len()
+            };
+            counts.failures += distinct(roots().flat_map(|root| &root.broken).copied().collect());
+            counts.warnings += distinct(roots().flat_map(|root| &root.warned).copied().collect());
             let mut reached = vec![false; graph.len()];
             for id in roots().flat_map(|root| graph.reachable(root.node)) {
                 reached[id.place()] = true;

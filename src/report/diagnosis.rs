@@ -1,37 +1,80 @@
 //! Patterns over a finished report that people have met before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-pub use super::hint::Hint;
+pub use super::hint::{Advice, Hint};
 use super::hurt::Hurt;
 use super::judgement::{Judgement, Root};
-use super::{Image, Stop};
-use crate::graph::{Graph, Node};
+use super::{FindingKind, Image, Stop};
+use crate::graph::{Graph, Node, NodeId};
 use crate::image::Kind;
-use crate::reference::DOCKER_HUB;
+use crate::reference::{DOCKER_HUB, Reference};
 use crate::source::Obstacle;
-use crate::verdict::Verdict;
+use crate::verdict::{self, Verdict};
 
 /// The SHA-256 of no bytes, which content that was lost on the way often has.
 const DIGEST_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Finds every hint that a report gives reason for, in a stable order.
+/// Finds every hint that a report gives reason for, in the order in which it is to be done, each once.
 #[must_use]
-pub fn hints(judgement: &Judgement<'_>) -> Vec<Hint> {
-    let mut hints = BTreeSet::new();
-    if judgement.report.stopped == Some(Stop::Timeout) {
-        hints.insert(Hint::Timeout);
-    }
-    for root in judgement.roots() {
-        look_at_root(judgement, root, &mut hints);
-    }
+pub fn advice(judgement: &Judgement<'_>) -> Vec<Advice> {
+    let report = judgement.report;
+    let of_roots: Vec<BTreeSet<Hint>> = judgement.roots().iter().map(|root| of_root(judgement, root)).collect();
+    let mut images: BTreeMap<Hint, Vec<usize>> = BTreeMap::new();
     for (place, image) in judgement.images() {
-        look_at_image(judgement, place, image, &mut hints);
+        let mut hints = of_roots[judgement.root_place(place)].clone();
+        hints.extend(of_image(judgement, place, image));
+        for hint in hints.iter().filter(|hint| !hint.is_said_by(&hints)) {
+            images.entry(*hint).or_default().push(place);
+        }
     }
-    hints.into_iter().collect()
+    let names = if report.images.len() > 1 { short_names(&report.images) } else { Vec::new() };
+    let for_all = |hint| Advice { hint, images: Vec::new() };
+    let mut advice: Vec<Advice> = images
+        .into_iter()
+        .map(|(hint, images)| match images.len() {
+            all if all == report.images.len() => for_all(hint),
+            _ => Advice { hint, images: images.into_iter().map(|image| names[image].clone()).collect() },
+        })
+        .collect();
+    if report.stopped == Some(Stop::Timeout) {
+        advice.push(for_all(if report.settling.is_some() { Hint::TimeoutWhileSettling } else { Hint::Timeout }));
+    }
+    advice
 }
 
-fn look_at_root(judgement: &Judgement<'_>, root: &Root<'_>, hints: &mut BTreeSet<Hint>) {
+/// What each image is called beside the others: `app:1`, or the whole reference where that is said of another one too.
+fn short_names(images: &[Image]) -> Vec<String> {
+    let short = |reference: &Reference| {
+        let whole = reference.to_string();
+        whole.rsplit_once('/').map_or(whole.clone(), |(_, name)| name.to_owned())
+    };
+    let mut said: HashMap<String, usize> = HashMap::new();
+    for image in images {
+        *said.entry(short(&image.reference)).or_default() += 1;
+    }
+    let name = |image: &Image| Some(short(&image.reference)).filter(|name| said[name] == 1);
+    images.iter().map(|image| name(image).unwrap_or_else(|| image.reference.to_string())).collect()
+}
+
+impl Hint {
+    /// Whether another of these says all that it would say.
+    fn is_said_by(self, others: &BTreeSet<Self>) -> bool {
+        let stronger: &[Self] = match self {
+            Self::StaleCache => &[Self::DamagedFile],
+            Self::BlobsMissing => {
+                &[Self::DamagedFile, Self::StaleCache, Self::EveryChildMissing, Self::SomeChildrenMissing]
+            }
+            Self::SomeChildrenMissing => &[Self::OnlyAttestations, Self::OnlyAttestationsWarned],
+            Self::WrongDigest => &[Self::ImageId],
+            _ => &[],
+        };
+        stronger.iter().any(|hint| others.contains(hint))
+    }
+}
+
+fn of_root(judgement: &Judgement<'_>, root: &Root<'_>) -> BTreeSet<Hint> {
+    let mut hints = BTreeSet::new();
     let graph = &judgement.report.graphs[root.graph];
     let own = graph.node(root.node);
     if own.verdict() == Verdict::Missing && own.is_leaf() {
@@ -50,33 +93,62 @@ fn look_at_root(judgement: &Judgement<'_>, root: &Root<'_>, hints: &mut BTreeSet
             hints.insert(if invisible { Hint::LoginNotVisible } else { Hint::Denied });
         }
     }
-    let is_lost = |verdict: Verdict| verdict.is_definite();
+    if hints.contains(&Hint::ServerError)
+        && let Some(some) = some_fail(graph)
+    {
+        hints.remove(&Hint::ServerError);
+        hints.insert(some);
+    }
+    hints.extend(only_attestations(graph, root));
+    hints
+}
+
+fn only_attestations(graph: &Graph, root: &Root<'_>) -> Option<Hint> {
     let mut lost = [&root.broken, &root.warned]
         .into_iter()
         .flatten()
-        .filter(|id| is_lost(graph.node(**id).verdict()))
+        .filter(|id| graph.node(**id).verdict().is_definite())
         .map(|id| root.hurt.get(*id))
         .peekable();
-    if lost.peek().is_some() && root.undecided.is_empty() && lost.all(|hurt| hurt == Some(Hurt::Provenance)) {
-        hints.insert(Hint::OnlyAttestations);
-        hints.remove(&Hint::SomeChildrenMissing);
-    }
+    let only = lost.peek().is_some() && root.undecided.is_empty() && lost.all(|hurt| hurt == Some(Hurt::Provenance));
+    only.then_some(if root.broken.is_empty() { Hint::OnlyAttestationsWarned } else { Hint::OnlyAttestations })
 }
 
-fn look_at_image(judgement: &Judgement<'_>, place: usize, image: &Image, hints: &mut BTreeSet<Hint>) {
+fn is_server_error(node: Node<'_>) -> bool {
+    node.verdict() == Verdict::Unavailable && node.status().is_some_and(|status| (500..600).contains(&status))
+}
+
+/// Several digests of a repository that answer 5xx while others are fine.
+fn some_fail(graph: &Graph) -> Option<Hint> {
+    let mut failing: Vec<NodeId> =
+        graph.iter().filter(|(_, node)| is_server_error(*node) && !node.is_nameless()).map(|(id, _)| id).collect();
+    failing.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
+    failing.dedup_by(|one, other| graph.compare_digests(*one, *other).is_eq());
+    let (failing, fine) = (failing.len(), graph.count(Verdict::Ok));
+    (failing > 1 && fine > 0).then_some(Hint::SomeFail { failing, fine })
+}
+
+fn of_image(judgement: &Judgement<'_>, place: usize, image: &Image) -> Vec<Hint> {
     let root = judgement.root(place);
     let graph = &judgement.report.graphs[root.graph];
+    let of_finding = |kind| match kind {
+        FindingKind::WrongDigest => Hint::WrongDigest,
+        FindingKind::TagsDiffer => Hint::TagsDiffer,
+        FindingKind::PlatformMissing => Hint::PlatformMissing,
+    };
+    let mut hints: Vec<Hint> = image.findings.iter().map(|finding| of_finding(finding.kind)).collect();
     let reachable = graph.reachable(root.node);
     let mut nodes = reachable.iter().map(|id| graph.node(*id));
     if nodes.clone().any(|node| node.verdict() == Verdict::RateLimited) {
         let hub = image.reference.repository.registry == DOCKER_HUB;
-        hints.insert(if hub { Hint::DockerHubLimit } else { Hint::RateLimit });
+        hints.push(if hub { Hint::DockerHubLimit } else { Hint::RateLimit });
     }
     if nodes.any(|node| {
         node.kind() == Kind::Config && image.expected.as_ref().is_some_and(|expected| node.has_digest(expected))
     }) {
-        hints.insert(Hint::ImageId);
+        hints.push(Hint::ImageId);
     }
+    hints
 }
 
 fn of_children<'g>(graph: &'g Graph, parent: Node<'g>) -> Option<Hint> {
@@ -100,15 +172,24 @@ fn of_children<'g>(graph: &'g Graph, parent: Node<'g>) -> Option<Hint> {
 }
 
 fn of_outcome(node: Node<'_>) -> Option<Hint> {
+    let answered = matches!(node.status(), Some(200 | 206));
     let named_empty = || {
         node.detail().contains(DIGEST_OF_NOTHING)
             || node.digest().is_some_and(|digest| digest.digest() == DIGEST_OF_NOTHING)
     };
     match node.verdict() {
         Verdict::Ok | Verdict::Skipped | Verdict::NotChecked => None,
-        Verdict::Unavailable => node.obstacle().map(of_obstacle),
+        Verdict::Unavailable => match node.obstacle() {
+            Some(obstacle) => Some(of_obstacle(obstacle)),
+            None if node.detail().contains("answered a web page") => Some(Hint::WebPage),
+            None => is_server_error(node).then_some(Hint::ServerError),
+        },
         verdict if verdict.is_definite() && named_empty() => Some(Hint::EmptyContent),
-        Verdict::Empty | Verdict::Truncated if matches!(node.status(), Some(200 | 206)) => Some(Hint::StaleCache),
+        Verdict::Empty | Verdict::Truncated | Verdict::SizeMismatch if verdict::states_its_size(node.detail()) => {
+            answered.then_some(Hint::DamagedFile)
+        }
+        Verdict::Empty | Verdict::Truncated => answered.then_some(Hint::StaleCache),
+        Verdict::DigestMismatch => answered.then_some(Hint::ChangedContent),
         Verdict::Unsupported if is_schema_one(node) => Some(Hint::SchemaOne),
         _ => None,
     }
@@ -139,6 +220,8 @@ fn of_obstacle(obstacle: Obstacle) -> Hint {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::report::Report;
     use crate::report::example::{
@@ -146,7 +229,7 @@ mod tests {
     };
 
     fn found(report: &Report) -> Vec<Hint> {
-        Judgement::of(report).hints
+        Judgement::of(report).advice.into_iter().map(|advice| advice.hint).collect()
     }
 
     fn one(content: crate::report::example::Content) -> Vec<Hint> {
@@ -177,7 +260,7 @@ mod tests {
     fn only_attestations_is_said_when_nothing_else_is_lost() {
         let image = || index(0x10).with(manifest(0x20, "linux/amd64"));
         assert_eq!(one(image().with(attestation(0x30).missing())), [Hint::OnlyAttestations]);
-        assert_eq!(one(image().with(attestation(0x30).missing().minor())), [Hint::OnlyAttestations]);
+        assert_eq!(one(image().with(attestation(0x30).missing().minor())), [Hint::OnlyAttestationsWarned]);
         let more = image().with(attestation(0x30).missing()).with(manifest(0x40, "linux/arm64").missing());
         assert_eq!(one(more), [Hint::SomeChildrenMissing]);
         let unknown = image().with(attestation(0x30).missing()).with(manifest(0x40, "linux/arm64").denied());
@@ -190,11 +273,94 @@ mod tests {
             (Verdict::Empty, 206, vec![Hint::StaleCache]),
             (Verdict::Truncated, 200, vec![Hint::StaleCache]),
             (Verdict::Truncated, 416, vec![]),
-            (Verdict::DigestMismatch, 200, vec![]),
+            (Verdict::DigestMismatch, 200, vec![Hint::ChangedContent]),
+            (Verdict::DigestMismatch, 0, vec![]),
         ] {
             let image = plain(0x20).with(layer(0x22).found(verdict, status, "as it came"));
             assert_eq!(one(image), expected, "{verdict:?} {status}");
         }
+    }
+
+    #[test]
+    fn a_size_that_the_registry_states_itself_is_no_stale_cache() {
+        for verdict in [Verdict::Empty, Verdict::Truncated, Verdict::SizeMismatch] {
+            let damaged = |status| layer(0x22).found(verdict, status, "expected 10 bytes, the registry has 0");
+            assert_eq!(one(plain(0x20).with(damaged(Some(200)))), [Hint::DamagedFile]);
+            assert_eq!(one(plain(0x20).with(damaged(None))), [], "inline data has no registry");
+        }
+    }
+
+    #[test]
+    fn what_is_said_by_a_stronger_hint_is_left_out() {
+        let gone = || layer(0x22).missing();
+        let stale = || layer(0x23).found(Verdict::Empty, 206, "gives no bytes");
+        let damaged = || layer(0x24).found(Verdict::Empty, 200, "expected 10 bytes, the registry has 0");
+        assert_eq!(one(plain(0x20).with(gone()).with(stale())), [Hint::StaleCache]);
+        assert_eq!(one(plain(0x20).with(gone()).with(stale()).with(damaged())), [Hint::DamagedFile]);
+        let child_gone = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(gone()).with(stale()))
+            .with(manifest(0x30, "linux/arm64").missing());
+        assert_eq!(one(child_gone), [Hint::StaleCache, Hint::SomeChildrenMissing], "restart before push");
+    }
+
+    #[test]
+    fn a_hint_names_its_images_when_there_are_others() {
+        let gone = |name: u8| plain(name).with(layer(name + 2).missing());
+        let told = |images: &[&str]| {
+            let whole = ("registry.example/whole:1", plain(0x10));
+            let broken = images.iter().zip(0x20..).map(|(image, name)| (*image, gone(name * 4)));
+            let report = report(&std::iter::once(whole).chain(broken).collect::<Vec<_>>());
+            Judgement::of(&report).advice.into_iter().map(|advice| advice.to_string()).collect::<Vec<_>>()
+        };
+        let begins = |images: &[&str], words: &str| {
+            let told = told(images);
+            assert!(told.len() == 1 && told[0].starts_with(words), "{told:?}");
+        };
+        begins(&["registry.example/team/app:1"], "app:1: a manifest is there");
+        begins(
+            &["registry.example/a/app:1", "registry.example/b/app:1"],
+            "registry.example/a/app:1 and registry.example/b/app:1: a",
+        );
+        begins(&["r.example/a:1", "r.example/b:1", "r.example/c:1", "r.example/d:1"], "a:1, b:1, c:1 and 1 more: a");
+        let all = report(&[("r.example/a:1", gone(0x20)), ("r.example/b:1", gone(0x30))]);
+        assert_eq!(Judgement::of(&all).advice[0].whom(), None, "for all of them");
+    }
+
+    #[test]
+    fn what_a_registry_fails_at_by_itself_is_told_by_how_much_it_is() {
+        let failing = |name| layer(name).found(Verdict::Unavailable, 503, "answered 503");
+        assert_eq!(one(nothing().found(Verdict::Unavailable, 503, "answered 503")), [Hint::ServerError]);
+        let some = plain(0x20).with(layer(0x22)).with(failing(0x23)).with(failing(0x24));
+        assert_eq!(one(some), [Hint::SomeFail { failing: 2, fine: 3 }]);
+        let page = nothing().found(Verdict::Unavailable, 200, "answered a web page where a manifest belongs");
+        assert_eq!(one(page), [Hint::WebPage]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_image_as_a_whole_is_advised_on() {
+        for (kind, expected) in [
+            (FindingKind::WrongDigest, Hint::WrongDigest),
+            (FindingKind::TagsDiffer, Hint::TagsDiffer),
+            (FindingKind::PlatformMissing, Hint::PlatformMissing),
+        ] {
+            let mut report = report(&[("app:1", plain(0x20))]);
+            report.images[0].findings.push(crate::report::Finding { kind, detail: String::new() });
+            assert_eq!(found(&report), [expected]);
+        }
+        let mut report = report(&[("app:1", plain(0x20))]);
+        let kind = FindingKind::WrongDigest;
+        report.images[0].findings.push(crate::report::Finding { kind, detail: String::new() });
+        report.images[0].expected = Some(digest(0x21));
+        assert_eq!(found(&report), [Hint::ImageId], "it says why the digest is a wrong one");
+    }
+
+    #[test]
+    fn a_timeout_within_the_settle_window_is_not_blamed_on_the_registry() {
+        let mut report = report(&[("app:1", nothing().unreachable("no answer to rely on"))]);
+        report.stopped = Some(Stop::Timeout);
+        assert_eq!(found(&report), [Hint::Timeout]);
+        report.settling = Some(Duration::from_secs(15));
+        assert_eq!(found(&report), [Hint::TimeoutWhileSettling]);
     }
 
     #[test]

@@ -172,6 +172,7 @@ pub(crate) fn report(images: &[(&str, Content)]) -> Report {
         requests: 12,
         bytes: 48_200,
         stopped: None,
+        settling: None,
         skipped: false,
         never_fail: false,
         login_not_visible: false,

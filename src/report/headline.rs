@@ -19,7 +19,7 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
     };
-    format!("{}: {text}, exit code {code}{because}", word(judgement))
+    format!("{}{}: {text}, exit code {code}{because}", word(judgement), warnings(judgement))
 }
 
 /// What stands behind the verdict when it is about a pipeline: a colon and the pipeline's page.
@@ -48,6 +48,15 @@ pub fn word(judgement: &Judgement<'_>) -> &'static str {
         (Conclusion::Error, Exit::Denied) => "REFUSED",
         (Conclusion::Error, Exit::Unknown) => "UNDECIDED",
         (Conclusion::Error, _) => "ERROR",
+    }
+}
+
+/// `, 1 warning`: what is not whole and does not break what passed.
+fn warnings(judgement: &Judgement<'_>) -> String {
+    let passed = judgement.conclusion() == Conclusion::Passed;
+    match judgement.counts.warnings {
+        number if passed && number > 0 => format!(", {}", count(number, "warning")),
+        _ => String::new(),
     }
 }
 

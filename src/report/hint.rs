@@ -2,31 +2,53 @@
 
 use std::fmt;
 
-/// What may have led to a result, and what to do; each is given once for a run.
+use super::human;
+
+/// What has to be done to content that a push would skip because the registry believes that it has it.
+macro_rules! remove {
+    () => {
+        "on a registry of your own stop it, remove the blob's directory (`docker/registry/v2/blobs/sha256/81/81d2…` in \
+         the storage of distribution), start it and push again; on a hosted one delete that version of the image, then push"
+    };
+}
+
+/// What may have led to a result, and what to do; in the order in which it is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hint {
     /// A reference itself answers 404.
     ReferenceMissing,
+    /// Another size than promised, and the registry states it itself.
+    DamagedFile,
+    /// 5xx for one digest.
+    LonelyFailure,
+    /// Other bytes than the digest says.
+    ChangedContent,
+    /// Empty or cut short behind a 200 or 206 with the promised size.
+    StaleCache,
     /// All children of an index answer 404.
     EveryChildMissing,
     /// Some children of an index answer 404.
     SomeChildrenMissing,
     /// A manifest is there and blobs of it are not.
     BlobsMissing,
-    /// Empty or cut short behind a 200 or 206.
-    StaleCache,
-    /// Only attestations are broken.
-    OnlyAttestations,
-    /// The expected digest is that of a config.
-    ImageId,
     /// The digest of nothing.
     EmptyContent,
-    /// 5xx for one digest.
-    LonelyFailure,
-    /// An index in an index.
-    NestedIndex,
+    /// Only attestations are broken, and that breaks the image.
+    OnlyAttestations,
+    /// Only attestations are broken, and that is a warning.
+    OnlyAttestationsWarned,
+    /// The expected digest is that of a config.
+    ImageId,
+    /// Another digest than expected.
+    WrongDigest,
+    /// Tags that should be alike are not.
+    TagsDiffer,
+    /// A platform is not in the index.
+    PlatformMissing,
     /// Schema 1.
     SchemaOne,
+    /// An index in an index.
+    NestedIndex,
     /// Refused in GitHub Actions without credentials.
     LoginNotVisible,
     /// Refused otherwise.
@@ -51,8 +73,53 @@ pub enum Hint {
     Refused,
     /// The name leads nowhere.
     UnknownHost,
+    /// A web page instead of an answer.
+    WebPage,
+    /// 5xx for several digests of a repository.
+    SomeFail {
+        /// How many digests.
+        failing: usize,
+        /// How many are fine.
+        fine: usize,
+    },
+    /// 5xx, and nothing else was answered.
+    ServerError,
     /// `timeout` was over.
     Timeout,
+    /// `timeout` was over before the window of `settle` was.
+    TimeoutWhileSettling,
+}
+
+/// A hint, and for which images it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// What to do.
+    pub hint: Hint,
+    /// The images by their shortest names that tell them apart; none when it is for all of the run.
+    pub images: Vec<String>,
+}
+
+impl Advice {
+    /// `app:1, app:2 and 3 more`; `None` when it is for all images of the run.
+    #[must_use]
+    pub fn whom(&self) -> Option<String> {
+        /// How many images are named before the rest is counted.
+        const NAMED: usize = 3;
+        let mut names: Vec<String> = self.images.iter().take(NAMED).cloned().collect();
+        if self.images.len() > NAMED {
+            names.push(format!("{} more", self.images.len() - NAMED));
+        }
+        (!names.is_empty()).then(|| human::list(&names))
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.whom() {
+            Some(whom) => write!(f, "{whom}: {}", self.hint),
+            None => self.hint.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for Hint {
@@ -66,44 +133,74 @@ impl fmt::Display for Hint {
             Self::EveryChildMissing => {
                 "the index is there and every manifest it lists answers 404: a clean-up job deleted the manifests \
                  that have no tag of their own, or `registry garbage-collect -m` (--delete-untagged) ran on \
-                 distribution 2.8, which takes them for garbage. Rebuild and push the image again; move to registry 3, \
-                 and never run -m with 2.8 where there are multi-platform or attested images"
+                 distribution 2.8, which takes them for garbage. If the registry is your own, restart the registry, \
+                 then build and push the image again: until then its cache makes a push skip what is gone. Move to \
+                 registry 3, and never run -m with 2.8 where there are multi-platform or attested images"
             }
             Self::SomeChildrenMissing => {
                 "some manifests that the index lists answer 404: this is what a clean-up of untagged versions leaves \
                  (actions/delete-package-versions, or a retention rule that counts versions), because the manifests \
-                 of an index have no tag of their own. Rebuild and push the image again, and let the clean-up spare \
-                 what an index refers to"
+                 of an index have no tag of their own. If garbage was collected since on a registry of your own, \
+                 restart the registry, then build and push the image again, and let the clean-up spare what an index \
+                 refers to"
             }
             Self::BlobsMissing => {
                 "a manifest is there and content it refers to answers 404: a garbage collection ran while the image \
-                 was pushed, a storage rule deletes old objects, or the push was cut off. Rebuild and push the image \
-                 again, and collect garbage only while the registry is stopped or read-only"
+                 was pushed, a storage rule deletes old objects, or the push was cut off. If garbage was collected on \
+                 a registry of your own, restart the registry, then build and push the image again, and collect \
+                 garbage only while it is stopped or read-only"
             }
             Self::StaleCache => {
-                "the registry says that content is there and does not deliver it: its cache still knows what a \
+                "the registry states the right size of content and does not deliver it: its cache still knows what a \
                  garbage collection or a damaged disk took away, so a push skips it as already there. Restart the \
-                 registry first, then push again"
+                 registry, then push again, and verify again: a file that is damaged and not gone needs more than that. \
+                 On a hosted registry delete that version of the image, then push"
             }
+            Self::DamagedFile => concat!(
+                "the registry itself states another size than the image says: the file in its storage is damaged, a \
+                 restart does not mend it, and a push skips it as already there: ",
+                remove!()
+            ),
+            Self::ChangedContent => concat!(
+                "content is complete and is not what its digest says: the file in the registry's storage is damaged, \
+                 or a proxy changes what passes through. A push skips it as already there: ",
+                remove!()
+            ),
             Self::OnlyAttestations => {
                 "the image itself is whole, only attestations (provenance, SBOM) are not: `docker pull` works, while \
                  copying, mirroring and scanning may fail. If nobody needs them, set `attestations: warn`, or build \
                  with `provenance: false`"
+            }
+            Self::OnlyAttestationsWarned => {
+                "the image itself is whole, only attestations (provenance, SBOM) are not: `docker pull` works, while \
+                 copying, mirroring and scanning may fail"
             }
             Self::ImageId => {
                 "the expected digest is an image ID, the digest of the config, and not of the manifest that a \
                  registry resolves a tag to: hand over the digest the push printed (`containerimage.digest` in \
                  buildx's metadata file)"
             }
+            Self::WrongDigest => {
+                "the tag is not the expected image: another pipeline moved it since, the push went elsewhere, or the \
+                 expected digest is an older build's. Compare it with what the build step printed"
+            }
+            Self::TagsDiffer => {
+                "tags that should be one image are not: another pipeline moved one of them, or not all were pushed. \
+                 Push all of them from one build, or set `same_digest: false` where they may differ"
+            }
+            Self::PlatformMissing => {
+                "a platform was not built, or a later push of one platform alone replaced the tag: build all \
+                 platforms in one push, or join them with `docker buildx imagetools create`"
+            }
             Self::EmptyContent => {
                 "sha256:e3b0c442… is the digest of no bytes at all: the content was uploaded or stored empty. Rebuild \
                  without cache and push again"
             }
-            Self::LonelyFailure => {
-                "the registry fails on one digest and answers for all others: it has a record of the content and \
-                 has lost the content. Pushing again may not mend it; delete that version of the image first, then \
-                 push"
-            }
+            Self::LonelyFailure => concat!(
+                "the registry fails on one digest and answers for all others: it has a record of the content, and has \
+                 lost the content or cannot read it. A push skips it as already there: ",
+                remove!()
+            ),
             Self::NestedIndex => {
                 "an index lists another index: it is legal and complete, and docker cannot select a platform through \
                  it. Create the outer index from the manifests instead (`docker buildx imagetools create` with the \
@@ -164,9 +261,27 @@ impl fmt::Display for Hint {
                 "the registry's name could not be resolved from here: check its spelling and this machine's DNS, or \
                  give the address in `resolve`"
             }
+            Self::WebPage => {
+                "what answered is no registry: the host is a registry's web page, or the login page of a proxy answers \
+                 for it. Check host and port of the reference"
+            }
+            Self::SomeFail { failing, fine } => {
+                return write!(
+                    f,
+                    "{failing} digests keep failing while {fine} answer: run it again, and if the same ones fail, \
+                     their content may be lost: look at the registry's log"
+                );
+            }
+            Self::ServerError => {
+                "the registry fails by itself (5xx): run it again; if it stays so, the registry's log says why"
+            }
             Self::Timeout => {
                 "the run was stopped at `timeout`, and what was not asked by then counts as not checked: raise \
                  `timeout`, or find out why the registry is slow"
+            }
+            Self::TimeoutWhileSettling => {
+                "the run was stopped at `timeout` within the window of `settle`, in which a 404 means not yet: set a \
+                 `timeout` that is longer than `settle`, or a shorter `settle`"
             }
         })
     }

@@ -79,7 +79,7 @@ impl<'j, 'a> Document<'j, 'a> {
                 requests: counts.requests,
                 bytes: counts.bytes,
             },
-            hints: judgement.hints.iter().map(ToString::to_string).collect(),
+            hints: judgement.advice.iter().map(ToString::to_string).collect(),
             error: judgement.reason().map(escape::shortened),
             pipeline: report.pipeline.as_ref().map(|pipeline| Pipeline {
                 number: pipeline.number,

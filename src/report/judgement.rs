@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::counts::Counts;
-use super::diagnosis::{self, Hint};
+use super::diagnosis::{self, Advice};
 use super::exit::{Conclusion, Exit};
 use super::hurt::{self, Casualties};
 use super::{Image, Report, Stop};
@@ -21,13 +21,14 @@ pub struct Judgement<'a> {
     pub counts: Counts,
     /// What the run comes to.
     pub exit: Exit,
-    /// What may have led to it and what to do; each once.
-    pub hints: Vec<Hint>,
+    /// What may have led to it and what to do, what is to be done first first.
+    pub advice: Vec<Advice>,
     verdict: Exit,
     reason: Option<String>,
     remark: Option<String>,
     roots: Vec<Root<'a>>,
     root_of_image: Vec<usize>,
+    images_of_root: Vec<Vec<usize>>,
     lonely: Vec<HashSet<NodeId>>,
 }
 
@@ -82,7 +83,7 @@ impl<'a> Judgement<'a> {
         let lonely: Vec<_> = report.graphs.iter().map(|graph| lonely_failure(graph, report.stopped)).collect();
         let mut roots: Vec<Root<'a>> = Vec::new();
         let mut places = HashMap::new();
-        let root_of_image = report
+        let root_of_image: Vec<usize> = report
             .images
             .iter()
             .map(|image| {
@@ -92,16 +93,21 @@ impl<'a> Judgement<'a> {
                 })
             })
             .collect();
+        let mut images_of_root = vec![Vec::new(); roots.len()];
+        for (image, root) in root_of_image.iter().enumerate() {
+            images_of_root[*root].push(image);
+        }
         let mut judgement = Self {
             report,
             counts: Counts::default(),
             exit: Exit::Verified,
-            hints: Vec::new(),
+            advice: Vec::new(),
             verdict: Exit::Verified,
             reason: None,
             remark: None,
             roots,
             root_of_image,
+            images_of_root,
             lonely,
         };
         judgement.counts = Counts::of(&judgement);
@@ -110,7 +116,7 @@ impl<'a> Judgement<'a> {
             verdict if report.never_fail && verdict.is_verdict() => Exit::Verified,
             verdict => verdict,
         };
-        judgement.hints = diagnosis::hints(&judgement);
+        judgement.advice = diagnosis::advice(&judgement);
         judgement
     }
 
@@ -179,10 +185,21 @@ impl<'a> Judgement<'a> {
         &self.roots[self.root_of_image[image]]
     }
 
+    /// Where in [`Judgement::roots`] the root of the image at this place is.
+    #[must_use]
+    pub fn root_place(&self, image: usize) -> usize {
+        self.root_of_image[image]
+    }
+
+    /// The images that resolve to the root in this place of [`Judgement::roots`], never none.
+    pub fn images_of(&self, root: usize) -> impl Iterator<Item = &'a Image> + use<'a, '_> {
+        self.images_of_root[root].iter().map(|image| &self.report.images[*image])
+    }
+
     /// The first image that resolves to the same root as the one at this place, when that is another one.
     #[must_use]
     pub fn twin(&self, image: usize) -> Option<usize> {
-        let first = self.root_of_image.iter().position(|root| *root == self.root_of_image[image])?;
+        let first = *self.images_of_root[self.root_of_image[image]].first()?;
         (first != image).then_some(first)
     }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::exit::Exit;
 use super::judgement::{Judgement, Root};
 use super::platforms::Platforms;
+use super::text::is_unresolved;
 use super::{Image, escape, timestamp};
 use crate::graph::NodeId;
 use crate::verdict::Verdict;
@@ -114,8 +115,11 @@ fn cases(
         let node = graph.node(id);
         if node.kind().is_manifest() || node.verdict() != Verdict::Ok {
             let platform = platforms.stated(id).map(|platform| format!("{platform} ")).unwrap_or_default();
-            let digest = node.digest().map_or_else(|| "without a digest".to_owned(), |digest| digest.to_string());
-            let name = format!("{platform}{} {digest}", node.kind().as_str());
+            let name = match node.digest() {
+                Some(digest) => format!("{platform}{} {digest}", node.kind().as_str()),
+                None if is_unresolved(root, id, node) => format!("reference {}", image.reference),
+                None => format!("{platform}{} without a digest", node.kind().as_str()),
+            };
             let says = says(judgement, root, id, warned.contains(&id));
             told(Case { name, seconds: node.duration().as_secs_f64(), says })?;
         }
@@ -175,7 +179,7 @@ mod tests {
   </testsuite>
   <testsuite name="docker.io/library/app:2" tests="2" failures="1" errors="1" skipped="0" timestamp="2026-07-01T10:00:00.123Z">
     <testcase classname="docker.io/library/app:2" name="wrong_digest" time="0.000"><failure type="wrong_digest" message="expected a">expected a</failure></testcase>
-    <testcase classname="docker.io/library/app:2" name="index without a digest" time="0.020"><error type="denied" message="the image could not be checked: pull access refused">the image could not be checked: pull access refused</error></testcase>
+    <testcase classname="docker.io/library/app:2" name="reference docker.io/library/app:2" time="0.020"><error type="denied" message="the image could not be checked: pull access refused">the image could not be checked: pull access refused</error></testcase>
   </testsuite>
 </testsuites>
 "#;

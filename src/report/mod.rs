@@ -45,6 +45,8 @@ pub struct Report {
     pub bytes: u64,
     /// Why the run ended early, if it did.
     pub stopped: Option<Stop>,
+    /// The settle window, when the run's limit did not outlast it, so that no 404 could be believed.
+    pub settling: Option<Duration>,
     /// `dry_run`: nothing was pushed, nothing was asked.
     pub skipped: bool,
     /// `fail_on: never`.
@@ -70,6 +72,7 @@ impl Report {
             requests: 0,
             bytes: 0,
             stopped: None,
+            settling: None,
             skipped: false,
             never_fail: false,
             login_not_visible: false,

@@ -121,3 +121,72 @@ fn who_interrupts_is_told_what_was_found_until_then() {
     assert!(verdict.starts_with("pullproof: INTERRUPTED: "), "{finished}");
     assert!(verdict.ends_with(", exit code 130"), "{finished}");
 }
+
+#[test]
+fn a_run_that_is_killed_has_said_what_it_was_about() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    registry.on("GET", "manifests/1").delays(Duration::from_secs(30));
+    let reference = registry.reference("app:1");
+    let running = pullproof().arguments(["verify", &reference, "--depth", "full"]).start();
+    while registry.asked("manifests/1").is_empty() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.signal("KILL");
+    let finished = running.wait();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(lines(&finished.stdout), [format!("pullproof {version}, depth full"), format!("  {reference}")]);
+}
+
+#[test]
+fn a_run_that_cannot_outlast_its_settle_window_blames_no_registry() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    registry.lose("1");
+    let reference = registry.reference("app:1");
+    let arguments = ["verify", &reference, "--settle", "15s", "--timeout", "300ms", "--backoff", "50ms"];
+    let finished = pullproof().arguments(arguments).run().exits(4);
+    let warning = "warning: settle (15.0 s) is not shorter than timeout (300 ms): ";
+    assert!(finished.stderr.contains(warning), "{finished}");
+    assert!(finished.stdout.contains("a 404 counts only after `settle`, 15 s"), "{finished}");
+    assert!(finished.stdout.contains("\nhint: the run was stopped at `timeout` within the window of `settle`"));
+    assert!(!finished.stdout.contains("slow"), "{finished}");
+}
+
+#[test]
+fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
+    for (reply, status, hint) in [
+        (Reply::ok("text/html", "<!DOCTYPE html><p>welcome"), "web page", "hint: what answered is no registry"),
+        (Reply::status(503), "answered 503", "hint: the registry fails by itself (5xx)"),
+    ] {
+        let server = crate::support::http::Server::start(move |_| reply.clone());
+        let finished = told(&format!("{}/app:1", server.host()), &["--attempts", "2"]).exits(4);
+        assert!(finished.stdout.contains(status), "{finished}");
+        assert_eq!(finished.stdout.matches("\nhint").count(), 1, "{finished}");
+        assert!(finished.stdout.contains(&format!("\n{hint}")), "{finished}");
+    }
+}
+
+#[test]
+fn two_mistyped_references_are_told_apart_wherever_they_are_told() {
+    let registry = Registry::start();
+    registry.image("app:1", &platforms(1));
+    registry.lose("one");
+    registry.lose("two");
+    let run = told(&registry.reference("app:one"), &[&registry.reference("app:two"), &registry.reference("app:1")]);
+    let run = run.exits(1);
+    assert!(run.stdout.contains("\nhint (app:one and app:two): the registry does not know a reference"), "{run}");
+    let run = pullproof()
+        .arguments(["verify", &registry.reference("app:one"), &registry.reference("app:two"), "--settle", "0s"])
+        .arguments(["--junit", "junit.xml"])
+        .variable("GITHUB_ACTIONS", "true")
+        .variable("GITHUB_STEP_SUMMARY", "summary.md")
+        .run()
+        .exits(1);
+    let (junit, summary) = (run.read("junit.xml"), run.read("summary.md").replace("&#58;", ":"));
+    for tag in ["app:one", "app:two"] {
+        let reference = registry.reference(tag);
+        assert!(junit.contains(&format!("name=\"reference {reference}\"")), "{junit}");
+        assert!(summary.contains(&format!("| {reference} | reference | missing |")), "{summary}");
+    }
+}

@@ -7,6 +7,7 @@ use super::super::headline;
 use super::super::human::{self, count};
 use super::super::judgement::{Judgement, Root};
 use super::super::platforms::Platforms;
+use super::super::text::is_unresolved;
 use crate::graph::NodeId;
 
 /// GitHub drops a summary of more than 1 MiB as a whole; the two parts together stay below.
@@ -33,8 +34,9 @@ pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
         writeln!(out, "Pipeline {}: {}, {}\n", pipeline.number, markdown(&pipeline.status), markdown(&pipeline.url))?;
     }
     write_details(judgement, out)?;
-    for hint in &judgement.hints {
-        writeln!(out, "> **Hint:** {hint}\n")?;
+    for advice in &judgement.advice {
+        let whom = advice.whom().map(|whom| format!(" ({})", markdown(&whom))).unwrap_or_default();
+        writeln!(out, "> **Hint{whom}:** {}\n", advice.hint)?;
     }
     let counts = &judgement.counts;
     if counts.images == 0 {
@@ -95,37 +97,47 @@ fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<(
         return Ok(());
     }
     writeln!(out, "<details><summary>{}</summary>\n", count(total, "fault"))?;
-    writeln!(out, "| what | verdict | who is hurt | detail |\n|---|---|---|---|")?;
+    writeln!(out, "| image | what | verdict | who is hurt | detail |\n|---|---|---|---|---|")?;
     let of_images = findings().map(|(image, finding)| {
         let reference = markdown(&image.reference.to_string());
-        format!("| {reference} | {} | | {} |", finding.kind.as_str(), markdown(&finding.detail))
+        format!("| {reference} | reference | {} | | {} |", finding.kind.as_str(), markdown(&finding.detail))
     });
-    let of_roots = judgement.roots().iter().flat_map(|root| {
+    let of_roots = judgement.roots().iter().enumerate().flat_map(|(place, root)| {
+        let images = names(judgement, place);
         root.faults().map(move |id| {
             let broken = judgement.is_broken(root.graph, id);
             let hurt = root.hurt.get(id).map(|hurt| markdown(&hurt.sentence(broken))).unwrap_or_default();
-            fault_row(judgement, root.graph, id, &hurt)
+            format!("| {images} {}", fault(judgement, root, id, &hurt))
         })
     });
     write_rows(of_images.chain(of_roots), total, DETAILS, out)?;
     writeln!(out, "\n</details>\n")
 }
 
-fn fault_row(judgement: &Judgement<'_>, graph: usize, id: NodeId, hurt: &str) -> String {
-    let node = judgement.report.graphs[graph].node(id);
-    let digest = node.digest().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
-    format!(
-        "| {} {digest} | {} | {hurt} | {} |",
-        node.kind().as_str(),
-        node.verdict().as_str(),
-        markdown(node.detail())
-    )
+/// The images that have one root: the first of them, and how many more there are.
+fn names(judgement: &Judgement<'_>, root: usize) -> String {
+    let mut images = judgement.images_of(root).map(|image| markdown(&image.reference.to_string()));
+    let first = images.next().unwrap_or_default();
+    match images.count() {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+fn fault(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, hurt: &str) -> String {
+    let node = judgement.report.graphs[root.graph].node(id);
+    let what = match node.digest() {
+        Some(digest) => format!("{} {}", node.kind().as_str(), markdown(digest.as_ref())),
+        None if is_unresolved(root, id, node) => "reference".to_owned(),
+        None => format!("{} without a digest", node.kind().as_str()),
+    };
+    format!("| {what} | {} | {hurt} | {} |", node.verdict().as_str(), markdown(node.detail()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::{index, layer, manifest, plain, report};
+    use crate::report::example::{index, layer, manifest, nothing, plain, report};
     use crate::report::{Finding, FindingKind, Report};
     use crate::verdict::Verdict;
 
@@ -169,15 +181,29 @@ mod tests {
         let expected = "
 <details><summary>2 faults</summary>
 
-| what | verdict | who is hurt | detail |
-|---|---|---|---|
-| docker.io/library/app&#58;1 | wrong&#95;digest | | expected a, got b |
-| layer sha256&#58;2222222222222222222222222222222222222222222222222222222222222222 | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
+| image | what | verdict | who is hurt | detail |
+|---|---|---|---|---|
+| docker.io/library/app&#58;1 | reference | wrong&#95;digest | | expected a, got b |
+| docker.io/library/app&#58;1 | layer sha256&#58;2222222222222222222222222222222222222222222222222222222222222222 | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
 
 </details>
 ";
         let summary = summary(&report);
         assert!(summary.contains(&expected.replace("wrong&#95;digest", "wrong_digest")), "{summary}");
+    }
+
+    #[test]
+    fn references_that_lead_nowhere_are_told_apart() {
+        let nowhere = |tag| (tag, nothing().missing());
+        let shared = || plain(0x20).with(layer(0x22).missing());
+        let summary = summary(&report(&[nowhere("app:1"), nowhere("app:2"), ("app:3", shared()), ("app:4", shared())]));
+        for row in [
+            "| docker.io/library/app&#58;1 | reference | missing |",
+            "| docker.io/library/app&#58;2 | reference | missing |",
+            "| docker.io/library/app&#58;3 and 1 more | layer sha256",
+        ] {
+            assert_eq!(summary.matches(row).count(), 1, "{row}: {summary}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn full(node: Node<'_>) -> String {
 }
 
 /// Whether this is a reference that led to no content: there is nothing to call it by but that.
-pub(super) fn is_unresolved(root: &Root<'_>, id: NodeId, node: Node<'_>) -> bool {
+pub(in crate::report) fn is_unresolved(root: &Root<'_>, id: NodeId, node: Node<'_>) -> bool {
     id == root.node && node.is_nameless() && node.written().is_none()
 }
 
@@ -64,7 +64,7 @@ pub(super) fn verdict(node: Node<'_>) -> String {
     if node.detail().is_empty() { word.to_owned() } else { format!("{word}: {}", escape::line(node.detail())) }
 }
 
-/// `linux/arm64 cannot be pulled; status 404, 5 attempts in 15.1 s`.
+/// `linux/arm64 cannot be pulled; status 404, 5 requests in 15.1 s`.
 pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId) -> String {
     let node = judgement.report.graphs[root.graph].node(id);
     let mut facts = Vec::new();
@@ -76,8 +76,8 @@ pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId
         effort.push(format!("status {status}"));
     }
     if node.attempts() > 0 {
-        let attempts = human::count(node.attempts() as usize, "attempt");
-        effort.push(format!("{attempts} in {}", human::duration(node.duration())));
+        let requests = human::count(node.attempts() as usize, "request");
+        effort.push(format!("{requests} in {}", human::duration(node.duration())));
     }
     if !effort.is_empty() {
         facts.push(effort.join(", "));

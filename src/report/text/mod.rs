@@ -6,7 +6,7 @@ mod tree;
 
 use std::io::{self, Write};
 
-pub(super) use self::entry::faults;
+pub(super) use self::entry::{faults, is_unresolved};
 pub use self::paint::{Paint, Style};
 use self::tree::Tree;
 use super::exit::Conclusion;
@@ -14,6 +14,8 @@ use super::headline;
 use super::human::{self, count};
 use super::judgement::Judgement;
 use super::{FindingKind, Image, escape};
+use crate::reference::Reference;
+use crate::settings::Depth;
 
 /// How one part of the text is folded away: not at all, or as GitHub's runner does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,23 @@ pub(super) enum Groups {
     Commands,
 }
 
-/// Writes the report as text; the verdict is the last line.
+/// Writes what is going to be checked: the version, the depth and the references; nothing when there are none.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write_header<'r>(
+    depth: Depth,
+    references: impl Iterator<Item = &'r Reference>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut references = references.peekable();
+    if references.peek().is_some() {
+        writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), depth.as_str())?;
+    }
+    references.try_for_each(|reference| writeln!(out, "  {}", escape::line(&reference.to_string())))
+}
+
+/// Writes the report as text, to follow the header; the verdict is the last line.
 ///
 /// # Errors
 /// When `out` cannot be written to.
@@ -43,7 +61,7 @@ pub(super) fn write_before(
 ) -> io::Result<()> {
     if let Some(before) = &judgement.report.before {
         let before = Judgement::of(before);
-        writeln!(out, "before the rebuild:")?;
+        writeln!(out, "\nbefore the rebuild:")?;
         write_body(&before, style, groups, out)?;
         write_end(&before, style, out)?;
         writeln!(out)?;
@@ -52,12 +70,11 @@ pub(super) fn write_before(
     if let Some(pipeline) = judgement.report.pipeline.as_ref().filter(|_| !judgement.report.images.is_empty()) {
         let (status, url) = (escape::line(&pipeline.status), escape::line(&pipeline.url));
         writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
-        writeln!(out)?;
     }
     Ok(())
 }
 
-/// Header and images; nothing when there are none.
+/// The images; nothing when there are none.
 pub(super) fn write_body(
     judgement: &Judgement<'_>,
     style: Style,
@@ -67,10 +84,6 @@ pub(super) fn write_body(
     let report = judgement.report;
     if report.images.is_empty() {
         return Ok(());
-    }
-    writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), report.depth.as_str())?;
-    for image in &report.images {
-        writeln!(out, "  {}", escape::line(&image.reference.to_string()))?;
     }
     let mut tree = Tree::new(judgement, style);
     for (place, image) in judgement.images() {
@@ -102,8 +115,9 @@ pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn W
     if !judgement.report.images.is_empty() {
         write_counts(judgement, out)?;
     }
-    for hint in &judgement.hints {
-        writeln!(out, "{} {hint}", style.paint(Paint::Doubt, "hint:"))?;
+    for advice in &judgement.advice {
+        let whom = advice.whom().map(|whom| format!(" ({})", escape::line(&whom))).unwrap_or_default();
+        writeln!(out, "{} {}", style.paint(Paint::Doubt, &format!("hint{whom}:")), advice.hint)?;
     }
     let verdict = format!("pullproof: {}", headline::headline(judgement));
     let verdict = style.paint(paint_of(judgement.conclusion()), &verdict);
@@ -187,6 +201,7 @@ mod tests {
 
     fn written(report: &Report, style: Style) -> String {
         let mut out = Vec::new();
+        write_header(report.depth, report.images.iter().map(|image| &image.reference), &mut out).unwrap();
         write(&Judgement::of(report), style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
@@ -241,21 +256,21 @@ pullproof 0.1.0, depth tail
   registry.example/app:2
 
 registry.example/app:1: failed
-  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 ok: 2 manifests, 1 attestation; 3 not whole
-    ✗ linux/amd64 sha256:202020202020 ok: config, 1 layer, 10 MB; 1 not ok
+  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 (itself ok) 2 manifests, 1 attestation; 2 broken, 1 not whole, a warning
+    ✗ linux/amd64 sha256:202020202020 (itself ok) config, 1 layer, 10 MB; 1 broken
       ✗ layer sha256:5555555555555555555555555555555555555555555555555555555555555555 truncated: expected 10000000 bytes, the last did not come
-          no platform can be pulled; status 206, 1 attempt in 20 ms
-    ✗ linux/arm64 sha256:303030303030 ok: config, 1 kB; 2 not ok
+          no platform can be pulled; status 206, 1 request in 20 ms
+    ✗ linux/arm64 sha256:303030303030 (itself ok) config, 1 kB; 2 broken
       ✗ layer sha256:555555555555 truncated (as above)
       ✗ layer sha256:3232323232323232323232323232323232323232323232323232323232323232 missing: expected it to be there, got 404
-          linux/arm64 cannot be pulled; status 404, 5 attempts in 15.1 s
+          linux/arm64 cannot be pulled; status 404, 5 requests in 15.1 s
     ! attestation sha256:4040404040404040404040404040404040404040404040404040404040404040 missing: expected it to be there, got 404
-        provenance only; status 404, 5 attempts in 15.1 s
+        provenance only; status 404, 5 requests in 15.1 s
 
 registry.example/app:2: failed
-  ✗ manifest sha256:6060606060606060606060606060606060606060606060606060606060606060 ok: config, 1 kB; 1 not ok
+  ✗ manifest sha256:6060606060606060606060606060606060606060606060606060606060606060 (itself ok) config, 1 kB; 1 broken
     ✗ layer sha256:555555555555 truncated (as above)
-        the image cannot be pulled; status 206, 1 attempt in 20 ms
+        the image cannot be pulled; status 206, 1 request in 20 ms
 
 images         2: 2 failed
 digests       11: 8 ok, 3 broken
@@ -265,7 +280,9 @@ requests      12: 48.2 kB in 2.1 s
             text(&report(&[("registry.example/app:1", image), ("registry.example/app:2", plain(0x60).with(shared()))]));
         let (body, end) = text.split_at(text.find("hint:").unwrap());
         assert_eq!(body, expected);
-        assert_eq!(end.lines().filter(|line| line.starts_with("hint: ")).count(), 3);
+        let hints: Vec<_> = end.lines().filter(|line| line.starts_with("hint")).collect();
+        assert_eq!(hints.len(), 2, "{hints:#?}");
+        assert!(hints[0].starts_with("hint: the registry states") && hints[1].starts_with("hint (app:1): some"));
         assert_eq!(
             end.lines().last(),
             Some("pullproof: FAILED: 2 of 2 images cannot be pulled (2 broken digests), exit code 1")
@@ -324,6 +341,7 @@ requests      12: 48.2 kB in 2.1 s
         let text = text(&report(&[("app:1", image)]));
         assert!(text.contains("library/app:1: passed\n  ! index sha256:10"), "{text}");
         assert!(text.contains("    ! attestation sha256:30"), "{text}");
+        assert!(text.ends_with("PASSED, 1 warning: 1 image, 4 digests checked in 2.1 s, exit code 0\n"), "{text}");
     }
 
     #[test]
@@ -435,7 +453,7 @@ requests      12: 48.2 kB in 2.1 s
         graph.connect(root, to, platform.as_ref(), Care::Check);
         let text = text(&report);
         assert_eq!(text.matches(digest(0x22).as_ref()).count(), 1, "{text}");
-        assert!(text.contains("1 not ok (as above)\n"), "{text}");
+        assert!(text.contains("1 broken (as above)\n"), "{text}");
         assert!(text.contains("(1 broken digest)"), "{text}");
     }
 

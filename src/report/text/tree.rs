@@ -96,11 +96,17 @@ impl<'j, 'a> Tree<'j, 'a> {
             summary.push_str(semicolon);
             summary.push_str(&escape::line(node.detail()));
         }
-        let colon = if summary.is_empty() { "" } else { ": " };
+        // Nobody who skims a broken image should read that something is ok.
+        let verdict = match (trouble, summary.is_empty()) {
+            (Trouble::None, true) => "ok",
+            (Trouble::None, false) => "ok: ",
+            (_, true) => "(itself ok)",
+            (_, false) => "(itself ok) ",
+        };
         let label = entry::label(node, edge);
         let again = self.told[place.root.graph][edge.to.place()].replace(place.root.node).is_some();
         let above = if again { " (as above)" } else { "" };
-        self.line(depth, trouble, Verdict::Ok, &format!("{label} {digest} ok{colon}{summary}{above}"), out)?;
+        self.line(depth, trouble, Verdict::Ok, &format!("{label} {digest} {verdict}{summary}{above}"), out)?;
         if again { Ok(()) } else { self.children(place, edge.to, depth + 1, out) }
     }
 
@@ -184,9 +190,10 @@ fn summary(place: &Place<'_, '_>, id: NodeId) -> String {
     place.summaries.borrow_mut().entry(id).or_insert_with(|| summarize(place, id)).clone()
 }
 
-/// `config, 12 layers, 214 MB; 1 layer is not ok`, or for an index `2 manifests, 1 attestation; 1 of them is not whole`.
+/// `config, 12 layers, 214 MB; 1 broken`, or for an index `2 manifests, 1 attestation; 1 broken, 1 undecided`.
 fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
-    let (mut configs, mut layers, mut bytes, mut lost, mut broken_parts) = (0, 0, 0_u64, 0, 0);
+    let (mut configs, mut layers, mut bytes) = (0, 0, 0_u64);
+    let (mut broken, mut undecided, mut warned) = (0, 0, 0);
     let mut manifests: Vec<(Kind, usize)> = Vec::new();
     for edge in place.graph.node(id).children() {
         let child = place.graph.node(edge.to);
@@ -195,13 +202,16 @@ fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
                 Some((_, number)) => *number += 1,
                 None => manifests.push((child.kind(), 1)),
             }
-            broken_parts += usize::from(place.trouble(edge.to) != Trouble::None);
         } else if child.verdict() == Verdict::Ok {
             configs += usize::from(child.kind() == Kind::Config);
             layers += usize::from(child.kind() == Kind::Layer);
             bytes = bytes.saturating_add(child.size().unwrap_or(0));
-        } else if child.verdict() != Verdict::Skipped {
-            lost += 1;
+        }
+        match seen_along(&edge, place.trouble(edge.to)) {
+            Trouble::None => {}
+            Trouble::Warned => warned += 1,
+            Trouble::Undecided => undecided += 1,
+            Trouble::Broken => broken += 1,
         }
     }
     let mut parts: Vec<String> = manifests.iter().map(|(kind, number)| count(*number, kind.as_str())).collect();
@@ -209,11 +219,9 @@ fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
         parts.push(content(configs, layers, bytes));
     }
     let mut texts = vec![parts.join(", ")];
-    for (number, state) in [(lost, "not ok"), (broken_parts, "not whole")] {
-        if number > 0 {
-            texts.push(format!("{number} {state}"));
-        }
-    }
+    let troubles = [(broken, "broken"), (undecided, "undecided"), (warned, "not whole, a warning")];
+    let troubles = troubles.iter().filter(|(number, _)| *number > 0);
+    texts.push(troubles.map(|(number, state)| format!("{number} {state}")).collect::<Vec<_>>().join(", "));
     texts.retain(|text| !text.is_empty());
     texts.join("; ")
 }

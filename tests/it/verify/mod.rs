@@ -1,5 +1,6 @@
 //! The built program against the real registry: from an image that others pushed to the exit code.
 
+mod advice;
 mod damage;
 mod differential;
 mod forms;

@@ -57,6 +57,13 @@ impl Distribution {
         self
     }
 
+    /// Removes a digest's directory from the storage, as a person does who was told to.
+    pub(crate) fn remove(&self, digest: &str) -> &Self {
+        let data = self.data(digest);
+        fs::remove_dir_all(data.parent().expect("it has a directory")).expect("the directory is ours");
+        self
+    }
+
     /// Where the bytes of a digest are.
     pub(crate) fn data(&self, digest: &str) -> PathBuf {
         let (algorithm, hex) = digest.split_once(':').expect("a digest has an algorithm");

@@ -14,6 +14,7 @@ use std::time::Duration;
 use self::configuration::Port;
 use super::authority::Authority;
 use super::http::Server;
+use super::http::client::ask;
 use super::image::Image;
 use super::recipe::Recipe;
 use super::scratch::Scratch;
@@ -143,11 +144,26 @@ impl Distribution {
         self.stop().start()
     }
 
-    /// `garbage-collect -m`, which deletes what no tag points to. The registry has to be stopped.
+    /// `garbage-collect -m`, which deletes what no tag points to. A registry that runs meanwhile remembers what is gone.
     pub(crate) fn garbage_collect_untagged(&mut self) -> &mut Self {
-        assert!(self.process.is_none(), "it is to be stopped first, or it remembers what is gone");
-        let output = self.command("garbage-collect", Port::Own).arg("-m").output();
+        self.collect(&["-m"])
+    }
+
+    /// `garbage-collect`, which deletes what nothing refers to. A registry that runs meanwhile remembers what is gone.
+    pub(crate) fn garbage_collect(&mut self) -> &mut Self {
+        self.collect(&[])
+    }
+
+    fn collect(&mut self, arguments: &[&str]) -> &mut Self {
+        let output = self.command("garbage-collect", Port::Own).args(arguments).output();
         require_success(&output.expect("docker-registry was there a moment ago"), "garbage-collect");
+        self
+    }
+
+    /// Deletes a manifest as its API does.
+    pub(crate) fn delete(&self, name: &str, digest: &str) -> &Self {
+        let answer = ask("DELETE", &format!("http://{}/v2/{name}/manifests/{digest}", self.host()), &[], &[]);
+        assert_eq!(answer.expect("it runs").status, 202, "DELETE {digest}: {}", self.log());
         self
     }
 
