@@ -223,7 +223,7 @@ impl<'a> Numbered<'a> {
 }
 
 /// Every node that can be reached, parents before their children as far as there are no circles, else in the image's own order.
-fn parents_first(graph: &Graph, root: NodeId) -> Vec<NodeId> {
+pub(super) fn parents_first(graph: &Graph, root: NodeId) -> Vec<NodeId> {
     let children = |id: NodeId| graph.node(id).children().map(|edge| edge.to).collect::<Vec<_>>();
     let mut seen = vec![false; graph.len()];
     let mut order = Vec::new();

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use super::super::escape;
 use super::super::human::{self, count};
+use super::super::hurt::parents_first;
 use super::super::judgement::{Judgement, Root, Trouble};
 use super::content;
 use super::entry;
@@ -24,6 +25,12 @@ pub(super) struct Tree<'j, 'a> {
     /// For each graph and node the root in whose tree it was described.
     told: Vec<Vec<Option<NodeId>>>,
 }
+
+/// The references of one manifest that are still to be told.
+type Edges<'p, 'a> = Box<dyn Iterator<Item = Edge<'a>> + 'p>;
+
+/// How far a line is indented at most, in levels.
+const DEEPEST: usize = 12;
 
 /// What stays the same within one tree.
 struct Place<'j, 'a> {
@@ -50,30 +57,51 @@ impl<'j, 'a> Tree<'j, 'a> {
     pub(super) fn write(&mut self, image: usize, out: &mut dyn Write) -> io::Result<()> {
         let root = self.judgement.root(image);
         let graph = &self.judgement.report.graphs[root.graph];
-        let mut place = Place { root, graph, troubles: vec![None; graph.len()], summaries: RefCell::default() };
-        self.assess(&mut place, root.node);
+        let place = Place { root, graph, troubles: self.assess(root, graph), summaries: RefCell::default() };
         let edge = Edge { to: root.node, platform: None, care: Care::Check };
-        self.manifest(&place, &edge, 1, out)
+        // Not by recursion: each index may list the next one, thousands of times.
+        let mut open: Vec<Edges<'_, 'a>> = vec![Box::new(std::iter::once(edge))];
+        while let Some(edges) = open.last_mut() {
+            let Some(edge) = edges.next() else {
+                open.pop();
+                continue;
+            };
+            if self.entry(&place, &edge, open.len(), out)? {
+                let below = self.children(&place, edge.to, open.len() + 1, out)?;
+                open.push(below);
+            }
+        }
+        Ok(())
     }
 
-    /// Notes the gravest trouble at or below every node; each node once, so that a cycle ends too.
-    fn assess(&self, place: &mut Place<'_, '_>, id: NodeId) -> Trouble {
-        if let Some(known) = place.troubles[id.place()] {
-            return known;
+    /// What one reference leads to; whether what is below it is still to be told.
+    fn entry(&mut self, place: &Place<'_, 'a>, edge: &Edge<'_>, depth: usize, out: &mut dyn Write) -> io::Result<bool> {
+        let node = place.graph.node(edge.to);
+        if node.verdict() != Verdict::Ok {
+            self.fault(place, edge, depth, out)?;
+        } else if node.kind().is_manifest() {
+            return self.manifest(place, edge, depth, out);
+        } else if self.style.verbose {
+            let size = node.size().map(|size| format!(", {}", human::bytes(size))).unwrap_or_default();
+            let line = format!("{} {} {}{size}", node.kind().as_str(), entry::full(node), entry::verdict(node));
+            self.line(depth, Trouble::None, Verdict::Ok, &line, out)?;
         }
-        let own = match place.graph.node(id).verdict() {
-            _ if self.judgement.is_broken(place.root.graph, id) => Trouble::Broken,
-            verdict if verdict.is_undecided() => Trouble::Undecided,
-            _ => Trouble::None,
-        };
-        place.troubles[id.place()] = Some(own);
-        let mut worst = own;
-        for edge in place.graph.node(id).children() {
-            let below = self.assess(place, edge.to);
-            worst = worst.max(seen_along(&edge, below));
+        Ok(false)
+    }
+
+    /// The gravest trouble at or below every node, by its place.
+    fn assess(&self, root: &Root<'_>, graph: &Graph) -> Vec<Option<Trouble>> {
+        let mut troubles = vec![None; graph.len()];
+        for id in parents_first(graph, root.node).into_iter().rev() {
+            let own = match graph.node(id).verdict() {
+                _ if self.judgement.is_broken(root.graph, id) => Trouble::Broken,
+                verdict if verdict.is_undecided() => Trouble::Undecided,
+                _ => Trouble::None,
+            };
+            let below = |edge: Edge<'_>| seen_along(&edge, troubles[edge.to.place()].unwrap_or(Trouble::None));
+            troubles[id.place()] = Some(graph.node(id).children().map(below).fold(own, Trouble::max));
         }
-        place.troubles[id.place()] = Some(worst);
-        worst
+        troubles
     }
 
     fn manifest(
@@ -82,11 +110,8 @@ impl<'j, 'a> Tree<'j, 'a> {
         edge: &Edge<'_>,
         depth: usize,
         out: &mut dyn Write,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let node = place.graph.node(edge.to);
-        if node.verdict() != Verdict::Ok {
-            return self.fault(place, edge, depth, out);
-        }
         let trouble = seen_along(edge, place.trouble(edge.to));
         let at_root = edge.to == place.root.node;
         let digest = if at_root || self.style.verbose { entry::full(node) } else { entry::short(node) };
@@ -107,10 +132,17 @@ impl<'j, 'a> Tree<'j, 'a> {
         let again = self.told[place.root.graph][edge.to.place()].replace(place.root.node).is_some();
         let above = if again { " (as above)" } else { "" };
         self.line(depth, trouble, Verdict::Ok, &format!("{label} {digest} {verdict}{summary}{above}"), out)?;
-        if again { Ok(()) } else { self.children(place, edge.to, depth + 1, out) }
+        Ok(!again)
     }
 
-    fn children(&mut self, place: &Place<'_, 'a>, id: NodeId, depth: usize, out: &mut dyn Write) -> io::Result<()> {
+    /// What is told below a manifest.
+    fn children<'p>(
+        &self,
+        place: &'p Place<'_, 'a>,
+        id: NodeId,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<Edges<'p, 'a>> {
         let children = place.graph.node(id).children();
         let is_whole =
             |edge: &Edge<'_>| place.graph.node(edge.to).kind().is_manifest() && place.trouble(edge.to) == Trouble::None;
@@ -119,20 +151,7 @@ impl<'j, 'a> Tree<'j, 'a> {
         if fold {
             self.line(depth, Trouble::None, Verdict::Ok, &format!("{whole} whole manifests"), out)?;
         }
-        for edge in children.filter(|edge| !fold || !is_whole(edge)) {
-            let edge = &edge;
-            let child = place.graph.node(edge.to);
-            if child.kind().is_manifest() {
-                self.manifest(place, edge, depth, out)?;
-            } else if child.verdict() != Verdict::Ok {
-                self.fault(place, edge, depth, out)?;
-            } else if self.style.verbose {
-                let size = child.size().map(|size| format!(", {}", human::bytes(size))).unwrap_or_default();
-                let line = format!("{} {} {}{size}", child.kind().as_str(), entry::full(child), entry::verdict(child));
-                self.line(depth, Trouble::None, Verdict::Ok, &line, out)?;
-            }
-        }
-        Ok(())
+        Ok(Box::new(children.filter(move |edge| !fold || !is_whole(edge))))
     }
 
     /// A digest that is not ok: in full, or where it was told in full already, short.
@@ -156,7 +175,7 @@ impl<'j, 'a> Tree<'j, 'a> {
         let asked = !matches!(verdict, Verdict::NotChecked | Verdict::Skipped);
         if asked && told_in != Some(place.root.node) {
             let consequence = entry::consequence(self.judgement, place.root, edge.to);
-            writeln!(out, "{:indent$}{consequence}", "", indent = 2 * depth + 4)?;
+            writeln!(out, "{:indent$}{consequence}", "", indent = 2 * depth.min(DEEPEST) + 4)?;
         }
         Ok(())
     }
@@ -170,6 +189,7 @@ impl<'j, 'a> Tree<'j, 'a> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let (mark, paint) = entry::mark(trouble, verdict);
+        let depth = depth.min(DEEPEST);
         let paint = if verdict == Verdict::Ok && trouble != Trouble::None { Paint::Doubt } else { paint };
         writeln!(out, "{:indent$}{}", "", self.style.paint(paint, &format!("{mark} {text}")), indent = 2 * depth)
     }

@@ -87,3 +87,21 @@ fn more_references_than_can_be_held_are_refused() {
     let finished = verify(&image.begins_with(&root), 1);
     assert!(finished.stdout.contains("more than 400000 references"), "{}", finished.stdout);
 }
+
+#[test]
+fn indexes_that_list_the_next_one_thousands_of_times_are_told_without_end_of_stack() {
+    let mut image = Image::empty();
+    let leaf = Descriptor::promising(MANIFEST, &sha256(b"lost"), 7).json();
+    let mut chain = vec![image.document(&index(&[leaf]))];
+    for _ in 0..8_000 {
+        let next = chain.last().unwrap().json();
+        chain.push(image.document(&index(&[next])));
+    }
+    // The first of them is found at once, wherever it is in the others.
+    let all: Vec<Value> = chain.iter().rev().map(Descriptor::json).collect();
+    let root = image.document(&index(&all));
+    let finished = verify(&image.begins_with(&root), 1);
+    assert!(finished.stdout.contains("1 broken digest"), "{finished}");
+    let indented = finished.stdout.lines().map(|line| line.len() - line.trim_start().len()).max();
+    assert!(indented < Some(40), "{indented:?}");
+}
