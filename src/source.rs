@@ -72,6 +72,8 @@ pub enum Obstacle {
     Elsewhere,
     /// What answers there does not answer as a registry does.
     NoRegistry,
+    /// A web page came where a registry's answer belongs.
+    WebPage,
     /// Nobody who is trusted has signed the certificate.
     UnknownIssuer,
     /// The certificate is for another name or another time, or is wrong otherwise.

@@ -171,7 +171,8 @@ fn looks_like_page(bytes: &[u8]) -> bool {
 }
 
 fn page(what: &str) -> Problem {
-    Problem::new(ProblemKind::NotHttp, format!("answered a web page where a {what} belongs; is this a registry?"))
+    let text = format!("answered a web page where a {what} belongs; is this a registry?");
+    Problem { obstacle: Some(Obstacle::WebPage), ..Problem::new(ProblemKind::NotHttp, text) }
 }
 
 /// Why an answer that does not fit says nothing about the content: it is another form of it, or somebody else's.

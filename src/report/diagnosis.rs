@@ -181,7 +181,6 @@ fn of_outcome(node: Node<'_>) -> Option<Hint> {
         Verdict::Ok | Verdict::Skipped | Verdict::NotChecked => None,
         Verdict::Unavailable => match node.obstacle() {
             Some(obstacle) => Some(of_obstacle(obstacle)),
-            None if node.detail().contains("answered a web page") => Some(Hint::WebPage),
             None => is_server_error(node).then_some(Hint::ServerError),
         },
         verdict if verdict.is_definite() && named_empty() => Some(Hint::EmptyContent),
@@ -213,6 +212,7 @@ fn of_obstacle(obstacle: Obstacle) -> Hint {
         Obstacle::WithoutPlainHttp => Hint::NotPlainHttp,
         Obstacle::Elsewhere => Hint::Elsewhere,
         Obstacle::NoRegistry => Hint::NoRegistry,
+        Obstacle::WebPage => Hint::WebPage,
         Obstacle::UnknownIssuer => Hint::UnknownIssuer,
         Obstacle::BadCertificate => Hint::BadCertificate,
     }
@@ -332,8 +332,6 @@ mod tests {
         assert_eq!(one(nothing().found(Verdict::Unavailable, 503, "answered 503")), [Hint::ServerError]);
         let some = plain(0x20).with(layer(0x22)).with(failing(0x23)).with(failing(0x24));
         assert_eq!(one(some), [Hint::SomeFail { failing: 2, fine: 3 }]);
-        let page = nothing().found(Verdict::Unavailable, 200, "answered a web page where a manifest belongs");
-        assert_eq!(one(page), [Hint::WebPage]);
     }
 
     #[test]
@@ -416,6 +414,7 @@ mod tests {
             (Obstacle::WithoutPlainHttp, Hint::NotPlainHttp),
             (Obstacle::Elsewhere, Hint::Elsewhere),
             (Obstacle::NoRegistry, Hint::NoRegistry),
+            (Obstacle::WebPage, Hint::WebPage),
             (Obstacle::UnknownIssuer, Hint::UnknownIssuer),
             (Obstacle::BadCertificate, Hint::BadCertificate),
         ] {
