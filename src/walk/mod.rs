@@ -263,7 +263,7 @@ impl Walk<'_> {
         }
         lonely::candidate(&self.graph)?;
         let answered =
-            |node: Node<'_>| node.verdict() == Verdict::Ok && node.kind().is_manifest() && !node.is_nameless();
+            |node: Node<'_>| node.verdict() == Verdict::Ok && node.kind().is_manifest() && node.attempts() > 0;
         self.graph.iter().find(|(_, node)| answered(*node)).map(|(id, _)| Question::Witness(id))
     }
 

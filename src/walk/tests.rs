@@ -287,7 +287,12 @@ async fn a_manifest_may_be_absent_only_where_everybody_who_lists_it_allows_that(
         let index = memory.index(&children);
         memory.tag("1", &index);
         memory.asked.take();
-        let walked = walk_with(&memory, &[":1"], &rules).await;
+        let mut last = (0, 0);
+        let walked = walk(&memory, &references(&[":1"]), &rules, std::future::pending(), |found, settled| {
+            last = (found, settled);
+        })
+        .await;
+        assert_eq!(last, (walked.graph.len(), walked.graph.len()));
         assert_eq!(find(&walked, &shared).verdict(), Verdict::Missing);
         let question = format!("manifest {}", digest_of(&shared));
         let asked = memory.asked.borrow();
@@ -327,6 +332,25 @@ async fn when_one_digest_fails_somebody_else_is_asked_once_more() {
     memory.failing.insert(digest::sha256(b"amd"));
     assert!(!walk_tag(&memory).await.graph.is_still_answering());
     assert_eq!(again(&memory), 1);
+}
+
+#[tokio::test]
+async fn who_is_asked_once_more_is_a_manifest_that_was_delivered() {
+    use base64::Engine as _;
+    let mut memory = Memory::default();
+    let arm = memory.image("linux/arm64", &["arm"]);
+    memory.tag("1", &arm);
+    memory.tagged_alone.insert(digest_of(&arm));
+    memory.failing.insert(digest::sha256(b"arm"));
+    assert!(!walk_tag(&memory).await.graph.is_still_answering(), "nothing but a config was delivered");
+    let mut inline = memory.image("linux/amd64", &["amd"]);
+    let bytes = memory.content.remove(&digest_of(&inline)).unwrap();
+    inline["data"] = json!(base64::prelude::BASE64_STANDARD.encode(bytes));
+    memory.tagged_alone.clear();
+    let index = memory.index(&[inline, arm]);
+    memory.tag("1", &index);
+    memory.tagged_alone.insert(digest_of(&index));
+    assert!(walk_tag(&memory).await.graph.is_still_answering(), "the second of the two was");
 }
 
 #[tokio::test]
