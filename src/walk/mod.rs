@@ -398,8 +398,8 @@ impl Walk<'_> {
     /// Writes what it took to be delivered by a tag; what it is worth is not known yet.
     fn note_so_far(&mut self, node: NodeId, asked: &Asked<Manifest>) {
         let detail = asked.appeared_after.map(appeared).unwrap_or_default();
-        let (status, attempts, duration) = (asked.status, asked.attempts, asked.duration);
-        let so_far = Outcome { status, attempts, duration, ..Outcome::unasked(Verdict::NotChecked, detail) };
+        let (attempts, duration) = (asked.attempts, asked.duration);
+        let so_far = Outcome { attempts, duration, ..Outcome::unasked(Verdict::NotChecked, detail) };
         self.graph.set_outcome(node, &so_far);
     }
 

@@ -221,10 +221,14 @@ async fn a_tag_stands_for_the_digest_that_is_claimed_and_true() {
     memory.tag("1", &amd);
     let zeros: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
     let sha512 = digest::of_bytes(&memory.content[&digest_of(&amd)], &zeros).unwrap();
-    for (claimed, expected) in [(None, digest_of(&amd)), (Some(sha512.to_string()), sha512)] {
+    let sha256 = digest_of(&amd);
+    for (claimed, expected, other) in
+        [(None, sha256.clone(), sha512.clone()), (Some(sha512.to_string()), sha512, sha256)]
+    {
         memory.claims = claimed;
         let walked = walk_tag(&memory).await;
         assert_eq!(walked.graph.node(walked.roots[0]).digest(), Some(expected));
+        assert_eq!(walked.also, [Some(other)]);
     }
 }
 
@@ -413,6 +417,7 @@ async fn a_digest_that_delivers_other_bytes_is_a_mismatch_at_the_root() {
     let walked = walk_with(&memory, &[&format!("@{}", digest_of(&index))], &Rules::default()).await;
     assert_eq!(walked.graph.node(walked.roots[0]).verdict(), Verdict::DigestMismatch);
     assert_eq!(walked.graph.len(), 1);
+    assert_eq!(walked.also, [None], "they are not its own");
 }
 
 #[tokio::test]
@@ -726,10 +731,11 @@ async fn content_that_appears_late_says_so() {
     struct Late(Memory);
     impl Source for Late {
         async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
-            Asked { appeared_after: Some(Duration::from_millis(6200)), ..self.0.resolve(reference).await }
+            let appeared_after = Some(Duration::from_millis(6200));
+            Asked { appeared_after, attempts: 3, duration: Duration::from_secs(7), ..self.0.resolve(reference).await }
         }
         async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
-            self.0.manifest(digest, may_be_absent).await
+            Asked { duration: Duration::from_secs(2), ..self.0.manifest(digest, may_be_absent).await }
         }
         async fn blob(&self, promise: &Promise) -> Asked<Blob> {
             self.0.blob(promise).await
@@ -744,8 +750,15 @@ async fn content_that_appears_late_says_so() {
     let mut memory = Memory::default();
     two_platforms(&mut memory);
     let references = references(&[":1"]);
-    let walked = walk(&Late(memory), &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
-    assert_eq!(walked.graph.node(walked.roots[0]).detail(), "appeared after 6.2 s");
+    let mut late = Late(memory);
+    let walked = walk(&late, &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
+    let root = walked.graph.node(walked.roots[0]);
+    assert_eq!(root.detail(), "appeared after 6.2 s");
+    // What the tag took, and the digest.
+    assert_eq!((root.attempts(), root.duration().as_secs()), (3 + 1, 7 + 2));
+    late.0.tagged_alone.extend(root.digest());
+    let walked = walk(&late, &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
+    assert_eq!(walked.graph.node(walked.roots[0]).detail(), "answered 404; a tag delivers it, its own digest does not");
 }
 
 #[tokio::test]
