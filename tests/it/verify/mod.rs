@@ -3,6 +3,7 @@
 mod advice;
 mod damage;
 mod differential;
+mod expectations;
 mod forms;
 mod incident;
 mod losses;
