@@ -318,6 +318,12 @@ async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
         let node = find(&walked, &image);
         assert_eq!((node.kind(), node.platform().unwrap().to_string()), (Kind::Manifest, "linux/amd64".to_owned()));
     }
+    // For whom it was listed first it stays.
+    let mut again = image.clone();
+    again["platform"] = json!({ "os": "linux", "architecture": "arm64" });
+    let index = memory.index(&[image.clone(), again]);
+    memory.tag("1", &index);
+    assert_eq!(find(&walk_tag(&memory).await, &image).platform().unwrap().to_string(), "linux/amd64");
 }
 
 #[tokio::test]
@@ -738,7 +744,7 @@ async fn content_that_appears_late_says_so() {
             Asked { duration: Duration::from_secs(2), ..self.0.manifest(digest, may_be_absent).await }
         }
         async fn blob(&self, promise: &Promise) -> Asked<Blob> {
-            self.0.blob(promise).await
+            Asked { appeared_after: Some(Duration::from_millis(3100)), ..self.0.blob(promise).await }
         }
         async fn config(&self, promise: &Promise) -> Asked<Blob> {
             self.0.config(promise).await
@@ -750,10 +756,14 @@ async fn content_that_appears_late_says_so() {
     let mut memory = Memory::default();
     two_platforms(&mut memory);
     let references = references(&[":1"]);
+    let layer = digest::sha256(b"amd");
     let mut late = Late(memory);
     let walked = walk(&late, &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
     let root = walked.graph.node(walked.roots[0]);
     assert_eq!(root.detail(), "appeared after 6.2 s");
+    let is_it = |node: &Node<'_>| node.has_digest(&layer);
+    let detail = walked.graph.iter().map(|(_, node)| node).find(is_it).map(Node::detail);
+    assert_eq!(detail, Some("appeared after 3.1 s"));
     // What the tag took, and the digest.
     assert_eq!((root.attempts(), root.duration().as_secs()), (3 + 1, 7 + 2));
     late.0.tagged_alone.extend(root.digest());
