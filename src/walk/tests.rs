@@ -378,11 +378,15 @@ async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
         subject = digest_of(&signed);
     }
     let rules = Rules { referrers: Concern::Check, ..Rules::default() };
-    let walked = walk_with(&memory, &[":1"], &rules).await;
-    let found = walked.graph.iter().filter(|(_, node)| node.kind() == Kind::Referrer);
-    // Each signature is an index with the next image: 1 and 2 deep, 3 and 4, up to 8.
-    let expected = [Verdict::Ok, Verdict::Ok, Verdict::Ok, Verdict::Ok, Verdict::Malformed];
-    assert_eq!(found.map(|(_, node)| node.verdict()).collect::<Vec<_>>(), expected);
+    let index = memory.index(std::slice::from_ref(&image));
+    memory.tag("index", &index);
+    // Each signature is an index with the next image: 1 and 2 deep, 3 and 4, up to 8; below an index 2 and 3, up to 8 alone.
+    for (tag, too_deep) in [(":1", Kind::Referrer), (":index", Kind::Manifest)] {
+        let walked = walk_with(&memory, &[tag], &rules).await;
+        let with = |verdict| walked.graph.iter().filter(move |(_, node)| node.verdict() == verdict);
+        assert_eq!(with(Verdict::Ok).filter(|(_, node)| node.kind() == Kind::Referrer).count(), 4, "{tag}");
+        assert_eq!(with(Verdict::Malformed).map(|(_, node)| node.kind()).collect::<Vec<_>>(), [too_deep], "{tag}");
+    }
 }
 
 #[tokio::test]
