@@ -1,21 +1,12 @@
 //! HEAD can say that all is well. Whatever else it says is a hint to ask for the last byte.
 
-use super::trial::{DEPTHS, Trial, trial};
-use crate::support::fake::{Registry, Storage};
+use super::trial::{DEPTHS, single_image};
+use crate::support::fake::Storage;
 use crate::support::http::{Break, Reply};
-use crate::support::image::Image;
-use crate::support::recipe::single;
-
-fn registry() -> (Registry, Image, Trial) {
-    let registry = Registry::start();
-    let image = registry.image("app:1", &single());
-    let verify = trial(registry.reference("app:1"));
-    (registry, image, verify)
-}
 
 #[test]
 fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let layer = image.layer(0, 1);
     registry.on("GET", layer).empties();
     verify.depth("head").run().passes();
@@ -28,7 +19,7 @@ fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
 #[test]
 fn head_that_is_refused_says_nothing() {
     for status in [400, 401, 403, 404, 405, 500, 501, 503] {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         let layer = image.layer(0, 1);
         registry.on("HEAD", layer).answers_status(status);
         verify.depth("head").run().passes();
@@ -38,7 +29,7 @@ fn head_that_is_refused_says_nothing() {
 
 #[test]
 fn head_that_is_throttled_or_gets_no_answer_is_not_followed_by_more_questions() {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let layer = image.layer(0, 1);
     registry.on("HEAD", layer).answers_status(429);
     verify.depth("head").run().leaves_open(&[(layer, "rate_limited")]);
@@ -51,7 +42,7 @@ fn head_that_is_throttled_or_gets_no_answer_is_not_followed_by_more_questions() 
 #[test]
 fn what_is_gone_is_found_behind_a_refused_head() {
     for status in [403, 405, 501] {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         registry.on("HEAD", image.layer(0, 1)).answers_status(status);
         registry.lose(image.layer(0, 1));
         verify.depth("head").run().finds(&[(image.layer(0, 1), "missing")]);
@@ -67,7 +58,7 @@ fn head_without_a_length_or_with_none_or_with_a_wrong_one_says_nothing() {
         |reply| reply.but_header("Content-Length", "10000000000"),
     ];
     for lie in lies {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         registry.on("HEAD", image.layer(0, 1)).alters(move |_, reply| lie(reply));
         verify.depth("head").run().passes();
         registry.on("GET", image.layer(0, 1)).empties();
@@ -77,7 +68,7 @@ fn head_without_a_length_or_with_none_or_with_a_wrong_one_says_nothing() {
 
 #[test]
 fn head_behind_a_redirect_that_is_signed_for_get_is_no_refusal() {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let storage = Storage::of(&image);
     storage.is_behind(&registry);
     verify.depth("head").run().passes();
@@ -87,7 +78,7 @@ fn head_behind_a_redirect_that_is_signed_for_get_is_no_refusal() {
 #[test]
 fn a_blob_of_another_size_is_found_at_every_depth() {
     for (length, verdict) in [(400, "truncated"), (1100, "size_mismatch")] {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         let layer = image.layer(0, 1);
         registry.on("*", layer).alters(move |request, _| {
             let body = crate::support::http::message::Body::Bytes(vec![7; length].into());

@@ -1,25 +1,17 @@
 //! Redirects: where they may lead, what may go along, and that a signed URL is never used twice.
 
-use super::trial::{DEPTHS, Trial, trial};
+use super::trial::{DEPTHS, single_image, trial};
 use crate::support::authority::Authority;
 use crate::support::fake::content::ranged;
 use crate::support::fake::{Registry, Storage, Tokens};
 use crate::support::http::message::Body;
 use crate::support::http::{Reply, Server};
-use crate::support::image::Image;
 use crate::support::recipe::single;
-
-fn registry() -> (Registry, Image, Trial) {
-    let registry = Registry::start();
-    let image = registry.image("app:1", &single());
-    let verify = trial(registry.reference("app:1"));
-    (registry, image, verify)
-}
 
 #[test]
 fn credentials_stay_behind_when_the_storage_is_elsewhere() {
     for depth in DEPTHS {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         let tokens = Tokens::new().login("robot", "hunter2");
         registry.mount("/token", tokens.endpoint()).guarded(tokens.guard("/token"));
         let storage = Storage::of(&image);
@@ -36,7 +28,7 @@ fn every_kind_of_redirect_is_followed_and_others_are_not() {
     for (status, followed) in
         [(301, true), (302, true), (303, true), (307, true), (308, true), (300, false), (304, false)]
     {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         let storage = Storage::of(&image);
         let layer = image.layer(0, 0);
         registry.on("GET", layer).answers(Reply::status(status).header("Location", storage.url(layer)));
@@ -51,7 +43,7 @@ fn every_kind_of_redirect_is_followed_and_others_are_not() {
 
 #[test]
 fn a_manifest_may_be_elsewhere_too() {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let content = image.content(image.root()).unwrap().clone();
     let elsewhere = Server::start(move |_| Reply::ok(&content.media_type, content.bytes.to_vec()));
     registry.on("GET", "manifests/1").redirects_to(&elsewhere.url("/manifest"));
@@ -60,7 +52,7 @@ fn a_manifest_may_be_elsewhere_too() {
 
 #[test]
 fn a_relative_redirect_stays_at_the_registry_with_its_token() {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let tokens = Tokens::new();
     registry.mount("/token", tokens.endpoint()).guarded(tokens.guard("/token"));
     let layer = image.layer(0, 0);
@@ -75,7 +67,7 @@ fn a_relative_redirect_stays_at_the_registry_with_its_token() {
 
 /// The detail about a layer whose question is redirected so; it is never definite, and no signature is in it.
 fn refused(location: Option<&str>) -> String {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let layer = image.layer(0, 0);
     let reply = Reply::status(307);
     let reply = location.map_or(reply.clone(), |location| reply.header("Location", location));
@@ -106,7 +98,7 @@ fn a_redirect_to_a_link_local_address_is_refused() {
 
 #[test]
 fn a_redirect_to_a_name_of_a_link_local_address_is_refused() {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let layer = image.layer(0, 0);
     registry.on("GET", layer).redirects_to("http://metadata.test:8080/latest");
     let seen = verify.flag("resolve", "metadata.test:8080:169.254.169.254").run();
@@ -114,7 +106,7 @@ fn a_redirect_to_a_name_of_a_link_local_address_is_refused() {
 }
 
 fn loops(location: &str) -> String {
-    let (registry, image, verify) = registry();
+    let (registry, image, verify) = single_image();
     let layer = image.layer(0, 0);
     registry.on("GET", layer).redirects_to(location);
     let seen = verify.run().leaves_open(&[(layer, "unavailable")]);
@@ -126,7 +118,7 @@ fn loops(location: &str) -> String {
 fn five_redirects_are_followed_and_six_are_not() {
     assert!(loops("?again").contains("more than 5 redirects"));
     for (hops, followed) in [(5, true), (6, false)] {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         let layer = image.layer(0, 0);
         registry.on("GET", layer).times(hops).redirects_to("?again");
         let seen = verify.run();
@@ -155,7 +147,7 @@ fn no_redirect_leads_from_https_to_http() {
 #[test]
 fn what_the_storage_says_is_told_as_the_storages_word() {
     for (status, verdict) in [(403, "denied"), (404, "missing"), (401, "denied"), (429, "rate_limited")] {
-        let (registry, image, verify) = registry();
+        let (registry, image, verify) = single_image();
         let layer = image.layer(0, 0);
         let storage = Server::start(move |_| Reply::ok("application/xml", "<Error/>").but_status(status));
         registry.on("GET", layer).redirects_to(&storage.url("/b?X-Signature=c2lnbmVk"));

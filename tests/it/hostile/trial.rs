@@ -19,6 +19,9 @@ use serde_json::Value;
 
 use crate::support::authority::Authority;
 use crate::support::command::Report;
+use crate::support::fake::Registry;
+use crate::support::image::Image;
+use crate::support::recipe::single;
 
 /// Every depth.
 pub(super) const DEPTHS: [&str; 3] = ["head", "tail", "full"];
@@ -35,6 +38,14 @@ pub(super) struct Trial {
 pub(super) fn trial(reference: impl Into<String>) -> Trial {
     let trial = Trial { references: vec![reference.into()], flags: BTreeMap::new(), variables: BTreeMap::new() };
     trial.flag("settle", "0s").flag("backoff", "1ms").flag("max-backoff", "2ms").flag("request-timeout", "10s")
+}
+
+/// A registry with a single manifest, and a trial of it.
+pub(super) fn single_image() -> (Registry, Image, Trial) {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &single());
+    let verify = trial(registry.reference("app:1"));
+    (registry, image, verify)
 }
 
 impl Trial {

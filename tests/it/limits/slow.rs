@@ -1,11 +1,10 @@
 //! Servers that never finish: the run ends at `timeout`, with its report.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pullproof::heal::{self, NotStarted};
 use pullproof::rebuild::plan;
-use pullproof::settings::{Logs, Method, Network, OwnPipeline, Patience, Rebuild, RepositoryName, Secret};
+use pullproof::settings::{Network, Patience, Rebuild};
 use serde_json::{Value, json};
 
 use crate::support::command::{Pullproof, pullproof};
@@ -125,21 +124,8 @@ fn a_wait_that_a_server_wishes_for_never_outlasts_the_run() {
 async fn a_woodpecker_that_drips_does_not_hold_a_rebuild_for_ever() {
     let repository = json!({"id": 7, "full_name": "me/app", "default_branch": "main", "active": true});
     let server = Server::start(move |_| Reply::json(&repository).dripping(1, Duration::from_millis(50)));
-    let settings = Rebuild {
-        server: Some(server.url("").parse().unwrap()),
-        token: Some(Secret::new("t")),
-        repository: Some(RepositoryName::Number(7)),
-        branch: None,
-        variables: BTreeMap::new(),
-        method: Method::Create,
-        workflows: Vec::new(),
-        wait: true,
-        wait_timeout: Duration::from_millis(300),
-        poll_interval: Duration::from_millis(100),
-        logs: Logs::None,
-        max_rebuilds: 1,
-        own: OwnPipeline::default(),
-    };
+    let server = server.url("").parse().unwrap();
+    let settings = Rebuild { wait_timeout: Duration::from_millis(300), ..woodpecker::settings(server) };
     let plan = plan(&settings, &Network::default()).unwrap();
     let client = plan.client(woodpecker::http(), Duration::from_millis(500)).unwrap();
     let began = Instant::now();

@@ -16,6 +16,7 @@ use pullproof::heal::{self, NotStarted, Notice, Rebuilt};
 use pullproof::rebuild::plan;
 use pullproof::settings::{Logs, Method, Network, OwnPipeline, Patience, Rebuild, RepositoryName, Secret};
 use serde_json::{Value, json};
+use url::Url;
 
 pub(crate) use self::fake::{Fake, Reply, TOKEN};
 
@@ -52,6 +53,25 @@ fn ours(status: &str) -> Value {
     with(pipeline(status), json!({"variables": {"PULLPROOF_RUN": MARK, "PULLPROOF_REBUILD": "1"}}))
 }
 
+/// What it takes to start a pipeline of this server and follow it, without long waits between two looks.
+pub(crate) fn settings(server: Url) -> Rebuild {
+    Rebuild {
+        server: Some(server),
+        token: Some(Secret::new(TOKEN)),
+        repository: Some(RepositoryName::Number(7)),
+        branch: None,
+        variables: BTreeMap::new(),
+        method: Method::Create,
+        workflows: Vec::new(),
+        wait: true,
+        wait_timeout: Duration::from_secs(60),
+        poll_interval: Duration::from_millis(2),
+        logs: Logs::Failed,
+        max_rebuilds: 1,
+        own: OwnPipeline::default(),
+    }
+}
+
 /// A run of the rebuild: its settings, and how patient it is.
 struct Case {
     settings: Rebuild,
@@ -61,21 +81,7 @@ struct Case {
 
 impl Case {
     fn new(fake: &Fake) -> Self {
-        let settings = Rebuild {
-            server: Some(fake.url("")),
-            token: Some(Secret::new(TOKEN)),
-            repository: Some(RepositoryName::Number(7)),
-            branch: None,
-            variables: BTreeMap::new(),
-            method: Method::Create,
-            workflows: Vec::new(),
-            wait: true,
-            wait_timeout: Duration::from_secs(60),
-            poll_interval: Duration::from_millis(2),
-            logs: Logs::Failed,
-            max_rebuilds: 1,
-            own: OwnPipeline::default(),
-        };
+        let settings = settings(fake.url(""));
         Self { settings, patience: Duration::from_secs(20), log_delay: Duration::ZERO }
     }
 
