@@ -3,13 +3,16 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use pullproof::last_words::last_words;
 use pullproof::report::exit::Exit;
 use pullproof::settings::Environment;
+use pullproof::terminal::panic::last_words;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        #[expect(clippy::print_stderr, reason = "the last words of a program that cannot go on")]
+        #[expect(
+            clippy::print_stderr,
+            reason = "the last words of a program that cannot go on"
+        )]
         {
             eprintln!("{}", last_words(panic));
         }

@@ -44,14 +44,20 @@ struct Layer {
 
 /// Makes an image and puts it into the registry as `name:tag`: the layers right onto its disk, the rest by a push.
 pub(crate) fn plant(registry: &Distribution, reference: &str, plan: Plan) -> Image {
-    let name = reference.split(':').next().expect("there is a part before the colon");
+    let name = reference
+        .split(':')
+        .next()
+        .expect("there is a part before the colon");
     let mut image = Image::empty();
     let mut random = Random::seeded(plan.seed);
-    let shared: Vec<Layer> = (0..plan.shared).map(|_| plant_layer(registry, name, plan, &mut random)).collect();
+    let shared: Vec<Layer> = (0..plan.shared)
+        .map(|_| plant_layer(registry, name, plan, &mut random))
+        .collect();
     let mut random = Random::seeded(plan.own_seed);
     for platform in PLATFORMS.iter().cycle().take(plan.platforms) {
-        let own: Vec<Layer> =
-            (plan.shared..plan.layers).map(|_| plant_layer(registry, name, plan, &mut random)).collect();
+        let own: Vec<Layer> = (plan.shared..plan.layers)
+            .map(|_| plant_layer(registry, name, plan, &mut random))
+            .collect();
         let layers = || shared.iter().chain(&own);
         let mut words = platform.split('/');
         let mut config = json!({
@@ -65,10 +71,20 @@ pub(crate) fn plant(registry: &Distribution, reference: &str, plan: Plan) -> Ima
         }
         let config = image.blob(CONFIG, config.to_string());
         let layers: Vec<Descriptor> = layers().map(|layer| layer.descriptor.clone()).collect();
-        let manifest = image.document(&manifest_of(&config, &layers)).platform(platform);
-        image.images.push(Parts { manifest, config, layers });
+        let manifest = image
+            .document(&manifest_of(&config, &layers))
+            .platform(platform);
+        image.images.push(Parts {
+            manifest,
+            config,
+            layers,
+        });
     }
-    let children: Vec<Descriptor> = image.images.iter().map(|parts| parts.manifest.clone()).collect();
+    let children: Vec<Descriptor> = image
+        .images
+        .iter()
+        .map(|parts| parts.manifest.clone())
+        .collect();
     let root = image.document(&index_of(&children));
     let image = image.begins_with(&root);
     registry.push(reference, &image);
@@ -77,7 +93,12 @@ pub(crate) fn plant(registry: &Distribution, reference: &str, plan: Plan) -> Ima
 
 /// The image with the layers that were planted for it.
 pub(crate) fn with_layers(registry: &Distribution, mut image: Image) -> Image {
-    let layers = image.images.iter().flat_map(|parts| &parts.layers).cloned().collect::<Vec<_>>();
+    let layers = image
+        .images
+        .iter()
+        .flat_map(|parts| &parts.layers)
+        .cloned()
+        .collect::<Vec<_>>();
     for layer in layers {
         let bytes = fs::read(registry.data(layer.digest())).expect("it was planted");
         image.blob(LAYER, bytes);
@@ -87,20 +108,31 @@ pub(crate) fn with_layers(registry: &Distribution, mut image: Image) -> Image {
 
 fn plant_layer(registry: &Distribution, name: &str, plan: Plan, random: &mut Random) -> Layer {
     let beside = registry.data("sha256:0000");
-    let root = beside.ancestors().nth(5).expect("data stands five below the root");
+    let root = beside
+        .ancestors()
+        .nth(5)
+        .expect("data stands five below the root");
     fs::create_dir_all(root).expect("the registry's directory is ours");
     let new = root.join("new-layer");
-    let layer = write_layer(&new, plan.layer_size, random).expect("the registry's directory is ours");
+    let layer =
+        write_layer(&new, plan.layer_size, random).expect("the registry's directory is ours");
     let digest = layer.descriptor.digest();
     move_to(&new, &registry.data(digest));
-    let link = root.join("repositories").join(name).join("_layers").join(digest.replace(':', "/")).join("link");
-    fs::create_dir_all(link.parent().expect("it is below the root")).expect("the registry's directory is ours");
+    let link = root
+        .join("repositories")
+        .join(name)
+        .join("_layers")
+        .join(digest.replace(':', "/"))
+        .join("link");
+    fs::create_dir_all(link.parent().expect("it is below the root"))
+        .expect("the registry's directory is ours");
     fs::write(link, digest).expect("the registry's directory is ours");
     layer
 }
 
 fn move_to(from: &Path, to: &Path) {
-    fs::create_dir_all(to.parent().expect("it is below the root")).expect("the registry's directory is ours");
+    fs::create_dir_all(to.parent().expect("it is below the root"))
+        .expect("the registry's directory is ours");
     fs::rename(from, to).expect("both are on one disk");
 }
 
@@ -129,17 +161,27 @@ fn write_layer(path: &Path, size: usize, random: &mut Random) -> io::Result<Laye
     }
     write(&tail, &padding)?;
     let (digest, diff_id) = (text(outside), text(inside));
-    Ok(Layer { descriptor: Descriptor::promising(LAYER, &digest, length), diff_id })
+    Ok(Layer {
+        descriptor: Descriptor::promising(LAYER, &digest, length),
+        diff_id,
+    })
 }
 
 fn text(context: Context) -> String {
-    context.finish().as_ref().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    context
+        .finish()
+        .as_ref()
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| {
+            format!("{text}{byte:02x}")
+        })
 }
 
 /// <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_06>
 fn tar_header(size: usize) -> Vec<u8> {
     let mut header = vec![0; 512];
-    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let mut put =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, "file");
     put(100, "0000644\0");
     put(108, "0000000\0");
@@ -166,14 +208,26 @@ fn gzip_member(content: &[u8]) -> Vec<u8> {
         member.extend_from_slice(block);
     }
     member.extend(crc32(content).to_le_bytes());
-    member.extend(u32::try_from(content.len()).expect("a chunk is small").to_le_bytes());
+    member.extend(
+        u32::try_from(content.len())
+            .expect("a chunk is small")
+            .to_le_bytes(),
+    );
     member
 }
 
 fn crc32(content: &[u8]) -> u32 {
     let mut table = [0_u32; 256];
     for (start, entry) in (0_u32..).zip(&mut table) {
-        *entry = (0..8).fold(start, |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 });
+        *entry = (0..8).fold(start, |crc, _| {
+            if crc & 1 == 1 {
+                (crc >> 1) ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            }
+        });
     }
-    !content.iter().fold(!0, |crc, byte| table[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8))
+    !content.iter().fold(!0, |crc, byte| {
+        table[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8)
+    })
 }

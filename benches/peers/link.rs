@@ -21,7 +21,9 @@ type Parcel = (Instant, Option<Vec<u8>>);
 impl Link {
     /// A line to `target`, a `host:port`.
     pub(crate) fn to(target: &str, round_trip: Duration) -> Self {
-        let target: SocketAddr = target.parse().expect("a registry on loopback is an address");
+        let target: SocketAddr = target
+            .parse()
+            .expect("a registry on loopback is an address");
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
         let connections = Arc::new(AtomicUsize::new(0));
@@ -33,7 +35,10 @@ impl Link {
                 let _ = carry(&client, target, round_trip);
             }
         });
-        Self { address, connections }
+        Self {
+            address,
+            connections,
+        }
     }
 
     /// `127.0.0.1:port`.
@@ -54,7 +59,12 @@ fn carry(client: &TcpStream, target: SocketAddr, round_trip: Duration) -> io::Re
     // Loopback shakes hands at once. On the network this line stands for, the client's first byte would leave one round
     // trip later.
     let open = Instant::now() + round_trip;
-    one_way(client.try_clone()?, server.try_clone()?, open, round_trip / 2);
+    one_way(
+        client.try_clone()?,
+        server.try_clone()?,
+        open,
+        round_trip / 2,
+    );
     one_way(server, client.try_clone()?, Instant::now(), round_trip / 2);
     Ok(())
 }

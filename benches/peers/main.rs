@@ -39,7 +39,14 @@ const ROUND_TRIP: Duration = Duration::from_millis(20);
 const CONCURRENCY: usize = 16;
 
 /// Six platforms with thirty layers each, five of which are the same for all.
-const USUAL: Plan = Plan { platforms: 6, layers: 30, shared: 5, layer_size: 1000, seed: 1, own_seed: 2 };
+const USUAL: Plan = Plan {
+    platforms: 6,
+    layers: 30,
+    shared: 5,
+    layer_size: 1000,
+    seed: 1,
+    own_seed: 2,
+};
 
 /// Something to measure, and where it writes what it found.
 type Case = fn(&Peers, &mut Page);
@@ -59,8 +66,11 @@ fn main() -> ExitCode {
     let mut page = Page::default();
     for (name, case) in cases {
         // A release build takes minutes, and is measured only by its name.
-        let chosen =
-            if wanted.is_empty() { name != "build" } else { wanted.split(',').any(|word| word.trim() == name) };
+        let chosen = if wanted.is_empty() {
+            name != "build"
+        } else {
+            wanted.split(',').any(|word| word.trim() == name)
+        };
         if chosen {
             let started = Instant::now();
             tell(&format!("bench: {name}"));
@@ -69,10 +79,15 @@ fn main() -> ExitCode {
         }
     }
     if !peers.missing().is_empty() {
-        page.paragraph(&format!("Missing here, and so not compared: {}.", peers.missing().join(", ")));
+        page.paragraph(&format!(
+            "Missing here, and so not compared: {}.",
+            peers.missing().join(", ")
+        ));
     }
     show(page.text());
-    match std::env::var_os("PULLPROOF_BENCH_README").map(|path| put_into(Path::new(&path), page.text())) {
+    match std::env::var_os("PULLPROOF_BENCH_README")
+        .map(|path| put_into(Path::new(&path), page.text()))
+    {
         None | Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(error)) => {
             tell(&format!("bench: {error}"));
@@ -90,7 +105,11 @@ fn latency(peers: &Peers, page: &mut Page) {
     memory.serve("app:1", &with_layers(&registry, image.clone()));
     let link = Link::to(&memory.host(), ROUND_TRIP);
     let host = link.host();
-    let target = Target { host: &host, name: "app", tag: "1" };
+    let target = Target {
+        host: &host,
+        name: "app",
+        tag: "1",
+    };
     let contestants: Vec<Contestant> = [
         Some(peers.pullproof("tail", &[target.reference()])),
         peers.crane_fast(target),
@@ -108,7 +127,9 @@ fn latency(peers: &Peers, page: &mut Page) {
     let connections = link.take_connections();
     let round_trips = floor(image.images.len(), USUAL.blobs(), false);
     let floor = ROUND_TRIP * round_trips;
-    let times = |result: &race::Result| format!("{:.2}", result.median().as_secs_f64() / floor.as_secs_f64());
+    let times = |result: &race::Result| {
+        format!("{:.2}", result.median().as_secs_f64() / floor.as_secs_f64())
+    };
     page.heading(
         "20 ms away",
         &format!(
@@ -125,7 +146,11 @@ fn latency(peers: &Peers, page: &mut Page) {
     ));
     let link = Link::to(&registry.host(), ROUND_TRIP);
     let host = link.host();
-    let target = Target { host: &host, name: "app", tag: "1" };
+    let target = Target {
+        host: &host,
+        name: "app",
+        tag: "1",
+    };
     let contestants: Vec<Contestant> = [
         Some(peers.pullproof("tail", &[target.reference()])),
         Some(peers.pullproof("head", &[target.reference()])),
@@ -149,7 +174,8 @@ fn latency(peers: &Peers, page: &mut Page) {
 
 /// The fewest round trips that it can take.
 fn floor(children: usize, blobs: usize, token: bool) -> u32 {
-    let rounds = 1 + usize::from(token) + 1 + children.div_ceil(CONCURRENCY) + blobs.div_ceil(CONCURRENCY);
+    let rounds =
+        1 + usize::from(token) + 1 + children.div_ceil(CONCURRENCY) + blobs.div_ceil(CONCURRENCY);
     u32::try_from(rounds).expect("it is a small number")
 }
 
@@ -158,7 +184,11 @@ fn loopback(peers: &Peers, page: &mut Page) {
     let registry = Distribution::open();
     plant(&registry, "app:1", USUAL);
     let host = registry.host();
-    let target = Target { host: &host, name: "app", tag: "1" };
+    let target = Target {
+        host: &host,
+        name: "app",
+        tag: "1",
+    };
     let contestants: Vec<Contestant> = [
         Some(peers.pullproof("tail", &[target.reference()])),
         Some(peers.pullproof("head", &[target.reference()])),
@@ -171,30 +201,54 @@ fn loopback(peers: &Peers, page: &mut Page) {
     .into_iter()
     .flatten()
     .collect();
-    page.heading("On the same machine", "The same image; the registry shares the cores.");
+    page.heading(
+        "On the same machine",
+        "The same image; the registry shares the cores.",
+    );
     page.race(&race(&contestants, 15));
     let mut table = Table::new(&["from start to first request", "median", "min–max"]);
-    for (what, tls) in [("HTTP", false), ("HTTPS, the system's certificates read", true)] {
+    for (what, tls) in [
+        ("HTTP", false),
+        ("HTTPS, the system's certificates read", true),
+    ] {
         let times = start::first_request(&peers.pullproof, tls, 21);
         let (least, most) = (times[0], times[times.len() - 1]);
-        table.row(&[what.to_owned(), time(times[times.len() / 2]), format!("{}–{}", time(least), time(most))]);
+        table.row(&[
+            what.to_owned(),
+            time(times[times.len() / 2]),
+            format!("{}–{}", time(least), time(most)),
+        ]);
     }
     page.table(&table);
 }
 
 /// Every byte of eight large layers.
 fn full(peers: &Peers, page: &mut Page) {
-    const PLAN: Plan = Plan { platforms: 1, layers: 8, shared: 0, layer_size: 200_000_000, seed: 1, own_seed: 2 };
+    const PLAN: Plan = Plan {
+        platforms: 1,
+        layers: 8,
+        shared: 0,
+        layer_size: 200_000_000,
+        seed: 1,
+        own_seed: 2,
+    };
     let registry = Distribution::open();
     plant(&registry, "app:1", PLAN);
     let host = registry.host();
-    let target = Target { host: &host, name: "app", tag: "1" };
+    let target = Target {
+        host: &host,
+        name: "app",
+        tag: "1",
+    };
     let mut contestants = vec![peers.pullproof("full", &[target.reference()])];
     contestants.extend(peers.hash_loops(target));
     contestants.extend(peers.crane(target).map(|peer| peer.at_most(1)));
     contestants.extend(peers.skopeo(target).map(|peer| peer.at_most(1)));
     contestants.extend(peers.regctl(target).map(|peer| peer.at_most(1)));
-    page.heading("Every byte", "8 layers of 200 MB, on the same machine; the registry shares the cores.");
+    page.heading(
+        "Every byte",
+        "8 layers of 200 MB, on the same machine; the registry shares the cores.",
+    );
     page.race(&race(&contestants, 5));
 }
 
@@ -205,13 +259,22 @@ fn scale(peers: &Peers, page: &mut Page) {
     let mut sizes = Vec::new();
     for (place, (children, layers)) in [(1, 99), (5, 199), (50, 199)].into_iter().enumerate() {
         let reference = format!("app{place}:1");
-        let image = registry.image(&reference, &platforms(children).layers(layers).layer_size(10));
+        let image = registry.image(
+            &reference,
+            &platforms(children).layers(layers).layer_size(10),
+        );
         contestants.push(peers.pullproof("tail", &[registry.reference(&reference)]));
         sizes.push(image.reachable().len());
     }
     let results = race(&contestants, 5);
     page.heading("From 100 to 10,000 blobs", "On the same machine.");
-    let mut table = Table::new(&["digests", "median", "min–max", "per digest", "memory at most"]);
+    let mut table = Table::new(&[
+        "digests",
+        "median",
+        "min–max",
+        "per digest",
+        "memory at most",
+    ]);
     for (digests, result) in sizes.into_iter().zip(&results) {
         let each = result.median() / u32::try_from(digests).expect("it is a small number");
         table.row(&[
@@ -232,17 +295,33 @@ fn tags(peers: &Peers, page: &mut Page) {
     let references: Vec<String> = (0..10)
         .map(|tag| {
             let reference = format!("app:{tag}");
-            plant(&registry, &reference, Plan { platforms: 2, layers: 30, shared: 28, own_seed: 100 + tag, ..USUAL });
+            plant(
+                &registry,
+                &reference,
+                Plan {
+                    platforms: 2,
+                    layers: 30,
+                    shared: 28,
+                    own_seed: 100 + tag,
+                    ..USUAL
+                },
+            );
             format!("{}/{reference}", link.host())
         })
         .collect();
     let one = peers.pullproof("tail", &references[..1]);
     let ten = peers.pullproof("tail", &references);
     let mut results = race(&[one, ten], 7);
-    for (result, name) in results.iter_mut().zip(["one tag: 34 blobs", "ten tags: 88 blobs"]) {
+    for (result, name) in results
+        .iter_mut()
+        .zip(["one tag: 34 blobs", "ten tags: 88 blobs"])
+    {
         name.clone_into(&mut result.name);
     }
-    page.heading("Ten tags, 20 ms away", "2 platforms × 30 layers each, 28 of them shared by all.");
+    page.heading(
+        "Ten tags, 20 ms away",
+        "2 platforms × 30 layers each, 28 of them shared by all.",
+    );
     page.race(&results);
 }
 
@@ -258,17 +337,34 @@ fn build(_: &Peers, page: &mut Page) {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let started = Instant::now();
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--locked", "--bin", "pullproof", "--target-dir"])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--bin",
+            "pullproof",
+            "--target-dir",
+        ])
         .arg(target.path())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .status();
-    assert!(status.is_ok_and(|status| status.success()), "the release build fails");
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "the release build fails"
+    );
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    page.paragraph(&format!("A clean release build takes {} on {cores} cores.", time(started.elapsed())));
+    page.paragraph(&format!(
+        "A clean release build takes {} on {cores} cores.",
+        time(started.elapsed())
+    ));
 }
 
-#[expect(clippy::print_stderr, reason = "this is what people look at while they wait")]
+#[expect(
+    clippy::print_stderr,
+    reason = "this is what people look at while they wait"
+)]
 fn tell(line: &str) {
     eprintln!("{line}");
 }

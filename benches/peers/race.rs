@@ -20,7 +20,11 @@ pub(crate) struct Contestant {
 impl Contestant {
     pub(crate) fn new<T: Into<String>>(name: &str, command: impl IntoIterator<Item = T>) -> Self {
         let command = command.into_iter().map(Into::into).collect();
-        Self { name: name.to_owned(), command, most: usize::MAX }
+        Self {
+            name: name.to_owned(),
+            command,
+            most: usize::MAX,
+        }
     }
 
     /// Runs at most so often.
@@ -31,8 +35,11 @@ impl Contestant {
     /// Runs once. A program that fails ends everything: its time would say nothing.
     pub(crate) fn run(&self) -> Run {
         let directory = Scratch::new("contestant");
-        let words: Vec<String> =
-            self.command.iter().map(|word| word.replace("{}", &directory.path().display().to_string())).collect();
+        let words: Vec<String> = self
+            .command
+            .iter()
+            .map(|word| word.replace("{}", &directory.path().display().to_string()))
+            .collect();
         let log = directory.path().join("log");
         let file = std::fs::File::create(&log).expect("the directory is ours");
         let started = Instant::now();
@@ -67,14 +74,24 @@ fn watch(mut child: Child, started: Instant, words: &[String], log: &Path) -> (D
     drop(ended);
     let said = std::fs::read_to_string(log).unwrap_or_default();
     assert!(status.success(), "{words:?}: {status}\n{said}");
-    (took, watcher.join().expect("looking at memory does not panic"))
+    (
+        took,
+        watcher.join().expect("looking at memory does not panic"),
+    )
 }
 
 /// `VmHWM`, the most memory a process had so far, in bytes.
 fn high_water(status_file: &str) -> Option<u64> {
     let status = std::fs::read_to_string(status_file).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim()
+        .strip_suffix(" kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kilobytes| kilobytes * 1024)
 }
 
 /// What one run took.
@@ -130,7 +147,11 @@ pub(crate) fn race(contestants: &[Contestant], rounds: usize) -> Vec<Result> {
     let results = contestants.iter().zip(runs).map(|(contestant, runs)| {
         let mut times: Vec<Duration> = runs.iter().map(|run| run.took).collect();
         times.sort_unstable();
-        Result { name: contestant.name.clone(), times, peak: runs.iter().map(|run| run.peak).max().unwrap_or(0) }
+        Result {
+            name: contestant.name.clone(),
+            times,
+            peak: runs.iter().map(|run| run.peak).max().unwrap_or(0),
+        }
     });
     results.collect()
 }

@@ -19,12 +19,20 @@ pub(crate) fn first_request(pullproof: &str, tls: bool, rounds: usize) -> Vec<Du
             if tls {
                 // No name of this machine, so that TLS is spoken.
                 let pin = format!("registry.example:{port}:127.0.0.1");
-                command.args(["verify", &format!("registry.example:{port}/app:1"), "--resolve", &pin]);
+                command.args([
+                    "verify",
+                    &format!("registry.example:{port}/app:1"),
+                    "--resolve",
+                    &pin,
+                ]);
             } else {
                 command.args(["verify", &format!("127.0.0.1:{port}/app:1")]);
             }
             command.env_clear().env("HOME", home.path());
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             let started = Instant::now();
             let mut child = command.spawn().expect("pullproof can be started");
             let (mut stream, _) = listener.accept().expect("it asks");

@@ -32,7 +32,14 @@ impl Page {
     /// What a race showed; the first contestant is the one the others are held against.
     pub(crate) fn race(&mut self, results: &[Result]) {
         let first = results.first().expect("somebody ran").median();
-        let mut table = Table::new(&["", "median", "min–max", "times as long", "memory at most", "runs"]);
+        let mut table = Table::new(&[
+            "",
+            "median",
+            "min–max",
+            "times as long",
+            "memory at most",
+            "runs",
+        ]);
         for result in results {
             table.row(&[
                 result.name.clone(),
@@ -58,8 +65,14 @@ pub(crate) struct Table(String);
 impl Table {
     /// With these words at the heads of its columns.
     pub(crate) fn new(heads: &[&str]) -> Self {
-        let line: Vec<&str> = (0..heads.len()).map(|at| if at == 0 { "---" } else { "--:" }).collect();
-        Self(format!("| {} |\n| {} |\n", heads.join(" | "), line.join(" | ")))
+        let line: Vec<&str> = (0..heads.len())
+            .map(|at| if at == 0 { "---" } else { "--:" })
+            .collect();
+        Self(format!(
+            "| {} |\n| {} |\n",
+            heads.join(" | "),
+            line.join(" | ")
+        ))
     }
 
     /// Adds a row.
@@ -88,9 +101,19 @@ pub(crate) fn megabytes(bytes: u64) -> String {
 /// # Errors
 /// When the file cannot be read or written, or has no marks.
 pub(crate) fn put_into(readme: &std::path::Path, text: &str) -> std::result::Result<(), String> {
-    let old = std::fs::read_to_string(readme).map_err(|error| format!("{}: {error}", readme.display()))?;
-    let place = old.find(BEGIN).zip(old.find(END)).filter(|(begin, end)| begin < end);
-    let (begin, end) = place.ok_or_else(|| format!("{} has no {BEGIN} before {END}", readme.display()))?;
-    let new = format!("{}{BEGIN}\n{}\n{}", &old[..begin], text.trim_end(), &old[end..]);
+    let old = std::fs::read_to_string(readme)
+        .map_err(|error| format!("{}: {error}", readme.display()))?;
+    let place = old
+        .find(BEGIN)
+        .zip(old.find(END))
+        .filter(|(begin, end)| begin < end);
+    let (begin, end) =
+        place.ok_or_else(|| format!("{} has no {BEGIN} before {END}", readme.display()))?;
+    let new = format!(
+        "{}{BEGIN}\n{}\n{}",
+        &old[..begin],
+        text.trim_end(),
+        &old[end..]
+    );
     std::fs::write(readme, new).map_err(|error| format!("{}: {error}", readme.display()))
 }

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use url::{Host, Url};
 
 use super::ChosenBy;
-use crate::settings::Pin;
+use crate::http::network::Pin;
 
 /// Why there are no addresses; it comes back as a link in the chain of causes.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
@@ -22,17 +22,28 @@ pub(super) struct Addresses {
 
 impl Addresses {
     pub(super) fn new(pins: Vec<Pin>) -> Self {
-        Self { pins, dns: OnceCell::new() }
+        Self {
+            pins,
+            dns: OnceCell::new(),
+        }
     }
 
     /// The resolver for connections to `port`: pins are for one port, as in curl.
     pub(super) fn for_port(self: &Arc<Self>, port: u16, chosen_by: ChosenBy) -> Arc<ForPort> {
-        Arc::new(ForPort { addresses: Arc::clone(self), port, chosen_by })
+        Arc::new(ForPort {
+            addresses: Arc::clone(self),
+            port,
+            chosen_by,
+        })
     }
 
     async fn look_up(&self, name: &str, port: u16) -> Result<Vec<IpAddr>, Trouble> {
         let lower = name.trim_end_matches('.').to_ascii_lowercase();
-        if let Some(pin) = self.pins.iter().find(|pin| pin.port == port && pin.host == lower) {
+        if let Some(pin) = self
+            .pins
+            .iter()
+            .find(|pin| pin.port == port && pin.host == lower)
+        {
             return Ok(pin.addresses.clone());
         }
         if lower == "localhost" || lower.ends_with(".localhost") {
@@ -51,7 +62,10 @@ impl Addresses {
             if error.is_nx_domain() || error.is_no_records_found() {
                 UnknownHost::Nobody { name }
             } else {
-                UnknownHost::Unanswered { name, why: error.to_string() }
+                UnknownHost::Unanswered {
+                    name,
+                    why: error.to_string(),
+                }
             }
         })?;
         Ok(found.iter().collect())
@@ -73,11 +87,16 @@ impl Resolve for ForPort {
             if chosen_by == ChosenBy::Server
                 && let Some(bad) = found.iter().copied().find(|address| forbidden(*address))
             {
-                return Err(Forbidden { host: name.as_str().to_owned(), address: bad }.into());
+                return Err(Forbidden {
+                    host: name.as_str().to_owned(),
+                    address: bad,
+                }
+                .into());
             }
             // IPv4 first: a container often has an IPv6 address that leads nowhere.
             found.sort_by_key(IpAddr::is_ipv6);
-            let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
+            let addresses: Addrs =
+                Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
             Ok(addresses)
         })
     }
@@ -94,7 +113,9 @@ pub(super) enum UnknownHost {
 
 /// A server sent us to an address that it may not send anybody to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} is at {address}, a link-local or metadata address, which a server may not send us to")]
+#[error(
+    "{host} is at {address}, a link-local or metadata address, which a server may not send us to"
+)]
 pub(super) struct Forbidden {
     host: String,
     address: IpAddr,
@@ -172,32 +193,67 @@ mod tests {
         ] {
             assert!(forbidden(address.parse().unwrap()), "{address} was allowed");
         }
-        for address in
-            ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808"]
-        {
-            assert!(!forbidden(address.parse().unwrap()), "{address} was refused");
+        for address in [
+            "127.0.0.1",
+            "::1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "8.8.8.8",
+            "2001:4860:4860::8888",
+            "64:ff9b::808:808",
+        ] {
+            assert!(
+                !forbidden(address.parse().unwrap()),
+                "{address} was refused"
+            );
         }
     }
 
     #[test]
     fn a_forbidden_address_written_into_a_url_is_seen() {
-        for url in ["https://169.254.169.254/token", "https://[fe80::1]/", "https://0xa9fea9fe/", "https://2852039166/"]
-        {
-            assert!(forbidden_literal(&url.parse().unwrap()), "{url} was allowed");
+        for url in [
+            "https://169.254.169.254/token",
+            "https://[fe80::1]/",
+            "https://0xa9fea9fe/",
+            "https://2852039166/",
+        ] {
+            assert!(
+                forbidden_literal(&url.parse().unwrap()),
+                "{url} was allowed"
+            );
         }
-        assert!(!forbidden_literal(&"https://auth.example/token".parse().unwrap()));
-        assert!(!forbidden_literal(&"https://10.1.2.3/token".parse().unwrap()));
+        assert!(!forbidden_literal(
+            &"https://auth.example/token".parse().unwrap()
+        ));
+        assert!(!forbidden_literal(
+            &"https://10.1.2.3/token".parse().unwrap()
+        ));
     }
 
     #[tokio::test]
     async fn a_pin_holds_for_its_port_alone_and_the_guard_sees_through_it() {
-        let pin = Pin { host: "auth.example".into(), port: 443, addresses: vec!["169.254.169.254".parse().unwrap()] };
+        let pin = Pin {
+            host: "auth.example".into(),
+            port: 443,
+            addresses: vec!["169.254.169.254".parse().unwrap()],
+        };
         let addresses = Arc::new(Addresses::new(vec![pin]));
         let found = addresses.look_up("AUTH.example", 443).await.unwrap();
         assert_eq!(found, ["169.254.169.254".parse::<IpAddr>().unwrap()]);
         let name = || "auth.example".parse::<Name>().unwrap();
-        assert!(addresses.for_port(443, ChosenBy::User).resolve(name()).await.is_ok());
-        let refused = addresses.for_port(443, ChosenBy::Server).resolve(name()).await.err().unwrap();
+        assert!(
+            addresses
+                .for_port(443, ChosenBy::User)
+                .resolve(name())
+                .await
+                .is_ok()
+        );
+        let refused = addresses
+            .for_port(443, ChosenBy::Server)
+            .resolve(name())
+            .await
+            .err()
+            .unwrap();
         assert!(refused.to_string().contains("169.254.169.254"), "{refused}");
     }
 }

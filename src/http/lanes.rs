@@ -21,9 +21,16 @@ pub struct Lanes {
 
 impl Lanes {
     /// Lanes whose clients are made by `make`; only where they are `encrypted` can there be HTTP/2.
-    pub(super) fn new(encrypted: bool, make: impl Fn() -> anyhow::Result<Client> + Send + Sync + 'static) -> Self {
+    pub(super) fn new(
+        encrypted: bool,
+        make: impl Fn() -> anyhow::Result<Client> + Send + Sync + 'static,
+    ) -> Self {
         let shared = OnceCell::new_with((!encrypted).then_some(None));
-        Self { make: Box::new(make), clients: Mutex::default(), shared }
+        Self {
+            make: Box::new(make),
+            clients: Mutex::default(),
+            shared,
+        }
     }
 
     /// The client of a lane.
@@ -43,11 +50,18 @@ impl Lanes {
     ///
     /// # Errors
     /// Why no answer came.
-    pub async fn send(&self, lane: usize, request: Request, limit: Duration) -> Result<Response, Problem> {
+    pub async fn send(
+        &self,
+        lane: usize,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Response, Problem> {
         let (mut request, mut first) = (Some(request), None);
         let shared = self.shared.get_or_init(|| async {
             let sent = self.send_on(lane, request.take()?, limit).await;
-            let in_two = sent.as_ref().is_ok_and(|response| response.version() == Version::HTTP_2);
+            let in_two = sent
+                .as_ref()
+                .is_ok_and(|response| response.version() == Version::HTTP_2);
             first = Some(sent);
             in_two.then_some(lane)
         });
@@ -59,12 +73,22 @@ impl Lanes {
         }
     }
 
-    async fn send_on(&self, lane: usize, request: Request, limit: Duration) -> Result<Response, Problem> {
-        let client = self.client(lane).map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
+    async fn send_on(
+        &self,
+        lane: usize,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Response, Problem> {
+        let client = self
+            .client(lane)
+            .map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
         match tokio::time::timeout(limit, client.execute(request)).await {
             Err(_) => {
                 let seconds = limit.as_secs_f64();
-                Err(Problem::new(ProblemKind::Timeout, format!("no answer within {seconds:.1} s")))
+                Err(Problem::new(
+                    ProblemKind::Timeout,
+                    format!("no answer within {seconds:.1} s"),
+                ))
             }
             Ok(sent) => sent.map_err(Problem::from),
         }

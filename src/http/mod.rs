@@ -2,6 +2,8 @@
 
 mod addresses;
 mod lanes;
+pub mod network;
+pub mod patience;
 mod problem;
 mod proxy;
 mod trust;
@@ -17,7 +19,7 @@ pub use self::addresses::{forbidden, forbidden_literal};
 pub use self::lanes::Lanes;
 pub use self::problem::{Problem, ProblemKind};
 use self::trust::Trust;
-use crate::settings::Network;
+use crate::http::network::Network;
 
 /// Who chose the host of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,8 +85,16 @@ impl Clients {
     ///
     /// # Errors
     /// As [`Clients::get`].
-    pub fn lanes(&self, url: &Url, chosen_by: ChosenBy, version: Version) -> anyhow::Result<Arc<Lanes>> {
-        let host = url.host_str().context("the URL has no host")?.to_ascii_lowercase();
+    pub fn lanes(
+        &self,
+        url: &Url,
+        chosen_by: ChosenBy,
+        version: Version,
+    ) -> anyhow::Result<Arc<Lanes>> {
+        let host = url
+            .host_str()
+            .context("the URL has no host")?
+            .to_ascii_lowercase();
         let port = url.port_or_known_default().context("the URL has no port")?;
         let origin = (url.scheme().to_owned(), host, port, chosen_by, version);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +117,11 @@ impl Clients {
         // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
         let verify = !self.network.skip_tls_verify.contain(bare_host, *port);
         let encrypted = scheme == "https";
-        let mut config = if encrypted { self.trust()?.config(bare_host, *port, verify)? } else { trust::no_roots() };
+        let mut config = if encrypted {
+            self.trust()?.config(bare_host, *port, verify)?
+        } else {
+            trust::no_roots()
+        };
         // reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let only_one = *version == Version::One;
@@ -121,10 +135,21 @@ impl Clients {
                 .referer(false)
                 .dns_resolver(Arc::clone(&addresses))
                 .no_proxy();
-            let builder = if only_one { builder.http1_only() } else { builder };
-            let builder = if let Some(proxy) = &proxy { builder.proxy(proxy.clone()) } else { builder };
+            let builder = if only_one {
+                builder.http1_only()
+            } else {
+                builder
+            };
+            let builder = if let Some(proxy) = &proxy {
+                builder.proxy(proxy.clone())
+            } else {
+                builder
+            };
             let builder = builder.tls_backend_preconfigured(config.clone());
-            builder.build().map_err(reqwest::Error::without_url).context("failed to set up HTTP")
+            builder
+                .build()
+                .map_err(reqwest::Error::without_url)
+                .context("failed to set up HTTP")
         }))
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::addresses::{Forbidden, UnknownHost};
-use crate::source::Obstacle;
+use crate::walk::source::Obstacle;
 
 /// What kind of trouble it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,11 @@ impl Problem {
     /// A problem of our own finding.
     #[must_use]
     pub fn new(kind: ProblemKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), obstacle: None }
+        Self {
+            kind,
+            text: text.into(),
+            obstacle: None,
+        }
     }
 
     /// Whether the peer answered a TLS handshake with something else.
@@ -86,22 +90,38 @@ impl From<reqwest::Error> for Problem {
         while let Some(link) = next {
             chain.push(link);
             // An `io::Error` made from another error hides it from `source`.
-            next = match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            next = match link
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref)
+            {
                 Some(inner) => Some(inner),
                 None => link.source(),
             };
         }
         let text = chain.last().map_or_else(String::new, ToString::to_string);
-        if let Some(forbidden) = chain.iter().find_map(|link| link.downcast_ref::<Forbidden>()) {
+        if let Some(forbidden) = chain
+            .iter()
+            .find_map(|link| link.downcast_ref::<Forbidden>())
+        {
             return Self::new(ProblemKind::Refused, forbidden.to_string());
         }
         // Once the connection is made, a fault of TLS is one of this connection and not of who it was made to.
-        if let Some(tls) = chain.iter().find_map(|link| link.downcast_ref::<rustls::Error>()).filter(|_| connecting) {
+        if let Some(tls) = chain
+            .iter()
+            .find_map(|link| link.downcast_ref::<rustls::Error>())
+            .filter(|_| connecting)
+        {
             let (text, obstacle) = explain_tls(tls);
-            return Self { obstacle, ..Self::new(ProblemKind::Tls, text) };
+            return Self {
+                obstacle,
+                ..Self::new(ProblemKind::Tls, text)
+            };
         }
-        let io_kinds: Vec<io::ErrorKind> =
-            chain.iter().filter_map(|link| link.downcast_ref::<io::Error>()).map(io::Error::kind).collect();
+        let io_kinds: Vec<io::ErrorKind> = chain
+            .iter()
+            .filter_map(|link| link.downcast_ref::<io::Error>())
+            .map(io::Error::kind)
+            .collect();
         let shown: Vec<String> = chain.iter().map(ToString::to_string).collect();
         let says = |words: &str| shown.iter().any(|text| text.contains(words));
         let kind = if io_kinds.contains(&io::ErrorKind::TimedOut) {
@@ -114,7 +134,10 @@ impl From<reqwest::Error> for Problem {
                 || says("stream error received: unexpected internal error"))
         {
             ProblemKind::Cut
-        } else if !connecting && !in_body && says("stream error detected: unspecific protocol error") {
+        } else if !connecting
+            && !in_body
+            && says("stream error detected: unspecific protocol error")
+        {
             ProblemKind::Headless
         } else if says("invalid HTTP") || says("error parsing") || says("invalid URI") {
             ProblemKind::NotHttp
@@ -128,37 +151,48 @@ impl From<reqwest::Error> for Problem {
             (_, true) => format!("cannot connect: {text}"),
             (_, false) => format!("the connection broke: {text}"),
         };
-        let obstacle = if chain.iter().any(|link| link.downcast_ref::<UnknownHost>().is_some()) {
+        let obstacle = if chain
+            .iter()
+            .any(|link| link.downcast_ref::<UnknownHost>().is_some())
+        {
             Some(Obstacle::UnknownHost)
         } else if connecting && io_kinds.contains(&io::ErrorKind::ConnectionRefused) {
             Some(Obstacle::NobodyListens)
         } else {
             None
         };
-        Self { obstacle, ..Self::new(kind, text) }
+        Self {
+            obstacle,
+            ..Self::new(kind, text)
+        }
     }
 }
 
 fn explain_tls(error: &rustls::Error) -> (String, Option<Obstacle>) {
     use rustls::{CertificateError, Error};
     let (text, obstacle) = match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            ("the certificate is signed by an unknown authority (UnknownIssuer)", Obstacle::UnknownIssuer)
-        }
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
+            "the certificate is signed by an unknown authority (UnknownIssuer)",
+            Obstacle::UnknownIssuer,
+        ),
         // An authority of a name that we know, and with another key: made anew, or an impostor.
         Error::InvalidCertificate(CertificateError::BadSignature) => (
             "the certificate is signed by an unknown authority of a known name (BadSignature)",
             Obstacle::UnknownIssuer,
         ),
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            ("the certificate has expired", Obstacle::BadCertificate)
-        }
+        Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => ("the certificate has expired", Obstacle::BadCertificate),
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => ("the certificate is for another name", Obstacle::BadCertificate),
+        ) => (
+            "the certificate is for another name",
+            Obstacle::BadCertificate,
+        ),
         Error::InvalidMessage(_) => ("the peer does not speak TLS", Obstacle::WithoutTls),
         other => {
-            let bad = matches!(other, Error::InvalidCertificate(_)).then_some(Obstacle::BadCertificate);
+            let bad =
+                matches!(other, Error::InvalidCertificate(_)).then_some(Obstacle::BadCertificate);
             return (format!("the TLS handshake failed: {other}"), bad);
         }
     };

@@ -3,7 +3,8 @@
 use anyhow::Context as _;
 use reqwest::{NoProxy, Proxy};
 
-use crate::settings::{Network, Secret};
+use crate::http::network::Network;
+use crate::text::secret::Secret;
 
 /// The proxy for requests to `host` at `port`, if there is one.
 ///
@@ -11,12 +12,20 @@ use crate::settings::{Network, Secret};
 ///
 /// # Errors
 /// When the proxy's URL cannot be read.
-pub(super) fn for_host(network: &Network, scheme: &str, host: &str, port: u16) -> anyhow::Result<Option<Proxy>> {
+pub(super) fn for_host(
+    network: &Network,
+    scheme: &str,
+    host: &str,
+    port: u16,
+) -> anyhow::Result<Option<Proxy>> {
     let (name, address) = match scheme {
         "https" => ("https_proxy", network.https_proxy.as_ref()),
         _ => ("http_proxy", network.http_proxy.as_ref()),
     };
-    let Some(address) = address.map(Secret::expose).filter(|address| !address.is_empty()) else {
+    let Some(address) = address
+        .map(Secret::expose)
+        .filter(|address| !address.is_empty())
+    else {
         return Ok(None);
     };
     if super::is_loopback(host) {
@@ -25,8 +34,13 @@ pub(super) fn for_host(network: &Network, scheme: &str, host: &str, port: u16) -
     // The URL may hold a password, so the error does not repeat it.
     let proxy = Proxy::all(address).map_err(reqwest::Error::without_url);
     let proxy = proxy.with_context(|| format!("{name} is not the URL of a proxy"))?;
-    let exceptions = network.no_proxy.as_deref().map(|list| exceptions_at(list, port));
-    Ok(Some(proxy.no_proxy(exceptions.and_then(|list| NoProxy::from_string(&list)))))
+    let exceptions = network
+        .no_proxy
+        .as_deref()
+        .map(|list| exceptions_at(list, port));
+    Ok(Some(proxy.no_proxy(
+        exceptions.and_then(|list| NoProxy::from_string(&list)),
+    )))
 }
 
 /// The entries of `no_proxy` that hold for a port, without their ports: `host:port` is an exception for that port alone.
@@ -38,7 +52,11 @@ fn exceptions_at(list: &str, port: u16) -> String {
         }
         _ => Some(entry.to_owned()),
     };
-    list.split(',').map(str::trim).filter_map(at_port).collect::<Vec<_>>().join(",")
+    list.split(',')
+        .map(str::trim)
+        .filter_map(at_port)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 #[cfg(test)]
@@ -47,18 +65,38 @@ mod tests {
 
     #[test]
     fn each_scheme_has_its_proxy_and_loopback_has_none() {
-        let network = Network { http_proxy: Some(Secret::new("http://proxy.example:3128")), ..Network::default() };
-        assert!(for_host(&network, "http", "registry.example", 80).unwrap().is_some());
-        assert!(for_host(&network, "https", "registry.example", 443).unwrap().is_none());
+        let network = Network {
+            http_proxy: Some(Secret::new("http://proxy.example:3128")),
+            ..Network::default()
+        };
+        assert!(
+            for_host(&network, "http", "registry.example", 80)
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            for_host(&network, "https", "registry.example", 443)
+                .unwrap()
+                .is_none()
+        );
         for host in ["127.0.0.1", "localhost", "::1", "127.8.8.8"] {
-            assert!(for_host(&network, "http", host, 80).unwrap().is_none(), "{host}");
+            assert!(
+                for_host(&network, "http", host, 80).unwrap().is_none(),
+                "{host}"
+            );
         }
     }
 
     #[test]
     fn a_bad_proxy_is_named_and_its_password_is_not() {
-        let network = Network { https_proxy: Some(Secret::new("http://user:hunter2@[bad")), ..Network::default() };
-        let error = format!("{:#}", for_host(&network, "https", "registry.example", 443).unwrap_err());
+        let network = Network {
+            https_proxy: Some(Secret::new("http://user:hunter2@[bad")),
+            ..Network::default()
+        };
+        let error = format!(
+            "{:#}",
+            for_host(&network, "https", "registry.example", 443).unwrap_err()
+        );
         assert!(error.contains("https_proxy"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
@@ -66,7 +104,13 @@ mod tests {
     #[test]
     fn an_exception_with_a_port_holds_for_that_port_alone() {
         let list = "a.example, b.example:443,.c.example:5000,10.0.0.0/8,fd00::1,[fd00::2]:443,[fd00::3]:80,*";
-        assert_eq!(exceptions_at(list, 443), "a.example,b.example,10.0.0.0/8,fd00::1,fd00::2,*");
-        assert_eq!(exceptions_at("b.example:nonsense, c.example:5000", 5000), "c.example");
+        assert_eq!(
+            exceptions_at(list, 443),
+            "a.example,b.example,10.0.0.0/8,fd00::1,fd00::2,*"
+        );
+        assert_eq!(
+            exceptions_at("b.example:nonsense, c.example:5000", 5000),
+            "c.example"
+        );
     }
 }

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::settings::Network;
+use crate::http::network::Network;
 
 /// The roots of a run: the system's, else the ones compiled in, and the ones of the `ca` setting.
 pub(super) struct Trust {
@@ -47,19 +47,30 @@ impl Trust {
     ///
     /// # Errors
     /// When docker's certificate for this host is there and cannot be read.
-    pub(super) fn config(&self, host: &str, port: u16, verify: bool) -> anyhow::Result<ClientConfig> {
+    pub(super) fn config(
+        &self,
+        host: &str,
+        port: u16,
+        verify: bool,
+    ) -> anyhow::Result<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(provider());
-        let builder = builder.with_safe_default_protocol_versions().context("no TLS version is left")?;
+        let builder = builder
+            .with_safe_default_protocol_versions()
+            .context("no TLS version is left")?;
         if !verify {
             let unchecked = Arc::new(Unchecked(provider()));
-            let config = builder.dangerous().with_custom_certificate_verifier(unchecked).with_no_client_auth();
+            let config = builder
+                .dangerous()
+                .with_custom_certificate_verifier(unchecked)
+                .with_no_client_auth();
             return Ok(config);
         }
         let mut roots = self.roots.clone();
         for name in [format!("{host}:{port}"), host.to_owned()] {
             let path = Path::new("/etc/docker/certs.d").join(name).join("ca.crt");
             if let Ok(pem) = std::fs::read(&path) {
-                add_pem(&mut roots, &pem).with_context(|| format!("{} cannot be used", path.display()))?;
+                add_pem(&mut roots, &pem)
+                    .with_context(|| format!("{} cannot be used", path.display()))?;
             }
         }
         Ok(builder.with_root_certificates(roots).with_no_client_auth())
@@ -69,8 +80,12 @@ impl Trust {
 /// TLS settings that believe nobody, for clients that speak plain HTTP.
 pub(super) fn no_roots() -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider());
-    let builder = builder.with_safe_default_protocol_versions().expect("ring supports the default versions");
-    builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions");
+    builder
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth()
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -80,10 +95,15 @@ fn provider() -> Arc<CryptoProvider> {
 fn add_pem(roots: &mut RootCertStore, pem: &[u8]) -> anyhow::Result<()> {
     let mut found = 0;
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.context("not PEM")?).context("not a certificate")?;
+        roots
+            .add(certificate.context("not PEM")?)
+            .context("not a certificate")?;
         found += 1;
     }
-    anyhow::ensure!(found > 0, "no certificate in it (expected PEM: -----BEGIN CERTIFICATE-----)");
+    anyhow::ensure!(
+        found > 0,
+        "no certificate in it (expected PEM: -----BEGIN CERTIFICATE-----)"
+    );
     Ok(())
 }
 
@@ -109,7 +129,12 @@ impl ServerCertVerifier for Unchecked {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -118,7 +143,12 @@ impl ServerCertVerifier for Unchecked {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

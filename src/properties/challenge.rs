@@ -11,7 +11,10 @@ pub fn check(data: &[u8]) {
     let found = read(text.split('\n'));
     let length: usize = found.iter().map(length).sum();
     assert!(length <= text.len(), "more came out than went in");
-    assert!(found.len() <= text.len() / "basic".len(), "more challenges than fit");
+    assert!(
+        found.len() <= text.len() / "basic".len(),
+        "more challenges than fit"
+    );
     let each: Vec<Challenge> = text.split('\n').flat_map(|header| read([header])).collect();
     assert_eq!(found, each, "headers depend on each other");
     for header in text.split('\n').filter(|header| header.len() > 8 * 1024) {
@@ -20,30 +23,59 @@ pub fn check(data: &[u8]) {
     for challenge in &found {
         let header = written(challenge);
         if header.len() <= 8 * 1024 {
-            assert_eq!(read([header.as_str()]), std::slice::from_ref(challenge), "{header:?}");
+            assert_eq!(
+                read([header.as_str()]),
+                std::slice::from_ref(challenge),
+                "{header:?}"
+            );
         }
     }
-    let has_token = found.iter().any(|challenge| matches!(challenge, Challenge::Bearer { .. }));
-    assert_eq!(has_token, matches!(choose(&found), Some(Challenge::Bearer { .. })));
+    let has_token = found
+        .iter()
+        .any(|challenge| matches!(challenge, Challenge::Bearer { .. }));
+    assert_eq!(
+        has_token,
+        matches!(choose(&found), Some(Challenge::Bearer { .. }))
+    );
 }
 
 fn length(challenge: &Challenge) -> usize {
     match challenge {
         Challenge::Basic => 0,
-        Challenge::Bearer { realm, service, scope } => {
-            realm.len() + service.as_ref().map_or(0, String::len) + scope.as_ref().map_or(0, String::len)
+        Challenge::Bearer {
+            realm,
+            service,
+            scope,
+        } => {
+            realm.len()
+                + service.as_ref().map_or(0, String::len)
+                + scope.as_ref().map_or(0, String::len)
         }
     }
 }
 
 /// A challenge as a registry writes it.
 fn written(challenge: &Challenge) -> String {
-    let Challenge::Bearer { realm, service, scope } = challenge else { return r#"Basic realm="x""#.to_owned() };
+    let Challenge::Bearer {
+        realm,
+        service,
+        scope,
+    } = challenge
+    else {
+        return r#"Basic realm="x""#.to_owned();
+    };
     let quoted = |value: &str| value.replace('\\', r"\\").replace('"', r#"\""#);
     let optional = |name: &str, value: &Option<String>| {
-        value.as_ref().map_or_else(String::new, |value| format!(r#",{name}="{}""#, quoted(value)))
+        value.as_ref().map_or_else(String::new, |value| {
+            format!(r#",{name}="{}""#, quoted(value))
+        })
     };
-    format!(r#"Bearer realm="{}"{}{}"#, quoted(realm), optional("service", service), optional("scope", scope))
+    format!(
+        r#"Bearer realm="{}"{}{}"#,
+        quoted(realm),
+        optional("service", service),
+        optional("scope", scope)
+    )
 }
 
 #[cfg(test)]
@@ -54,14 +86,27 @@ mod tests {
 
     fn challenge() -> impl Strategy<Value = Challenge> {
         let value = || "[ -~é]{1,20}";
-        let bearer = (value(), proptest::option::of(value()), proptest::option::of(value()))
-            .prop_map(|(realm, service, scope)| Challenge::Bearer { realm, service, scope });
+        let bearer = (
+            value(),
+            proptest::option::of(value()),
+            proptest::option::of(value()),
+        )
+            .prop_map(|(realm, service, scope)| Challenge::Bearer {
+                realm,
+                service,
+                scope,
+            });
         prop_oneof![Just(Challenge::Basic), bearer]
     }
 
     /// What other servers put between.
     fn other() -> impl Strategy<Value = &'static str> {
-        prop_oneof![Just("Negotiate"), Just("Negotiate YIIabc=="), Just(r#"Digest realm="d,\"", qop="auth""#), Just("")]
+        prop_oneof![
+            Just("Negotiate"),
+            Just("Negotiate YIIabc=="),
+            Just(r#"Digest realm="d,\"", qop="auth""#),
+            Just("")
+        ]
     }
 
     proptest! {

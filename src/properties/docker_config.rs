@@ -1,18 +1,25 @@
 //! Docker's credential file: a credential that is found is known for masking, and no reason tells what the file holds.
 
 use super::text;
-use crate::reference::Repository;
+use crate::oci::reference::Repository;
 use crate::registry::credentials::{Credential, Entry, entry_of};
-use crate::settings::{Logins, Secret};
+use crate::registry::logins::Logins;
+use crate::text::secret::Secret;
 
 /// Time is linear; a credential is no longer than the file. No helper is run.
 pub fn check(data: &[u8]) {
     let Some(text) = text(data) else { return };
     for registry in ["docker.io", "registry.example", "registry.example:5000"] {
-        let repository = Repository { registry: registry.to_owned(), name: "team/app".to_owned() };
+        let repository = Repository {
+            registry: registry.to_owned(),
+            name: "team/app".to_owned(),
+        };
         match entry_of(text, &repository) {
             Err(reason) => {
-                assert!(reason.starts_with("docker_config: ") && reason.len() <= 200, "{reason}");
+                assert!(
+                    reason.starts_with("docker_config: ") && reason.len() <= 200,
+                    "{reason}"
+                );
             }
             Ok(Entry::Credential(credential)) => {
                 let secret = match &credential {
@@ -20,11 +27,22 @@ pub fn check(data: &[u8]) {
                     Credential::Identity(token) | Credential::Token(token) => token.expose(),
                 };
                 assert!(secret.len() <= text.len(), "more came out than went in");
-                let logins = Logins { docker_config: Some(text.to_owned()), ..Logins::default() };
+                let logins = Logins {
+                    docker_config: Some(text.to_owned()),
+                    ..Logins::default()
+                };
                 let known = logins.parsed_secrets();
-                assert!(known.iter().map(Secret::expose).any(|known| known == secret), "not known for masking");
+                assert!(
+                    known
+                        .iter()
+                        .map(Secret::expose)
+                        .any(|known| known == secret),
+                    "not known for masking"
+                );
             }
-            Ok(Entry::Helper { helper, .. }) => assert!(helper.len() <= text.len(), "more came out than went in"),
+            Ok(Entry::Helper { helper, .. }) => {
+                assert!(helper.len() <= text.len(), "more came out than went in");
+            }
             Ok(Entry::None) => {}
         }
     }

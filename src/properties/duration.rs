@@ -9,9 +9,20 @@ use crate::settings::parse::duration;
 pub fn check(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Some(time) = duration(text) else { return };
-    assert!(time <= Duration::from_secs(365 * 24 * 60 * 60), "{text:?} is {time:?}");
-    assert!(text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte)), "{text:?}");
-    assert_eq!(duration(&format!("{}ms", time.as_millis())), Some(time), "{text:?}");
+    assert!(
+        time <= Duration::from_secs(365 * 24 * 60 * 60),
+        "{text:?} is {time:?}"
+    );
+    assert!(
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte)),
+        "{text:?}"
+    );
+    assert_eq!(
+        duration(&format!("{}ms", time.as_millis())),
+        Some(time),
+        "{text:?}"
+    );
     assert_eq!(duration(&format!("0{text}")), Some(time), "{text:?}");
 }
 

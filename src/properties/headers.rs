@@ -10,15 +10,26 @@ use crate::registry::retry::read_retry_after;
 pub fn check(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(range) = content_range::read(text) {
-        assert_eq!(content_range::read(&written(range)), Some(range), "{text:?}");
+        assert_eq!(
+            content_range::read(&written(range)),
+            Some(range),
+            "{text:?}"
+        );
         assert!(!text.contains('+'), "{text:?}");
     }
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     if let Some(wait) = read_retry_after(text, now) {
-        assert_eq!(read_retry_after(&wait.as_secs().to_string(), now), Some(wait), "{text:?}");
+        assert_eq!(
+            read_retry_after(&wait.as_secs().to_string(), now),
+            Some(wait),
+            "{text:?}"
+        );
         let is_number = text.trim().bytes().all(|byte| byte.is_ascii_digit());
         let year = Duration::from_secs(366 * 24 * 60 * 60);
-        assert!(is_number || (wait <= year * 8000 && text.contains(':')), "{text:?} is {wait:?}");
+        assert!(
+            is_number || (wait <= year * 8000 && text.contains(':')),
+            "{text:?} is {wait:?}"
+        );
     }
 }
 

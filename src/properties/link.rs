@@ -11,8 +11,14 @@ pub fn check(data: &[u8]) {
     assert_eq!(next_page(&before), next, "another link before it");
     let Some(query) = next else { return };
     assert!(text.contains(&query), "{query:?} is not in the header");
-    assert!(!query.contains(['#', '>']), "{query:?} is more than a query");
-    assert_eq!(next_page(&format!("<?{query}>; rel=next")).as_ref(), Some(&query));
+    assert!(
+        !query.contains(['#', '>']),
+        "{query:?} is more than a query"
+    );
+    assert_eq!(
+        next_page(&format!("<?{query}>; rel=next")).as_ref(),
+        Some(&query)
+    );
     assert_eq!(next_page(&format!("<?{query}>; rel=prev")), None);
 }
 
@@ -24,7 +30,8 @@ mod tests {
 
     /// A link with its query, and whether it is the next page's.
     fn link() -> impl Strategy<Value = (String, String, bool)> {
-        let title = "[ -~]{0,12}".prop_map(|title| title.replace('\\', r"\\").replace('"', r#"\""#));
+        let title =
+            "[ -~]{0,12}".prop_map(|title| title.replace('\\', r"\\").replace('"', r#"\""#));
         let relation = prop_oneof![
             Just((r#"rel="next""#, true)),
             Just(("REL=Next", true)),
@@ -32,13 +39,22 @@ mod tests {
             Just((r#"rel="prev""#, false)),
             Just(("rev=next", false)),
         ];
-        ("[a-z0-9/:.,;-]{0,12}", "[a-zA-Z0-9=&%,;<?\"/]{0,12}", title, relation, any::<bool>()).prop_map(
-            |(path, query, title, (relation, is_next), first)| {
-                let title = format!(r#"title="{title}""#);
-                let (one, other) = if first { (title.as_str(), relation) } else { (relation, title.as_str()) };
-                (format!("<{path}?{query}>; {one} ;{other}"), query, is_next)
-            },
+        (
+            "[a-z0-9/:.,;-]{0,12}",
+            "[a-zA-Z0-9=&%,;<?\"/]{0,12}",
+            title,
+            relation,
+            any::<bool>(),
         )
+            .prop_map(|(path, query, title, (relation, is_next), first)| {
+                let title = format!(r#"title="{title}""#);
+                let (one, other) = if first {
+                    (title.as_str(), relation)
+                } else {
+                    (relation, title.as_str())
+                };
+                (format!("<{path}?{query}>; {one} ;{other}"), query, is_next)
+            })
     }
 
     proptest! {

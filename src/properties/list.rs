@@ -1,38 +1,65 @@
 //! Lists, maps, hosts and pins of settings: nothing is lost, nothing is added, and what was read can be written.
 
 use super::text;
-use crate::settings::Hosts;
+use crate::http::network::Hosts;
 use crate::settings::parse::{hosts, list, map, pins};
 
 /// Time is linear; what comes out is no longer than what went in.
 pub fn check(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(items) = list(text) {
-        assert!(items.iter().map(String::len).sum::<usize>() <= text.len(), "more came out than went in");
-        assert!(items.iter().all(|item| !item.is_empty() && item.trim() == item), "{items:?}");
+        assert!(
+            items.iter().map(String::len).sum::<usize>() <= text.len(),
+            "more came out than went in"
+        );
+        assert!(
+            items
+                .iter()
+                .all(|item| !item.is_empty() && item.trim() == item),
+            "{items:?}"
+        );
         let json = serde_json::to_string(&items).expect("texts are JSON");
         assert_eq!(list(&json).as_ref(), Some(&items), "as JSON");
         if let Some(written) = written(&items) {
             assert_eq!(list(&written).as_ref(), Some(&items), "{written:?}");
         }
         if !text.contains(['[', '#', '\\']) {
-            let plain: Vec<&str> = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()).collect();
+            let plain: Vec<&str> = text
+                .split([',', '\n'])
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .collect();
             assert_eq!(items, plain);
         }
     }
     if let Some(entries) = map(text) {
-        let length: usize = entries.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let length: usize = entries
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
         assert!(length <= text.len(), "more came out than went in");
         assert!(entries.keys().all(|name| !name.is_empty()), "{entries:?}");
         let json = serde_json::to_string(&entries).expect("texts are JSON");
         assert_eq!(map(&json), Some(entries), "as JSON");
     }
     if let Some(Hosts::Only(names)) = hosts(text) {
-        assert!(names.iter().all(|name| !name.contains(['/', '@', ' ', '+', ','])), "{names:?}");
-        assert!(matches!(hosts(&names.join(",")), Some(Hosts::Only(again)) if again == names), "{names:?}");
+        assert!(
+            names
+                .iter()
+                .all(|name| !name.contains(['/', '@', ' ', '+', ','])),
+            "{names:?}"
+        );
+        assert!(
+            matches!(hosts(&names.join(",")), Some(Hosts::Only(again)) if again == names),
+            "{names:?}"
+        );
     }
     if let Ok(pins) = pins(text) {
-        assert!(pins.iter().all(|pin| pin.port != 0 && !pin.addresses.is_empty() && !pin.host.is_empty()), "{pins:?}");
+        assert!(
+            pins.iter()
+                .all(|pin| pin.port != 0 && !pin.addresses.is_empty() && !pin.host.is_empty()),
+            "{pins:?}"
+        );
         assert!(pins.iter().map(|pin| pin.addresses.len()).sum::<usize>() <= text.len());
     }
 }

@@ -2,10 +2,12 @@
 
 use oci_spec::image::{Descriptor as StrictDescriptor, ImageIndex, ImageManifest};
 
-use crate::digest::is_supported;
-use crate::image::{Child, Kind, MAX_CHILDREN, config_platform, media_type, read, read_referrers};
-use crate::platform::Platform;
-use crate::verdict::Verdict;
+use crate::oci::digest::is_supported;
+use crate::oci::manifest::{
+    Child, Kind, MAX_CHILDREN, config_platform, media_type, read, read_referrers,
+};
+use crate::oci::platform::Platform;
+use crate::walk::verdict::Verdict;
 
 /// The longest text of a child or a reason, in characters.
 const LONGEST: usize = 301;
@@ -16,12 +18,21 @@ const LONGEST_PART: usize = 101;
 /// Time is linear; there is at most one child for two bytes, and at most 100,001; each holds its inline content, which is
 /// shorter than the document, and at most three texts of 301 characters and a platform of three times 101.
 pub fn check(data: &[u8]) {
-    for content_type in [None, Some(media_type::OCI_INDEX), Some(media_type::DOCKER_MANIFEST)] {
+    for content_type in [
+        None,
+        Some(media_type::OCI_INDEX),
+        Some(media_type::DOCKER_MANIFEST),
+    ] {
         match read(data, content_type, None) {
             Err((verdict, why)) => reason(verdict, &why),
             Ok(document) => {
-                assert!(matches!(document.kind, Kind::Index | Kind::Manifest | Kind::Artifact));
-                assert!(content_type.is_none_or(|content_type| document.media_type == content_type));
+                assert!(matches!(
+                    document.kind,
+                    Kind::Index | Kind::Manifest | Kind::Artifact
+                ));
+                assert!(
+                    content_type.is_none_or(|content_type| document.media_type == content_type)
+                );
                 let children = bounded(document.children, data.len());
                 if content_type.is_none() {
                     as_strict(data, document.kind, &children);
@@ -41,13 +52,26 @@ pub fn check(data: &[u8]) {
 }
 
 fn reason(verdict: Verdict, why: &str) {
-    assert!(matches!(verdict, Verdict::Malformed | Verdict::Unsupported), "{verdict:?}");
+    assert!(
+        matches!(verdict, Verdict::Malformed | Verdict::Unsupported),
+        "{verdict:?}"
+    );
     assert!(!why.is_empty() && why.chars().count() <= LONGEST, "{why}");
 }
 
 fn platform(platform: &Platform) {
-    for part in [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()].into_iter().flatten() {
-        assert!(!part.is_empty() && part.chars().count() <= LONGEST_PART, "{part}");
+    for part in [
+        Some(&platform.os),
+        Some(&platform.architecture),
+        platform.variant.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        assert!(
+            !part.is_empty() && part.chars().count() <= LONGEST_PART,
+            "{part}"
+        );
     }
 }
 
@@ -56,18 +80,39 @@ fn bounded(children: impl ExactSizeIterator<Item = Child>, length: usize) -> Vec
     let stated = children.len();
     let children: Vec<Child> = children.collect();
     assert_eq!(children.len(), stated);
-    assert!(children.len() <= length.div_ceil(2).min(MAX_CHILDREN + 1), "{} children", children.len());
+    assert!(
+        children.len() <= length.div_ceil(2).min(MAX_CHILDREN + 1),
+        "{} children",
+        children.len()
+    );
     let mut inline = 0;
     for child in &children {
         match child {
             Child::Readable(descriptor) => {
-                assert!(is_supported(&descriptor.promise.digest), "{}", descriptor.promise.digest);
-                assert!(descriptor.media_type.chars().count() <= LONGEST, "{}", descriptor.media_type);
-                assert!(!(descriptor.foreign && descriptor.kind.is_manifest()), "a foreign manifest");
+                assert!(
+                    is_supported(&descriptor.promise.digest),
+                    "{}",
+                    descriptor.promise.digest
+                );
+                assert!(
+                    descriptor.media_type.chars().count() <= LONGEST,
+                    "{}",
+                    descriptor.media_type
+                );
+                assert!(
+                    !(descriptor.foreign && descriptor.kind.is_manifest()),
+                    "a foreign manifest"
+                );
                 inline += descriptor.inline.as_ref().map_or(0, Vec::len);
                 descriptor.platform.iter().for_each(platform);
             }
-            Child::Unreadable { written, platform: stated, verdict, why, .. } => {
+            Child::Unreadable {
+                written,
+                platform: stated,
+                verdict,
+                why,
+                ..
+            } => {
                 reason(*verdict, why);
                 assert!(written.chars().count() <= LONGEST, "{written}");
                 stated.iter().for_each(platform);
@@ -86,7 +131,11 @@ fn as_strict(data: &[u8], kind: Kind, children: &[Child]) {
             Err(_) => return,
         },
         Kind::Manifest => match ImageManifest::from_reader(data) {
-            Ok(manifest) => [manifest.config()].into_iter().chain(manifest.layers()).cloned().collect(),
+            Ok(manifest) => [manifest.config()]
+                .into_iter()
+                .chain(manifest.layers())
+                .cloned()
+                .collect(),
             Err(_) => return,
         },
         _ => return,
@@ -127,17 +176,20 @@ mod tests {
     fn descriptor(media_type: &'static str) -> impl Strategy<Value = Value> {
         let digest = prop_oneof!["sha256:[0-9a-f]{64}", "sha512:[0-9a-f]{128}"];
         let inline = proptest::option::of(proptest::collection::vec(any::<u8>(), 1..8));
-        (digest, any::<u64>(), inline, any::<Option<u8>>()).prop_map(move |(digest, size, inline, other)| {
-            let mut value = json!({ "mediaType": media_type, "digest": digest, "size": size });
-            if let Some(inline) = inline {
-                value["data"] = BASE64_STANDARD.encode(inline).into();
-            }
-            if let Some(other) = other {
-                value["annotations"] = json!({ "x": [other] });
-                value["platform"] = json!({ "os": "linux", "architecture": "amd64", "os.features": [other] });
-            }
-            value
-        })
+        (digest, any::<u64>(), inline, any::<Option<u8>>()).prop_map(
+            move |(digest, size, inline, other)| {
+                let mut value = json!({ "mediaType": media_type, "digest": digest, "size": size });
+                if let Some(inline) = inline {
+                    value["data"] = BASE64_STANDARD.encode(inline).into();
+                }
+                if let Some(other) = other {
+                    value["annotations"] = json!({ "x": [other] });
+                    value["platform"] =
+                        json!({ "os": "linux", "architecture": "amd64", "os.features": [other] });
+                }
+                value
+            },
+        )
     }
 
     /// What is no descriptor any more.
@@ -156,7 +208,10 @@ mod tests {
     }
 
     /// Children, of which some are spoiled.
-    fn list(media_type: &'static str, size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<(Value, bool)>> {
+    fn list(
+        media_type: &'static str,
+        size: std::ops::Range<usize>,
+    ) -> impl Strategy<Value = Vec<(Value, bool)>> {
         let sound = descriptor(media_type).prop_map(|value| (value, true));
         let entry = prop_oneof![4 => sound, 1 => spoiled().prop_map(|value| (value, false))];
         proptest::collection::vec(entry, size)
@@ -166,9 +221,16 @@ mod tests {
         entries
             .iter()
             .map(|(value, is_sound)| {
-                let inline = value["data"].as_str().map(|data| BASE64_STANDARD.decode(data).unwrap_or_default());
-                is_sound
-                    .then(|| (value["digest"].as_str().unwrap().to_owned(), value["size"].as_u64().unwrap(), inline))
+                let inline = value["data"]
+                    .as_str()
+                    .map(|data| BASE64_STANDARD.decode(data).unwrap_or_default());
+                is_sound.then(|| {
+                    (
+                        value["digest"].as_str().unwrap().to_owned(),
+                        value["size"].as_u64().unwrap(),
+                        inline,
+                    )
+                })
             })
             .collect()
     }
@@ -176,7 +238,11 @@ mod tests {
     fn found(children: impl Iterator<Item = Child>) -> Vec<Option<Sound>> {
         children
             .map(|child| match child {
-                Child::Readable(child) => Some((child.promise.digest.to_string(), child.promise.size, child.inline)),
+                Child::Readable(child) => Some((
+                    child.promise.digest.to_string(),
+                    child.promise.size,
+                    child.inline,
+                )),
                 Child::Unreadable { .. } => None,
             })
             .collect()
@@ -188,20 +254,33 @@ mod tests {
 
     #[test]
     fn the_largest_documents_are_read_in_one_pass() {
-        let size = crate::source::MANIFEST_LIMIT / 4;
-        let sound = json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": 1 }).to_string();
+        let size = crate::walk::source::MANIFEST_LIMIT / 4;
+        let sound =
+            json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": 1 }).to_string();
         for (start, piece, end) in [
             (r#"{"manifests":["#, "1,", "1]}"),
             (r#"{"manifests":["#, "{},", "{}]}"),
-            (r#"{"manifests":["#, &format!("{sound},"), &format!("{sound}]}}")),
-            (r#"{"manifests":[{"annotations":{"#, r#""x":1,"#, r#""x":1}}]}"#),
+            (
+                r#"{"manifests":["#,
+                &format!("{sound},"),
+                &format!("{sound}]}}"),
+            ),
+            (
+                r#"{"manifests":[{"annotations":{"#,
+                r#""x":1,"#,
+                r#""x":1}}]}"#,
+            ),
             (r#"{"manifests":[{"urls":["#, r#""x","#, r#""x"]}]}"#),
             (r#"{"manifests":[{}],"x":"#, "[", ""),
             (r#"{"manifests":[{"mediaType":""#, "é", r#""}]}"#),
             (r#"{"manifests":[{"digest":""#, "\\u0041", r#""}]}"#),
             (r#"{"manifests":[{}],"#, r#""x":[],"#, r#""y":1}"#),
         ] {
-            check([start, &piece.repeat(size / piece.len()), end].concat().as_bytes());
+            check(
+                [start, &piece.repeat(size / piece.len()), end]
+                    .concat()
+                    .as_bytes(),
+            );
         }
     }
 

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use super::text;
+use crate::commands::verify::metadata::{Built, Image, read};
+use crate::commands::verify::targets::targets;
 use crate::settings::{Metadata, Wanted, parse_digest};
-use crate::target::metadata::{Built, Image, read};
-use crate::target::targets;
 
 /// The longest message, in bytes.
 const LONGEST_MESSAGE: usize = 3 * 1024;
@@ -19,22 +19,43 @@ const LONGEST_REGISTRY: usize = 512;
 pub fn check(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match read(text) {
-        Err(error) => assert!(error.to_string().len() <= LONGEST_MESSAGE, "a message of {}", error.to_string().len()),
+        Err(error) => assert!(
+            error.to_string().len() <= LONGEST_MESSAGE,
+            "a message of {}",
+            error.to_string().len()
+        ),
         Ok(Built::Digest(digest)) => {
             assert!(parse_digest(digest.as_ref()).is_some(), "{digest}");
             assert_eq!(read(digest.as_ref()), Ok(Built::Digest(digest)));
         }
         Ok(Built::Images(images)) => {
-            assert!(!images.is_empty() && images.len() <= text.len().div_ceil(2), "{} images", images.len());
+            assert!(
+                !images.is_empty() && images.len() <= text.len().div_ceil(2),
+                "{} images",
+                images.len()
+            );
             let names: usize = images.iter().map(|image| image.name.len()).sum();
-            assert!(names <= text.len() + images.len() * LONGEST_REGISTRY, "more came out than went in");
+            assert!(
+                names <= text.len() + images.len() * LONGEST_REGISTRY,
+                "more came out than went in"
+            );
             let written: String = images.iter().map(written).collect();
             assert_eq!(read(&written), Ok(Built::Images(images)), "{written}");
         }
     }
-    let metadata = Metadata { name: "metadata_file".to_owned(), text: text.to_owned() };
-    match targets(&Wanted { metadata: Some(metadata), ..Wanted::default() }) {
-        Err(error) => assert!(error.to_string().len() <= LONGEST_MESSAGE, "a message of {}", error.to_string().len()),
+    let metadata = Metadata {
+        name: "metadata_file".to_owned(),
+        text: text.to_owned(),
+    };
+    match targets(&Wanted {
+        metadata: Some(metadata),
+        ..Wanted::default()
+    }) {
+        Err(error) => assert!(
+            error.to_string().len() <= LONGEST_MESSAGE,
+            "a message of {}",
+            error.to_string().len()
+        ),
         Ok(targets) => {
             let different: HashSet<_> = targets.iter().map(|target| &target.reference).collect();
             assert_eq!(different.len(), targets.len(), "a reference is there twice");
@@ -57,7 +78,10 @@ mod tests {
     use super::*;
 
     fn image() -> impl Strategy<Value = (String, String)> {
-        ("[a-z]{1,4}\\.io(:5000)?/[a-z]{1,4}(/[a-z]{1,4})?(:[a-z0-9.]{1,6})?", "sha256:[0-9a-f]{64}")
+        (
+            "[a-z]{1,4}\\.io(:5000)?/[a-z]{1,4}(/[a-z]{1,4})?(:[a-z0-9.]{1,6})?",
+            "sha256:[0-9a-f]{64}",
+        )
     }
 
     /// Everything that tools write for some images.
@@ -66,10 +90,16 @@ mod tests {
         let imagetools = |(name, digest): &(String, String)| json!({ "containerimage.descriptor": { "digest": digest, "size": 1 }, "image.name": name });
         let entry = |(name, digest): &(String, String)| json!({ "image": name, "digest": digest });
         let bake = |build: &dyn Fn(&(String, String)) -> Value| {
-            let targets = images.iter().enumerate().map(|(number, image)| (format!("{number:02}"), build(image)));
+            let targets = images
+                .iter()
+                .enumerate()
+                .map(|(number, image)| (format!("{number:02}"), build(image)));
             Value::Object(targets.collect()).to_string()
         };
-        let lines: Vec<String> = images.iter().map(|(name, digest)| format!("{name}@{digest}")).collect();
+        let lines: Vec<String> = images
+            .iter()
+            .map(|(name, digest)| format!("{name}@{digest}"))
+            .collect();
         vec![
             bake(&buildx),
             bake(&imagetools),
@@ -86,7 +116,9 @@ mod tests {
 
     #[test]
     fn sixty_thousand_digests_are_read_in_one_pass() {
-        let lines: Vec<String> = (0..60_000).map(|number| format!("sha256:{number:064x}")).collect();
+        let lines: Vec<String> = (0..60_000)
+            .map(|number| format!("sha256:{number:064x}"))
+            .collect();
         ends("metadata", check, lines.join("\n").into_bytes(), b"digests");
     }
 

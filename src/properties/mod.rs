@@ -3,7 +3,10 @@
 //!
 //! Every statement bounds what comes out by what goes in. That time is linear is shown with inputs long enough that anything else
 //! would not end.
-#![allow(clippy::missing_panics_doc, reason = "to panic is how a statement says that it does not hold")]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "to panic is how a statement says that it does not hold"
+)]
 
 pub mod challenge;
 pub mod docker_config;

@@ -1,7 +1,7 @@
 //! References: what is shown reads back as the same, and neither it nor a reason is ever long.
 
 use super::text;
-use crate::reference::Reference;
+use crate::oci::reference::Reference;
 
 /// The longest reference, in bytes: host, name, tag and digest, with what separates them.
 const LONGEST: usize = 255 + 1 + 255 + 1 + 128 + 1 + 7 + 128;
@@ -16,7 +16,11 @@ pub fn check(data: &[u8]) {
         Ok(reference) => reference,
         Err(reason) => {
             let reason = reason.to_string();
-            assert!(reason.len() <= LONGEST_REASON, "a reason of {} bytes", reason.len());
+            assert!(
+                reason.len() <= LONGEST_REASON,
+                "a reason of {} bytes",
+                reason.len()
+            );
             assert!(!reason.contains(char::is_control), "{reason:?}");
             return;
         }
@@ -25,10 +29,21 @@ pub fn check(data: &[u8]) {
     assert_eq!(shown.parse().as_ref(), Ok(&reference), "{shown}");
     assert!(shown.len() <= LONGEST, "{shown}");
     assert!(shown.bytes().all(|byte| byte.is_ascii_graphic()), "{shown}");
-    assert!(reference.tag.is_some() || reference.digest.is_some(), "{shown} names nothing");
+    assert!(
+        reference.tag.is_some() || reference.digest.is_some(),
+        "{shown} names nothing"
+    );
     let repository = &reference.repository;
-    assert!(!repository.registry.is_empty() && !repository.name.is_empty(), "{shown}");
-    assert!(!repository.registry.contains(['/', '@', '?', '#', '\\', '+']), "{shown}");
+    assert!(
+        !repository.registry.is_empty() && !repository.name.is_empty(),
+        "{shown}"
+    );
+    assert!(
+        !repository
+            .registry
+            .contains(['/', '@', '?', '#', '\\', '+']),
+        "{shown}"
+    );
 }
 
 #[cfg(test)]

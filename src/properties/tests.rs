@@ -37,7 +37,12 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(directory("corpus").join(target)).unwrap();
     let mut files: Vec<(String, Vec<u8>)> = files
         .map(|file| file.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().to_owned(),
+                std::fs::read(path).unwrap(),
+            )
+        })
         .collect();
     files.sort();
     files
@@ -45,7 +50,8 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 
 /// The words of a target's dictionary, see <https://llvm.org/docs/LibFuzzer.html#dictionaries>.
 fn words(target: &str) -> Vec<Vec<u8>> {
-    let text = std::fs::read_to_string(directory("dictionaries").join(format!("{target}.dict"))).unwrap();
+    let text =
+        std::fs::read_to_string(directory("dictionaries").join(format!("{target}.dict"))).unwrap();
     let entries = text.lines().filter(|line| line.starts_with('"'));
     entries
         .map(|line| {
@@ -69,12 +75,22 @@ fn words(target: &str) -> Vec<Vec<u8>> {
 #[test]
 fn every_fuzz_target_has_a_statement_a_corpus_and_a_dictionary() {
     let manifest = std::fs::read_to_string(directory("Cargo.toml")).unwrap();
-    let names: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
+    let names: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.strip_prefix("path = \"fuzz_targets/"))
+        .collect();
     assert_eq!(names, TARGETS.map(|(name, ..)| format!("{name}.rs\"")));
     for (name, ..) in TARGETS {
-        assert!(!corpus(name).is_empty() && !words(name).is_empty(), "{name}");
-        let source = std::fs::read_to_string(directory("fuzz_targets").join(format!("{name}.rs"))).unwrap();
-        assert!(source.contains(&format!("pullproof::properties::{name}::check")), "{name}");
+        assert!(
+            !corpus(name).is_empty() && !words(name).is_empty(),
+            "{name}"
+        );
+        let source =
+            std::fs::read_to_string(directory("fuzz_targets").join(format!("{name}.rs"))).unwrap();
+        assert!(
+            source.contains(&format!("pullproof::properties::{name}::check")),
+            "{name}"
+        );
     }
 }
 
@@ -115,10 +131,16 @@ pub(super) fn ends(name: &str, statement: Statement, input: Vec<u8>, word: &[u8]
         statement(&input);
         tell.send(())
     });
-    let what = format!("{name}: {length} bytes of {:?}", String::from_utf8_lossy(word));
+    let what = format!(
+        "{name}: {length} bytes of {:?}",
+        String::from_utf8_lossy(word)
+    );
     match told.recv_timeout(PATIENCE) {
         Err(RecvTimeoutError::Timeout) => panic!("{what} take longer than {PATIENCE:?}"),
-        _ => asked.join().unwrap_or_else(|_| panic!("{what} do not hold")).unwrap(),
+        _ => asked
+            .join()
+            .unwrap_or_else(|_| panic!("{what} do not hold"))
+            .unwrap(),
     }
     println!("{what} took {:?}", began.elapsed());
 }
@@ -149,7 +171,12 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-fn changed(mut input: Vec<u8>, changes: &[Change], corpus: &[(String, Vec<u8>)], words: &[Vec<u8>]) -> Vec<u8> {
+fn changed(
+    mut input: Vec<u8>,
+    changes: &[Change],
+    corpus: &[(String, Vec<u8>)],
+    words: &[Vec<u8>],
+) -> Vec<u8> {
     for change in changes {
         let length = input.len();
         let at = |place: &Index| place.index(length + 1);
@@ -197,7 +224,9 @@ fn about_many<S: Strategy>(inputs: &S, statement: impl Fn(S::Value)) {
 #[test]
 fn any_bytes_hold() {
     for (_, statement, _) in TARGETS {
-        about_many(&proptest::collection::vec(any::<u8>(), 0..300), |input| statement(&input));
+        about_many(&proptest::collection::vec(any::<u8>(), 0..300), |input| {
+            statement(&input);
+        });
         about_many(&any::<String>(), |input| statement(input.as_bytes()));
     }
 }

@@ -1,7 +1,7 @@
 //! Woodpecker's answers: whatever comes, lists and logs stay within bounds, and a log is the same however it is cut into pieces.
 
-use crate::woodpecker::log::Tail;
-use crate::woodpecker::{List, Pipeline, Repository};
+use crate::rebuild::woodpecker::log::Tail;
+use crate::rebuild::woodpecker::{List, Pipeline, Repository};
 
 /// How many lines are kept here.
 const LINES: usize = 3;
@@ -10,8 +10,14 @@ const LINES: usize = 3;
 pub fn check(data: &[u8]) {
     let lines = tail(data, data.len().max(1));
     assert!(lines.len() <= LINES, "{} lines", lines.len());
-    assert!(lines.iter().all(|line| line.chars().count() <= 1001), "a line is too long");
-    assert!(lines.iter().all(|line| !line.contains(['\n', '\r'])), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 1001),
+        "a line is too long"
+    );
+    assert!(
+        lines.iter().all(|line| !line.contains(['\n', '\r'])),
+        "{lines:?}"
+    );
     let size = 1 + usize::from(data.first().copied().unwrap_or_default() % 8);
     assert_eq!(tail(data, size), lines, "in pieces of {size}");
     if let Ok(pipeline) = serde_json::from_slice::<Pipeline>(data) {
@@ -39,13 +45,27 @@ fn tail(data: &[u8], size: usize) -> Vec<String> {
 fn bounded(pipeline: &Pipeline, length: usize) {
     assert!(pipeline.workflows.len() <= 1000 && pipeline.errors.len() <= 1000);
     assert!(pipeline.objections().len() <= pipeline.errors.len());
-    assert!(pipeline.canceled_by().is_none_or(|who| who.len() <= length + 64));
+    assert!(
+        pipeline
+            .canceled_by()
+            .is_none_or(|who| who.len() <= length + 64)
+    );
     let status = pipeline.status.as_str();
     assert!(!pipeline.failed_to_start() || status == "error");
     assert!(status != "success" || pipeline.is_over());
-    let texts = [&pipeline.event, &pipeline.commit, &pipeline.branch].map(String::len).iter().sum::<usize>();
-    let variables: usize = pipeline.variables.iter().map(|(name, value)| name.len() + value.len()).sum();
-    assert!(texts + variables + status.len() <= length + "created".len(), "more came out than went in");
+    let texts = [&pipeline.event, &pipeline.commit, &pipeline.branch]
+        .map(String::len)
+        .iter()
+        .sum::<usize>();
+    let variables: usize = pipeline
+        .variables
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    assert!(
+        texts + variables + status.len() <= length + "created".len(),
+        "more came out than went in"
+    );
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use oci_spec::image::Digest;
 
 use super::text;
-use crate::digest::is_supported;
-use crate::platform::Platform;
+use crate::oci::digest::is_supported;
+use crate::oci::platform::Platform;
 use crate::settings::parse_digest;
 
 /// Time is linear; a word is no longer than its text.

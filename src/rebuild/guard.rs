@@ -6,7 +6,7 @@
 //! of another pipeline, which would forget the count, is left to runs that are in no rebuild at all. Along every chain of
 //! pipelines the count or the row of parents thus grows until it is refused.
 
-use crate::settings::{Method, OwnPipeline};
+use crate::rebuild::settings::{Method, OwnPipeline};
 
 /// What led to the pipeline that this program runs in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,9 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Loop {
     /// `max_rebuilds` is reached.
-    #[error("no rebuild is started: {count} led to this pipeline already, and max_rebuilds is {max}")]
+    #[error(
+        "no rebuild is started: {count} led to this pipeline already, and max_rebuilds is {max}"
+    )]
     Exhausted {
         /// How many led here.
         count: u32,
@@ -56,7 +58,9 @@ pub enum Loop {
         server: String,
     },
     /// Nobody can tell whether this is a rebuild.
-    #[error("no rebuild is started: this pipeline may itself be a rebuild, and that cannot be found out: {0}")]
+    #[error(
+        "no rebuild is started: this pipeline may itself be a rebuild, and that cannot be found out: {0}"
+    )]
     Unknown(String),
 }
 
@@ -74,7 +78,9 @@ impl Loop {
                 "mend the image's build; if more rebuilds in a row make sense, raise max_rebuilds"
             }
             Self::Uncounted => "use `method: create`, whose pipelines can be counted",
-            Self::Unknown(_) => "the token's owner must be able to read the repository that this pipeline runs for",
+            Self::Unknown(_) => {
+                "the token's owner must be able to read the repository that this pipeline runs for"
+            }
         }
     }
 }
@@ -98,13 +104,17 @@ pub fn guard(max: u32, past: Past, target: Target) -> Result<u32, Loop> {
         Target::Other if all > 0 => return Err(Loop::Uncounted),
         Target::Other => 0,
     };
-    if count >= max { Err(Loop::Exhausted { count, max }) } else { Ok(count + 1) }
+    if count >= max {
+        Err(Loop::Exhausted { count, max })
+    } else {
+        Ok(count + 1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Restart;
+    use crate::rebuild::settings::Restart;
 
     fn past(rebuilds: u32, restarts: u32) -> Past {
         Past { rebuilds, restarts }
@@ -114,14 +124,22 @@ mod tests {
     fn the_first_rebuild_is_allowed_and_counted_whatever_is_started() {
         for target in [Target::New, Target::Itself, Target::Other] {
             assert_eq!(guard(1, Past::default(), target), Ok(1), "{target:?}");
-            assert_eq!(guard(0, Past::default(), target), Err(Loop::Exhausted { count: 0, max: 0 }), "{target:?}");
+            assert_eq!(
+                guard(0, Past::default(), target),
+                Err(Loop::Exhausted { count: 0, max: 0 }),
+                "{target:?}"
+            );
         }
     }
 
     #[test]
     fn a_rebuild_does_not_start_another() {
         for target in [Target::New, Target::Itself] {
-            assert_eq!(guard(1, past(1, 0), target), Err(Loop::Exhausted { count: 1, max: 1 }), "{target:?}");
+            assert_eq!(
+                guard(1, past(1, 0), target),
+                Err(Loop::Exhausted { count: 1, max: 1 }),
+                "{target:?}"
+            );
             assert_eq!(guard(3, past(2, 0), target), Ok(3), "{target:?}");
         }
         assert_eq!(guard(9, past(1, 0), Target::Other), Err(Loop::Uncounted));
@@ -129,7 +147,10 @@ mod tests {
 
     #[test]
     fn a_restart_counts_where_a_restart_would_follow() {
-        assert_eq!(guard(1, past(0, 1), Target::Itself), Err(Loop::Exhausted { count: 1, max: 1 }));
+        assert_eq!(
+            guard(1, past(0, 1), Target::Itself),
+            Err(Loop::Exhausted { count: 1, max: 1 })
+        );
         assert_eq!(guard(9, past(0, 1), Target::Other), Err(Loop::Uncounted));
         assert_eq!(guard(1, past(0, 1), Target::New), Ok(1));
     }
@@ -142,7 +163,9 @@ mod tests {
             for _ in 0..7 {
                 let target = [Target::New, Target::Itself, Target::Other][(digits % 3) as usize];
                 digits /= 3;
-                let Ok(count) = guard(2, now, target) else { break };
+                let Ok(count) = guard(2, now, target) else {
+                    break;
+                };
                 started += 1;
                 now = match target {
                     Target::New => past(count, 0),
@@ -156,7 +179,11 @@ mod tests {
 
     #[test]
     fn only_manual_pipelines_and_restarts_are_looked_into() {
-        let own = |event: &str, parent| OwnPipeline { event: Some(event.into()), parent, ..OwnPipeline::default() };
+        let own = |event: &str, parent| OwnPipeline {
+            event: Some(event.into()),
+            parent,
+            ..OwnPipeline::default()
+        };
         let restart = Method::Restart(Restart::Latest);
         assert!(!is_suspicious(&OwnPipeline::default(), restart));
         assert!(!is_suspicious(&own("push", None), restart));

@@ -1,309 +1,335 @@
-//! What a rebuild will do, decided before anything is asked of a server.
+//! The effects of a rebuild: start one pipeline, follow it to its end, fetch what its failing steps said.
 
-mod decision;
-mod guard;
+pub mod decision;
+mod evidence;
+mod follow;
+pub mod guard;
+mod notice;
+pub mod plan;
+pub mod settings;
+mod start;
+pub mod woodpecker;
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
-use url::Url;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::time::Instant;
 
-pub use self::decision::{Decision, decide, pause};
-pub use self::guard::{Loop, Past, Target, guard, is_suspicious};
-use crate::http::is_loopback;
-use crate::settings::{Method, Network, Rebuild, RepositoryName, Secret};
-use crate::woodpecker::{Client, bearer};
+pub use self::notice::Notice;
+use crate::http::patience::Patience;
+use crate::rebuild::guard::Loop;
+use crate::rebuild::plan::Plan;
+use crate::rebuild::woodpecker::{Client, Pipeline};
+use crate::report;
 
-/// The variable that finds our pipeline again after a lost answer.
-pub const RUN_VARIABLE: &str = "PULLPROOF_RUN";
-
-/// The variable that counts how many rebuilds led to a pipeline; absent from those that a person or a push started.
-pub const COUNT_VARIABLE: &str = "PULLPROOF_REBUILD";
-
-/// Query parameters that mean something else to a restart than a variable.
-const RESERVED: [&str; 5] = ["access_token", "deploy_task", "deploy_to", "event", "fork"];
-
-/// A setting that is missing, or that cannot be right.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct Misconfigured {
-    /// The setting's name.
-    pub setting: &'static str,
-    /// What is wrong with it, and what is accepted.
-    pub problem: String,
-}
-
-fn wrong(setting: &'static str, problem: impl Into<String>) -> Misconfigured {
-    Misconfigured { setting, problem: problem.into() }
-}
-
-/// A rebuild whose settings are all there.
+/// A rebuild that was started.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
-    server: Url,
-    token: &'a Secret,
-    /// Which repository.
-    pub repository: RepositoryName,
-    /// The names of the workflows whose state decides, as the server has them; empty is the whole pipeline.
-    pub workflows: Vec<String>,
-    /// What needs no checking.
-    pub settings: &'a Rebuild,
-    /// How much later than its step ends the end of a log may arrive: an agent sends what it has when nothing new came
-    /// for a second.
-    pub log_delay: Duration,
+pub struct Rebuilt {
+    /// The pipeline, with the status that decided.
+    pub pipeline: report::Pipeline,
+    /// From its start, as far as we saw, to the last look at it.
+    pub duration: Duration,
+    /// How it ended.
+    pub ending: Ending,
+    /// What the server objects to in it and in its workflows, as it came: untrusted text.
+    pub problems: Vec<String>,
+    /// The ends of steps' logs, as they came: untrusted text.
+    pub logs: Vec<StepLog>,
+    /// How many more steps' logs were asked for than are shown.
+    pub logs_left_out: usize,
 }
 
-/// Checks what a rebuild needs.
+/// How following a pipeline ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is green (exit 0).
+    Succeeded,
+    /// It is over and not green (exit 6).
+    Failed,
+    /// It was still running at `wait_timeout` (exit 7).
+    StillRunning,
+    /// The server does not let us see it any more (exit 4).
+    OutOfSight,
+    /// `wait: false` (exit 0).
+    NotAwaited,
+    /// `stop` fired: the pipeline goes on without us (exit 130 or 143).
+    Interrupted,
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report::Pipeline { number, status, .. } = &self.pipeline;
+        let after = notice::in_words(self.duration);
+        match self.ending {
+            Ending::Succeeded => write!(f, "pipeline #{number} succeeded after {after}"),
+            Ending::Failed => write!(f, "pipeline #{number} ended with {status} after {after}"),
+            Ending::StillRunning => write!(
+                f,
+                "pipeline #{number} is still {status} after {after} (wait_timeout)"
+            ),
+            Ending::OutOfSight => {
+                write!(
+                    f,
+                    "pipeline #{number} cannot be read any more; it was {status} after {after}"
+                )
+            }
+            Ending::NotAwaited => write!(f, "pipeline #{number} was started and is not waited for"),
+            Ending::Interrupted => write!(f, "pipeline #{number} ({status}) goes on without us"),
+        }
+    }
+}
+
+/// The end of a step's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepLog {
+    /// The step's workflow.
+    pub workflow: String,
+    /// The step.
+    pub step: String,
+    /// Its state.
+    pub state: String,
+    /// The exit code of its process; `None` when the server has an error instead, which is among the problems.
+    pub exit_code: Option<i64>,
+    /// The last lines, or why there are none.
+    pub lines: Result<Vec<String>, String>,
+}
+
+/// Why no rebuild was started (exit 5).
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The server's answer.
+    #[error(transparent)]
+    Server(#[from] woodpecker::Error),
+    /// It would be one rebuild too many.
+    #[error(transparent)]
+    Loop(#[from] Loop),
+    /// There is no branch to start a pipeline on.
+    #[error("failed to start a pipeline: the server names no default branch for {0}")]
+    NoBranch(String),
+    /// There is a pipeline without the workflow that should decide.
+    #[error("pipeline #{} has no workflow {}: it has {}", pipeline.number, missing.join(", "), listed(present))]
+    NoSuchWorkflow {
+        /// The pipeline, which goes on.
+        pipeline: report::Pipeline,
+        /// The names that were asked for and are not in it.
+        missing: Vec<String>,
+        /// The names that are in it.
+        present: Vec<String>,
+    },
+    /// The answer was lost, and whether a pipeline was started could not be found out.
+    #[error("{error}; whether a pipeline was started could not be found out")]
+    Unknown {
+        /// What happened to the request.
+        error: Box<woodpecker::Error>,
+        /// The variable that our pipeline would have, as `NAME=value`; none for a restart.
+        mark: Option<String>,
+        /// Where a person can look.
+        page: String,
+    },
+    /// The server did not answer to the end in all that time.
+    #[error("the server did not answer to the end within {} s (wait_timeout and some more)", .0.as_secs())]
+    TooSlow(Duration),
+    /// `stop` fired before there was an answer (exit 130 or 143).
+    #[error("interrupted before a pipeline was seen to start")]
+    Interrupted,
+}
+
+impl NotStarted {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Server(error) => error.hint(),
+            Self::Loop(refused) => Some(refused.hint().to_owned()),
+            Self::NoBranch(_) => Some("set `branch`".to_owned()),
+            Self::NoSuchWorkflow { .. } => Some(
+                "`workflow` is the name of a file without its extension; a workflow whose `when` does not hold for this \
+                 pipeline is not in it"
+                    .to_owned(),
+            ),
+            Self::Unknown { mark: Some(mark), page, .. } => {
+                Some(format!("look for the newest manual pipeline, with the variable {mark}, on {page}"))
+            }
+            Self::Unknown { mark: None, page, .. } => Some(format!("look at the newest pipelines on {page}")),
+            Self::TooSlow(_) | Self::Interrupted => Some("a request may have been under way: look at the newest pipelines".to_owned()),
+        }
+    }
+
+    /// The pipeline that the server keeps all the same, for the report.
+    #[must_use]
+    pub fn pipeline(&self) -> Option<&report::Pipeline> {
+        match self {
+            Self::Server(woodpecker::Error::Rejected { pipeline, .. })
+            | Self::NoSuchWorkflow { pipeline, .. } => Some(pipeline),
+            _ => None,
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// A mark that no other run has.
+///
+/// # Panics
+/// When the system has no random numbers.
+#[must_use]
+pub fn fresh_mark() -> String {
+    let mut bytes = [0; 16];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the system gives random numbers");
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// What the steps of a rebuild share.
+struct Run<'a> {
+    plan: &'a Plan<'a>,
+    client: &'a Client,
+    patience: &'a Patience,
+    mark: &'a str,
+    tell: &'a mut dyn FnMut(Notice),
+}
+
+/// Starts one pipeline and follows it until it is over, `wait_timeout` is, or `stop` fires.
+///
+/// `mark` is a [`fresh_mark`]; `tell` hears of progress while it happens. Nothing is undone when the future is dropped: the
+/// pipeline goes on.
 ///
 /// # Errors
-/// The first setting that is missing or wrong: `woodpecker_url`, `woodpecker_token`, `woodpecker_repo`, `workflow`, `variables`.
-pub fn plan<'a>(settings: &'a Rebuild, network: &Network) -> Result<Plan<'a>, Misconfigured> {
-    let server = settings
-        .server
-        .clone()
-        .ok_or_else(|| wrong("woodpecker_url", "missing: the address of the Woodpecker server, https://ci.example"))?;
-    check_server(&server, network)?;
-    let token = settings
-        .token
-        .as_ref()
-        .filter(|token| !token.expose().trim().is_empty())
-        .ok_or_else(|| wrong("woodpecker_token", "missing: a personal access token of a user who may push"))?;
-    bearer(token).map_err(|invalid| wrong("woodpecker_token", invalid.to_string()))?;
-    let repository = repository(settings, &server)?;
-    let workflows = settings.workflows.iter().map(|name| workflow_name(name)).collect::<Result<_, _>>()?;
-    check_variables(settings)?;
-    Ok(Plan { server, token, repository, workflows, settings, log_delay: Duration::from_millis(1500) })
-}
-
-impl Plan<'_> {
-    /// A client for the server; `http` must not follow redirects, `patience` is as for [`Client::new`].
-    ///
-    /// # Errors
-    /// When the token is none.
-    pub fn client(&self, http: reqwest::Client, patience: Duration) -> Result<Client, Misconfigured> {
-        Client::new(http, self.server.clone(), self.token, patience)
-            .map_err(|invalid| wrong("woodpecker_token", invalid.to_string()))
-    }
-
-    /// Where the Woodpecker server is.
-    #[must_use]
-    pub fn server(&self) -> &Url {
-        &self.server
-    }
-
-    /// The pipeline that this program runs in, if it can be read from the server of the plan.
-    #[must_use]
-    pub fn own(&self) -> Option<(u64, u64)> {
-        let own = &self.settings.own;
-        own.runs_on(&self.server).then_some(())?;
-        Some((own.repository?, own.number?))
-    }
-
-    /// Why the pipeline that this program runs in cannot be read.
-    #[must_use]
-    pub fn elsewhere(&self) -> Loop {
-        match &self.settings.own.server {
-            Some(own) if !self.settings.own.runs_on(&self.server) => {
-                Loop::Elsewhere { own: own.to_string(), server: self.server.to_string() }
-            }
-            _ => Loop::Unknown("it does not say which pipeline it is".to_owned()),
-        }
-    }
-
-    /// The variables to send: the user's and our two, which win.
-    #[must_use]
-    pub fn variables(&self, run: &str, count: u32) -> BTreeMap<String, String> {
-        let mut variables = self.settings.variables.clone();
-        variables.insert(RUN_VARIABLE.to_owned(), run.to_owned());
-        variables.insert(COUNT_VARIABLE.to_owned(), count.to_string());
-        variables
-    }
-}
-
-fn check_server(server: &Url, network: &Network) -> Result<(), Misconfigured> {
-    let wrong = |problem: String| Err(wrong("woodpecker_url", problem));
-    if !matches!(server.scheme(), "http" | "https") {
-        return wrong(format!("expected https://…, found the scheme {}", server.scheme()));
-    }
-    if !server.username().is_empty() || server.password().is_some() {
-        return wrong("expected no user and no password in it: the token goes into woodpecker_token".into());
-    }
-    let (Some(host), Some(port)) = (server.host_str(), server.port_or_known_default()) else {
-        return wrong("expected a host in it".into());
+/// When no pipeline was started, or not the one that was asked for.
+pub async fn rebuild(
+    plan: &Plan<'_>,
+    client: &Client,
+    patience: &Patience,
+    mark: &str,
+    tell: &mut dyn FnMut(Notice),
+    stop: impl Future<Output = ()>,
+) -> Result<Rebuilt, NotStarted> {
+    let mut stop = pin!(stop);
+    let mut run = Run {
+        plan,
+        client,
+        patience,
+        mark,
+        tell,
     };
-    let bare = host.trim_matches(['[', ']']);
-    if server.scheme() == "http" && !is_loopback(bare) && !network.insecure.contain(bare, port) {
-        return wrong(format!(
-            "expected https: the token would be readable on the way (`insecure: {host}` allows it for this host)"
-        ));
+    // Every answer has its time, but between two of its bytes: one that drips would never end.
+    let longest = plan.settings.wait_timeout + 2 * client.patience();
+    let (repository, started) = tokio::select! {
+        biased;
+        () = &mut stop => return Err(NotStarted::Interrupted),
+        started = tokio::time::timeout(longest, run.start()) => started.map_err(|_| NotStarted::TooSlow(longest))??,
+    };
+    let begun = Instant::now();
+    let pipeline = client.summary(repository, &started);
+    (run.tell)(Notice::Started {
+        pipeline: pipeline.clone(),
+    });
+    let rebuilt = |ending, pipeline| Rebuilt {
+        pipeline,
+        duration: begun.elapsed(),
+        ending,
+        problems: Vec::new(),
+        logs: Vec::new(),
+        logs_left_out: 0,
+    };
+    if !plan.settings.wait {
+        return Ok(rebuilt(Ending::NotAwaited, pipeline));
     }
-    Ok(())
+    let mut seen = follow::Seen::new(started, begun);
+    let ending = tokio::select! {
+        biased;
+        () = &mut stop => Ok(Ending::Interrupted),
+        ending = run.follow(repository, &mut seen) => ending,
+    };
+    let pipeline = report::Pipeline {
+        status: seen.status.to_string(),
+        ..pipeline
+    };
+    let mut rebuilt = match ending {
+        Ok(ending) => rebuilt(ending, pipeline),
+        Err(absent) => {
+            return Err(NotStarted::NoSuchWorkflow {
+                pipeline,
+                missing: absent.missing,
+                present: absent.present,
+            });
+        }
+    };
+    rebuilt.problems.extend(seen.trouble.take());
+    if rebuilt.ending == Ending::Interrupted {
+        return Ok(rebuilt);
+    }
+    tokio::select! {
+        biased;
+        () = &mut stop => {}
+        () = run.gather(repository, &seen.pipeline, &mut rebuilt) => {}
+        () = tokio::time::sleep(LONGEST_GATHERING) => {}
+    }
+    Ok(rebuilt)
 }
 
-fn repository(settings: &Rebuild, server: &Url) -> Result<RepositoryName, Misconfigured> {
-    let own = &settings.own;
-    let number = own.repository.filter(|_| own.runs_on(server)).map(RepositoryName::Number);
-    let name = settings
-        .repository
-        .clone()
-        .or(number)
-        .or_else(|| own.repository_name.clone().map(RepositoryName::Path))
-        .ok_or_else(|| wrong("woodpecker_repo", "missing: owner/name, or the repository's number in Woodpecker"))?;
-    if let RepositoryName::Path(path) = &name {
-        let parts: Vec<&str> = path.split('/').collect();
-        if parts.len() < 2 || parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-            return Err(wrong("woodpecker_repo", format!("expected owner/name or a number, found {path:?}")));
+impl Run<'_> {
+    /// Asks again, as often and as patiently as the settings say, while that may help.
+    async fn persist<T, F: Future<Output = Result<T, woodpecker::Error>>>(
+        &mut self,
+        ask: impl Fn() -> F,
+    ) -> Result<T, woodpecker::Error> {
+        let mut attempt = 1;
+        loop {
+            match ask().await {
+                Err(error) if error.is_transient() && attempt < self.patience.attempts => {
+                    let wait = self.wait(attempt, &error);
+                    (self.tell)(Notice::Again { error, wait });
+                    tokio::time::sleep(wait).await;
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
         }
     }
-    Ok(name)
+
+    /// How long to wait after the failed attempt of this number, counted from 1.
+    fn wait(&self, attempt: u32, error: &woodpecker::Error) -> Duration {
+        let own = self
+            .patience
+            .backoff
+            .saturating_mul(1 << (attempt - 1).min(16))
+            .min(self.patience.max_backoff);
+        own.max(error.retry_after().unwrap_or_default().min(LONGEST_WAIT))
+    }
+
+    fn summary(&self, repository: u64, pipeline: &Pipeline) -> report::Pipeline {
+        self.client.summary(repository, pipeline)
+    }
 }
 
-/// The server's name for a workflow that may have been given as its file: no folder, no extension, no leading dot.
-fn workflow_name(given: &str) -> Result<String, Misconfigured> {
-    let file = given.rsplit('/').next().unwrap_or_default();
-    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
-    let name = stem.trim_start_matches('.');
-    if name.is_empty() {
-        return Err(wrong("workflow", format!("expected the name of a workflow's file, found {given:?}")));
-    }
-    Ok(name.to_owned())
-}
+/// How long the logs of a pipeline that is over are waited for.
+const LONGEST_GATHERING: Duration = Duration::from_secs(300);
 
-fn check_variables(settings: &Rebuild) -> Result<(), Misconfigured> {
-    if let Some(name) = settings.variables.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
-        return Err(wrong("variables", format!("{name:?} cannot be the name of a variable")));
-    }
-    if settings.method == Method::Create {
-        return Ok(());
-    }
-    match settings.variables.keys().find(|name| RESERVED.contains(&name.as_str())) {
-        Some(name) => Err(wrong("variables", format!("`{name}` means something else to `method: restart`: rename it"))),
-        None => Ok(()),
-    }
-}
+/// The longest wait that a server can ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Hosts, Logs, OwnPipeline, Restart};
-
-    fn settings() -> Rebuild {
-        Rebuild {
-            server: Some("https://ci.example/wood/".parse().unwrap()),
-            token: Some(Secret::new("t0ken")),
-            repository: Some(RepositoryName::Number(7)),
-            branch: None,
-            variables: BTreeMap::new(),
-            method: Method::Create,
-            workflows: Vec::new(),
-            wait: true,
-            wait_timeout: Duration::from_secs(60),
-            poll_interval: Duration::from_secs(5),
-            logs: Logs::Failed,
-            max_rebuilds: 1,
-            own: OwnPipeline::default(),
-        }
-    }
-
-    fn inside(server: &str) -> OwnPipeline {
-        OwnPipeline {
-            event: Some("push".into()),
-            number: Some(12),
-            parent: None,
-            repository: Some(3),
-            repository_name: Some("me/app".into()),
-            branch: Some("trunk".into()),
-            server: Some(server.parse().unwrap()),
-        }
-    }
-
-    fn refused(change: impl FnOnce(&mut Rebuild)) -> Misconfigured {
-        let mut settings = settings();
-        change(&mut settings);
-        plan(&settings, &Network::default()).unwrap_err()
-    }
 
     #[test]
-    fn what_is_missing_is_named() {
-        assert_eq!(refused(|settings| settings.server = None).setting, "woodpecker_url");
-        assert_eq!(refused(|settings| settings.token = None).setting, "woodpecker_token");
-        assert_eq!(refused(|settings| settings.token = Some(Secret::new(" "))).setting, "woodpecker_token");
-        assert_eq!(refused(|settings| settings.repository = None).setting, "woodpecker_repo");
-    }
-
-    #[test]
-    fn an_address_that_would_give_the_token_away_is_refused() {
-        for address in ["http://ci.example", "ftp://ci.example", "https://me@ci.example", "https://me:pw@ci.example"] {
-            let refused = refused(|settings| settings.server = Some(address.parse().unwrap()));
-            assert_eq!(refused.setting, "woodpecker_url", "{address}");
-            assert!(!refused.problem.contains("pw"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_and_hosts_that_insecure_names() {
-        let mut settings = settings();
-        for address in ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000"] {
-            settings.server = Some(address.parse().unwrap());
-            assert!(plan(&settings, &Network::default()).is_ok(), "{address}");
-        }
-        settings.server = Some("http://ci.internal:8000".parse().unwrap());
-        let insecure = Hosts::Only(vec!["ci.internal".into()]);
-        assert!(plan(&settings, &Network { insecure, ..Network::default() }).is_ok());
-        let other = Hosts::Only(vec!["registry.internal".into()]);
-        assert!(plan(&settings, &Network { insecure: other, ..Network::default() }).is_err());
-    }
-
-    #[test]
-    fn without_a_name_it_is_the_repository_that_the_pipeline_runs_for() {
-        let mut settings = settings();
-        settings.repository = None;
-        settings.own = inside("https://ci.example/wood");
-        let number = plan(&settings, &Network::default()).unwrap();
-        assert_eq!((number.repository.clone(), number.own()), (RepositoryName::Number(3), Some((3, 12))));
-
-        settings.own = inside("https://other.example");
-        let name = plan(&settings, &Network::default()).unwrap();
-        assert_eq!((name.repository.clone(), name.own()), (RepositoryName::Path("me/app".into()), None));
-    }
-
-    #[test]
-    fn a_path_that_would_lead_elsewhere_is_no_repository() {
-        for path in ["app", "", "me/", "/app", "me/../../user", "me/."] {
-            let refused = refused(|settings| settings.repository = Some(RepositoryName::Path(path.into())));
-            assert_eq!(refused.setting, "woodpecker_repo", "{path:?}");
-        }
-    }
-
-    #[test]
-    fn a_workflow_may_be_given_as_its_file() {
-        let mut settings = settings();
-        settings.workflows = ["build", "build.yaml", ".woodpecker/build.yml", ".woodpecker.yml"].map(Into::into).into();
-        let names = plan(&settings, &Network::default()).unwrap().workflows.clone();
-        assert_eq!(names, ["build", "build", "build", "woodpecker"]);
-        assert_eq!(refused(|settings| settings.workflows = vec![".yml".into()]).setting, "workflow");
-    }
-
-    #[test]
-    fn a_variable_that_would_change_the_restart_itself_is_refused() {
-        let variables = BTreeMap::from([("event".to_owned(), "deployment".to_owned())]);
-        let restart = |settings: &mut Rebuild| {
-            settings.variables = variables.clone();
-            settings.method = Method::Restart(Restart::Latest);
-        };
-        assert_eq!(refused(restart).setting, "variables");
-        let mut settings = settings();
-        settings.variables = variables;
-        assert!(plan(&settings, &Network::default()).is_ok());
-    }
-
-    #[test]
-    fn the_users_variables_cannot_replace_the_count() {
-        let mut settings = settings();
-        let given = [("DEPTH", "full"), (COUNT_VARIABLE, "0"), (RUN_VARIABLE, "x")];
-        settings.variables = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let variables = plan(&settings, &Network::default()).unwrap().variables("abc", 2);
-        let variables: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(variables, ["DEPTH=full", "PULLPROOF_REBUILD=2", "PULLPROOF_RUN=abc"]);
+    fn no_two_marks_are_the_same() {
+        let (one, other) = (fresh_mark(), fresh_mark());
+        assert_ne!(one, other);
+        assert!(
+            one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{one}"
+        );
     }
 }

@@ -27,12 +27,21 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     pub(super) fn new(response: Response, limit: Duration, bytes: &'a AtomicU64) -> Self {
-        Self { response, limit, bytes, gate: None, room: None }
+        Self {
+            response,
+            limit,
+            bytes,
+            gate: None,
+            room: None,
+        }
     }
 
     /// An answer whose large body waits for its turn at this gate.
     pub(super) fn at(self, gate: &'a Gate) -> Self {
-        Self { gate: Some(gate), ..self }
+        Self {
+            gate: Some(gate),
+            ..self
+        }
     }
 
     pub(super) fn status(&self) -> u16 {
@@ -40,13 +49,19 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.response.headers().get(name).and_then(|value| value.to_str().ok())
+        self.response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
     }
 
     /// Every value of a header that may be there several times.
     pub(super) fn all(&self, name: &HeaderName) -> Vec<String> {
         let values = self.response.headers().get_all(name);
-        values.iter().filter_map(|value| value.to_str().ok().map(str::to_owned)).collect()
+        values
+            .iter()
+            .filter_map(|value| value.to_str().ok().map(str::to_owned))
+            .collect()
     }
 
     /// `Retry-After`, as a wait from now.
@@ -55,9 +70,14 @@ impl<'a> Answer<'a> {
     }
 
     /// The next piece of the body.
-    pub(super) async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
+    pub(super) async fn piece(
+        &mut self,
+    ) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
         match tokio::time::timeout(self.limit, self.response.chunk()).await {
-            Err(_) => Err(Problem::new(ProblemKind::Timeout, format!("no byte came for {}", seconds(self.limit)))),
+            Err(_) => Err(Problem::new(
+                ProblemKind::Timeout,
+                format!("no byte came for {}", seconds(self.limit)),
+            )),
             Ok(Err(error)) => Err(error.into()),
             Ok(Ok(piece)) => {
                 let length = piece.as_ref().map_or(0, |piece| piece.len() as u64);
@@ -73,13 +93,18 @@ impl<'a> Answer<'a> {
             if let Some(gate) = self.gate {
                 self.room = Some(gate.hold().await);
             }
-            let stated = self.header(&CONTENT_LENGTH).and_then(|length| length.trim().parse::<usize>().ok());
+            let stated = self
+                .header(&CONTENT_LENGTH)
+                .and_then(|length| length.trim().parse::<usize>().ok());
             body.reserve_exact(stated.unwrap_or(0).min(limit).saturating_sub(body.len()));
         }
     }
 
     /// The whole body, or its first `limit` bytes and whether there is more; or what came before it broke off.
-    pub(super) async fn body(&mut self, limit: usize) -> Result<(Vec<u8>, bool), (Problem, Vec<u8>)> {
+    pub(super) async fn body(
+        &mut self,
+        limit: usize,
+    ) -> Result<(Vec<u8>, bool), (Problem, Vec<u8>)> {
         let mut body = Vec::new();
         loop {
             match self.piece().await {

@@ -18,10 +18,12 @@ use super::credentials::{self, Credential};
 use super::failed::Failed;
 use super::redirect::shown;
 use super::transport::{Call, Transport};
+use crate::http::network::Network;
 use crate::http::{ChosenBy, forbidden_literal, is_loopback};
-use crate::reference::Repository;
-use crate::settings::{Logins, Network, Secret};
-use crate::told::Told;
+use crate::oci::reference::Repository;
+use crate::registry::logins::Logins;
+use crate::text::redaction::Told;
+use crate::text::secret::Secret;
 
 /// How long a token is good for when its server does not say, see
 /// <https://distribution.github.io/distribution/spec/auth/token/>.
@@ -76,7 +78,11 @@ pub(super) enum Refused {
 
 impl Auth {
     pub(super) fn new(logins: Logins) -> Self {
-        Self { logins, passes: Mutex::default(), told: Mutex::default() }
+        Self {
+            logins,
+            passes: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     fn pass_of(&self, repository: &Repository) -> Arc<AsyncMutex<Option<Pass>>> {
@@ -86,12 +92,18 @@ impl Auth {
 
     /// What was shown to any server so far.
     pub(super) fn told(&self) -> Told {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The words of an error answer, without what was shown to any server so far.
     pub(super) fn words(&self, body: &[u8]) -> Option<String> {
-        super::error::read(body, &self.told.lock().unwrap_or_else(PoisonError::into_inner))
+        super::error::read(
+            body,
+            &self.told.lock().unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Remembers what is about to be shown to a server.
@@ -104,7 +116,11 @@ impl Auth {
 
     /// What requests for `repository` carry now; waits while somebody fetches a new token.
     pub(super) async fn current(&self, repository: &Repository) -> Option<Pass> {
-        self.pass_of(repository).lock().await.clone().filter(Pass::is_fresh)
+        self.pass_of(repository)
+            .lock()
+            .await
+            .clone()
+            .filter(Pass::is_fresh)
     }
 
     /// Answers a 401 to a request that carried `used`. One asks, the others wait and share; or it is for one `alone`, and given
@@ -124,16 +140,27 @@ impl Auth {
         let slot = self.pass_of(asking.repository);
         let mut pass = slot.lock().await;
         let generation = pass.as_ref().map_or(0, |pass| pass.generation);
-        if pass.as_ref().is_some_and(Pass::is_fresh) && used.map_or(0, |used| used.generation) != generation {
+        if pass.as_ref().is_some_and(Pass::is_fresh)
+            && used.map_or(0, |used| used.generation) != generation
+        {
             return Ok(None);
         }
         let made = self.make(asking, used).await?;
-        *pass = Some(Pass { generation: generation + 1, ..made });
+        *pass = Some(Pass {
+            generation: generation + 1,
+            ..made
+        });
         Ok(None)
     }
 
     async fn make(&self, asking: &Asking<'_>, used: Option<&Pass>) -> Result<Pass, Refused> {
-        let Asking { transport, lane, repository, base, challenges } = *asking;
+        let Asking {
+            transport,
+            lane,
+            repository,
+            base,
+            challenges,
+        } = *asking;
         let credential = match credentials::find(&self.logins, repository).await {
             Ok(credential) => credential,
             Err(why) => {
@@ -143,65 +170,114 @@ impl Auth {
         };
         match &credential {
             Some(Credential::Password { username, password }) => {
-                self.tell(&[password.expose(), &format!("{username}:{}", password.expose())]);
+                self.tell(&[
+                    password.expose(),
+                    &format!("{username}:{}", password.expose()),
+                ]);
             }
-            Some(Credential::Identity(token)) => self.tell(&[token.expose(), &format!("<token>:{}", token.expose())]),
+            Some(Credential::Identity(token)) => {
+                self.tell(&[token.expose(), &format!("<token>:{}", token.expose())]);
+            }
             Some(Credential::Token(token)) => self.tell(&[token.expose()]),
             None => {}
         }
         let (header, bearer, expires) = match challenge::choose(challenges) {
-            None => return Err(Refused::Denied(self.no_way_in(repository, credential.as_ref()))),
+            None => {
+                return Err(Refused::Denied(
+                    self.no_way_in(repository, credential.as_ref()),
+                ));
+            }
             Some(Challenge::Basic) => {
                 if used.is_some_and(|used| !used.bearer) {
-                    return Err(Refused::Denied(self.no_way_in(repository, credential.as_ref())));
+                    return Err(Refused::Denied(
+                        self.no_way_in(repository, credential.as_ref()),
+                    ));
                 }
                 match &credential {
-                    Some(Credential::Password { username, password }) => (basic(username, password), false, None),
+                    Some(Credential::Password { username, password }) => {
+                        (basic(username, password), false, None)
+                    }
                     Some(Credential::Token(token)) => (bearer_header(token.expose())?, true, None),
                     Some(Credential::Identity(_)) | None => {
-                        return Err(Refused::Denied(self.no_way_in(repository, credential.as_ref())));
+                        return Err(Refused::Denied(
+                            self.no_way_in(repository, credential.as_ref()),
+                        ));
                     }
                 }
             }
-            Some(Challenge::Bearer { .. }) if matches!(credential, Some(Credential::Token(_))) && used.is_none() => {
-                let Some(Credential::Token(token)) = &credential else { unreachable!("the guard says so") };
+            Some(Challenge::Bearer { .. })
+                if matches!(credential, Some(Credential::Token(_))) && used.is_none() =>
+            {
+                let Some(Credential::Token(token)) = &credential else {
+                    unreachable!("the guard says so")
+                };
                 (bearer_header(token.expose())?, true, None)
             }
-            Some(Challenge::Bearer { realm, service, scope }) => {
-                let realm =
-                    token_url(base, realm, transport.network(), credential.is_some()).map_err(Refused::Denied)?;
-                let scope = scope.clone().unwrap_or_else(|| format!("repository:{}:pull", repository.name));
-                let wish = Wish { realm: &realm, service: service.as_deref(), scope: &scope, lane };
+            Some(Challenge::Bearer {
+                realm,
+                service,
+                scope,
+            }) => {
+                let realm = token_url(base, realm, transport.network(), credential.is_some())
+                    .map_err(Refused::Denied)?;
+                let scope = scope
+                    .clone()
+                    .unwrap_or_else(|| format!("repository:{}:pull", repository.name));
+                let wish = Wish {
+                    realm: &realm,
+                    service: service.as_deref(),
+                    scope: &scope,
+                    lane,
+                };
                 let token = wish.fetch(transport, base, credential.as_ref()).await?;
                 self.tell(&[&token.value]);
-                let lifetime = token.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
+                let lifetime = token
+                    .expires_in
+                    .map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
                 // A token is not used in its last moments: the clock of the registry is another one.
                 let margin = (lifetime / 10).min(Duration::from_secs(10));
-                (bearer_header(&token.value)?, true, Some(Instant::now() + lifetime.saturating_sub(margin)))
+                (
+                    bearer_header(&token.value)?,
+                    true,
+                    Some(Instant::now() + lifetime.saturating_sub(margin)),
+                )
             }
         };
-        Ok(Pass { header, bearer, expires, generation: 0 })
+        Ok(Pass {
+            header,
+            bearer,
+            expires,
+            generation: 0,
+        })
     }
 
     fn no_way_in(&self, repository: &Repository, credential: Option<&Credential>) -> String {
         let registry = &repository.registry;
         match credential {
-            Some(Credential::Password { username, .. }) => format!("{registry} refuses the login of {username}"),
+            Some(Credential::Password { username, .. }) => {
+                format!("{registry} refuses the login of {username}")
+            }
             Some(_) => format!("{registry} refuses the token of docker's credential file"),
-            None if self.logins.anonymous => format!("{registry} lets no stranger in (anonymous is set)"),
+            None if self.logins.anonymous => {
+                format!("{registry} lets no stranger in (anonymous is set)")
+            }
             None => format!("{registry} asks for a login, and there are no credentials for it"),
         }
     }
 }
 
 fn basic(username: &str, password: &Secret) -> HeaderValue {
-    let mut header = HeaderValue::from_str(&basic_text(username, password)).expect("base64 fits a header");
+    let mut header =
+        HeaderValue::from_str(&basic_text(username, password)).expect("base64 fits a header");
     header.set_sensitive(true);
     header
 }
 
 fn basic_text(username: &str, password: &Secret) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
+    format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{username}:{}", password.expose()))
+    )
 }
 
 fn bearer_header(token: &str) -> Result<HeaderValue, Refused> {
@@ -216,8 +292,15 @@ fn bearer_header(token: &str) -> Result<HeaderValue, Refused> {
 /// # Errors
 /// Why we do not go there: https alone, http only from a registry that is itself http, no userinfo, no link-local address; and
 /// credentials go over plain HTTP only where the user allows it.
-fn token_url(base: &Url, realm: &str, network: &Network, with_credentials: bool) -> Result<Url, String> {
-    let url = base.join(realm).map_err(|error| format!("the realm of the token server is not a URL ({error})"))?;
+fn token_url(
+    base: &Url,
+    realm: &str,
+    network: &Network,
+    with_credentials: bool,
+) -> Result<Url, String> {
+    let url = base
+        .join(realm)
+        .map_err(|error| format!("the realm of the token server is not a URL ({error})"))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     if host.is_empty() {
         return Err("the realm of the token server has no host".into());
@@ -242,10 +325,16 @@ fn token_url(base: &Url, realm: &str, network: &Network, with_credentials: bool)
         }
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("the realm {} holds a user, which no registry should send", shown(&url)));
+        return Err(format!(
+            "the realm {} holds a user, which no registry should send",
+            shown(&url)
+        ));
     }
     if forbidden_literal(&url) {
-        return Err(format!("the token server {} is a link-local or metadata address, not asked", shown(&url)));
+        return Err(format!(
+            "the token server {} is a link-local or metadata address, not asked",
+            shown(&url)
+        ));
     }
     Ok(url)
 }
@@ -283,17 +372,33 @@ impl Wish<'_> {
         let calls = match credential {
             None | Some(Credential::Token(_)) => vec![self.get(None)],
             Some(Credential::Password { username, password }) => {
-                vec![self.get(Some((username, password))), self.post_password(username, password)]
+                vec![
+                    self.get(Some((username, password))),
+                    self.post_password(username, password),
+                ]
             }
-            Some(Credential::Identity(token)) => vec![self.post_refresh(token), self.get(Some(("<token>", token)))],
+            Some(Credential::Identity(token)) => {
+                vec![self.post_refresh(token), self.get(Some(("<token>", token)))]
+            }
         };
-        let chosen_by = if super::redirect::same_origin(base, self.realm) { ChosenBy::User } else { ChosenBy::Server };
+        let chosen_by = if super::redirect::same_origin(base, self.realm) {
+            ChosenBy::User
+        } else {
+            ChosenBy::Server
+        };
         let mut last = None;
         for call in calls {
-            let (status, body) = transport.call(&call, chosen_by).await.map_err(|mut failed| {
-                failed.fault.detail = format!("token server {}: {}", shown(self.realm), failed.fault.detail);
-                Refused::Failed(failed)
-            })?;
+            let (status, body) = transport
+                .call(&call, chosen_by)
+                .await
+                .map_err(|mut failed| {
+                    failed.fault.detail = format!(
+                        "token server {}: {}",
+                        shown(self.realm),
+                        failed.fault.detail
+                    );
+                    Refused::Failed(failed)
+                })?;
             match status {
                 200..=299 => return self.read(&body),
                 400 | 404 | 405 | 501 => last = Some((status, body)),
@@ -304,25 +409,41 @@ impl Wish<'_> {
             }
         }
         let (status, body) = last.expect("there is a call at least");
-        let said = transport.words(&body).map_or_else(String::new, |said| format!(" ({said})"));
+        let said = transport
+            .words(&body)
+            .map_or_else(String::new, |said| format!(" ({said})"));
         let who = match credential {
             Some(Credential::Password { username, .. }) => format!("the login of {username}"),
             Some(_) => "the identity token".to_owned(),
             None => "an anonymous token".to_owned(),
         };
-        Err(Refused::Denied(format!("token server {} refuses {who}: {status}{said}", shown(self.realm))))
+        Err(Refused::Denied(format!(
+            "token server {} refuses {who}: {status}{said}",
+            shown(self.realm)
+        )))
     }
 
     fn read(&self, body: &[u8]) -> Result<Token, Refused> {
-        let why = |what: &str| Refused::Denied(format!("token server {}: {what}", shown(self.realm)));
-        let wire: WireToken = serde_json::from_slice(body).map_err(|_| why("the answer holds no token"))?;
-        let value = wire.token.filter(|token| !token.is_empty()).or(wire.access_token).unwrap_or_default();
+        let why =
+            |what: &str| Refused::Denied(format!("token server {}: {what}", shown(self.realm)));
+        let wire: WireToken =
+            serde_json::from_slice(body).map_err(|_| why("the answer holds no token"))?;
+        let value = wire
+            .token
+            .filter(|token| !token.is_empty())
+            .or(wire.access_token)
+            .unwrap_or_default();
         if value.is_empty() {
             return Err(why("the answer holds no token"));
         }
         let sound = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
-        let seconds = wire.expires_in.and_then(|wire| wire.as_f64().or_else(|| wire.as_str()?.trim().parse().ok()));
-        Ok(Token { value, expires_in: seconds.filter(sound).map(|seconds| seconds.min(1e9)) })
+        let seconds = wire
+            .expires_in
+            .and_then(|wire| wire.as_f64().or_else(|| wire.as_str()?.trim().parse().ok()));
+        Ok(Token {
+            value,
+            expires_in: seconds.filter(sound).map(|seconds| seconds.min(1e9)),
+        })
     }
 
     fn get(&self, login: Option<(&str, &Secret)>) -> Call {
@@ -341,42 +462,75 @@ impl Wish<'_> {
             }
         }
         let authorization = login.map(|(username, password)| basic(username, password));
-        Call { url, authorization, form: None, lane: self.lane }
+        Call {
+            url,
+            authorization,
+            form: None,
+            lane: self.lane,
+        }
     }
 
     fn post_password(&self, username: &str, password: &Secret) -> Call {
-        self.post(&[("grant_type", "password"), ("username", username), ("password", password.expose())])
+        self.post(&[
+            ("grant_type", "password"),
+            ("username", username),
+            ("password", password.expose()),
+        ])
     }
 
     fn post_refresh(&self, token: &Secret) -> Call {
-        self.post(&[("grant_type", "refresh_token"), ("refresh_token", token.expose())])
+        self.post(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token.expose()),
+        ])
     }
 
     fn post(&self, grant: &[(&str, &str)]) -> Call {
         let mut form = Serializer::new(String::new());
-        form.extend_pairs(grant).append_pair("client_id", "pullproof").append_pair("scope", self.scope);
+        form.extend_pairs(grant)
+            .append_pair("client_id", "pullproof")
+            .append_pair("scope", self.scope);
         if let Some(service) = self.service {
             form.append_pair("service", service);
         }
-        Call { url: self.realm.clone(), authorization: None, form: Some(Secret::new(form.finish())), lane: self.lane }
+        Call {
+            url: self.realm.clone(),
+            authorization: None,
+            form: Some(Secret::new(form.finish())),
+            lane: self.lane,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Hosts;
+    use crate::http::network::Hosts;
 
-    fn realm(base: &str, realm: &str, insecure: Hosts, with_credentials: bool) -> Result<String, String> {
-        let network = Network { insecure, ..Network::default() };
+    fn realm(
+        base: &str,
+        realm: &str,
+        insecure: Hosts,
+        with_credentials: bool,
+    ) -> Result<String, String> {
+        let network = Network {
+            insecure,
+            ..Network::default()
+        };
         token_url(&base.parse().unwrap(), realm, &network, with_credentials).map(String::from)
     }
 
     #[test]
     fn a_realm_may_be_relative_or_elsewhere_over_https() {
         let base = "https://registry.example/v2/";
-        assert_eq!(realm(base, "/token", Hosts::None, true).unwrap(), "https://registry.example/token");
-        assert_eq!(realm(base, "https://auth.example/t?x=1", Hosts::None, true).unwrap(), "https://auth.example/t?x=1");
+        assert_eq!(
+            realm(base, "/token", Hosts::None, true).unwrap(),
+            "https://registry.example/token"
+        );
+        assert_eq!(
+            realm(base, "https://auth.example/t?x=1", Hosts::None, true).unwrap(),
+            "https://auth.example/t?x=1"
+        );
     }
 
     #[test]

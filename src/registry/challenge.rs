@@ -44,9 +44,13 @@ fn parse(header: &str) -> Vec<Written> {
     loop {
         let separated = rest.trim_start_matches([' ', '\t', ',']);
         let after_comma = rest[..rest.len() - separated.len()].contains(',');
-        let word_end = separated.find(|letter| !is_of_word(letter)).unwrap_or(separated.len());
+        let word_end = separated
+            .find(|letter| !is_of_word(letter))
+            .unwrap_or(separated.len());
         let (word, after) = separated.split_at(word_end);
-        let Some(first) = separated.chars().next() else { return found };
+        let Some(first) = separated.chars().next() else {
+            return found;
+        };
         if word.is_empty() {
             rest = &separated[first.len_utf8()..];
             continue;
@@ -56,14 +60,20 @@ fn parse(header: &str) -> Vec<Written> {
         let last = found.last_mut();
         match (blanks.strip_prefix('='), last) {
             (Some(value), Some(last)) => {
-                let Some((value, after)) = parameter_value(value.trim_start_matches([' ', '\t'])) else { return found };
+                let Some((value, after)) = parameter_value(value.trim_start_matches([' ', '\t']))
+                else {
+                    return found;
+                };
                 last.parameters.push((word.to_owned(), value));
                 rest = after;
             }
             // A value without a scheme, and a scheme's single value.
             (Some(after), None) => rest = after,
             (None, Some(last)) if !after_comma && last.parameters.is_empty() => {}
-            (None, _) => found.push(Written { scheme: word.to_owned(), parameters: Vec::new() }),
+            (None, _) => found.push(Written {
+                scheme: word.to_owned(),
+                parameters: Vec::new(),
+            }),
         }
     }
 }
@@ -93,13 +103,22 @@ fn parameter_value(text: &str) -> Option<(String, &str)> {
 
 fn known(challenge: &Written) -> Option<Challenge> {
     let parameter = |name: &str| {
-        let found = challenge.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+        let found = challenge
+            .parameters
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found
+            .map(|(_, value)| value.clone())
+            .filter(|value| !value.is_empty())
     };
     if challenge.scheme.eq_ignore_ascii_case("basic") {
         Some(Challenge::Basic)
     } else if challenge.scheme.eq_ignore_ascii_case("bearer") {
-        Some(Challenge::Bearer { realm: parameter("realm")?, service: parameter("service"), scope: parameter("scope") })
+        Some(Challenge::Bearer {
+            realm: parameter("realm")?,
+            service: parameter("service"),
+            scope: parameter("scope"),
+        })
     } else {
         None
     }
@@ -108,7 +127,10 @@ fn known(challenge: &Written) -> Option<Challenge> {
 /// The challenge to answer: a token before a password, so that the password is shown to as few as possible.
 #[must_use]
 pub fn choose(challenges: &[Challenge]) -> Option<&Challenge> {
-    challenges.iter().find(|challenge| matches!(challenge, Challenge::Bearer { .. })).or_else(|| challenges.first())
+    challenges
+        .iter()
+        .find(|challenge| matches!(challenge, Challenge::Bearer { .. }))
+        .or_else(|| challenges.first())
 }
 
 #[cfg(test)]
@@ -116,20 +138,30 @@ mod tests {
     use super::*;
 
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
-        Challenge::Bearer { realm: realm.into(), service: service.map(str::to_owned), scope: scope.map(str::to_owned) }
+        Challenge::Bearer {
+            realm: realm.into(),
+            service: service.map(str::to_owned),
+            scope: scope.map(str::to_owned),
+        }
     }
 
     #[test]
     fn the_usual_challenge_is_read() {
-        let header =
-            r#"Bearer realm="https://auth.example/token",service="registry.example",scope="repository:a/b:pull,push""#;
-        let expected = bearer("https://auth.example/token", Some("registry.example"), Some("repository:a/b:pull,push"));
+        let header = r#"Bearer realm="https://auth.example/token",service="registry.example",scope="repository:a/b:pull,push""#;
+        let expected = bearer(
+            "https://auth.example/token",
+            Some("registry.example"),
+            Some("repository:a/b:pull,push"),
+        );
         assert_eq!(read([header]), [expected]);
     }
 
     #[test]
     fn names_and_schemes_are_in_any_case_and_order() {
-        assert_eq!(read([r#"bEARER Scope="s", SERVICE=x , ReAlM="r""#]), [bearer("r", Some("x"), Some("s"))]);
+        assert_eq!(
+            read([r#"bEARER Scope="s", SERVICE=x , ReAlM="r""#]),
+            [bearer("r", Some("x"), Some("s"))]
+        );
         assert_eq!(read([r#"BASIC realm="r""#]), [Challenge::Basic]);
     }
 
@@ -137,13 +169,22 @@ mod tests {
     fn several_challenges_come_in_one_header_or_in_many() {
         let expected = [Challenge::Basic, bearer("r", None, None)];
         assert_eq!(read([r#"Basic realm="x", Bearer realm="r""#]), expected);
-        assert_eq!(read([r#"Basic realm="x""#, r#"Bearer realm="r""#]), expected);
-        assert_eq!(read(["Negotiate", r#"Basic realm="x""#, r#"Bearer realm="r""#]), expected);
+        assert_eq!(
+            read([r#"Basic realm="x""#, r#"Bearer realm="r""#]),
+            expected
+        );
+        assert_eq!(
+            read(["Negotiate", r#"Basic realm="x""#, r#"Bearer realm="r""#]),
+            expected
+        );
     }
 
     #[test]
     fn escapes_and_commas_inside_quotes_belong_to_the_value() {
-        assert_eq!(read([r#"Bearer realm="a\"b,c",service="d\\e""#]), [bearer("a\"b,c", Some("d\\e"), None)]);
+        assert_eq!(
+            read([r#"Bearer realm="a\"b,c",service="d\\e""#]),
+            [bearer("a\"b,c", Some("d\\e"), None)]
+        );
     }
 
     #[test]
@@ -164,18 +205,37 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_challenge() {
-        for header in ["", "Bearer", "Bearer realm=", r#"Bearer realm="""#, "=,=", r#"Bearer realm="x"#, "\u{1b}[31m"] {
+        for header in [
+            "",
+            "Bearer",
+            "Bearer realm=",
+            r#"Bearer realm="""#,
+            "=,=",
+            r#"Bearer realm="x"#,
+            "\u{1b}[31m",
+        ] {
             assert_eq!(read([header]), [], "{header:?}");
         }
-        assert_eq!(read([format!("Bearer realm=\"{}\"", "x".repeat(LIMIT)).as_str()]), []);
-        assert_eq!(read(["nonsense=", r#"Basic realm="x""#]), [Challenge::Basic]);
+        assert_eq!(
+            read([format!("Bearer realm=\"{}\"", "x".repeat(LIMIT)).as_str()]),
+            []
+        );
+        assert_eq!(
+            read(["nonsense=", r#"Basic realm="x""#]),
+            [Challenge::Basic]
+        );
         // The single value of a scheme is no scheme.
         assert_eq!(read(["Negotiate Basic"]), []);
     }
 
     #[test]
     fn a_header_is_read_up_to_its_limit() {
-        let long = |length: usize| format!("Bearer realm=\"{}\"", "x".repeat(length - "Bearer realm=\"\"".len()));
+        let long = |length: usize| {
+            format!(
+                "Bearer realm=\"{}\"",
+                "x".repeat(length - "Bearer realm=\"\"".len())
+            )
+        };
         assert_eq!(read([long(8192).as_str()]).len(), 1);
         assert_eq!(read([long(8193).as_str()]), []);
     }

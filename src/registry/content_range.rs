@@ -5,7 +5,11 @@ pub(crate) type ContentRange = (Option<(u64, u64)>, Option<u64>);
 
 /// Reads the header's value; `None` when it is none.
 pub(crate) fn read(value: &str) -> Option<ContentRange> {
-    let (part, length) = value.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
+    let (part, length) = value
+        .trim()
+        .strip_prefix("bytes")?
+        .trim_start()
+        .split_once('/')?;
     let length = match length {
         "*" => None,
         length => Some(number(length)?),
@@ -22,7 +26,9 @@ pub(crate) fn read(value: &str) -> Option<ContentRange> {
 
 /// Digits; what reads numbers would take a sign as well.
 fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

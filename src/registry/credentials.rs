@@ -7,8 +7,9 @@ use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::reference::{DOCKER_HUB, Repository, is_docker_hub};
-use crate::settings::{Login, Logins, Secret};
+use crate::oci::reference::{DOCKER_HUB, Repository, is_docker_hub};
+use crate::registry::logins::{Login, Logins};
+use crate::text::secret::Secret;
 
 /// How long a credential helper may take.
 const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,11 +37,20 @@ pub(crate) enum Credential {
 ///
 /// # Errors
 /// When a credential helper cannot be run or the credential file cannot be understood, as a fragment.
-pub(super) async fn find(logins: &Logins, repository: &Repository) -> Result<Option<Credential>, String> {
+pub(super) async fn find(
+    logins: &Logins,
+    repository: &Repository,
+) -> Result<Option<Credential>, String> {
     if logins.anonymous {
         return Ok(None);
     }
-    if let Some(login) = best(logins.given.iter().map(|login| (login.registry.as_str(), login)), repository) {
+    if let Some(login) = best(
+        logins
+            .given
+            .iter()
+            .map(|login| (login.registry.as_str(), login)),
+        repository,
+    ) {
         return Ok(Some(from_login(login)));
     }
     if let Some(config) = &logins.docker_config
@@ -48,25 +58,49 @@ pub(super) async fn find(logins: &Logins, repository: &Repository) -> Result<Opt
     {
         return Ok(Some(credential));
     }
-    let github = logins.github.as_ref().filter(|login| matches(&login.registry, repository).is_some());
+    let github = logins
+        .github
+        .as_ref()
+        .filter(|login| matches(&login.registry, repository).is_some());
     Ok(github.map(from_login))
 }
 
 fn from_login(login: &Login) -> Credential {
-    Credential::Password { username: login.username.clone(), password: login.password.clone() }
+    Credential::Password {
+        username: login.username.clone(),
+        password: login.password.clone(),
+    }
 }
 
 /// How well a key of a credential file fits: `None` not at all, else the length of the path that fits.
 fn matches(key: &str, repository: &Repository) -> Option<usize> {
     let key = key.trim();
-    let key = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
+    let key = key
+        .split_once("://")
+        .map_or(key, |(_, rest)| rest)
+        .trim_end_matches('/');
     let (host, path) = key.split_once('/').unwrap_or((key, ""));
-    let host = if is_docker_hub(host) { DOCKER_HUB } else { host };
-    let path = if matches!(path, "v1" | "v2") { "" } else { path };
-    let without_default_port = |host: &str| host.strip_suffix(":443").unwrap_or(host).to_ascii_lowercase();
+    let host = if is_docker_hub(host) {
+        DOCKER_HUB
+    } else {
+        host
+    };
+    let path = if matches!(path, "v1" | "v2") {
+        ""
+    } else {
+        path
+    };
+    let without_default_port = |host: &str| {
+        host.strip_suffix(":443")
+            .unwrap_or(host)
+            .to_ascii_lowercase()
+    };
     let fits_host = without_default_port(host) == without_default_port(&repository.registry);
     let fits_path = path.is_empty()
-        || repository.name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        || repository
+            .name
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     (fits_host && fits_path).then_some(path.len())
 }
 
@@ -91,11 +125,18 @@ struct DockerConfig {
     cred_helpers: Option<BTreeMap<String, String>>,
 }
 
-async fn from_docker_config(text: &str, repository: &Repository) -> Result<Option<Credential>, String> {
+async fn from_docker_config(
+    text: &str,
+    repository: &Repository,
+) -> Result<Option<Credential>, String> {
     match entry_of(text, repository)? {
         Entry::None => Ok(None),
         Entry::Credential(credential) => Ok(Some(credential)),
-        Entry::Helper { config, server, helper } => ask_helper(config, server, &helper).await,
+        Entry::Helper {
+            config,
+            server,
+            helper,
+        } => ask_helper(config, server, &helper).await,
     }
 }
 
@@ -122,38 +163,69 @@ pub(crate) enum Entry {
 /// # Errors
 /// When the file or its entry cannot be understood, as a fragment.
 pub(crate) fn entry_of(text: &str, repository: &Repository) -> Result<Entry, String> {
-    let config: DockerConfig = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-        // The reason itself is not told: it shows the value that is of another type than expected.
-        format!("docker_config: not a docker config.json (line {}, column {})", error.line(), error.column())
-    })?;
-    let server =
-        if repository.registry == DOCKER_HUB { DOCKER_HUB_KEY.to_owned() } else { repository.registry.clone() };
+    let config: DockerConfig =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+            // The reason itself is not told: it shows the value that is of another type than expected.
+            format!(
+                "docker_config: not a docker config.json (line {}, column {})",
+                error.line(),
+                error.column()
+            )
+        })?;
+    let server = if repository.registry == DOCKER_HUB {
+        DOCKER_HUB_KEY.to_owned()
+    } else {
+        repository.registry.clone()
+    };
     let helpers = config.cred_helpers.unwrap_or_default();
-    if let Some((key, helper)) = best(helpers.iter().map(|(key, helper)| (key.as_str(), (key, helper))), repository) {
+    if let Some((key, helper)) = best(
+        helpers
+            .iter()
+            .map(|(key, helper)| (key.as_str(), (key, helper))),
+        repository,
+    ) {
         let config = json!({ "credHelpers": { key: helper } });
-        return Ok(Entry::Helper { config, server: key.clone(), helper: helper.clone() });
+        return Ok(Entry::Helper {
+            config,
+            server: key.clone(),
+            helper: helper.clone(),
+        });
     }
     let auths = config.auths.unwrap_or_default();
-    if let Some(entry) = best(auths.iter().map(|(key, entry)| (key.as_str(), entry)), repository)
-        && let Some(credential) = from_entry(entry, &server)?
+    if let Some(entry) = best(
+        auths.iter().map(|(key, entry)| (key.as_str(), entry)),
+        repository,
+    ) && let Some(credential) = from_entry(entry, &server)?
     {
         return Ok(Entry::Credential(credential));
     }
     Ok(match config.creds_store.filter(|store| !store.is_empty()) {
-        Some(helper) => Entry::Helper { config: json!({ "credsStore": helper }), server, helper },
+        Some(helper) => Entry::Helper {
+            config: json!({ "credsStore": helper }),
+            server,
+            helper,
+        },
         None => Entry::None,
     })
 }
 
 fn from_entry(entry: &Value, server: &str) -> Result<Option<Credential>, String> {
-    let field = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let field = |name: &str| {
+        entry
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     if let Some(token) = field("registrytoken") {
         return Ok(Some(Credential::Token(Secret::new(token))));
     }
     // What is passed on is what docker would use: `auth` wins over a user and password beside it, and empty is absent.
     let mut used = serde_json::Map::new();
-    let names: &[&str] =
-        if field("auth").is_some() { &["auth", "identitytoken"] } else { &["username", "password", "identitytoken"] };
+    let names: &[&str] = if field("auth").is_some() {
+        &["auth", "identitytoken"]
+    } else {
+        &["username", "password", "identitytoken"]
+    };
     for name in names {
         if let Some(text) = field(name) {
             used.insert((*name).to_owned(), text.into());
@@ -177,25 +249,34 @@ fn from_docker(credential: DockerCredential) -> Credential {
         DockerCredential::UsernamePassword(user, token) if user == "<token>" => {
             Credential::Identity(Secret::new(token))
         }
-        DockerCredential::UsernamePassword(username, password) => {
-            Credential::Password { username, password: Secret::new(password) }
-        }
+        DockerCredential::UsernamePassword(username, password) => Credential::Password {
+            username,
+            password: Secret::new(password),
+        },
     }
 }
 
 /// Runs `docker-credential-<helper>` away from the async threads.
-async fn ask_helper(config: Value, server: String, helper: &str) -> Result<Option<Credential>, String> {
+async fn ask_helper(
+    config: Value,
+    server: String,
+    helper: &str,
+) -> Result<Option<Credential>, String> {
     let asked = tokio::task::spawn_blocking(move || {
         docker_credential::get_credential_from_reader(config.to_string().as_bytes(), &server)
     });
     let program = format!("docker-credential-{helper}");
     match tokio::time::timeout(HELPER_TIMEOUT, asked).await {
-        Err(_) => Err(format!("docker_config: {program} did not answer within {} s", HELPER_TIMEOUT.as_secs())),
+        Err(_) => Err(format!(
+            "docker_config: {program} did not answer within {} s",
+            HELPER_TIMEOUT.as_secs()
+        )),
         Ok(Err(_)) => Err(format!("docker_config: {program} could not be run")),
         Ok(Ok(Ok(credential))) => Ok(Some(from_docker(credential))),
         // A helper that runs and has nothing for this server is as good as no helper.
         Ok(Ok(Err(
-            CredentialRetrievalError::HelperFailure { .. } | CredentialRetrievalError::NoCredentialConfigured,
+            CredentialRetrievalError::HelperFailure { .. }
+            | CredentialRetrievalError::NoCredentialConfigured,
         ))) => Ok(None),
         Ok(Ok(Err(_))) => Err(format!(
             "docker_config: {program} could not be run; credential helpers must be in PATH, which they are not in a container"
@@ -211,11 +292,17 @@ mod tests {
     use super::*;
 
     fn repository(text: &str) -> Repository {
-        text.parse::<crate::reference::Reference>().unwrap().repository
+        text.parse::<crate::oci::reference::Reference>()
+            .unwrap()
+            .repository
     }
 
     fn login(registry: &str, username: &str) -> Login {
-        Login { registry: registry.into(), username: username.into(), password: Secret::new("p") }
+        Login {
+            registry: registry.into(),
+            username: username.into(),
+            password: Secret::new("p"),
+        }
     }
 
     fn user(found: Option<Credential>) -> String {
@@ -233,8 +320,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_most_specific_login_wins() {
-        let given = vec![login("ghcr.io", "any"), login("https://ghcr.io/team/", "team"), login("ghcr.io/te", "te")];
-        let logins = Logins { given, ..Logins::default() };
+        let given = vec![
+            login("ghcr.io", "any"),
+            login("https://ghcr.io/team/", "team"),
+            login("ghcr.io/te", "te"),
+        ];
+        let logins = Logins {
+            given,
+            ..Logins::default()
+        };
         assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "team");
         assert_eq!(find_in(&logins, "ghcr.io/team2/app").await, "any");
         assert_eq!(find_in(&logins, "ghcr.io/te/app").await, "te");
@@ -243,10 +337,22 @@ mod tests {
 
     #[tokio::test]
     async fn docker_hub_has_many_names() {
-        for name in ["docker.io", "index.docker.io", "https://index.docker.io/v1/", "registry-1.docker.io"] {
-            let logins = Logins { given: vec![login(name, "hub")], ..Logins::default() };
+        for name in [
+            "docker.io",
+            "index.docker.io",
+            "https://index.docker.io/v1/",
+            "registry-1.docker.io",
+        ] {
+            let logins = Logins {
+                given: vec![login(name, "hub")],
+                ..Logins::default()
+            };
             assert_eq!(find_in(&logins, "alpine").await, "hub", "{name}");
-            assert_eq!(find_in(&logins, "registry-1.docker.io/library/alpine").await, "hub", "{name}");
+            assert_eq!(
+                find_in(&logins, "registry-1.docker.io/library/alpine").await,
+                "hub",
+                "{name}"
+            );
             assert_eq!(find_in(&logins, "ghcr.io/a/b").await, "nobody", "{name}");
         }
     }
@@ -254,7 +360,10 @@ mod tests {
     #[tokio::test]
     async fn a_port_is_part_of_the_host() {
         let logins = Logins {
-            given: vec![login("registry.example:5000", "a"), login("other.example:443", "b")],
+            given: vec![
+                login("registry.example:5000", "a"),
+                login("other.example:443", "b"),
+            ],
             ..Logins::default()
         };
         assert_eq!(find_in(&logins, "registry.example:5000/app").await, "a");
@@ -264,17 +373,28 @@ mod tests {
 
     #[tokio::test]
     async fn anonymous_knows_nobody() {
-        let logins = Logins { given: vec![login("ghcr.io", "any")], anonymous: true, ..Logins::default() };
+        let logins = Logins {
+            given: vec![login("ghcr.io", "any")],
+            anonymous: true,
+            ..Logins::default()
+        };
         assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "nobody");
     }
 
     #[tokio::test]
     async fn the_github_token_is_for_ghcr_when_nothing_else_fits() {
         let github = Some(login("ghcr.io", "actor"));
-        let logins = Logins { github: github.clone(), ..Logins::default() };
+        let logins = Logins {
+            github: github.clone(),
+            ..Logins::default()
+        };
         assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "actor");
         assert_eq!(find_in(&logins, "quay.io/team/app").await, "nobody");
-        let logins = Logins { github, given: vec![login("ghcr.io", "me")], ..Logins::default() };
+        let logins = Logins {
+            github,
+            given: vec![login("ghcr.io", "me")],
+            ..Logins::default()
+        };
         assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "me");
     }
 
@@ -283,17 +403,34 @@ mod tests {
         let auth = BASE64_STANDARD.encode("u:p:q");
         for (entry, expected) in [
             (json!({ "auth": auth }), "u"),
-            (json!({ "auth": auth, "username": "other", "password": "x" }), "u"),
+            (
+                json!({ "auth": auth, "username": "other", "password": "x" }),
+                "u",
+            ),
             (json!({ "username": "v", "password": "x" }), "v"),
-            (json!({ "auth": BASE64_STANDARD.encode("<token>:"), "identitytoken": "i" }), "identity i"),
+            (
+                json!({ "auth": BASE64_STANDARD.encode("<token>:"), "identitytoken": "i" }),
+                "identity i",
+            ),
             (json!({ "registrytoken": "r" }), "token r"),
             (json!({}), "nobody"),
             (json!({ "auth": "" }), "nobody"),
         ] {
-            for key in ["registry.example", "https://registry.example/", "https://registry.example/v2/"] {
+            for key in [
+                "registry.example",
+                "https://registry.example/",
+                "https://registry.example/v2/",
+            ] {
                 let config = format!("\u{feff}{}", json!({ "auths": { key: entry } }));
-                let logins = Logins { docker_config: Some(config), ..Logins::default() };
-                assert_eq!(find_in(&logins, "registry.example/app").await, expected, "{key} {entry}");
+                let logins = Logins {
+                    docker_config: Some(config),
+                    ..Logins::default()
+                };
+                assert_eq!(
+                    find_in(&logins, "registry.example/app").await,
+                    expected,
+                    "{key} {entry}"
+                );
                 assert_eq!(find_in(&logins, "other.example/app").await, "nobody");
             }
         }
@@ -307,9 +444,17 @@ mod tests {
             json!({ "credsStore": "no-such-helper-anywhere" }).to_string(),
             json!({ "credHelpers": { "registry.example": "no-such-helper-anywhere" } }).to_string(),
         ] {
-            let logins = Logins { docker_config: Some(config), ..Logins::default() };
-            let why = find(&logins, &repository("registry.example/app")).await.unwrap_err();
-            assert!(why.starts_with("docker_config:") && !why.contains("hunter2"), "{why}");
+            let logins = Logins {
+                docker_config: Some(config),
+                ..Logins::default()
+            };
+            let why = find(&logins, &repository("registry.example/app"))
+                .await
+                .unwrap_err();
+            assert!(
+                why.starts_with("docker_config:") && !why.contains("hunter2"),
+                "{why}"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::told::Told;
+use crate::text::redaction::Told;
 
 /// The longest error body that is read, in bytes.
 pub const ERROR_LIMIT: usize = 64 * 1024;
@@ -26,13 +26,22 @@ struct WireError {
 pub fn read(body: &[u8], told: &Told) -> Option<String> {
     let said = if let Ok(wire) = serde_json::from_slice::<WireError>(body) {
         let mut parts: Vec<String> = wire.list.iter().take(3).filter_map(one).collect();
-        parts.extend(wire.error.as_ref().and_then(serde_json::Value::as_str).map(str::to_owned));
+        parts.extend(
+            wire.error
+                .as_ref()
+                .and_then(serde_json::Value::as_str)
+                .map(str::to_owned),
+        );
         parts.extend(wire.error_description.or(wire.details));
         parts.join("; ")
     } else {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
-        if text.starts_with('<') { "a web page".to_owned() } else { text.lines().next().unwrap_or_default().to_owned() }
+        if text.starts_with('<') {
+            "a web page".to_owned()
+        } else {
+            text.lines().next().unwrap_or_default().to_owned()
+        }
     };
     // Hidden before it is cut: half a secret would not be recognised.
     let said: String = told.hidden(&said).chars().take(SHOWN).collect();
@@ -40,7 +49,12 @@ pub fn read(body: &[u8], told: &Told) -> Option<String> {
 }
 
 fn one(error: &serde_json::Value) -> Option<String> {
-    let text = |name: &str| error.get(name).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty());
+    let text = |name: &str| {
+        error
+            .get(name)
+            .and_then(serde_json::Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     match (text("code"), text("message")) {
         (Some(code), Some(message)) => Some(format!("{code}: {message}")),
         (Some(word), None) | (None, Some(word)) => Some(word.to_owned()),
@@ -58,7 +72,10 @@ pub fn is_registrys(body: &[u8]) -> bool {
 #[must_use]
 pub fn tells_of_expired_token(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body).to_ascii_lowercase();
-    text.contains("token") && ["expired", "invalid", "denied", "unauthorized"].iter().any(|word| text.contains(word))
+    text.contains("token")
+        && ["expired", "invalid", "denied", "unauthorized"]
+            .iter()
+            .any(|word| text.contains(word))
 }
 
 #[cfg(test)]
@@ -72,19 +89,35 @@ mod tests {
     #[test]
     fn code_and_message_are_passed_on() {
         let body = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"x":1}},{"code":"DENIED"}]}"#;
-        assert_eq!(said(body).unwrap(), "MANIFEST_UNKNOWN: manifest unknown; DENIED");
+        assert_eq!(
+            said(body).unwrap(),
+            "MANIFEST_UNKNOWN: manifest unknown; DENIED"
+        );
         assert_eq!(
             said(r#"{"error":"invalid_grant","error_description":"bad login"}"#).unwrap(),
             "invalid_grant; bad login"
         );
-        assert_eq!(said(r#"{"details":"incorrect username or password"}"#).unwrap(), "incorrect username or password");
+        assert_eq!(
+            said(r#"{"details":"incorrect username or password"}"#).unwrap(),
+            "incorrect username or password"
+        );
     }
 
     #[test]
     fn what_is_not_json_is_told_in_its_first_line_or_called_a_web_page() {
-        assert_eq!(said("Too Many Requests (HAP429)\n\nmore").unwrap(), "Too Many Requests (HAP429)");
+        assert_eq!(
+            said("Too Many Requests (HAP429)\n\nmore").unwrap(),
+            "Too Many Requests (HAP429)"
+        );
         assert_eq!(said("<!DOCTYPE html><p>x").unwrap(), "a web page");
-        for silent in ["", "  \n", "{}", "[]", r#"{"errors":[]}"#, r#"{"errors":[{}]}"#] {
+        for silent in [
+            "",
+            "  \n",
+            "{}",
+            "[]",
+            r#"{"errors":[]}"#,
+            r#"{"errors":[{}]}"#,
+        ] {
             assert!(said(silent).is_none_or(|text| text == "[]"), "{silent:?}");
         }
     }
@@ -92,7 +125,14 @@ mod tests {
     #[test]
     fn an_error_of_a_registry_is_told_from_anybody_elses() {
         assert!(is_registrys(br#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#));
-        for other in ["", "404 page not found\n", "<html></html>", "{}", r#"{"errors":[]}"#, r#"{"error":"x"}"#] {
+        for other in [
+            "",
+            "404 page not found\n",
+            "<html></html>",
+            "{}",
+            r#"{"errors":[]}"#,
+            r#"{"error":"x"}"#,
+        ] {
             assert!(!is_registrys(other.as_bytes()), "{other}");
         }
     }
@@ -116,6 +156,8 @@ mod tests {
         assert!(tells_of_expired_token(
             br#"{"errors":[{"code":"DENIED","message":"Your Authorization Token is invalid."}]}"#
         ));
-        assert!(!tells_of_expired_token(br#"{"errors":[{"code":"NAME_INVALID","message":"invalid name"}]}"#));
+        assert!(!tells_of_expired_token(
+            br#"{"errors":[{"code":"NAME_INVALID","message":"invalid name"}]}"#
+        ));
     }
 }

@@ -8,7 +8,7 @@ use super::error;
 use super::redirect::shown;
 use super::retry::Ended;
 use crate::http::{Problem, ProblemKind};
-use crate::source::{Fault, FaultKind, Obstacle};
+use crate::walk::source::{Fault, FaultKind, Obstacle};
 
 /// Why a try brought nothing.
 pub(super) struct Failed {
@@ -19,8 +19,19 @@ pub(super) struct Failed {
 
 impl Failed {
     pub(super) fn new(kind: FaultKind, status: u16, detail: String) -> Self {
-        let ended = Ended::Status { status, retry_after: None };
-        Self { fault: Fault { kind, detail, obstacle: None }, status: Some(status), ended }
+        let ended = Ended::Status {
+            status,
+            retry_after: None,
+        };
+        Self {
+            fault: Fault {
+                kind,
+                detail,
+                obstacle: None,
+            },
+            status: Some(status),
+            ended,
+        }
     }
 
     /// A 404 in other words than a registry's may be that of somebody in its place.
@@ -35,8 +46,16 @@ impl Failed {
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
         let (detail, obstacle) = (problem.text.clone(), problem.obstacle);
-        let fault = Fault { kind: FaultKind::Unavailable, detail, obstacle };
-        Self { fault, status: None, ended: Ended::Problem(problem) }
+        let fault = Fault {
+            kind: FaultKind::Unavailable,
+            detail,
+            obstacle,
+        };
+        Self {
+            fault,
+            status: None,
+            ended: Ended::Problem(problem),
+        }
     }
 }
 
@@ -52,13 +71,21 @@ pub(super) struct Unread<T> {
 impl<T> Unread<T> {
     /// An answer that ended after so many bytes.
     pub(super) fn ended(problem: Problem, at: u64, content: T) -> Self {
-        Self { problem, otherwise: Some((at, content)), farther: false }
+        Self {
+            problem,
+            otherwise: Some((at, content)),
+            farther: false,
+        }
     }
 }
 
 impl<T> From<Problem> for Unread<T> {
     fn from(problem: Problem) -> Self {
-        Self { problem, otherwise: None, farther: false }
+        Self {
+            problem,
+            otherwise: None,
+            farther: false,
+        }
     }
 }
 
@@ -67,15 +94,25 @@ pub(super) fn elsewhere(problem: Problem, at_registry: bool, url: &Url) -> Probl
     if at_registry {
         problem
     } else {
-        Problem { text: format!("redirected to {}: {}", shown(url), problem.text), ..problem }
+        Problem {
+            text: format!("redirected to {}: {}", shown(url), problem.text),
+            ..problem
+        }
     }
 }
 
 /// A token server was asked with patience already: the question is not put again for its sake.
 pub(super) fn final_failure(failed: Failed) -> Failed {
     let text = failed.fault.detail.clone();
-    let fault = Fault { obstacle: failed.fault.obstacle.or(Some(Obstacle::Elsewhere)), ..failed.fault };
-    Failed { ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)), fault, ..failed }
+    let fault = Fault {
+        obstacle: failed.fault.obstacle.or(Some(Obstacle::Elsewhere)),
+        ..failed.fault
+    };
+    Failed {
+        ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)),
+        fault,
+        ..failed
+    }
 }
 
 /// A status that is no answer to the question.
@@ -93,9 +130,20 @@ pub(super) fn failure(
         _ => (FaultKind::Unavailable, format!("answered {status}")),
     };
     let what = with_words(&what, words);
-    let detail = if at_registry { what } else { format!("redirected to {}: {what}", shown(url)) };
-    let mut failed = Failed { ended: Ended::Status { status, retry_after }, ..Failed::new(kind, status, detail) };
-    failed.fault.obstacle = Some(Obstacle::Elsewhere).filter(|_| !at_registry && kind == FaultKind::Unavailable);
+    let detail = if at_registry {
+        what
+    } else {
+        format!("redirected to {}: {what}", shown(url))
+    };
+    let mut failed = Failed {
+        ended: Ended::Status {
+            status,
+            retry_after,
+        },
+        ..Failed::new(kind, status, detail)
+    };
+    failed.fault.obstacle =
+        Some(Obstacle::Elsewhere).filter(|_| !at_registry && kind == FaultKind::Unavailable);
     failed
 }
 

@@ -54,24 +54,40 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(concurrency: usize) -> Self {
         let (permits, large) = (Semaphore::new(concurrency), Semaphore::new(1));
-        Self { permits, large, lanes: Mutex::default(), closed_until: Mutex::new(None) }
+        Self {
+            permits,
+            large,
+            lanes: Mutex::default(),
+            closed_until: Mutex::new(None),
+        }
     }
 
     /// Waits until the host may be asked and a permit is free; the permit lasts until it is dropped.
     pub(super) async fn pass(&self) -> Permit<'_> {
         loop {
             self.open().await;
-            let permit = self.permits.acquire().await.expect("the gate is never taken down");
+            let permit = self
+                .permits
+                .acquire()
+                .await
+                .expect("the gate is never taken down");
             if self.closed().is_none() {
                 let lane = self.lanes().take();
-                return Permit { gate: self, lane, _held: permit };
+                return Permit {
+                    gate: self,
+                    lane,
+                    _held: permit,
+                };
             }
         }
     }
 
     /// Waits until nobody else holds a large body from this host in memory.
     pub(super) async fn hold(&self) -> SemaphorePermit<'_> {
-        self.large.acquire().await.expect("the gate is never taken down")
+        self.large
+            .acquire()
+            .await
+            .expect("the gate is never taken down")
     }
 
     fn lanes(&self) -> MutexGuard<'_, Free> {
@@ -88,12 +104,18 @@ impl Gate {
     /// Nobody asks this host for `wait`.
     pub(super) fn close_for(&self, wait: Duration) {
         let until = Instant::now() + wait;
-        let mut closed = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = self
+            .closed_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *closed = Some(closed.map_or(until, |before| before.max(until)));
     }
 
     fn closed(&self) -> Option<Instant> {
-        let until = *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *self
+            .closed_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         until.filter(|until| *until > Instant::now())
     }
 }
@@ -127,8 +149,16 @@ mod tests {
     async fn no_more_pass_than_there_are_permits() {
         let gate = Gate::new(1);
         let held = gate.pass().await;
-        assert!(tokio::time::timeout(Duration::from_secs(1), gate.pass()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), gate.pass())
+                .await
+                .is_err()
+        );
         drop(held);
-        assert!(tokio::time::timeout(Duration::from_secs(1), gate.pass()).await.is_ok());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), gate.pass())
+                .await
+                .is_ok()
+        );
     }
 }

@@ -3,7 +3,7 @@
 use oci_spec::image::Digest;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::digest::Hasher;
+use crate::oci::digest::Hasher;
 
 /// How many bytes are handed over at once: enough to be worth it, few enough to hold for every request in flight.
 const BATCH: usize = 256 * 1024;
@@ -26,7 +26,12 @@ pub(super) struct Hashing {
 impl Hashing {
     /// Hashing of the algorithm of `digest`; `None` when we do not know it.
     pub(super) fn like(digest: &Digest) -> Option<Self> {
-        Some(Self { idle: Some(Hasher::like(digest)?), busy: None, batch: Vec::new(), length: 0 })
+        Some(Self {
+            idle: Some(Hasher::like(digest)?),
+            busy: None,
+            batch: Vec::new(),
+            length: 0,
+        })
     }
 
     /// Adds the next piece; waits when hashing lags behind.

@@ -31,7 +31,9 @@ fn is_next(parameters: &str) -> bool {
             && name.trim().eq_ignore_ascii_case("rel")
         {
             let words = value.trim().trim_matches('"');
-            return words.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"));
+            return words
+                .split_ascii_whitespace()
+                .any(|word| word.eq_ignore_ascii_case("next"));
         }
     }
     false
@@ -61,7 +63,10 @@ mod tests {
     #[test]
     fn the_query_of_the_next_page_is_taken_and_nothing_else() {
         for (header, query) in [
-            (r#"</v2/a/referrers/x?last=1&n=2>; rel="next""#, Some("last=1&n=2")),
+            (
+                r#"</v2/a/referrers/x?last=1&n=2>; rel="next""#,
+                Some("last=1&n=2"),
+            ),
             ("<https://elsewhere.example/?a=b#f>; REL=next", Some("a=b")),
             (r#"<?x=1>; rel="prev", <?x=3>; rel="next""#, Some("x=3")),
             (r#"<?x=1>; rel="prev""#, None),
@@ -90,7 +95,10 @@ mod tests {
 
     #[test]
     fn the_first_relation_counts_with_all_its_words() {
-        assert_eq!(next_page(r#"<?x=1>; rel="last next""#).as_deref(), Some("x=1"));
+        assert_eq!(
+            next_page(r#"<?x=1>; rel="last next""#).as_deref(),
+            Some("x=1")
+        );
         assert_eq!(next_page("<?x=1>; rel=prev; rel=next"), None);
     }
 }

@@ -14,9 +14,9 @@ use super::failed::Unread;
 use super::hashing::Hashing;
 use super::{RegistryRepository, content_length, disguise};
 use crate::http::{Problem, ProblemKind};
-use crate::settings::Depth;
-use crate::source::{Asked, Blob, FaultKind};
-use crate::verdict::Promise;
+use crate::oci::descriptor::Promise;
+use crate::walk::rules::Depth;
+use crate::walk::source::{Asked, Blob, FaultKind};
 
 /// Up to this size, in bytes, a blob that comes whole although its last byte was asked for is read and hashed.
 const SMALL: u64 = 1024 * 1024;
@@ -44,8 +44,20 @@ pub(super) async fn look(repository: &RegistryRepository<'_>, promise: &Promise)
         Depth::Tail => tail(repository, promise).await,
     };
     loop {
-        let Asked { answer, status, attempts, duration, appeared_after } = asked;
-        let done = |answer| Asked { answer, status, attempts, duration, appeared_after };
+        let Asked {
+            answer,
+            status,
+            attempts,
+            duration,
+            appeared_after,
+        } = asked;
+        let done = |answer| Asked {
+            answer,
+            status,
+            attempts,
+            duration,
+            appeared_after,
+        };
         let next = match answer {
             Err(fault) => return done(Err(fault)),
             Ok(Seen::Blob(blob)) => return done(Ok(blob)),
@@ -75,16 +87,28 @@ fn range(from: u64, to: u64) -> HeaderMap {
 async fn head(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
     let question = repository.question(Method::HEAD, path(promise));
     let read = async |answer: &mut Answer<'_>| {
-        let fits = answer.status() == 200 && content_length(answer) == Some(promise.size) && disguise(answer).is_none();
-        Ok(if fits { Seen::Blob(Blob::Stated { length: promise.size }) } else { Seen::AskTail })
+        let fits = answer.status() == 200
+            && content_length(answer) == Some(promise.size)
+            && disguise(answer).is_none();
+        Ok(if fits {
+            Seen::Blob(Blob::Stated {
+                length: promise.size,
+            })
+        } else {
+            Seen::AskTail
+        })
     };
     // A registry that cannot do HEAD, or redirects it to a URL that is signed for GET, says so in many ways, 404 among them.
     let accept = |status| matches!(status, 200 | 400 | 403 | 405 | 501);
-    let asked = repository.transport.ask(&question, HeaderMap::new, accept, read).await;
+    let asked = repository
+        .transport
+        .ask(&question, HeaderMap::new, accept, read)
+        .await;
     match &asked.answer {
-        Err(fault) if asked.status.is_some() && fault.kind != FaultKind::RateLimited => {
-            Asked { answer: Ok(Seen::AskTail), ..asked }
-        }
+        Err(fault) if asked.status.is_some() && fault.kind != FaultKind::RateLimited => Asked {
+            answer: Ok(Seen::AskTail),
+            ..asked
+        },
         _ => asked,
     }
 }
@@ -98,18 +122,32 @@ async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<S
         416 => Ok(Seen::ReadAll),
         _ => read_all(answer, promise).await,
     };
-    let asked = repository.transport.ask(&question, || range(last, last), accept, read).await;
+    let asked = repository
+        .transport
+        .ask(&question, || range(last, last), accept, read)
+        .await;
     match asked.status {
         // A server that refuses ranges may serve everything.
-        Some(400 | 403 | 405 | 501) if asked.answer.is_err() => Asked { answer: Ok(Seen::AskAll), ..asked },
+        Some(400 | 403 | 405 | 501) if asked.answer.is_err() => Asked {
+            answer: Ok(Seen::AskAll),
+            ..asked
+        },
         _ => asked,
     }
 }
 
-async fn read_last(answer: &mut Answer<'_>, promise: &Promise, last: u64) -> Result<Seen, Unread<Seen>> {
+async fn read_last(
+    answer: &mut Answer<'_>,
+    promise: &Promise,
+    last: u64,
+) -> Result<Seen, Unread<Seen>> {
     let length = match content_range(answer) {
         Some((_, Some(length))) if length != promise.size => return Ok(Seen::ReadAll),
-        Some((Some((from, to)), length)) if from == last && to == last && disguise(answer).is_none() => length,
+        Some((Some((from, to)), length))
+            if from == last && to == last && disguise(answer).is_none() =>
+        {
+            length
+        }
         _ => return Ok(Seen::AskAll),
     };
     let gone = |problem| match last {
@@ -144,20 +182,38 @@ async fn first(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<
             Err(problem) => Err(problem.into()),
         }
     };
-    repository.transport.ask(&question, || range(0, 0), accept, read).await
+    repository
+        .transport
+        .ask(&question, || range(0, 0), accept, read)
+        .await
 }
 
 /// Everything, read as far as it takes to judge the length.
 async fn all(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
     let question = repository.question(Method::GET, path(promise));
     let read = async |answer: &mut Answer<'_>| read_all(answer, promise).await;
-    repository.transport.ask(&question, HeaderMap::new, |status| status == 200, read).await
+    repository
+        .transport
+        .ask(&question, HeaderMap::new, |status| status == 200, read)
+        .await
 }
 
 /// Everything, read and hashed.
 async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
-    let Asked { answer, status, attempts, duration, appeared_after } = whole(repository, promise, false).await;
-    Asked { answer: answer.map(Seen::Blob), status, attempts, duration, appeared_after }
+    let Asked {
+        answer,
+        status,
+        attempts,
+        duration,
+        appeared_after,
+    } = whole(repository, promise, false).await;
+    Asked {
+        answer: answer.map(Seen::Blob),
+        status,
+        attempts,
+        duration,
+        appeared_after,
+    }
 }
 
 async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Unread<Seen>> {
@@ -166,7 +222,9 @@ async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Un
         // The rest is not worth its transfer: the length is stated, and the first bytes prove that there are some.
         let gone = |problem| Unread::ended(problem, 0, Seen::Blob(Blob::Cut { received: Some(0) }));
         return match answer.piece().await {
-            Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(Seen::Blob(Blob::Stated { length: promise.size })),
+            Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(Seen::Blob(Blob::Stated {
+                length: promise.size,
+            })),
             Ok(_) => Err(gone(cut())),
             Err(problem) if problem.kind == ProblemKind::Cut => Err(gone(problem)),
             Err(problem) => Err(problem.into()),
@@ -182,7 +240,11 @@ async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Un
 
 /// Fetches and hashes everything; `keep` the bytes where they are read later. What was received before a broken connection is not
 /// fetched again, when the registry can begin in the middle.
-pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise, keep: bool) -> Asked<Blob> {
+pub(super) async fn whole(
+    repository: &RegistryRepository<'_>,
+    promise: &Promise,
+    keep: bool,
+) -> Asked<Blob> {
     let question = repository.question(Method::GET, path(promise));
     let progress = RefCell::new(Some(Progress::new(promise, keep)));
     let headers = || match progress.borrow().as_ref().map_or(0, Progress::received) {
@@ -199,7 +261,10 @@ pub(super) async fn whole(repository: &RegistryRepository<'_>, promise: &Promise
         progress.replace(Some(after));
         result
     };
-    repository.transport.ask(&question, headers, accept, read).await
+    repository
+        .transport
+        .ask(&question, headers, accept, read)
+        .await
 }
 
 /// How much of a config is held between two tries, in bytes: there may be hundreds that wait.
@@ -214,7 +279,11 @@ struct Progress {
 
 impl Progress {
     fn new(promise: &Promise, keep: bool) -> Self {
-        Self { hashing: Hashing::like(&promise.digest), received: 0, kept: keep.then(Vec::new) }
+        Self {
+            hashing: Hashing::like(&promise.digest),
+            received: 0,
+            kept: keep.then(Vec::new),
+        }
     }
 
     fn received(&self) -> u64 {
@@ -223,7 +292,10 @@ impl Progress {
 
     /// Holds as little as possible until the next try; more than a usual config is fetched again.
     async fn pause(&mut self, promise: &Promise) {
-        let keeps_little = self.kept.as_ref().is_none_or(|kept| kept.len() <= USUAL_CONFIG);
+        let keeps_little = self
+            .kept
+            .as_ref()
+            .is_none_or(|kept| kept.len() <= USUAL_CONFIG);
         match &mut self.hashing {
             Some(hashing) if keeps_little => hashing.catch_up().await,
             _ => *self = Self::new(promise, self.kept.is_some()),
@@ -231,9 +303,14 @@ impl Progress {
     }
 
     /// Reads an answer to the question for what is missing; gives what there is afterwards.
-    async fn go_on(mut self, answer: &mut Answer<'_>, promise: &Promise) -> (Self, Result<Blob, Unread<Blob>>) {
+    async fn go_on(
+        mut self,
+        answer: &mut Answer<'_>,
+        promise: &Promise,
+    ) -> (Self, Result<Blob, Unread<Blob>>) {
         let before = self.received;
-        let complete = |progress: &Self| progress.hashing.is_none() || progress.received >= promise.size;
+        let complete =
+            |progress: &Self| progress.hashing.is_none() || progress.received >= promise.size;
         let nothing = Self::new(promise, self.kept.is_some());
         let fits = matches!(content_range(answer), Some((Some((from, _)), _)) if from == before);
         match answer.status() {
@@ -241,10 +318,16 @@ impl Progress {
                 match self.read(answer, promise).await {
                     Ok(blob) if is_right(&blob, promise) => (self, Ok(blob)),
                     // One of the two parts may be somebody else's: only what comes in one piece is judged.
-                    Ok(_) => (nothing, Err(again("what came after a break does not fit what came before").into())),
+                    Ok(_) => (
+                        nothing,
+                        Err(again("what came after a break does not fit what came before").into()),
+                    ),
                     Err(unread) => {
                         let farther = self.received > before;
-                        (if complete(&self) { nothing } else { self }, Err(Unread { farther, ..unread }))
+                        (
+                            if complete(&self) { nothing } else { self },
+                            Err(Unread { farther, ..unread }),
+                        )
                     }
                 }
             }
@@ -261,18 +344,31 @@ impl Progress {
                 let problem = again("cannot go on in the middle of the blob");
                 let length = content_range(answer).and_then(|(_, length)| length);
                 let ends_here = status == 416 && length.is_some_and(|length| length <= before);
-                let blob = Blob::Cut { received: Some(before) };
-                let unread = if ends_here { Unread::ended(problem, before, blob) } else { problem.into() };
+                let blob = Blob::Cut {
+                    received: Some(before),
+                };
+                let unread = if ends_here {
+                    Unread::ended(problem, before, blob)
+                } else {
+                    problem.into()
+                };
                 (nothing, Err(unread))
             }
         }
     }
 
     /// Reads the rest, unless its stated length is wrong already.
-    async fn read(&mut self, answer: &mut Answer<'_>, promise: &Promise) -> Result<Blob, Unread<Blob>> {
+    async fn read(
+        &mut self,
+        answer: &mut Answer<'_>,
+        promise: &Promise,
+    ) -> Result<Blob, Unread<Blob>> {
         let missing = promise.size.saturating_sub(self.received);
         if let Some(length) = content_length(answer).filter(|length| *length != missing) {
-            return Ok(another_length(answer, self.received.saturating_add(length))?);
+            return Ok(another_length(
+                answer,
+                self.received.saturating_add(length),
+            )?);
         }
         loop {
             match answer.piece().await {
@@ -283,7 +379,13 @@ impl Progress {
                     }
                     if let Some(kept) = &mut self.kept {
                         let piece = piece.as_ref();
-                        answer.make_room(kept, piece.len(), usize::try_from(promise.size).unwrap_or(0)).await;
+                        answer
+                            .make_room(
+                                kept,
+                                piece.len(),
+                                usize::try_from(promise.size).unwrap_or(0),
+                            )
+                            .await;
                         kept.extend_from_slice(piece);
                     }
                     if let Some(hashing) = &mut self.hashing {
@@ -292,21 +394,44 @@ impl Progress {
                 }
                 Ok(None) => break,
                 // All of it came: how the connection ends afterwards does not matter.
-                Err(problem) if problem.kind == ProblemKind::Cut && self.received == promise.size => break,
+                Err(problem)
+                    if problem.kind == ProblemKind::Cut && self.received == promise.size =>
+                {
+                    break;
+                }
                 Err(problem) if problem.kind == ProblemKind::Cut => {
                     let received = self.received;
-                    return Err(Unread::ended(problem, received, Blob::Cut { received: Some(received) }));
+                    return Err(Unread::ended(
+                        problem,
+                        received,
+                        Blob::Cut {
+                            received: Some(received),
+                        },
+                    ));
                 }
                 Err(problem) => return Err(problem.into()),
             }
         }
         let length = self.received;
-        let digest = self.hashing.take().expect("unknown algorithms are never asked for").finish().await;
-        let blob = Blob::Whole { length, digest, bytes: self.kept.take() };
+        let digest = self
+            .hashing
+            .take()
+            .expect("unknown algorithms are never asked for")
+            .finish()
+            .await;
+        let blob = Blob::Whole {
+            length,
+            digest,
+            bytes: self.kept.take(),
+        };
         match disguise(answer).filter(|_| !is_right(&blob, promise)) {
             Some(problem) => Err(problem.into()),
             // Without a stated length a broken connection looks like the end.
-            None if length < promise.size => Err(Unread::ended(again("the body ended too early"), length, blob)),
+            None if length < promise.size => Err(Unread::ended(
+                again("the body ended too early"),
+                length,
+                blob,
+            )),
             None => Ok(blob),
         }
     }

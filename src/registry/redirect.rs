@@ -19,17 +19,27 @@ pub fn is_redirect(status: u16) -> bool {
 /// Why it is not followed, as a fragment that holds no query: it may be signed.
 pub fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
     let location = location.ok_or("a redirect without a usable Location")?;
-    let next = current.join(location).map_err(|error| format!("a redirect to an unreadable URL ({error})"))?;
+    let next = current
+        .join(location)
+        .map_err(|error| format!("a redirect to an unreadable URL ({error})"))?;
     match (current.scheme(), next.scheme()) {
         (_, "https") | ("http", "http") => {}
-        ("https", "http") => return Err(format!("a redirect from https to http ({}), not followed", shown(&next))),
+        ("https", "http") => {
+            return Err(format!(
+                "a redirect from https to http ({}), not followed",
+                shown(&next)
+            ));
+        }
         (_, other) => return Err(format!("a redirect to {other}, not followed")),
     }
     if next.host_str().is_none_or(str::is_empty) {
         return Err("a redirect to a URL without a host".into());
     }
     if forbidden_literal(&next) {
-        return Err(format!("a redirect to a link-local or metadata address ({}), not followed", shown(&next)));
+        return Err(format!(
+            "a redirect to a link-local or metadata address ({}), not followed",
+            shown(&next)
+        ));
     }
     Ok(next)
 }
@@ -117,7 +127,10 @@ mod tests {
 
     #[test]
     fn a_shown_url_has_no_path_query_or_user() {
-        assert_eq!(shown(&url("https://u:p@cdn.example:8443/a/b?sig=1#f")), "https://cdn.example:8443");
+        assert_eq!(
+            shown(&url("https://u:p@cdn.example:8443/a/b?sig=1#f")),
+            "https://cdn.example:8443"
+        );
         assert_eq!(shown(&url("http://[::1]/x")), "http://[::1]");
     }
 }

@@ -10,8 +10,8 @@ use super::failed::Unread;
 use super::link::next_page;
 use super::transport::Question;
 use super::{RegistryRepository, read_manifest};
-use crate::image::media_type::OCI_INDEX;
-use crate::source::{Asked, FaultKind, Manifest, Referring};
+use crate::oci::manifest::media_type::OCI_INDEX;
+use crate::walk::source::{Asked, FaultKind, Manifest, Referring};
 
 /// How many pages of one list are read.
 const MAX_PAGES: usize = 100;
@@ -20,16 +20,32 @@ const MAX_PAGES: usize = 100;
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 /// Lists everything that refers to `digest`.
-pub(super) async fn list(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<Referring>> {
+pub(super) async fn list(
+    repository: &RegistryRepository<'_>,
+    digest: &Digest,
+) -> Asked<Vec<Referring>> {
     let mut total = api(repository, digest).await;
     let fallback = digest.to_string().replacen(':', "-", 1);
-    let is_unknown = total.answer.as_ref().is_err_and(|fault| fault.kind == FaultKind::NotFound);
+    let is_unknown = total
+        .answer
+        .as_ref()
+        .is_err_and(|fault| fault.kind == FaultKind::NotFound);
     if is_unknown || matches!(total.status, Some(400 | 405 | 406 | 501)) {
         total.answer = Ok(Vec::new());
-        add(&mut total, repository.fetch_manifest(&fallback, true).await, Referring::List);
+        add(
+            &mut total,
+            repository.fetch_manifest(&fallback, true).await,
+            Referring::List,
+        );
     }
     for end in COSIGN {
-        add(&mut total, repository.fetch_manifest(&format!("{fallback}.{end}"), true).await, Referring::Tagged);
+        add(
+            &mut total,
+            repository
+                .fetch_manifest(&format!("{fallback}.{end}"), true)
+                .await,
+            Referring::Tagged,
+        );
     }
     total
 }
@@ -50,16 +66,31 @@ async fn api(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<
     let mut path = format!("referrers/{digest}");
     let mut pages = Vec::new();
     loop {
-        let question = Question { may_be_absent: true, ..repository.question(Method::GET, path) };
-        let headers = || HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(OCI_INDEX))]);
-        let read = async |answer: &mut Answer<'_>| -> Result<(Manifest, Option<String>), Unread<_>> {
-            let next = answer.header(&LINK).and_then(next_page);
-            let manifest = read_manifest(answer).await.map_err(|unread| Unread::from(unread.problem))?;
-            Ok((manifest, next))
+        let question = Question {
+            may_be_absent: true,
+            ..repository.question(Method::GET, path)
         };
-        let asked = repository.transport.ask(&question, headers, |status| status == 200, read).await;
+        let headers = || HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(OCI_INDEX))]);
+        let read =
+            async |answer: &mut Answer<'_>| -> Result<(Manifest, Option<String>), Unread<_>> {
+                let next = answer.header(&LINK).and_then(next_page);
+                let manifest = read_manifest(answer)
+                    .await
+                    .map_err(|unread| Unread::from(unread.problem))?;
+                Ok((manifest, next))
+            };
+        let asked = repository
+            .transport
+            .ask(&question, headers, |status| status == 200, read)
+            .await;
         let (status, attempts, duration) = (asked.status, asked.attempts, asked.duration);
-        let done = |answer| Asked { answer, status, attempts, duration, appeared_after: None };
+        let done = |answer| Asked {
+            answer,
+            status,
+            attempts,
+            duration,
+            appeared_after: None,
+        };
         match asked.answer {
             Err(fault) => return done(Err(fault)),
             Ok((manifest, next)) => {
@@ -79,15 +110,29 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::source::{Body, Fault};
+    use crate::walk::source::{Body, Fault};
 
     #[test]
     fn a_tag_adds_its_tries_and_what_it_leads_to_and_the_first_fault_stays() {
         let asked = |answer: Result<Manifest, FaultKind>, status| {
-            let answer = answer.map_err(|kind| Fault { kind, detail: String::new(), obstacle: None });
-            Asked { answer, status: Some(status), attempts: 2, duration: Duration::from_secs(3), appeared_after: None }
+            let answer = answer.map_err(|kind| Fault {
+                kind,
+                detail: String::new(),
+                obstacle: None,
+            });
+            Asked {
+                answer,
+                status: Some(status),
+                attempts: 2,
+                duration: Duration::from_secs(3),
+                appeared_after: None,
+            }
         };
-        let manifest = Manifest { body: Body::TooLarge, content_type: None, claimed: None };
+        let manifest = Manifest {
+            body: Body::TooLarge,
+            content_type: None,
+            claimed: None,
+        };
         let tags = [
             asked(Err(FaultKind::NotFound), 404),
             asked(Ok(manifest.clone()), 200),
@@ -96,12 +141,24 @@ mod tests {
             asked(Err(FaultKind::Unavailable), 500),
             asked(Ok(manifest), 200),
         ];
-        let mut total =
-            Asked { answer: Ok(vec![]), status: None, attempts: 0, duration: Duration::ZERO, appeared_after: None };
+        let mut total = Asked {
+            answer: Ok(vec![]),
+            status: None,
+            attempts: 0,
+            duration: Duration::ZERO,
+            appeared_after: None,
+        };
         let mut seen = Vec::new();
         for tag in tags {
             add(&mut total, tag, Referring::Tagged);
-            seen.push((total.answer.as_ref().map(Vec::len).map_err(|fault| fault.kind), total.status));
+            seen.push((
+                total
+                    .answer
+                    .as_ref()
+                    .map(Vec::len)
+                    .map_err(|fault| fault.kind),
+                total.status,
+            ));
         }
         let (found, denied) = ((Ok(1), Some(200)), (Err(FaultKind::Denied), Some(403)));
         assert_eq!(seen, [(Ok(0), None), found, found, denied, denied, denied]);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::http::Problem;
-use crate::settings::Patience;
+use crate::http::patience::Patience;
 
 /// How one try ended, as far as the next one is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +71,19 @@ pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
                 everybody: false,
             };
         }
-        Ended::Status { status, retry_after } if is_transient(*status) => match retry_after {
+        Ended::Status {
+            status,
+            retry_after,
+        } if is_transient(*status) => match retry_after {
             Some(wait) => (*wait, true),
-            None => (backoff(patience, state.tries - 1, state.jitter), *status == 429),
+            None => (
+                backoff(patience, state.tries - 1, state.jitter),
+                *status == 429,
+            ),
         },
-        Ended::Problem(problem) if problem.is_transient() => (backoff(patience, state.tries - 1, state.jitter), false),
+        Ended::Problem(problem) if problem.is_transient() => {
+            (backoff(patience, state.tries - 1, state.jitter), false)
+        }
         Ended::Status { .. } | Ended::Problem(_) => return Next::Stop,
     };
     if state.tries >= patience.attempts || wait >= state.run_left {
@@ -86,7 +94,10 @@ pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
 
 /// `backoff · 2ⁿ`, at most `max_backoff`, of which half is left to chance so that many do not come back at once.
 fn backoff(patience: &Patience, waits: u32, jitter: f64) -> Duration {
-    let whole = patience.backoff.saturating_mul(2_u32.saturating_pow(waits.min(16))).min(patience.max_backoff);
+    let whole = patience
+        .backoff
+        .saturating_mul(2_u32.saturating_pow(waits.min(16)))
+        .min(patience.max_backoff);
     whole.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
@@ -115,15 +126,26 @@ mod tests {
         concurrency: 16,
     };
 
-    const FIRST: State =
-        State { tries: 1, absences: 0, settle_left: Duration::ZERO, run_left: Duration::from_secs(600), jitter: 1.0 };
+    const FIRST: State = State {
+        tries: 1,
+        absences: 0,
+        settle_left: Duration::ZERO,
+        run_left: Duration::from_secs(600),
+        jitter: 1.0,
+    };
 
     fn status(status: u16) -> Ended {
-        Ended::Status { status, retry_after: None }
+        Ended::Status {
+            status,
+            retry_after: None,
+        }
     }
 
     fn after(status: u16, seconds: u64) -> Ended {
-        Ended::Status { status, retry_after: Some(Duration::from_secs(seconds)) }
+        Ended::Status {
+            status,
+            retry_after: Some(Duration::from_secs(seconds)),
+        }
     }
 
     fn wait(next: Next) -> Option<f64> {
@@ -148,9 +170,13 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let patience = Patience { attempts: 20, ..PATIENCE };
-        let waits: Vec<f64> =
-            (1..=5).map(|tries| wait(next(&status(500), State { tries, ..FIRST }, &patience)).unwrap()).collect();
+        let patience = Patience {
+            attempts: 20,
+            ..PATIENCE
+        };
+        let waits: Vec<f64> = (1..=5)
+            .map(|tries| wait(next(&status(500), State { tries, ..FIRST }, &patience)).unwrap())
+            .collect();
         assert_eq!(waits, [1.0, 2.0, 4.0, 6.0, 6.0]);
         let late = State { tries: 19, ..FIRST };
         assert_eq!(wait(next(&status(500), late, &patience)), Some(6.0));
@@ -159,24 +185,48 @@ mod tests {
     #[test]
     fn chance_takes_up_to_half_of_a_wait() {
         for (jitter, expected) in [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0), (7.0, 1.0), (-1.0, 0.5)] {
-            assert_eq!(wait(next(&status(500), State { jitter, ..FIRST }, &PATIENCE)), Some(expected));
+            assert_eq!(
+                wait(next(&status(500), State { jitter, ..FIRST }, &PATIENCE)),
+                Some(expected)
+            );
         }
     }
 
     #[test]
     fn the_last_attempt_is_the_last() {
         assert!(wait(next(&status(500), State { tries: 2, ..FIRST }, &PATIENCE)).is_some());
-        assert_eq!(next(&status(500), State { tries: 3, ..FIRST }, &PATIENCE), Next::Stop);
-        assert_eq!(next(&after(429, 1), State { tries: 3, ..FIRST }, &PATIENCE), Next::Stop);
+        assert_eq!(
+            next(&status(500), State { tries: 3, ..FIRST }, &PATIENCE),
+            Next::Stop
+        );
+        assert_eq!(
+            next(&after(429, 1), State { tries: 3, ..FIRST }, &PATIENCE),
+            Next::Stop
+        );
     }
 
     #[test]
     fn the_server_says_how_long_and_everybody_hears_it() {
-        let expected = Next::Again { wait: Duration::from_secs(60), everybody: true };
+        let expected = Next::Again {
+            wait: Duration::from_secs(60),
+            everybody: true,
+        };
         assert_eq!(next(&after(429, 60), FIRST, &PATIENCE), expected);
         assert_eq!(next(&after(503, 60), FIRST, &PATIENCE), expected);
-        assert!(matches!(next(&status(429), FIRST, &PATIENCE), Next::Again { everybody: true, .. }));
-        assert!(matches!(next(&status(503), FIRST, &PATIENCE), Next::Again { everybody: false, .. }));
+        assert!(matches!(
+            next(&status(429), FIRST, &PATIENCE),
+            Next::Again {
+                everybody: true,
+                ..
+            }
+        ));
+        assert!(matches!(
+            next(&status(503), FIRST, &PATIENCE),
+            Next::Again {
+                everybody: false,
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -187,21 +237,58 @@ mod tests {
 
     #[test]
     fn absence_means_not_yet_until_the_window_closes() {
-        let left = |seconds| State { settle_left: Duration::from_secs(seconds), tries: 9, ..FIRST };
+        let left = |seconds| State {
+            settle_left: Duration::from_secs(seconds),
+            tries: 9,
+            ..FIRST
+        };
         assert_eq!(wait(next(&status(404), left(10), &PATIENCE)), Some(1.0));
-        assert_eq!(wait(next(&status(404), State { absences: 2, ..left(10) }, &PATIENCE)), Some(4.0));
-        assert_eq!(wait(next(&status(404), State { absences: 2, ..left(3) }, &PATIENCE)), Some(3.0));
+        assert_eq!(
+            wait(next(
+                &status(404),
+                State {
+                    absences: 2,
+                    ..left(10)
+                },
+                &PATIENCE
+            )),
+            Some(4.0)
+        );
+        assert_eq!(
+            wait(next(
+                &status(404),
+                State {
+                    absences: 2,
+                    ..left(3)
+                },
+                &PATIENCE
+            )),
+            Some(3.0)
+        );
         assert_eq!(next(&status(404), left(0), &PATIENCE), Next::Stop);
     }
 
     #[test]
     fn broken_connections_are_tried_again_and_refused_certificates_are_not() {
         let problem = |kind| Ended::Problem(Problem::new(kind, ""));
-        for kind in [ProblemKind::Connection, ProblemKind::Timeout, ProblemKind::Cut, ProblemKind::NotHttp] {
-            assert_eq!(wait(next(&problem(kind), FIRST, &PATIENCE)), Some(1.0), "{kind:?}");
+        for kind in [
+            ProblemKind::Connection,
+            ProblemKind::Timeout,
+            ProblemKind::Cut,
+            ProblemKind::NotHttp,
+        ] {
+            assert_eq!(
+                wait(next(&problem(kind), FIRST, &PATIENCE)),
+                Some(1.0),
+                "{kind:?}"
+            );
         }
         for kind in [ProblemKind::Tls, ProblemKind::Refused] {
-            assert_eq!(next(&problem(kind), FIRST, &PATIENCE), Next::Stop, "{kind:?}");
+            assert_eq!(
+                next(&problem(kind), FIRST, &PATIENCE),
+                Next::Stop,
+                "{kind:?}"
+            );
         }
     }
 
@@ -211,7 +298,10 @@ mod tests {
         let read = |value| read_retry_after(value, now);
         assert_eq!(read("60"), Some(Duration::from_secs(60)));
         assert_eq!(read(" 0 "), Some(Duration::ZERO));
-        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(
+            read("Sun, 06 Nov 1994 08:50:37 GMT"),
+            Some(Duration::from_secs(60))
+        );
         assert_eq!(read("Sun, 06 Nov 1994 08:48:37 GMT"), Some(Duration::ZERO));
         for nonsense in ["", "-1", "soon", "1.5", "99999999999999999999999"] {
             assert_eq!(read(nonsense), None, "{nonsense}");

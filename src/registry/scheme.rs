@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 use super::failed::Failed;
+use crate::http::network::{Hosts, Network};
 use crate::http::{Problem, ProblemKind, is_loopback};
-use crate::reference::DOCKER_HUB;
-use crate::settings::{Hosts, Network};
+use crate::oci::reference::DOCKER_HUB;
 
 /// What is spoken to each registry of a run.
 #[derive(Default)]
@@ -18,7 +18,11 @@ pub(super) struct Schemes(Mutex<HashMap<String, Arc<Scheme>>>);
 impl Schemes {
     pub(super) fn of(&self, registry: &str, network: &Network) -> Arc<Scheme> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(registry.to_owned()).or_insert_with(|| Arc::new(Scheme::new(registry, network))))
+        Arc::clone(
+            known
+                .entry(registry.to_owned())
+                .or_insert_with(|| Arc::new(Scheme::new(registry, network))),
+        )
     }
 }
 
@@ -38,21 +42,40 @@ impl Scheme {
         let may_be_plain = plain_allowed(registry, network);
         let named = !matches!(network.insecure, Hosts::All);
         let plain = may_be_plain && (named || is_loopback(split_port(registry).0));
-        let host = if registry == DOCKER_HUB { "registry-1.docker.io" } else { registry };
-        Self { host: host.to_owned(), may_be_plain, plain: plain.into(), settled: false.into() }
+        let host = if registry == DOCKER_HUB {
+            "registry-1.docker.io"
+        } else {
+            registry
+        };
+        Self {
+            host: host.to_owned(),
+            may_be_plain,
+            plain: plain.into(),
+            settled: false.into(),
+        }
     }
 
     /// Where the API is.
     pub(super) fn base(&self) -> Result<Url, Failed> {
-        let scheme = if self.plain.load(Ordering::Relaxed) { "http" } else { "https" };
-        format!("{scheme}://{}/v2/", self.host).parse().map_err(|error| {
-            Failed::from(Problem::new(ProblemKind::Refused, format!("{} is not a host ({error})", self.host)))
-        })
+        let scheme = if self.plain.load(Ordering::Relaxed) {
+            "http"
+        } else {
+            "https"
+        };
+        format!("{scheme}://{}/v2/", self.host)
+            .parse()
+            .map_err(|error| {
+                Failed::from(Problem::new(
+                    ProblemKind::Refused,
+                    format!("{} is not a host ({error})", self.host),
+                ))
+            })
     }
 
     /// Speaks the other one than `base` does from now on; where the API is then.
     pub(super) fn turn(&self, base: &Url) -> Result<Url, Failed> {
-        self.plain.store(base.scheme() == "https", Ordering::Relaxed);
+        self.plain
+            .store(base.scheme() == "https", Ordering::Relaxed);
         self.base()
     }
 
@@ -66,7 +89,8 @@ impl Scheme {
         if !self.may_be_plain || self.settled.load(Ordering::Relaxed) {
             return false;
         }
-        let unreachable = problem.kind == ProblemKind::Connection && split_port(&self.host).1.is_none();
+        let unreachable =
+            problem.kind == ProblemKind::Connection && split_port(&self.host).1.is_none();
         match base.scheme() {
             // A TLS server answers an HTTP request with an alert.
             "http" => problem.kind == ProblemKind::NotHttp || unreachable,
@@ -92,7 +116,10 @@ fn plain_allowed(registry: &str, network: &Network) -> bool {
 fn split_port(registry: &str) -> (&str, Option<u16>) {
     if let Some(rest) = registry.strip_prefix('[') {
         let (host, port) = rest.split_once(']').unwrap_or((rest, ""));
-        return (host, port.strip_prefix(':').and_then(|port| port.parse().ok()));
+        return (
+            host,
+            port.strip_prefix(':').and_then(|port| port.parse().ok()),
+        );
     }
     match registry.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().ok()),

@@ -31,8 +31,14 @@ pub(super) struct Telling {
 impl Telling {
     /// Whether a line at `now` is told.
     pub(super) fn next(&mut self, now: Instant) -> Tell {
-        if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
-            *self = Self { since: Some(now), lines: 0 };
+        if self
+            .since
+            .is_none_or(|since| now.duration_since(since) >= WINDOW)
+        {
+            *self = Self {
+                since: Some(now),
+                lines: 0,
+            };
         }
         self.lines = self.lines.saturating_add(1);
         match self.lines {

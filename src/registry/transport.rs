@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    WWW_AUTHENTICATE,
 };
 use reqwest::{Method, Request};
 use url::Url;
@@ -19,11 +20,14 @@ use super::retry::{self, Ended};
 use super::scheme::{Schemes, asks_for_https};
 use super::tries::{Course, Ends, Tries};
 use super::{challenge, error};
+use crate::http::network::Network;
+use crate::http::patience::Patience;
 use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
-use crate::reference::Repository;
-use crate::settings::{Logins, Network, Patience, Secret};
-use crate::source::{Asked, FaultKind, Obstacle};
-use crate::told::Told;
+use crate::oci::reference::Repository;
+use crate::registry::logins::Logins;
+use crate::text::redaction::Told;
+use crate::text::secret::Secret;
+use crate::walk::source::{Asked, FaultKind, Obstacle};
 
 /// How often one try of a question gets another header: one that is shared with others, and one of its own.
 const MOST_RENEWALS: u32 = 2;
@@ -117,8 +121,9 @@ impl Transport {
         if gates.len() >= MOST {
             gates.retain(|host, gate| !host.starts_with("token ") || Arc::strong_count(gate) > 1);
         }
-        let gate =
-            gates.entry(host.to_owned()).or_insert_with(|| Arc::new(Gate::new(self.course.patience().concurrency)));
+        let gate = gates
+            .entry(host.to_owned())
+            .or_insert_with(|| Arc::new(Gate::new(self.course.patience().concurrency)));
         Arc::clone(gate)
     }
 
@@ -138,7 +143,10 @@ impl Transport {
             tries.begin();
             // Boxed, so that a question that waits for its permit is small.
             let outcome = Box::pin(async {
-                let mut answer = self.exchange(question, permit.lane(), &headers, &accept).await?.at(&gate);
+                let mut answer = self
+                    .exchange(question, permit.lane(), &headers, &accept)
+                    .await?
+                    .at(&gate);
                 let status = answer.status();
                 Ok::<_, Failed>((status, read(&mut answer).await))
             })
@@ -146,7 +154,14 @@ impl Transport {
             drop(permit);
             let (failed, otherwise) = match outcome {
                 Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
-                Ok((status, Err(Unread { problem, otherwise, farther }))) => {
+                Ok((
+                    status,
+                    Err(Unread {
+                        problem,
+                        otherwise,
+                        farther,
+                    }),
+                )) => {
                     if farther {
                         tries.forgive();
                         ends = Ends::default();
@@ -155,18 +170,32 @@ impl Transport {
                         Some((at, _)) => ends.note(*at),
                         None => ends = Ends::default(),
                     }
-                    (Failed { status: Some(status), ..problem.into() }, otherwise.map(|(_, content)| content))
+                    (
+                        Failed {
+                            status: Some(status),
+                            ..problem.into()
+                        },
+                        otherwise.map(|(_, content)| content),
+                    )
                 }
                 Err(failed) => {
                     // "Not yet" and "not so fast" say nothing about the way here.
-                    if !matches!(failed.ended, Ended::Status { status: 404 | 429, .. }) {
+                    if !matches!(
+                        failed.ended,
+                        Ended::Status {
+                            status: 404 | 429,
+                            ..
+                        }
+                    ) {
                         ends = Ends::default();
                     }
                     (failed, None)
                 }
             };
             let path = question.path.as_deref().unwrap_or("/v2/");
-            if let Some((wait, everybody)) = tries.again(&failed, &question.repository.registry, path) {
+            if let Some((wait, everybody)) =
+                tries.again(&failed, &question.repository.registry, path)
+            {
                 if everybody {
                     gate.close_for(wait);
                 } else {
@@ -182,6 +211,7 @@ impl Transport {
     }
 
     /// One try: asks the registry, logs in where that is asked for, follows redirects.
+    #[expect(clippy::too_many_lines, reason = "taken apart next")]
     async fn exchange(
         &self,
         question: &Question<'_>,
@@ -210,18 +240,32 @@ impl Transport {
             if let Some(pass) = &pass {
                 headers.insert(AUTHORIZATION, pass.header());
             }
-            let chosen_by = if at_registry { ChosenBy::User } else { ChosenBy::Server };
-            let aim = Aim { method: question.method.clone(), url: &url, chosen_by, version, lane };
+            let chosen_by = if at_registry {
+                ChosenBy::User
+            } else {
+                ChosenBy::Server
+            };
+            let aim = Aim {
+                method: question.method.clone(),
+                url: &url,
+                chosen_by,
+                version,
+                lane,
+            };
             let sent = self.send(aim, headers, None).await;
             let mut answer = match sent {
                 Ok(answer) => answer,
-                Err(problem) if at_registry && doubt.is_none() && scheme.is_doubted_by(&problem, &base) => {
+                Err(problem)
+                    if at_registry && doubt.is_none() && scheme.is_doubted_by(&problem, &base) =>
+                {
                     doubt = Some(problem.into());
                     base = scheme.turn(&base)?;
                     url = question_url(&base, question)?;
                     continue;
                 }
-                Err(problem) if problem.kind == ProblemKind::Headless && version == Version::Best => {
+                Err(problem)
+                    if problem.kind == ProblemKind::Headless && version == Version::Best =>
+                {
                     version = Version::One;
                     headless = Some(problem);
                     continue;
@@ -251,10 +295,19 @@ impl Transport {
             if accept(status) {
                 return Ok(answer);
             }
-            let challenges: Vec<String> = if at_registry { answer.all(&WWW_AUTHENTICATE) } else { Vec::new() };
+            let challenges: Vec<String> = if at_registry {
+                answer.all(&WWW_AUTHENTICATE)
+            } else {
+                Vec::new()
+            };
             let retry_after = answer.retry_after();
             let (body, broken) = answer.error_body().await;
-            if at_registry && doubt.is_none() && base.scheme() == "http" && status == 400 && asks_for_https(&body) {
+            if at_registry
+                && doubt.is_none()
+                && base.scheme() == "http"
+                && status == 400
+                && asks_for_https(&body)
+            {
                 let mut failed = failure(status, retry_after, self.words(&body), at_registry, &url);
                 failed.fault.obstacle = Some(Obstacle::WithoutPlainHttp);
                 doubt = Some(failed);
@@ -262,8 +315,9 @@ impl Transport {
                 url = question_url(&base, question)?;
                 continue;
             }
-            let expired_with_400 =
-                status == 400 && pass.as_ref().is_some_and(Pass::is_bearer) && error::tells_of_expired_token(&body);
+            let expired_with_400 = status == 400
+                && pass.as_ref().is_some_and(Pass::is_bearer)
+                && error::tells_of_expired_token(&body);
             if at_registry && (status == 401 || expired_with_400) && renewals < MOST_RENEWALS {
                 renewals += 1;
                 let mut challenges = challenge::read(challenges.iter().map(String::as_str));
@@ -271,11 +325,21 @@ impl Transport {
                     // Public ECR does not repeat its challenge; the same question without a token brings it.
                     challenges = self.challenges_of(question, lane, &url).await?;
                 }
-                let asking = Asking { transport: self, lane, repository, base: &base, challenges: &challenges };
+                let asking = Asking {
+                    transport: self,
+                    lane,
+                    repository,
+                    base: &base,
+                    challenges: &challenges,
+                };
                 // What is shared may be used up by others, as fast as it is had: the second is for this question alone.
                 let renewed = self.auth.renew(&asking, pass.as_ref(), renewals > 1).await;
                 own = renewed.map_err(|refused| match refused {
-                    Refused::Denied(why) => Failed::new(FaultKind::Denied, status, with_words(&why, self.words(&body))),
+                    Refused::Denied(why) => Failed::new(
+                        FaultKind::Denied,
+                        status,
+                        with_words(&why, self.words(&body)),
+                    ),
                     Refused::Failed(failed) => final_failure(failed),
                 })?;
                 continue;
@@ -291,7 +355,10 @@ impl Transport {
                     with_words("refuses every token", self.words(&body)),
                 ));
             }
-            return Err(failure(status, retry_after, self.words(&body), at_registry, &url).or_of_a_stranger(&body));
+            return Err(
+                failure(status, retry_after, self.words(&body), at_registry, &url)
+                    .or_of_a_stranger(&body),
+            );
         }
     }
 
@@ -302,17 +369,32 @@ impl Transport {
         url: &Url,
     ) -> Result<Vec<challenge::Challenge>, Failed> {
         let method = question.method.clone();
-        let aim = Aim { method, url, chosen_by: ChosenBy::User, version: Version::Best, lane };
+        let aim = Aim {
+            method,
+            url,
+            chosen_by: ChosenBy::User,
+            version: Version::Best,
+            lane,
+        };
         let answer = self.send(aim, HeaderMap::new(), None).await?;
         if answer.status() != 401 {
-            let why = format!("refuses its token with 400, and without a token answers {}", answer.status());
+            let why = format!(
+                "refuses its token with 400, and without a token answers {}",
+                answer.status()
+            );
             return Err(Failed::from(Problem::new(ProblemKind::NotHttp, why)));
         }
-        Ok(challenge::read(answer.all(&WWW_AUTHENTICATE).iter().map(String::as_str)))
+        Ok(challenge::read(
+            answer.all(&WWW_AUTHENTICATE).iter().map(String::as_str),
+        ))
     }
 
     /// Calls a token server until its answer stands; every status below 500 but 429 is an answer.
-    pub(super) async fn call(&self, call: &Call, chosen_by: ChosenBy) -> Result<(u16, Vec<u8>), Failed> {
+    pub(super) async fn call(
+        &self,
+        call: &Call,
+        chosen_by: ChosenBy,
+    ) -> Result<(u16, Vec<u8>), Failed> {
         let host = shown(&call.url);
         let gate = self.gate(&format!("token {host}"));
         let mut tries = Tries::new(&self.course, true);
@@ -336,8 +418,18 @@ impl Transport {
         if let Some(authorization) = &call.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let method = if call.form.is_some() { Method::POST } else { Method::GET };
-        let aim = Aim { method, url: &call.url, chosen_by, version: Version::Best, lane: call.lane };
+        let method = if call.form.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let aim = Aim {
+            method,
+            url: &call.url,
+            chosen_by,
+            version: Version::Best,
+            lane: call.lane,
+        };
         let mut answer = self.send(aim, headers, call.form.as_ref()).await?;
         let status = answer.status();
         if redirect::is_redirect(status) {
@@ -347,17 +439,31 @@ impl Transport {
         if retry::is_transient(status) {
             let retry_after = answer.retry_after();
             let (body, _) = answer.error_body().await;
-            return Err(failure(status, retry_after, self.words(&body), true, &call.url));
+            return Err(failure(
+                status,
+                retry_after,
+                self.words(&body),
+                true,
+                &call.url,
+            ));
         }
         match answer.body(error::ERROR_LIMIT).await {
-            Ok((_, true)) => Err(Failed::from(Problem::new(ProblemKind::Refused, "its answer is longer than 64 KiB"))),
+            Ok((_, true)) => Err(Failed::from(Problem::new(
+                ProblemKind::Refused,
+                "its answer is longer than 64 KiB",
+            ))),
             Ok((body, false)) => Ok((status, body)),
             Err((problem, _)) => Err(problem.into()),
         }
     }
 
     /// Sends one request, and waits for the headers of its answer.
-    async fn send(&self, aim: Aim<'_>, mut headers: HeaderMap, form: Option<&Secret>) -> Result<Answer<'_>, Problem> {
+    async fn send(
+        &self,
+        aim: Aim<'_>,
+        mut headers: HeaderMap,
+        form: Option<&Secret>,
+    ) -> Result<Answer<'_>, Problem> {
         let lanes = self
             .clients
             .lanes(aim.url, aim.chosen_by, aim.version)
@@ -365,25 +471,43 @@ impl Transport {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut request = Request::new(aim.method, aim.url.clone());
         if let Some(form) = form {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/x-www-form-urlencoded"),
+            );
             *request.body_mut() = Some(form.expose().to_owned().into());
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let sent = lanes.send(aim.lane, request, self.network().request_timeout).await;
+        let sent = lanes
+            .send(aim.lane, request, self.network().request_timeout)
+            .await;
         let response = sent.map_err(|problem| match (problem.kind, aim.url.scheme()) {
-            (ProblemKind::NotHttp, "http") => Problem { obstacle: Some(Obstacle::WithoutPlainHttp), ..problem },
+            (ProblemKind::NotHttp, "http") => Problem {
+                obstacle: Some(Obstacle::WithoutPlainHttp),
+                ..problem
+            },
             _ => problem,
         })?;
-        Ok(Answer::new(response, self.network().request_timeout, &self.bytes))
+        Ok(Answer::new(
+            response,
+            self.network().request_timeout,
+            &self.bytes,
+        ))
     }
 }
 
 fn question_url(base: &Url, question: &Question<'_>) -> Result<Url, Failed> {
-    let Some(path) = &question.path else { return Ok(base.clone()) };
+    let Some(path) = &question.path else {
+        return Ok(base.clone());
+    };
     let path = format!("{}/{path}", question.repository.name);
-    base.join(&path)
-        .map_err(|error| Failed::from(Problem::new(ProblemKind::Refused, format!("{path} fits no URL ({error})"))))
+    base.join(&path).map_err(|error| {
+        Failed::from(Problem::new(
+            ProblemKind::Refused,
+            format!("{path} fits no URL ({error})"),
+        ))
+    })
 }
 
 fn redirected(from: &Url, answer: &Answer<'_>, redirects: usize) -> Result<Url, Failed> {

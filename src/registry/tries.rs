@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::failed::Failed;
 use super::retry::{self, Ended, Next, State};
 use super::telling::{Tell, Telling};
-use crate::report::human;
-use crate::settings::Patience;
-use crate::source::{Asked, Fault};
+use crate::http::patience::Patience;
+use crate::text::human;
+use crate::walk::source::{Asked, Fault};
 
 /// What all tries of a run have in common: how patient it is, since when, and what was said of that already.
 pub(super) struct Course {
@@ -24,7 +24,12 @@ pub(super) struct Course {
 impl Course {
     /// A course whose settle window and time limit begin now.
     pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, started: Instant::now(), telling: Mutex::default(), told_of_absence: AtomicBool::new(false) }
+        Self {
+            patience,
+            started: Instant::now(),
+            telling: Mutex::default(),
+            told_of_absence: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn patience(&self) -> &Patience {
@@ -45,7 +50,15 @@ pub(super) struct Tries<'a> {
 
 impl<'a> Tries<'a> {
     pub(super) fn new(course: &'a Course, may_be_absent: bool) -> Self {
-        Self { course, may_be_absent, began: Instant::now(), sent: 0, counted: 0, absences: 0, first_absence: None }
+        Self {
+            course,
+            may_be_absent,
+            began: Instant::now(),
+            sent: 0,
+            counted: 0,
+            absences: 0,
+            first_absence: None,
+        }
     }
 
     pub(super) fn begin(&mut self) {
@@ -61,11 +74,20 @@ impl<'a> Tries<'a> {
     }
 
     /// How long to wait before the next try, and whether everybody should; `None` when there is none.
-    pub(super) fn again(&mut self, failed: &Failed, host: &str, what: &str) -> Option<(Duration, bool)> {
+    pub(super) fn again(
+        &mut self,
+        failed: &Failed,
+        host: &str,
+        what: &str,
+    ) -> Option<(Duration, bool)> {
         let patience = &self.course.patience;
         let absent = matches!(failed.ended, Ended::Status { status: 404, .. });
         let since = self.course.started.elapsed();
-        let settle = if self.may_be_absent { Duration::ZERO } else { patience.settle };
+        let settle = if self.may_be_absent {
+            Duration::ZERO
+        } else {
+            patience.settle
+        };
         if !absent {
             self.counted += 1;
         }
@@ -76,20 +98,32 @@ impl<'a> Tries<'a> {
             run_left: patience.timeout.saturating_sub(since),
             jitter: chance(),
         };
-        let Next::Again { wait, everybody } = retry::next(&failed.ended, state, patience) else { return None };
+        let Next::Again { wait, everybody } = retry::next(&failed.ended, state, patience) else {
+            return None;
+        };
         let (what, detail, again) = (in_short(what), &failed.fault.detail, human::duration(wait));
         if absent {
             self.absences += 1;
             self.first_absence.get_or_insert_with(Instant::now);
             if !self.course.told_of_absence.swap(true, Ordering::Relaxed) {
                 let window = human::duration(patience.settle);
-                log::info!("{host}: {what}: {detail}; what is not there yet may come within {window} (`settle`)");
+                log::info!(
+                    "{host}: {what}: {detail}; what is not there yet may come within {window} (`settle`)"
+                );
             }
             log::debug!("{host}: {what}: not there yet, looking again in {again}");
         } else {
             let (tries, attempts) = (self.counted, patience.attempts);
-            let line = format!("{host}: {what}: {detail}; asking again in {again} (attempt {tries} of {attempts})");
-            match self.course.telling.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now()) {
+            let line = format!(
+                "{host}: {what}: {detail}; asking again in {again} (attempt {tries} of {attempts})"
+            );
+            match self
+                .course
+                .telling
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next(Instant::now())
+            {
                 Tell::Line => log::info!("{line}"),
                 Tell::LastLine => log::info!("{line}; more such lines only at log level debug"),
                 Tell::Quietly => log::debug!("{line}"),
@@ -99,15 +133,27 @@ impl<'a> Tries<'a> {
     }
 
     pub(super) fn end<T>(self, answer: Result<T, Fault>, status: Option<u16>) -> Asked<T> {
-        let appeared_after = self.first_absence.filter(|_| answer.is_ok()).map(|first| first.elapsed());
-        Asked { answer, status, attempts: self.sent, duration: self.began.elapsed(), appeared_after }
+        let appeared_after = self
+            .first_absence
+            .filter(|_| answer.is_ok())
+            .map(|first| first.elapsed());
+        Asked {
+            answer,
+            status,
+            attempts: self.sent,
+            duration: self.began.elapsed(),
+            appeared_after,
+        }
     }
 }
 
 /// `blobs/sha256:0123456789ab…`: as much of a digest as people need to find it in the report.
 fn in_short(what: &str) -> String {
     const DIGITS: usize = 12;
-    match what.rsplit_once(':').and_then(|(before, hash)| Some((before, hash.get(..DIGITS)?))) {
+    match what
+        .rsplit_once(':')
+        .and_then(|(before, hash)| Some((before, hash.get(..DIGITS)?)))
+    {
         Some((before, hash)) => format!("{before}:{hash}…"),
         None => what.to_owned(),
     }
@@ -125,7 +171,11 @@ impl Ends {
     const PROOF: u32 = 3;
 
     pub(super) fn note(&mut self, at: u64) {
-        self.count = if self.count > 0 && self.at == at { self.count + 1 } else { 1 };
+        self.count = if self.count > 0 && self.at == at {
+            self.count + 1
+        } else {
+            1
+        };
         self.at = at;
     }
 

@@ -1,8 +1,8 @@
 //! How many of what a run saw.
 
 use super::judgement::Judgement;
-use crate::graph::NodeId;
-use crate::verdict::Verdict;
+use crate::walk::graph::NodeId;
+use crate::walk::verdict::Verdict;
 
 /// The numbers of a report. Every digest counts once per repository, whatever number of images share it.
 ///
@@ -94,10 +94,10 @@ fn state(judgement: &Judgement<'_>, graph: usize, id: NodeId) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Care, Found};
-    use crate::image::Kind;
+    use crate::oci::manifest::Kind;
     use crate::report::example::{found, layer, nothing, plain, report};
-    use crate::verdict::Outcome;
+    use crate::walk::graph::{Care, Found};
+    use crate::walk::verdict::Outcome;
 
     #[test]
     fn a_digest_asked_for_in_two_ways_counts_once_by_its_graver_answer() {
@@ -105,15 +105,34 @@ mod tests {
         let (root, graph) = (report.images[0].root, &mut report.graphs[0]);
         let outcome = Outcome::unasked(Verdict::Missing, "");
         let digest = graph.node(root).digest();
-        let again = graph.add(&Found { digest, outcome, ..found(Kind::Layer) });
+        let again = graph.add(&Found {
+            digest,
+            outcome,
+            ..found(Kind::Layer)
+        });
         graph.connect(root, again, None, Care::Check);
         let counts = Judgement::of(&report).counts;
-        assert_eq!((counts.nodes, counts.ok, counts.broken, counts.failures), (3, 2, 1, 1));
+        assert_eq!(
+            (counts.nodes, counts.ok, counts.broken, counts.failures),
+            (3, 2, 1, 1)
+        );
     }
 
     #[test]
     fn references_that_lead_nowhere_are_told_apart() {
-        let counts = Judgement::of(&report(&[("app:1", nothing().missing()), ("app:2", nothing().denied())])).counts;
-        assert_eq!((counts.nodes, counts.broken, counts.undecided, counts.failures), (2, 1, 1, 1));
+        let counts = Judgement::of(&report(&[
+            ("app:1", nothing().missing()),
+            ("app:2", nothing().denied()),
+        ]))
+        .counts;
+        assert_eq!(
+            (
+                counts.nodes,
+                counts.broken,
+                counts.undecided,
+                counts.failures
+            ),
+            (2, 1, 1, 1)
+        );
     }
 }

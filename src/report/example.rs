@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use oci_spec::image::Digest;
 
 use super::{Image, Report};
-use crate::graph::{Care, Found, Graph, NodeId};
-use crate::image::Kind;
-use crate::platform::Platform;
-use crate::reference::Reference;
-use crate::settings::Depth;
-use crate::source::Obstacle;
-use crate::verdict::{Outcome, Verdict};
+use crate::oci::manifest::Kind;
+use crate::oci::platform::Platform;
+use crate::oci::reference::Reference;
+use crate::walk::graph::{Care, Found, Graph, NodeId};
+use crate::walk::rules::Depth;
+use crate::walk::source::Obstacle;
+use crate::walk::verdict::{Outcome, Verdict};
 
 /// A digest with everything below it. Its name is one byte, which makes up the whole hash.
 #[derive(Clone, Debug)]
@@ -27,7 +27,9 @@ pub(crate) struct Content {
 }
 
 pub(crate) fn digest(name: u8) -> Digest {
-    format!("sha256:{}", format!("{name:02x}").repeat(32)).parse().unwrap()
+    format!("sha256:{}", format!("{name:02x}").repeat(32))
+        .parse()
+        .unwrap()
 }
 
 fn content(kind: Kind, name: u8) -> Content {
@@ -39,7 +41,15 @@ fn content(kind: Kind, name: u8) -> Content {
         duration: Duration::from_millis(20),
         obstacle: None,
     };
-    Content { name, kind, size: 1000, platform: None, care: Care::Check, outcome, children: Vec::new() }
+    Content {
+        name,
+        kind,
+        size: 1000,
+        platform: None,
+        care: Care::Check,
+        outcome,
+        children: Vec::new(),
+    }
 }
 
 pub(crate) fn index(name: u8) -> Content {
@@ -48,12 +58,19 @@ pub(crate) fn index(name: u8) -> Content {
 
 /// A manifest for a platform, with the config `name + 1`.
 pub(crate) fn manifest(name: u8, platform: &str) -> Content {
-    Content { platform: Some(platform.to_owned()), ..content(Kind::Manifest, name) }.with(config(name + 1))
+    Content {
+        platform: Some(platform.to_owned()),
+        ..content(Kind::Manifest, name)
+    }
+    .with(config(name + 1))
 }
 
 /// A manifest for a platform that is written down as it is, with nothing below.
 pub(crate) fn child(name: u8, platform: &str) -> Content {
-    Content { platform: Some(platform.to_owned()), ..content(Kind::Manifest, name) }
+    Content {
+        platform: Some(platform.to_owned()),
+        ..content(Kind::Manifest, name)
+    }
 }
 
 /// A manifest that stands alone, with the config `name + 1`.
@@ -62,7 +79,10 @@ pub(crate) fn plain(name: u8) -> Content {
 }
 
 pub(crate) fn attestation(name: u8) -> Content {
-    Content { platform: Some("unknown/unknown".to_owned()), ..content(Kind::Attestation, name) }
+    Content {
+        platform: Some("unknown/unknown".to_owned()),
+        ..content(Kind::Attestation, name)
+    }
 }
 
 pub(crate) fn referrer(name: u8) -> Content {
@@ -74,7 +94,10 @@ pub(crate) fn config(name: u8) -> Content {
 }
 
 pub(crate) fn layer(name: u8) -> Content {
-    Content { size: 10_000_000, ..content(Kind::Layer, name) }
+    Content {
+        size: 10_000_000,
+        ..content(Kind::Layer, name)
+    }
 }
 
 impl Content {
@@ -89,7 +112,12 @@ impl Content {
         self
     }
 
-    pub(crate) fn found(mut self, verdict: Verdict, status: impl Into<Option<u16>>, detail: &str) -> Self {
+    pub(crate) fn found(
+        mut self,
+        verdict: Verdict,
+        status: impl Into<Option<u16>>,
+        detail: &str,
+    ) -> Self {
         self.outcome.verdict = verdict;
         self.outcome.status = status.into();
         detail.clone_into(&mut self.outcome.detail);
@@ -129,7 +157,10 @@ impl Content {
 
 /// A reference that leads to no digest.
 pub(crate) fn nothing() -> Content {
-    Content { name: 0, ..index(0) }
+    Content {
+        name: 0,
+        ..index(0)
+    }
 }
 
 /// A node that says nothing of itself.
@@ -188,14 +219,23 @@ fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) ->
     }
     let digest = (content.name != 0).then(|| digest(content.name));
     let (size, outcome) = (Some(content.size), content.outcome.clone());
-    let id = graph.add(&Found { digest, size, outcome, ..found(content.kind) });
+    let id = graph.add(&Found {
+        digest,
+        size,
+        outcome,
+        ..found(content.kind)
+    });
     known.insert(content.name, id);
     for child in &content.children {
         let to = add(graph, known, child);
         let platform = child.platform.as_deref().map(|platform| {
             let mut parts = platform.splitn(3, '/').map(Box::from);
             let mut part = || parts.next();
-            Platform { os: part().unwrap(), architecture: part().unwrap(), variant: part() }
+            Platform {
+                os: part().unwrap(),
+                architecture: part().unwrap(),
+                variant: part(),
+            }
         });
         graph.connect(id, to, platform.as_ref(), child.care);
     }

@@ -40,8 +40,16 @@ impl Exit {
     /// The one that counts when images of one run come to different ends: 2, then 1, then 3, then 4.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        const ORDER: [Exit; 4] = [Exit::Configuration, Exit::Broken, Exit::Denied, Exit::Unknown];
-        ORDER.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(self)
+        const ORDER: [Exit; 4] = [
+            Exit::Configuration,
+            Exit::Broken,
+            Exit::Denied,
+            Exit::Unknown,
+        ];
+        ORDER
+            .into_iter()
+            .find(|exit| *exit == self || *exit == other)
+            .unwrap_or(self)
     }
 
     /// Whether it tells of images, so that `fail_on: never` turns it into 0.
@@ -49,7 +57,10 @@ impl Exit {
     /// A configuration error, a failed rebuild, a signal and a fault of our own are not about images and stay.
     #[must_use]
     pub fn is_verdict(self) -> bool {
-        matches!(self, Self::Verified | Self::Broken | Self::Denied | Self::Unknown)
+        matches!(
+            self,
+            Self::Verified | Self::Broken | Self::Denied | Self::Unknown
+        )
     }
 }
 
@@ -101,7 +112,13 @@ mod tests {
 
     #[test]
     fn mixed_ends_come_to_two_then_one_then_three_then_four() {
-        let ranked = [Exit::Configuration, Exit::Broken, Exit::Denied, Exit::Unknown, Exit::Verified];
+        let ranked = [
+            Exit::Configuration,
+            Exit::Broken,
+            Exit::Denied,
+            Exit::Unknown,
+            Exit::Verified,
+        ];
         for (place, exit) in ranked.into_iter().enumerate() {
             for weaker in &ranked[place..] {
                 assert_eq!(exit.or(*weaker), exit);

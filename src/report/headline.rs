@@ -1,16 +1,20 @@
 //! The one line that says it all.
 
-use super::escape;
 use super::exit::{Conclusion, Exit};
-use super::human::{self, count};
 use super::judgement::Judgement;
+use crate::text::escape;
+use crate::text::human::{self, count};
 
 /// The verdict on a whole run: short, without doubt, and with the exit code.
 #[must_use]
 pub fn headline(judgement: &Judgement<'_>) -> String {
     let code = judgement.exit.code();
     let forgiven = judgement.cause() != judgement.exit;
-    let because = if forgiven { " because of `fail_on: never`" } else { "" };
+    let because = if forgiven {
+        " because of `fail_on: never`"
+    } else {
+        ""
+    };
     let text = match judgement.remark() {
         // Wrong settings: the log has told them.
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
@@ -19,7 +23,11 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
     };
-    format!("{}{}: {text}, exit code {code}{because}", word(judgement), warnings(judgement))
+    format!(
+        "{}{}: {text}, exit code {code}{because}",
+        word(judgement),
+        warnings(judgement)
+    )
 }
 
 /// What stands behind the verdict when it is about a pipeline: a colon and the pipeline's page.
@@ -28,13 +36,17 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
 #[must_use]
 pub fn link(judgement: &Judgement<'_>) -> String {
     let pipeline = judgement.remark().and(judgement.report.pipeline.as_ref());
-    pipeline.map(|pipeline| format!(": {}", escape::line(&pipeline.url))).unwrap_or_default()
+    pipeline
+        .map(|pipeline| format!(": {}", escape::line(&pipeline.url)))
+        .unwrap_or_default()
 }
 
 /// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
 #[must_use]
 pub fn is_refused(judgement: &Judgement<'_>) -> bool {
-    judgement.cause() == Exit::Configuration && judgement.counts.images == 0 && judgement.reason().is_some()
+    judgement.cause() == Exit::Configuration
+        && judgement.counts.images == 0
+        && judgement.reason().is_some()
 }
 
 /// The verdict in one word.
@@ -66,30 +78,57 @@ fn fact(judgement: &Judgement<'_>) -> String {
     let broken = tally(judgement, Exit::Broken);
     let digests = count(counts.checked, "digest");
     match judgement.cause() {
-        Exit::Interrupted | Exit::Terminated if broken > 0 => format!("until then {}", failures(judgement)),
-        Exit::Interrupted | Exit::Terminated => {
-            format!("{} of at least {} digests checked, nothing broken so far", counts.checked, counts.nodes)
+        Exit::Interrupted | Exit::Terminated if broken > 0 => {
+            format!("until then {}", failures(judgement))
         }
-        _ if judgement.report.skipped => "dry run, nothing was pushed and nothing was checked".to_owned(),
-        Exit::RebuildNotStarted => format!("{}the rebuild was not started", before(judgement, broken)),
+        Exit::Interrupted | Exit::Terminated => {
+            format!(
+                "{} of at least {} digests checked, nothing broken so far",
+                counts.checked, counts.nodes
+            )
+        }
+        _ if judgement.report.skipped => {
+            "dry run, nothing was pushed and nothing was checked".to_owned()
+        }
+        Exit::RebuildNotStarted => {
+            format!("{}the rebuild was not started", before(judgement, broken))
+        }
         Exit::RebuildFailed => format!("{}the rebuild ran and failed", before(judgement, broken)),
         Exit::RebuildRunning => {
-            format!("{}the rebuild was still running when `wait_timeout` was over", before(judgement, broken))
+            format!(
+                "{}the rebuild was still running when `wait_timeout` was over",
+                before(judgement, broken)
+            )
         }
         Exit::Bug => "pullproof itself failed, please report it".to_owned(),
         Exit::Verified if counts.images == 0 => "the rebuild succeeded".to_owned(),
-        Exit::Verified => format!("{all}, {digests} checked in {}", human::duration(judgement.report.duration)),
+        Exit::Verified => format!(
+            "{all}, {digests} checked in {}",
+            human::duration(judgement.report.duration)
+        ),
         Exit::Configuration if counts.images == 0 => "there is no image to check".to_owned(),
         Exit::Configuration if broken == 0 => {
-            format!("{} of {all} had nothing to check, and that is never a pass", tally(judgement, Exit::Configuration))
+            format!(
+                "{} of {all} had nothing to check, and that is never a pass",
+                tally(judgement, Exit::Configuration)
+            )
         }
         Exit::Broken | Exit::Configuration => failures(judgement),
-        Exit::Denied => format!("access to {} of {all} was refused", tally(judgement, Exit::Denied)),
+        Exit::Denied => format!(
+            "access to {} of {all} was refused",
+            tally(judgement, Exit::Denied)
+        ),
         Exit::Unknown if judgement.reason().is_some() => {
-            format!("{}the end of the rebuild could not be seen", before(judgement, broken))
+            format!(
+                "{}the end of the rebuild could not be seen",
+                before(judgement, broken)
+            )
         }
         Exit::Unknown if judgement.report.stopped.is_some() => {
-            format!("stopped at `timeout`, {} of at least {} digests checked", counts.checked, counts.nodes)
+            format!(
+                "stopped at `timeout`, {} of at least {} digests checked",
+                counts.checked, counts.nodes
+            )
         }
         Exit::Unknown => format!(
             "{} of {all} could not be checked, {} undecided",
@@ -101,20 +140,38 @@ fn fact(judgement: &Judgement<'_>) -> String {
 
 /// How many images come to this end.
 fn tally(judgement: &Judgement<'_>, exit: Exit) -> usize {
-    judgement.images().filter(|(image, _)| judgement.image_exit(*image) == exit).count()
+    judgement
+        .images()
+        .filter(|(image, _)| judgement.image_exit(*image) == exit)
+        .count()
 }
 
 fn before(judgement: &Judgement<'_>, broken: usize) -> String {
-    if broken == 0 { String::new() } else { format!("{}, and ", failures(judgement)) }
+    if broken == 0 {
+        String::new()
+    } else {
+        format!("{}, and ", failures(judgement))
+    }
 }
 
 /// `2 of 3 images cannot be pulled (5 broken digests)`.
 fn failures(judgement: &Judgement<'_>) -> String {
     let all = count(judgement.counts.images, "image");
-    let failed = || judgement.images().filter(|(image, _)| judgement.image_exit(*image) == Exit::Broken);
-    let stuck = failed().filter(|(image, _)| judgement.root(*image).cannot_be_pulled()).count();
+    let failed = || {
+        judgement
+            .images()
+            .filter(|(image, _)| judgement.image_exit(*image) == Exit::Broken)
+    };
+    let stuck = failed()
+        .filter(|(image, _)| judgement.root(*image).cannot_be_pulled())
+        .count();
     let other = failed().count() - stuck;
-    let findings: usize = judgement.report.images.iter().map(|image| image.findings.len()).sum();
+    let findings: usize = judgement
+        .report
+        .images
+        .iter()
+        .map(|image| image.findings.len())
+        .sum();
     let digests = judgement.counts.failures - findings;
     let mut facts = Vec::new();
     if stuck > 0 {

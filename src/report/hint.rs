@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::human;
+use crate::text::human;
 
 /// What has to be done to content that a push would skip because the registry believes that it has it.
 macro_rules! remove {

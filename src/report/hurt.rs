@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::escape;
-use super::human;
 use super::judgement::Root;
-use crate::graph::{Edge, Graph, NodeId};
-use crate::image::Kind;
-use crate::platform::Platform;
+use crate::oci::manifest::Kind;
+use crate::oci::platform::Platform;
+use crate::text::{escape, human};
+use crate::walk::graph::{Edge, Graph, NodeId};
 
 /// How many platforms are named before the rest is counted.
 const NAMED: usize = 8;
@@ -48,17 +47,31 @@ impl Hurt<'_> {
     /// The sentence for a digest that is broken, or that could not be checked.
     #[must_use]
     pub fn sentence(&self, broken: bool) -> String {
-        let fate = if broken { "cannot be pulled" } else { "could not be checked" };
-        let could = if broken { "can be pulled" } else { "could be checked" };
+        let fate = if broken {
+            "cannot be pulled"
+        } else {
+            "could not be checked"
+        };
+        let could = if broken {
+            "can be pulled"
+        } else {
+            "could be checked"
+        };
         match self {
             Self::Everybody => format!("the image {fate}"),
             Self::Platforms { all: true, .. } => format!("no platform {could}"),
             Self::Platforms { named, more, .. } => {
-                let mut names: Vec<String> =
-                    named.iter().take(NAMED).map(|platform| escape::line(&platform.to_string())).collect();
+                let mut names: Vec<String> = named
+                    .iter()
+                    .take(NAMED)
+                    .map(|platform| escape::line(&platform.to_string()))
+                    .collect();
                 if named.len() > NAMED || *more {
                     let least = if *more { "at least " } else { "" };
-                    names.push(format!("{least}{} more", named.len() - names.len() + usize::from(*more)));
+                    names.push(format!(
+                        "{least}{} more",
+                        named.len() - names.len() + usize::from(*more)
+                    ));
                 }
                 format!("{} {fate}", human::list(&names))
             }
@@ -122,7 +135,9 @@ pub struct Casualties<'a> {
 
 impl fmt::Debug for Behalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries((0..=SIGNATURES).filter(|bit| self.holds(*bit))).finish()
+        f.debug_list()
+            .entries((0..=SIGNATURES).filter(|bit| self.holds(*bit)))
+            .finish()
     }
 }
 
@@ -130,15 +145,26 @@ impl<'a> Casualties<'a> {
     /// Who is hurt by this one; `None` when it is fine.
     #[must_use]
     pub fn get(&self, id: NodeId) -> Option<Hurt<'a>> {
-        let found = self.faults.binary_search_by_key(&id, |(fault, _)| *fault).ok()?;
+        let found = self
+            .faults
+            .binary_search_by_key(&id, |(fault, _)| *fault)
+            .ok()?;
         let behalf = self.behalves[self.faults[found].1 as usize];
         Some(match behalf.first() {
             None | Some(EVERYBODY) => Hurt::Everybody,
             Some(1..=ANOTHER_PLATFORM) => {
-                let numbers = self.platforms.iter().enumerate().filter(|(number, _)| behalf.holds(number + 1));
+                let numbers = self
+                    .platforms
+                    .iter()
+                    .enumerate()
+                    .filter(|(number, _)| behalf.holds(number + 1));
                 let named: Vec<_> = numbers.map(|(_, platform)| *platform).collect();
                 let all = named.len() > 1 && named.len() == self.platforms.len();
-                Hurt::Platforms { named, all, more: behalf.holds(ANOTHER_PLATFORM) }
+                Hurt::Platforms {
+                    named,
+                    all,
+                    more: behalf.holds(ANOTHER_PLATFORM),
+                }
             }
             Some(UNNAMED) => Hurt::Unnamed,
             Some(PROVENANCE) => Hurt::Provenance,
@@ -179,14 +205,26 @@ pub fn who_is_hurt<'a>(graph: &'a Graph, root: &Root<'_>) -> Casualties<'a> {
         });
         (id, place)
     });
-    Casualties { faults: faults.collect(), behalves, platforms: platforms.platforms }
+    Casualties {
+        faults: faults.collect(),
+        behalves,
+        platforms: platforms.platforms,
+    }
 }
 
 /// Who needs a child, when these need its parent.
-fn along<'a>(graph: &'a Graph, from: NodeId, edge: &Edge<'a>, behalf: Behalf, platforms: &mut Numbered<'a>) -> Behalf {
+fn along<'a>(
+    graph: &'a Graph,
+    from: NodeId,
+    edge: &Edge<'a>,
+    behalf: Behalf,
+    platforms: &mut Numbered<'a>,
+) -> Behalf {
     let child = graph.node(edge.to);
     // A config's platform says whose a manifest is where the index does not.
-    let stated = edge.platform.or(child.platform().filter(|_| child.kind() == Kind::Manifest));
+    let stated = edge
+        .platform
+        .or(child.platform().filter(|_| child.kind() == Kind::Manifest));
     let for_everybody = match (child.kind(), stated) {
         _ if behalf.is_empty() => return behalf,
         (Kind::Referrer, _) => return Behalf::of(SIGNATURES),
@@ -224,7 +262,13 @@ impl<'a> Numbered<'a> {
 
 /// Every node that can be reached, parents before their children as far as there are no circles, else in the image's own order.
 pub(super) fn parents_first(graph: &Graph, root: NodeId) -> Vec<NodeId> {
-    let children = |id: NodeId| graph.node(id).children().map(|edge| edge.to).collect::<Vec<_>>();
+    let children = |id: NodeId| {
+        graph
+            .node(id)
+            .children()
+            .map(|edge| edge.to)
+            .collect::<Vec<_>>()
+    };
     let mut seen = vec![false; graph.len()];
     let mut order = Vec::new();
     let mut stack = vec![(root, children(root))];
@@ -262,7 +306,10 @@ mod tests {
         let root = &judgement.roots()[0];
         let is_it = |id: &NodeId| report.graphs[0].node(*id).has_digest(&digest(0x55));
         let id = root.faults().find(is_it).unwrap();
-        root.hurt.get(id).unwrap().sentence(judgement.is_broken(0, id))
+        root.hurt
+            .get(id)
+            .unwrap()
+            .sentence(judgement.is_broken(0, id))
     }
 
     fn lost() -> Content {
@@ -271,25 +318,45 @@ mod tests {
 
     #[test]
     fn the_platforms_that_need_a_digest_are_named() {
-        let one = index(0x10).with(manifest(0x20, "linux/amd64").with(lost())).with(manifest(0x30, "linux/arm64"));
+        let one = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(lost()))
+            .with(manifest(0x30, "linux/arm64"));
         assert_eq!(sentence(one.clone()), "linux/amd64 cannot be pulled");
         let two = one.with(manifest(0x40, "linux/arm/v7").with(lost()));
-        assert_eq!(sentence(two), "linux/amd64 and linux/arm/v7 cannot be pulled");
+        assert_eq!(
+            sentence(two),
+            "linux/amd64 and linux/arm/v7 cannot be pulled"
+        );
         let all = index(0x10)
             .with(manifest(0x20, "linux/amd64").with(lost()))
             .with(manifest(0x30, "linux/arm64").with(lost()))
             .with(attestation(0x40));
         assert_eq!(sentence(all), "no platform can be pulled");
-        assert_eq!(sentence(index(0x10).with(manifest(0x55, "linux/amd64").missing())), "linux/amd64 cannot be pulled");
+        assert_eq!(
+            sentence(index(0x10).with(manifest(0x55, "linux/amd64").missing())),
+            "linux/amd64 cannot be pulled"
+        );
     }
 
     #[test]
     fn without_an_index_the_image_is_hurt() {
-        assert_eq!(sentence(plain(0x20).with(lost())), "the image cannot be pulled");
-        assert_eq!(sentence(index(0x55).missing()), "the image cannot be pulled");
+        assert_eq!(
+            sentence(plain(0x20).with(lost())),
+            "the image cannot be pulled"
+        );
+        assert_eq!(
+            sentence(index(0x55).missing()),
+            "the image cannot be pulled"
+        );
         let unknown = index(0x10).with(child(0x20, "unknown/unknown").with(lost()));
-        assert_eq!(sentence(unknown), "a child without a platform cannot be pulled");
-        assert_eq!(sentence(index(0x10).with(plain(0x20).with(lost()))), "a child without a platform cannot be pulled");
+        assert_eq!(
+            sentence(unknown),
+            "a child without a platform cannot be pulled"
+        );
+        assert_eq!(
+            sentence(index(0x10).with(plain(0x20).with(lost()))),
+            "a child without a platform cannot be pulled"
+        );
     }
 
     #[test]
@@ -309,13 +376,18 @@ mod tests {
 
     #[test]
     fn readers_of_provenance_are_hurt_only_when_nobody_else_is() {
-        let provenance = index(0x10).with(manifest(0x20, "linux/amd64")).with(attestation(0x40).with(lost()));
+        let provenance = index(0x10)
+            .with(manifest(0x20, "linux/amd64"))
+            .with(attestation(0x40).with(lost()));
         assert_eq!(sentence(provenance.clone()), "provenance only");
         assert_eq!(
             sentence(provenance.with(manifest(0x30, "linux/arm64").with(lost()))),
             "linux/arm64 cannot be pulled"
         );
-        assert_eq!(sentence(plain(0x20).with(referrer(0x30).with(lost()))), "signatures only");
+        assert_eq!(
+            sentence(plain(0x20).with(referrer(0x30).with(lost()))),
+            "signatures only"
+        );
     }
 
     #[test]
@@ -323,19 +395,26 @@ mod tests {
         let unknown = layer(0x55).denied();
         let image = index(0x10).with(manifest(0x20, "linux/amd64").with(unknown.clone()));
         assert_eq!(sentence(image.clone()), "linux/amd64 could not be checked");
-        assert_eq!(sentence(image.with(manifest(0x30, "linux/arm64").with(unknown))), "no platform could be checked");
+        assert_eq!(
+            sentence(image.with(manifest(0x30, "linux/arm64").with(unknown))),
+            "no platform could be checked"
+        );
     }
 
     #[test]
     fn many_platforms_are_counted() {
         let platforms = |number: usize| {
             let whole = index(0x10).with(manifest(0x70, "linux/whole"));
-            (0..number).fold(whole, |image, place| image.with(child(0x20, &format!("linux/a{place}")).with(lost())))
+            (0..number).fold(whole, |image, place| {
+                image.with(child(0x20, &format!("linux/a{place}")).with(lost()))
+            })
         };
         assert_eq!(
             sentence(platforms(10)),
             "linux/a0, linux/a1, linux/a2, linux/a3, linux/a4, linux/a5, linux/a6, linux/a7 and 2 more cannot be pulled"
         );
-        assert!(sentence(platforms(300)).ends_with("linux/a7 and at least 248 more cannot be pulled"));
+        assert!(
+            sentence(platforms(300)).ends_with("linux/a7 and at least 248 more cannot be pulled")
+        );
     }
 }

@@ -12,9 +12,10 @@ use serde_json::ser::Formatter;
 
 use super::judgement::Judgement;
 use super::platforms::Platforms;
-use super::{Image, escape, timestamp};
-use crate::graph::{Graph, NodeId};
-use crate::platform::Platform;
+use super::{Image, timestamp};
+use crate::oci::platform::Platform;
+use crate::text::escape;
+use crate::walk::graph::{Graph, NodeId};
 
 /// Writes the report as one line of JSON.
 ///
@@ -33,7 +34,10 @@ fn serialize(document: &Document<'_, '_>, mut out: &mut dyn Write) -> io::Result
     out.write_all(b"\n")
 }
 
-const TOOL: Tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+const TOOL: Tool = Tool {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+};
 
 #[derive(Serialize)]
 struct Document<'j, 'a> {
@@ -151,7 +155,11 @@ struct Images<'j, 'a>(&'j Judgement<'a>);
 
 impl Serialize for Images<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.images().map(|(place, image)| image_result(self.0, place, image)))
+        serializer.collect_seq(
+            self.0
+                .images()
+                .map(|(place, image)| image_result(self.0, place, image)),
+        )
     }
 }
 
@@ -166,7 +174,10 @@ fn image_result<'a>(judgement: &Judgement<'a>, place: usize, image: &'a Image) -
         findings: image
             .findings
             .iter()
-            .map(|finding| Finding { kind: finding.kind.as_str(), detail: escape::shortened(&finding.detail) })
+            .map(|finding| Finding {
+                kind: finding.kind.as_str(),
+                detail: escape::shortened(&finding.detail),
+            })
             .collect(),
         nodes,
     }
@@ -177,7 +188,11 @@ struct Offered<'a>(Vec<&'a Platform>);
 
 impl Serialize for Offered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|platform| escape::shortened(&platform.to_string())))
+        serializer.collect_seq(
+            self.0
+                .iter()
+                .map(|platform| escape::shortened(&platform.to_string())),
+        )
     }
 }
 
@@ -197,7 +212,12 @@ impl<'a> Nodes<'a> {
         for id in &order {
             inside[id.place()] = true;
         }
-        Self { graph, order, inside, platforms: Platforms::of(graph, root) }
+        Self {
+            graph,
+            order,
+            inside,
+            platforms: Platforms::of(graph, root),
+        }
     }
 
     fn node(&self, id: NodeId) -> Node<'_> {
@@ -207,8 +227,14 @@ impl<'a> Nodes<'a> {
             kind: node.kind().as_str(),
             media_type: escape::shortened(node.media_type()),
             size: node.size(),
-            platform: self.platforms.stated(id).map(|platform| escape::shortened(&platform.to_string())),
-            parents: Parents { nodes: self, of: id },
+            platform: self
+                .platforms
+                .stated(id)
+                .map(|platform| escape::shortened(&platform.to_string())),
+            parents: Parents {
+                nodes: self,
+                of: id,
+            },
             verdict: node.verdict().as_str(),
             detail: escape::shortened(node.detail()),
             status: node.status(),
@@ -233,7 +259,10 @@ struct Parents<'n> {
 impl Serialize for Parents<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Nodes { graph, inside, .. } = self.nodes;
-        let parents = graph.node(self.of).parents().filter(|parent| inside[parent.place()]);
+        let parents = graph
+            .node(self.of)
+            .parents()
+            .filter(|parent| inside[parent.place()]);
         let mut list = serializer.serialize_seq(None)?;
         for digest in parents.filter_map(|parent| graph.node(parent).digest()) {
             list.serialize_element(&digest)?;
@@ -253,7 +282,11 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
 struct Harmless;
 
 impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         let mut written = 0;
         let mut last = None;
         for (place, character) in fragment.char_indices() {
@@ -277,25 +310,37 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::example::{attestation, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::example::{
+        attestation, digest, index, layer, manifest, nothing, plain, report,
+    };
     use crate::report::exit::Exit;
-    use crate::report::{Finding, FindingKind, Report, Stop};
-    use crate::settings::Depth;
-    use crate::verdict::Verdict;
+    use crate::report::{Finding, FindingKind, Report};
+    use crate::walk::rules::Depth;
+    use crate::walk::stop::Stop;
+    use crate::walk::verdict::Verdict;
 
     fn json(judgement: &Judgement<'_>) -> Value {
         let mut out = Vec::new();
         write(judgement, &mut out).unwrap();
-        assert_eq!(out.iter().position(|byte| *byte == b'\n'), Some(out.len() - 1), "a report is one line");
+        assert_eq!(
+            out.iter().position(|byte| *byte == b'\n'),
+            Some(out.len() - 1),
+            "a report is one line"
+        );
         serde_json::from_slice(&out).unwrap()
     }
 
     #[track_caller]
     fn assert_valid(report: &Value) {
-        let schema: Value = serde_json::from_str(include_str!("../../schema/report-1.schema.json")).unwrap();
+        let schema: Value =
+            serde_json::from_str(include_str!("../../schema/report-1.schema.json")).unwrap();
         let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
-        compiler.add_resource("report-1.schema.json", schema).unwrap();
-        let schema = compiler.compile("report-1.schema.json", &mut schemas).unwrap();
+        compiler
+            .add_resource("report-1.schema.json", schema)
+            .unwrap();
+        let schema = compiler
+            .compile("report-1.schema.json", &mut schemas)
+            .unwrap();
         if let Err(error) = schemas.validate(report, schema) {
             panic!("{error:#}\n{report:#}");
         }
@@ -307,7 +352,10 @@ mod tests {
             .with(manifest(0x20, "linux/amd64").with(layer(0x22).missing()))
             .with(attestation(0x40).not_checked());
         let mut report = report(&[("app:1", image)]);
-        report.images[0].findings.push(Finding { kind: FindingKind::PlatformMissing, detail: "no linux/s390x".into() });
+        report.images[0].findings.push(Finding {
+            kind: FindingKind::PlatformMissing,
+            detail: "no linux/s390x".into(),
+        });
         let json = json(&Judgement::of(&report));
         let digest = |name: &str| name.repeat(32);
         let node = |name: &str, kind: &str, size: u64, platform: Option<&str>, parents: &[&str]| {
@@ -372,7 +420,10 @@ mod tests {
     fn reports_of_every_kind_follow_the_schema() {
         for verdict in Verdict::ALL {
             let image = plain(0x20).with(layer(0x22).found(verdict, 200, "as it came"));
-            assert_valid(&json(&Judgement::of(&report(&[("app:1", image), ("app:2", nothing().missing())]))));
+            assert_valid(&json(&Judgement::of(&report(&[
+                ("app:1", image),
+                ("app:2", nothing().missing()),
+            ]))));
         }
         for stop in [Stop::Timeout, Stop::Interrupt, Stop::Terminate] {
             let mut report = report(&[("app:1", plain(0x20).not_checked())]);
@@ -384,34 +435,51 @@ mod tests {
         assert_valid(&json(&Judgement::of(&dry)));
         let mut rebuilt = report(&[("app:1", plain(0x20))]);
         rebuilt.before = Some(Box::new(report(&[("app:1", plain(0x20).missing())])));
-        rebuilt.pipeline =
-            Some(crate::report::Pipeline { number: 7, url: "https://ci/7".into(), status: "success".into() });
+        rebuilt.pipeline = Some(crate::report::Pipeline {
+            number: 7,
+            url: "https://ci/7".into(),
+            status: "success".into(),
+        });
         let json = json(&Judgement::of(&rebuilt));
         assert_valid(&json);
-        assert_eq!((&json["result"], &json["before"]["result"]), (&"passed".into(), &"failed".into()));
+        assert_eq!(
+            (&json["result"], &json["before"]["result"]),
+            (&"passed".into(), &"failed".into())
+        );
         assert_eq!(json["pipeline"]["number"], 7);
     }
 
     #[test]
     fn a_run_with_wrong_settings_says_why() {
         let report = Report::empty(Depth::Full, SystemTime::UNIX_EPOCH);
-        let wrong =
-            Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: expected head, tail or full".into()));
+        let wrong = Judgement::of(&report).ending_in(
+            Exit::Configuration,
+            Some("depth: expected head, tail or full".into()),
+        );
         let json = json(&wrong);
         assert_valid(&json);
-        assert_eq!((&json["result"], &json["exit_code"]), (&"error".into(), &2.into()));
+        assert_eq!(
+            (&json["result"], &json["exit_code"]),
+            (&"error".into(), &2.into())
+        );
         assert_eq!(json["error"], "depth: expected head, tail or full");
         assert_eq!(json["images"], serde_json::json!([]));
     }
 
     #[test]
     fn parents_are_those_within_the_image() {
-        let report = report(&[("app:1", plain(0x20).with(layer(0x55))), ("app:2", plain(0x30).with(layer(0x55)))]);
+        let report = report(&[
+            ("app:1", plain(0x20).with(layer(0x55))),
+            ("app:2", plain(0x30).with(layer(0x55))),
+        ]);
         let json = json(&Judgement::of(&report));
         for (image, parent) in [(0, 0x20), (1, 0x30)] {
             let shared = &json["images"][image]["nodes"][2];
             assert_eq!(shared["digest"], digest(0x55).as_ref());
-            assert_eq!(shared["parents"], serde_json::json!([digest(parent).as_ref()]));
+            assert_eq!(
+                shared["parents"],
+                serde_json::json!([digest(parent).as_ref()])
+            );
         }
     }
 
@@ -422,7 +490,10 @@ mod tests {
         let mut out = Vec::new();
         write(&Judgement::of(&report), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains(r"\u009b31m\u202e#\u0023[error]\udb40\udc41ü\n"), "{text}");
+        assert!(
+            text.contains(r"\u009b31m\u202e#\u0023[error]\udb40\udc41ü\n"),
+            "{text}"
+        );
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["images"][0]["nodes"][0]["detail"], detail);
     }

@@ -6,11 +6,12 @@ use super::counts::Counts;
 use super::diagnosis::{self, Advice};
 use super::exit::{Conclusion, Exit};
 use super::hurt::{self, Casualties};
-use super::{Image, Report, Stop};
-use crate::graph::{Graph, NodeId};
-use crate::image::Kind;
-use crate::lonely;
-use crate::verdict::Verdict;
+use super::{Image, Report};
+use crate::oci::manifest::Kind;
+use crate::walk::graph::{Graph, NodeId};
+use crate::walk::isolated as lonely;
+use crate::walk::stop::Stop;
+use crate::walk::verdict::Verdict;
 
 /// A report with everything that follows from it; what every format is written from.
 #[derive(Debug)]
@@ -53,13 +54,18 @@ pub struct Root<'a> {
 impl Root<'_> {
     /// Everything that is not fine, the gravest first.
     pub fn faults(&self) -> impl Iterator<Item = NodeId> {
-        [&self.broken, &self.undecided, &self.warned].into_iter().flatten().copied()
+        [&self.broken, &self.undecided, &self.warned]
+            .into_iter()
+            .flatten()
+            .copied()
     }
 
     /// Whether somebody who pulls the image is hurt, and not only somebody who reads its provenance.
     #[must_use]
     pub fn cannot_be_pulled(&self) -> bool {
-        self.broken.iter().any(|id| self.hurt.get(*id).is_none_or(|hurt| hurt.stops_a_pull()))
+        self.broken
+            .iter()
+            .any(|id| self.hurt.get(*id).is_none_or(|hurt| hurt.stops_a_pull()))
     }
 }
 
@@ -80,7 +86,11 @@ impl<'a> Judgement<'a> {
     /// Judges a report by its own content.
     #[must_use]
     pub fn of(report: &'a Report) -> Self {
-        let lonely: Vec<_> = report.graphs.iter().map(|graph| lonely_failure(graph, report.stopped)).collect();
+        let lonely: Vec<_> = report
+            .graphs
+            .iter()
+            .map(|graph| lonely_failure(graph, report.stopped))
+            .collect();
         let mut roots: Vec<Root<'a>> = Vec::new();
         let mut places = HashMap::new();
         let root_of_image: Vec<usize> = report
@@ -155,7 +165,10 @@ impl<'a> Judgement<'a> {
     pub fn conclusion(&self) -> Conclusion {
         if self.report.skipped {
             Conclusion::Skipped
-        } else if self.images().any(|(image, _)| self.image_exit(image) == Exit::Broken) {
+        } else if self
+            .images()
+            .any(|(image, _)| self.image_exit(image) == Exit::Broken)
+        {
             Conclusion::Failed
         } else {
             self.verdict.into()
@@ -193,7 +206,9 @@ impl<'a> Judgement<'a> {
 
     /// The images that resolve to the root in this place of [`Judgement::roots`], never none.
     pub fn images_of(&self, root: usize) -> impl Iterator<Item = &'a Image> + use<'a, '_> {
-        self.images_of_root[root].iter().map(|image| &self.report.images[*image])
+        self.images_of_root[root]
+            .iter()
+            .map(|image| &self.report.images[*image])
     }
 
     /// The first image that resolves to the same root as the one at this place, when that is another one.
@@ -207,13 +222,21 @@ impl<'a> Judgement<'a> {
     #[must_use]
     pub fn image_exit(&self, image: usize) -> Exit {
         let root = self.root(image).exit;
-        if self.report.images[image].findings.is_empty() { root } else { root.or(Exit::Broken) }
+        if self.report.images[image].findings.is_empty() {
+            root
+        } else {
+            root.or(Exit::Broken)
+        }
     }
 
     /// The result of one image.
     #[must_use]
     pub fn image_conclusion(&self, image: usize) -> Conclusion {
-        if self.report.skipped { Conclusion::Skipped } else { self.image_exit(image).into() }
+        if self.report.skipped {
+            Conclusion::Skipped
+        } else {
+            self.image_exit(image).into()
+        }
     }
 
     /// Whether this node is a definite fault: by its verdict, or as the only one that answers 5xx.
@@ -236,8 +259,13 @@ impl<'a> Judgement<'a> {
             _ if self.report.images.is_empty() => return Exit::Configuration,
             _ => {}
         }
-        let start = if self.report.stopped.is_some() { Exit::Unknown } else { Exit::Verified };
-        self.images().fold(start, |exit, (image, _)| exit.or(self.image_exit(image)))
+        let start = if self.report.stopped.is_some() {
+            Exit::Unknown
+        } else {
+            Exit::Verified
+        };
+        self.images()
+            .fold(start, |exit, (image, _)| exit.or(self.image_exit(image)))
     }
 }
 
@@ -248,7 +276,11 @@ fn lonely_failure(graph: &Graph, stopped: Option<Stop>) -> HashSet<NodeId> {
     if stopped.is_some() || !graph.is_still_answering() || lonely::candidate(graph).is_none() {
         return HashSet::new();
     }
-    graph.iter().filter(|(_, node)| node.verdict() == Verdict::Unavailable).map(|(id, _)| id).collect()
+    graph
+        .iter()
+        .filter(|(_, node)| node.verdict() == Verdict::Unavailable)
+        .map(|(id, _)| id)
+        .collect()
 }
 
 fn examine<'a>(report: &'a Report, image: &Image, lonely: &HashSet<NodeId>) -> Root<'a> {
@@ -277,7 +309,11 @@ fn examine<'a>(report: &'a Report, image: &Image, lonely: &HashSet<NodeId>) -> R
     root.hurt = hurt::who_is_hurt(graph, &root);
     root.exit = if !root.broken.is_empty() {
         Exit::Broken
-    } else if root.undecided.iter().any(|id| graph.node(*id).verdict() == Verdict::Denied) {
+    } else if root
+        .undecided
+        .iter()
+        .any(|id| graph.node(*id).verdict() == Verdict::Denied)
+    {
         Exit::Denied
     } else if !root.undecided.is_empty() {
         Exit::Unknown
@@ -300,7 +336,9 @@ fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
             Kind::Index => false,
             Kind::Attestation | Kind::Referrer => *id == root,
             // BuildKit lists the layers of a build cache in an index.
-            Kind::Config | Kind::Layer => node.parents().any(|parent| graph.node(parent).kind() == Kind::Index),
+            Kind::Config | Kind::Layer => node
+                .parents()
+                .any(|parent| graph.node(parent).kind() == Kind::Index),
         };
         pulled && node.verdict() == Verdict::Ok
     })
@@ -309,9 +347,11 @@ fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::{attestation, index, layer, manifest, nothing, plain, referrer, report};
+    use crate::report::example::{
+        attestation, index, layer, manifest, nothing, plain, referrer, report,
+    };
     use crate::report::{Finding, FindingKind};
-    use crate::source::Obstacle;
+    use crate::walk::source::Obstacle;
 
     fn exit(report: &Report) -> Exit {
         Judgement::of(report).exit
@@ -324,7 +364,9 @@ mod tests {
     #[test]
     fn every_verdict_of_a_needed_digest_has_its_end() {
         for verdict in Verdict::ALL {
-            let image = plain(0x20).with(layer(0x22)).with(layer(0x23).found(verdict, None, ""));
+            let image = plain(0x20)
+                .with(layer(0x22))
+                .with(layer(0x23).found(verdict, None, ""));
             let expected = match verdict {
                 Verdict::Ok | Verdict::Skipped => Exit::Verified,
                 Verdict::Denied => Exit::Denied,
@@ -337,9 +379,12 @@ mod tests {
 
     #[test]
     fn what_is_only_a_warning_breaks_nothing() {
-        let image = index(0x10)
-            .with(manifest(0x20, "linux/amd64"))
-            .with(attestation(0x30).with(layer(0x32).missing()).with(layer(0x33).denied()).minor());
+        let image = index(0x10).with(manifest(0x20, "linux/amd64")).with(
+            attestation(0x30)
+                .with(layer(0x32).missing())
+                .with(layer(0x33).denied())
+                .minor(),
+        );
         let report = report(&[("app:1", image)]);
         let judgement = Judgement::of(&report);
         assert_eq!(judgement.exit, Exit::Verified);
@@ -358,7 +403,11 @@ mod tests {
 
     #[test]
     fn what_hangs_below_a_broken_parent_adds_nothing() {
-        let image = index(0x10).with(manifest(0x20, "linux/amd64").missing().with(layer(0x22).not_checked()));
+        let image = index(0x10).with(
+            manifest(0x20, "linux/amd64")
+                .missing()
+                .with(layer(0x22).not_checked()),
+        );
         let report = report(&[("app:1", image)]);
         assert_eq!(exit(&report), Exit::Broken);
         assert_eq!(Judgement::of(&report).counts.failures, 1);
@@ -366,8 +415,12 @@ mod tests {
 
     #[test]
     fn one_digest_at_5xx_while_others_answer_is_broken() {
-        for (status, expected) in [(499, Exit::Unknown), (500, Exit::Broken), (599, Exit::Broken), (600, Exit::Unknown)]
-        {
+        for (status, expected) in [
+            (499, Exit::Unknown),
+            (500, Exit::Broken),
+            (599, Exit::Broken),
+            (600, Exit::Unknown),
+        ] {
             let image = plain(0x20).with(layer(0x22)).with(failing_with(status));
             assert_eq!(exit(&report(&[("app:1", image)])), expected, "{status}");
         }
@@ -375,13 +428,34 @@ mod tests {
 
     #[test]
     fn a_5xx_is_undecided_when_it_may_be_the_registry() {
-        let two = plain(0x20).with(failing_with(500)).with(layer(0x67).found(Verdict::Unavailable, 500, ""));
-        assert_eq!(exit(&report(&[("app:1", two)])), Exit::Unknown, "two digests");
-        let mixed = plain(0x20).with(failing_with(500)).with(layer(0x67).unreachable("connection reset"));
-        assert_eq!(exit(&report(&[("app:1", mixed)])), Exit::Unknown, "the network fails too");
+        let two = plain(0x20).with(failing_with(500)).with(layer(0x67).found(
+            Verdict::Unavailable,
+            500,
+            "",
+        ));
+        assert_eq!(
+            exit(&report(&[("app:1", two)])),
+            Exit::Unknown,
+            "two digests"
+        );
+        let mixed = plain(0x20)
+            .with(failing_with(500))
+            .with(layer(0x67).unreachable("connection reset"));
+        assert_eq!(
+            exit(&report(&[("app:1", mixed)])),
+            Exit::Unknown,
+            "the network fails too"
+        );
         let alone = index(0x10).found(Verdict::Unavailable, 503, "");
-        assert_eq!(exit(&report(&[("app:1", alone)])), Exit::Unknown, "nobody answers");
-        let tag = report(&[("app:1", plain(0x20)), ("app:2", nothing().found(Verdict::Unavailable, 503, ""))]);
+        assert_eq!(
+            exit(&report(&[("app:1", alone)])),
+            Exit::Unknown,
+            "nobody answers"
+        );
+        let tag = report(&[
+            ("app:1", plain(0x20)),
+            ("app:2", nothing().found(Verdict::Unavailable, 503, "")),
+        ]);
         assert_eq!(exit(&tag), Exit::Unknown, "a tag is no digest");
         let mut stopped = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         stopped.stopped = Some(Stop::Timeout);
@@ -390,26 +464,45 @@ mod tests {
         down.graphs[0].set_still_answering(false);
         assert_eq!(exit(&down), Exit::Unknown, "nobody answers any more");
         let elsewhere = plain(0x20).with(failing_with(500).hindered(Obstacle::Elsewhere));
-        assert_eq!(exit(&report(&[("app:1", elsewhere)])), Exit::Unknown, "somebody else fails");
+        assert_eq!(
+            exit(&report(&[("app:1", elsewhere)])),
+            Exit::Unknown,
+            "somebody else fails"
+        );
         let unable = plain(0x20).with(failing_with(501));
-        assert_eq!(exit(&report(&[("app:1", unable)])), Exit::Unknown, "it cannot do it at all");
+        assert_eq!(
+            exit(&report(&[("app:1", unable)])),
+            Exit::Unknown,
+            "it cannot do it at all"
+        );
     }
 
     #[test]
     fn nothing_checked_is_never_a_pass() {
-        let skipped = |content: crate::report::example::Content| content.skipped("allowed to be missing");
+        let skipped =
+            |content: crate::report::example::Content| content.skipped("allowed to be missing");
         for image in [
             index(0x10),
             index(0x10).with(skipped(manifest(0x20, "linux/amd64"))),
-            index(0x10).with(skipped(manifest(0x20, "linux/amd64"))).with(attestation(0x30).with(layer(0x32))),
+            index(0x10)
+                .with(skipped(manifest(0x20, "linux/amd64")))
+                .with(attestation(0x30).with(layer(0x32))),
             index(0x10).with(referrer(0x40)),
             index(0x10).with(manifest(0x20, "linux/amd64").minor()),
             skipped(index(0x10)),
         ] {
-            assert_eq!(exit(&report(&[("app:1", image.clone())])), Exit::Configuration, "{image:?}");
+            assert_eq!(
+                exit(&report(&[("app:1", image.clone())])),
+                Exit::Configuration,
+                "{image:?}"
+            );
         }
         assert_eq!(exit(&report(&[])), Exit::Configuration);
-        assert_eq!(exit(&report(&[("app:1", index(0x10).with(layer(0x20)))])), Exit::Verified, "a build cache");
+        assert_eq!(
+            exit(&report(&[("app:1", index(0x10).with(layer(0x20)))])),
+            Exit::Verified,
+            "a build cache"
+        );
         assert_eq!(
             exit(&report(&[("app:1", attestation(0x20).with(layer(0x21)))])),
             Exit::Verified,
@@ -420,7 +513,10 @@ mod tests {
     #[test]
     fn a_finding_breaks_an_image_that_is_whole() {
         let mut report = report(&[("app:1", plain(0x20)), ("app:2", plain(0x20))]);
-        report.images[1].findings.push(Finding { kind: FindingKind::TagsDiffer, detail: String::new() });
+        report.images[1].findings.push(Finding {
+            kind: FindingKind::TagsDiffer,
+            detail: String::new(),
+        });
         let judgement = Judgement::of(&report);
         assert_eq!(judgement.exit, Exit::Broken);
         let conclusions = [0, 1].map(|image| judgement.image_conclusion(image));
@@ -433,9 +529,18 @@ mod tests {
             report.never_fail = true;
             exit(&report)
         };
-        assert_eq!(never(report(&[("app:1", plain(0x20).missing())])), Exit::Verified);
-        assert_eq!(never(report(&[("app:1", plain(0x20).denied())])), Exit::Verified);
-        assert_eq!(never(report(&[("app:1", plain(0x20).unreachable(""))])), Exit::Verified);
+        assert_eq!(
+            never(report(&[("app:1", plain(0x20).missing())])),
+            Exit::Verified
+        );
+        assert_eq!(
+            never(report(&[("app:1", plain(0x20).denied())])),
+            Exit::Verified
+        );
+        assert_eq!(
+            never(report(&[("app:1", plain(0x20).unreachable(""))])),
+            Exit::Verified
+        );
         assert_eq!(never(report(&[])), Exit::Configuration);
         let mut stopped = report(&[("app:1", plain(0x20))]);
         stopped.stopped = Some(Stop::Terminate);
@@ -451,10 +556,22 @@ mod tests {
             (judgement.exit, judgement.conclusion())
         };
         let lost = || plain(0x20).with(layer(0x22).missing());
-        assert_eq!(ended(Stop::Timeout, plain(0x20)), (Exit::Unknown, Conclusion::Error));
-        assert_eq!(ended(Stop::Timeout, lost()), (Exit::Broken, Conclusion::Failed));
-        assert_eq!(ended(Stop::Interrupt, lost()), (Exit::Interrupted, Conclusion::Failed));
-        assert_eq!(ended(Stop::Terminate, plain(0x20)), (Exit::Terminated, Conclusion::Error));
+        assert_eq!(
+            ended(Stop::Timeout, plain(0x20)),
+            (Exit::Unknown, Conclusion::Error)
+        );
+        assert_eq!(
+            ended(Stop::Timeout, lost()),
+            (Exit::Broken, Conclusion::Failed)
+        );
+        assert_eq!(
+            ended(Stop::Interrupt, lost()),
+            (Exit::Interrupted, Conclusion::Failed)
+        );
+        assert_eq!(
+            ended(Stop::Terminate, plain(0x20)),
+            (Exit::Terminated, Conclusion::Error)
+        );
     }
 
     #[test]
@@ -463,11 +580,20 @@ mod tests {
         let report = report(&[
             ("app:1", plain(0x20).with(shared())),
             ("app:2", plain(0x20).with(shared())),
-            ("app:3", plain(0x30).with(shared()).with(layer(0x32).not_checked()).with(layer(0x33).skipped("foreign"))),
+            (
+                "app:3",
+                plain(0x30)
+                    .with(shared())
+                    .with(layer(0x32).not_checked())
+                    .with(layer(0x33).skipped("foreign")),
+            ),
         ]);
         let counts = Judgement::of(&report).counts;
         assert_eq!((counts.images, counts.nodes, counts.checked), (3, 7, 5));
-        assert_eq!((counts.ok, counts.broken, counts.undecided, counts.skipped), (4, 1, 1, 1));
+        assert_eq!(
+            (counts.ok, counts.broken, counts.undecided, counts.skipped),
+            (4, 1, 1, 1)
+        );
         assert_eq!(counts.failures, 1);
     }
 }

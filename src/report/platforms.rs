@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::graph::{Graph, NodeId};
-use crate::image::Kind;
-use crate::platform::Platform;
+use crate::oci::manifest::Kind;
+use crate::oci::platform::Platform;
+use crate::walk::graph::{Graph, NodeId};
 
 /// The platforms of one image.
 #[derive(Debug, Default)]
@@ -18,11 +18,16 @@ impl<'a> Platforms<'a> {
     /// Gathers them from every index below `root`.
     #[must_use]
     pub fn of(graph: &'a Graph, root: NodeId) -> Self {
-        let mut platforms = Self { offered: Vec::new(), stated: vec![None; graph.len()] };
+        let mut platforms = Self {
+            offered: Vec::new(),
+            stated: vec![None; graph.len()],
+        };
         let mut known = HashSet::new();
         let mut learn = |id: NodeId, platform: Option<&'a Platform>| {
             let node = graph.node(id);
-            let Some(platform) = platform.or(node.platform()) else { return };
+            let Some(platform) = platform.or(node.platform()) else {
+                return;
+            };
             platforms.stated[id.place()].get_or_insert(platform);
             let is_image = matches!(node.kind(), Kind::Manifest | Kind::Artifact | Kind::Index);
             if is_image && !platform.is_unknown() && known.insert(platform) {
@@ -31,7 +36,10 @@ impl<'a> Platforms<'a> {
         };
         learn(root, None);
         for id in graph.reachable(root) {
-            graph.node(id).children().for_each(|edge| learn(edge.to, edge.platform));
+            graph
+                .node(id)
+                .children()
+                .for_each(|edge| learn(edge.to, edge.platform));
         }
         platforms
     }
@@ -54,7 +62,11 @@ mod tests {
             .with(manifest(0x30, "linux/arm64"))
             .with(attestation(0x40))
             .with(child(0x50, "unknown/unknown"))
-            .with(index(0x11).with(manifest(0x20, "linux/amd64")).with(manifest(0x30, "linux/arm64")));
+            .with(
+                index(0x11)
+                    .with(manifest(0x20, "linux/amd64"))
+                    .with(manifest(0x30, "linux/arm64")),
+            );
         let report = report(&[("app:1", image)]);
         let platforms = Platforms::of(&report.graphs[0], report.images[0].root);
         let offered: Vec<String> = platforms.offered.iter().map(ToString::to_string).collect();
@@ -64,7 +76,10 @@ mod tests {
 
     #[test]
     fn a_config_speaks_where_no_index_does() {
-        let mut report = report(&[("app:1", plain(0x20)), ("app:2", index(0x10).with(manifest(0x30, "linux/arm64")))]);
+        let mut report = report(&[
+            ("app:1", plain(0x20)),
+            ("app:2", index(0x10).with(manifest(0x30, "linux/arm64"))),
+        ]);
         let amd64 = Some("linux/amd64".parse().unwrap());
         for id in report.graphs[0].reachable(report.images[0].root) {
             report.graphs[0].set_platform(id, amd64.as_ref());
@@ -73,7 +88,11 @@ mod tests {
         report.graphs[0].set_platform(listed, amd64.as_ref());
         let offered = [0, 1].map(|image| {
             let platforms = Platforms::of(&report.graphs[0], report.images[image].root);
-            platforms.offered.iter().map(ToString::to_string).collect::<Vec<_>>()
+            platforms
+                .offered
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
         });
         assert_eq!(offered, [["linux/amd64"], ["linux/arm64"]]);
     }

@@ -9,7 +9,11 @@ pub fn utc(time: SystemTime) -> String {
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z", second % 60, since.subsec_millis())
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z",
+        second % 60,
+        since.subsec_millis()
+    )
 }
 
 /// The date of a day after 1970-01-01.
@@ -23,7 +27,11 @@ fn date(days: u64) -> (u64, u64, u64) {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+    let (year, month) = if month < 10 {
+        (year, month + 3)
+    } else {
+        (year + 1, month - 9)
+    };
     (era * 400 + year, month, day)
 }
 
@@ -54,7 +62,12 @@ mod tests {
         for day in 1..146_097 {
             let next = date(day);
             let (year, month, day) = last;
-            let follows = [(year, month, day + 1), (year, month + 1, 1), (year + 1, 1, 1)].contains(&next);
+            let follows = [
+                (year, month, day + 1),
+                (year, month + 1, 1),
+                (year + 1, 1, 1),
+            ]
+            .contains(&next);
             assert!(follows && next.2 <= 31, "{last:?} is followed by {next:?}");
             last = next;
         }

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 
 use lexopt::prelude::*;
 
-use super::raw::{Gathered, quoted};
+use super::raw::Gathered;
 use super::suggest::{nearest, nearest_of};
 use super::table::{self, Kind, Setting};
 use super::{Error, Mode, parse};
-use crate::platform::Platform;
+use crate::oci::platform::Platform;
+use crate::text::quote::quoted;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -74,12 +75,17 @@ impl Reading {
     /// Reads the next argument; whether there was one.
     fn step(&mut self) -> Result<bool, Error> {
         let after_platforms = self.platforms.take();
-        let Some(argument) = self.parser.next().map_err(|error| unreadable(&error))? else { return Ok(false) };
+        let Some(argument) = self.parser.next().map_err(|error| unreadable(&error))? else {
+            return Ok(false);
+        };
         match argument {
             Short('h') | Long("help") => self.asked = Some(Asked::Help),
             Short('V') | Long("version") => self.asked = Some(Asked::Version),
             Short(letter) => {
-                return Err(Error::new(format!("unknown flag -{}", letter.escape_debug())).with_hint(SEE_HELP));
+                return Err(
+                    Error::new(format!("unknown flag -{}", letter.escape_debug()))
+                        .with_hint(SEE_HELP),
+                );
             }
             Long(name) => {
                 let name = name.to_owned();
@@ -107,14 +113,22 @@ impl Reading {
             (None, _) => return Err(not_a_command(&text)),
             (Some(Mode::Verify), _) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
-                    return Err(Error::new(format!("{} follows the list of {name}", quoted(&text)))
-                        .with_hint(format!("platforms are separated by commas: {name} linux/amd64,linux/arm64")));
+                    return Err(Error::new(format!(
+                        "{} follows the list of {name}",
+                        quoted(&text)
+                    ))
+                    .with_hint(format!(
+                        "platforms are separated by commas: {name} linux/amd64,linux/arm64"
+                    )));
                 }
                 self.references.push(text);
             }
             (Some(Mode::Rebuild), _) => {
-                return Err(Error::new(format!("rebuild takes no references, got {}", quoted(&text)))
-                    .with_hint("to verify first, use pullproof verify --on-broken rebuild REF"));
+                return Err(Error::new(format!(
+                    "rebuild takes no references, got {}",
+                    quoted(&text)
+                ))
+                .with_hint("to verify first, use pullproof verify --on-broken rebuild REF"));
             }
         }
         Ok(())
@@ -136,9 +150,17 @@ impl Reading {
             return Ok(asked);
         }
         for reference in self.references {
-            add(&mut self.flags, flag("images")?, "the command line", &as_item(&reference))?;
+            add(
+                &mut self.flags,
+                flag("images")?,
+                "the command line",
+                &as_item(&reference),
+            )?;
         }
-        Ok(Asked::Run { command: self.command, flags: self.flags })
+        Ok(Asked::Run {
+            command: self.command,
+            flags: self.flags,
+        })
     }
 }
 
@@ -156,7 +178,8 @@ fn not_a_command(text: &str) -> Error {
 /// Whether this is a platform rather than an image: no image is named like one where platforms are listed.
 fn is_platform(text: &str) -> bool {
     const SYSTEMS: [&str; 4] = ["linux", "windows", "darwin", "freebsd"];
-    text.parse::<Platform>().is_ok_and(|platform| SYSTEMS.contains(&&*platform.os))
+    text.parse::<Platform>()
+        .is_ok_and(|platform| SYSTEMS.contains(&&*platform.os))
 }
 
 const SEE_HELP: &str = "pullproof --help lists all flags";
@@ -174,7 +197,12 @@ fn flag(name: &str) -> Result<&'static Setting, Error> {
 }
 
 /// A flag's value; one that may stand alone takes the next argument only when that can be nothing else.
-fn value(parser: &mut lexopt::Parser, setting: &Setting, name: &str, before_command: bool) -> Result<String, Error> {
+fn value(
+    parser: &mut lexopt::Parser,
+    setting: &Setting,
+    name: &str,
+    before_command: bool,
+) -> Result<String, Error> {
     let text = if matches!(setting.kind, Kind::Boolean | Kind::Hosts) {
         match parser.optional_value() {
             Some(text) => text,
@@ -184,7 +212,9 @@ fn value(parser: &mut lexopt::Parser, setting: &Setting, name: &str, before_comm
             },
         }
     } else {
-        parser.value().map_err(|_| Error::new(format!("the flag --{name} needs a value")))?
+        parser
+            .value()
+            .map_err(|_| Error::new(format!("the flag --{name} needs a value")))?
     };
     text.into_string().map_err(|text| {
         if setting.is_secret() {
@@ -206,8 +236,12 @@ fn following(
     name: &str,
     before_command: bool,
 ) -> Result<Option<OsString>, Error> {
-    let Some(mut rest) = parser.try_raw_args() else { return Ok(None) };
-    let Some(word) = rest.peek().and_then(|next| next.to_str()) else { return Ok(None) };
+    let Some(mut rest) = parser.try_raw_args() else {
+        return Ok(None);
+    };
+    let Some(word) = rest.peek().and_then(|next| next.to_str()) else {
+        return Ok(None);
+    };
     let is_flag = word.starts_with('-');
     if is_flag || (before_command && COMMANDS.contains(&word)) {
         return Ok(None);
@@ -217,15 +251,25 @@ fn following(
         return Ok(rest.next());
     }
     if kind == Kind::Boolean && !word.contains(['/', ':', '@']) {
-        return Err(Error::new(format!("{} follows --{name}, which takes true or false", quoted(word))).with_hint(
-            format!("an image goes before the flag, or after a true: --{name} true {}", word.escape_debug()),
-        ));
+        return Err(Error::new(format!(
+            "{} follows --{name}, which takes true or false",
+            quoted(word)
+        ))
+        .with_hint(format!(
+            "an image goes before the flag, or after a true: --{name} true {}",
+            word.escape_debug()
+        )));
     }
     Ok(None)
 }
 
 /// Adds a flag's value; those of flags that hold several things are joined.
-fn add(flags: &mut Gathered, setting: &'static Setting, spelled: &str, text: &str) -> Result<(), Error> {
+fn add(
+    flags: &mut Gathered,
+    setting: &'static Setting,
+    spelled: &str,
+    text: &str,
+) -> Result<(), Error> {
     let before = flags.text(setting.name).map(str::to_owned);
     let joined = before.and_then(|before| match setting.kind {
         Kind::List | Kind::Platforms | Kind::Hosts => {
@@ -255,13 +299,18 @@ fn as_item(text: &str) -> String {
 }
 
 fn not_text(text: &OsString) -> Error {
-    Error::new(format!("the argument {} is not valid UTF-8", quoted(&text.to_string_lossy())))
+    Error::new(format!(
+        "the argument {} is not valid UTF-8",
+        quoted(&text.to_string_lossy())
+    ))
 }
 
 fn unreadable(error: &lexopt::Error) -> Error {
     Error::new(match error {
         // The value is not shown: it may be a secret.
-        lexopt::Error::UnexpectedValue { option, .. } => format!("the flag {option} takes no value"),
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            format!("the flag {option} takes no value")
+        }
         error => error.to_string(),
     })
     .with_hint(SEE_HELP)
@@ -270,34 +319,68 @@ fn unreadable(error: &lexopt::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::support::{given, typed};
-    use super::super::{Command, Hosts, Mode};
+    use super::super::{Command, Mode};
+    use crate::http::network::Hosts;
 
     #[test]
     fn help_and_version_are_answered_wherever_they_stand() {
-        for arguments in [&["--help"][..], &["-h"], &["help"], &["verify", "app", "--help"], &["--timeout", "5s", "-h"]]
-        {
-            assert!(matches!(typed(arguments).command(), Ok(Command::Help(_))), "{arguments:?}");
+        for arguments in [
+            &["--help"][..],
+            &["-h"],
+            &["help"],
+            &["verify", "app", "--help"],
+            &["--timeout", "5s", "-h"],
+        ] {
+            assert!(
+                matches!(typed(arguments).command(), Ok(Command::Help(_))),
+                "{arguments:?}"
+            );
         }
         for arguments in [&["--version"][..], &["-V"], &["version"]] {
-            let Ok(Command::Version(text)) = typed(arguments).command() else { panic!("{arguments:?}") };
+            let Ok(Command::Version(text)) = typed(arguments).command() else {
+                panic!("{arguments:?}")
+            };
             assert_eq!(text, format!("pullproof {}", env!("CARGO_PKG_VERSION")));
         }
     }
 
     #[test]
     fn references_are_taken_as_they_are() {
-        let settings = typed(&["verify", "app:1", "[::1]:5000/app", "--images", "a,b", "x,y"]).settings();
-        assert_eq!(settings.wanted.images, ["a", "b", "app:1", "[::1]:5000/app", "x,y"]);
+        let settings = typed(&[
+            "verify",
+            "app:1",
+            "[::1]:5000/app",
+            "--images",
+            "a,b",
+            "x,y",
+        ])
+        .settings();
+        assert_eq!(
+            settings.wanted.images,
+            ["a", "b", "app:1", "[::1]:5000/app", "x,y"]
+        );
         assert_eq!(settings.mode, Mode::Verify);
     }
 
     #[test]
     fn a_boolean_flag_takes_the_next_argument_only_if_it_is_a_boolean() {
         for (arguments, same_digest, images) in [
-            (&["verify", "--same-digest", "app:1"][..], true, &["app:1"][..]),
-            (&["verify", "--same-digest", "team/app"], true, &["team/app"]),
+            (
+                &["verify", "--same-digest", "app:1"][..],
+                true,
+                &["app:1"][..],
+            ),
+            (
+                &["verify", "--same-digest", "team/app"],
+                true,
+                &["team/app"],
+            ),
             (&["--same-digest", "verify", "app"], true, &["app"]),
-            (&["verify", "--same-digest", "false", "app"], false, &["app"]),
+            (
+                &["verify", "--same-digest", "false", "app"],
+                false,
+                &["app"],
+            ),
             (&["verify", "--same-digest=no", "app"], false, &["app"]),
             (&["verify", "app", "--same-digest"], true, &["app"]),
             (&["verify", "--same-digest", "--", "app"], true, &["app"]),
@@ -306,26 +389,64 @@ mod tests {
             let wanted = typed(arguments).settings().wanted;
             assert_eq!(
                 (wanted.same_digest, wanted.images.as_slice()),
-                (Some(same_digest), &images.iter().map(|&text| text.to_owned()).collect::<Vec<_>>()[..]),
+                (
+                    Some(same_digest),
+                    &images
+                        .iter()
+                        .map(|&text| text.to_owned())
+                        .collect::<Vec<_>>()[..]
+                ),
                 "{arguments:?}"
             );
         }
-        assert_eq!(typed(&["verify", "--same-digest=maybe"]).error(), r#"--same-digest: "maybe" is not true or false"#);
+        assert_eq!(
+            typed(&["verify", "--same-digest=maybe"]).error(),
+            r#"--same-digest: "maybe" is not true or false"#
+        );
     }
 
     #[test]
     fn a_flag_for_hosts_takes_the_next_argument_only_if_it_is_no_image() {
-        let only = |hosts: &[&str]| Hosts::Only(hosts.iter().map(|&host| host.to_owned()).collect());
+        let only =
+            |hosts: &[&str]| Hosts::Only(hosts.iter().map(|&host| host.to_owned()).collect());
         for (arguments, insecure, images) in [
-            (&["verify", "--insecure", "registry:5000/app"][..], Hosts::All, &["registry:5000/app"][..]),
-            (&["verify", "--insecure", "registry.example", "app"], only(&["registry.example"]), &["app"]),
-            (&["verify", "--insecure", "a:1,b", "app"], only(&["a:1", "b"]), &["app"]),
-            (&["verify", "--insecure", "[::1]:5000", "app"], only(&["[::1]:5000"]), &["app"]),
-            (&["verify", "--insecure", "app:latest"], Hosts::All, &["app:latest"]),
-            (&["verify", "--insecure", "no", "app"], Hosts::None, &["app"]),
+            (
+                &["verify", "--insecure", "registry:5000/app"][..],
+                Hosts::All,
+                &["registry:5000/app"][..],
+            ),
+            (
+                &["verify", "--insecure", "registry.example", "app"],
+                only(&["registry.example"]),
+                &["app"],
+            ),
+            (
+                &["verify", "--insecure", "a:1,b", "app"],
+                only(&["a:1", "b"]),
+                &["app"],
+            ),
+            (
+                &["verify", "--insecure", "[::1]:5000", "app"],
+                only(&["[::1]:5000"]),
+                &["app"],
+            ),
+            (
+                &["verify", "--insecure", "app:latest"],
+                Hosts::All,
+                &["app:latest"],
+            ),
+            (
+                &["verify", "--insecure", "no", "app"],
+                Hosts::None,
+                &["app"],
+            ),
             (&["verify", "app", "--insecure"], Hosts::All, &["app"]),
             (&["--insecure", "verify", "app"], Hosts::All, &["app"]),
-            (&["verify", "--insecure=a:1", "--insecure", "b"], only(&["a:1", "b"]), &[]),
+            (
+                &["verify", "--insecure=a:1", "--insecure", "b"],
+                only(&["a:1", "b"]),
+                &[],
+            ),
         ] {
             let settings = typed(arguments).settings();
             assert_eq!(settings.network.insecure, insecure, "{arguments:?}");
@@ -336,8 +457,14 @@ mod tests {
     #[test]
     fn a_stray_word_is_no_image() {
         for (arguments, message) in [
-            (&["verify", "--anonymous", "maybe"][..], r#""maybe" follows --anonymous, which takes true or false"#),
-            (&["verify", "--same-digest", "app", "x/y"], r#""app" follows --same-digest, which takes true or false"#),
+            (
+                &["verify", "--anonymous", "maybe"][..],
+                r#""maybe" follows --anonymous, which takes true or false"#,
+            ),
+            (
+                &["verify", "--same-digest", "app", "x/y"],
+                r#""app" follows --same-digest, which takes true or false"#,
+            ),
             (
                 &["verify", "--platforms", "linux/amd64", "linux/arm64", "app"],
                 r#""linux/arm64" follows the list of --platforms"#,
@@ -350,24 +477,45 @@ mod tests {
             assert_eq!(typed(arguments).error(), message);
         }
         let images = |arguments: &[&str]| typed(arguments).settings().wanted.images;
-        assert_eq!(images(&["verify", "--platforms", "linux/amd64", "team/app"]), ["team/app"]);
-        assert_eq!(images(&["verify", "--platforms", "linux/amd64", "linux/app:1"]), ["linux/app:1"]);
-        assert_eq!(images(&["verify", "--platforms", "linux/amd64", "app", "linux/app"]), ["app", "linux/app"]);
+        assert_eq!(
+            images(&["verify", "--platforms", "linux/amd64", "team/app"]),
+            ["team/app"]
+        );
+        assert_eq!(
+            images(&["verify", "--platforms", "linux/amd64", "linux/app:1"]),
+            ["linux/app:1"]
+        );
+        assert_eq!(
+            images(&["verify", "--platforms", "linux/amd64", "app", "linux/app"]),
+            ["app", "linux/app"]
+        );
     }
 
     #[test]
     fn help_is_for_commands() {
         for topic in ["verify", "rebuild", "help", "version", "--tags"] {
-            assert!(matches!(typed(&["help", topic]).command(), Ok(Command::Help(_))), "{topic}");
+            assert!(
+                matches!(typed(&["help", topic]).command(), Ok(Command::Help(_))),
+                "{topic}"
+            );
         }
         for (topic, hint) in [
             ("verfy", "did you mean verify?"),
-            ("nonsense", "the commands are verify and rebuild: pullproof verify REF"),
+            (
+                "nonsense",
+                "the commands are verify and rebuild: pullproof verify REF",
+            ),
         ] {
             let error = typed(&["help", topic]).command().unwrap_err();
-            assert_eq!((error.to_string(), error.hint()), (format!("{topic:?} is not a command"), Some(hint)));
+            assert_eq!(
+                (error.to_string(), error.hint()),
+                (format!("{topic:?} is not a command"), Some(hint))
+            );
         }
-        assert_eq!(typed(&["rebuidl"]).command().unwrap_err().hint(), Some("did you mean rebuild?"));
+        assert_eq!(
+            typed(&["rebuidl"]).command().unwrap_err().hint(),
+            Some("did you mean rebuild?")
+        );
     }
 
     #[test]
@@ -375,21 +523,49 @@ mod tests {
         for arguments in [
             &["verify", "--report", "b.json", "--bogus"][..],
             &["verify", "--bogus", "--report", "b.json"],
-            &["verify", "--bogus=x", "-x", "nonsense", "--report=b.json", "--timeout"],
+            &[
+                "verify",
+                "--bogus=x",
+                "-x",
+                "nonsense",
+                "--report=b.json",
+                "--timeout",
+            ],
             &["nonsense", "--report=b.json"],
             &["verify", "--report", "b.json", "--format", "jsn"],
-            &["verify", "--report", "b.json", "--anonymous", "maybe", "--log-level=loud"],
+            &[
+                "verify",
+                "--report",
+                "b.json",
+                "--anonymous",
+                "maybe",
+                "--log-level=loud",
+            ],
         ] {
-            assert_eq!(typed(arguments).output().report, Some("b.json".into()), "{arguments:?}");
+            assert_eq!(
+                typed(arguments).output().report,
+                Some("b.json".into()),
+                "{arguments:?}"
+            );
         }
-        let output = typed(&["verify", "--format", "jsn", "--junit", "a", "--report", "a"]).output();
+        let output =
+            typed(&["verify", "--format", "jsn", "--junit", "a", "--report", "a"]).output();
         assert_eq!((output.report, output.junit), (None, None));
     }
 
     #[test]
     fn flags_with_several_things_may_be_repeated() {
-        let settings =
-            typed(&["verify", "--repo", "a,b", "--repo=c", "--variables", "A=1", "--params", "B=2,C=3"]).settings();
+        let settings = typed(&[
+            "verify",
+            "--repo",
+            "a,b",
+            "--repo=c",
+            "--variables",
+            "A=1",
+            "--params",
+            "B=2,C=3",
+        ])
+        .settings();
         assert_eq!(settings.wanted.repositories, ["a", "b", "c"]);
         assert_eq!(settings.rebuild.variables.len(), 3);
         assert_eq!(
@@ -404,44 +580,85 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_environment() {
-        let settings =
-            given(&[("PLUGIN_TAG", "a"), ("PLUGIN_REPO", "r")]).and_arguments(&["verify", "--tags", "b"]).settings();
-        assert_eq!((settings.wanted.tags, settings.wanted.repositories), (vec!["b".to_owned()], vec!["r".to_owned()]));
-        let settings = given(&[("PLUGIN_IMAGES", "a")]).and_arguments(&["verify", "b"]).settings();
+        let settings = given(&[("PLUGIN_TAG", "a"), ("PLUGIN_REPO", "r")])
+            .and_arguments(&["verify", "--tags", "b"])
+            .settings();
+        assert_eq!(
+            (settings.wanted.tags, settings.wanted.repositories),
+            (vec!["b".to_owned()], vec!["r".to_owned()])
+        );
+        let settings = given(&[("PLUGIN_IMAGES", "a")])
+            .and_arguments(&["verify", "b"])
+            .settings();
         assert_eq!(settings.wanted.images, ["b"]);
     }
 
     #[test]
     fn what_is_not_understood_is_an_error_with_advice() {
         for (arguments, message, hint) in [
-            (&["verify", "--tagz", "x"][..], "unknown flag --tagz", "did you mean --tags?"),
-            (&["verify", "--tags-fil=x"], "unknown flag --tags-fil", "did you mean --tags-file?"),
+            (
+                &["verify", "--tagz", "x"][..],
+                "unknown flag --tagz",
+                "did you mean --tags?",
+            ),
+            (
+                &["verify", "--tags-fil=x"],
+                "unknown flag --tags-fil",
+                "did you mean --tags-file?",
+            ),
             (
                 &["verify", "--quite-another-thing"],
                 "unknown flag --quite-another-thing",
                 "pullproof --help lists all flags",
             ),
-            (&["verify", "-x"], "unknown flag -x", "pullproof --help lists all flags"),
-            (&["app:1"], "\"app:1\" is not a command", "the commands are verify and rebuild: pullproof verify REF"),
+            (
+                &["verify", "-x"],
+                "unknown flag -x",
+                "pullproof --help lists all flags",
+            ),
+            (
+                &["app:1"],
+                "\"app:1\" is not a command",
+                "the commands are verify and rebuild: pullproof verify REF",
+            ),
             (
                 &["rebuild", "app"],
                 "rebuild takes no references, got \"app\"",
                 "to verify first, use pullproof verify --on-broken rebuild REF",
             ),
-            (&["rebuild", "--mode", "verify"], "--mode contradicts the command", "leave out --mode"),
+            (
+                &["rebuild", "--mode", "verify"],
+                "--mode contradicts the command",
+                "leave out --mode",
+            ),
         ] {
             let error = typed(arguments).command().unwrap_err();
-            assert_eq!((error.to_string().as_str(), error.hint()), (message, Some(hint)));
+            assert_eq!(
+                (error.to_string().as_str(), error.hint()),
+                (message, Some(hint))
+            );
         }
-        assert_eq!(typed(&["verify", "--timeout"]).error(), "the flag --timeout needs a value");
-        assert_eq!(typed(&["verify", "--dockerfile", "x"]).error(), "unknown flag --dockerfile");
+        assert_eq!(
+            typed(&["verify", "--timeout"]).error(),
+            "the flag --timeout needs a value"
+        );
+        assert_eq!(
+            typed(&["verify", "--dockerfile", "x"]).error(),
+            "unknown flag --dockerfile"
+        );
     }
 
     #[test]
     fn a_secret_in_a_wrong_place_is_not_shown() {
-        for arguments in [&["verify", "--logins=hunter2"][..], &["verify", "--pasword=hunter2"]] {
+        for arguments in [
+            &["verify", "--logins=hunter2"][..],
+            &["verify", "--pasword=hunter2"],
+        ] {
             let error = typed(arguments).command().unwrap_err();
-            assert!(!format!("{error} {:?}", error.hint()).contains("hunter2"), "{error}");
+            assert!(
+                !format!("{error} {:?}", error.hint()).contains("hunter2"),
+                "{error}"
+            );
         }
     }
 
@@ -450,7 +667,12 @@ mod tests {
     fn arguments_that_are_no_text_are_refused() {
         use std::os::unix::ffi::OsStringExt as _;
         let broken = std::ffi::OsString::from_vec(vec![b'a', 0xff]);
-        assert!(super::read(&["verify".into(), broken.clone()]).unwrap_err().to_string().contains("not valid UTF-8"));
+        assert!(
+            super::read(&["verify".into(), broken.clone()])
+                .unwrap_err()
+                .to_string()
+                .contains("not valid UTF-8")
+        );
         assert!(
             super::read(&["verify".into(), "--tags".into(), broken])
                 .unwrap_err()

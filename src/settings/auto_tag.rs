@@ -19,7 +19,11 @@ pub(super) enum AutoTags {
 /// # Errors
 ///
 /// When the reference or the default branch is not known, or the git tag is no version.
-pub(super) fn auto_tags(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Result<AutoTags, Error> {
+pub(super) fn auto_tags(
+    typed: &Typed,
+    facts: &Facts<'_>,
+    disk: &Disk<'_>,
+) -> Result<AutoTags, Error> {
     let Some(reference) = facts.git_reference() else {
         return Err(Error::new("auto_tag: the CI system does not tell which git reference was built")
             .with_hint("outside Woodpecker, Drone, GitLab and GitHub Actions name the tags with the setting tags"));
@@ -28,18 +32,28 @@ pub(super) fn auto_tags(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Re
     let suffix = typed.auto_tag_suffix().map(|value| value.text);
     let tags = if let Some(tag) = reference.strip_prefix("refs/tags/") {
         version_tags(tag).ok_or_else(|| {
-            Error::new(format!("auto_tag: the git tag {} is not a version", super::quoted(tag)))
-                .with_hint("auto_tag takes 1.2.3, v1.2.3, a pre-release of them, or a date; else set tags")
+            Error::new(format!(
+                "auto_tag: the git tag {} is not a version",
+                crate::text::quote::quoted(tag)
+            ))
+            .with_hint(
+                "auto_tag takes 1.2.3, v1.2.3, a pre-release of them, or a date; else set tags",
+            )
         })?
     } else {
         let branch = reference.strip_prefix("refs/heads/").unwrap_or(&reference);
-        let default = facts.default_branch().map(str::to_owned).or_else(|| github_default_branch(facts, disk));
+        let default = facts
+            .default_branch()
+            .map(str::to_owned)
+            .or_else(|| github_default_branch(facts, disk));
         match default {
             Some(default) if default == branch => vec![default_tag.to_owned()],
             Some(_) => return Ok(AutoTags::NothingBuilt(reference)),
             None => {
-                return Err(Error::new("auto_tag: the CI system does not tell the repository's default branch")
-                    .with_hint("name the tags with the setting tags"));
+                return Err(Error::new(
+                    "auto_tag: the CI system does not tell the repository's default branch",
+                )
+                .with_hint("name the tags with the setting tags"));
             }
         }
     };
@@ -47,16 +61,27 @@ pub(super) fn auto_tags(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Re
         None => tags,
         Some(suffix) => tags
             .into_iter()
-            .map(|tag| if tag == default_tag { suffix.to_owned() } else { format!("{tag}-{suffix}") })
+            .map(|tag| {
+                if tag == default_tag {
+                    suffix.to_owned()
+                } else {
+                    format!("{tag}-{suffix}")
+                }
+            })
             .collect(),
     }))
 }
 
 /// The default branch in the event's payload; no variable of GitHub Actions has it.
 fn github_default_branch(facts: &Facts<'_>, disk: &Disk<'_>) -> Option<String> {
-    let path = facts.path("GITHUB_EVENT_PATH").filter(|_| facts.system() == System::GithubActions)?;
+    let path = facts
+        .path("GITHUB_EVENT_PATH")
+        .filter(|_| facts.system() == System::GithubActions)?;
     let event: serde_json::Value = serde_json::from_str(&(disk.files)(&path).ok()?).ok()?;
-    event.pointer("/repository/default_branch")?.as_str().map(str::to_owned)
+    event
+        .pointer("/repository/default_branch")?
+        .as_str()
+        .map(str::to_owned)
 }
 
 /// `1`, `1.2`, `1.2.3` for a version; a date or a pre-release stays as it is; `0` alone is never a tag.
@@ -73,16 +98,28 @@ fn version_tags(tag: &str) -> Option<Vec<String>> {
         Some((core, pre_release)) => (core, Some(pre_release)),
         None => (version, None),
     };
-    let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+    let number = |part: &str| {
+        part.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| part.parse().ok())
+            .flatten()
+    };
     let mut numbers: Vec<u64> = core.split('.').map(number).collect::<Option<_>>()?;
     while numbers.len() < 3 {
         numbers.push(0);
     }
     if pre_release.is_some() || build.is_some() {
         let identifiers = |text: &str| {
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-~".contains(&byte))
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".-~".contains(&byte))
         };
-        let mut exact: String = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
+        let mut exact: String = numbers
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join(".");
         for (mark, text) in [('-', pre_release), ('+', build)] {
             if let Some(text) = text {
                 identifiers(text).then(|| exact.extend([mark.to_string().as_str(), text]))?;
@@ -94,7 +131,10 @@ fn version_tags(tag: &str) -> Option<Vec<String>> {
     if (1000..10_000).contains(&major) && minor == 0 && patch == 0 {
         return Some(vec![major.to_string()]);
     }
-    let mut tags = vec![format!("{major}.{minor}"), format!("{major}.{minor}.{patch}")];
+    let mut tags = vec![
+        format!("{major}.{minor}"),
+        format!("{major}.{minor}.{patch}"),
+    ];
     if major > 0 {
         tags.insert(0, major.to_string());
     }
@@ -103,7 +143,10 @@ fn version_tags(tag: &str) -> Option<Vec<String>> {
 
 /// `20240131` or `2024-01-31`.
 fn is_date(text: &str) -> bool {
-    let shape: String = text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+    let shape: String = text
+        .chars()
+        .map(|letter| if letter.is_ascii_digit() { '0' } else { letter })
+        .collect();
     matches!(shape.as_str(), "00000000" | "0000-00-00")
 }
 
@@ -131,7 +174,17 @@ mod tests {
         ] {
             assert_eq!(version_tags(tag).unwrap(), expected, "{tag}");
         }
-        for tag in ["x1.0.0", "latest", "", "v", "1.x", "1..2", "1.0.0-", "1.0.0-ä", "99999999999999999999999"] {
+        for tag in [
+            "x1.0.0",
+            "latest",
+            "",
+            "v",
+            "1.x",
+            "1..2",
+            "1.0.0-",
+            "1.0.0-ä",
+            "99999999999999999999999",
+        ] {
             assert_eq!(version_tags(tag), None, "{tag}");
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::OwnPipeline;
+use crate::rebuild::settings::OwnPipeline;
 
 /// The CI system, as far as it changes how settings are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,11 @@ pub(super) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Recognises the system.
     pub(super) fn new(variables: &'a BTreeMap<String, String>) -> Self {
-        let is = |name: &str, text: &str| variables.get(name).is_some_and(|value| value.trim() == text);
+        let is = |name: &str, text: &str| {
+            variables
+                .get(name)
+                .is_some_and(|value| value.trim() == text)
+        };
         let system = if is("CI", "woodpecker") || is("CI_SYSTEM_NAME", "woodpecker") {
             System::Woodpecker
         } else if is("CI", "drone") {
@@ -50,12 +54,17 @@ impl<'a> Facts<'a> {
 
     /// All variables.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.variables.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+        self.variables
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// One variable, trimmed; an empty one is as good as none.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.variables.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+        self.variables
+            .get(name)
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
     }
 
     /// The first of these variables that is set.
@@ -70,7 +79,10 @@ impl<'a> Facts<'a> {
 
     /// Whether some CI system runs us.
     pub(super) fn is_ci(&self) -> bool {
-        self.system != System::Other || self.get("CI").is_some_and(|text| !matches!(text, "false" | "0"))
+        self.system != System::Other
+            || self
+                .get("CI")
+                .is_some_and(|text| !matches!(text, "false" | "0"))
     }
 
     /// The git reference that was built: `refs/tags/…`, `refs/heads/…`, or what the system calls it.
@@ -78,16 +90,29 @@ impl<'a> Facts<'a> {
         if self.system == System::GithubActions {
             return self.get("GITHUB_REF").map(str::to_owned);
         }
-        let tag = || self.first(&["CI_COMMIT_TAG", "DRONE_TAG"]).map(|tag| format!("refs/tags/{tag}"));
-        let branch = || self.first(&["CI_COMMIT_BRANCH", "DRONE_BRANCH"]).map(|branch| format!("refs/heads/{branch}"));
-        let reference = || self.first(&["CI_COMMIT_REF", "DRONE_COMMIT_REF"]).map(str::to_owned);
+        let tag = || {
+            self.first(&["CI_COMMIT_TAG", "DRONE_TAG"])
+                .map(|tag| format!("refs/tags/{tag}"))
+        };
+        let branch = || {
+            self.first(&["CI_COMMIT_BRANCH", "DRONE_BRANCH"])
+                .map(|branch| format!("refs/heads/{branch}"))
+        };
+        let reference = || {
+            self.first(&["CI_COMMIT_REF", "DRONE_COMMIT_REF"])
+                .map(str::to_owned)
+        };
         reference().or_else(tag).or_else(branch)
     }
 
     /// The repository's default branch, as far as variables tell; in GitHub Actions they do not.
     pub(super) fn default_branch(&self) -> Option<&'a str> {
         // The last is GitLab's.
-        self.first(&["CI_REPO_DEFAULT_BRANCH", "DRONE_REPO_BRANCH", "CI_DEFAULT_BRANCH"])
+        self.first(&[
+            "CI_REPO_DEFAULT_BRANCH",
+            "DRONE_REPO_BRANCH",
+            "CI_DEFAULT_BRANCH",
+        ])
     }
 
     /// What the Woodpecker pipeline we run in says of itself; nothing anywhere else.
@@ -100,10 +125,14 @@ impl<'a> Facts<'a> {
             event: self.get("CI_PIPELINE_EVENT").map(str::to_owned),
             number: number("CI_PIPELINE_NUMBER"),
             parent: number("CI_PIPELINE_PARENT").filter(|parent| *parent != 0),
-            repository: self.first(&["CI_PIPELINE_URL", "CI_STEP_URL"]).and_then(repository_number),
+            repository: self
+                .first(&["CI_PIPELINE_URL", "CI_STEP_URL"])
+                .and_then(repository_number),
             repository_name: self.get("CI_REPO").map(str::to_owned),
             branch: self.get("CI_COMMIT_BRANCH").map(str::to_owned),
-            server: self.get("CI_SYSTEM_URL").and_then(|text| text.parse::<Url>().ok()),
+            server: self
+                .get("CI_SYSTEM_URL")
+                .and_then(|text| text.parse::<Url>().ok()),
         }
     }
 }
@@ -112,7 +141,10 @@ impl<'a> Facts<'a> {
 fn repository_number(pipeline_url: &str) -> Option<u64> {
     let (before, _) = pipeline_url.split_once("/pipeline/")?;
     let (server, number) = before.rsplit_once('/')?;
-    server.ends_with("/repos").then(|| number.parse().ok()).flatten()
+    server
+        .ends_with("/repos")
+        .then(|| number.parse().ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -120,7 +152,10 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -131,7 +166,10 @@ mod tests {
             ("CI_PIPELINE_EVENT", "push"),
             ("CI_PIPELINE_NUMBER", "12"),
             ("CI_PIPELINE_PARENT", "0"),
-            ("CI_PIPELINE_URL", "https://ci.example.org/woodpecker/repos/34/pipeline/12"),
+            (
+                "CI_PIPELINE_URL",
+                "https://ci.example.org/woodpecker/repos/34/pipeline/12",
+            ),
             ("CI_REPO", "team/app"),
             ("CI_SYSTEM_URL", "https://ci.example.org/woodpecker"),
         ]);
@@ -151,8 +189,15 @@ mod tests {
 
     #[test]
     fn outside_woodpecker_its_variables_mean_nothing() {
-        let variables = variables(&[("CI", "true"), ("CI_SYSTEM_URL", "https://evil.example.org"), ("CI_REPO", "a/b")]);
-        assert_eq!(Facts::new(&variables).own_pipeline(), OwnPipeline::default());
+        let variables = variables(&[
+            ("CI", "true"),
+            ("CI_SYSTEM_URL", "https://evil.example.org"),
+            ("CI_REPO", "a/b"),
+        ]);
+        assert_eq!(
+            Facts::new(&variables).own_pipeline(),
+            OwnPipeline::default()
+        );
     }
 
     #[test]
@@ -172,19 +217,36 @@ mod tests {
     #[test]
     fn the_git_reference_comes_from_whatever_tells_it() {
         for (pairs, expected) in [
-            (&[("CI_COMMIT_REF", "refs/heads/x"), ("CI_COMMIT_TAG", "v1")][..], Some("refs/heads/x")),
-            (&[("CI_COMMIT_TAG", "v1"), ("CI_COMMIT_BRANCH", "main")], Some("refs/tags/v1")),
+            (
+                &[("CI_COMMIT_REF", "refs/heads/x"), ("CI_COMMIT_TAG", "v1")][..],
+                Some("refs/heads/x"),
+            ),
+            (
+                &[("CI_COMMIT_TAG", "v1"), ("CI_COMMIT_BRANCH", "main")],
+                Some("refs/tags/v1"),
+            ),
             (&[("CI_COMMIT_BRANCH", "main")], Some("refs/heads/main")),
             (&[("DRONE_TAG", "v1")], Some("refs/tags/v1")),
-            (&[("DRONE_COMMIT_REF", "refs/tags/v2")], Some("refs/tags/v2")),
             (
-                &[("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/tags/v3"), ("CI_COMMIT_REF", "x")],
+                &[("DRONE_COMMIT_REF", "refs/tags/v2")],
+                Some("refs/tags/v2"),
+            ),
+            (
+                &[
+                    ("GITHUB_ACTIONS", "true"),
+                    ("GITHUB_REF", "refs/tags/v3"),
+                    ("CI_COMMIT_REF", "x"),
+                ],
                 Some("refs/tags/v3"),
             ),
             (&[("GITHUB_REF", "refs/tags/v3")], None),
             (&[], None),
         ] {
-            assert_eq!(Facts::new(&variables(pairs)).git_reference().as_deref(), expected, "{pairs:?}");
+            assert_eq!(
+                Facts::new(&variables(pairs)).git_reference().as_deref(),
+                expected,
+                "{pairs:?}"
+            );
         }
     }
 

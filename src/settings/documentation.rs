@@ -23,7 +23,9 @@ pub fn markdown(face: Face) -> String {
             group = setting.group;
             let _ = write!(text, "### {group}\n\n");
             text.push_str(match face {
-                Face::Readme => "| Setting | Also | Type | Default | What it does |\n|---|---|---|---|---|\n",
+                Face::Readme => {
+                    "| Setting | Also | Type | Default | What it does |\n|---|---|---|---|---|\n"
+                }
                 Face::Plugin => "| Settings Name | Default | Description |\n|---|---|---|\n",
             });
         }
@@ -40,7 +42,11 @@ pub fn markdown(face: Face) -> String {
 
 fn row(text: &mut String, face: Face, setting: &Setting) {
     let name = setting.name;
-    let aliases: Vec<_> = setting.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+    let aliases: Vec<_> = setting
+        .aliases
+        .iter()
+        .map(|alias| format!("`{alias}`"))
+        .collect();
     let default = default(setting);
     let _ = match face {
         Face::Readme => writeln!(
@@ -51,9 +57,21 @@ fn row(text: &mut String, face: Face, setting: &Setting) {
             setting.help
         ),
         Face::Plugin => {
-            let names = std::iter::once(format!("`{name}`")).chain(aliases).collect::<Vec<_>>().join(" / ");
-            let none = if default.is_empty() { "*none*" } else { &default };
-            writeln!(text, "| {names} | {none} | {}{} |", setting.help, words(setting))
+            let names = std::iter::once(format!("`{name}`"))
+                .chain(aliases)
+                .collect::<Vec<_>>()
+                .join(" / ");
+            let none = if default.is_empty() {
+                "*none*"
+            } else {
+                &default
+            };
+            writeln!(
+                text,
+                "| {names} | {none} | {}{} |",
+                setting.help,
+                words(setting)
+            )
         }
     };
 }
@@ -61,13 +79,21 @@ fn row(text: &mut String, face: Face, setting: &Setting) {
 /// The default as code, unless it is a phrase.
 fn default(setting: &Setting) -> String {
     let is_phrase = setting.default.contains([' ', '`']);
-    if setting.default.is_empty() || is_phrase { setting.default.to_owned() } else { format!("`{}`", setting.default) }
+    if setting.default.is_empty() || is_phrase {
+        setting.default.to_owned()
+    } else {
+        format!("`{}`", setting.default)
+    }
 }
 
 /// The accepted words as a sentence, where the help text does not have them all.
 fn words(setting: &Setting) -> String {
     match setting.kind {
-        Kind::Words(words) if words.iter().any(|word| !setting.help.contains(&format!("`{word}`"))) => {
+        Kind::Words(words)
+            if words
+                .iter()
+                .any(|word| !setting.help.contains(&format!("`{word}`"))) =>
+        {
             format!(" One of {}.", words.join(", "))
         }
         _ => String::new(),
@@ -82,7 +108,10 @@ pub fn action_inputs() -> String {
         let kebab = |name: &str| name.replace('_', "-");
         let mut description = setting.help.to_owned();
         for other in TABLE.iter().filter(|other| other.name.contains('_')) {
-            description = description.replace(&format!("`{}`", other.name), &format!("`{}`", kebab(other.name)));
+            description = description.replace(
+                &format!("`{}`", other.name),
+                &format!("`{}`", kebab(other.name)),
+            );
         }
         description.push_str(&words(setting));
         match setting.kind {
@@ -95,7 +124,12 @@ pub fn action_inputs() -> String {
         if !setting.default.is_empty() && !token_of_the_job {
             let _ = write!(description, " Default: {}.", setting.default);
         }
-        let _ = write!(text, "  {}:\n    description: '{}'\n", kebab(setting.name), description.replace('\'', "''"));
+        let _ = write!(
+            text,
+            "  {}:\n    description: '{}'\n",
+            kebab(setting.name),
+            description.replace('\'', "''")
+        );
         if token_of_the_job {
             text.push_str("    default: ${{ github.token }}\n");
         }
@@ -115,17 +149,36 @@ mod tests {
     fn the_documents_say_what_the_table_says() {
         let markdown_marks = ("<!-- settings:begin -->\n", "<!-- settings:end -->");
         for (document, marks, table) in [
-            ("README.md", markdown_marks, format!("\n{}\n", markdown(Face::Readme))),
-            ("plugin/docs.md", markdown_marks, format!("\n{}\n", markdown(Face::Plugin))),
-            ("action.yml", ("  # settings:begin\n", "  # settings:end"), action_inputs()),
+            (
+                "README.md",
+                markdown_marks,
+                format!("\n{}\n", markdown(Face::Readme)),
+            ),
+            (
+                "plugin/docs.md",
+                markdown_marks,
+                format!("\n{}\n", markdown(Face::Plugin)),
+            ),
+            (
+                "action.yml",
+                ("  # settings:begin\n", "  # settings:end"),
+                action_inputs(),
+            ),
         ] {
             let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(document);
             let text = fs::read_to_string(&path).unwrap();
-            let (before, rest) = text.split_once(marks.0).unwrap_or_else(|| panic!("{document} has no {:?}", marks.0));
-            let (between, after) =
-                rest.split_once(marks.1).unwrap_or_else(|| panic!("{document} has no {:?}", marks.1));
+            let (before, rest) = text
+                .split_once(marks.0)
+                .unwrap_or_else(|| panic!("{document} has no {:?}", marks.0));
+            let (between, after) = rest
+                .split_once(marks.1)
+                .unwrap_or_else(|| panic!("{document} has no {:?}", marks.1));
             if env::var_os("PULLPROOF_UPDATE_DOCS").is_some_and(|value| !value.is_empty()) {
-                fs::write(&path, format!("{before}{}{table}{}{after}", marks.0, marks.1)).unwrap();
+                fs::write(
+                    &path,
+                    format!("{before}{}{table}{}{after}", marks.0, marks.1),
+                )
+                .unwrap();
             } else {
                 assert!(
                     between == table,
@@ -140,11 +193,32 @@ mod tests {
         let inputs: serde_norway::Value = serde_norway::from_str(&action_inputs()).unwrap();
         assert_eq!(inputs.as_mapping().unwrap().len(), TABLE.len());
         for setting in TABLE {
-            let input = inputs.get(setting.name.replace('_', "-")).unwrap_or_else(|| panic!("{}", setting.name));
-            assert!(input.get("description").unwrap().as_str().unwrap().ends_with('.'), "{}", setting.name);
-            assert_eq!(input.get("default").is_some(), setting.name == "github_token");
+            let input = inputs
+                .get(setting.name.replace('_', "-"))
+                .unwrap_or_else(|| panic!("{}", setting.name));
+            assert!(
+                input
+                    .get("description")
+                    .unwrap()
+                    .as_str()
+                    .unwrap()
+                    .ends_with('.'),
+                "{}",
+                setting.name
+            );
+            assert_eq!(
+                input.get("default").is_some(),
+                setting.name == "github_token"
+            );
             for face in [Face::Readme, Face::Plugin] {
-                assert_eq!(markdown(face).matches(&format!("\n| `{}` ", setting.name)).count(), 1, "{}", setting.name);
+                assert_eq!(
+                    markdown(face)
+                        .matches(&format!("\n| `{}` ", setting.name))
+                        .count(),
+                    1,
+                    "{}",
+                    setting.name
+                );
             }
         }
     }
@@ -152,11 +226,23 @@ mod tests {
     #[test]
     fn the_action_is_what_runners_expect() {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("action.yml");
-        let action: serde_norway::Value = serde_norway::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let action: serde_norway::Value =
+            serde_norway::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         let names = |part: &str| -> Vec<String> {
-            action[part].as_mapping().unwrap().keys().map(|name| name.as_str().unwrap().to_owned()).collect()
+            action[part]
+                .as_mapping()
+                .unwrap()
+                .keys()
+                .map(|name| name.as_str().unwrap().to_owned())
+                .collect()
         };
-        assert_eq!(names("inputs"), TABLE.iter().map(|setting| setting.name.replace('_', "-")).collect::<Vec<_>>());
+        assert_eq!(
+            names("inputs"),
+            TABLE
+                .iter()
+                .map(|setting| setting.name.replace('_', "-"))
+                .collect::<Vec<_>>()
+        );
         assert_eq!(
             names("outputs"),
             [
@@ -188,12 +274,27 @@ mod tests {
     fn the_plugin_page_starts_with_what_the_index_reads() {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("plugin/docs.md");
         let text = fs::read_to_string(path).unwrap();
-        let front = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).unwrap().0;
+        let front = text
+            .strip_prefix("---\n")
+            .and_then(|rest| rest.split_once("\n---\n"))
+            .unwrap()
+            .0;
         let front: serde_norway::Value = serde_norway::from_str(front).unwrap();
-        for name in ["name", "icon", "description", "author", "containerImage", "containerImageUrl", "url"] {
+        for name in [
+            "name",
+            "icon",
+            "description",
+            "author",
+            "containerImage",
+            "containerImageUrl",
+            "url",
+        ] {
             assert!(front[name].is_string(), "{name}");
         }
         assert!(front["tags"].is_sequence());
-        assert_eq!(front["containerImage"].as_str(), Some("ghcr.io/pullproof/pullproof"));
+        assert_eq!(
+            front["containerImage"].as_str(),
+            Some("ghcr.io/pullproof/pullproof")
+        );
     }
 }

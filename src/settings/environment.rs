@@ -12,7 +12,9 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
     let mut gathered = Gathered::default();
     let mut error = None;
     for (variable, text) in facts.variables() {
-        let Some(name) = setting_name(facts.system(), variable) else { continue };
+        let Some(name) = setting_name(facts.system(), variable) else {
+            continue;
+        };
         let spelled = spelling(facts.system(), variable, &name);
         match table::find(&name) {
             Some(_) if is_build_output(&name, text) => {}
@@ -22,7 +24,9 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
             }
             None if text.trim().is_empty() || table::is_build_only(&name) => {}
             None => warnings.push(match nearest(&name) {
-                Some(known) => format!("unknown setting {spelled} is ignored; did you mean {known}?"),
+                Some(known) => {
+                    format!("unknown setting {spelled} is ignored; did you mean {known}?")
+                }
                 None => format!("unknown setting {spelled} is ignored"),
             }),
         }
@@ -34,7 +38,8 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
 pub(super) fn has_settings(facts: &Facts<'_>) -> bool {
     facts.variables().any(|(variable, text)| {
         !text.trim().is_empty()
-            && setting_name(facts.system(), variable).is_some_and(|name| table::find(&name).is_some())
+            && setting_name(facts.system(), variable)
+                .is_some_and(|name| table::find(&name).is_some())
     })
 }
 
@@ -42,13 +47,21 @@ pub(super) fn has_settings(facts: &Facts<'_>) -> bool {
 fn setting_name(system: System, variable: &str) -> Option<String> {
     let name: String = variable
         .chars()
-        .map(|letter| if matches!(letter, '-' | '.' | ' ') { '_' } else { letter.to_ascii_lowercase() })
+        .map(|letter| {
+            if matches!(letter, '-' | '.' | ' ') {
+                '_'
+            } else {
+                letter.to_ascii_lowercase()
+            }
+        })
         .collect();
     let prefix = match system {
         System::GithubActions => "input_",
         System::Woodpecker | System::Drone | System::Other => "plugin_",
     };
-    name.strip_prefix(prefix).filter(|name| !name.is_empty()).map(str::to_owned)
+    name.strip_prefix(prefix)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
 }
 
 /// The name as the user wrote it, as far as can be told: in a pipeline's YAML, or the variable itself.
@@ -67,14 +80,28 @@ fn is_build_output(name: &str, text: &str) -> bool {
 
 /// What tells a build step that shares its settings with us to push nothing: `output: type=local`, `push: false`.
 pub(super) fn builds_without_push(facts: &Facts<'_>) -> Option<String> {
-    const NOWHERE: [&str; 6] = ["type=local", "type=tar", "type=oci", "type=docker", "type=cacheonly", "push=false"];
-    facts.variables().find_map(|(variable, text)| match setting_name(facts.system(), variable).as_deref() {
-        Some("push") => (parse::boolean(text.trim()) == Some(false)).then(|| "push: false".to_owned()),
-        Some(name) if is_build_output(name, text) => {
-            let told = text.split(',').map(str::trim).find(|part| NOWHERE.contains(part))?;
-            Some(format!("output: {told}"))
+    const NOWHERE: [&str; 6] = [
+        "type=local",
+        "type=tar",
+        "type=oci",
+        "type=docker",
+        "type=cacheonly",
+        "push=false",
+    ];
+    facts.variables().find_map(|(variable, text)| {
+        match setting_name(facts.system(), variable).as_deref() {
+            Some("push") => {
+                (parse::boolean(text.trim()) == Some(false)).then(|| "push: false".to_owned())
+            }
+            Some(name) if is_build_output(name, text) => {
+                let told = text
+                    .split(',')
+                    .map(str::trim)
+                    .find(|part| NOWHERE.contains(part))?;
+                Some(format!("output: {told}"))
+            }
+            _ => None,
         }
-        _ => None,
     })
 }
 
@@ -86,7 +113,10 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect()
     }
 
     fn read(pairs: &[(&str, &str)]) -> Result<(Typed, Vec<String>), Error> {
@@ -113,9 +143,16 @@ mod tests {
             (("CI", "true"), "plugin"),
             (("GITHUB_ACTIONS", "false"), "plugin"),
         ] {
-            assert_eq!(tags(&[platform, both[0], both[1]]).as_deref(), Some(expected), "{platform:?}");
+            assert_eq!(
+                tags(&[platform, both[0], both[1]]).as_deref(),
+                Some(expected),
+                "{platform:?}"
+            );
         }
-        assert_eq!(tags(&[("CI", "woodpecker"), ("GITHUB_ACTIONS", "true"), both[1]]), None);
+        assert_eq!(
+            tags(&[("CI", "woodpecker"), ("GITHUB_ACTIONS", "true"), both[1]]),
+            None
+        );
         assert_eq!(tags(&[both[1]]), None);
         assert_eq!(tags(&[("GITHUB_ACTIONS", "true"), both[0]]), None);
         assert_eq!(tags(&[("TAGS", "unprefixed")]), None);
@@ -123,8 +160,15 @@ mod tests {
 
     #[test]
     fn names_come_with_hyphens_dots_blanks_and_in_any_case() {
-        for variable in ["INPUT_TAGS-FILE", "INPUT_TAGS_FILE", "INPUT_TAGS.FILE", "INPUT_TAG FILE", "input_tags-file"] {
-            let (typed, warnings) = read(&[("GITHUB_ACTIONS", "true"), (variable, " file ")]).unwrap();
+        for variable in [
+            "INPUT_TAGS-FILE",
+            "INPUT_TAGS_FILE",
+            "INPUT_TAGS.FILE",
+            "INPUT_TAG FILE",
+            "input_tags-file",
+        ] {
+            let (typed, warnings) =
+                read(&[("GITHUB_ACTIONS", "true"), (variable, " file ")]).unwrap();
             assert_eq!(typed.raw().tags_file.as_deref(), Some("file"), "{variable}");
             assert!(warnings.is_empty());
         }
@@ -132,33 +176,80 @@ mod tests {
 
     #[test]
     fn a_setting_is_called_what_the_user_wrote() {
-        let spelled = |pairs: &[(&str, &str)]| read(pairs).unwrap().0.tags_file().unwrap().spelled.to_owned();
-        assert_eq!(spelled(&[("CI", "woodpecker"), ("PLUGIN_TAG_FILE", "x")]), "tag_file");
-        assert_eq!(spelled(&[("GITHUB_ACTIONS", "true"), ("INPUT_TAG-FILE", "x")]), "tag-file");
+        let spelled = |pairs: &[(&str, &str)]| {
+            read(pairs)
+                .unwrap()
+                .0
+                .tags_file()
+                .unwrap()
+                .spelled
+                .to_owned()
+        };
+        assert_eq!(
+            spelled(&[("CI", "woodpecker"), ("PLUGIN_TAG_FILE", "x")]),
+            "tag_file"
+        );
+        assert_eq!(
+            spelled(&[("GITHUB_ACTIONS", "true"), ("INPUT_TAG-FILE", "x")]),
+            "tag-file"
+        );
         assert_eq!(spelled(&[("PLUGIN_TAG_FILE", "x")]), "PLUGIN_TAG_FILE");
     }
 
     #[test]
     fn empty_is_unset() {
         assert_eq!(tags(&[("PLUGIN_TAGS", " ")]), None);
-        assert_eq!(tags(&[("PLUGIN_TAGS", ""), ("PLUGIN_TAG", "a")]).as_deref(), Some("a"));
+        assert_eq!(
+            tags(&[("PLUGIN_TAGS", ""), ("PLUGIN_TAG", "a")]).as_deref(),
+            Some("a")
+        );
     }
 
     #[test]
     fn aliases_that_disagree_are_an_error() {
-        let error = read(&[("CI", "woodpecker"), ("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "b")]).err().unwrap();
-        assert_eq!(error.to_string(), "tag and tags are the same setting, and were given different values");
+        let error = read(&[
+            ("CI", "woodpecker"),
+            ("PLUGIN_TAG", "a"),
+            ("PLUGIN_TAGS", "b"),
+        ])
+        .err()
+        .unwrap();
+        assert_eq!(
+            error.to_string(),
+            "tag and tags are the same setting, and were given different values"
+        );
         assert!(read(&[("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "a")]).is_ok());
-        let error = read(&[("PLUGIN_TAG", "a"), ("PLUGIN_TAGS", "b"), ("PLUGIN_TAGZ", "c")]).err().unwrap();
-        assert_eq!(error.warnings(), ["unknown setting PLUGIN_TAGZ is ignored; did you mean tags?"]);
+        let error = read(&[
+            ("PLUGIN_TAG", "a"),
+            ("PLUGIN_TAGS", "b"),
+            ("PLUGIN_TAGZ", "c"),
+        ])
+        .err()
+        .unwrap();
+        assert_eq!(
+            error.warnings(),
+            ["unknown setting PLUGIN_TAGZ is ignored; did you mean tags?"]
+        );
     }
 
     #[test]
     fn an_unknown_setting_is_a_warning_with_the_nearest_name() {
         let warnings = |name: &str| read(&[("CI", "woodpecker"), (name, "x")]).unwrap().1;
-        assert_eq!(warnings("PLUGIN_TAGZ"), ["unknown setting tagz is ignored; did you mean tags?"]);
-        assert_eq!(warnings("PLUGIN_WHATEVER_ELSE"), ["unknown setting whatever_else is ignored"]);
-        for name in ["PLUGIN_DOCKERFILE", "PLUGIN_BUILD_ARGS", "PLUGIN_CACHE_FROM", "PLUGIN_LABELS", "PLUGIN_"] {
+        assert_eq!(
+            warnings("PLUGIN_TAGZ"),
+            ["unknown setting tagz is ignored; did you mean tags?"]
+        );
+        assert_eq!(
+            warnings("PLUGIN_WHATEVER_ELSE"),
+            ["unknown setting whatever_else is ignored"]
+        );
+        for name in [
+            "PLUGIN_DOCKERFILE",
+            "PLUGIN_BUILD_ARGS",
+            "PLUGIN_CACHE_FROM",
+            "PLUGIN_LABELS",
+            "PLUGIN_",
+        ] {
             assert!(warnings(name).is_empty(), "{name}");
         }
         assert!(read(&[("PLUGIN_TAGZ", "")]).unwrap().1.is_empty());
@@ -186,7 +277,10 @@ mod tests {
             assert_eq!(told.as_deref(), without_push, "{text}");
         }
         let pairs = [("PLUGIN_OUTPUT", "type-local.json")];
-        assert_eq!(read(&pairs).unwrap().0.raw().report.as_deref(), Some("type-local.json"));
+        assert_eq!(
+            read(&pairs).unwrap().0.raw().report.as_deref(),
+            Some("type-local.json")
+        );
         assert_eq!(builds_without_push(&Facts::new(&variables(&pairs))), None);
     }
 }

@@ -16,7 +16,11 @@ impl Error {
     /// An error without advice.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, warnings: Vec::new() }
+        Self {
+            message: message.into(),
+            hint: None,
+            warnings: Vec::new(),
+        }
     }
 
     /// The same error with advice, to be shown on a line of its own.

@@ -30,7 +30,14 @@ impl Disk<'_> {
     pub(super) fn optional(&self, path: &Path) -> io::Result<Option<String>> {
         match (self.files)(path) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -44,15 +51,23 @@ impl Disk<'_> {
                 return value.error("the value is neither JSON nor the path of a readable file");
             }
             let shown = path.display().to_string();
-            value.error(format!("cannot read {}: {}", super::quoted(&shown), reason(&error)))
+            value.error(format!(
+                "cannot read {}: {}",
+                crate::text::quote::quoted(&shown),
+                reason(&error)
+            ))
         })
     }
 }
 
 /// Tokens and base64 have dots and slashes, too: only what begins or ends as paths do is taken for one.
 fn looks_like_a_path(text: &str) -> bool {
-    let begins = ["/", "./", "../", "~/"].iter().any(|start| text.starts_with(start));
-    let ends = Path::new(text).extension().is_some_and(|extension| extension == "json");
+    let begins = ["/", "./", "../", "~/"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    let ends = Path::new(text)
+        .extension()
+        .is_some_and(|extension| extension == "json");
     text.len() < 200 && (begins || ends) && !text.contains(['\n', '"', '{', '='])
 }
 
@@ -71,15 +86,22 @@ mod tests {
     use super::*;
 
     fn disk<'a>(files: &'a Files<'a>) -> Disk<'a> {
-        Disk { directory: Path::new("/workspace"), home: Some("/home/me"), files }
+        Disk {
+            directory: Path::new("/workspace"),
+            home: Some("/home/me"),
+            files,
+        }
     }
 
     #[test]
     fn paths_start_in_the_working_directory_or_at_home() {
         let missing = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
-        for (path, expected) in
-            [("a/b", "/workspace/a/b"), ("/a", "/a"), ("~/a", "/home/me/a"), ("~a", "/workspace/~a")]
-        {
+        for (path, expected) in [
+            ("a/b", "/workspace/a/b"),
+            ("/a", "/a"),
+            ("~/a", "/home/me/a"),
+            ("~a", "/workspace/~a"),
+        ] {
             assert_eq!(disk(&missing).resolve(path), Path::new(expected));
         }
     }
@@ -87,7 +109,11 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_named_with_the_reason() {
         let denied = |_: &Path| Err(io::Error::from_raw_os_error(13));
-        let value = Value { setting: table::find("tags_file").unwrap(), spelled: "tag-file", text: "x" };
+        let value = Value {
+            setting: table::find("tags_file").unwrap(),
+            spelled: "tag-file",
+            text: "x",
+        };
         assert_eq!(
             disk(&denied).named(&value).unwrap_err().to_string(),
             "tag-file: cannot read \"/workspace/x\": permission denied"
@@ -99,11 +125,22 @@ mod tests {
     fn what_may_be_a_secret_is_not_shown_as_a_path() {
         let missing = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
         let error = |text| {
-            let value = Value { setting: table::find("docker_config").unwrap(), spelled: "docker_config", text };
+            let value = Value {
+                setting: table::find("docker_config").unwrap(),
+                spelled: "docker_config",
+                text,
+            };
             disk(&missing).named(&value).unwrap_err().to_string()
         };
         assert!(error("/a/config.json").contains("/a/config.json"));
-        for text in ["eyJhdXRocyI6e319", "\"auths\": {}", "aHVudGVyMg==", "hunter2", "tok.hunter2/x", "aHVu/GVy"] {
+        for text in [
+            "eyJhdXRocyI6e319",
+            "\"auths\": {}",
+            "aHVudGVyMg==",
+            "hunter2",
+            "tok.hunter2/x",
+            "aHVu/GVy",
+        ] {
             assert!(!error(text).contains(text), "{text} was shown");
         }
     }

@@ -80,7 +80,10 @@ mod tests {
         let text = help();
         for setting in TABLE {
             for name in setting.names() {
-                assert!(text.contains(&format!("--{}", name.replace('_', "-"))), "{name}");
+                assert!(
+                    text.contains(&format!("--{}", name.replace('_', "-"))),
+                    "{name}"
+                );
             }
         }
         for line in text.lines() {

@@ -10,8 +10,10 @@ use super::ci::{Facts, System};
 use super::files::Disk;
 use super::raw::{Typed, Value};
 use super::suggest::nearest_of;
-use super::{Error, Login, Logins, Secret, parse};
-use crate::reference::DOCKER_HUB;
+use super::{Error, parse};
+use crate::oci::reference::DOCKER_HUB;
+use crate::registry::logins::{Login, Logins};
+use crate::text::secret::Secret;
 
 /// As docker's file is read: with padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -33,7 +35,10 @@ pub(super) fn logins(
     let mut given = Vec::new();
     match (typed.username(), typed.password()) {
         (Some(username), Some(password)) => given.push(Login {
-            registry: typed.registry().map_or(DOCKER_HUB, |value| value.text).to_owned(),
+            registry: typed
+                .registry()
+                .map_or(DOCKER_HUB, |value| value.text)
+                .to_owned(),
             username: username.text.to_owned(),
             password: Secret::new(password.text),
         }),
@@ -61,18 +66,26 @@ pub(super) fn logins(
             Some(value) => Some(named_docker_config(&value, disk)?),
             None => default_docker_config(facts, disk, warnings),
         },
-        github: typed.github_token().filter(|_| is_github(facts)).map(|value| Login {
-            registry: "ghcr.io".into(),
-            username: facts.get("GITHUB_ACTOR").unwrap_or("x-access-token").to_owned(),
-            password: Secret::new(value.text),
-        }),
+        github: typed
+            .github_token()
+            .filter(|_| is_github(facts))
+            .map(|value| Login {
+                registry: "ghcr.io".into(),
+                username: facts
+                    .get("GITHUB_ACTOR")
+                    .unwrap_or("x-access-token")
+                    .to_owned(),
+                password: Secret::new(value.text),
+            }),
         in_github_actions: facts.system() == System::GithubActions,
     })
 }
 
 /// Whether `github_token` is GitHub's: Gitea and Forgejo pass their own token under the same name.
 fn is_github(facts: &Facts<'_>) -> bool {
-    facts.get("GITHUB_SERVER_URL").is_none_or(|server| server.trim_end_matches('/') == "https://github.com")
+    facts
+        .get("GITHUB_SERVER_URL")
+        .is_none_or(|server| server.trim_end_matches('/') == "https://github.com")
 }
 
 /// The keys of a login.
@@ -82,7 +95,9 @@ const FIELDS: [&str; 3] = ["registry", "username", "password"];
 fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login>, Error> {
     let expected = "a JSON or YAML list of {registry, username, password}";
     // JSON that is not valid YAML exists: tabs.
-    let parsed = serde_json::from_str(value.text).ok().or_else(|| serde_norway::from_str(value.text).ok());
+    let parsed = serde_json::from_str(value.text)
+        .ok()
+        .or_else(|| serde_norway::from_str(value.text).ok());
     let entries = match parsed {
         Some(serde_norway::Value::Sequence(entries)) => entries,
         Some(entry @ serde_norway::Value::Mapping(_)) => vec![entry],
@@ -91,9 +106,14 @@ fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login
     let mut logins = Vec::new();
     for (position, entry) in entries.iter().enumerate() {
         let number = position + 1;
-        let serde_norway::Value::Mapping(entry) = entry else { return Err(value.refuse(expected)) };
+        let serde_norway::Value::Mapping(entry) = entry else {
+            return Err(value.refuse(expected));
+        };
         let field = |name: &str| -> Result<Option<String>, Error> {
-            let found = entry.iter().find(|(key, _)| key.as_str().is_some_and(|key| key.eq_ignore_ascii_case(name)));
+            let found = entry.iter().find(|(key, _)| {
+                key.as_str()
+                    .is_some_and(|key| key.eq_ignore_ascii_case(name))
+            });
             match found.map(|(_, text)| text) {
                 None | Some(serde_norway::Value::Null) => Ok(None),
                 Some(serde_norway::Value::String(text)) => Ok(Some(text.trim().to_owned())),
@@ -109,27 +129,37 @@ fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login
                 warnings.push(format!(
                     "{}: {} of entry {number} is ignored; did you mean {near}?",
                     value.spelled,
-                    super::quoted(key)
+                    crate::text::quote::quoted(key)
                 ));
             }
         }
-        let registry = field("registry")?.filter(|text| !text.is_empty()).unwrap_or_else(|| DOCKER_HUB.to_owned());
+        let registry = field("registry")?
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| DOCKER_HUB.to_owned());
         match (field("username")?, field("password")?) {
             (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
-                logins.push(Login { registry, username, password: Secret::new(password) });
+                logins.push(Login {
+                    registry,
+                    username,
+                    password: Secret::new(password),
+                });
             }
             // The buildx plugin's entries for a mirror or for ECR.
             (None, None) => warnings.push(format!(
                 "{}: entry {number}, for {}, has no username and no password and is not used",
                 value.spelled,
-                super::quoted(&registry)
+                crate::text::quote::quoted(&registry)
             )),
             (username, _) => {
-                let missing = if username.is_none_or(|text| text.is_empty()) { "username" } else { "password" };
+                let missing = if username.is_none_or(|text| text.is_empty()) {
+                    "username"
+                } else {
+                    "password"
+                };
                 return Err(value
                     .error(format!(
                         "entry {number}, for {}, has no {missing}, or it is empty",
-                        super::quoted(&registry)
+                        crate::text::quote::quoted(&registry)
                     ))
                     .with_hint("a secret that does not exist arrives empty"));
             }
@@ -143,19 +173,29 @@ impl Logins {
     /// does not know.
     #[must_use]
     pub fn parsed_secrets(&self) -> Vec<Secret> {
-        let mut secrets: Vec<Secret> = self.given.iter().map(|login| login.password.clone()).collect();
+        let mut secrets: Vec<Secret> = self
+            .given
+            .iter()
+            .map(|login| login.password.clone())
+            .collect();
         let config = self
             .docker_config
             .as_deref()
             .and_then(|text| serde_json::from_str::<serde_json::Value>(unmarked(text)).ok());
-        let entries = config.as_ref().and_then(|config| config.get("auths")).and_then(serde_json::Value::as_object);
+        let entries = config
+            .as_ref()
+            .and_then(|config| config.get("auths"))
+            .and_then(serde_json::Value::as_object);
         for entry in entries.into_iter().flat_map(serde_json::Map::values) {
             for name in ["auth", "password", "identitytoken", "registrytoken"] {
-                let Some(text) = entry.get(name).and_then(serde_json::Value::as_str) else { continue };
+                let Some(text) = entry.get(name).and_then(serde_json::Value::as_str) else {
+                    continue;
+                };
                 secrets.push(Secret::new(text));
                 let decoded = BASE64.decode(text).ok().filter(|_| name == "auth");
-                if let Some((_, password)) =
-                    decoded.as_deref().and_then(|text| str::from_utf8(text).ok()?.split_once(':'))
+                if let Some((_, password)) = decoded
+                    .as_deref()
+                    .and_then(|text| str::from_utf8(text).ok()?.split_once(':'))
                 {
                     secrets.push(Secret::new(password));
                 }
@@ -171,7 +211,10 @@ fn unmarked(text: &str) -> &str {
 }
 
 fn is_json_object(text: &str) -> bool {
-    matches!(serde_json::from_str(unmarked(text)), Ok(serde_json::Value::Object(_)))
+    matches!(
+        serde_json::from_str(unmarked(text)),
+        Ok(serde_json::Value::Object(_))
+    )
 }
 
 /// The configuration that the setting holds or names; a directory means the `config.json` in it.
@@ -184,11 +227,19 @@ fn named_docker_config(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Err
             (disk.files)(&inside).map_err(|_| error)
         })?
     };
-    if is_json_object(&text) { Ok(text) } else { Err(value.error("the content is not a JSON object")) }
+    if is_json_object(&text) {
+        Ok(text)
+    } else {
+        Err(value.error("the content is not a JSON object"))
+    }
 }
 
 /// Docker's own file, else what GitLab passes on; a broken one is left out, as docker does.
-fn default_docker_config(facts: &Facts<'_>, disk: &Disk<'_>, warnings: &mut Vec<String>) -> Option<String> {
+fn default_docker_config(
+    facts: &Facts<'_>,
+    disk: &Disk<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
     let path = facts
         .path("DOCKER_CONFIG")
         .or_else(|| facts.path("HOME").map(|home| home.join(".docker")))
@@ -200,9 +251,13 @@ fn default_docker_config(facts: &Facts<'_>, disk: &Disk<'_>, warnings: &mut Vec<
             Ok(_) => None,
             Err(error) => Some(error.to_string()),
         };
-        warnings.extend(reason.map(|reason| format!("docker_config: {} is left out: {reason}", path.display())));
+        warnings.extend(
+            reason.map(|reason| format!("docker_config: {} is left out: {reason}", path.display())),
+        );
     }
-    let gitlab = facts.get("DOCKER_AUTH_CONFIG").filter(|_| facts.get("GITLAB_CI") == Some("true"))?;
+    let gitlab = facts
+        .get("DOCKER_AUTH_CONFIG")
+        .filter(|_| facts.get("GITLAB_CI") == Some("true"))?;
     is_json_object(gitlab).then(|| gitlab.to_owned())
 }
 
@@ -218,7 +273,11 @@ mod tests {
     }
 
     fn login(registry: &str, username: &str, password: &str) -> Login {
-        Login { registry: registry.into(), username: username.into(), password: Secret::new(password) }
+        Login {
+            registry: registry.into(),
+            username: username.into(),
+            password: Secret::new(password),
+        }
     }
 
     #[test]
@@ -243,22 +302,40 @@ mod tests {
         let login = woodpecker(&[
             ("PLUGIN_USERNAME", "me"),
             ("PLUGIN_PASSWORD", "one"),
-            ("PLUGIN_LOGINS", r#"[{"registry":"r","username":"u","password":"two"}]"#),
+            (
+                "PLUGIN_LOGINS",
+                r#"[{"registry":"r","username":"u","password":"two"}]"#,
+            ),
             ("PLUGIN_DOCKER_CONFIG", &config),
         ])
         .settings()
         .login;
         let secrets = login.parsed_secrets();
         let shown: Vec<&str> = secrets.iter().map(Secret::expose).collect();
-        assert_eq!(shown, ["one", "two", &auth, "three:3", "four", "five", "six"]);
+        assert_eq!(
+            shown,
+            ["one", "two", &auth, "three:3", "four", "five", "six"]
+        );
     }
 
     #[test]
     fn a_password_is_known_for_masking_with_padding_or_without_and_behind_a_mark() {
-        for auth in [BASE64_STANDARD.encode("me:three"), BASE64_STANDARD_NO_PAD.encode("me:three")] {
+        for auth in [
+            BASE64_STANDARD.encode("me:three"),
+            BASE64_STANDARD_NO_PAD.encode("me:three"),
+        ] {
             let config = format!("\u{feff}{{\"auths\":{{\"a\":{{\"auth\":\"{auth}\"}}}}}}");
-            let logins = Logins { docker_config: Some(config), ..Logins::default() };
-            assert!(logins.parsed_secrets().iter().any(|secret| secret.expose() == "three"), "{auth}");
+            let logins = Logins {
+                docker_config: Some(config),
+                ..Logins::default()
+            };
+            assert!(
+                logins
+                    .parsed_secrets()
+                    .iter()
+                    .any(|secret| secret.expose() == "three"),
+                "{auth}"
+            );
         }
     }
 
@@ -269,21 +346,38 @@ mod tests {
             "username: there is no password for this user, or it is empty"
         );
         let error = woodpecker(&[("PLUGIN_PASSWORD", "hunter2")]).error();
-        assert_eq!(error, "password: there is no username for this password, or it is empty");
+        assert_eq!(
+            error,
+            "password: there is no username for this password, or it is empty"
+        );
     }
 
     #[test]
     fn several_logins_are_json_or_yaml() {
-        let expected = [login("a.example.org", "me", "1234"), login("docker.io", "true", "p")];
+        let expected = [
+            login("a.example.org", "me", "1234"),
+            login("docker.io", "true", "p"),
+        ];
         for text in [
             r#"[{"registry":"a.example.org","username":"me","password":1234},{"Username":true,"PASSWORD":"p"}]"#,
             "- registry: a.example.org\n  username: me\n  password: 1234\n- username: true\n  password: p",
             "[{registry: a.example.org, username: me, password: 1234}, {username: true, password: p, email: x}]",
             "[{\"registry\":\t\"a.example.org\",\"username\":\"me\",\"password\":1234},\n\t{\"username\":true,\"password\":\"p\"}]",
         ] {
-            assert_eq!(woodpecker(&[("PLUGIN_LOGINS", text)]).settings().login.given, expected, "{text}");
+            assert_eq!(
+                woodpecker(&[("PLUGIN_LOGINS", text)])
+                    .settings()
+                    .login
+                    .given,
+                expected,
+                "{text}"
+            );
         }
-        let single = woodpecker(&[("PLUGIN_REGISTRY_AUTH", "registry: a\nusername: b\npassword: c")]).settings();
+        let single = woodpecker(&[(
+            "PLUGIN_REGISTRY_AUTH",
+            "registry: a\nusername: b\npassword: c",
+        )])
+        .settings();
         assert_eq!(single.login.given, [login("a", "b", "c")]);
     }
 
@@ -292,17 +386,29 @@ mod tests {
         let settings = woodpecker(&[
             ("PLUGIN_USERNAME", "me"),
             ("PLUGIN_PASSWORD", "p"),
-            ("PLUGIN_LOGINS", r#"[{"registry":"r","username":"other","password":"q"}]"#),
+            (
+                "PLUGIN_LOGINS",
+                r#"[{"registry":"r","username":"other","password":"q"}]"#,
+            ),
         ])
         .settings();
-        assert_eq!(settings.login.given, [login("docker.io", "me", "p"), login("r", "other", "q")]);
+        assert_eq!(
+            settings.login.given,
+            [login("docker.io", "me", "p"), login("r", "other", "q")]
+        );
     }
 
     #[test]
     fn a_broken_list_of_logins_is_refused_without_showing_it() {
         for (text, expected) in [
-            ("hunter2", "logins: the value is not a JSON or YAML list of {registry, username, password}"),
-            ("[hunter2]", "logins: the value is not a JSON or YAML list of {registry, username, password}"),
+            (
+                "hunter2",
+                "logins: the value is not a JSON or YAML list of {registry, username, password}",
+            ),
+            (
+                "[hunter2]",
+                "logins: the value is not a JSON or YAML list of {registry, username, password}",
+            ),
             (
                 "[{\"password\":\"hunter2\"",
                 "logins: the value is not a JSON or YAML list of {registry, username, password}",
@@ -311,24 +417,43 @@ mod tests {
                 r#"[{"registry":"r","username":"u","password":""}]"#,
                 "logins: entry 1, for \"r\", has no password, or it is empty",
             ),
-            (r#"[{"registry":"r","username":"u"}]"#, "logins: entry 1, for \"r\", has no password, or it is empty"),
+            (
+                r#"[{"registry":"r","username":"u"}]"#,
+                "logins: entry 1, for \"r\", has no password, or it is empty",
+            ),
             (
                 r#"[{"username":"","password":"hunter2"}]"#,
                 "logins: entry 1, for \"docker.io\", has no username, or it is empty",
             ),
-            (r#"[{"password":"hunter2"}]"#, "logins: entry 1, for \"docker.io\", has no username, or it is empty"),
-            (r#"[{"username":"u","password":["hunter2"]}]"#, "logins: the password of entry 1 is not a text"),
+            (
+                r#"[{"password":"hunter2"}]"#,
+                "logins: entry 1, for \"docker.io\", has no username, or it is empty",
+            ),
+            (
+                r#"[{"username":"u","password":["hunter2"]}]"#,
+                "logins: the password of entry 1 is not a text",
+            ),
         ] {
-            assert_eq!(woodpecker(&[("PLUGIN_LOGINS", text)]).error(), expected, "{text}");
+            assert_eq!(
+                woodpecker(&[("PLUGIN_LOGINS", text)]).error(),
+                expected,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn an_entry_without_a_login_is_left_out_with_a_warning() {
-        let (settings, warnings) =
-            woodpecker(&[("PLUGIN_LOGINS", r#"[{"registry":"r","mirrors":["m"],"aws_region":"x"}]"#)]).run();
+        let (settings, warnings) = woodpecker(&[(
+            "PLUGIN_LOGINS",
+            r#"[{"registry":"r","mirrors":["m"],"aws_region":"x"}]"#,
+        )])
+        .run();
         assert!(settings.login.given.is_empty());
-        assert_eq!(warnings, [r#"logins: entry 1, for "r", has no username and no password and is not used"#]);
+        assert_eq!(
+            warnings,
+            [r#"logins: entry 1, for "r", has no username and no password and is not used"#]
+        );
     }
 
     #[test]
@@ -346,7 +471,10 @@ mod tests {
         let home = ("HOME", "/home/me");
         assert_eq!(config(&[]), None);
         assert_eq!(config(&[home]).as_deref(), Some(r#"{"home":1}"#));
-        assert_eq!(config(&[home, ("DOCKER_CONFIG", "/docker")]).as_deref(), Some(r#"{"docker":1}"#));
+        assert_eq!(
+            config(&[home, ("DOCKER_CONFIG", "/docker")]).as_deref(),
+            Some(r#"{"docker":1}"#)
+        );
         assert_eq!(config(&[home, ("DOCKER_CONFIG", "/nowhere")]), None);
         for (text, expected) in [
             ("mine.json", r#"{"mine":1}"#),
@@ -355,44 +483,77 @@ mod tests {
             ("~/.docker/config.json", r#"{"home":1}"#),
             (r#"{"auths":{}}"#, r#"{"auths":{}}"#),
         ] {
-            assert_eq!(config(&[home, ("PLUGIN_CONFIG", text)]).as_deref(), Some(expected), "{text}");
+            assert_eq!(
+                config(&[home, ("PLUGIN_CONFIG", text)]).as_deref(),
+                Some(expected),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_named_docker_file_must_be_there_and_json() {
         let error = |text: &str| {
-            woodpecker(&[("PLUGIN_DOCKER_CONFIG", text)]).and_file("/workspace/bad.json", "hunter2").error()
+            woodpecker(&[("PLUGIN_DOCKER_CONFIG", text)])
+                .and_file("/workspace/bad.json", "hunter2")
+                .error()
         };
         assert_eq!(
             error("none/config.json"),
             r#"docker_config: cannot read "/workspace/none/config.json": entity not found"#
         );
-        assert_eq!(error("bad.json"), "docker_config: the content is not a JSON object");
-        assert_eq!(error("{hunter2"), "docker_config: the content is not a JSON object");
-        assert_eq!(error("aHVudGVyMg"), "docker_config: the value is neither JSON nor the path of a readable file");
+        assert_eq!(
+            error("bad.json"),
+            "docker_config: the content is not a JSON object"
+        );
+        assert_eq!(
+            error("{hunter2"),
+            "docker_config: the content is not a JSON object"
+        );
+        assert_eq!(
+            error("aHVudGVyMg"),
+            "docker_config: the value is neither JSON nor the path of a readable file"
+        );
     }
 
     #[test]
     fn a_broken_default_file_is_left_out_with_a_warning() {
         let surroundings = woodpecker(&[("HOME", "/home/me")]);
-        let broken = surroundings.clone().and_file("/home/me/.docker/config.json", "{hunter2");
+        let broken = surroundings
+            .clone()
+            .and_file("/home/me/.docker/config.json", "{hunter2");
         assert_eq!(broken.settings().login.docker_config, None);
         assert_eq!(
             broken.warnings(),
             ["docker_config: /home/me/.docker/config.json is left out: it is not a JSON object"]
         );
-        let denied = surroundings.clone().and_broken_file("/home/me/.docker/config.json", 13);
+        let denied = surroundings
+            .clone()
+            .and_broken_file("/home/me/.docker/config.json", 13);
         assert_eq!(denied.warnings().len(), 1);
-        assert!(surroundings.clone().and_file("/home/me/.docker/config.json", " ").warnings().is_empty());
-        assert!(surroundings.and_broken_file("/home/me/.docker/config.json", 20).warnings().is_empty());
+        assert!(
+            surroundings
+                .clone()
+                .and_file("/home/me/.docker/config.json", " ")
+                .warnings()
+                .is_empty()
+        );
+        assert!(
+            surroundings
+                .and_broken_file("/home/me/.docker/config.json", 20)
+                .warnings()
+                .is_empty()
+        );
     }
 
     #[test]
     fn gitlab_passes_dockers_configuration_in_a_variable() {
         let pair = ("DOCKER_AUTH_CONFIG", r#"{"gitlab":1}"#);
         let config = |pairs: &[(&str, &str)]| given(pairs).settings().login.docker_config;
-        assert_eq!(config(&[("GITLAB_CI", "true"), pair]).as_deref(), Some(pair.1));
+        assert_eq!(
+            config(&[("GITLAB_CI", "true"), pair]).as_deref(),
+            Some(pair.1)
+        );
         assert_eq!(config(&[pair]), None);
         assert_eq!(config(&[("GITLAB_CI", "true"), (pair.0, "hunter2")]), None);
     }
@@ -400,23 +561,56 @@ mod tests {
     #[test]
     fn githubs_token_is_for_its_registry_and_never_from_another_server() {
         let github = |pairs: &[(&str, &str)]| {
-            given(&[&[("GITHUB_ACTIONS", "true"), ("INPUT_GITHUB-TOKEN", "t")], pairs].concat()).settings().login.github
+            given(
+                &[
+                    &[("GITHUB_ACTIONS", "true"), ("INPUT_GITHUB-TOKEN", "t")],
+                    pairs,
+                ]
+                .concat(),
+            )
+            .settings()
+            .login
+            .github
         };
-        assert_eq!(github(&[("GITHUB_ACTOR", "me")]), Some(login("ghcr.io", "me", "t")));
+        assert_eq!(
+            github(&[("GITHUB_ACTOR", "me")]),
+            Some(login("ghcr.io", "me", "t"))
+        );
         assert_eq!(
             github(&[("GITHUB_SERVER_URL", "https://github.com")]),
             Some(login("ghcr.io", "x-access-token", "t"))
         );
-        assert_eq!(github(&[("GITHUB_SERVER_URL", "https://gitea.example.org")]), None);
-        assert!(given(&[("GITHUB_ACTIONS", "true")]).settings().login.in_github_actions);
-        assert!(!given(&[("CI", "woodpecker")]).settings().login.in_github_actions);
+        assert_eq!(
+            github(&[("GITHUB_SERVER_URL", "https://gitea.example.org")]),
+            None
+        );
+        assert!(
+            given(&[("GITHUB_ACTIONS", "true")])
+                .settings()
+                .login
+                .in_github_actions
+        );
+        assert!(
+            !given(&[("CI", "woodpecker")])
+                .settings()
+                .login
+                .in_github_actions
+        );
     }
 
     #[test]
     fn a_stranger_may_have_logins_that_are_not_used() {
-        let settings =
-            woodpecker(&[("PLUGIN_PUBLIC", "yes"), ("PLUGIN_USERNAME", "me"), ("PLUGIN_PASSWORD", "p")]).settings();
+        let settings = woodpecker(&[
+            ("PLUGIN_PUBLIC", "yes"),
+            ("PLUGIN_USERNAME", "me"),
+            ("PLUGIN_PASSWORD", "p"),
+        ])
+        .settings();
         assert!(settings.login.anonymous);
-        assert!(woodpecker(&[("PLUGIN_ANONYMOUS", "maybe")]).error().starts_with("anonymous: "));
+        assert!(
+            woodpecker(&[("PLUGIN_ANONYMOUS", "maybe")])
+                .error()
+                .starts_with("anonymous: ")
+        );
     }
 }

@@ -6,7 +6,8 @@ use log::LevelFilter;
 
 use super::ci::{Facts, System};
 use super::raw::{Typed, Value};
-use super::{Error, Format, Output, parse, words};
+use super::{Error, parse, words};
+use crate::terminal::output::{Format, Output};
 
 /// Reads where the result goes; the last two are whether standard output and standard error are terminals.
 ///
@@ -38,7 +39,11 @@ pub(super) fn output(
         report,
         junit,
         format,
-        summary: typed.summary().map(|value| value.read("true or false", parse::boolean)).transpose()?.unwrap_or(true),
+        summary: typed
+            .summary()
+            .map(|value| value.read("true or false", parse::boolean))
+            .transpose()?
+            .unwrap_or(true),
         log_level: log_level(typed, facts)?,
         never_fail: words(typed.fail_on(), &["broken", "never"])? == Some("never"),
         rebuild_when_broken: words(typed.on_broken(), &["fail", "rebuild"])? == Some("rebuild"),
@@ -50,26 +55,41 @@ pub(super) fn output(
 }
 
 /// Where the result goes when nothing is set.
-pub(super) fn unset(facts: &Facts<'_>, stdout_is_terminal: bool, stderr_is_terminal: bool) -> Output {
-    output(&Typed::default(), facts, stdout_is_terminal, stderr_is_terminal).expect("what is not set is not wrong")
+pub(super) fn unset(
+    facts: &Facts<'_>,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+) -> Output {
+    output(
+        &Typed::default(),
+        facts,
+        stdout_is_terminal,
+        stderr_is_terminal,
+    )
+    .expect("what is not set is not wrong")
 }
 
 /// `log_level`; the build plugins' words are understood too, and a job with debug logging gets at least `debug`.
 fn log_level(typed: &Typed, facts: &Facts<'_>) -> Result<LevelFilter, Error> {
     let level = match typed.log_level() {
         None => LevelFilter::Info,
-        Some(value) => {
-            value.read("one of error, warn, info, debug, trace", |text| match text.to_ascii_lowercase().as_str() {
-                "error" | "fatal" | "panic" => Some(LevelFilter::Error),
-                "warn" | "warning" => Some(LevelFilter::Warn),
-                "info" => Some(LevelFilter::Info),
-                "debug" => Some(LevelFilter::Debug),
-                "trace" => Some(LevelFilter::Trace),
-                _ => None,
-            })?
-        }
+        Some(value) => value.read("one of error, warn, info, debug, trace", |text| match text
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "error" | "fatal" | "panic" => Some(LevelFilter::Error),
+            "warn" | "warning" => Some(LevelFilter::Warn),
+            "info" => Some(LevelFilter::Info),
+            "debug" => Some(LevelFilter::Debug),
+            "trace" => Some(LevelFilter::Trace),
+            _ => None,
+        })?,
     };
-    Ok(if facts.get("RUNNER_DEBUG") == Some("1") { level.max(LevelFilter::Debug) } else { level })
+    Ok(if facts.get("RUNNER_DEBUG") == Some("1") {
+        level.max(LevelFilter::Debug)
+    } else {
+        level
+    })
 }
 
 #[cfg(test)]
@@ -82,9 +102,18 @@ mod tests {
         let format = |pairs: &[(&str, &str)]| given(pairs).settings().output.format;
         assert_eq!(format(&[]), Format::Text);
         assert_eq!(format(&[("GITHUB_ACTIONS", "true")]), Format::Github);
-        assert_eq!(format(&[("GITHUB_ACTIONS", "true"), ("INPUT_FORMAT", "auto")]), Format::Github);
-        assert_eq!(format(&[("GITHUB_ACTIONS", "true"), ("INPUT_FORMAT", "text")]), Format::Text);
-        assert_eq!(format(&[("CI", "woodpecker"), ("PLUGIN_FORMAT", "JSON")]), Format::Json);
+        assert_eq!(
+            format(&[("GITHUB_ACTIONS", "true"), ("INPUT_FORMAT", "auto")]),
+            Format::Github
+        );
+        assert_eq!(
+            format(&[("GITHUB_ACTIONS", "true"), ("INPUT_FORMAT", "text")]),
+            Format::Text
+        );
+        assert_eq!(
+            format(&[("CI", "woodpecker"), ("PLUGIN_FORMAT", "JSON")]),
+            Format::Json
+        );
         assert_eq!(format(&[("PLUGIN_FORMAT", "github")]), Format::Github);
     }
 
@@ -96,8 +125,13 @@ mod tests {
         assert!(!colour(&[("CI", "woodpecker"), ("NO_COLOR", "1")]));
         assert!(!colour(&[("CI", "woodpecker"), ("PLUGIN_FORMAT", "json")]));
         assert!(!colour(&[("GITHUB_ACTIONS", "true")]));
-        let at_a_terminal =
-            |pairs: &[(&str, &str)]| given(pairs).and_arguments(&["verify"]).at_a_terminal().settings().output;
+        let at_a_terminal = |pairs: &[(&str, &str)]| {
+            given(pairs)
+                .and_arguments(&["verify"])
+                .at_a_terminal()
+                .settings()
+                .output
+        };
         assert!(at_a_terminal(&[]).colour && at_a_terminal(&[]).terminal);
         assert!(!at_a_terminal(&[("TERM", "dumb")]).colour);
         assert!(at_a_terminal(&[("NO_COLOR", "")]).colour);
@@ -109,8 +143,14 @@ mod tests {
         let level = |pairs: &[(&str, &str)]| given(pairs).settings().output.log_level;
         assert_eq!(level(&[]), LevelFilter::Info);
         assert_eq!(level(&[("RUNNER_DEBUG", "1")]), LevelFilter::Debug);
-        assert_eq!(level(&[("RUNNER_DEBUG", "1"), ("PLUGIN_LOG_LEVEL", "error")]), LevelFilter::Debug);
-        assert_eq!(level(&[("RUNNER_DEBUG", "1"), ("PLUGIN_LOG_LEVEL", "trace")]), LevelFilter::Trace);
+        assert_eq!(
+            level(&[("RUNNER_DEBUG", "1"), ("PLUGIN_LOG_LEVEL", "error")]),
+            LevelFilter::Debug
+        );
+        assert_eq!(
+            level(&[("RUNNER_DEBUG", "1"), ("PLUGIN_LOG_LEVEL", "trace")]),
+            LevelFilter::Trace
+        );
         assert_eq!(level(&[("PLUGIN_LOG_LEVEL", "Warning")]), LevelFilter::Warn);
         assert_eq!(
             given(&[("PLUGIN_LOG_LEVEL", "loud")]).error(),
@@ -121,17 +161,37 @@ mod tests {
     #[test]
     fn githubs_files_are_githubs_alone() {
         let files = [("GITHUB_OUTPUT", "/o"), ("GITHUB_STEP_SUMMARY", "/s")];
-        let output = given(&[("GITHUB_ACTIONS", "true"), files[0], files[1]]).settings().output;
-        assert_eq!((output.github_output, output.github_step_summary), (Some("/o".into()), Some("/s".into())));
-        let output = given(&[("CI", "woodpecker"), files[0], files[1]]).settings().output;
-        assert_eq!((output.github_output, output.github_step_summary), (None, None));
+        let output = given(&[("GITHUB_ACTIONS", "true"), files[0], files[1]])
+            .settings()
+            .output;
+        assert_eq!(
+            (output.github_output, output.github_step_summary),
+            (Some("/o".into()), Some("/s".into()))
+        );
+        let output = given(&[("CI", "woodpecker"), files[0], files[1]])
+            .settings()
+            .output;
+        assert_eq!(
+            (output.github_output, output.github_step_summary),
+            (None, None)
+        );
     }
 
     #[test]
     fn reports_go_where_they_are_sent() {
-        let output =
-            typed(&["--output", "a.json", "--junit=b.xml", "--fail-on=never", "--summary=off"]).settings().output;
-        assert_eq!((output.report, output.junit), (Some("a.json".into()), Some("b.xml".into())));
+        let output = typed(&[
+            "--output",
+            "a.json",
+            "--junit=b.xml",
+            "--fail-on=never",
+            "--summary=off",
+        ])
+        .settings()
+        .output;
+        assert_eq!(
+            (output.report, output.junit),
+            (Some("a.json".into()), Some("b.xml".into()))
+        );
         assert!(output.never_fail && !output.summary && !output.rebuild_when_broken);
         assert_eq!(
             typed(&["--report", "a", "--junit", "a"]).error(),

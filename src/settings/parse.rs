@@ -22,7 +22,11 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 /// A digest that can be checked: sha256 or sha512.
 pub(crate) fn digest(text: &str) -> Option<Digest> {
     let digest: Digest = text.parse().ok()?;
-    matches!(digest.algorithm(), DigestAlgorithm::Sha256 | DigestAlgorithm::Sha512).then_some(digest)
+    matches!(
+        digest.algorithm(),
+        DigestAlgorithm::Sha256 | DigestAlgorithm::Sha512
+    )
+    .then_some(digest)
 }
 
 #[cfg(test)]
@@ -63,8 +67,15 @@ mod tests {
     #[test]
     fn no_text_makes_a_parser_panic() {
         for text in scrambled_texts(20_000) {
-            let _ =
-                (boolean(&text), duration(&text), list(&text), map(&text), hosts(&text), pins(&text), digest(&text));
+            let _ = (
+                boolean(&text),
+                duration(&text),
+                list(&text),
+                map(&text),
+                hosts(&text),
+                pins(&text),
+                digest(&text),
+            );
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Error;
 use super::table::{self, Raw, Setting};
+use crate::text::quote::quoted;
 
 /// The settings as texts, merged from the command line and the environment.
 #[derive(Clone, Default)]
@@ -24,7 +25,10 @@ impl Typed {
             }
         }
         // Texts into optional texts: nothing here can fail.
-        Self { raw: envy::from_iter(texts).unwrap_or_default(), spelled }
+        Self {
+            raw: envy::from_iter(texts).unwrap_or_default(),
+            spelled,
+        }
     }
 
     pub(super) fn raw(&self) -> &Raw {
@@ -32,10 +36,18 @@ impl Typed {
     }
 
     /// The value of a setting of the table with its spelling.
-    pub(super) fn value<'a>(&'a self, name: &'static str, text: Option<&'a str>) -> Option<Value<'a>> {
+    pub(super) fn value<'a>(
+        &'a self,
+        name: &'static str,
+        text: Option<&'a str>,
+    ) -> Option<Value<'a>> {
         let setting = table::find(name).expect("the name is from the table");
         let spelled = self.spelled.get(name).map_or(name, String::as_str);
-        text.map(|text| Value { setting, spelled, text })
+        text.map(|text| Value {
+            setting,
+            spelled,
+            text,
+        })
     }
 }
 
@@ -52,7 +64,11 @@ pub(super) struct Value<'a> {
 
 impl Value<'_> {
     /// The meaning of the text, else an error that says what was expected.
-    pub(super) fn read<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
+    pub(super) fn read<T>(
+        &self,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Error> {
         parse(self.text).ok_or_else(|| self.refuse(expected))
     }
 
@@ -61,22 +77,17 @@ impl Value<'_> {
         if self.setting.is_secret() {
             Error::new(format!("{}: the value is not {expected}", self.spelled))
         } else {
-            Error::new(format!("{}: {} is not {expected}", self.spelled, quoted(self.text)))
+            Error::new(format!(
+                "{}: {} is not {expected}",
+                self.spelled,
+                quoted(self.text)
+            ))
         }
     }
 
     /// An error about this setting.
     pub(super) fn error(&self, message: impl std::fmt::Display) -> Error {
         Error::new(format!("{}: {message}", self.spelled))
-    }
-}
-
-/// A text for an error message: on one line, not endless, controls escaped.
-pub(crate) fn quoted(text: &str) -> String {
-    const SHOWN: usize = 100;
-    match text.char_indices().nth(SHOWN) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", &text[..end]),
     }
 }
 
@@ -97,22 +108,31 @@ impl Gathered {
     /// # Errors
     ///
     /// When the same setting was given another value under the same or another name.
-    pub(super) fn add(&mut self, setting: &'static Setting, spelled: &str, text: &str) -> Result<(), Error> {
+    pub(super) fn add(
+        &mut self,
+        setting: &'static Setting,
+        spelled: &str,
+        text: &str,
+    ) -> Result<(), Error> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(());
         }
         match self.0.get(setting.name) {
             Some((_, other)) if other == text => Ok(()),
-            Some((before, _)) if before == spelled => {
-                Err(Error::new(format!("{spelled} is given twice, with different values")))
-            }
-            Some((before, _)) => {
-                Err(Error::new(format!("{before} and {spelled} are the same setting, and were given different values"))
-                    .with_hint(format!("leave one of them out; the setting's name is {}", setting.name)))
-            }
+            Some((before, _)) if before == spelled => Err(Error::new(format!(
+                "{spelled} is given twice, with different values"
+            ))),
+            Some((before, _)) => Err(Error::new(format!(
+                "{before} and {spelled} are the same setting, and were given different values"
+            ))
+            .with_hint(format!(
+                "leave one of them out; the setting's name is {}",
+                setting.name
+            ))),
             None => {
-                self.0.insert(setting.name, (spelled.to_owned(), text.to_owned()));
+                self.0
+                    .insert(setting.name, (spelled.to_owned(), text.to_owned()));
                 Ok(())
             }
         }
@@ -125,7 +145,10 @@ impl Gathered {
 
     /// What was gathered, as far as each setting by itself is accepted.
     pub(super) fn keeping(self, accepted: impl Fn(&Self) -> bool) -> Self {
-        let each = self.0.into_iter().map(|(name, given)| Self(BTreeMap::from([(name, given)])));
+        let each = self
+            .0
+            .into_iter()
+            .map(|(name, given)| Self(BTreeMap::from([(name, given)])));
         Self(each.filter(accepted).flat_map(|one| one.0).collect())
     }
 
@@ -148,7 +171,9 @@ mod tests {
         let mut flags = Gathered::default();
         flags.add(setting("timeout"), "--timeout", "1m").unwrap();
         let mut environment = Gathered::default();
-        environment.add(setting("timeout"), "timeout", "2m").unwrap();
+        environment
+            .add(setting("timeout"), "timeout", "2m")
+            .unwrap();
         environment.add(setting("tags"), "tag", " a ").unwrap();
         environment.add(setting("depth"), "depth", "  ").unwrap();
         let typed = Typed::merge([flags, environment]);
@@ -165,18 +190,46 @@ mod tests {
         gathered.add(setting("tags"), "tag", "a").unwrap();
         gathered.add(setting("tags"), "tags", "a").unwrap();
         let error = gathered.add(setting("tags"), "tags", "b").unwrap_err();
-        assert_eq!(error.to_string(), "tag and tags are the same setting, and were given different values");
+        assert_eq!(
+            error.to_string(),
+            "tag and tags are the same setting, and were given different values"
+        );
         let error = gathered.add(setting("tags"), "tag", "b").unwrap_err();
-        assert_eq!(error.to_string(), "tag is given twice, with different values");
+        assert_eq!(
+            error.to_string(),
+            "tag is given twice, with different values"
+        );
     }
 
     #[test]
     fn an_error_shows_what_came_unless_it_is_secret() {
-        let value = |name, text| Value { setting: setting(name), spelled: name, text };
-        assert_eq!(value("timeout", "soon").refuse("a duration").to_string(), "timeout: \"soon\" is not a duration");
-        assert_eq!(value("logins", "hunter2").refuse("a list").to_string(), "logins: the value is not a list");
+        let value = |name, text| Value {
+            setting: setting(name),
+            spelled: name,
+            text,
+        };
+        assert_eq!(
+            value("timeout", "soon").refuse("a duration").to_string(),
+            "timeout: \"soon\" is not a duration"
+        );
+        assert_eq!(
+            value("logins", "hunter2").refuse("a list").to_string(),
+            "logins: the value is not a list"
+        );
         let endless = "é".repeat(1000);
-        assert!(value("timeout", &endless).refuse("a duration").to_string().chars().count() < 150);
-        assert!(!value("timeout", "a\u{1b}[31m\nb").refuse("a duration").to_string().contains(['\u{1b}', '\n']));
+        assert!(
+            value("timeout", &endless)
+                .refuse("a duration")
+                .to_string()
+                .chars()
+                .count()
+                < 150
+        );
+        assert!(
+            !value("timeout", "a\u{1b}[31m\nb")
+                .refuse("a duration")
+                .to_string()
+                .contains(['\u{1b}', '\n'])
+        );
     }
 }

@@ -7,16 +7,27 @@ use url::Url;
 use super::ci::Facts;
 use super::network::{duration, duration_from, number};
 use super::raw::{Typed, Value};
-use super::{Error, Hosts, Logs, Method, OwnPipeline, Rebuild, RepositoryName, Restart, Secret, parse, words};
+use super::{Error, parse, words};
+use crate::http::network::Hosts;
+use crate::rebuild::settings::{Logs, Method, OwnPipeline, Rebuild, RepositoryName, Restart};
+use crate::text::secret::Secret;
 
 /// Reads how to rebuild; when a rebuild is `needed`, what it cannot do without must be there.
 ///
 /// # Errors
 ///
 /// When a value is not what its setting takes, settings contradict each other, or something needed is missing.
-pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed: bool) -> Result<Rebuild, Error> {
+pub(super) fn rebuild(
+    typed: &Typed,
+    facts: &Facts<'_>,
+    insecure: &Hosts,
+    needed: bool,
+) -> Result<Rebuild, Error> {
     let own = facts.own_pipeline();
-    let given_server = typed.woodpecker_url().map(|value| server(&value)).transpose()?;
+    let given_server = typed
+        .woodpecker_url()
+        .map(|value| server(&value))
+        .transpose()?;
     let same_server = given_server.as_ref().is_none_or(|given| own.runs_on(given));
     let server = given_server.or_else(|| own.server.clone());
     let (repository, at_branch) = if let Some(value) = typed.woodpecker_repo() {
@@ -25,25 +36,50 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
         (Some(name), branch)
     } else {
         // The number means another repository on another server; the name may be right.
-        let number = own.repository.filter(|_| same_server).map(RepositoryName::Number);
-        (number.or_else(|| own.repository_name.clone().map(RepositoryName::Path)), None)
+        let number = own
+            .repository
+            .filter(|_| same_server)
+            .map(RepositoryName::Number);
+        (
+            number.or_else(|| own.repository_name.clone().map(RepositoryName::Path)),
+            None,
+        )
     };
-    let token = typed.woodpecker_token().map(|value| Secret::new(value.text));
+    let token = typed
+        .woodpecker_token()
+        .map(|value| Secret::new(value.text));
     if needed {
         let inside = "inside Woodpecker it is known by itself";
-        require(server.as_ref(), "woodpecker_url", "the address of the Woodpecker server", inside)?;
-        let secret = "take it from a secret, and look that secret up: one that does not exist arrives empty";
-        require(token.as_ref(), "woodpecker_token", "a personal access token of a user who may push", secret)?;
+        require(
+            server.as_ref(),
+            "woodpecker_url",
+            "the address of the Woodpecker server",
+            inside,
+        )?;
+        let secret =
+            "take it from a secret, and look that secret up: one that does not exist arrives empty";
+        require(
+            token.as_ref(),
+            "woodpecker_token",
+            "a personal access token of a user who may push",
+            secret,
+        )?;
         let path = "owner/name, or the repository's number on the server";
         require(repository.as_ref(), "woodpecker_repo", path, inside)?;
         if let Some(server) = server.as_ref().filter(|server| is_open(server, insecure)) {
-            return Err(Error::new(format!("woodpecker_url: the token would be sent over plain HTTP to {server}"))
-                .with_hint("use https, or name the host in the setting insecure"));
+            return Err(Error::new(format!(
+                "woodpecker_url: the token would be sent over plain HTTP to {server}"
+            ))
+            .with_hint("use https, or name the host in the setting insecure"));
         }
     }
     let is_own_repository = match &repository {
-        Some(RepositoryName::Number(number)) => same_server && own.repository.is_none_or(|own| own == *number),
-        Some(RepositoryName::Path(path)) => same_server && own.repository_name.as_ref().is_none_or(|own| own == path),
+        Some(RepositoryName::Number(number)) => {
+            same_server && own.repository.is_none_or(|own| own == *number)
+        }
+        Some(RepositoryName::Path(path)) => {
+            same_server && own.repository_name.as_ref().is_none_or(|own| own == path)
+        }
         None => true,
     };
     Ok(Rebuild {
@@ -51,7 +87,10 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
         server,
         token,
         repository,
-        branch: typed.branch().map(|value| value.text.to_owned()).or(at_branch),
+        branch: typed
+            .branch()
+            .map(|value| value.text.to_owned())
+            .or(at_branch),
         variables: typed
             .variables()
             .map(|value| value.read("a JSON object or a list of NAME=value", parse::map))
@@ -65,9 +104,17 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
             .into_iter()
             .filter(|name| name != "all")
             .collect(),
-        wait: typed.wait().map(|value| value.read("true or false", parse::boolean)).transpose()?.unwrap_or(true),
+        wait: typed
+            .wait()
+            .map(|value| value.read("true or false", parse::boolean))
+            .transpose()?
+            .unwrap_or(true),
         wait_timeout: duration(typed.wait_timeout(), Duration::from_secs(30 * 60))?,
-        poll_interval: duration_from(typed.poll_interval(), Duration::from_millis(100), Duration::from_secs(5))?,
+        poll_interval: duration_from(
+            typed.poll_interval(),
+            Duration::from_millis(100),
+            Duration::from_secs(5),
+        )?,
         logs: match words(typed.logs(), &["none", "failed", "all"])? {
             Some("none") => Logs::None,
             Some("all") => Logs::All,
@@ -81,17 +128,20 @@ pub(super) fn rebuild(typed: &Typed, facts: &Facts<'_>, insecure: &Hosts, needed
 fn require<T>(found: Option<&T>, setting: &str, what: &str, hint: &str) -> Result<(), Error> {
     match found {
         Some(_) => Ok(()),
-        None => Err(Error::new(format!("a rebuild needs the setting {setting}: {what}")).with_hint(hint)),
+        None => Err(
+            Error::new(format!("a rebuild needs the setting {setting}: {what}")).with_hint(hint),
+        ),
     }
 }
 
 /// An address of a server: http or https, perhaps with a path, nothing else.
 fn server(value: &Value<'_>) -> Result<Url, Error> {
     // The text is not shown: it may hold a password.
-    let url: Url = value
-        .text
-        .parse()
-        .map_err(|error| value.error(format!("the value is not a URL such as https://ci.example.org: {error}")))?;
+    let url: Url = value.text.parse().map_err(|error| {
+        value.error(format!(
+            "the value is not a URL such as https://ci.example.org: {error}"
+        ))
+    })?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(value.error("the value is not a URL such as https://ci.example.org"));
     }
@@ -106,7 +156,10 @@ fn server(value: &Value<'_>) -> Result<Url, Error> {
 
 /// Whether the address would show the token to the network.
 fn is_open(server: &Url, insecure: &Hosts) -> bool {
-    let (host, port) = (server.host_str().unwrap_or_default(), server.port_or_known_default().unwrap_or_default());
+    let (host, port) = (
+        server.host_str().unwrap_or_default(),
+        server.port_or_known_default().unwrap_or_default(),
+    );
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let loopback = match server.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -127,7 +180,8 @@ fn repository(text: &str) -> Option<(RepositoryName, Option<String>)> {
     if let Ok(number) = name.parse::<u64>() {
         return (number != 0).then_some((RepositoryName::Number(number), branch));
     }
-    let valid = |part: &str| !part.is_empty() && !part.contains(':') && !part.contains(char::is_whitespace);
+    let valid =
+        |part: &str| !part.is_empty() && !part.contains(':') && !part.contains(char::is_whitespace);
     let is_path = name.contains('/') && name.split('/').all(valid);
     is_path.then(|| (RepositoryName::Path(name.to_owned()), branch))
 }
@@ -135,7 +189,9 @@ fn repository(text: &str) -> Option<(RepositoryName, Option<String>)> {
 /// `method` with the pipeline to restart; the current one only if it is of the repository that is meant.
 fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
     let restart = words(typed.method(), &["create", "restart"])? == Some("restart");
-    let pipeline = typed.pipeline().filter(|value| !value.text.eq_ignore_ascii_case("current"));
+    let pipeline = typed
+        .pipeline()
+        .filter(|value| !value.text.eq_ignore_ascii_case("current"));
     match pipeline {
         Some(value) if !restart => Err(value.error("a pipeline is named, but method is create; set method to restart")),
         Some(value) if value.text.eq_ignore_ascii_case("latest") => Ok(Method::Restart(Restart::Latest)),
@@ -162,7 +218,10 @@ mod tests {
     const PIPELINE: [(&str, &str); 6] = [
         ("CI", "woodpecker"),
         ("CI_SYSTEM_URL", "https://ci.example.org/woodpecker"),
-        ("CI_PIPELINE_URL", "https://ci.example.org/woodpecker/repos/34/pipeline/12"),
+        (
+            "CI_PIPELINE_URL",
+            "https://ci.example.org/woodpecker/repos/34/pipeline/12",
+        ),
         ("CI_PIPELINE_NUMBER", "12"),
         ("CI_REPO", "team/app"),
         ("PLUGIN_WOODPECKER_TOKEN", "t"),
@@ -174,8 +233,13 @@ mod tests {
 
     #[test]
     fn a_pipeline_rebuilds_its_own_repository_on_its_own_server() {
-        let rebuild = in_pipeline(&[("PLUGIN_MODE", "rebuild")]).settings().rebuild;
-        assert_eq!(rebuild.server.unwrap().as_str(), "https://ci.example.org/woodpecker");
+        let rebuild = in_pipeline(&[("PLUGIN_MODE", "rebuild")])
+            .settings()
+            .rebuild;
+        assert_eq!(
+            rebuild.server.unwrap().as_str(),
+            "https://ci.example.org/woodpecker"
+        );
         assert_eq!(rebuild.repository, Some(RepositoryName::Number(34)));
         assert_eq!((rebuild.branch, rebuild.method), (None, Method::Create));
         assert_eq!(rebuild.own.number, Some(12));
@@ -183,9 +247,17 @@ mod tests {
 
     #[test]
     fn on_another_server_only_the_name_can_be_right() {
-        let rebuild = in_pipeline(&[("PLUGIN_SERVER", "https://other.example.org")]).settings().rebuild;
-        assert_eq!(rebuild.repository, Some(RepositoryName::Path("team/app".into())));
-        assert_eq!(rebuild.server.unwrap().as_str(), "https://other.example.org/");
+        let rebuild = in_pipeline(&[("PLUGIN_SERVER", "https://other.example.org")])
+            .settings()
+            .rebuild;
+        assert_eq!(
+            rebuild.repository,
+            Some(RepositoryName::Path("team/app".into()))
+        );
+        assert_eq!(
+            rebuild.server.unwrap().as_str(),
+            "https://other.example.org/"
+        );
     }
 
     #[test]
@@ -197,12 +269,34 @@ mod tests {
         let path = |text: &str| RepositoryName::Path(text.into());
         let repo = |text| ("PLUGIN_WOODPECKER_REPO", text);
         assert_eq!(read(&[repo("a/b")]), (path("a/b"), None));
-        assert_eq!(read(&[repo("a/b/c@release/1.x")]), (path("a/b/c"), Some("release/1.x".into())));
-        assert_eq!(read(&[repo("a/b@x"), ("PLUGIN_BRANCH", "y")]), (path("a/b"), Some("y".into())));
-        assert_eq!(read(&[repo("7@x")]), (RepositoryName::Number(7), Some("x".into())));
-        for text in ["b", "a/", "/b", "a/b@", "0", "https://ci/a/b", "a b/c", "@x"] {
-            let expected = "owner/name, owner/name@branch, or the repository's number on the server";
-            assert_eq!(in_pipeline(&[repo(text)]).error(), format!("woodpecker_repo: {text:?} is not {expected}"));
+        assert_eq!(
+            read(&[repo("a/b/c@release/1.x")]),
+            (path("a/b/c"), Some("release/1.x".into()))
+        );
+        assert_eq!(
+            read(&[repo("a/b@x"), ("PLUGIN_BRANCH", "y")]),
+            (path("a/b"), Some("y".into()))
+        );
+        assert_eq!(
+            read(&[repo("7@x")]),
+            (RepositoryName::Number(7), Some("x".into()))
+        );
+        for text in [
+            "b",
+            "a/",
+            "/b",
+            "a/b@",
+            "0",
+            "https://ci/a/b",
+            "a b/c",
+            "@x",
+        ] {
+            let expected =
+                "owner/name, owner/name@branch, or the repository's number on the server";
+            assert_eq!(
+                in_pipeline(&[repo(text)]).error(),
+                format!("woodpecker_repo: {text:?} is not {expected}")
+            );
         }
     }
 
@@ -214,12 +308,29 @@ mod tests {
             ("PLUGIN_WOODPECKER_REPO", "a/b"),
         ];
         for starter in [("PLUGIN_MODE", "rebuild"), ("PLUGIN_ON_BROKEN", "rebuild")] {
-            assert!(given(&[&complete[..], &[starter]].concat()).command().is_ok());
-            for (left_out, name) in [(0, "woodpecker_url"), (1, "woodpecker_token"), (2, "woodpecker_repo")] {
+            assert!(
+                given(&[&complete[..], &[starter]].concat())
+                    .command()
+                    .is_ok()
+            );
+            for (left_out, name) in [
+                (0, "woodpecker_url"),
+                (1, "woodpecker_token"),
+                (2, "woodpecker_repo"),
+            ] {
                 let mut pairs = vec![starter];
-                pairs.extend(complete.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, pair)| *pair));
+                pairs.extend(
+                    complete
+                        .iter()
+                        .enumerate()
+                        .filter(|(at, _)| *at != left_out)
+                        .map(|(_, pair)| *pair),
+                );
                 let error = given(&pairs).error();
-                assert!(error.starts_with(&format!("a rebuild needs the setting {name}: ")), "{error}");
+                assert!(
+                    error.starts_with(&format!("a rebuild needs the setting {name}: ")),
+                    "{error}"
+                );
             }
         }
         assert!(given(&[("PLUGIN_IMAGES", "app")]).command().is_ok());
@@ -227,8 +338,12 @@ mod tests {
 
     #[test]
     fn no_variable_without_prefix_names_the_server_outside_woodpecker() {
-        let pairs =
-            [("CI", "true"), ("CI_SYSTEM_URL", "https://evil.example.org"), ("CI_REPO", "a/b"), ("PLUGIN_TOKEN", "t")];
+        let pairs = [
+            ("CI", "true"),
+            ("CI_SYSTEM_URL", "https://evil.example.org"),
+            ("CI_REPO", "a/b"),
+            ("PLUGIN_TOKEN", "t"),
+        ];
         let rebuild = given(&pairs).settings().rebuild;
         assert_eq!((rebuild.server, rebuild.repository), (None, None));
     }
@@ -236,9 +351,13 @@ mod tests {
     #[test]
     fn a_token_is_not_sent_over_plain_http() {
         let error = |url: &str, insecure: &str| {
-            in_pipeline(&[("PLUGIN_MODE", "rebuild"), ("PLUGIN_SERVER", url), ("PLUGIN_INSECURE", insecure)])
-                .command()
-                .err()
+            in_pipeline(&[
+                ("PLUGIN_MODE", "rebuild"),
+                ("PLUGIN_SERVER", url),
+                ("PLUGIN_INSECURE", insecure),
+            ])
+            .command()
+            .err()
         };
         assert_eq!(
             error("http://ci.internal:8000", "").unwrap().to_string(),
@@ -265,9 +384,18 @@ mod tests {
                 "ci.example.org",
                 "server: the value is not a URL such as https://ci.example.org: relative URL without a base",
             ),
-            ("ftp://ci", "server: the value is not a URL such as https://ci.example.org"),
-            ("https://me:hunter2@ci", "server: the URL must not hold a user or password; use woodpecker_token"),
-            ("https://ci/?access_token=hunter2", "server: the URL must end after its path"),
+            (
+                "ftp://ci",
+                "server: the value is not a URL such as https://ci.example.org",
+            ),
+            (
+                "https://me:hunter2@ci",
+                "server: the URL must not hold a user or password; use woodpecker_token",
+            ),
+            (
+                "https://ci/?access_token=hunter2",
+                "server: the URL must end after its path",
+            ),
             ("https://ci/#x", "server: the URL must end after its path"),
         ] {
             assert_eq!(in_pipeline(&[("PLUGIN_SERVER", text)]).error(), expected);
@@ -279,10 +407,22 @@ mod tests {
         let method = |pairs: &[(&str, &str)]| in_pipeline(pairs).settings().rebuild.method;
         let restart = ("PLUGIN_METHOD", "restart");
         assert_eq!(method(&[restart]), Method::Restart(Restart::Number(12)));
-        assert_eq!(method(&[restart, ("PLUGIN_PIPELINE", "Current")]), Method::Restart(Restart::Number(12)));
-        assert_eq!(method(&[restart, ("PLUGIN_PIPELINE", "latest")]), Method::Restart(Restart::Latest));
-        assert_eq!(method(&[restart, ("PLUGIN_PIPELINE", "7")]), Method::Restart(Restart::Number(7)));
-        assert_eq!(method(&[restart, ("PLUGIN_WOODPECKER_REPO", "team/app")]), Method::Restart(Restart::Number(12)));
+        assert_eq!(
+            method(&[restart, ("PLUGIN_PIPELINE", "Current")]),
+            Method::Restart(Restart::Number(12))
+        );
+        assert_eq!(
+            method(&[restart, ("PLUGIN_PIPELINE", "latest")]),
+            Method::Restart(Restart::Latest)
+        );
+        assert_eq!(
+            method(&[restart, ("PLUGIN_PIPELINE", "7")]),
+            Method::Restart(Restart::Number(7))
+        );
+        assert_eq!(
+            method(&[restart, ("PLUGIN_WOODPECKER_REPO", "team/app")]),
+            Method::Restart(Restart::Number(12))
+        );
         assert_eq!(method(&[("PLUGIN_PIPELINE", "current")]), Method::Create);
         assert_eq!(
             in_pipeline(&[restart, ("PLUGIN_PIPELINE", "0")]).error(),
@@ -292,7 +432,10 @@ mod tests {
             in_pipeline(&[("PLUGIN_PIPELINE", "7")]).error(),
             "pipeline: a pipeline is named, but method is create; set method to restart"
         );
-        assert_eq!(given(&[restart]).error(), "pipeline: there is no current pipeline outside Woodpecker");
+        assert_eq!(
+            given(&[restart]).error(),
+            "pipeline: there is no current pipeline outside Woodpecker"
+        );
         let elsewhere = [
             ("PLUGIN_WOODPECKER_REPO", "team/other"),
             ("PLUGIN_WOODPECKER_REPO", "35"),
@@ -306,7 +449,10 @@ mod tests {
             );
         }
         let same = ("PLUGIN_SERVER", "https://ci.example.org/woodpecker/");
-        assert_eq!(method(&[restart, same]), Method::Restart(Restart::Number(12)));
+        assert_eq!(
+            method(&[restart, same]),
+            Method::Restart(Restart::Number(12))
+        );
     }
 
     #[test]
@@ -322,16 +468,45 @@ mod tests {
         ])
         .settings()
         .rebuild;
-        assert_eq!((rebuild.variables["TAG"].as_str(), rebuild.variables["FORCE"].as_str()), ("1.5", "true"));
+        assert_eq!(
+            (
+                rebuild.variables["TAG"].as_str(),
+                rebuild.variables["FORCE"].as_str()
+            ),
+            ("1.5", "true")
+        );
         assert_eq!(rebuild.workflows, ["build", "test"]);
-        assert_eq!((rebuild.wait, rebuild.logs, rebuild.max_rebuilds), (false, Logs::All, 3));
-        assert_eq!((rebuild.wait_timeout.as_secs(), rebuild.poll_interval.as_millis()), (3600, 100));
+        assert_eq!(
+            (rebuild.wait, rebuild.logs, rebuild.max_rebuilds),
+            (false, Logs::All, 3)
+        );
+        assert_eq!(
+            (
+                rebuild.wait_timeout.as_secs(),
+                rebuild.poll_interval.as_millis()
+            ),
+            (3600, 100)
+        );
         assert_eq!(
             in_pipeline(&[("PLUGIN_VARIABLES", "hunter2")]).error(),
             "variables: the value is not a JSON object or a list of NAME=value"
         );
-        assert!(in_pipeline(&[("PLUGIN_POLL_INTERVAL", "0")]).error().contains("too short"));
-        assert!(in_pipeline(&[("PLUGIN_MAX_REBUILDS", "0")]).error().contains("from 1 to 100"));
-        assert!(in_pipeline(&[("PLUGIN_WORKFLOW", "all")]).settings().rebuild.workflows.is_empty());
+        assert!(
+            in_pipeline(&[("PLUGIN_POLL_INTERVAL", "0")])
+                .error()
+                .contains("too short")
+        );
+        assert!(
+            in_pipeline(&[("PLUGIN_MAX_REBUILDS", "0")])
+                .error()
+                .contains("from 1 to 100")
+        );
+        assert!(
+            in_pipeline(&[("PLUGIN_WORKFLOW", "all")])
+                .settings()
+                .rebuild
+                .workflows
+                .is_empty()
+        );
     }
 }

@@ -7,7 +7,13 @@ const BEGINNING: usize = 3;
 
 /// The setting's name or alias that is nearest to `name`, or that begins with it, unless none is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    nearest_of(&TABLE.iter().flat_map(super::table::Setting::names).collect::<Vec<_>>(), name)
+    nearest_of(
+        &TABLE
+            .iter()
+            .flat_map(super::table::Setting::names)
+            .collect::<Vec<_>>(),
+        name,
+    )
 }
 
 /// The one of these names that is nearest to `name`, or that begins with it, unless none is near.
@@ -33,8 +39,10 @@ fn distance(one: &str, other: &str) -> usize {
         for column in 1..=other.len() {
             let replaced = last[column - 1] + usize::from(one[line - 1] != other[column - 1]);
             let mut nearest = replaced.min(last[column] + 1).min(row[column - 1] + 1);
-            let crossed =
-                line > 1 && column > 1 && one[line - 1] == other[column - 2] && one[line - 2] == other[column - 1];
+            let crossed = line > 1
+                && column > 1
+                && one[line - 1] == other[column - 2]
+                && one[line - 2] == other[column - 1];
             if crossed {
                 nearest = nearest.min(before[column - 2] + 1);
             }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Command, Environment, Error, Output, Settings, read, read_output};
+use super::{Command, Environment, Error, Settings, read, read_output};
+use crate::terminal::output::Output;
 
 /// What the process under test finds around itself.
 #[derive(Clone, Default)]
@@ -15,9 +16,19 @@ pub(super) struct Surroundings {
 
 /// Surroundings with these variables, in `/workspace`.
 pub(super) fn given(variables: &[(&str, &str)]) -> Surroundings {
-    let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let environment = Environment { variables, directory: "/workspace".into(), ..Environment::default() };
-    Surroundings { environment, files: BTreeMap::new() }
+    let variables = variables
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
+    let environment = Environment {
+        variables,
+        directory: "/workspace".into(),
+        ..Environment::default()
+    };
+    Surroundings {
+        environment,
+        files: BTreeMap::new(),
+    }
 }
 
 /// Surroundings with these arguments.
@@ -28,14 +39,16 @@ pub(super) fn typed(arguments: &[&str]) -> Surroundings {
 /// Texts made of what parsers stumble over: quotes, brackets, separators, letters of several bytes.
 pub(crate) fn scrambled_texts(count: usize) -> impl Iterator<Item = String> {
     const PIECES: [&str; 24] = [
-        "[", "]", "{", "}", "\"", ",", "\\", "\n", "#", "=", ":", "1", "h", "ms", "é", "💥", " ", "::1", "+", "\0",
-        "/", "@", "sha256:", "-",
+        "[", "]", "{", "}", "\"", ",", "\\", "\n", "#", "=", ":", "1", "h", "ms", "é", "💥", " ",
+        "::1", "+", "\0", "/", "@", "sha256:", "-",
     ];
     let mut seed = 7_u64;
     (0..count).map(move |_| {
         let mut text = String::new();
         for _ in 0..8 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             text.push_str(PIECES[usize::try_from(seed >> 33).unwrap() % PIECES.len()]);
         }
         text
@@ -66,11 +79,14 @@ impl Surroundings {
     }
 
     pub(super) fn command(&self) -> Result<Command, Error> {
-        read(&self.environment, &|path: &Path| match self.files.get(path) {
-            Some(Ok(text)) => Ok(text.clone()),
-            Some(Err(code)) => Err(io::Error::from_raw_os_error(*code)),
-            None => Err(io::Error::from(io::ErrorKind::NotFound)),
-        })
+        read(
+            &self.environment,
+            &|path: &Path| match self.files.get(path) {
+                Some(Ok(text)) => Ok(text.clone()),
+                Some(Err(code)) => Err(io::Error::from_raw_os_error(*code)),
+                None => Err(io::Error::from(io::ErrorKind::NotFound)),
+            },
+        )
     }
 
     /// The settings and warnings of a run.

@@ -89,7 +89,10 @@ impl Setting {
     /// Whether its value must not be shown in errors or logs.
     #[must_use]
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::Credentials | Kind::Logins | Kind::Map)
+        matches!(
+            self.kind,
+            Kind::Secret | Kind::Credentials | Kind::Logins | Kind::Map
+        )
     }
 
     /// Its name and every alias.
@@ -101,7 +104,9 @@ impl Setting {
 /// The setting with this name or alias, in `snake_case`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Setting> {
-    TABLE.iter().find(|setting| setting.names().any(|known| known == name))
+    TABLE
+        .iter()
+        .find(|setting| setting.names().any(|known| known == name))
 }
 
 macro_rules! settings {
@@ -375,10 +380,12 @@ pub(super) const BUILD_ONLY: &[&str] = &[
 
 /// Whether a name in `snake_case` is a build plugin's alone.
 pub(super) fn is_build_only(name: &str) -> bool {
-    BUILD_ONLY.iter().any(|known| match known.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => name == *known,
-    })
+    BUILD_ONLY
+        .iter()
+        .any(|known| match known.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == *known,
+        })
 }
 
 #[cfg(test)]
@@ -393,8 +400,15 @@ mod tests {
         for setting in TABLE {
             for name in setting.names() {
                 assert!(seen.insert(name), "{name} stands twice in the table");
-                assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
-                assert!(!is_build_only(name), "{name} would be ignored as a build setting");
+                assert!(
+                    name.bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                    "{name}"
+                );
+                assert!(
+                    !is_build_only(name),
+                    "{name} would be ignored as a build setting"
+                );
                 assert_eq!(find(name).map(|found| found.name), Some(setting.name));
             }
         }
@@ -404,15 +418,37 @@ mod tests {
     #[test]
     fn every_setting_is_explained_by_a_sentence() {
         for setting in TABLE {
-            assert!(setting.help.ends_with('.') && setting.help.len() > 10, "{}", setting.name);
-            assert!(!setting.help.contains(['|', '\n']), "{} would break a table", setting.name);
+            assert!(
+                setting.help.ends_with('.') && setting.help.len() > 10,
+                "{}",
+                setting.name
+            );
+            assert!(
+                !setting.help.contains(['|', '\n']),
+                "{} would break a table",
+                setting.name
+            );
         }
     }
 
     #[test]
     fn what_may_hold_a_secret_is_known() {
-        let secret: Vec<_> = TABLE.iter().filter(|setting| setting.is_secret()).map(|setting| setting.name).collect();
-        assert_eq!(secret, ["password", "logins", "docker_config", "github_token", "woodpecker_token", "variables"]);
+        let secret: Vec<_> = TABLE
+            .iter()
+            .filter(|setting| setting.is_secret())
+            .map(|setting| setting.name)
+            .collect();
+        assert_eq!(
+            secret,
+            [
+                "password",
+                "logins",
+                "docker_config",
+                "github_token",
+                "woodpecker_token",
+                "variables"
+            ]
+        );
     }
 
     #[test]

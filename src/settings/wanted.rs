@@ -6,7 +6,7 @@ use super::environment::builds_without_push;
 use super::files::Disk;
 use super::raw::{Typed, Value};
 use super::{Error, Metadata, NothingPushed, Wanted, parse};
-use crate::reference::{is_bare, presentable};
+use crate::oci::reference::{is_bare, presentable};
 
 /// Gathers the names, with a warning for each odd thing.
 ///
@@ -24,10 +24,15 @@ pub(super) fn wanted(
         repositories: items(typed.repo())?,
         tags: Vec::new(),
         registry: typed.registry().map(|value| value.text.to_owned()),
-        digest: typed.digest().map(|value| value.read(DIGEST, parse::digest)).transpose()?,
+        digest: typed
+            .digest()
+            .map(|value| value.read(DIGEST, parse::digest))
+            .transpose()?,
         metadata: None,
         same_digest: claim(typed.same_digest())?,
-        nothing_pushed: claim(typed.dry_run())?.filter(|is_dry| *is_dry).map(|_| NothingPushed::DryRun),
+        nothing_pushed: claim(typed.dry_run())?
+            .filter(|is_dry| *is_dry)
+            .map(|_| NothingPushed::DryRun),
     };
     if let Some(told) = builds_without_push(facts) {
         let because = format!("the build step that shares these settings pushes nothing ({told})");
@@ -35,28 +40,42 @@ pub(super) fn wanted(
         wanted.nothing_pushed = Some(NothingPushed::Because(because));
     }
     let dry_run = wanted.nothing_pushed.is_some();
-    wanted.metadata = typed.metadata_file().filter(|_| !dry_run).map(|value| metadata(&value, disk)).transpose()?;
+    wanted.metadata = typed
+        .metadata_file()
+        .filter(|_| !dry_run)
+        .map(|value| metadata(&value, disk))
+        .transpose()?;
     warnings.extend(typed.tags().and_then(|value| unquoted_number(&value)));
     let supplied = needed(supplied_tags(typed, disk), dry_run)?.flatten();
     if let Some(supplied) = supplied.as_ref().filter(|_| !dry_run) {
         fits_the_rest(supplied, &wanted, typed, warnings)?;
     }
     let written_in = supplied.as_ref().map(|supplied| supplied.name.clone());
-    let supplied = supplied.map(|supplied| supplied.tags).filter(|tags| !tags.is_empty());
+    let supplied = supplied
+        .map(|supplied| supplied.tags)
+        .filter(|tags| !tags.is_empty());
     let auto = claim(typed.auto_tag())?.unwrap_or(false) && !wanted.repositories.is_empty();
-    let computed = if auto { needed(auto_tags(typed, facts, disk), dry_run)? } else { None };
+    let computed = if auto {
+        needed(auto_tags(typed, facts, disk), dry_run)?
+    } else {
+        None
+    };
     let nothing_built = matches!(computed, Some(AutoTags::NothingBuilt(_)));
     let tags = match (computed, supplied) {
-        (Some(AutoTags::These(computed)), supplied) => {
-            computed.into_iter().chain(supplied.unwrap_or_default()).collect()
-        }
+        (Some(AutoTags::These(computed)), supplied) => computed
+            .into_iter()
+            .chain(supplied.unwrap_or_default())
+            .collect(),
         (_, Some(supplied)) => supplied,
         (Some(AutoTags::NothingBuilt(reference)), None) => {
             if wanted.images.is_empty() && wanted.metadata.is_none() {
-                let because =
-                    format!("auto_tag: {reference} is no tag and not the default branch, so nothing was built");
+                let because = format!(
+                    "auto_tag: {reference} is no tag and not the default branch, so nothing was built"
+                );
                 warnings.push(because.clone());
-                wanted.nothing_pushed.get_or_insert(NothingPushed::Because(because));
+                wanted
+                    .nothing_pushed
+                    .get_or_insert(NothingPushed::Because(because));
             }
             Vec::new()
         }
@@ -81,7 +100,12 @@ pub(super) fn wanted(
 
 /// Tags that somebody wrote down must be able to mean something: an error where they would silently be replaced by `latest`, a
 /// warning where nothing needs them.
-fn fits_the_rest(supplied: &Supplied, wanted: &Wanted, typed: &Typed, warnings: &mut Vec<String>) -> Result<(), Error> {
+fn fits_the_rest(
+    supplied: &Supplied,
+    wanted: &Wanted,
+    typed: &Typed,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
     let name = &supplied.name;
     if !wanted.repositories.is_empty() {
         if supplied.tags.is_empty() {
@@ -94,12 +118,22 @@ fn fits_the_rest(supplied: &Supplied, wanted: &Wanted, typed: &Typed, warnings: 
     if !supplied.is_given || supplied.tags.iter().all(|tag| tag.contains('/')) {
         return Ok(());
     }
-    if let (Some(image), Some(images)) = (wanted.images.iter().find(|image| is_bare(image)), typed.images()) {
+    if let (Some(image), Some(images)) = (
+        wanted.images.iter().find(|image| is_bare(image)),
+        typed.images(),
+    ) {
         return Err(images
-            .error(format!("{} has no tag, and {name} is only combined with repo", presentable(image)))
-            .with_hint("give it as repo, or write the tag behind it: registry.example.org/team/app:1.2"));
+            .error(format!(
+                "{} has no tag, and {name} is only combined with repo",
+                presentable(image)
+            ))
+            .with_hint(
+                "give it as repo, or write the tag behind it: registry.example.org/team/app:1.2",
+            ));
     }
-    warnings.push(format!("{name} is ignored: it is only combined with repo, which is not set"));
+    warnings.push(format!(
+        "{name} is ignored: it is only combined with repo, which is not set"
+    ));
     Ok(())
 }
 
@@ -107,18 +141,27 @@ fn fits_the_rest(supplied: &Supplied, wanted: &Wanted, typed: &Typed, warnings: 
 fn unquoted_number(value: &Value<'_>) -> Option<String> {
     let items: Vec<serde_json::Value> = serde_json::from_str(value.text).ok()?;
     let number = items.iter().find(|item| item.is_f64())?;
-    Some(format!("{}: {number} is a number and tags are text: quote it, or 1.10 arrives as 1.1", value.spelled))
+    Some(format!(
+        "{}: {number} is a number and tags are text: quote it, or 1.10 arrives as 1.1",
+        value.spelled
+    ))
 }
 
 const DIGEST: &str = "a digest (sha256: and 64 lower-case hex digits, or sha512: and 128)";
 
 /// What must be there unless nothing was pushed: then files that the build would have left may be missing.
 fn needed<T>(result: Result<T, Error>, dry_run: bool) -> Result<Option<T>, Error> {
-    if dry_run { Ok(result.ok()) } else { result.map(Some) }
+    if dry_run {
+        Ok(result.ok())
+    } else {
+        result.map(Some)
+    }
 }
 
 fn claim(value: Option<Value<'_>>) -> Result<Option<bool>, Error> {
-    value.map(|value| value.read("true or false", parse::boolean)).transpose()
+    value
+        .map(|value| value.read("true or false", parse::boolean))
+        .transpose()
 }
 
 /// Tags that somebody wrote down.
@@ -133,11 +176,22 @@ struct Supplied {
 
 /// The tags that somebody wrote down: `tags_file`, else `tags`, else the file `.tags`, which build plugins read too.
 fn supplied_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Supplied>, Error> {
-    let given = |value: &Value<'_>, tags| Some(Supplied { name: value.spelled.to_owned(), is_given: true, tags });
+    let given = |value: &Value<'_>, tags| {
+        Some(Supplied {
+            name: value.spelled.to_owned(),
+            is_given: true,
+            tags,
+        })
+    };
     if let Some(file) = typed.tags_file() {
         let text = disk.named(&file)?;
-        let tags = parse::list(text.trim()).ok_or_else(|| file.error("the file is not a list of tags"))?;
-        return if tags.is_empty() { Err(file.error("the file has no tags in it")) } else { Ok(given(&file, tags)) };
+        let tags =
+            parse::list(text.trim()).ok_or_else(|| file.error("the file is not a list of tags"))?;
+        return if tags.is_empty() {
+            Err(file.error("the file has no tags in it"))
+        } else {
+            Ok(given(&file, tags))
+        };
     }
     if let Some(tags) = typed.tags() {
         return items(Some(tags)).map(|items| given(&tags, items));
@@ -145,28 +199,46 @@ fn supplied_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Supplied>, Err
     let text = disk
         .optional(&disk.directory.join(".tags"))
         .map_err(|error| Error::new(format!("tags: cannot read the file .tags: {error}")))?;
-    let tags = text.and_then(|text| parse::list(text.trim())).filter(|tags| !tags.is_empty());
-    Ok(tags.map(|tags| Supplied { name: "the file .tags".to_owned(), is_given: false, tags }))
+    let tags = text
+        .and_then(|text| parse::list(text.trim()))
+        .filter(|tags| !tags.is_empty());
+    Ok(tags.map(|tags| Supplied {
+        name: "the file .tags".to_owned(),
+        is_given: false,
+        tags,
+    }))
 }
 
 /// What the build left, as the setting holds or names it.
 fn metadata(value: &Value<'_>, disk: &Disk<'_>) -> Result<Metadata, Error> {
     let name = value.spelled.to_owned();
     if is_metadata(value.text) {
-        return Ok(Metadata { name, text: value.text.to_owned() });
+        return Ok(Metadata {
+            name,
+            text: value.text.to_owned(),
+        });
     }
-    Ok(Metadata { name: format!("{name} {}", super::quoted(value.text)), text: disk.named(value)? })
+    Ok(Metadata {
+        name: format!("{name} {}", crate::text::quote::quoted(value.text)),
+        text: disk.named(value)?,
+    })
 }
 
 /// The items of a list, if it was given.
 fn items(value: Option<Value<'_>>) -> Result<Vec<String>, Error> {
     let expected = "a list: a JSON array, lines, or items separated by commas";
-    value.map(|value| value.read(expected, parse::list)).transpose().map(Option::unwrap_or_default)
+    value
+        .map(|value| value.read(expected, parse::list))
+        .transpose()
+        .map(Option::unwrap_or_default)
 }
 
 /// Whether a `metadata_file` is the content itself rather than a path.
 fn is_metadata(text: &str) -> bool {
-    ["{", "[", "sha256:", "sha512:"].iter().any(|start| text.starts_with(start)) || text.contains('\n')
+    ["{", "[", "sha256:", "sha512:"]
+        .iter()
+        .any(|start| text.starts_with(start))
+        || text.contains('\n')
 }
 
 #[cfg(test)]
@@ -174,7 +246,10 @@ mod tests {
     use super::super::support::{Surroundings, given, typed};
     use super::*;
 
-    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be there")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it is compared with what may be there"
+    )]
     fn because(reason: &str) -> Option<NothingPushed> {
         Some(NothingPushed::Because(reason.to_owned()))
     }
@@ -190,32 +265,58 @@ mod tests {
     #[test]
     fn tags_come_from_the_first_place_that_has_some() {
         let with_files = |pairs| {
-            woodpecker(pairs).and_file("/workspace/.tags", "dot\n").and_file("/workspace/list", "# why\nx,y\nz\n")
+            woodpecker(pairs)
+                .and_file("/workspace/.tags", "dot\n")
+                .and_file("/workspace/list", "# why\nx,y\nz\n")
         };
-        assert_eq!(tags(&with_files(&[("PLUGIN_TAGS_FILE", "list"), ("PLUGIN_TAGS", "a")])), ["x", "y", "z"]);
+        assert_eq!(
+            tags(&with_files(&[
+                ("PLUGIN_TAGS_FILE", "list"),
+                ("PLUGIN_TAGS", "a")
+            ])),
+            ["x", "y", "z"]
+        );
         assert_eq!(tags(&with_files(&[("PLUGIN_TAGS", "a")])), ["a"]);
         assert_eq!(tags(&with_files(&[])), ["dot"]);
-        assert_eq!(tags(&woodpecker(&[]).and_file("/workspace/.tags", "1,1.2,1.2.3\n")), ["1", "1.2", "1.2.3"]);
+        assert_eq!(
+            tags(&woodpecker(&[]).and_file("/workspace/.tags", "1,1.2,1.2.3\n")),
+            ["1", "1.2", "1.2.3"]
+        );
         assert_eq!(tags(&woodpecker(&[])), ["latest"]);
-        assert_eq!(tags(&woodpecker(&[]).and_file("/workspace/.tags", " \n")), ["latest"]);
+        assert_eq!(
+            tags(&woodpecker(&[]).and_file("/workspace/.tags", " \n")),
+            ["latest"]
+        );
     }
 
     #[test]
     fn a_tag_with_a_slash_is_a_full_reference() {
-        let wanted =
-            woodpecker(&[("PLUGIN_TAGS", "1,ghcr.io/team/app:1"), ("PLUGIN_EXTRA_TAGS", "a:1")]).settings().wanted;
+        let wanted = woodpecker(&[
+            ("PLUGIN_TAGS", "1,ghcr.io/team/app:1"),
+            ("PLUGIN_EXTRA_TAGS", "a:1"),
+        ])
+        .settings()
+        .wanted;
         assert_eq!(
             (wanted.tags, wanted.images),
-            (vec!["1".to_owned()], vec!["a:1".to_owned(), "ghcr.io/team/app:1".to_owned()])
+            (
+                vec!["1".to_owned()],
+                vec!["a:1".to_owned(), "ghcr.io/team/app:1".to_owned()]
+            )
         );
     }
 
     #[test]
     fn unreadable_and_empty_files_are_errors() {
         let file = [("PLUGIN_TAG_FILE", "list")];
-        assert_eq!(woodpecker(&file).error(), r#"tag_file: cannot read "/workspace/list": entity not found"#);
         assert_eq!(
-            woodpecker(&file).and_file("/workspace/list", "# none\n").error(),
+            woodpecker(&file).error(),
+            r#"tag_file: cannot read "/workspace/list": entity not found"#
+        );
+        assert_eq!(
+            woodpecker(&file)
+                .and_file("/workspace/list", "# none\n")
+                .error(),
             "tag_file: the file has no tags in it"
         );
         assert_eq!(
@@ -229,9 +330,14 @@ mod tests {
                 .starts_with("tags: cannot read the file .tags")
         );
         let metadata = [("PLUGIN_DIGEST_FILE", "digest")];
-        assert_eq!(woodpecker(&metadata).error(), r#"digest_file: cannot read "/workspace/digest": entity not found"#);
         assert_eq!(
-            woodpecker(&metadata).and_broken_file("/workspace/digest", 21).error(),
+            woodpecker(&metadata).error(),
+            r#"digest_file: cannot read "/workspace/digest": entity not found"#
+        );
+        assert_eq!(
+            woodpecker(&metadata)
+                .and_broken_file("/workspace/digest", 21)
+                .error(),
             r#"digest_file: cannot read "/workspace/digest": is a directory"#
         );
     }
@@ -239,11 +345,15 @@ mod tests {
     #[test]
     fn metadata_is_a_file_or_the_content_itself() {
         let metadata = |text: &str| {
-            let surroundings = woodpecker(&[("PLUGIN_METADATA", text)]).and_file("/workspace/m.json", "{file}");
+            let surroundings =
+                woodpecker(&[("PLUGIN_METADATA", text)]).and_file("/workspace/m.json", "{file}");
             let Metadata { name, text } = surroundings.settings().wanted.metadata.unwrap();
             (name, text)
         };
-        assert_eq!(metadata("m.json"), ("metadata \"m.json\"".to_owned(), "{file}".to_owned()));
+        assert_eq!(
+            metadata("m.json"),
+            ("metadata \"m.json\"".to_owned(), "{file}".to_owned())
+        );
         for text in ["{\"a\":1}", "[\"a\"]", "sha256:abc", "a\nb"] {
             assert_eq!(metadata(text), ("metadata".to_owned(), text.to_owned()));
         }
@@ -253,7 +363,12 @@ mod tests {
     fn digests_are_checked_when_they_are_read() {
         let digest = format!("sha256:{}", "a".repeat(64));
         assert_eq!(
-            woodpecker(&[("PLUGIN_EXPECTED_DIGEST", &digest)]).settings().wanted.digest.unwrap().to_string(),
+            woodpecker(&[("PLUGIN_EXPECTED_DIGEST", &digest)])
+                .settings()
+                .wanted
+                .digest
+                .unwrap()
+                .to_string(),
             digest
         );
         assert_eq!(
@@ -264,14 +379,21 @@ mod tests {
 
     #[test]
     fn nothing_pushed_needs_no_files() {
-        for pair in [("PLUGIN_DRY_RUN", "true"), ("PLUGIN_SKIP_PUSH", "1"), ("PLUGIN_OUTPUT", "type=local,dest=x")] {
+        for pair in [
+            ("PLUGIN_DRY_RUN", "true"),
+            ("PLUGIN_SKIP_PUSH", "1"),
+            ("PLUGIN_OUTPUT", "type=local,dest=x"),
+        ] {
             let wanted = woodpecker(&[
                 pair,
                 ("PLUGIN_TAGS_FILE", "none"),
                 ("PLUGIN_METADATA_FILE", "none"),
                 ("PLUGIN_AUTO_TAG", "yes"),
             ]);
-            assert!(wanted.settings().wanted.nothing_pushed.is_some(), "{pair:?}");
+            assert!(
+                wanted.settings().wanted.nothing_pushed.is_some(),
+                "{pair:?}"
+            );
         }
         assert_eq!(
             woodpecker(&[("PLUGIN_OUTPUT", "type=docker")]).warnings(),
@@ -279,7 +401,10 @@ mod tests {
         );
         let why = |pairs| woodpecker(pairs).settings().wanted.nothing_pushed;
         assert_eq!(why(&[("PLUGIN_DRY_RUN", "false")]), None);
-        assert_eq!(why(&[("PLUGIN_DRY_RUN", "true")]), Some(NothingPushed::DryRun));
+        assert_eq!(
+            why(&[("PLUGIN_DRY_RUN", "true")]),
+            Some(NothingPushed::DryRun)
+        );
         assert_eq!(
             why(&[("PLUGIN_PUSH", "false")]),
             because("the build step that shares these settings pushes nothing (push: false)")
@@ -289,41 +414,77 @@ mod tests {
     #[test]
     fn computed_tags_come_before_those_that_were_written_down() {
         let auto = |reference, pairs: &[(&str, &str)]| {
-            let facts = [("PLUGIN_AUTO_TAG", "true"), ("CI_COMMIT_REF", reference), ("CI_REPO_DEFAULT_BRANCH", "main")];
+            let facts = [
+                ("PLUGIN_AUTO_TAG", "true"),
+                ("CI_COMMIT_REF", reference),
+                ("CI_REPO_DEFAULT_BRANCH", "main"),
+            ];
             woodpecker(&[&facts[..], pairs].concat())
         };
         let suffix = ("PLUGIN_DEFAULT_SUFFIX", "alpine");
         assert_eq!(tags(&auto("refs/tags/v1.2.3", &[])), ["1", "1.2", "1.2.3"]);
-        assert_eq!(tags(&auto("refs/tags/v1.2.3", &[("PLUGIN_TAGS", "x")])), ["1", "1.2", "1.2.3", "x"]);
-        assert_eq!(tags(&auto("refs/tags/v1.2.3", &[suffix])), ["1-alpine", "1.2-alpine", "1.2.3-alpine"]);
+        assert_eq!(
+            tags(&auto("refs/tags/v1.2.3", &[("PLUGIN_TAGS", "x")])),
+            ["1", "1.2", "1.2.3", "x"]
+        );
+        assert_eq!(
+            tags(&auto("refs/tags/v1.2.3", &[suffix])),
+            ["1-alpine", "1.2-alpine", "1.2.3-alpine"]
+        );
         assert_eq!(tags(&auto("refs/heads/main", &[])), ["latest"]);
         assert_eq!(tags(&auto("main", &[])), ["latest"]);
         assert_eq!(tags(&auto("refs/heads/main", &[suffix])), ["alpine"]);
-        assert_eq!(tags(&auto("refs/heads/main", &[("PLUGIN_DEFAULT_TAG", "edge")])), ["edge"]);
-        assert_eq!(auto("refs/tags/nightly", &[]).error(), "auto_tag: the git tag \"nightly\" is not a version");
+        assert_eq!(
+            tags(&auto("refs/heads/main", &[("PLUGIN_DEFAULT_TAG", "edge")])),
+            ["edge"]
+        );
+        assert_eq!(
+            auto("refs/tags/nightly", &[]).error(),
+            "auto_tag: the git tag \"nightly\" is not a version"
+        );
     }
 
     #[test]
     fn on_another_branch_a_build_with_auto_tag_pushes_nothing() {
-        let facts =
-            [("PLUGIN_AUTO_TAG", "true"), ("CI_COMMIT_REF", "refs/heads/x"), ("CI_REPO_DEFAULT_BRANCH", "main")];
+        let facts = [
+            ("PLUGIN_AUTO_TAG", "true"),
+            ("CI_COMMIT_REF", "refs/heads/x"),
+            ("CI_REPO_DEFAULT_BRANCH", "main"),
+        ];
         let (settings, warnings) = woodpecker(&facts).run();
-        let reason = "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built";
-        assert_eq!((settings.wanted.nothing_pushed, settings.wanted.tags.len()), (because(reason), 0));
+        let reason =
+            "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built";
+        assert_eq!(
+            (settings.wanted.nothing_pushed, settings.wanted.tags.len()),
+            (because(reason), 0)
+        );
         assert_eq!(warnings, [reason]);
-        let wanted = |pair| woodpecker(&[&facts[..], &[pair]].concat()).settings().wanted;
+        let wanted = |pair| {
+            woodpecker(&[&facts[..], &[pair]].concat())
+                .settings()
+                .wanted
+        };
         let tagged = wanted(("PLUGIN_TAGS", "pr"));
-        assert_eq!((tagged.nothing_pushed, tagged.tags), (None, vec!["pr".to_owned()]));
+        assert_eq!(
+            (tagged.nothing_pushed, tagged.tags),
+            (None, vec!["pr".to_owned()])
+        );
         let named = wanted(("PLUGIN_IMAGES", "a"));
         assert_eq!((named.nothing_pushed, named.tags.len()), (None, 0));
         // On the default branch there is a tag for repo beside it.
-        assert_eq!(wanted(("PLUGIN_TAGS", "ghcr.io/team/app:pr")).images, ["ghcr.io/team/app:pr"]);
+        assert_eq!(
+            wanted(("PLUGIN_TAGS", "ghcr.io/team/app:pr")).images,
+            ["ghcr.io/team/app:pr"]
+        );
     }
 
     #[test]
     fn auto_tag_needs_to_know_what_was_built() {
         let auto = ("PLUGIN_AUTO_TAG", "true");
-        assert_eq!(woodpecker(&[auto]).error(), "auto_tag: the CI system does not tell which git reference was built");
+        assert_eq!(
+            woodpecker(&[auto]).error(),
+            "auto_tag: the CI system does not tell which git reference was built"
+        );
         assert_eq!(
             woodpecker(&[auto, ("CI_COMMIT_BRANCH", "x")]).error(),
             "auto_tag: the CI system does not tell the repository's default branch"
@@ -341,7 +502,14 @@ mod tests {
             ("INPUT_AUTO-TAG", "true"),
         ]);
         let event = r#"{"repository":{"default_branch":"main"}}"#;
-        assert_eq!(tags(&surroundings.clone().and_file("/github/workflow/event.json", event)), ["latest"]);
+        assert_eq!(
+            tags(
+                &surroundings
+                    .clone()
+                    .and_file("/github/workflow/event.json", event)
+            ),
+            ["latest"]
+        );
         assert!(surroundings.error().contains("default branch"));
     }
 
@@ -360,14 +528,26 @@ mod tests {
     fn tags_that_would_silently_be_ignored_are_an_error() {
         let image = |pairs: &[(&str, &str)]| given(&[&[("CI", "woodpecker")], pairs].concat());
         let error = "images: \"r.io/app\" has no tag, and tags is only combined with repo";
-        assert_eq!(image(&[("PLUGIN_IMAGES", "r.io/b:1,r.io/app"), ("PLUGIN_TAGS", "1.4")]).error(), error);
         assert_eq!(
-            image(&[("PLUGIN_DESTINATIONS", "r.io/app"), ("PLUGIN_TAG_FILE", "list")])
-                .and_file("/workspace/list", "1.4")
-                .error(),
+            image(&[
+                ("PLUGIN_IMAGES", "r.io/b:1,r.io/app"),
+                ("PLUGIN_TAGS", "1.4")
+            ])
+            .error(),
+            error
+        );
+        assert_eq!(
+            image(&[
+                ("PLUGIN_DESTINATIONS", "r.io/app"),
+                ("PLUGIN_TAG_FILE", "list")
+            ])
+            .and_file("/workspace/list", "1.4")
+            .error(),
             "destinations: \"r.io/app\" has no tag, and tag_file is only combined with repo"
         );
-        let refused = typed(&["verify", "r.io:5000/app", "--tags", "x"]).command().unwrap_err();
+        let refused = typed(&["verify", "r.io:5000/app", "--tags", "x"])
+            .command()
+            .unwrap_err();
         assert_eq!(
             refused.to_string(),
             "the command line: \"r.io:5000/app\" has no tag, and --tags is only combined with repo"
@@ -375,20 +555,37 @@ mod tests {
         assert!(refused.hint().unwrap().contains("repo"));
         for pairs in [
             &[("PLUGIN_IMAGES", "r.io/app")][..],
-            &[("PLUGIN_IMAGES", "r.io/app"), ("PLUGIN_REPO", "r.io/b"), ("PLUGIN_TAGS", "1")],
-            &[("PLUGIN_IMAGES", "r.io/app"), ("PLUGIN_TAGS", "1"), ("PLUGIN_DRY_RUN", "true")],
+            &[
+                ("PLUGIN_IMAGES", "r.io/app"),
+                ("PLUGIN_REPO", "r.io/b"),
+                ("PLUGIN_TAGS", "1"),
+            ],
+            &[
+                ("PLUGIN_IMAGES", "r.io/app"),
+                ("PLUGIN_TAGS", "1"),
+                ("PLUGIN_DRY_RUN", "true"),
+            ],
             &[("PLUGIN_IMAGES", "r.io/app"), ("PLUGIN_TAGS", "r.io/b:1")],
         ] {
             assert!(image(pairs).warnings().is_empty(), "{pairs:?}");
         }
-        assert!(image(&[("PLUGIN_IMAGES", "r.io/app")]).and_file("/workspace/.tags", "1").warnings().is_empty());
+        assert!(
+            image(&[("PLUGIN_IMAGES", "r.io/app")])
+                .and_file("/workspace/.tags", "1")
+                .warnings()
+                .is_empty()
+        );
     }
 
     #[test]
     fn tags_beside_images_that_have_their_own_are_a_warning() {
         for image in ["r.io/app:1", "r.io/app@sha256:1"] {
-            let pairs =
-                [("CI", "woodpecker"), ("PLUGIN_DESTINATION", ""), ("PLUGIN_IMAGES", image), ("PLUGIN_TAGS", "2")];
+            let pairs = [
+                ("CI", "woodpecker"),
+                ("PLUGIN_DESTINATION", ""),
+                ("PLUGIN_IMAGES", image),
+                ("PLUGIN_TAGS", "2"),
+            ];
             assert_eq!(
                 given(&pairs).warnings(),
                 ["tags is ignored: it is only combined with repo, which is not set"],
@@ -404,7 +601,10 @@ mod tests {
             "tags: no entry is a tag for repo, because \"feature/x\" has a / in it and is a full reference"
         );
         assert!(
-            woodpecker(&[]).and_file("/workspace/.tags", "feature/x").error().starts_with("the file .tags: no entry")
+            woodpecker(&[])
+                .and_file("/workspace/.tags", "feature/x")
+                .error()
+                .starts_with("the file .tags: no entry")
         );
         assert!(
             woodpecker(&[("PLUGIN_TAGS_FILE", "list")])
@@ -415,7 +615,10 @@ mod tests {
         for text in ["#1", ",", "[]", "# none\n"] {
             let error = woodpecker(&[("PLUGIN_TAGS", text)]).command().unwrap_err();
             assert_eq!(error.to_string(), "tags: there is no tag in it", "{text:?}");
-            assert_eq!(error.hint(), Some("# starts a comment; to check latest, leave tags out"));
+            assert_eq!(
+                error.hint(),
+                Some("# starts a comment; to check latest, leave tags out")
+            );
         }
         let dry = woodpecker(&[("PLUGIN_TAGS", "#1"), ("PLUGIN_DRY_RUN", "yes")]);
         assert!(dry.settings().wanted.nothing_pushed.is_some());
@@ -425,7 +628,10 @@ mod tests {
     fn a_tag_that_came_as_a_number_is_odd() {
         let warnings = |text| woodpecker(&[("PLUGIN_TAGS", text)]).warnings();
         for text in ["[1.1]", "[1,1.1,1e2]"] {
-            assert_eq!(warnings(text), ["tags: 1.1 is a number and tags are text: quote it, or 1.10 arrives as 1.1"]);
+            assert_eq!(
+                warnings(text),
+                ["tags: 1.1 is a number and tags are text: quote it, or 1.10 arrives as 1.1"]
+            );
         }
         for text in ["[1, 20240131]", r#"["1.10"]"#, "1.10", "1.1,1e2"] {
             assert!(warnings(text).is_empty(), "{text}");

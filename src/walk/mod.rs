@@ -1,9 +1,15 @@
 //! Follows descriptors until nobody is being asked; each digest once per repository.
 
 mod follow;
+pub mod graph;
+pub mod isolated;
 mod referrers;
+pub mod rules;
+pub mod source;
+pub mod stop;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
@@ -14,14 +20,15 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use oci_spec::image::{Digest, DigestAlgorithm};
 
-use crate::digest;
-use crate::graph::{Care, Found, Graph, Key, Node, NodeId};
-use crate::image::{self, Children, Kind};
-use crate::lonely;
-use crate::reference::Reference;
-use crate::settings::{Concern, Rules};
-use crate::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
-use crate::verdict::{Outcome, Promise, Verdict, judge_blob, judge_fault, judge_manifest};
+use crate::oci::descriptor::Promise;
+use crate::oci::manifest::{Children, Kind};
+use crate::oci::reference::Reference;
+use crate::oci::{digest, manifest as image};
+use crate::walk::graph::{Care, Found, Graph, Key, Node, NodeId};
+use crate::walk::isolated as lonely;
+use crate::walk::rules::{Concern, Rules};
+use crate::walk::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
+use crate::walk::verdict::{Outcome, Verdict, judge_blob, judge_fault, judge_manifest};
 
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
@@ -60,7 +67,10 @@ pub async fn walk<S: Source>(
         roots: vec![None; references.len()],
         also: vec![None; references.len()],
         notes: Vec::new(),
-        manifests: (0..).take(references.len()).map(Question::Resolve).collect(),
+        manifests: (0..)
+            .take(references.len())
+            .map(Question::Resolve)
+            .collect(),
         blobs: VecDeque::new(),
         settled: 0,
         over: false,
@@ -69,7 +79,10 @@ pub async fn walk<S: Source>(
     let mut asking = FuturesUnordered::new();
     loop {
         while asking.len() < WIDTH
-            && let Some(question) = walk.manifests.pop_front().or_else(|| walk.blobs.pop_front())
+            && let Some(question) = walk
+                .manifests
+                .pop_front()
+                .or_else(|| walk.blobs.pop_front())
         {
             if let Some(node) = question.node() {
                 walk.notes[node.place()].asked = true;
@@ -91,8 +104,16 @@ pub async fn walk<S: Source>(
             }
         }
     }
-    let roots = walk.roots.iter().map(|root| root.expect("every reference was resolved or given up")).collect();
-    Walked { graph: walk.graph, roots, also: walk.also }
+    let roots = walk
+        .roots
+        .iter()
+        .map(|root| root.expect("every reference was resolved or given up"))
+        .collect();
+    Walked {
+        graph: walk.graph,
+        roots,
+        also: walk.also,
+    }
 }
 
 /// Something to ask the source.
@@ -156,17 +177,26 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn ask<'s, S: Source>(&self, source: &'s S, references: &'s [Reference], question: Question) -> Asking<'s> {
+    fn ask<'s, S: Source>(
+        &self,
+        source: &'s S,
+        references: &'s [Reference],
+        question: Question,
+    ) -> Asking<'s> {
         match question {
-            Question::Resolve(at) => {
-                Box::pin(async move { Answer::Resolved(at, source.resolve(&references[at as usize]).await) })
-            }
+            Question::Resolve(at) => Box::pin(async move {
+                Answer::Resolved(at, source.resolve(&references[at as usize]).await)
+            }),
             Question::Manifest(node) => {
                 let digest = self.digest(node);
                 let may_be_absent = self.notes[node.place()].allowed;
-                Box::pin(
-                    async move { Answer::Manifest(node, may_be_absent, source.manifest(&digest, may_be_absent).await) },
-                )
+                Box::pin(async move {
+                    Answer::Manifest(
+                        node,
+                        may_be_absent,
+                        source.manifest(&digest, may_be_absent).await,
+                    )
+                })
             }
             Question::Config(node) => {
                 let promise = self.promise(node);
@@ -182,18 +212,30 @@ impl Walk<'_> {
             }
             Question::Witness(node) => {
                 let digest = self.digest(node);
-                Box::pin(async move { Answer::Witness(source.manifest(&digest, true).await.answer.is_ok()) })
+                Box::pin(async move {
+                    Answer::Witness(source.manifest(&digest, true).await.answer.is_ok())
+                })
             }
         }
     }
 
     fn digest(&self, node: NodeId) -> Digest {
-        self.graph.node(node).digest().expect("only nodes with a digest are asked for")
+        self.graph
+            .node(node)
+            .digest()
+            .expect("only nodes with a digest are asked for")
     }
 
     fn promise(&self, node: NodeId) -> Promise {
-        let size = self.graph.node(node).size().expect("only blobs with a size are asked for");
-        Promise { digest: self.digest(node), size }
+        let size = self
+            .graph
+            .node(node)
+            .size()
+            .expect("only blobs with a size are asked for");
+        Promise {
+            digest: self.digest(node),
+            size,
+        }
     }
 
     fn take(&mut self, references: &[Reference], answer: Answer) {
@@ -201,10 +243,15 @@ impl Walk<'_> {
             Answer::Resolved(at, asked) => {
                 let root = self.take_root(references[at as usize].digest.as_ref(), &asked);
                 self.roots[at as usize] = Some(root);
-                self.also[at as usize] =
-                    self.graph.node(root).digest().and_then(|digest| other_digest(&digest, &asked));
+                self.also[at as usize] = self
+                    .graph
+                    .node(root)
+                    .digest()
+                    .and_then(|digest| other_digest(&digest, &asked));
             }
-            Answer::Manifest(node, may_be_absent, asked) => self.take_manifest(node, may_be_absent, &asked),
+            Answer::Manifest(node, may_be_absent, asked) => {
+                self.take_manifest(node, may_be_absent, &asked);
+            }
             Answer::Witness(answers) => self.graph.set_still_answering(answers),
             Answer::Blob(node, asked) => self.take_blob(node, &asked),
             Answer::Referrers(node, asked) => self.take_referrers(node, asked),
@@ -224,12 +271,15 @@ impl Walk<'_> {
 
     fn take_manifest(&mut self, node: NodeId, may_be_absent: bool, asked: &Asked<Manifest>) {
         let (digest, size) = (self.digest(node), self.graph.node(node).size());
-        let Note { allowed, followed, .. } = self.notes[node.place()];
+        let Note {
+            allowed, followed, ..
+        } = self.notes[node.place()];
         let judgement = match &asked.answer {
             Ok(manifest) => judge_manifest(Some(&digest), size, manifest),
-            Err(fault) if fault.kind == FaultKind::NotFound && allowed => {
-                (Verdict::Skipped, "not there, as allow_missing allows".to_owned())
-            }
+            Err(fault) if fault.kind == FaultKind::NotFound && allowed => (
+                Verdict::Skipped,
+                "not there, as allow_missing allows".to_owned(),
+            ),
             // By now somebody needs it: a first 404 is not enough.
             Err(fault) if fault.kind == FaultKind::NotFound && may_be_absent => {
                 self.manifests.push_back(Question::Manifest(node));
@@ -240,7 +290,12 @@ impl Walk<'_> {
         match judgement {
             (Verdict::Ok, detail) if followed => self.settle(node, Verdict::Ok, detail, asked),
             (verdict, detail) if followed => {
-                self.settle(node, verdict, format!("{detail}; a tag delivers it, its own digest does not"), asked);
+                self.settle(
+                    node,
+                    verdict,
+                    format!("{detail}; a tag delivers it, its own digest does not"),
+                    asked,
+                );
             }
             judgement => self.settle_manifest(node, judgement, asked),
         }
@@ -250,7 +305,8 @@ impl Walk<'_> {
     fn require(&mut self, node: NodeId) {
         let allowed = std::mem::take(&mut self.notes[node.place()].allowed);
         if allowed && self.graph.node(node).verdict() == Verdict::Skipped {
-            self.graph.set_outcome(node, &Outcome::unasked(Verdict::NotChecked, ""));
+            self.graph
+                .set_outcome(node, &Outcome::unasked(Verdict::NotChecked, ""));
             self.settled -= 1;
             self.manifests.push_back(Question::Manifest(node));
         }
@@ -262,9 +318,13 @@ impl Walk<'_> {
             return None;
         }
         lonely::candidate(&self.graph)?;
-        let answered =
-            |node: Node<'_>| node.verdict() == Verdict::Ok && node.kind().is_manifest() && node.attempts() > 0;
-        self.graph.iter().find(|(_, node)| answered(*node)).map(|(id, _)| Question::Witness(id))
+        let answered = |node: Node<'_>| {
+            node.verdict() == Verdict::Ok && node.kind().is_manifest() && node.attempts() > 0
+        };
+        self.graph
+            .iter()
+            .find(|(_, node)| answered(*node))
+            .map(|(id, _)| Question::Witness(id))
     }
 
     /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a digest leads to.
@@ -281,14 +341,31 @@ impl Walk<'_> {
             Ok(Body::Whole(bytes)) => Some(bytes.len() as u64),
             _ => None,
         };
-        let actual = asked.answer.as_ref().ok().filter(|_| judgement.0 == Verdict::Ok).and_then(true_digest);
+        let actual = asked
+            .answer
+            .as_ref()
+            .ok()
+            .filter(|_| judgement.0 == Verdict::Ok)
+            .and_then(true_digest);
         let digest = promised.cloned().or(actual);
-        let key = digest.as_ref().map(|digest| Key { manifest: true, whole: false, digest, size: length });
+        let key = digest.as_ref().map(|digest| Key {
+            manifest: true,
+            whole: false,
+            digest,
+            size: length,
+        });
         if let Some(known) = key.as_ref().and_then(|key| self.graph.find(key)) {
             return known;
         }
         let endpoint = key.map(|key| (key.manifest, key.whole));
-        let node = self.insert(endpoint, &Found { size: length, ..found(digest, kind, "") }, depth);
+        let node = self.insert(
+            endpoint,
+            &Found {
+                size: length,
+                ..found(digest, kind, "")
+            },
+            depth,
+        );
         if judgement.0 == Verdict::Ok && by_tag {
             self.follow_tag(node, asked);
         } else {
@@ -311,7 +388,12 @@ impl Walk<'_> {
     }
 
     /// Writes a manifest's outcome, and follows it when it is what its digest says.
-    fn settle_manifest(&mut self, node: NodeId, (verdict, detail): (Verdict, String), asked: &Asked<Manifest>) {
+    fn settle_manifest(
+        &mut self,
+        node: NodeId,
+        (verdict, detail): (Verdict, String),
+        asked: &Asked<Manifest>,
+    ) {
         if verdict != Verdict::Ok {
             return self.settle(node, verdict, detail, asked);
         }
@@ -325,8 +407,17 @@ impl Walk<'_> {
     }
 
     /// Reads a manifest, and writes what it turns out to be; what it refers to, or why it is of no use.
-    fn read<'d>(&mut self, node: NodeId, asked: &'d Asked<Manifest>) -> Result<Children<'d>, (Verdict, String)> {
-        let Ok(Manifest { body: Body::Whole(bytes), content_type, .. }) = &asked.answer else {
+    fn read<'d>(
+        &mut self,
+        node: NodeId,
+        asked: &'d Asked<Manifest>,
+    ) -> Result<Children<'d>, (Verdict, String)> {
+        let Ok(Manifest {
+            body: Body::Whole(bytes),
+            content_type,
+            ..
+        }) = &asked.answer
+        else {
             unreachable!("only a manifest that came whole is judged to be ok");
         };
         let known = self.graph.node(node);
@@ -357,7 +448,9 @@ impl Walk<'_> {
             Err(fault) => judge_fault(fault),
         };
         if verdict == Verdict::Ok
-            && let Ok(Blob::Whole { bytes: Some(bytes), .. }) = &asked.answer
+            && let Ok(Blob::Whole {
+                bytes: Some(bytes), ..
+            }) = &asked.answer
         {
             self.learn_platform(node, bytes);
         }
@@ -366,7 +459,9 @@ impl Walk<'_> {
 
     /// A config tells the platform of the manifests whose index did not.
     fn learn_platform(&mut self, config: NodeId, bytes: &[u8]) {
-        let Some(platform) = image::config_platform(bytes) else { return };
+        let Some(platform) = image::config_platform(bytes) else {
+            return;
+        };
         let parents: Vec<NodeId> = self.graph.node(config).parents().collect();
         for id in parents {
             let parent = self.graph.node(id);
@@ -392,14 +487,28 @@ impl Walk<'_> {
         let (status, attempts) = (asked.status, before.attempts() + asked.attempts);
         let duration = before.duration() + asked.duration;
         let obstacle = asked.answer.as_ref().err().and_then(|fault| fault.obstacle);
-        self.graph.set_outcome(node, &Outcome { verdict, detail, status, attempts, duration, obstacle });
+        self.graph.set_outcome(
+            node,
+            &Outcome {
+                verdict,
+                detail,
+                status,
+                attempts,
+                duration,
+                obstacle,
+            },
+        );
     }
 
     /// Writes what it took to be delivered by a tag; what it is worth is not known yet.
     fn note_so_far(&mut self, node: NodeId, asked: &Asked<Manifest>) {
         let detail = asked.appeared_after.map(appeared).unwrap_or_default();
         let (attempts, duration) = (asked.attempts, asked.duration);
-        let so_far = Outcome { attempts, duration, ..Outcome::unasked(Verdict::NotChecked, detail) };
+        let so_far = Outcome {
+            attempts,
+            duration,
+            ..Outcome::unasked(Verdict::NotChecked, detail)
+        };
         self.graph.set_outcome(node, &so_far);
     }
 
@@ -409,12 +518,21 @@ impl Walk<'_> {
             Kind::Referrer => self.rules.referrers,
             _ => Concern::Check,
         };
-        if concern == Concern::Check { Care::Check } else { Care::Warn }
+        if concern == Concern::Check {
+            Care::Check
+        } else {
+            Care::Warn
+        }
     }
 
     /// Adds a node; with an endpoint (manifests or blobs, whole or not) it is found again there.
     fn insert(&mut self, endpoint: Option<(bool, bool)>, found: &Found, depth: u8) -> NodeId {
-        self.notes.push(Note { depth, allowed: false, asked: false, followed: false });
+        self.notes.push(Note {
+            depth,
+            allowed: false,
+            asked: false,
+            followed: false,
+        });
         match endpoint {
             Some((manifest, whole)) => self.graph.insert(manifest, whole, found),
             None => self.graph.add(found),
@@ -430,15 +548,23 @@ impl Walk<'_> {
         for (at, reference) in references.iter().enumerate() {
             if self.roots[at].is_none() {
                 let outcome = Outcome::unasked(Verdict::Unavailable, reason);
-                let root = Found { outcome, ..found(reference.digest.clone(), Kind::Manifest, "") };
+                let root = Found {
+                    outcome,
+                    ..found(reference.digest.clone(), Kind::Manifest, "")
+                };
                 self.roots[at] = Some(self.insert(None, &root, 0));
             }
         }
         for id in self.graph.ids() {
             if self.graph.node(id).verdict() == Verdict::NotChecked {
                 let asked = self.notes[id.place()].asked;
-                let verdict = if asked { Verdict::Unavailable } else { Verdict::NotChecked };
-                self.graph.set_outcome(id, &Outcome::unasked(verdict, reason));
+                let verdict = if asked {
+                    Verdict::Unavailable
+                } else {
+                    Verdict::NotChecked
+                };
+                self.graph
+                    .set_outcome(id, &Outcome::unasked(verdict, reason));
             }
         }
     }
@@ -446,12 +572,26 @@ impl Walk<'_> {
 
 fn found(digest: Option<Digest>, kind: Kind, media_type: &str) -> Found {
     let outcome = Outcome::unasked(Verdict::NotChecked, "");
-    Found { digest, written: None, kind, media_type: media_type.to_owned(), size: None, platform: None, outcome }
+    Found {
+        digest,
+        written: None,
+        kind,
+        media_type: media_type.to_owned(),
+        size: None,
+        platform: None,
+        outcome,
+    }
 }
 
 /// The same bytes by SHA-512 where the digest is by SHA-256, and the other way round.
 fn other_digest(digest: &Digest, asked: &Asked<Manifest>) -> Option<Digest> {
-    let Ok(Manifest { body: Body::Whole(bytes), .. }) = &asked.answer else { return None };
+    let Ok(Manifest {
+        body: Body::Whole(bytes),
+        ..
+    }) = &asked.answer
+    else {
+        return None;
+    };
     digest::of_bytes(bytes, digest).filter(|actual| actual == digest)?;
     Some(match digest.algorithm() {
         DigestAlgorithm::Sha256 => digest::sha512(bytes),
@@ -464,17 +604,31 @@ fn appeared(after: Duration) -> String {
 }
 
 fn too_large(more: &str) -> (Verdict, String) {
-    (Verdict::Malformed, format!("with its references there are {more}"))
+    (
+        Verdict::Malformed,
+        format!("with its references there are {more}"),
+    )
 }
 
-fn unasked<T>(answer: Result<T, crate::source::Fault>) -> Asked<T> {
-    Asked { answer, status: None, attempts: 0, duration: Duration::ZERO, appeared_after: None }
+fn unasked<T>(answer: Result<T, crate::walk::source::Fault>) -> Asked<T> {
+    Asked {
+        answer,
+        status: None,
+        attempts: 0,
+        duration: Duration::ZERO,
+        appeared_after: None,
+    }
 }
 
 /// What a tag resolves to: the digest the registry claims, when the bytes bear it out, else their SHA-256.
 fn true_digest(manifest: &Manifest) -> Option<Digest> {
-    let Body::Whole(bytes) = &manifest.body else { return None };
-    let claimed = manifest.claimed.as_deref().and_then(|claimed| claimed.parse::<Digest>().ok());
+    let Body::Whole(bytes) = &manifest.body else {
+        return None;
+    };
+    let claimed = manifest
+        .claimed
+        .as_deref()
+        .and_then(|claimed| claimed.parse::<Digest>().ok());
     claimed
         .filter(|claimed| digest::of_bytes(bytes, claimed).as_ref() == Some(claimed))
         .or_else(|| Some(digest::sha256(bytes)))

@@ -2,15 +2,20 @@
 
 use super::follow::too_deep;
 use super::{MAX_DEPTH, Walk, found, too_large, unasked};
-use crate::graph::{Care, Found, NodeId};
-use crate::image::{self, Kind};
-use crate::settings::Concern;
-use crate::source::{Asked, Body, Referring};
-use crate::verdict::{Outcome, Verdict, judge_fault, judge_manifest};
+use crate::oci::manifest as image;
+use crate::oci::manifest::Kind;
+use crate::walk::graph::{Care, Found, NodeId};
+use crate::walk::rules::Concern;
+use crate::walk::source::{Asked, Body, Referring};
+use crate::walk::verdict::{Outcome, Verdict, judge_fault, judge_manifest};
 
 impl Walk<'_> {
     pub(super) fn take_referrers(&mut self, subject: NodeId, asked: Asked<Vec<Referring>>) {
-        let care = if self.rules.referrers == Concern::Check { Care::Check } else { Care::Warn };
+        let care = if self.rules.referrers == Concern::Check {
+            Care::Check
+        } else {
+            Care::Warn
+        };
         let pages = match asked.answer {
             Ok(pages) => pages,
             Err(fault) => {
@@ -36,14 +41,21 @@ impl Walk<'_> {
                         (Verdict::Ok, _) if depth > MAX_DEPTH => too_deep(),
                         judgement => judgement,
                     };
-                    let asked = Asked { status: asked.status, attempts: 1, ..unasked(Ok(manifest)) };
-                    let to = self.add_delivered(Kind::Referrer, None, judgement, &asked, depth, false);
+                    let asked = Asked {
+                        status: asked.status,
+                        attempts: 1,
+                        ..unasked(Ok(manifest))
+                    };
+                    let to =
+                        self.add_delivered(Kind::Referrer, None, judgement, &asked, depth, false);
                     self.graph.connect(subject, to, None, care);
                 }
                 Referring::List(manifest) => {
                     let (verdict, detail) = judge_manifest(None, None, &manifest);
                     let children = match &manifest.body {
-                        Body::Whole(bytes) if verdict == Verdict::Ok => image::read_referrers(bytes),
+                        Body::Whole(bytes) if verdict == Verdict::Ok => {
+                            image::read_referrers(bytes)
+                        }
                         _ => Err((verdict, detail)),
                     };
                     match children {
@@ -71,7 +83,10 @@ impl Walk<'_> {
 
     /// Notes a list of referrers that could not be read.
     fn add_unlisted(&mut self, subject: NodeId, care: Care, outcome: Outcome) {
-        let list = Found { outcome, ..found(None, Kind::Referrer, "") };
+        let list = Found {
+            outcome,
+            ..found(None, Kind::Referrer, "")
+        };
         let to = self.insert(None, &list, self.depth_below(subject));
         self.settled += 1;
         self.graph.connect(subject, to, None, care);

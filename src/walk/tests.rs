@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::graph::{MAX_NODES, Node};
-use crate::image::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
-use crate::source::{CONFIG_LIMIT, Fault};
+use crate::oci::manifest::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
+use crate::walk::graph::{MAX_NODES, Node};
+use crate::walk::source::{CONFIG_LIMIT, Fault};
 
 /// Content by digest, tags, and everything that was asked.
 #[derive(Default)]
@@ -43,8 +43,14 @@ impl Memory {
 
     fn image(&mut self, platform: &str, layers: &[&str]) -> Value {
         let (os, architecture) = platform.split_once('/').unwrap();
-        let config = self.store(OCI_CONFIG, &json!({ "os": os, "architecture": architecture }).to_string());
-        let layers: Vec<Value> = layers.iter().map(|layer| self.store("application/x-layer", layer)).collect();
+        let config = self.store(
+            OCI_CONFIG,
+            &json!({ "os": os, "architecture": architecture }).to_string(),
+        );
+        let layers: Vec<Value> = layers
+            .iter()
+            .map(|layer| self.store("application/x-layer", layer))
+            .collect();
         let document = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers });
         let mut descriptor = self.store(OCI_MANIFEST, &document.to_string());
         descriptor["platform"] = json!({ "os": os, "architecture": architecture });
@@ -52,7 +58,11 @@ impl Memory {
     }
 
     fn index(&mut self, children: &[Value]) -> Value {
-        self.store(OCI_INDEX, &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children }).to_string())
+        self.store(
+            OCI_INDEX,
+            &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children })
+                .to_string(),
+        )
     }
 
     fn tag(&mut self, name: &str, descriptor: &Value) {
@@ -61,7 +71,11 @@ impl Memory {
 
     fn deliver(&self, digest: &Digest) -> Result<Manifest, Fault> {
         let bytes = self.content.get(digest).cloned().ok_or_else(absent)?;
-        Ok(Manifest { body: Body::Whole(bytes), content_type: None, claimed: self.claims.clone() })
+        Ok(Manifest {
+            body: Body::Whole(bytes),
+            content_type: None,
+            claimed: self.claims.clone(),
+        })
     }
 
     async fn answer<T>(&self, what: String, answer: Result<T, Fault>) -> Asked<T> {
@@ -70,12 +84,22 @@ impl Memory {
             std::future::pending::<()>().await;
         }
         let status = Some(if answer.is_ok() { 200 } else { 404 });
-        Asked { answer, status, attempts: 1, duration: Duration::ZERO, appeared_after: None }
+        Asked {
+            answer,
+            status,
+            attempts: 1,
+            duration: Duration::ZERO,
+            appeared_after: None,
+        }
     }
 }
 
 fn absent() -> Fault {
-    Fault { kind: FaultKind::NotFound, detail: "answered 404".into(), obstacle: None }
+    Fault {
+        kind: FaultKind::NotFound,
+        detail: "answered 404".into(),
+        obstacle: None,
+    }
 }
 
 fn digest_of(descriptor: &Value) -> Digest {
@@ -84,24 +108,46 @@ fn digest_of(descriptor: &Value) -> Digest {
 
 impl Source for Memory {
     async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
-        let digest = reference.digest.as_ref().or_else(|| self.tags.get(reference.tag.as_ref()?));
-        let answer = digest.ok_or_else(absent).and_then(|digest| self.deliver(digest));
+        let digest = reference
+            .digest
+            .as_ref()
+            .or_else(|| self.tags.get(reference.tag.as_ref()?));
+        let answer = digest
+            .ok_or_else(absent)
+            .and_then(|digest| self.deliver(digest));
         self.answer(format!("resolve {reference}"), answer).await
     }
 
     async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
         let leave = if may_be_absent { " or not" } else { "" };
-        let answer = if self.tagged_alone.contains(digest) { Err(absent()) } else { self.deliver(digest) };
-        self.answer(format!("manifest {digest}{leave}"), answer).await
+        let answer = if self.tagged_alone.contains(digest) {
+            Err(absent())
+        } else {
+            self.deliver(digest)
+        };
+        self.answer(format!("manifest {digest}{leave}"), answer)
+            .await
     }
 
     async fn blob(&self, promise: &Promise) -> Asked<Blob> {
         let found = self.content.get(&promise.digest).ok_or_else(absent);
-        let answer = found.map(|bytes| Blob::LastByte { length: Some(bytes.len() as u64) });
-        let asked = self.answer(format!("blob {}", promise.digest), answer).await;
+        let answer = found.map(|bytes| Blob::LastByte {
+            length: Some(bytes.len() as u64),
+        });
+        let asked = self
+            .answer(format!("blob {}", promise.digest), answer)
+            .await;
         if self.failing.contains(&promise.digest) {
-            let fault = Fault { kind: FaultKind::Unavailable, detail: "answered 500".into(), obstacle: None };
-            return Asked { answer: Err(fault), status: Some(500), ..asked };
+            let fault = Fault {
+                kind: FaultKind::Unavailable,
+                detail: "answered 500".into(),
+                obstacle: None,
+            };
+            return Asked {
+                answer: Err(fault),
+                status: Some(500),
+                ..asked
+            };
         }
         asked
     }
@@ -113,7 +159,8 @@ impl Source for Memory {
             digest: digest::sha256(bytes),
             bytes: Some(bytes.clone()),
         });
-        self.answer(format!("config {}", promise.digest), answer).await
+        self.answer(format!("config {}", promise.digest), answer)
+            .await
     }
 
     async fn referrers(&self, digest: &Digest) -> Asked<Vec<Referring>> {
@@ -123,11 +170,21 @@ impl Source for Memory {
 }
 
 fn references(names: &[&str]) -> Vec<Reference> {
-    names.iter().map(|name| format!("registry.example/app{name}").parse().unwrap()).collect()
+    names
+        .iter()
+        .map(|name| format!("registry.example/app{name}").parse().unwrap())
+        .collect()
 }
 
 async fn walk_with(memory: &Memory, names: &[&str], rules: &Rules) -> Walked {
-    walk(memory, &references(names), rules, std::future::pending(), |_, _| {}).await
+    walk(
+        memory,
+        &references(names),
+        rules,
+        std::future::pending(),
+        |_, _| {},
+    )
+    .await
 }
 
 async fn walk_tag(memory: &Memory) -> Walked {
@@ -138,14 +195,29 @@ async fn walk_tag(memory: &Memory) -> Walked {
 fn faults(walked: &Walked) -> BTreeMap<String, Verdict> {
     let node = |node: Node<'_>| {
         let digest = node.digest().map(|digest| digest.to_string());
-        (digest.or(node.written().map(str::to_owned)).unwrap_or_default(), node.verdict())
+        (
+            digest
+                .or(node.written().map(str::to_owned))
+                .unwrap_or_default(),
+            node.verdict(),
+        )
     };
-    walked.graph.iter().map(|(_, found)| node(found)).filter(|(_, verdict)| *verdict != Verdict::Ok).collect()
+    walked
+        .graph
+        .iter()
+        .map(|(_, found)| node(found))
+        .filter(|(_, verdict)| *verdict != Verdict::Ok)
+        .collect()
 }
 
 fn find<'a>(walked: &'a Walked, descriptor: &Value) -> Node<'a> {
     let digest = digest_of(descriptor);
-    walked.graph.iter().find(|(_, node)| node.has_digest(&digest)).unwrap().1
+    walked
+        .graph
+        .iter()
+        .find(|(_, node)| node.has_digest(&digest))
+        .unwrap()
+        .1
 }
 
 fn two_platforms(memory: &mut Memory) -> [Value; 3] {
@@ -180,7 +252,11 @@ async fn every_single_loss_is_reported_and_nothing_else() {
         let walked = walk_tag(&memory).await;
         let root = digest_of(&json!({ "digest": memory.tags["1"] }));
         let found = faults(&walked);
-        let name = if lost == root { String::new() } else { lost.to_string() };
+        let name = if lost == root {
+            String::new()
+        } else {
+            lost.to_string()
+        };
         assert_eq!(found, BTreeMap::from([(name, Verdict::Missing)]), "{lost}");
         memory.content.insert(lost, kept);
     }
@@ -198,9 +274,21 @@ async fn content_that_is_not_what_its_digest_says_leads_nowhere() {
     memory.content.insert(digest_of(&amd), forged);
     let walked = walk_tag(&memory).await;
     let verdict = faults(&walked)[amd["digest"].as_str().unwrap()];
-    assert!(matches!(verdict, Verdict::DigestMismatch | Verdict::SizeMismatch | Verdict::Truncated), "{verdict:?}");
+    assert!(
+        matches!(
+            verdict,
+            Verdict::DigestMismatch | Verdict::SizeMismatch | Verdict::Truncated
+        ),
+        "{verdict:?}"
+    );
     let evil = digest::sha256(b"evil").to_string();
-    assert!(!memory.asked.borrow().iter().any(|asked| asked.contains(&evil)));
+    assert!(
+        !memory
+            .asked
+            .borrow()
+            .iter()
+            .any(|asked| asked.contains(&evil))
+    );
 }
 
 #[tokio::test]
@@ -211,7 +299,10 @@ async fn tags_of_one_digest_share_one_root_and_ask_nothing_twice() {
     let by_digest = format!("@{}", digest_of(&index));
     let walked = walk_with(&memory, &[":1", ":2", &by_digest], &Rules::default()).await;
     assert_eq!(walked.roots.iter().collect::<HashSet<_>>().len(), 1);
-    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (8, 3 + 8));
+    assert_eq!(
+        (walked.graph.len(), memory.asked.borrow().len()),
+        (8, 3 + 8)
+    );
 }
 
 #[tokio::test]
@@ -222,9 +313,10 @@ async fn a_tag_stands_for_the_digest_that_is_claimed_and_true() {
     let zeros: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
     let sha512 = digest::of_bytes(&memory.content[&digest_of(&amd)], &zeros).unwrap();
     let sha256 = digest_of(&amd);
-    for (claimed, expected, other) in
-        [(None, sha256.clone(), sha512.clone()), (Some(sha512.to_string()), sha512, sha256)]
-    {
+    for (claimed, expected, other) in [
+        (None, sha256.clone(), sha512.clone()),
+        (Some(sha512.to_string()), sha512, sha256),
+    ] {
         memory.claims = claimed;
         let walked = walk_tag(&memory).await;
         assert_eq!(walked.graph.node(walked.roots[0]).digest(), Some(expected));
@@ -256,15 +348,28 @@ async fn what_a_tag_delivers_has_to_be_there_by_its_digest_too() {
     }
     let walked = walk_with(&memory, &[":amd"], &Rules::default()).await;
     let root = find(&walked, &amd);
-    assert!(root.detail().ends_with("a tag delivers it, its own digest does not"), "{}", root.detail());
+    assert!(
+        root.detail()
+            .ends_with("a tag delivers it, its own digest does not"),
+        "{}",
+        root.detail()
+    );
     assert_eq!((root.attempts(), root.children().count()), (2, 3));
     memory.tagged_alone = HashSet::from([digest_of(&index)]);
-    assert_eq!(faults(&walk_tag(&memory).await).into_values().collect::<Vec<_>>(), [Verdict::Missing]);
+    assert_eq!(
+        faults(&walk_tag(&memory).await)
+            .into_values()
+            .collect::<Vec<_>>(),
+        [Verdict::Missing]
+    );
 }
 
 #[tokio::test]
 async fn a_manifest_may_be_absent_only_where_everybody_who_lists_it_allows_that() {
-    let rules = Rules { allow_missing: vec!["linux/arm/v6".parse().unwrap()], ..Rules::default() };
+    let rules = Rules {
+        allow_missing: vec!["linux/arm/v6".parse().unwrap()],
+        ..Rules::default()
+    };
     let mut memory = Memory::default();
     let shared = memory.image("linux/arm", &["base"]);
     let listed = |variant: &str| {
@@ -285,22 +390,34 @@ async fn a_manifest_may_be_absent_only_where_everybody_who_lists_it_allows_that(
         assert_eq!(find(&walked, &shared).verdict(), verdict);
     }
     // Where it was asked for before anybody needed it, or settled, it is asked for again: a first 404 is not enough then.
-    let (one, other) = (memory.index(&[all[0].clone()]), memory.index(&[all[1].clone()]));
+    let (one, other) = (
+        memory.index(&[all[0].clone()]),
+        memory.index(&[all[1].clone()]),
+    );
     let late = memory.index(std::slice::from_ref(&other));
     for children in [[one.clone(), other], [one, late]] {
         let index = memory.index(&children);
         memory.tag("1", &index);
         memory.asked.take();
         let mut last = (0, 0);
-        let walked = walk(&memory, &references(&[":1"]), &rules, std::future::pending(), |found, settled| {
-            last = (found, settled);
-        })
+        let walked = walk(
+            &memory,
+            &references(&[":1"]),
+            &rules,
+            std::future::pending(),
+            |found, settled| {
+                last = (found, settled);
+            },
+        )
         .await;
         assert_eq!(last, (walked.graph.len(), walked.graph.len()));
         assert_eq!(find(&walked, &shared).verdict(), Verdict::Missing);
         let question = format!("manifest {}", digest_of(&shared));
         let asked = memory.asked.borrow();
-        let asked: Vec<&String> = asked.iter().filter(|asked| asked.starts_with(&question)).collect();
+        let asked: Vec<&String> = asked
+            .iter()
+            .filter(|asked| asked.starts_with(&question))
+            .collect();
         assert_eq!(asked, [&format!("{question} or not"), &question]);
     }
 }
@@ -311,19 +428,31 @@ async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
     let image = memory.image("linux/amd64", &["base"]);
     let mut attestation = image.clone();
     attestation["platform"] = json!({ "os": "unknown", "architecture": "unknown" });
-    for children in [[attestation.clone(), image.clone()], [image.clone(), attestation.clone()]] {
+    for children in [
+        [attestation.clone(), image.clone()],
+        [image.clone(), attestation.clone()],
+    ] {
         let index = memory.index(&children);
         memory.tag("1", &index);
         let walked = walk_tag(&memory).await;
         let node = find(&walked, &image);
-        assert_eq!((node.kind(), node.platform().unwrap().to_string()), (Kind::Manifest, "linux/amd64".to_owned()));
+        assert_eq!(
+            (node.kind(), node.platform().unwrap().to_string()),
+            (Kind::Manifest, "linux/amd64".to_owned())
+        );
     }
     // For whom it was listed first it stays.
     let mut again = image.clone();
     again["platform"] = json!({ "os": "linux", "architecture": "arm64" });
     let index = memory.index(&[image.clone(), again]);
     memory.tag("1", &index);
-    assert_eq!(find(&walk_tag(&memory).await, &image).platform().unwrap().to_string(), "linux/amd64");
+    assert_eq!(
+        find(&walk_tag(&memory).await, &image)
+            .platform()
+            .unwrap()
+            .to_string(),
+        "linux/amd64"
+    );
 }
 
 #[tokio::test]
@@ -332,7 +461,12 @@ async fn when_one_digest_fails_somebody_else_is_asked_once_more() {
     let [index, ..] = two_platforms(&mut memory);
     let again = |memory: &Memory| {
         let question = format!("manifest {}", digest_of(&index));
-        memory.asked.take().iter().filter(|asked| asked.starts_with(&question)).count()
+        memory
+            .asked
+            .take()
+            .iter()
+            .filter(|asked| asked.starts_with(&question))
+            .count()
     };
     assert!(!walk_tag(&memory).await.graph.is_still_answering());
     assert_eq!(again(&memory), 1);
@@ -352,7 +486,10 @@ async fn who_is_asked_once_more_is_a_manifest_that_was_delivered() {
     memory.tag("1", &arm);
     memory.tagged_alone.insert(digest_of(&arm));
     memory.failing.insert(digest::sha256(b"arm"));
-    assert!(!walk_tag(&memory).await.graph.is_still_answering(), "nothing but a config was delivered");
+    assert!(
+        !walk_tag(&memory).await.graph.is_still_answering(),
+        "nothing but a config was delivered"
+    );
     let mut inline = memory.image("linux/amd64", &["amd"]);
     let bytes = memory.content.remove(&digest_of(&inline)).unwrap();
     inline["data"] = json!(base64::prelude::BASE64_STANDARD.encode(bytes));
@@ -360,7 +497,10 @@ async fn who_is_asked_once_more_is_a_manifest_that_was_delivered() {
     let index = memory.index(&[inline, arm]);
     memory.tag("1", &index);
     memory.tagged_alone.insert(digest_of(&index));
-    assert!(walk_tag(&memory).await.graph.is_still_answering(), "the second of the two was");
+    assert!(
+        walk_tag(&memory).await.graph.is_still_answering(),
+        "the second of the two was"
+    );
 }
 
 #[tokio::test]
@@ -373,19 +513,45 @@ async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
         let signed = memory.image("linux/amd64", &[&number.to_string()]);
         let signature = memory.index(std::slice::from_ref(&signed));
         let bytes = memory.content[&digest_of(&signature)].clone();
-        let manifest = Manifest { body: Body::Whole(bytes), content_type: None, claimed: None };
-        memory.referring.insert(subject, vec![Referring::Tagged(manifest)]);
+        let manifest = Manifest {
+            body: Body::Whole(bytes),
+            content_type: None,
+            claimed: None,
+        };
+        memory
+            .referring
+            .insert(subject, vec![Referring::Tagged(manifest)]);
         subject = digest_of(&signed);
     }
-    let rules = Rules { referrers: Concern::Check, ..Rules::default() };
+    let rules = Rules {
+        referrers: Concern::Check,
+        ..Rules::default()
+    };
     let index = memory.index(std::slice::from_ref(&image));
     memory.tag("index", &index);
     // Each signature is an index with the next image: 1 and 2 deep, 3 and 4, up to 8; below an index 2 and 3, up to 8 alone.
     for (tag, too_deep) in [(":1", Kind::Referrer), (":index", Kind::Manifest)] {
         let walked = walk_with(&memory, &[tag], &rules).await;
-        let with = |verdict| walked.graph.iter().filter(move |(_, node)| node.verdict() == verdict);
-        assert_eq!(with(Verdict::Ok).filter(|(_, node)| node.kind() == Kind::Referrer).count(), 4, "{tag}");
-        assert_eq!(with(Verdict::Malformed).map(|(_, node)| node.kind()).collect::<Vec<_>>(), [too_deep], "{tag}");
+        let with = |verdict| {
+            walked
+                .graph
+                .iter()
+                .filter(move |(_, node)| node.verdict() == verdict)
+        };
+        assert_eq!(
+            with(Verdict::Ok)
+                .filter(|(_, node)| node.kind() == Kind::Referrer)
+                .count(),
+            4,
+            "{tag}"
+        );
+        assert_eq!(
+            with(Verdict::Malformed)
+                .map(|(_, node)| node.kind())
+                .collect::<Vec<_>>(),
+            [too_deep],
+            "{tag}"
+        );
     }
 }
 
@@ -393,11 +559,14 @@ async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
 async fn a_child_of_another_type_than_its_index_says_is_malformed() {
     let mut memory = Memory::default();
     let mut amd = memory.image("linux/amd64", &["base"]);
-    amd["mediaType"] = json!(crate::image::media_type::DOCKER_MANIFEST);
+    amd["mediaType"] = json!(crate::oci::manifest::media_type::DOCKER_MANIFEST);
     let index = memory.index(std::slice::from_ref(&amd));
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
-    assert_eq!(faults(&walked), BTreeMap::from([(digest_of(&amd).to_string(), Verdict::Malformed)]));
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([(digest_of(&amd).to_string(), Verdict::Malformed)])
+    );
 }
 
 #[tokio::test]
@@ -408,7 +577,10 @@ async fn what_the_index_states_of_a_platform_stands_against_the_config() {
     let index = memory.index(std::slice::from_ref(&amd));
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
-    assert_eq!(find(&walked, &amd).platform().unwrap().to_string(), "linux/arm64");
+    assert_eq!(
+        find(&walked, &amd).platform().unwrap().to_string(),
+        "linux/arm64"
+    );
 }
 
 #[tokio::test]
@@ -416,7 +588,10 @@ async fn a_reference_that_leads_nowhere_has_a_root_that_says_so() {
     let memory = Memory::default();
     let walked = walk_tag(&memory).await;
     let root = walked.graph.node(walked.roots[0]);
-    assert_eq!((root.verdict(), root.status(), root.digest()), (Verdict::Missing, Some(404), None));
+    assert_eq!(
+        (root.verdict(), root.status(), root.digest()),
+        (Verdict::Missing, Some(404), None)
+    );
 }
 
 #[tokio::test]
@@ -424,8 +599,16 @@ async fn a_digest_that_delivers_other_bytes_is_a_mismatch_at_the_root() {
     let mut memory = Memory::default();
     let [index, ..] = two_platforms(&mut memory);
     memory.content.insert(digest_of(&index), b"{}".to_vec());
-    let walked = walk_with(&memory, &[&format!("@{}", digest_of(&index))], &Rules::default()).await;
-    assert_eq!(walked.graph.node(walked.roots[0]).verdict(), Verdict::DigestMismatch);
+    let walked = walk_with(
+        &memory,
+        &[&format!("@{}", digest_of(&index))],
+        &Rules::default(),
+    )
+    .await;
+    assert_eq!(
+        walked.graph.node(walked.roots[0]).verdict(),
+        Verdict::DigestMismatch
+    );
     assert_eq!(walked.graph.len(), 1);
     assert_eq!(walked.also, [None], "they are not its own");
 }
@@ -439,7 +622,10 @@ async fn the_platform_comes_from_the_index_and_else_from_the_config() {
     let platform = walked.graph.node(walked.roots[0]).platform();
     assert_eq!(platform.unwrap().to_string(), "linux/amd64");
     let walked = walk_tag(&memory).await;
-    assert_eq!(find(&walked, &amd).platform().unwrap().to_string(), "linux/amd64");
+    assert_eq!(
+        find(&walked, &amd).platform().unwrap().to_string(),
+        "linux/amd64"
+    );
 }
 
 #[tokio::test]
@@ -455,12 +641,21 @@ async fn a_config_that_is_known_gives_its_platform_to_whoever_has_none() {
     let [early, late, mut stated] = ["early", "late", "stated"].map(&mut manifest);
     stated["platform"] = json!({ "os": "linux", "architecture": "arm64" });
     // So deep that the config was answered before.
-    let deep = (0..6).fold(memory.index(&[late.clone(), stated.clone()]), |index, _| memory.index(&[index]));
+    let deep = (0..6).fold(memory.index(&[late.clone(), stated.clone()]), |index, _| {
+        memory.index(&[index])
+    });
     let index = memory.index(&[early.clone(), deep]);
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
-    for (descriptor, platform) in [(early, "linux/amd64"), (late, "linux/amd64"), (stated, "linux/arm64")] {
-        assert_eq!(find(&walked, &descriptor).platform().unwrap().to_string(), platform);
+    for (descriptor, platform) in [
+        (early, "linux/amd64"),
+        (late, "linux/amd64"),
+        (stated, "linux/arm64"),
+    ] {
+        assert_eq!(
+            find(&walked, &descriptor).platform().unwrap().to_string(),
+            platform
+        );
     }
 }
 
@@ -482,11 +677,37 @@ async fn attestations_are_checked_minded_or_left_alone_as_wished() {
         let mut memory = Memory::default();
         let attestation = attested(&mut memory);
         memory.content.remove(&digest_of(&attestation));
-        let walked = walk_with(&memory, &[":1"], &Rules { attestations: concern, ..Rules::default() }).await;
+        let walked = walk_with(
+            &memory,
+            &[":1"],
+            &Rules {
+                attestations: concern,
+                ..Rules::default()
+            },
+        )
+        .await;
         let node = find(&walked, &attestation);
-        assert_eq!((node.kind(), node.verdict()), (Kind::Attestation, verdict), "{concern:?}");
-        assert_eq!(walked.graph.node(walked.roots[0]).children().nth(1).unwrap().care, care, "{concern:?}");
-        let asked = memory.asked.borrow().iter().any(|asked| asked.contains(node.digest().unwrap().as_ref()));
+        assert_eq!(
+            (node.kind(), node.verdict()),
+            (Kind::Attestation, verdict),
+            "{concern:?}"
+        );
+        assert_eq!(
+            walked
+                .graph
+                .node(walked.roots[0])
+                .children()
+                .nth(1)
+                .unwrap()
+                .care,
+            care,
+            "{concern:?}"
+        );
+        let asked = memory
+            .asked
+            .borrow()
+            .iter()
+            .any(|asked| asked.contains(node.digest().unwrap().as_ref()));
         assert_eq!(asked, concern != Concern::Ignore, "{concern:?}");
     }
 }
@@ -495,12 +716,23 @@ async fn attestations_are_checked_minded_or_left_alone_as_wished() {
 async fn a_child_that_may_be_absent_is_skipped_when_it_is_and_checked_when_it_is_not() {
     let mut memory = Memory::default();
     let [_, amd, arm] = two_platforms(&mut memory);
-    let rules = Rules { allow_missing: vec!["linux/arm64".parse().unwrap()], ..Rules::default() };
+    let rules = Rules {
+        allow_missing: vec!["linux/arm64".parse().unwrap()],
+        ..Rules::default()
+    };
     let layer = digest::sha256(b"arm");
     memory.content.remove(&layer);
     let walked = walk_with(&memory, &[":1"], &rules).await;
-    assert_eq!(faults(&walked), BTreeMap::from([(layer.to_string(), Verdict::Missing)]));
-    assert!(memory.asked.borrow().contains(&format!("manifest {} or not", digest_of(&arm))));
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([(layer.to_string(), Verdict::Missing)])
+    );
+    assert!(
+        memory
+            .asked
+            .borrow()
+            .contains(&format!("manifest {} or not", digest_of(&arm)))
+    );
     memory.content.remove(&digest_of(&arm));
     memory.content.remove(&digest_of(&amd));
     let walked = walk_with(&memory, &[":1"], &rules).await;
@@ -518,27 +750,39 @@ fn manifest_of(memory: &mut Memory, layers: &[Value]) {
 #[tokio::test]
 async fn foreign_layers_are_not_asked_for() {
     let mut memory = Memory::default();
-    let mut layer = memory.store("application/vnd.oci.image.layer.nondistributable.v1.tar", "foreign");
+    let mut layer = memory.store(
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "foreign",
+    );
     layer["urls"] = json!(["https://elsewhere.example/layer"]);
     manifest_of(&mut memory, std::slice::from_ref(&layer));
     memory.content.remove(&digest_of(&layer));
     let walked = walk_tag(&memory).await;
-    assert_eq!(faults(&walked), BTreeMap::from([(digest_of(&layer).to_string(), Verdict::Skipped)]));
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([(digest_of(&layer).to_string(), Verdict::Skipped)])
+    );
 }
 
 #[tokio::test]
 async fn inline_data_is_checked_without_a_question() {
     // Data of another length is none; the registry does not have it either.
-    for (data, verdict) in
-        [("aW5saW5l", Verdict::Skipped), ("aW5saW5m", Verdict::DigestMismatch), ("aW4=", Verdict::Missing)]
-    {
+    for (data, verdict) in [
+        ("aW5saW5l", Verdict::Skipped),
+        ("aW5saW5m", Verdict::DigestMismatch),
+        ("aW4=", Verdict::Missing),
+    ] {
         let mut memory = Memory::default();
         let mut layer = memory.store("application/x-layer", "inline");
         layer["data"] = json!(data);
         manifest_of(&mut memory, std::slice::from_ref(&layer));
         memory.content.remove(&digest_of(&layer));
         let walked = walk_tag(&memory).await;
-        assert_eq!(faults(&walked), BTreeMap::from([(digest_of(&layer).to_string(), verdict)]), "{data}");
+        assert_eq!(
+            faults(&walked),
+            BTreeMap::from([(digest_of(&layer).to_string(), verdict)]),
+            "{data}"
+        );
     }
 }
 
@@ -553,7 +797,10 @@ async fn an_inline_manifest_is_followed() {
     memory.tag("1", &index);
     memory.content.remove(&digest::sha256(b"lost"));
     let walked = walk_tag(&memory).await;
-    assert_eq!(faults(&walked), BTreeMap::from([(digest::sha256(b"lost").to_string(), Verdict::Missing)]));
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([(digest::sha256(b"lost").to_string(), Verdict::Missing)])
+    );
 }
 
 #[tokio::test]
@@ -564,16 +811,23 @@ async fn one_digest_with_two_promised_sizes_is_two_questions() {
     wrong["size"] = json!(6);
     manifest_of(&mut memory, &[right, wrong]);
     let walked = walk_tag(&memory).await;
-    assert_eq!(faults(&walked).into_values().collect::<Vec<_>>(), [Verdict::SizeMismatch]);
+    assert_eq!(
+        faults(&walked).into_values().collect::<Vec<_>>(),
+        [Verdict::SizeMismatch]
+    );
 }
 
 #[tokio::test]
 async fn a_config_that_is_also_a_layer_is_asked_for_once() {
     let mut memory = Memory::default();
-    let layer = json!({ "mediaType": "application/x-layer", "digest": digest::sha256(b"{}"), "size": 2 });
+    let layer =
+        json!({ "mediaType": "application/x-layer", "digest": digest::sha256(b"{}"), "size": 2 });
     manifest_of(&mut memory, &[layer]);
     let walked = walk_tag(&memory).await;
-    assert_eq!((walked.graph.len(), memory.asked.borrow().len()), (2, 1 + 2));
+    assert_eq!(
+        (walked.graph.len(), memory.asked.borrow().len()),
+        (2, 1 + 2)
+    );
 }
 
 #[tokio::test]
@@ -586,7 +840,10 @@ async fn a_config_too_large_to_keep_is_looked_at_like_a_layer() {
         let manifest = memory.store(OCI_MANIFEST, &document.to_string());
         memory.tag("1", &manifest);
         walk_tag(&memory).await;
-        assert!(memory.asked.borrow().contains(&format!("{what} {digest}")), "{size}");
+        assert!(
+            memory.asked.borrow().contains(&format!("{what} {digest}")),
+            "{size}"
+        );
     }
 }
 
@@ -600,14 +857,25 @@ async fn indexes_nest_eight_deep_and_no_deeper() {
         }
         memory.tag("1", &descriptor);
         let walked = walk_tag(&memory).await;
-        let expected = if fine { vec![] } else { vec![Verdict::Malformed] };
-        assert_eq!(faults(&walked).into_values().collect::<Vec<_>>(), expected, "{levels}");
+        let expected = if fine {
+            vec![]
+        } else {
+            vec![Verdict::Malformed]
+        };
+        assert_eq!(
+            faults(&walked).into_values().collect::<Vec<_>>(),
+            expected,
+            "{levels}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_hundred_thousand_nodes_are_followed_and_no_more() {
-    for (children, nodes, verdict) in [(MAX_NODES - 1, MAX_NODES, Verdict::Ok), (MAX_NODES, 1, Verdict::Malformed)] {
+    for (children, nodes, verdict) in [
+        (MAX_NODES - 1, MAX_NODES, Verdict::Ok),
+        (MAX_NODES, 1, Verdict::Malformed),
+    ] {
         let mut memory = Memory::default();
         let layer = |number: usize| {
             let digest = digest::sha256(&number.to_be_bytes());
@@ -626,11 +894,22 @@ async fn a_bad_descriptor_has_a_node_of_its_own() {
     let mut memory = Memory::default();
     let amd = memory.image("linux/amd64", &["base"]);
     let platform = json!({ "os": "linux", "architecture": "arm64" });
-    let index = memory.index(&[json!({ "digest": "sha256:nonsense", "size": 1, "platform": platform }), amd.clone()]);
+    let index = memory.index(&[
+        json!({ "digest": "sha256:nonsense", "size": 1, "platform": platform }),
+        amd.clone(),
+    ]);
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
-    assert_eq!(faults(&walked), BTreeMap::from([("sha256:nonsense".to_owned(), Verdict::Malformed)]));
-    let edge = walked.graph.node(walked.roots[0]).children().next().unwrap();
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([("sha256:nonsense".to_owned(), Verdict::Malformed)])
+    );
+    let edge = walked
+        .graph
+        .node(walked.roots[0])
+        .children()
+        .next()
+        .unwrap();
     for platform in [edge.platform, walked.graph.node(edge.to).platform()] {
         assert_eq!(platform.unwrap().to_string(), "linux/arm64");
     }
@@ -639,9 +918,11 @@ async fn a_bad_descriptor_has_a_node_of_its_own() {
 
 #[tokio::test]
 async fn referrers_are_followed_when_they_matter() {
-    for (concern, care) in
-        [(Concern::Check, Some(Care::Check)), (Concern::Warn, Some(Care::Warn)), (Concern::Ignore, None)]
-    {
+    for (concern, care) in [
+        (Concern::Check, Some(Care::Check)),
+        (Concern::Warn, Some(Care::Warn)),
+        (Concern::Ignore, None),
+    ] {
         let mut memory = Memory::default();
         let amd = memory.image("linux/amd64", &["base"]);
         memory.tag("1", &amd);
@@ -656,11 +937,25 @@ async fn referrers_are_followed_when_they_matter() {
         for lost in ["signature", "tagged"] {
             memory.content.remove(&digest::sha256(lost.as_bytes()));
         }
-        let walked = walk_with(&memory, &[":1"], &Rules { referrers: concern, ..Rules::default() }).await;
+        let walked = walk_with(
+            &memory,
+            &[":1"],
+            &Rules {
+                referrers: concern,
+                ..Rules::default()
+            },
+        )
+        .await;
         let missing: Vec<Verdict> = faults(&walked).into_values().collect();
         let Some(care) = care else {
             assert_eq!(missing, []);
-            assert!(!memory.asked.borrow().iter().any(|asked| asked.starts_with("referrers")));
+            assert!(
+                !memory
+                    .asked
+                    .borrow()
+                    .iter()
+                    .any(|asked| asked.starts_with("referrers"))
+            );
             continue;
         };
         assert_eq!(missing, [Verdict::Missing, Verdict::Missing], "{concern:?}");
@@ -669,10 +964,21 @@ async fn referrers_are_followed_when_they_matter() {
         assert_eq!(cares, [Care::Check, Care::Check, care, care], "{concern:?}");
         for descriptor in [&signature, &tagged] {
             let node = find(&walked, descriptor);
-            assert_eq!((node.kind(), node.status(), node.attempts()), (Kind::Referrer, Some(200), 1));
+            assert_eq!(
+                (node.kind(), node.status(), node.attempts()),
+                (Kind::Referrer, Some(200), 1)
+            );
         }
         // Signatures of signatures are nobody's business.
-        assert_eq!(memory.asked.borrow().iter().filter(|asked| asked.starts_with("referrers")).count(), 1);
+        assert_eq!(
+            memory
+                .asked
+                .borrow()
+                .iter()
+                .filter(|asked| asked.starts_with("referrers"))
+                .count(),
+            1
+        );
     }
 }
 
@@ -681,10 +987,27 @@ async fn a_list_of_referrers_that_cannot_be_read_is_a_fault_of_its_own() {
     let mut memory = Memory::default();
     let amd = memory.image("linux/amd64", &["base"]);
     memory.tag("1", &amd);
-    let nonsense = Manifest { body: Body::Whole(b"<html>".to_vec()), content_type: None, claimed: None };
-    memory.referring.insert(digest_of(&amd), vec![Referring::List(nonsense)]);
-    let walked = walk_with(&memory, &[":1"], &Rules { referrers: Concern::Check, ..Rules::default() }).await;
-    assert_eq!(faults(&walked), BTreeMap::from([(String::new(), Verdict::Malformed)]));
+    let nonsense = Manifest {
+        body: Body::Whole(b"<html>".to_vec()),
+        content_type: None,
+        claimed: None,
+    };
+    memory
+        .referring
+        .insert(digest_of(&amd), vec![Referring::List(nonsense)]);
+    let walked = walk_with(
+        &memory,
+        &[":1"],
+        &Rules {
+            referrers: Concern::Check,
+            ..Rules::default()
+        },
+    )
+    .await;
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([(String::new(), Verdict::Malformed)])
+    );
 }
 
 #[tokio::test]
@@ -694,10 +1017,26 @@ async fn a_list_of_referrers_that_is_not_what_its_header_claims_leads_nowhere() 
     memory.tag("1", &amd);
     let signature = memory.image("linux/amd64", &["signature"]);
     let list = memory.index(std::slice::from_ref(&signature));
-    let list = Manifest { claimed: Some(digest_of(&amd).to_string()), ..memory.deliver(&digest_of(&list)).unwrap() };
-    memory.referring.insert(digest_of(&amd), vec![Referring::List(list)]);
-    let walked = walk_with(&memory, &[":1"], &Rules { referrers: Concern::Check, ..Rules::default() }).await;
-    assert_eq!(faults(&walked), BTreeMap::from([(String::new(), Verdict::DigestMismatch)]));
+    let list = Manifest {
+        claimed: Some(digest_of(&amd).to_string()),
+        ..memory.deliver(&digest_of(&list)).unwrap()
+    };
+    memory
+        .referring
+        .insert(digest_of(&amd), vec![Referring::List(list)]);
+    let walked = walk_with(
+        &memory,
+        &[":1"],
+        &Rules {
+            referrers: Concern::Check,
+            ..Rules::default()
+        },
+    )
+    .await;
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([(String::new(), Verdict::DigestMismatch)])
+    );
 }
 
 #[tokio::test]
@@ -707,33 +1046,61 @@ async fn when_the_run_ends_early_what_was_asked_is_unavailable_and_the_rest_not_
     let by_digest = format!("@{}", digest_of(&index));
     memory.silent = true;
     let stop = async { "out of time".to_owned() };
-    let walked = walk(&memory, &references(&[":1", &by_digest]), &Rules::default(), stop, |_, _| {}).await;
+    let walked = walk(
+        &memory,
+        &references(&[":1", &by_digest]),
+        &Rules::default(),
+        stop,
+        |_, _| {},
+    )
+    .await;
     for root in walked.roots {
         let outcome = walked.graph.node(root);
-        assert_eq!((outcome.verdict(), outcome.detail()), (Verdict::Unavailable, "out of time"));
+        assert_eq!(
+            (outcome.verdict(), outcome.detail()),
+            (Verdict::Unavailable, "out of time")
+        );
     }
 }
 
 #[tokio::test]
 async fn what_was_found_before_the_end_is_kept() {
     let mut memory = Memory::default();
-    let manifests: Vec<Value> =
-        (0..WIDTH + 10).map(|number| memory.image("linux/amd64", &[&format!("layer {number}")])).collect();
+    let manifests: Vec<Value> = (0..WIDTH + 10)
+        .map(|number| memory.image("linux/amd64", &[&format!("layer {number}")]))
+        .collect();
     let index = memory.index(&manifests);
     memory.tag("1", &index);
     let stopped = RefCell::new(false);
     let stop = std::future::poll_fn(|_| {
-        if *stopped.borrow() { std::task::Poll::Ready("out of time".to_owned()) } else { std::task::Poll::Pending }
+        if *stopped.borrow() {
+            std::task::Poll::Ready("out of time".to_owned())
+        } else {
+            std::task::Poll::Pending
+        }
     });
     let rules = Rules::default();
-    let walked = walk(&memory, &references(&[":1"]), &rules, stop, |found, settled| {
-        assert!(settled <= found);
-        *stopped.borrow_mut() = settled == 1;
-    })
+    let walked = walk(
+        &memory,
+        &references(&[":1"]),
+        &rules,
+        stop,
+        |found, settled| {
+            assert!(settled <= found);
+            *stopped.borrow_mut() = settled == 1;
+        },
+    )
     .await;
     assert_eq!(walked.graph.node(walked.roots[0]).verdict(), Verdict::Ok);
-    let verdicts: BTreeSet<Verdict> = walked.graph.iter().map(|(_, node)| node.verdict()).collect();
-    assert_eq!(verdicts, BTreeSet::from([Verdict::Ok, Verdict::Unavailable, Verdict::NotChecked]));
+    let verdicts: BTreeSet<Verdict> = walked
+        .graph
+        .iter()
+        .map(|(_, node)| node.verdict())
+        .collect();
+    assert_eq!(
+        verdicts,
+        BTreeSet::from([Verdict::Ok, Verdict::Unavailable, Verdict::NotChecked])
+    );
 }
 
 #[tokio::test]
@@ -742,13 +1109,24 @@ async fn content_that_appears_late_says_so() {
     impl Source for Late {
         async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
             let appeared_after = Some(Duration::from_millis(6200));
-            Asked { appeared_after, attempts: 3, duration: Duration::from_secs(7), ..self.0.resolve(reference).await }
+            Asked {
+                appeared_after,
+                attempts: 3,
+                duration: Duration::from_secs(7),
+                ..self.0.resolve(reference).await
+            }
         }
         async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
-            Asked { duration: Duration::from_secs(2), ..self.0.manifest(digest, may_be_absent).await }
+            Asked {
+                duration: Duration::from_secs(2),
+                ..self.0.manifest(digest, may_be_absent).await
+            }
         }
         async fn blob(&self, promise: &Promise) -> Asked<Blob> {
-            Asked { appeared_after: Some(Duration::from_millis(3100)), ..self.0.blob(promise).await }
+            Asked {
+                appeared_after: Some(Duration::from_millis(3100)),
+                ..self.0.blob(promise).await
+            }
         }
         async fn config(&self, promise: &Promise) -> Asked<Blob> {
             self.0.config(promise).await
@@ -762,17 +1140,39 @@ async fn content_that_appears_late_says_so() {
     let references = references(&[":1"]);
     let layer = digest::sha256(b"amd");
     let mut late = Late(memory);
-    let walked = walk(&late, &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
+    let walked = walk(
+        &late,
+        &references,
+        &Rules::default(),
+        std::future::pending(),
+        |_, _| {},
+    )
+    .await;
     let root = walked.graph.node(walked.roots[0]);
     assert_eq!(root.detail(), "appeared after 6.2 s");
     let is_it = |node: &Node<'_>| node.has_digest(&layer);
-    let detail = walked.graph.iter().map(|(_, node)| node).find(is_it).map(Node::detail);
+    let detail = walked
+        .graph
+        .iter()
+        .map(|(_, node)| node)
+        .find(is_it)
+        .map(Node::detail);
     assert_eq!(detail, Some("appeared after 3.1 s"));
     // What the tag took, and the digest.
     assert_eq!((root.attempts(), root.duration().as_secs()), (3 + 1, 7 + 2));
     late.0.tagged_alone.extend(root.digest());
-    let walked = walk(&late, &references, &Rules::default(), std::future::pending(), |_, _| {}).await;
-    assert_eq!(walked.graph.node(walked.roots[0]).detail(), "answered 404; a tag delivers it, its own digest does not");
+    let walked = walk(
+        &late,
+        &references,
+        &Rules::default(),
+        std::future::pending(),
+        |_, _| {},
+    )
+    .await;
+    assert_eq!(
+        walked.graph.node(walked.roots[0]).detail(),
+        "answered 404; a tag delivers it, its own digest does not"
+    );
 }
 
 #[tokio::test]
@@ -788,14 +1188,28 @@ async fn in_the_end_everything_found_is_settled() {
     let attestation = memory.image("unknown/unknown", &["provenance"]);
     let index = memory.index(&[image, attestation, json!({ "digest": "nonsense" })]);
     memory.tag("1", &index);
-    let nonsense = Manifest { body: Body::Whole(b"<html>".to_vec()), content_type: None, claimed: None };
+    let nonsense = Manifest {
+        body: Body::Whole(b"<html>".to_vec()),
+        content_type: None,
+        claimed: None,
+    };
     let failing = (digest_of(&index), vec![Referring::List(nonsense)]);
     memory.referring.extend([failing]);
-    let rules = Rules { attestations: Concern::Ignore, referrers: Concern::Check, ..Rules::default() };
+    let rules = Rules {
+        attestations: Concern::Ignore,
+        referrers: Concern::Check,
+        ..Rules::default()
+    };
     let mut last = (0, 0);
-    let walked = walk(&memory, &references(&[":1"]), &rules, std::future::pending(), |found, settled| {
-        last = (found, settled);
-    })
+    let walked = walk(
+        &memory,
+        &references(&[":1"]),
+        &rules,
+        std::future::pending(),
+        |found, settled| {
+            last = (found, settled);
+        },
+    )
     .await;
     // index, image, config, two layers, attestation, the descriptor that is none, the list that is none
     assert_eq!((walked.graph.len(), last), (8, (8, 8)));

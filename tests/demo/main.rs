@@ -46,7 +46,10 @@ fn main() -> ExitCode {
     for scene in &SCENES {
         // Other content for each, so that what one loses the others keep.
         let seed = u64::from(scene.name.as_bytes()[0]);
-        let image = registry.image(&format!("team/app:{}", scene.name), &platforms(2).attested().seed(seed));
+        let image = registry.image(
+            &format!("team/app:{}", scene.name),
+            &platforms(2).attested().seed(seed),
+        );
         match scene.name {
             "gone" => {
                 registry.lose(image.child(1));
@@ -55,8 +58,15 @@ fn main() -> ExitCode {
             _ => {}
         }
     }
-    let surprises = (1..).zip(&SCENES).filter(|(number, scene)| !play(*number, scene, &registry)).count();
-    if surprises == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let surprises = (1..)
+        .zip(&SCENES)
+        .filter(|(number, scene)| !play(*number, scene, &registry))
+        .count();
+    if surprises == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Runs the program on one image, shows what it says, and tells whether its exit code is the one it should be.
@@ -65,11 +75,24 @@ fn play(number: usize, scene: &Scene, registry: &Registry) -> bool {
     let reference = registry.reference(&format!("team/app:{}", scene.name));
     // A registry on loopback needs no time to settle, and nobody likes to wait in a demonstration.
     let arguments = ["verify", &reference, "--settle", "0s", "--backoff", "10ms"];
-    println!("{number}. {}\n\n$ pullproof {}", scene.story, arguments.join(" "));
+    println!(
+        "{number}. {}\n\n$ pullproof {}",
+        scene.story,
+        arguments.join(" ")
+    );
     let finished = pullproof().arguments(arguments).run();
     let expected = finished.code == Some(scene.exit_code);
-    let code = finished.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-    let judgement = if expected { "as it should be".to_owned() } else { format!("and not {}", scene.exit_code) };
-    println!("{}{}\nexit code {code}, {judgement}\n", finished.stderr, finished.stdout);
+    let code = finished
+        .code
+        .map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let judgement = if expected {
+        "as it should be".to_owned()
+    } else {
+        format!("and not {}", scene.exit_code)
+    };
+    println!(
+        "{}{}\nexit code {code}, {judgement}\n",
+        finished.stderr, finished.stdout
+    );
     expected
 }

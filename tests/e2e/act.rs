@@ -28,10 +28,28 @@ fn run(steps: &str) -> String {
     std::fs::write(repository.join(".github/workflows/verify.yml"), workflow).unwrap();
     git(&repository, &["init", "--quiet"]);
     git(&repository, &["add", "--all"]);
-    git(&repository, &["-c", "user.name=dev", "-c", "user.email=dev@localhost", "commit", "--quiet", "-m", "all"]);
+    git(
+        &repository,
+        &[
+            "-c",
+            "user.name=dev",
+            "-c",
+            "user.email=dev@localhost",
+            "commit",
+            "--quiet",
+            "-m",
+            "all",
+        ],
+    );
     let act = std::env::var("E2E_ACT").expect("`make e2e` says where act is");
     let output = Command::new(&act)
-        .args(["push", "--platform", "ubuntu-latest=-self-hosted", "--pull=false", "--no-cache-server"])
+        .args([
+            "push",
+            "--platform",
+            "ubuntu-latest=-self-hosted",
+            "--pull=false",
+            "--no-cache-server",
+        ])
         .env("HOME", scratch.path())
         .env_remove("XDG_CACHE_HOME")
         .env_remove("XDG_CONFIG_HOME")
@@ -43,7 +61,11 @@ fn run(steps: &str) -> String {
 }
 
 fn git(directory: &Path, arguments: &[&str]) {
-    let output = Command::new("git").args(arguments).current_dir(directory).output().unwrap();
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "git {arguments:?}: {output:?}");
 }
 
@@ -64,5 +86,8 @@ fn inputs_arrive_and_the_exit_code_decides() {
       - run: echo outcomes ${{ steps.nothing-pushed.outcome }} ${{ steps.mistyped.outcome }}
 ");
     assert!(said.contains("outcomes success failure"), "{said}");
-    assert!(said.contains("request-timeout") && said.contains("soon"), "{said}");
+    assert!(
+        said.contains("request-timeout") && said.contains("soon"),
+        "{said}"
+    );
 }

@@ -3,7 +3,11 @@
 //! `make e2e` prepares them and says in the environment where they are; a test that lacks one fails.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-#[allow(dead_code, unused_imports, reason = "a vocabulary is larger than what is said with it today")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a vocabulary is larger than what is said with it today"
+)]
 #[path = "../it/support/mod.rs"]
 mod support;
 
@@ -21,7 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !so() {
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
+        assert!(
+            Instant::now() < deadline,
+            "waited {PATIENCE:?} until {what}"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }

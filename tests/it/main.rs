@@ -9,7 +9,10 @@ mod limits;
 mod rig;
 mod secrets;
 mod settings;
-#[allow(dead_code, reason = "a vocabulary is larger than what is said with it today")]
+#[allow(
+    dead_code,
+    reason = "a vocabulary is larger than what is said with it today"
+)]
 mod support;
 mod told;
 mod verify;

@@ -13,8 +13,15 @@ fn last(text: &str) -> &str {
 
 /// A run in Woodpecker with these settings.
 fn woodpecker(settings: &[(&str, &str)]) -> Finished {
-    let given = settings.iter().map(|(name, value)| (format!("PLUGIN_{name}"), *value));
-    given.fold(pullproof().variable("CI", "woodpecker"), |run, (name, value)| run.variable(&name, value)).run()
+    let given = settings
+        .iter()
+        .map(|(name, value)| (format!("PLUGIN_{name}"), *value));
+    given
+        .fold(
+            pullproof().variable("CI", "woodpecker"),
+            |run, (name, value)| run.variable(&name, value),
+        )
+        .run()
 }
 
 #[test]
@@ -28,30 +35,63 @@ fn tags_are_never_replaced_by_latest_in_silence() {
         &[("REPO", &bare), ("TAGS", "#1")],
     ] {
         let finished = woodpecker(settings).exits(2);
-        assert!(finished.stderr.contains("tag") && finished.stderr.contains("\nhint: "), "{finished}");
+        assert!(
+            finished.stderr.contains("tag") && finished.stderr.contains("\nhint: "),
+            "{finished}"
+        );
     }
     assert!(registry.requests().is_empty());
 }
 
 #[test]
 fn the_warning_that_explains_an_error_stands_before_it() {
-    let finished = woodpecker(&[("IMAGES", "registry.invalid/app:1"), ("USERNAME", "ci"), ("PASSWRD", "x")]).exits(2);
+    let finished = woodpecker(&[
+        ("IMAGES", "registry.invalid/app:1"),
+        ("USERNAME", "ci"),
+        ("PASSWRD", "x"),
+    ])
+    .exits(2);
     let lines: Vec<&str> = finished.stderr.lines().collect();
-    assert_eq!(lines[0], "warning: unknown setting passwrd is ignored; did you mean password?", "{finished}");
-    assert!(lines[1].starts_with("error: username: there is no password"), "{finished}");
+    assert_eq!(
+        lines[0], "warning: unknown setting passwrd is ignored; did you mean password?",
+        "{finished}"
+    );
+    assert!(
+        lines[1].starts_with("error: username: there is no password"),
+        "{finished}"
+    );
 }
 
 #[test]
 fn the_last_line_says_why_there_was_nothing_to_verify() {
     for (settings, reason) in [
-        (&[("PUSH", "false")][..], "the build step that shares these settings pushes nothing (push: false)"),
-        (&[("AUTO_TAG", "true")], "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built"),
+        (
+            &[("PUSH", "false")][..],
+            "the build step that shares these settings pushes nothing (push: false)",
+        ),
+        (
+            &[("AUTO_TAG", "true")],
+            "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built",
+        ),
     ] {
-        let facts = [("CI", "woodpecker"), ("CI_COMMIT_REF", "refs/heads/x"), ("CI_REPO_DEFAULT_BRANCH", "main")];
-        let run = facts.iter().fold(pullproof(), |run, (name, value)| run.variable(name, *value));
-        let run = run.variable("PLUGIN_REPO", "registry.invalid/app").variable("NO_COLOR", "1");
-        let given = settings.iter().map(|(name, value)| (format!("PLUGIN_{name}"), *value));
-        let finished = given.fold(run, |run, (name, value)| run.variable(&name, value)).run().exits(0);
+        let facts = [
+            ("CI", "woodpecker"),
+            ("CI_COMMIT_REF", "refs/heads/x"),
+            ("CI_REPO_DEFAULT_BRANCH", "main"),
+        ];
+        let run = facts
+            .iter()
+            .fold(pullproof(), |run, (name, value)| run.variable(name, *value));
+        let run = run
+            .variable("PLUGIN_REPO", "registry.invalid/app")
+            .variable("NO_COLOR", "1");
+        let given = settings
+            .iter()
+            .map(|(name, value)| (format!("PLUGIN_{name}"), *value));
+        let finished = given
+            .fold(run, |run, (name, value)| run.variable(&name, value))
+            .run()
+            .exits(0);
         let verdict = format!("pullproof: SKIPPED: {reason}; nothing was checked, exit code 0");
         assert_eq!(last(&finished.stdout), verdict, "{finished}");
     }
@@ -61,9 +101,15 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
 
 #[test]
 fn the_report_is_written_whatever_is_wrong_with_the_flags() {
-    for arguments in [["verify", "--report", "b.json", "--bogus"], ["verify", "--bogus", "--report", "b.json"]] {
+    for arguments in [
+        ["verify", "--report", "b.json", "--bogus"],
+        ["verify", "--bogus", "--report", "b.json"],
+    ] {
         let finished = pullproof().arguments(arguments).run().exits(2);
-        assert!(finished.read("b.json").contains("unknown flag --bogus"), "{finished}");
+        assert!(
+            finished.read("b.json").contains("unknown flag --bogus"),
+            "{finished}"
+        );
     }
 }
 
@@ -72,7 +118,11 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_asked() {
     let registry = Registry::start();
     registry.image("app:1", &platforms(1));
     let reference = registry.reference("app:1");
-    for (flag, path) in [("report", "adir"), ("junit", "adir"), ("junit", "file/junit.xml")] {
+    for (flag, path) in [
+        ("report", "adir"),
+        ("junit", "adir"),
+        ("junit", "file/junit.xml"),
+    ] {
         let finished = pullproof()
             .file("adir/file", "")
             .file("file", "")
@@ -83,13 +133,22 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_asked() {
             .exits(2);
         let reason = format!("::error title=pullproof::{flag}: cannot write {path}: ");
         assert!(finished.stdout.contains(&reason), "{finished}");
-        assert_eq!(last(&finished.stdout), "pullproof: ERROR: nothing was checked, exit code 2");
+        assert_eq!(
+            last(&finished.stdout),
+            "pullproof: ERROR: nothing was checked, exit code 2"
+        );
         let outputs = finished.read("output.txt");
         let value = |name: &str| {
-            let mut lines = outputs.lines().skip_while(|line| !line.starts_with(&format!("{name}<<")));
+            let mut lines = outputs
+                .lines()
+                .skip_while(|line| !line.starts_with(&format!("{name}<<")));
             lines.nth(1).unwrap().to_owned()
         };
-        assert_eq!([value("result"), value("exit-code"), value("report")], ["error", "2", ""], "{outputs}");
+        assert_eq!(
+            [value("result"), value("exit-code"), value("report")],
+            ["error", "2", ""],
+            "{outputs}"
+        );
     }
     assert!(registry.requests().is_empty());
 }
@@ -100,20 +159,42 @@ fn standard_output_that_takes_nothing_is_no_pass() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(1));
     let run = |arguments: &[&str], out: Stdio| {
-        let output = Command::new(binary()).args(arguments).env_clear().stdout(out).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        let output = Command::new(binary())
+            .args(arguments)
+            .env_clear()
+            .stdout(out)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
-    let told = "error: cannot write to standard output: No space left on device (os error 28)\n".to_owned();
+    let told = "error: cannot write to standard output: No space left on device (os error 28)\n"
+        .to_owned();
     let reference = registry.reference("app:1");
     for format in ["text", "json"] {
-        assert_eq!(run(&["verify", &reference, "--format", format], full()), (Some(2), told.clone()));
+        assert_eq!(
+            run(&["verify", &reference, "--format", format], full()),
+            (Some(2), told.clone())
+        );
     }
     assert_eq!(run(&["help"], full()), (Some(2), told));
     // Whoever closes it reads the exit code at most.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    assert_eq!(run(&["verify", &reference], Stdio::from(writer)), (Some(0), String::new()));
+    assert_eq!(
+        run(&["verify", &reference], Stdio::from(writer)),
+        (Some(0), String::new())
+    );
     registry.lose(image.layer(0, 0));
-    assert_eq!(run(&["verify", &reference, "--settle=0s", "--format", "json"], full()).0, Some(1));
+    assert_eq!(
+        run(
+            &["verify", &reference, "--settle=0s", "--format", "json"],
+            full()
+        )
+        .0,
+        Some(1)
+    );
 }

@@ -14,34 +14,71 @@ fn lines(text: &str) -> Vec<&str> {
 /// `pullproof verify REFERENCE`, told in text, with short waits.
 fn told(reference: &str, arguments: &[&str]) -> Finished {
     let common = ["verify", reference, "--settle", "0s", "--backoff", "1ms"];
-    pullproof().arguments(common).arguments(arguments.iter().copied()).run()
+    pullproof()
+        .arguments(common)
+        .arguments(arguments.iter().copied())
+        .run()
 }
 
 #[test]
 fn a_wrong_setting_is_one_error_one_hint_and_the_verdict() {
     let finished = told("registry.invalid/app", &["--depht", "full"]).exits(2);
-    assert_eq!(lines(&finished.stderr), ["error: unknown flag --depht", "hint: did you mean --depth?"]);
-    assert_eq!(lines(&finished.stdout), ["pullproof: ERROR: nothing was checked, exit code 2"]);
+    assert_eq!(
+        lines(&finished.stderr),
+        ["error: unknown flag --depht", "hint: did you mean --depth?"]
+    );
+    assert_eq!(
+        lines(&finished.stdout),
+        ["pullproof: ERROR: nothing was checked, exit code 2"]
+    );
 }
 
 #[test]
 fn a_wrong_output_setting_is_told_all_the_same() {
-    for (flag, value) in [("--format", "yaml"), ("--log-level", "loud"), ("--fail-on", "monday")] {
+    for (flag, value) in [
+        ("--format", "yaml"),
+        ("--log-level", "loud"),
+        ("--fail-on", "monday"),
+    ] {
         let finished = told("registry.invalid/app", &[flag, value]).exits(2);
-        assert!(finished.stderr.starts_with(&format!("error: {flag}: \"{value}\" is not ")), "{finished}");
-        assert_eq!(lines(&finished.stdout), ["pullproof: ERROR: nothing was checked, exit code 2"]);
+        assert!(
+            finished
+                .stderr
+                .starts_with(&format!("error: {flag}: \"{value}\" is not ")),
+            "{finished}"
+        );
+        assert_eq!(
+            lines(&finished.stdout),
+            ["pullproof: ERROR: nothing was checked, exit code 2"]
+        );
     }
 }
 
 #[test]
 fn github_annotates_a_wrong_input_once() {
-    let run = pullproof().variable("GITHUB_ACTIONS", "true").variable("INPUT_IMAGES", "registry.invalid/app");
-    let finished = run.variable("INPUT_DEPTH", "bottom").variable("GITHUB_STEP_SUMMARY", "summary.md").run().exits(2);
+    let run = pullproof()
+        .variable("GITHUB_ACTIONS", "true")
+        .variable("INPUT_IMAGES", "registry.invalid/app");
+    let finished = run
+        .variable("INPUT_DEPTH", "bottom")
+        .variable("GITHUB_STEP_SUMMARY", "summary.md")
+        .run()
+        .exits(2);
     let reason = "depth: \"bottom\" is not one of head, tail, full";
     let said = format!("{}{}", finished.stderr, finished.stdout);
     assert_eq!(said.matches("::error").count(), 1, "{finished}");
-    assert!(finished.stdout.starts_with(&format!("::error title=pullproof::{reason}\n")), "{finished}");
-    assert!(finished.read("summary.md").contains("one of head, tail, full"), "{finished}");
+    assert!(
+        finished
+            .stdout
+            .starts_with(&format!("::error title=pullproof::{reason}\n")),
+        "{finished}"
+    );
+    assert!(
+        finished
+            .read("summary.md")
+            .contains("one of head, tail, full"),
+        "{finished}"
+    );
 }
 
 #[test]
@@ -64,10 +101,24 @@ fn a_registry_that_is_away_is_told_with_the_way_out_and_the_verdict_last() {
     let finished = told(&format!("{host}/app:1"), &["--attempts", "2"]).exits(4);
     let retry = format!("{host}: manifests/1: cannot connect: Connection refused");
     assert!(finished.stderr.starts_with(&retry), "{finished}");
-    assert!(finished.stderr.contains(" ms (attempt 1 of 2)\n"), "{finished}");
-    assert!(finished.stdout.contains("  ? reference unavailable: cannot connect: Connection refused"), "{finished}");
-    assert!(finished.stdout.contains("\nhint: nobody listens where the registry should be"), "{finished}");
-    let verdict = "pullproof: UNDECIDED: 1 of 1 image could not be checked, 1 digest undecided, exit code 4";
+    assert!(
+        finished.stderr.contains(" ms (attempt 1 of 2)\n"),
+        "{finished}"
+    );
+    assert!(
+        finished
+            .stdout
+            .contains("  ? reference unavailable: cannot connect: Connection refused"),
+        "{finished}"
+    );
+    assert!(
+        finished
+            .stdout
+            .contains("\nhint: nobody listens where the registry should be"),
+        "{finished}"
+    );
+    let verdict =
+        "pullproof: UNDECIDED: 1 of 1 image could not be checked, 1 digest undecided, exit code 4";
     assert_eq!(finished.stdout.lines().last(), Some(verdict));
 }
 
@@ -78,14 +129,22 @@ fn hundreds_of_repeated_requests_are_a_few_lines_of_log() {
     let reference = registry.reference("app:1");
     for place in 0..2 {
         for layer in 0..40 {
-            registry.on("GET", image.layer(place, layer)).answers_status(503);
+            registry
+                .on("GET", image.layer(place, layer))
+                .answers_status(503);
         }
     }
     let finished = told(&reference, &["--attempts", "3"]).exits(4);
     let told_of = lines(&finished.stderr);
     assert_eq!(told_of.len(), 8, "{finished}");
-    assert!(told_of[0].contains(": blobs/sha256:") && told_of[0].contains("…: answered 503; asking again in "));
-    assert!(told_of[7].ends_with("; more such lines only at log level debug"), "{finished}");
+    assert!(
+        told_of[0].contains(": blobs/sha256:")
+            && told_of[0].contains("…: answered 503; asking again in ")
+    );
+    assert!(
+        told_of[7].ends_with("; more such lines only at log level debug"),
+        "{finished}"
+    );
     let everything = told(&reference, &["--attempts", "3", "--log-level", "debug"]).exits(4);
     assert!(everything.stderr.lines().count() > 100, "{everything}");
 }
@@ -96,10 +155,22 @@ fn what_is_not_there_yet_is_waited_for_and_said_once() {
     let image = registry.image("app:1", &platforms(2));
     registry.on("GET", image.child(0)).times(1).loses();
     registry.on("GET", image.child(1)).times(1).loses();
-    let arguments = ["verify", &registry.reference("app:1"), "--settle", "20s", "--backoff", "1ms"];
+    let arguments = [
+        "verify",
+        &registry.reference("app:1"),
+        "--settle",
+        "20s",
+        "--backoff",
+        "1ms",
+    ];
     let finished = pullproof().arguments(arguments).run().exits(0);
     assert_eq!(finished.stderr.lines().count(), 1, "{finished}");
-    assert!(finished.stderr.contains("may come within 20.0 s (`settle`)"), "{finished}");
+    assert!(
+        finished
+            .stderr
+            .contains("may come within 20.0 s (`settle`)"),
+        "{finished}"
+    );
 }
 
 #[test]
@@ -107,7 +178,9 @@ fn who_interrupts_is_told_what_was_found_until_then() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
     registry.lose(image.layer(0, 0));
-    registry.on("GET", image.layer(1, 0)).delays(Duration::from_secs(30));
+    registry
+        .on("GET", image.layer(1, 0))
+        .delays(Duration::from_secs(30));
     let arguments = ["verify", &registry.reference("app:1"), "--settle", "0s"];
     let running = pullproof().arguments(arguments).start();
     while registry.asked(image.layer(1, 0)).is_empty() {
@@ -116,9 +189,15 @@ fn who_interrupts_is_told_what_was_found_until_then() {
     running.signal("INT");
     let finished = running.wait().exits(130);
     assert!(finished.took < Duration::from_secs(20), "{finished}");
-    assert!(finished.stdout.contains("interrupted before the answer"), "{finished}");
+    assert!(
+        finished.stdout.contains("interrupted before the answer"),
+        "{finished}"
+    );
     let verdict = finished.stdout.lines().last().unwrap();
-    assert!(verdict.starts_with("pullproof: INTERRUPTED: "), "{finished}");
+    assert!(
+        verdict.starts_with("pullproof: INTERRUPTED: "),
+        "{finished}"
+    );
     assert!(verdict.ends_with(", exit code 130"), "{finished}");
 }
 
@@ -126,16 +205,26 @@ fn who_interrupts_is_told_what_was_found_until_then() {
 fn a_run_that_is_killed_has_said_what_it_was_about() {
     let registry = Registry::start();
     registry.image("app:1", &platforms(1));
-    registry.on("GET", "manifests/1").delays(Duration::from_secs(30));
+    registry
+        .on("GET", "manifests/1")
+        .delays(Duration::from_secs(30));
     let reference = registry.reference("app:1");
-    let running = pullproof().arguments(["verify", &reference, "--depth", "full"]).start();
+    let running = pullproof()
+        .arguments(["verify", &reference, "--depth", "full"])
+        .start();
     while registry.asked("manifests/1").is_empty() {
         std::thread::sleep(Duration::from_millis(2));
     }
     running.signal("KILL");
     let finished = running.wait();
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(lines(&finished.stdout), [format!("pullproof {version}, depth full"), format!("  {reference}")]);
+    assert_eq!(
+        lines(&finished.stdout),
+        [
+            format!("pullproof {version}, depth full"),
+            format!("  {reference}")
+        ]
+    );
 }
 
 #[test]
@@ -144,20 +233,46 @@ fn a_run_that_cannot_outlast_its_settle_window_blames_no_registry() {
     registry.image("app:1", &platforms(1));
     registry.lose("1");
     let reference = registry.reference("app:1");
-    let arguments = ["verify", &reference, "--settle", "15s", "--timeout", "300ms", "--backoff", "50ms"];
+    let arguments = [
+        "verify",
+        &reference,
+        "--settle",
+        "15s",
+        "--timeout",
+        "300ms",
+        "--backoff",
+        "50ms",
+    ];
     let finished = pullproof().arguments(arguments).run().exits(4);
     let warning = "warning: settle (15.0 s) is not shorter than timeout (300 ms): ";
     assert!(finished.stderr.contains(warning), "{finished}");
-    assert!(finished.stdout.contains("a 404 counts only after `settle`, 15 s"), "{finished}");
-    assert!(finished.stdout.contains("\nhint: the run was stopped at `timeout` within the window of `settle`"));
+    assert!(
+        finished
+            .stdout
+            .contains("a 404 counts only after `settle`, 15 s"),
+        "{finished}"
+    );
+    assert!(
+        finished
+            .stdout
+            .contains("\nhint: the run was stopped at `timeout` within the window of `settle`")
+    );
     assert!(!finished.stdout.contains("slow"), "{finished}");
 }
 
 #[test]
 fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
     for (reply, status, hint) in [
-        (Reply::ok("text/html", "<!DOCTYPE html><p>welcome"), "web page", "hint: what answered is no registry"),
-        (Reply::status(503), "answered 503", "hint: the registry fails by itself (5xx)"),
+        (
+            Reply::ok("text/html", "<!DOCTYPE html><p>welcome"),
+            "web page",
+            "hint: what answered is no registry",
+        ),
+        (
+            Reply::status(503),
+            "answered 503",
+            "hint: the registry fails by itself (5xx)",
+        ),
     ] {
         let server = crate::support::http::Server::start(move |_| reply.clone());
         let finished = told(&format!("{}/app:1", server.host()), &["--attempts", "2"]).exits(4);
@@ -173,20 +288,42 @@ fn two_mistyped_references_are_told_apart_wherever_they_are_told() {
     registry.image("app:1", &platforms(1));
     registry.lose("one");
     registry.lose("two");
-    let run = told(&registry.reference("app:one"), &[&registry.reference("app:two"), &registry.reference("app:1")]);
+    let run = told(
+        &registry.reference("app:one"),
+        &[&registry.reference("app:two"), &registry.reference("app:1")],
+    );
     let run = run.exits(1);
-    assert!(run.stdout.contains("\nhint (app:one and app:two): the registry does not know a reference"), "{run}");
+    assert!(
+        run.stdout
+            .contains("\nhint (app:one and app:two): the registry does not know a reference"),
+        "{run}"
+    );
     let run = pullproof()
-        .arguments(["verify", &registry.reference("app:one"), &registry.reference("app:two"), "--settle", "0s"])
+        .arguments([
+            "verify",
+            &registry.reference("app:one"),
+            &registry.reference("app:two"),
+            "--settle",
+            "0s",
+        ])
         .arguments(["--junit", "junit.xml"])
         .variable("GITHUB_ACTIONS", "true")
         .variable("GITHUB_STEP_SUMMARY", "summary.md")
         .run()
         .exits(1);
-    let (junit, summary) = (run.read("junit.xml"), run.read("summary.md").replace("&#58;", ":"));
+    let (junit, summary) = (
+        run.read("junit.xml"),
+        run.read("summary.md").replace("&#58;", ":"),
+    );
     for tag in ["app:one", "app:two"] {
         let reference = registry.reference(tag);
-        assert!(junit.contains(&format!("name=\"reference {reference}\"")), "{junit}");
-        assert!(summary.contains(&format!("| {reference} | reference | missing |")), "{summary}");
+        assert!(
+            junit.contains(&format!("name=\"reference {reference}\"")),
+            "{junit}"
+        );
+        assert!(
+            summary.contains(&format!("| {reference} | reference | missing |")),
+            "{summary}"
+        );
     }
 }

@@ -2,15 +2,19 @@
 
 use std::io::{self, Write};
 
-use super::super::escape::command_message;
-use crate::settings::Secret;
+use crate::text::escape::command_message;
+use crate::text::secret::Secret;
 
 /// Writes one `add-mask` for each secret; the runner takes the line out of the log. Nobody but that runner may read `out`.
 ///
 /// # Errors
 /// When `out` cannot be written to.
 pub fn write_masks(secrets: &[Secret], out: &mut dyn Write) -> io::Result<()> {
-    for secret in secrets.iter().map(Secret::expose).filter(|secret| !secret.trim().is_empty()) {
+    for secret in secrets
+        .iter()
+        .map(Secret::expose)
+        .filter(|secret| !secret.trim().is_empty())
+    {
         writeln!(out, "::add-mask::{}", command_message(secret))?;
     }
     out.flush()
@@ -23,7 +27,14 @@ mod tests {
     #[test]
     fn every_secret_is_one_line_whatever_is_in_it() {
         let mut out = Vec::new();
-        write_masks(&["hunter2", "", " ", "a%b\n::error::c"].map(Secret::new), &mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "::add-mask::hunter2\n::add-mask::a%25b%0A::error::c\n");
+        write_masks(
+            &["hunter2", "", " ", "a%b\n::error::c"].map(Secret::new),
+            &mut out,
+        )
+        .unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "::add-mask::hunter2\n::add-mask::a%25b%0A::error::c\n"
+        );
     }
 }

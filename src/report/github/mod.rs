@@ -9,11 +9,11 @@ use std::io::{self, Write};
 pub use self::mask::write_masks;
 pub use self::outputs::{Place, write_outputs};
 pub use self::summary::write_summary;
-use super::escape::{command_message, command_property, line};
 use super::exit::Exit;
-use super::human::count;
 use super::judgement::Judgement;
 use super::text::{self, Groups, Style};
+use crate::text::escape::{command_message, command_property, line};
+use crate::text::human::count;
 
 /// The runner shows ten annotations of one type per step; the tenth is the sum of the rest.
 const ANNOTATIONS: usize = 9;
@@ -34,25 +34,58 @@ pub fn write(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io
 
 fn write_annotations(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     if let Some(reason) = judgement.reason() {
-        writeln!(out, "::error title=pullproof::{}", command_message(&line(reason)))?;
+        writeln!(
+            out,
+            "::error title=pullproof::{}",
+            command_message(&line(reason))
+        )?;
     }
     let grave = |image: &usize| judgement.image_exit(*image) != Exit::Verified;
     let minor = |image: &usize| !grave(image) && !judgement.root(*image).warned.is_empty();
-    let images = || judgement.images().map(|(image, _)| image).filter(|_| !judgement.report.skipped);
-    write_kind("error", judgement, &images().filter(grave).collect::<Vec<_>>(), out)?;
-    write_kind("warning", judgement, &images().filter(minor).collect::<Vec<_>>(), out)
+    let images = || {
+        judgement
+            .images()
+            .map(|(image, _)| image)
+            .filter(|_| !judgement.report.skipped)
+    };
+    write_kind(
+        "error",
+        judgement,
+        &images().filter(grave).collect::<Vec<_>>(),
+        out,
+    )?;
+    write_kind(
+        "warning",
+        judgement,
+        &images().filter(minor).collect::<Vec<_>>(),
+        out,
+    )
 }
 
-fn write_kind(kind: &str, judgement: &Judgement<'_>, images: &[usize], out: &mut dyn Write) -> io::Result<()> {
+fn write_kind(
+    kind: &str,
+    judgement: &Judgement<'_>,
+    images: &[usize],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for image in images.iter().take(ANNOTATIONS) {
-        let title = command_property(&line(&judgement.report.images[*image].reference.to_string()));
-        writeln!(out, "::{kind} title={title}::{}", command_message(&message(judgement, *image)))?;
+        let title = command_property(&line(
+            &judgement.report.images[*image].reference.to_string(),
+        ));
+        writeln!(
+            out,
+            "::{kind} title={title}::{}",
+            command_message(&message(judgement, *image))
+        )?;
     }
     let rest = images.len().saturating_sub(ANNOTATIONS);
     if rest > 0 {
         let be = if rest == 1 { "is" } else { "are" };
         let more = count(rest, "more image");
-        writeln!(out, "::{kind} title=pullproof::{more} {be} not whole, see the log of this step")?;
+        writeln!(
+            out,
+            "::{kind} title=pullproof::{more} {be} not whole, see the log of this step"
+        )?;
     }
     Ok(())
 }
@@ -60,13 +93,17 @@ fn write_kind(kind: &str, judgement: &Judgement<'_>, images: &[usize], out: &mut
 /// What is wrong with one image, in a few lines.
 fn message(judgement: &Judgement<'_>, image: usize) -> String {
     let findings = judgement.report.images[image].findings.iter();
-    let mut lines: Vec<String> =
-        findings.map(|finding| format!("{}: {}", finding.kind.as_str(), line(&finding.detail))).collect();
+    let mut lines: Vec<String> = findings
+        .map(|finding| format!("{}: {}", finding.kind.as_str(), line(&finding.detail)))
+        .collect();
     let root = judgement.root(image);
     let more = root.faults().count().saturating_sub(NAMED);
     lines.extend(text::faults(judgement, root).take(NAMED));
     if more > 0 {
-        lines.push(format!("and {}, see the log of this step", count(more, "more digest")));
+        lines.push(format!(
+            "and {}, see the log of this step",
+            count(more, "more digest")
+        ));
     }
     if lines.is_empty() {
         lines.push("nothing to check, and that is never a pass".to_owned());
@@ -88,16 +125,26 @@ mod tests {
 
     /// The lines that the runner would obey.
     fn commands(text: &str) -> Vec<&str> {
-        text.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()
+        text.lines()
+            .filter(|line| line.trim_start().starts_with("::") || line.contains("##["))
+            .collect()
     }
 
     #[test]
     fn a_broken_image_is_a_group_and_an_annotation() {
         let mut report = report(&[
             ("app:1", plain(0x20).with(layer(0x22).missing())),
-            ("app:2", index(0x10).with(manifest(0x30, "linux/amd64")).with(attestation(0x40).missing().minor())),
+            (
+                "app:2",
+                index(0x10)
+                    .with(manifest(0x30, "linux/amd64"))
+                    .with(attestation(0x40).missing().minor()),
+            ),
         ]);
-        report.images[0].findings.push(Finding { kind: FindingKind::WrongDigest, detail: "expected a,\n100%".into() });
+        report.images[0].findings.push(Finding {
+            kind: FindingKind::WrongDigest,
+            detail: "expected a,\n100%".into(),
+        });
         let text = github(&report);
         assert_eq!(
             commands(&text),
@@ -119,7 +166,9 @@ mod tests {
 
     #[test]
     fn a_broken_image_has_no_warning_beside_its_error() {
-        let image = index(0x10).with(manifest(0x20, "linux/amd64").missing()).with(attestation(0x30).missing().minor());
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64").missing())
+            .with(attestation(0x30).missing().minor());
         let text = github(&report(&[("app:1", image)]));
         assert_eq!(text.matches("\n::error ").count(), 1, "{text}");
         assert_eq!(text.matches("\n::warning ").count(), 0, "{text}");
@@ -128,18 +177,34 @@ mod tests {
     #[test]
     fn the_tenth_annotation_is_the_sum_of_the_rest() {
         let names: Vec<String> = (0..12).map(|number| format!("app:{number}")).collect();
-        let images: Vec<_> = names.iter().map(|name| (name.as_str(), plain(0x20).missing())).collect();
+        let images: Vec<_> = names
+            .iter()
+            .map(|name| (name.as_str(), plain(0x20).missing()))
+            .collect();
         let text = github(&report(&images));
-        let errors: Vec<_> = commands(&text).into_iter().filter(|line| line.starts_with("::error")).collect();
+        let errors: Vec<_> = commands(&text)
+            .into_iter()
+            .filter(|line| line.starts_with("::error"))
+            .collect();
         assert_eq!(errors.len(), 10);
-        assert_eq!(errors[9], "::error title=pullproof::3 more images are not whole, see the log of this step");
+        assert_eq!(
+            errors[9],
+            "::error title=pullproof::3 more images are not whole, see the log of this step"
+        );
     }
 
     #[test]
     fn an_image_with_many_faults_is_one_short_annotation() {
         let image = (0x30..0x80).fold(plain(0x20), |image, name| image.with(layer(name).missing()));
         let text = github(&report(&[("app:1", image)]));
-        let error = text.lines().find(|line| line.starts_with("::error")).unwrap();
-        assert!(error.len() < 4096 && error.ends_with("%0Aand 75 more digests, see the log of this step"), "{error}");
+        let error = text
+            .lines()
+            .find(|line| line.starts_with("::error"))
+            .unwrap();
+        assert!(
+            error.len() < 4096
+                && error.ends_with("%0Aand 75 more digests, see the log of this step"),
+            "{error}"
+        );
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use super::super::escape;
 use super::super::judgement::Judgement;
 use super::super::platforms::Platforms;
-use crate::platform::Platform;
+use crate::oci::platform::Platform;
+use crate::text::escape;
 
 /// What the outputs say beside the report.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +24,11 @@ pub struct Place<'a> {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_outputs(judgement: &Judgement<'_>, place: Place<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_outputs(
+    judgement: &Judgement<'_>,
+    place: Place<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let pipeline = judgement.report.pipeline.as_ref();
     let (digest, digests) = digests(judgement);
     let text = |text: &str| escape::line(text);
@@ -33,16 +37,46 @@ pub fn write_outputs(judgement: &Judgement<'_>, place: Place<'_>, out: &mut dyn 
         ("exit-code", judgement.exit.code().to_string()),
         ("digest", digest),
         ("digests", digests),
-        ("images", array(judgement.report.images.iter().map(|image| image.reference.to_string()))),
+        (
+            "images",
+            array(
+                judgement
+                    .report
+                    .images
+                    .iter()
+                    .map(|image| image.reference.to_string()),
+            ),
+        ),
         ("platforms", array(platforms(judgement))),
         ("checked", judgement.counts.checked.to_string()),
         ("bytes", judgement.counts.bytes.to_string()),
         ("failures", judgement.counts.failures.to_string()),
-        ("duration-ms", judgement.report.duration.as_millis().to_string()),
-        ("report", place.report.map(str::to_owned).unwrap_or_default()),
-        ("pipeline-number", pipeline.map(|pipeline| pipeline.number.to_string()).unwrap_or_default()),
-        ("pipeline-url", pipeline.map(|pipeline| text(&pipeline.url)).unwrap_or_default()),
-        ("pipeline-status", pipeline.map(|pipeline| text(&pipeline.status)).unwrap_or_default()),
+        (
+            "duration-ms",
+            judgement.report.duration.as_millis().to_string(),
+        ),
+        (
+            "report",
+            place.report.map(str::to_owned).unwrap_or_default(),
+        ),
+        (
+            "pipeline-number",
+            pipeline
+                .map(|pipeline| pipeline.number.to_string())
+                .unwrap_or_default(),
+        ),
+        (
+            "pipeline-url",
+            pipeline
+                .map(|pipeline| text(&pipeline.url))
+                .unwrap_or_default(),
+        ),
+        (
+            "pipeline-status",
+            pipeline
+                .map(|pipeline| text(&pipeline.status))
+                .unwrap_or_default(),
+        ),
     ] {
         write_value(name, &value, place.seed, out)?;
     }
@@ -54,12 +88,18 @@ fn digests(judgement: &Judgement<'_>) -> (String, String) {
     let mut digests = serde_json::Map::new();
     let mut first = None;
     for image in &judgement.report.images {
-        if let Some(digest) = judgement.report.graphs[image.graph].node(image.root).digest() {
+        if let Some(digest) = judgement.report.graphs[image.graph]
+            .node(image.root)
+            .digest()
+        {
             first.get_or_insert_with(|| digest.to_string());
             digests.insert(image.reference.to_string(), digest.to_string().into());
         }
     }
-    (first.unwrap_or_default(), serde_json::Value::Object(digests).to_string())
+    (
+        first.unwrap_or_default(),
+        serde_json::Value::Object(digests).to_string(),
+    )
 }
 
 /// What all images offer together, each platform once.
@@ -70,7 +110,9 @@ fn platforms<'a>(judgement: &Judgement<'a>) -> impl Iterator<Item = String> + us
     }
     let mut known = HashSet::new();
     platforms.retain(|platform| known.insert(*platform));
-    platforms.into_iter().map(|platform| escape::line(&platform.to_string()))
+    platforms
+        .into_iter()
+        .map(|platform| escape::line(&platform.to_string()))
 }
 
 /// A JSON array, item by item: there may be tens of thousands.
@@ -101,7 +143,10 @@ mod tests {
 
     fn outputs(report: &Report) -> String {
         let mut out = Vec::new();
-        let place = Place { report: Some("out/report.json"), seed: 1 };
+        let place = Place {
+            report: Some("out/report.json"),
+            seed: 1,
+        };
         write_outputs(&Judgement::of(report), place, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
@@ -112,7 +157,11 @@ mod tests {
             .with(manifest(0x20, "linux/amd64"))
             .with(manifest(0x30, "linux/arm64").with(layer(0x32).missing()));
         let mut report = report(&[("app:1", nothing().denied()), ("app:2", image)]);
-        report.pipeline = Some(Pipeline { number: 7, url: "https://ci.example/7".into(), status: "failure".into() });
+        report.pipeline = Some(Pipeline {
+            number: 7,
+            url: "https://ci.example/7".into(),
+            status: "failure".into(),
+        });
         let expected = [
             ("result", "failed"),
             ("exit-code", "1"),
@@ -142,7 +191,8 @@ mod tests {
         let mut out = Vec::new();
         let value = "a\npullproof_0000000000000001\nresult<<x\npassed\nx";
         write_value("report", value, 1, &mut out).unwrap();
-        let expected = format!("report<<pullproof_0000000000000002\n{value}\npullproof_0000000000000002\n");
+        let expected =
+            format!("report<<pullproof_0000000000000002\n{value}\npullproof_0000000000000002\n");
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

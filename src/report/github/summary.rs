@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::super::escape::markdown;
 use super::super::headline;
-use super::super::human::{self, count};
 use super::super::judgement::{Judgement, Root};
 use super::super::platforms::Platforms;
 use super::super::text::is_unresolved;
-use crate::graph::NodeId;
+use crate::text::escape::markdown;
+use crate::text::human::{self, count};
+use crate::walk::graph::NodeId;
 
 /// GitHub drops a summary of more than 1 MiB as a whole; the two parts together stay below.
 const TABLE: usize = 400_000;
@@ -21,21 +21,38 @@ const DETAILS: usize = 500_000;
 pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     let verdict = markdown(&headline::headline(judgement));
     writeln!(out, "### pullproof: {verdict}\n")?;
-    if let Some(reason) = judgement.reason().filter(|_| headline::is_refused(judgement)) {
+    if let Some(reason) = judgement
+        .reason()
+        .filter(|_| headline::is_refused(judgement))
+    {
         return writeln!(out, "{}", markdown(reason));
     }
     if !judgement.report.images.is_empty() {
-        writeln!(out, "| image | result | digest | platforms | broken |\n|---|---|---|---|---|")?;
-        let rows = judgement.images().map(|(place, _)| image_row(judgement, place));
+        writeln!(
+            out,
+            "| image | result | digest | platforms | broken |\n|---|---|---|---|---|"
+        )?;
+        let rows = judgement
+            .images()
+            .map(|(place, _)| image_row(judgement, place));
         write_rows(rows, judgement.counts.images, TABLE, out)?;
         writeln!(out)?;
     }
     if let Some(pipeline) = &judgement.report.pipeline {
-        writeln!(out, "Pipeline {}: {}, {}\n", pipeline.number, markdown(&pipeline.status), markdown(&pipeline.url))?;
+        writeln!(
+            out,
+            "Pipeline {}: {}, {}\n",
+            pipeline.number,
+            markdown(&pipeline.status),
+            markdown(&pipeline.url)
+        )?;
     }
     write_details(judgement, out)?;
     for advice in &judgement.advice {
-        let whom = advice.whom().map(|whom| format!(" ({})", markdown(&whom))).unwrap_or_default();
+        let whom = advice
+            .whom()
+            .map(|whom| format!(" ({})", markdown(&whom)))
+            .unwrap_or_default();
         writeln!(out, "> **Hint{whom}:** {}\n", advice.hint)?;
     }
     let counts = &judgement.counts;
@@ -47,7 +64,10 @@ pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
         "{} checked of {}, {}, {} in {}",
         count(counts.checked, "digest"),
         counts.nodes,
-        count(usize::try_from(counts.requests).unwrap_or(usize::MAX), "request"),
+        count(
+            usize::try_from(counts.requests).unwrap_or(usize::MAX),
+            "request"
+        ),
         human::bytes(counts.bytes),
         human::duration(judgement.report.duration)
     )
@@ -63,7 +83,10 @@ fn write_rows(
     for (written, row) in rows.enumerate() {
         if row.len() > room {
             let rest = count(total - written, "more row");
-            return writeln!(out, "| {rest}, left out because a summary has little room |");
+            return writeln!(
+                out,
+                "| {rest}, left out because a summary has little room |"
+            );
         }
         room -= row.len();
         writeln!(out, "{row}")?;
@@ -77,8 +100,16 @@ fn image_row(judgement: &Judgement<'_>, place: usize) -> String {
     let graph = &judgement.report.graphs[root.graph];
     let platforms = Platforms::of(graph, root.node).offered;
     let names: Vec<String> = platforms.iter().take(8).map(ToString::to_string).collect();
-    let more = if platforms.len() > names.len() { ", …" } else { "" };
-    let digest = graph.node(root.node).digest().map(|digest| markdown(digest.as_ref())).unwrap_or_default();
+    let more = if platforms.len() > names.len() {
+        ", …"
+    } else {
+        ""
+    };
+    let digest = graph
+        .node(root.node)
+        .digest()
+        .map(|digest| markdown(digest.as_ref()))
+        .unwrap_or_default();
     let broken = root.broken.len() + image.findings.len();
     format!(
         "| {} | {} | {digest} | {}{more} | {broken} |",
@@ -89,34 +120,60 @@ fn image_row(judgement: &Judgement<'_>, place: usize) -> String {
 }
 
 fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let findings =
-        || judgement.report.images.iter().flat_map(|image| image.findings.iter().map(move |one| (image, one)));
+    let findings = || {
+        judgement
+            .report
+            .images
+            .iter()
+            .flat_map(|image| image.findings.iter().map(move |one| (image, one)))
+    };
     let faults = judgement.roots().iter().flat_map(Root::faults).count();
     let total = findings().count() + faults;
     if total == 0 || judgement.report.skipped {
         return Ok(());
     }
-    writeln!(out, "<details><summary>{}</summary>\n", count(total, "fault"))?;
-    writeln!(out, "| image | what | verdict | who is hurt | detail |\n|---|---|---|---|---|")?;
+    writeln!(
+        out,
+        "<details><summary>{}</summary>\n",
+        count(total, "fault")
+    )?;
+    writeln!(
+        out,
+        "| image | what | verdict | who is hurt | detail |\n|---|---|---|---|---|"
+    )?;
     let of_images = findings().map(|(image, finding)| {
         let reference = markdown(&image.reference.to_string());
-        format!("| {reference} | reference | {} | | {} |", finding.kind.as_str(), markdown(&finding.detail))
+        format!(
+            "| {reference} | reference | {} | | {} |",
+            finding.kind.as_str(),
+            markdown(&finding.detail)
+        )
     });
-    let of_roots = judgement.roots().iter().enumerate().flat_map(|(place, root)| {
-        let images = names(judgement, place);
-        root.faults().map(move |id| {
-            let broken = judgement.is_broken(root.graph, id);
-            let hurt = root.hurt.get(id).map(|hurt| markdown(&hurt.sentence(broken))).unwrap_or_default();
-            format!("| {images} {}", fault(judgement, root, id, &hurt))
-        })
-    });
+    let of_roots = judgement
+        .roots()
+        .iter()
+        .enumerate()
+        .flat_map(|(place, root)| {
+            let images = names(judgement, place);
+            root.faults().map(move |id| {
+                let broken = judgement.is_broken(root.graph, id);
+                let hurt = root
+                    .hurt
+                    .get(id)
+                    .map(|hurt| markdown(&hurt.sentence(broken)))
+                    .unwrap_or_default();
+                format!("| {images} {}", fault(judgement, root, id, &hurt))
+            })
+        });
     write_rows(of_images.chain(of_roots), total, DETAILS, out)?;
     writeln!(out, "\n</details>\n")
 }
 
 /// The images that have one root: the first of them, and how many more there are.
 fn names(judgement: &Judgement<'_>, root: usize) -> String {
-    let mut images = judgement.images_of(root).map(|image| markdown(&image.reference.to_string()));
+    let mut images = judgement
+        .images_of(root)
+        .map(|image| markdown(&image.reference.to_string()));
     let first = images.next().unwrap_or_default();
     match images.count() {
         0 => first,
@@ -131,7 +188,11 @@ fn fault(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, hurt: &str) -> 
         None if is_unresolved(root, id, node) => "reference".to_owned(),
         None => format!("{} without a digest", node.kind().as_str()),
     };
-    format!("| {what} | {} | {hurt} | {} |", node.verdict().as_str(), markdown(node.detail()))
+    format!(
+        "| {what} | {} | {hurt} | {} |",
+        node.verdict().as_str(),
+        markdown(node.detail())
+    )
 }
 
 #[cfg(test)]
@@ -139,12 +200,13 @@ mod tests {
     use super::*;
     use crate::report::example::{index, layer, manifest, nothing, plain, report};
     use crate::report::{Finding, FindingKind, Report};
-    use crate::verdict::Verdict;
+    use crate::walk::verdict::Verdict;
 
     #[test]
     fn wrong_settings_are_told_and_nothing_else() {
         let report = report(&[]);
-        let judgement = Judgement::of(&report).ending_in(crate::report::exit::Exit::Configuration, Some("a|b".into()));
+        let judgement = Judgement::of(&report)
+            .ending_in(crate::report::exit::Exit::Configuration, Some("a|b".into()));
         let mut out = Vec::new();
         write_summary(&judgement, &mut out).unwrap();
         let expected = "### pullproof: ERROR&#58; nothing was checked, exit code 2\n\na&#124;b\n";
@@ -159,7 +221,10 @@ mod tests {
 
     #[test]
     fn a_whole_image_is_one_row() {
-        let report = report(&[("registry.example/app:1", index(0x10).with(manifest(0x20, "linux/amd64")))]);
+        let report = report(&[(
+            "registry.example/app:1",
+            index(0x10).with(manifest(0x20, "linux/amd64")),
+        )]);
         let expected = "\
 ### pullproof: PASSED&#58; 1 image, 3 digests checked in 2.1 s, exit code 0
 
@@ -176,7 +241,10 @@ mod tests {
     fn faults_are_folded_below_the_table() {
         let lost = layer(0x22).found(Verdict::Malformed, None, "got <b>|</b> `x`");
         let mut report = report(&[("app:1", plain(0x20).with(lost))]);
-        let finding = Finding { kind: FindingKind::WrongDigest, detail: "expected a, got b".into() };
+        let finding = Finding {
+            kind: FindingKind::WrongDigest,
+            detail: "expected a, got b".into(),
+        };
         report.images[0].findings.push(finding);
         let expected = "
 <details><summary>2 faults</summary>
@@ -189,14 +257,22 @@ mod tests {
 </details>
 ";
         let summary = summary(&report);
-        assert!(summary.contains(&expected.replace("wrong&#95;digest", "wrong_digest")), "{summary}");
+        assert!(
+            summary.contains(&expected.replace("wrong&#95;digest", "wrong_digest")),
+            "{summary}"
+        );
     }
 
     #[test]
     fn references_that_lead_nowhere_are_told_apart() {
         let nowhere = |tag| (tag, nothing().missing());
         let shared = || plain(0x20).with(layer(0x22).missing());
-        let summary = summary(&report(&[nowhere("app:1"), nowhere("app:2"), ("app:3", shared()), ("app:4", shared())]));
+        let summary = summary(&report(&[
+            nowhere("app:1"),
+            nowhere("app:2"),
+            ("app:3", shared()),
+            ("app:4", shared()),
+        ]));
         for row in [
             "| docker.io/library/app&#58;1 | reference | missing |",
             "| docker.io/library/app&#58;2 | reference | missing |",
@@ -210,11 +286,19 @@ mod tests {
     fn a_summary_stays_below_its_limit_and_says_what_is_cut() {
         let mut report = report(&[("app:1", plain(0x20))]);
         report.images = vec![report.images[0].clone(); 5000];
-        let finding = Finding { kind: FindingKind::WrongDigest, detail: "#".repeat(1000) };
+        let finding = Finding {
+            kind: FindingKind::WrongDigest,
+            detail: "#".repeat(1000),
+        };
         report.images[0].findings = vec![finding; 2000];
         let summary = summary(&report);
         assert!(summary.len() < 1_000_000, "{} bytes", summary.len());
-        assert_eq!(summary.matches("left out because a summary has little room").count(), 2);
+        assert_eq!(
+            summary
+                .matches("left out because a summary has little room")
+                .count(),
+            2
+        );
         assert!(summary.ends_with("in 2.1 s\n"));
     }
 }

@@ -1,12 +1,11 @@
 //! The words for one digest.
 
-use super::super::escape;
-use super::super::human;
 use super::super::judgement::{Judgement, Root, Trouble};
 use super::paint::Paint;
-use crate::graph::{Edge, Node, NodeId};
-use crate::image::Kind;
-use crate::verdict::Verdict;
+use crate::oci::manifest::Kind;
+use crate::text::{escape, human};
+use crate::walk::graph::{Edge, Node, NodeId};
+use crate::walk::verdict::Verdict;
 
 /// How many hexadecimal digits of a digest that is fine are shown.
 const SHORT: usize = 12;
@@ -24,10 +23,17 @@ pub(super) fn mark(trouble: Trouble, verdict: Verdict) -> (&'static str, Paint) 
 
 /// `linux/amd64`, `attestation`, `linux/arm64 index`: a platform says more than the word manifest.
 pub(super) fn label(node: Node<'_>, edge: &Edge<'_>) -> String {
-    let platform = edge.platform.or(node.platform().filter(|_| node.kind() == Kind::Manifest));
-    match (node.kind(), platform.filter(|platform| !platform.is_unknown())) {
+    let platform = edge
+        .platform
+        .or(node.platform().filter(|_| node.kind() == Kind::Manifest));
+    match (
+        node.kind(),
+        platform.filter(|platform| !platform.is_unknown()),
+    ) {
         (Kind::Manifest, Some(platform)) => escape::line(&platform.to_string()),
-        (kind, Some(platform)) => format!("{} {}", escape::line(&platform.to_string()), kind.as_str()),
+        (kind, Some(platform)) => {
+            format!("{} {}", escape::line(&platform.to_string()), kind.as_str())
+        }
         (kind, None) => kind.as_str().to_owned(),
     }
 }
@@ -51,7 +57,10 @@ pub(super) fn short(node: Node<'_>) -> String {
     match node.digest() {
         Some(digest) => {
             let hash = digest.digest();
-            let end = hash.char_indices().nth(SHORT).map_or(hash.len(), |(end, _)| end);
+            let end = hash
+                .char_indices()
+                .nth(SHORT)
+                .map_or(hash.len(), |(end, _)| end);
             escape::line(&format!("{}:{}", digest.algorithm(), &hash[..end]))
         }
         None => full(node),
@@ -61,7 +70,11 @@ pub(super) fn short(node: Node<'_>) -> String {
 /// `missing: expected 12 bytes, nothing came`.
 pub(super) fn verdict(node: Node<'_>) -> String {
     let word = node.verdict().as_str();
-    if node.detail().is_empty() { word.to_owned() } else { format!("{word}: {}", escape::line(node.detail())) }
+    if node.detail().is_empty() {
+        word.to_owned()
+    } else {
+        format!("{word}: {}", escape::line(node.detail()))
+    }
 }
 
 /// `linux/arm64 cannot be pulled; status 404, 5 requests in 15.1 s`.
@@ -77,7 +90,10 @@ pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId
     }
     if node.attempts() > 0 {
         let requests = human::count(node.attempts() as usize, "request");
-        effort.push(format!("{requests} in {}", human::duration(node.duration())));
+        effort.push(format!(
+            "{requests} in {}",
+            human::duration(node.duration())
+        ));
     }
     if !effort.is_empty() {
         facts.push(effort.join(", "));
@@ -93,7 +109,10 @@ pub(in crate::report) fn faults<'j>(
     let graph = &judgement.report.graphs[root.graph];
     root.faults().map(move |id| {
         let node = graph.node(id);
-        let hurt = root.hurt.get(id).map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
+        let hurt = root
+            .hurt
+            .get(id)
+            .map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
         let hurt = hurt.map(|hurt| format!(" ({hurt})")).unwrap_or_default();
         let verdict = verdict(node);
         if is_unresolved(root, id, node) {

@@ -11,11 +11,12 @@ pub use self::paint::{Paint, Style};
 use self::tree::Tree;
 use super::exit::Conclusion;
 use super::headline;
-use super::human::{self, count};
 use super::judgement::Judgement;
-use super::{FindingKind, Image, escape};
-use crate::reference::Reference;
-use crate::settings::Depth;
+use super::{FindingKind, Image};
+use crate::oci::reference::Reference;
+use crate::text::escape;
+use crate::text::human::{self, count};
+use crate::walk::rules::Depth;
 
 /// How one part of the text is folded away: not at all, or as GitHub's runner does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,12 @@ pub fn write_header<'r>(
 ) -> io::Result<()> {
     let mut references = references.peekable();
     if references.peek().is_some() {
-        writeln!(out, "pullproof {}, depth {}", env!("CARGO_PKG_VERSION"), depth.as_str())?;
+        writeln!(
+            out,
+            "pullproof {}, depth {}",
+            env!("CARGO_PKG_VERSION"),
+            depth.as_str()
+        )?;
     }
     references.try_for_each(|reference| writeln!(out, "  {}", escape::line(&reference.to_string())))
 }
@@ -67,7 +73,12 @@ pub(super) fn write_before(
         writeln!(out)?;
     }
     // Without images the verdict line says it all.
-    if let Some(pipeline) = judgement.report.pipeline.as_ref().filter(|_| !judgement.report.images.is_empty()) {
+    if let Some(pipeline) = judgement
+        .report
+        .pipeline
+        .as_ref()
+        .filter(|_| !judgement.report.images.is_empty())
+    {
         let (status, url) = (escape::line(&pipeline.status), escape::line(&pipeline.url));
         writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
     }
@@ -89,17 +100,29 @@ pub(super) fn write_body(
     for (place, image) in judgement.images() {
         let title = title(judgement, place, image);
         match groups {
-            Groups::None => writeln!(out, "\n{}", style.paint(paint_of(judgement.image_conclusion(place)), &title))?,
+            Groups::None => writeln!(
+                out,
+                "\n{}",
+                style.paint(paint_of(judgement.image_conclusion(place)), &title)
+            )?,
             Groups::Commands => writeln!(out, "::group::{}", escape::command_message(&title))?,
         }
         for finding in &image.findings {
-            let line = format!("✗ {}: {}", finding.kind.as_str(), escape::line(&finding.detail));
+            let line = format!(
+                "✗ {}: {}",
+                finding.kind.as_str(),
+                escape::line(&finding.detail)
+            );
             writeln!(out, "  {}", style.paint(Paint::Bad, &line))?;
         }
         match judgement.twin(place) {
             _ if report.skipped => {}
             Some(twin) => {
-                writeln!(out, "  same digest as {}", escape::line(&report.images[twin].reference.to_string()))?;
+                writeln!(
+                    out,
+                    "  same digest as {}",
+                    escape::line(&report.images[twin].reference.to_string())
+                )?;
             }
             None => tree.write(place, out)?,
         }
@@ -111,13 +134,25 @@ pub(super) fn write_body(
 }
 
 /// Counts, hints and the verdict.
-pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_end(
+    judgement: &Judgement<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if !judgement.report.images.is_empty() {
         write_counts(judgement, out)?;
     }
     for advice in &judgement.advice {
-        let whom = advice.whom().map(|whom| format!(" ({})", escape::line(&whom))).unwrap_or_default();
-        writeln!(out, "{} {}", style.paint(Paint::Doubt, &format!("hint{whom}:")), advice.hint)?;
+        let whom = advice
+            .whom()
+            .map(|whom| format!(" ({})", escape::line(&whom)))
+            .unwrap_or_default();
+        writeln!(
+            out,
+            "{} {}",
+            style.paint(Paint::Doubt, &format!("hint{whom}:")),
+            advice.hint
+        )?;
     }
     let verdict = format!("pullproof: {}", headline::headline(judgement));
     let verdict = style.paint(paint_of(judgement.conclusion()), &verdict);
@@ -126,7 +161,10 @@ pub(super) fn write_end(judgement: &Judgement<'_>, style: Style, out: &mut dyn W
 
 fn title(judgement: &Judgement<'_>, place: usize, image: &Image) -> String {
     let reference = escape::line(&image.reference.to_string());
-    format!("{reference}: {}", judgement.image_conclusion(place).as_str())
+    format!(
+        "{reference}: {}",
+        judgement.image_conclusion(place).as_str()
+    )
 }
 
 fn paint_of(conclusion: Conclusion) -> Paint {
@@ -139,14 +177,39 @@ fn paint_of(conclusion: Conclusion) -> Paint {
 
 fn write_counts(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     let counts = &judgement.counts;
-    let results = [Conclusion::Passed, Conclusion::Failed, Conclusion::Error, Conclusion::Skipped].map(|conclusion| {
-        let number = judgement.images().filter(|(image, _)| judgement.image_conclusion(*image) == conclusion).count();
+    let results = [
+        Conclusion::Passed,
+        Conclusion::Failed,
+        Conclusion::Error,
+        Conclusion::Skipped,
+    ]
+    .map(|conclusion| {
+        let number = judgement
+            .images()
+            .filter(|(image, _)| judgement.image_conclusion(*image) == conclusion)
+            .count();
         (number, conclusion.as_str())
     });
-    let states =
-        [(counts.ok, "ok"), (counts.broken, "broken"), (counts.undecided, "undecided"), (counts.skipped, "skipped")];
-    writeln!(out, "{:<10}{:>6}{}", "images", counts.images, parts(&results))?;
-    writeln!(out, "{:<10}{:>6}{}", "digests", counts.nodes, parts(&states))?;
+    let states = [
+        (counts.ok, "ok"),
+        (counts.broken, "broken"),
+        (counts.undecided, "undecided"),
+        (counts.skipped, "skipped"),
+    ];
+    writeln!(
+        out,
+        "{:<10}{:>6}{}",
+        "images",
+        counts.images,
+        parts(&results)
+    )?;
+    writeln!(
+        out,
+        "{:<10}{:>6}{}",
+        "digests",
+        counts.nodes,
+        parts(&states)
+    )?;
     writeln!(
         out,
         "{:<10}{:>6}: {} in {}",
@@ -158,9 +221,16 @@ fn write_counts(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()
 }
 
 fn parts(numbers: &[(usize, &str)]) -> String {
-    let parts: Vec<String> =
-        numbers.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
-    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+    let parts: Vec<String> = numbers
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", parts.join(", "))
+    }
 }
 
 /// `config, 12 layers, 214 MB`.
@@ -193,15 +263,23 @@ impl FindingKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Care, Graph};
-    use crate::report::example::{Content, attestation, digest, index, layer, manifest, nothing, plain, report};
+    use crate::report::example::{
+        Content, attestation, digest, index, layer, manifest, nothing, plain, report,
+    };
     use crate::report::exit::Exit;
-    use crate::report::{Finding, Pipeline, Report, Stop};
-    use crate::verdict::Verdict;
+    use crate::report::{Finding, Pipeline, Report};
+    use crate::walk::graph::{Care, Graph};
+    use crate::walk::stop::Stop;
+    use crate::walk::verdict::Verdict;
 
     fn written(report: &Report, style: Style) -> String {
         let mut out = Vec::new();
-        write_header(report.depth, report.images.iter().map(|image| &image.reference), &mut out).unwrap();
+        write_header(
+            report.depth,
+            report.images.iter().map(|image| &image.reference),
+            &mut out,
+        )
+        .unwrap();
         write(&Judgement::of(report), style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
@@ -217,7 +295,11 @@ mod tests {
     #[test]
     fn whole_images_are_told_in_few_lines() {
         let image = index(0x10)
-            .with(manifest(0x20, "linux/amd64").with(layer(0x22)).with(layer(0x23)))
+            .with(
+                manifest(0x20, "linux/amd64")
+                    .with(layer(0x22))
+                    .with(layer(0x23)),
+            )
             .with(manifest(0x30, "linux/arm64").with(layer(0x32)))
             .with(attestation(0x40).with(layer(0x42)));
         let expected = "\
@@ -239,16 +321,33 @@ digests       10: 10 ok
 requests      12: 48.2 kB in 2.1 s
 pullproof: PASSED: 2 images, 10 digests checked in 2.1 s, exit code 0
 ";
-        let images = [("registry.example/app:1", image.clone()), ("registry.example/app:latest", image)];
+        let images = [
+            ("registry.example/app:1", image.clone()),
+            ("registry.example/app:latest", image),
+        ];
         assert_eq!(text(&report(&images)), expected);
     }
 
     #[test]
     fn every_broken_digest_is_told_once_in_full_with_who_is_hurt() {
-        let shared = || layer(0x55).found(Verdict::Truncated, 206, "expected 10000000 bytes, the last did not come");
+        let shared = || {
+            layer(0x55).found(
+                Verdict::Truncated,
+                206,
+                "expected 10000000 bytes, the last did not come",
+            )
+        };
         let image = index(0x10)
-            .with(manifest(0x20, "linux/amd64").with(shared()).with(layer(0x22)))
-            .with(manifest(0x30, "linux/arm64").with(shared()).with(layer(0x32).missing()))
+            .with(
+                manifest(0x20, "linux/amd64")
+                    .with(shared())
+                    .with(layer(0x22)),
+            )
+            .with(
+                manifest(0x30, "linux/arm64")
+                    .with(shared())
+                    .with(layer(0x32).missing()),
+            )
             .with(attestation(0x40).missing().minor());
         let expected = "\
 pullproof 0.1.0, depth tail
@@ -276,16 +375,26 @@ images         2: 2 failed
 digests       11: 8 ok, 3 broken
 requests      12: 48.2 kB in 2.1 s
 ";
-        let text =
-            text(&report(&[("registry.example/app:1", image), ("registry.example/app:2", plain(0x60).with(shared()))]));
+        let text = text(&report(&[
+            ("registry.example/app:1", image),
+            ("registry.example/app:2", plain(0x60).with(shared())),
+        ]));
         let (body, end) = text.split_at(text.find("hint:").unwrap());
         assert_eq!(body, expected);
-        let hints: Vec<_> = end.lines().filter(|line| line.starts_with("hint")).collect();
+        let hints: Vec<_> = end
+            .lines()
+            .filter(|line| line.starts_with("hint"))
+            .collect();
         assert_eq!(hints.len(), 2, "{hints:#?}");
-        assert!(hints[0].starts_with("hint: the registry states") && hints[1].starts_with("hint (app:1): some"));
+        assert!(
+            hints[0].starts_with("hint: the registry states")
+                && hints[1].starts_with("hint (app:1): some")
+        );
         assert_eq!(
             end.lines().last(),
-            Some("pullproof: FAILED: 2 of 2 images cannot be pulled (2 broken digests), exit code 1")
+            Some(
+                "pullproof: FAILED: 2 of 2 images cannot be pulled (2 broken digests), exit code 1"
+            )
         );
     }
 
@@ -293,7 +402,10 @@ requests      12: 48.2 kB in 2.1 s
     fn the_last_line_is_the_verdict_for_every_end() {
         let whole = || ("app:1", plain(0x20).with(layer(0x22)));
         let lost = || ("app:2", plain(0x30).with(layer(0x32).missing()));
-        let mut interrupted = report(&[whole(), ("app:3", plain(0x40).with(layer(0x42).not_checked()))]);
+        let mut interrupted = report(&[
+            whole(),
+            ("app:3", plain(0x40).with(layer(0x42).not_checked())),
+        ]);
         interrupted.stopped = Some(Stop::Interrupt);
         let mut late = report(&[whole()]);
         late.stopped = Some(Stop::Timeout);
@@ -304,28 +416,52 @@ requests      12: 48.2 kB in 2.1 s
         let mut dry = report(&[("app:1", nothing().not_checked())]);
         dry.skipped = true;
         let mut other = report(&[whole(), lost()]);
-        other.images[0].findings.push(Finding { kind: FindingKind::WrongDigest, detail: "expected a, got b".into() });
+        other.images[0].findings.push(Finding {
+            kind: FindingKind::WrongDigest,
+            detail: "expected a, got b".into(),
+        });
         for (report, expected) in [
-            (report(&[whole(), lost()]), "FAILED: 1 of 2 images cannot be pulled (1 broken digest), exit code 1"),
+            (
+                report(&[whole(), lost()]),
+                "FAILED: 1 of 2 images cannot be pulled (1 broken digest), exit code 1",
+            ),
             (
                 other,
                 "FAILED: 1 of 2 images cannot be pulled, 1 of 2 images is not as expected (1 broken digest, 1 finding), \
                  exit code 1",
             ),
-            (report(&[("app:1", nothing().denied())]), "REFUSED: access to 1 of 1 image was refused, exit code 3"),
+            (
+                report(&[("app:1", nothing().denied())]),
+                "REFUSED: access to 1 of 1 image was refused, exit code 3",
+            ),
             (
                 report(&[whole(), ("app:3", nothing().unreachable("timed out"))]),
                 "UNDECIDED: 1 of 2 images could not be checked, 1 digest undecided, exit code 4",
             ),
-            (late, "UNDECIDED: stopped at `timeout`, 3 of at least 3 digests checked, exit code 4"),
-            (interrupted, "INTERRUPTED: 5 of at least 6 digests checked, nothing broken so far, exit code 130"),
-            (terminated, "INTERRUPTED: until then 1 of 1 image cannot be pulled (1 broken digest), exit code 143"),
+            (
+                late,
+                "UNDECIDED: stopped at `timeout`, 3 of at least 3 digests checked, exit code 4",
+            ),
+            (
+                interrupted,
+                "INTERRUPTED: 5 of at least 6 digests checked, nothing broken so far, exit code 130",
+            ),
+            (
+                terminated,
+                "INTERRUPTED: until then 1 of 1 image cannot be pulled (1 broken digest), exit code 143",
+            ),
             (
                 forgiving,
                 "FAILED: 1 of 1 image cannot be pulled (1 broken digest), exit code 0 because of `fail_on: never`",
             ),
-            (dry, "SKIPPED: dry run, nothing was pushed and nothing was checked, exit code 0"),
-            (report(&[]), "ERROR: there is no image to check, exit code 2"),
+            (
+                dry,
+                "SKIPPED: dry run, nothing was pushed and nothing was checked, exit code 0",
+            ),
+            (
+                report(&[]),
+                "ERROR: there is no image to check, exit code 2",
+            ),
             (
                 report(&[("app:1", index(0x10))]),
                 "ERROR: 1 of 1 image had nothing to check, and that is never a pass, exit code 2",
@@ -337,50 +473,91 @@ requests      12: 48.2 kB in 2.1 s
 
     #[test]
     fn a_warning_does_not_make_the_whole_look_broken() {
-        let image = index(0x10).with(manifest(0x20, "linux/amd64")).with(attestation(0x30).missing().minor());
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64"))
+            .with(attestation(0x30).missing().minor());
         let text = text(&report(&[("app:1", image)]));
-        assert!(text.contains("library/app:1: passed\n  ! index sha256:10"), "{text}");
+        assert!(
+            text.contains("library/app:1: passed\n  ! index sha256:10"),
+            "{text}"
+        );
         assert!(text.contains("    ! attestation sha256:30"), "{text}");
-        assert!(text.ends_with("PASSED, 1 warning: 1 image, 4 digests checked in 2.1 s, exit code 0\n"), "{text}");
+        assert!(
+            text.ends_with("PASSED, 1 warning: 1 image, 4 digests checked in 2.1 s, exit code 0\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn what_came_late_is_said_with_a_whole_manifest() {
         let late = |content: Content| content.found(Verdict::Ok, 200, "appeared after 6.2 s");
-        let image = report(&[("app:1", late(index(0x10).with(late(manifest(0x20, "linux/amd64")))))]);
+        let image = report(&[(
+            "app:1",
+            late(index(0x10).with(late(manifest(0x20, "linux/amd64")))),
+        )]);
         let text = text(&image);
-        assert!(text.contains(" ok: 1 manifest; appeared after 6.2 s\n"), "{text}");
-        assert!(text.contains(" ok: config, 1 kB; appeared after 6.2 s\n"), "{text}");
+        assert!(
+            text.contains(" ok: 1 manifest; appeared after 6.2 s\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains(" ok: config, 1 kB; appeared after 6.2 s\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_reference_that_leads_nowhere_is_called_a_reference() {
-        let text = text(&report(&[("app:1", nothing().unreachable("cannot connect"))]));
-        assert!(text.contains("app:1: error\n  ? reference unavailable: cannot connect\n"), "{text}");
+        let text = text(&report(&[(
+            "app:1",
+            nothing().unreachable("cannot connect"),
+        )]));
+        assert!(
+            text.contains("app:1: error\n  ? reference unavailable: cannot connect\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn wrong_settings_leave_nothing_but_the_verdict() {
         let report = report(&[]);
-        let judgement = Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into()));
+        let judgement =
+            Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into()));
         let mut out = Vec::new();
         write(&judgement, Style::default(), &mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "pullproof: ERROR: nothing was checked, exit code 2\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "pullproof: ERROR: nothing was checked, exit code 2\n"
+        );
     }
 
     #[test]
     fn verbose_names_every_digest() {
-        let image = report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22))))]);
-        let text = written(&image, Style { verbose: true, ..Style::default() });
+        let image = report(&[(
+            "app:1",
+            index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22))),
+        )]);
+        let text = written(
+            &image,
+            Style {
+                verbose: true,
+                ..Style::default()
+            },
+        );
         for name in [0x10, 0x20, 0x21, 0x22] {
-            assert!(text.contains(digest(name).as_ref()), "{name:02x} is not in\n{text}");
+            assert!(
+                text.contains(digest(name).as_ref()),
+                "{name:02x} is not in\n{text}"
+            );
         }
     }
 
     #[test]
     fn more_than_fifty_whole_manifests_are_folded_and_a_broken_one_is_not() {
         let manifests = |number: u8| {
-            (0..number).fold(index(1), |index, place| index.with(manifest(2 + 2 * place, &format!("linux/a{place}"))))
+            (0..number).fold(index(1), |index, place| {
+                index.with(manifest(2 + 2 * place, &format!("linux/a{place}")))
+            })
         };
         let fifty = text(&report(&[("app:1", manifests(50))]));
         assert!(!fifty.contains("whole manifests"), "{fifty}");
@@ -395,13 +572,26 @@ requests      12: 48.2 kB in 2.1 s
     #[test]
     fn a_rebuild_shows_both_verifications_and_the_second_is_last() {
         let mut after = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
-        after.before = Some(Box::new(report(&[("app:1", plain(0x30).with(layer(0x32).missing()))])));
-        after.pipeline =
-            Some(Pipeline { number: 7, url: "https://ci.example/repos/1/pipeline/7".into(), status: "success".into() });
+        after.before = Some(Box::new(report(&[(
+            "app:1",
+            plain(0x30).with(layer(0x32).missing()),
+        )])));
+        after.pipeline = Some(Pipeline {
+            number: 7,
+            url: "https://ci.example/repos/1/pipeline/7".into(),
+            status: "success".into(),
+        });
         let text = text(&after);
-        let places =
-            ["before the rebuild:", "FAILED: 1 of 1", "pipeline 7: success, https://ci.example", "PASSED: 1 image"]
-                .map(|part| text.find(part).unwrap_or_else(|| panic!("{part} is not in\n{text}")));
+        let places = [
+            "before the rebuild:",
+            "FAILED: 1 of 1",
+            "pipeline 7: success, https://ci.example",
+            "PASSED: 1 image",
+        ]
+        .map(|part| {
+            text.find(part)
+                .unwrap_or_else(|| panic!("{part} is not in\n{text}"))
+        });
         assert!(places.is_sorted(), "{text}");
         assert!(text.ends_with("exit code 0\n"));
     }
@@ -410,42 +600,80 @@ requests      12: 48.2 kB in 2.1 s
     fn a_rebuild_alone_is_one_line_with_the_link_at_its_end() {
         let url = "https://ci.example/repos/1/pipeline/7";
         let mut rebuilt = report(&[]);
-        rebuilt.pipeline = Some(Pipeline { number: 7, url: url.into(), status: "success".into() });
+        rebuilt.pipeline = Some(Pipeline {
+            number: 7,
+            url: url.into(),
+            status: "success".into(),
+        });
         let written = |judgement: Judgement<'_>| {
             let mut out = Vec::new();
             write(&judgement, Style::default(), &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
-        let good = Judgement::of(&rebuilt).ending_in(Exit::Verified, None).remarking("pipeline #7 succeeded".into());
-        assert_eq!(written(good), format!("pullproof: PASSED: pipeline #7 succeeded, exit code 0: {url}\n"));
-        let bad = Judgement::of(&rebuilt).ending_in(Exit::RebuildFailed, Some("pipeline #7 failed".into()));
-        assert_eq!(written(bad), format!("pullproof: FAILED: pipeline #7 failed, exit code 6: {url}\n"));
+        let good = Judgement::of(&rebuilt)
+            .ending_in(Exit::Verified, None)
+            .remarking("pipeline #7 succeeded".into());
+        assert_eq!(
+            written(good),
+            format!("pullproof: PASSED: pipeline #7 succeeded, exit code 0: {url}\n")
+        );
+        let bad = Judgement::of(&rebuilt)
+            .ending_in(Exit::RebuildFailed, Some("pipeline #7 failed".into()));
+        assert_eq!(
+            written(bad),
+            format!("pullproof: FAILED: pipeline #7 failed, exit code 6: {url}\n")
+        );
     }
 
     #[test]
     fn a_rebuild_that_does_not_mend_is_told_with_what_is_broken_and_the_link() {
         let url = "https://ci.example/repos/1/pipeline/7";
         let mut broken = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
-        broken.pipeline = Some(Pipeline { number: 7, url: url.into(), status: "failure".into() });
+        broken.pipeline = Some(Pipeline {
+            number: 7,
+            url: url.into(),
+            status: "failure".into(),
+        });
         let images = "1 of 1 image cannot be pulled (1 broken digest)";
-        let headline = |judgement: Judgement<'_>| headline::headline(&judgement) + &headline::link(&judgement);
+        let headline =
+            |judgement: Judgement<'_>| headline::headline(&judgement) + &headline::link(&judgement);
         for (exit, end) in [
-            (Exit::RebuildFailed, "FAILED: {images}, and the rebuild ran and failed: why, exit code 6: {url}"),
-            (Exit::RebuildNotStarted, "FAILED: {images}, and the rebuild was not started: why, exit code 5: {url}"),
-            (Exit::Unknown, "FAILED: {images}, and the end of the rebuild could not be seen: why, exit code 4: {url}"),
-            (Exit::Terminated, "INTERRUPTED: until then {images}: why, exit code 143: {url}"),
+            (
+                Exit::RebuildFailed,
+                "FAILED: {images}, and the rebuild ran and failed: why, exit code 6: {url}",
+            ),
+            (
+                Exit::RebuildNotStarted,
+                "FAILED: {images}, and the rebuild was not started: why, exit code 5: {url}",
+            ),
+            (
+                Exit::Unknown,
+                "FAILED: {images}, and the end of the rebuild could not be seen: why, exit code 4: {url}",
+            ),
+            (
+                Exit::Terminated,
+                "INTERRUPTED: until then {images}: why, exit code 143: {url}",
+            ),
         ] {
             let judgement = Judgement::of(&broken).ending_in(exit, Some("why".into()));
-            assert_eq!(headline(judgement), end.replace("{images}", images).replace("{url}", url));
+            assert_eq!(
+                headline(judgement),
+                end.replace("{images}", images).replace("{url}", url)
+            );
         }
         let started = Judgement::of(&broken).remarking("pipeline #7 was started".into());
-        assert_eq!(headline(started), format!("FAILED: {images}: pipeline #7 was started, exit code 1: {url}"));
+        assert_eq!(
+            headline(started),
+            format!("FAILED: {images}: pipeline #7 was started, exit code 1: {url}")
+        );
     }
 
     #[test]
     fn an_index_that_lists_a_manifest_twice_tells_of_it_once() {
-        let mut report =
-            report(&[("app:1", index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())))]);
+        let mut report = report(&[(
+            "app:1",
+            index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())),
+        )]);
         let graph: &mut Graph = &mut report.graphs[0];
         let root = report.images[0].root;
         let twice = graph.node(root).children().next().unwrap();
@@ -461,21 +689,47 @@ requests      12: 48.2 kB in 2.1 s
     fn colours_are_only_there_when_wanted() {
         let image = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
         assert!(!text(&image).contains('\u{1b}'));
-        let text = written(&image, Style { colour: true, ..Style::default() });
+        let text = written(
+            &image,
+            Style {
+                colour: true,
+                ..Style::default()
+            },
+        );
         assert!(text.ends_with("exit code 1\u{1b}[0m\n"), "{text}");
         let mut rebuilt = report(&[]);
-        rebuilt.pipeline = Some(Pipeline { number: 7, url: "https://ci.example/7".into(), status: "success".into() });
+        rebuilt.pipeline = Some(Pipeline {
+            number: 7,
+            url: "https://ci.example/7".into(),
+            status: "success".into(),
+        });
         let mut out = Vec::new();
-        let judgement = Judgement::of(&rebuilt).ending_in(Exit::Verified, None).remarking("pipeline #7".into());
-        write(&judgement, Style { colour: true, ..Style::default() }, &mut out).unwrap();
-        assert!(out.ends_with(b"exit code 0\x1b[0m: https://ci.example/7\n"), "a link takes all up to a space");
+        let judgement = Judgement::of(&rebuilt)
+            .ending_in(Exit::Verified, None)
+            .remarking("pipeline #7".into());
+        write(
+            &judgement,
+            Style {
+                colour: true,
+                ..Style::default()
+            },
+            &mut out,
+        )
+        .unwrap();
+        assert!(
+            out.ends_with(b"exit code 0\x1b[0m: https://ci.example/7\n"),
+            "a link takes all up to a space"
+        );
     }
 
     #[test]
     fn findings_stand_below_their_image() {
         let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
         let detail = "expected linux/arm64, the index has linux/amd64".to_owned();
-        report.images[0].findings.push(Finding { kind: FindingKind::PlatformMissing, detail });
+        report.images[0].findings.push(Finding {
+            kind: FindingKind::PlatformMissing,
+            detail,
+        });
         let text = text(&report);
         assert!(
             text.contains(
@@ -483,6 +737,9 @@ requests      12: 48.2 kB in 2.1 s
             ),
             "{text}"
         );
-        assert!(text.ends_with("FAILED: 1 of 1 image is not as expected (1 finding), exit code 1\n"), "{text}");
+        assert!(
+            text.ends_with("FAILED: 1 of 1 image is not as expected (1 finding), exit code 1\n"),
+            "{text}"
+        );
     }
 }

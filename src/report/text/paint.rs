@@ -33,6 +33,10 @@ impl Style {
             Paint::Doubt => "33",
             Paint::Plain => "",
         };
-        if code.is_empty() { text.to_owned() } else { format!("\u{1b}[{code}m{text}\u{1b}[0m") }
+        if code.is_empty() {
+            text.to_owned()
+        } else {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        }
     }
 }

@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::super::escape;
-use super::super::human::{self, count};
 use super::super::hurt::parents_first;
 use super::super::judgement::{Judgement, Root, Trouble};
 use super::content;
 use super::entry;
 use super::paint::{Paint, Style};
-use crate::graph::{Care, Edge, Graph, NodeId};
-use crate::image::Kind;
-use crate::verdict::Verdict;
+use crate::oci::manifest::Kind;
+use crate::text::escape;
+use crate::text::human::{self, count};
+use crate::walk::graph::{Care, Edge, Graph, NodeId};
+use crate::walk::verdict::Verdict;
 
 /// An index with more whole manifests than this says how many there are.
 const MANIFESTS: usize = 50;
@@ -49,16 +49,34 @@ impl Place<'_, '_> {
 
 impl<'j, 'a> Tree<'j, 'a> {
     pub(super) fn new(judgement: &'j Judgement<'a>, style: Style) -> Self {
-        let told = judgement.report.graphs.iter().map(|graph| vec![None; graph.len()]).collect();
-        Self { judgement, style, told }
+        let told = judgement
+            .report
+            .graphs
+            .iter()
+            .map(|graph| vec![None; graph.len()])
+            .collect();
+        Self {
+            judgement,
+            style,
+            told,
+        }
     }
 
     /// Writes the tree of the image at this place.
     pub(super) fn write(&mut self, image: usize, out: &mut dyn Write) -> io::Result<()> {
         let root = self.judgement.root(image);
         let graph = &self.judgement.report.graphs[root.graph];
-        let place = Place { root, graph, troubles: self.assess(root, graph), summaries: RefCell::default() };
-        let edge = Edge { to: root.node, platform: None, care: Care::Check };
+        let place = Place {
+            root,
+            graph,
+            troubles: self.assess(root, graph),
+            summaries: RefCell::default(),
+        };
+        let edge = Edge {
+            to: root.node,
+            platform: None,
+            care: Care::Check,
+        };
         // Not by recursion: each index may list the next one, thousands of times.
         let mut open: Vec<Edges<'_, 'a>> = vec![Box::new(std::iter::once(edge))];
         while let Some(edges) = open.last_mut() {
@@ -75,15 +93,29 @@ impl<'j, 'a> Tree<'j, 'a> {
     }
 
     /// What one reference leads to; whether what is below it is still to be told.
-    fn entry(&mut self, place: &Place<'_, 'a>, edge: &Edge<'_>, depth: usize, out: &mut dyn Write) -> io::Result<bool> {
+    fn entry(
+        &mut self,
+        place: &Place<'_, 'a>,
+        edge: &Edge<'_>,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<bool> {
         let node = place.graph.node(edge.to);
         if node.verdict() != Verdict::Ok {
             self.fault(place, edge, depth, out)?;
         } else if node.kind().is_manifest() {
             return self.manifest(place, edge, depth, out);
         } else if self.style.verbose {
-            let size = node.size().map(|size| format!(", {}", human::bytes(size))).unwrap_or_default();
-            let line = format!("{} {} {}{size}", node.kind().as_str(), entry::full(node), entry::verdict(node));
+            let size = node
+                .size()
+                .map(|size| format!(", {}", human::bytes(size)))
+                .unwrap_or_default();
+            let line = format!(
+                "{} {} {}{size}",
+                node.kind().as_str(),
+                entry::full(node),
+                entry::verdict(node)
+            );
             self.line(depth, Trouble::None, Verdict::Ok, &line, out)?;
         }
         Ok(false)
@@ -98,8 +130,11 @@ impl<'j, 'a> Tree<'j, 'a> {
                 verdict if verdict.is_undecided() => Trouble::Undecided,
                 _ => Trouble::None,
             };
-            let below = |edge: Edge<'_>| seen_along(&edge, troubles[edge.to.place()].unwrap_or(Trouble::None));
-            troubles[id.place()] = Some(graph.node(id).children().map(below).fold(own, Trouble::max));
+            let below = |edge: Edge<'_>| {
+                seen_along(&edge, troubles[edge.to.place()].unwrap_or(Trouble::None))
+            };
+            troubles[id.place()] =
+                Some(graph.node(id).children().map(below).fold(own, Trouble::max));
         }
         troubles
     }
@@ -114,7 +149,11 @@ impl<'j, 'a> Tree<'j, 'a> {
         let node = place.graph.node(edge.to);
         let trouble = seen_along(edge, place.trouble(edge.to));
         let at_root = edge.to == place.root.node;
-        let digest = if at_root || self.style.verbose { entry::full(node) } else { entry::short(node) };
+        let digest = if at_root || self.style.verbose {
+            entry::full(node)
+        } else {
+            entry::short(node)
+        };
         let mut summary = summary(place, edge.to);
         if !node.detail().is_empty() {
             let semicolon = if summary.is_empty() { "" } else { "; " };
@@ -129,9 +168,17 @@ impl<'j, 'a> Tree<'j, 'a> {
             (_, false) => "(itself ok) ",
         };
         let label = entry::label(node, edge);
-        let again = self.told[place.root.graph][edge.to.place()].replace(place.root.node).is_some();
+        let again = self.told[place.root.graph][edge.to.place()]
+            .replace(place.root.node)
+            .is_some();
         let above = if again { " (as above)" } else { "" };
-        self.line(depth, trouble, Verdict::Ok, &format!("{label} {digest} {verdict}{summary}{above}"), out)?;
+        self.line(
+            depth,
+            trouble,
+            Verdict::Ok,
+            &format!("{label} {digest} {verdict}{summary}{above}"),
+            out,
+        )?;
         Ok(!again)
     }
 
@@ -144,25 +191,45 @@ impl<'j, 'a> Tree<'j, 'a> {
         out: &mut dyn Write,
     ) -> io::Result<Edges<'p, 'a>> {
         let children = place.graph.node(id).children();
-        let is_whole =
-            |edge: &Edge<'_>| place.graph.node(edge.to).kind().is_manifest() && place.trouble(edge.to) == Trouble::None;
+        let is_whole = |edge: &Edge<'_>| {
+            place.graph.node(edge.to).kind().is_manifest()
+                && place.trouble(edge.to) == Trouble::None
+        };
         let whole = children.clone().filter(is_whole).count();
         let fold = whole > MANIFESTS && !self.style.verbose;
         if fold {
-            self.line(depth, Trouble::None, Verdict::Ok, &format!("{whole} whole manifests"), out)?;
+            self.line(
+                depth,
+                Trouble::None,
+                Verdict::Ok,
+                &format!("{whole} whole manifests"),
+                out,
+            )?;
         }
-        Ok(Box::new(children.filter(move |edge| !fold || !is_whole(edge))))
+        Ok(Box::new(
+            children.filter(move |edge| !fold || !is_whole(edge)),
+        ))
     }
 
     /// A digest that is not ok: in full, or where it was told in full already, short.
-    fn fault(&mut self, place: &Place<'_, 'a>, edge: &Edge<'_>, depth: usize, out: &mut dyn Write) -> io::Result<()> {
+    fn fault(
+        &mut self,
+        place: &Place<'_, 'a>,
+        edge: &Edge<'_>,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let node = place.graph.node(edge.to);
         let trouble = seen_along(edge, place.trouble(edge.to));
         let label = entry::label(node, edge);
         let verdict = node.verdict();
         let told_in = self.told[place.root.graph][edge.to.place()].replace(place.root.node);
         if told_in.is_some() {
-            let line = format!("{label} {} {} (as above)", entry::short(node), verdict.as_str());
+            let line = format!(
+                "{label} {} {} (as above)",
+                entry::short(node),
+                verdict.as_str()
+            );
             self.line(depth, trouble, verdict, &line, out)?;
         } else {
             let line = if entry::is_unresolved(place.root, edge.to, node) {
@@ -175,7 +242,12 @@ impl<'j, 'a> Tree<'j, 'a> {
         let asked = !matches!(verdict, Verdict::NotChecked | Verdict::Skipped);
         if asked && told_in != Some(place.root.node) {
             let consequence = entry::consequence(self.judgement, place.root, edge.to);
-            writeln!(out, "{:indent$}{consequence}", "", indent = 2 * depth.min(DEEPEST) + 4)?;
+            writeln!(
+                out,
+                "{:indent$}{consequence}",
+                "",
+                indent = 2 * depth.min(DEEPEST) + 4
+            )?;
         }
         Ok(())
     }
@@ -190,14 +262,28 @@ impl<'j, 'a> Tree<'j, 'a> {
     ) -> io::Result<()> {
         let (mark, paint) = entry::mark(trouble, verdict);
         let depth = depth.min(DEEPEST);
-        let paint = if verdict == Verdict::Ok && trouble != Trouble::None { Paint::Doubt } else { paint };
-        writeln!(out, "{:indent$}{}", "", self.style.paint(paint, &format!("{mark} {text}")), indent = 2 * depth)
+        let paint = if verdict == Verdict::Ok && trouble != Trouble::None {
+            Paint::Doubt
+        } else {
+            paint
+        };
+        writeln!(
+            out,
+            "{:indent$}{}",
+            "",
+            self.style.paint(paint, &format!("{mark} {text}")),
+            indent = 2 * depth
+        )
     }
 }
 
 /// What a reference makes of the trouble behind it.
 fn seen_along(edge: &Edge<'_>, trouble: Trouble) -> Trouble {
-    if edge.care == Care::Warn { trouble.min(Trouble::Warned) } else { trouble }
+    if edge.care == Care::Warn {
+        trouble.min(Trouble::Warned)
+    } else {
+        trouble
+    }
 }
 
 /// The summary of a manifest or an index, made once where it is long.
@@ -207,7 +293,12 @@ fn summary(place: &Place<'_, '_>, id: NodeId) -> String {
     if place.graph.node(id).children().nth(FEW).is_none() {
         return summarize(place, id);
     }
-    place.summaries.borrow_mut().entry(id).or_insert_with(|| summarize(place, id)).clone()
+    place
+        .summaries
+        .borrow_mut()
+        .entry(id)
+        .or_insert_with(|| summarize(place, id))
+        .clone()
 }
 
 /// `config, 12 layers, 214 MB; 1 broken`, or for an index `2 manifests, 1 attestation; 1 broken, 1 undecided`.
@@ -234,14 +325,26 @@ fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
             Trouble::Broken => broken += 1,
         }
     }
-    let mut parts: Vec<String> = manifests.iter().map(|(kind, number)| count(*number, kind.as_str())).collect();
+    let mut parts: Vec<String> = manifests
+        .iter()
+        .map(|(kind, number)| count(*number, kind.as_str()))
+        .collect();
     if configs + layers > 0 {
         parts.push(content(configs, layers, bytes));
     }
     let mut texts = vec![parts.join(", ")];
-    let troubles = [(broken, "broken"), (undecided, "undecided"), (warned, "not whole, a warning")];
+    let troubles = [
+        (broken, "broken"),
+        (undecided, "undecided"),
+        (warned, "not whole, a warning"),
+    ];
     let troubles = troubles.iter().filter(|(number, _)| *number > 0);
-    texts.push(troubles.map(|(number, state)| format!("{number} {state}")).collect::<Vec<_>>().join(", "));
+    texts.push(
+        troubles
+            .map(|(number, state)| format!("{number} {state}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
     texts.retain(|text| !text.is_empty());
     texts.join("; ")
 }

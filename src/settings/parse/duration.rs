@@ -14,12 +14,18 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut milliseconds: u64 = 0;
     let mut rest = text;
     loop {
-        let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+        let digits = rest.len()
+            - rest
+                .trim_start_matches(|letter: char| letter.is_ascii_digit())
+                .len();
         let (number, tail) = rest.split_at(digits);
-        let letters = tail.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let letters = tail
+            .find(|letter: char| !letter.is_ascii_alphabetic())
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         let (_, factor) = units.find(|(name, _)| *name == unit)?;
-        milliseconds = milliseconds.checked_add(number.parse::<u64>().ok()?.checked_mul(factor)?)?;
+        milliseconds =
+            milliseconds.checked_add(number.parse::<u64>().ok()?.checked_mul(factor)?)?;
         if tail.is_empty() {
             return Some(Duration::from_millis(milliseconds)).filter(|time| *time <= LONGEST);
         }
@@ -44,7 +50,11 @@ mod tests {
             ("90m", 5_400_000),
             ("8760h", 31_536_000_000),
         ] {
-            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(
+                duration(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::{boolean, list};
-use crate::settings::{Hosts, Pin};
+use crate::http::network::{Hosts, Pin};
 
 /// A boolean, or a list of `host` or `host:port`.
 pub(crate) fn hosts(text: &str) -> Option<Hosts> {
@@ -12,7 +12,10 @@ pub(crate) fn hosts(text: &str) -> Option<Hosts> {
         Some(false) => return Some(Hosts::None),
         None => {}
     }
-    let hosts: Vec<String> = list(text)?.iter().map(|host| host.to_ascii_lowercase()).collect();
+    let hosts: Vec<String> = list(text)?
+        .iter()
+        .map(|host| host.to_ascii_lowercase())
+        .collect();
     match hosts.as_slice() {
         [] => Some(Hosts::None),
         _ if hosts.iter().all(|host| is_host(host)) => Some(Hosts::Only(hosts)),
@@ -34,11 +37,14 @@ fn is_host(text: &str) -> bool {
 
 /// Digits; what reads numbers would take a sign as well.
 fn port(text: &str) -> Option<u16> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 fn is_name(host: &str) -> bool {
-    let is_address = host.starts_with('[') && address(host).is_some_and(|address| address.is_ipv6());
+    let is_address =
+        host.starts_with('[') && address(host).is_some_and(|address| address.is_ipv6());
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     is_address || (!host.is_empty() && host.bytes().all(letters))
 }
@@ -59,19 +65,28 @@ pub(crate) fn pins(text: &str) -> Result<Vec<Pin>, String> {
 fn pin(text: &str) -> Option<Pin> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let (host, rest) = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once("]:").filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok())?,
+        Some(rest) => rest
+            .split_once("]:")
+            .filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok())?,
         None => text.split_once(':')?,
     };
     let (number, addresses) = rest.split_once(':')?;
     let port = port(number).filter(|port| *port != 0)?;
     let addresses: Vec<IpAddr> = addresses.split(',').map(address).collect::<Option<_>>()?;
-    (is_name(host) || address(host).is_some()).then(|| Pin { host: host.to_ascii_lowercase(), port, addresses })
+    (is_name(host) || address(host).is_some()).then(|| Pin {
+        host: host.to_ascii_lowercase(),
+        port,
+        addresses,
+    })
 }
 
 /// An address, IPv6 with or without brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
     bare.parse().ok()
 }
 
@@ -113,15 +128,27 @@ mod tests {
             port,
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
         };
-        assert_eq!(pins("Registry.test:443:127.0.0.1").unwrap(), [pin("registry.test", 443, &["127.0.0.1"])]);
+        assert_eq!(
+            pins("Registry.test:443:127.0.0.1").unwrap(),
+            [pin("registry.test", 443, &["127.0.0.1"])]
+        );
         assert_eq!(pins("+a:80:[::1]").unwrap(), [pin("a", 80, &["::1"])]);
         assert_eq!(pins("a:80:::1").unwrap(), [pin("a", 80, &["::1"])]);
         assert_eq!(
             pins("a:80:127.0.0.1,[::1],b:81:10.0.0.1, 10.0.0.2").unwrap(),
-            [pin("a", 80, &["127.0.0.1", "::1"]), pin("b", 81, &["10.0.0.1", "10.0.0.2"])]
+            [
+                pin("a", 80, &["127.0.0.1", "::1"]),
+                pin("b", 81, &["10.0.0.1", "10.0.0.2"])
+            ]
         );
-        assert_eq!(pins(r#"["a:80:127.0.0.1,10.0.0.1"]"#).unwrap(), [pin("a", 80, &["127.0.0.1", "10.0.0.1"])]);
-        assert_eq!(pins("[::1]:443:127.0.0.1").unwrap(), [pin("::1", 443, &["127.0.0.1"])]);
+        assert_eq!(
+            pins(r#"["a:80:127.0.0.1,10.0.0.1"]"#).unwrap(),
+            [pin("a", 80, &["127.0.0.1", "10.0.0.1"])]
+        );
+        assert_eq!(
+            pins("[::1]:443:127.0.0.1").unwrap(),
+            [pin("::1", 443, &["127.0.0.1"])]
+        );
     }
 
     #[test]

@@ -10,14 +10,22 @@ pub(crate) fn list(text: &str) -> Option<Vec<String>> {
     if text.starts_with('[') {
         match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(items) => {
-                let items: Option<Vec<_>> = items.into_iter().filter(|item| item.get() != "null").map(scalar).collect();
+                let items: Option<Vec<_>> = items
+                    .into_iter()
+                    .filter(|item| item.get() != "null")
+                    .map(scalar)
+                    .collect();
                 return items.as_deref().map(dropping_empty);
             }
             Err(_) if !starts_with_ipv6(text) => return None,
             Err(_) => {}
         }
     }
-    Some(dropping_empty(&lines(text).flat_map(|line| split(line, ',')).collect::<Vec<_>>()))
+    Some(dropping_empty(
+        &lines(text)
+            .flat_map(|line| split(line, ','))
+            .collect::<Vec<_>>(),
+    ))
 }
 
 /// A text, number or boolean of JSON as text: a number as it was written, because the tag `1.10` is not `1.1`.
@@ -31,7 +39,12 @@ fn scalar(value: &RawValue) -> Option<String> {
 }
 
 fn dropping_empty(items: &[String]) -> Vec<String> {
-    items.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    items
+        .iter()
+        .map(|item| item.trim())
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether the text is `[address]…` rather than a broken JSON array.
@@ -44,9 +57,13 @@ fn starts_with_ipv6(text: &str) -> bool {
 /// The lines without their comments: `#` at the start or after a blank.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(|line| {
-        let comment = line
-            .char_indices()
-            .find(|&(at, letter)| letter == '#' && line[..at].chars().next_back().is_none_or(char::is_whitespace));
+        let comment = line.char_indices().find(|&(at, letter)| {
+            letter == '#'
+                && line[..at]
+                    .chars()
+                    .next_back()
+                    .is_none_or(char::is_whitespace)
+        });
         comment.map_or(line, |(at, _)| &line[..at])
     })
 }
@@ -117,10 +134,19 @@ mod tests {
             assert_eq!(list(text).unwrap(), items, "{text:?}");
         }
         assert_eq!(list(r"a\,b,c\d").unwrap(), ["a,b", r"c\d"]);
-        assert_eq!(list(r#"[1, 2.5, true, "x,y"]"#).unwrap(), ["1", "2.5", "true", "x,y"]);
-        assert_eq!(list("[1.10, 1e5, 20240131123456789012]").unwrap(), ["1.10", "1e5", "20240131123456789012"]);
+        assert_eq!(
+            list(r#"[1, 2.5, true, "x,y"]"#).unwrap(),
+            ["1", "2.5", "true", "x,y"]
+        );
+        assert_eq!(
+            list("[1.10, 1e5, 20240131123456789012]").unwrap(),
+            ["1.10", "1e5", "20240131123456789012"]
+        );
         assert_eq!(list("a#b").unwrap(), ["a#b"]);
-        assert_eq!(list("[::1]:5000/app:1,[::2]/b").unwrap(), ["[::1]:5000/app:1", "[::2]/b"]);
+        assert_eq!(
+            list("[::1]:5000/app:1,[::2]/b").unwrap(),
+            ["[::1]:5000/app:1", "[::2]/b"]
+        );
         assert!(list("").unwrap().is_empty());
         assert!(list("[]").unwrap().is_empty());
         assert!(list(" , ,\n# nothing").unwrap().is_empty());
@@ -128,14 +154,24 @@ mod tests {
 
     #[test]
     fn a_broken_json_list_is_not_taken_as_text() {
-        for text in [r#"["a""#, "[a, b]", r#"[["a"]]"#, r#"[{"a":1}]"#, "[", "[]x"] {
+        for text in [
+            r#"["a""#,
+            "[a, b]",
+            r#"[["a"]]"#,
+            r#"[{"a":1}]"#,
+            "[",
+            "[]x",
+        ] {
             assert_eq!(list(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn a_map_is_json_or_entries() {
-        let expected = BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "x=y".to_owned())]);
+        let expected = BTreeMap::from([
+            ("A".to_owned(), "1".to_owned()),
+            ("B".to_owned(), "x=y".to_owned()),
+        ]);
         for text in [
             r#"{"A":1,"B":"x=y"}"#,
             r#"{"A":"1","B":"x=y","C":null}"#,
@@ -149,7 +185,14 @@ mod tests {
         assert_eq!(map(r"A=1\,2").unwrap()["A"], "1,2");
         assert_eq!(map("A=").unwrap()["A"], "");
         assert!(map("").unwrap().is_empty());
-        for text in ["A", "=1", "A=1,B", r#"{"A":{"B":1}}"#, r#"{"A":1"#, r#"[{"A":1}]"#] {
+        for text in [
+            "A",
+            "=1",
+            "A=1,B",
+            r#"{"A":{"B":1}}"#,
+            r#"{"A":1"#,
+            r#"[{"A":1}]"#,
+        ] {
             assert_eq!(map(text), None, "{text:?}");
         }
     }

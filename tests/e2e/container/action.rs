@@ -26,7 +26,13 @@ impl Runner {
         for directory in ["work", "temp", "home", "workflow", "file_commands"] {
             std::fs::create_dir(scratch.path().join(directory)).unwrap();
         }
-        for file in ["set_output_1", "step_summary_1", "add_path_1", "set_env_1", "save_state_1"] {
+        for file in [
+            "set_output_1",
+            "step_summary_1",
+            "add_path_1",
+            "set_env_1",
+            "save_state_1",
+        ] {
             std::fs::write(scratch.path().join("file_commands").join(file), "").unwrap();
         }
         Self(scratch)
@@ -36,7 +42,14 @@ impl Runner {
     fn run(&self, inputs: &[(&str, &str)]) -> Step {
         let root = self.0.path();
         let mut container = container(PROGRAM)
-            .flags(["--label", "e2e", "--workdir", "/github/workspace", "--entrypoint", "/pullproof"])
+            .flags([
+                "--label",
+                "e2e",
+                "--workdir",
+                "/github/workspace",
+                "--entrypoint",
+                "/pullproof",
+            ])
             .mount(&root.join("temp"), "/github/runner_temp")
             .mount(&root.join("home"), "/github/home")
             .mount(&root.join("workflow"), "/github/workflow")
@@ -48,7 +61,10 @@ impl Runner {
             ("CI", "true"),
             ("GITHUB_WORKSPACE", "/github/workspace"),
             ("GITHUB_OUTPUT", "/github/file_commands/set_output_1"),
-            ("GITHUB_STEP_SUMMARY", "/github/file_commands/step_summary_1"),
+            (
+                "GITHUB_STEP_SUMMARY",
+                "/github/file_commands/step_summary_1",
+            ),
             ("GITHUB_ENV", "/github/file_commands/set_env_1"),
             ("GITHUB_STATE", "/github/file_commands/save_state_1"),
             ("GITHUB_REPOSITORY", "infra/image"),
@@ -60,11 +76,16 @@ impl Runner {
             container = container.variable(name, value);
         }
         let finished = with_inputs(container, inputs).run(&[]);
-        let read = |name: &str| std::fs::read_to_string(root.join("file_commands").join(name)).unwrap();
+        let read =
+            |name: &str| std::fs::read_to_string(root.join("file_commands").join(name)).unwrap();
         for file in ["set_env_1", "save_state_1", "add_path_1"] {
             assert_eq!(read(file), "", "{file} is none of its business");
         }
-        Step { finished, outputs: outputs(&read("set_output_1")), summary: rendered(&read("step_summary_1")) }
+        Step {
+            finished,
+            outputs: outputs(&read("set_output_1")),
+            summary: rendered(&read("step_summary_1")),
+        }
     }
 }
 
@@ -73,12 +94,22 @@ fn with_inputs(mut container: Container, given: &[(&str, &str)]) -> Container {
     let action: Value = serde_norway::from_str(include_str!("../../../action.yml")).unwrap();
     let declared = action["inputs"].as_object().unwrap();
     for (name, _) in given {
-        assert!(declared.contains_key(*name), "action.yml has no input {name}");
+        assert!(
+            declared.contains_key(*name),
+            "action.yml has no input {name}"
+        );
     }
     for (name, input) in declared {
-        let given = given.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+        let given = given
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| *value);
         let default = input["default"].as_str().unwrap_or_default();
-        let value = given.unwrap_or(if default.contains("github.token") { "token-of-the-job" } else { default });
+        let value = given.unwrap_or(if default.contains("github.token") {
+            "token-of-the-job"
+        } else {
+            default
+        });
         container = container.variable(&format!("INPUT_{}", name.to_uppercase()), value);
     }
     container
@@ -127,7 +158,10 @@ fn a_whole_image_passes_with_outputs_and_a_summary_and_without_annotations() {
     let (_registry, image, reference) = pushed();
     let step = Runner::new().run(&[("images", &reference), ("report", "report.json")]);
     let stdout = &step.finished.exits(0).stdout;
-    assert!(!stdout.contains("::error") && !stdout.contains("::warning"), "{stdout}");
+    assert!(
+        !stdout.contains("::error") && !stdout.contains("::warning"),
+        "{stdout}"
+    );
     for (name, value) in [
         ("result", "passed"),
         ("exit-code", "0"),
@@ -136,7 +170,12 @@ fn a_whole_image_passes_with_outputs_and_a_summary_and_without_annotations() {
         ("checked", "11"),
         ("report", "report.json"),
     ] {
-        assert_eq!(step.outputs.get(name).map(String::as_str), Some(value), "{name}: {:#?}", step.outputs);
+        assert_eq!(
+            step.outputs.get(name).map(String::as_str),
+            Some(value),
+            "{name}: {:#?}",
+            step.outputs
+        );
     }
     let platforms: Value = serde_json::from_str(&step.outputs["platforms"]).unwrap();
     assert_eq!(platforms, serde_json::json!(["linux/amd64", "linux/arm64"]));
@@ -150,7 +189,10 @@ fn the_outputs_are_those_that_the_action_declares() {
     let action: Value = serde_norway::from_str(include_str!("../../../action.yml")).unwrap();
     let declared = action["outputs"].as_object().unwrap();
     for name in step.outputs.keys() {
-        assert!(declared.contains_key(name), "action.yml does not declare {name}");
+        assert!(
+            declared.contains_key(name),
+            "action.yml does not declare {name}"
+        );
     }
 }
 
@@ -160,7 +202,11 @@ fn a_broken_image_is_annotated_and_fails_with_its_outputs_written() {
     registry.damage("app", image.layer(1, 0), Damage::Deleted);
     let step = Runner::new().run(&[("images", &reference), ("settle", "0")]);
     let finished = step.finished.exits(1);
-    let annotations: Vec<_> = finished.stdout.lines().filter(|line| line.starts_with("::error")).collect();
+    let annotations: Vec<_> = finished
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("::error"))
+        .collect();
     assert_eq!(annotations.len(), 1, "{}", finished.stdout);
     assert!(annotations[0].contains("app"), "{annotations:?}");
     assert_eq!(step.outputs["result"], "failed");
@@ -170,11 +216,20 @@ fn a_broken_image_is_annotated_and_fails_with_its_outputs_written() {
 
 #[test]
 fn an_input_that_means_nothing_is_annotated_by_its_name() {
-    let step = Runner::new().run(&[("images", "registry.invalid/app:1"), ("request-timeout", "soon")]);
+    let step = Runner::new().run(&[
+        ("images", "registry.invalid/app:1"),
+        ("request-timeout", "soon"),
+    ]);
     let finished = step.finished.exits(2);
-    let annotation = finished.stdout.lines().find(|line| line.starts_with("::error"));
+    let annotation = finished
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("::error"));
     let annotation = annotation.unwrap_or_else(|| panic!("no annotation: {finished:?}"));
-    assert!(annotation.contains("request-timeout") || annotation.contains("request_timeout"), "{annotation}");
+    assert!(
+        annotation.contains("request-timeout") || annotation.contains("request_timeout"),
+        "{annotation}"
+    );
     assert_eq!(step.outputs["exit-code"], "2");
     assert_eq!(step.outputs["result"], "error");
 }
@@ -184,8 +239,12 @@ fn the_jobs_token_is_shown_to_nobody() {
     let (_registry, _image, reference) = pushed();
     let step = Runner::new().run(&[("images", &reference), ("log-level", "trace")]);
     let finished = step.finished.exits(0);
-    let everything = format!("{}{}{}{:?}", finished.stdout, finished.stderr, step.summary, step.outputs);
-    let leaks =
-        everything.lines().filter(|line| line.contains("token-of-the-job") && !line.starts_with("::add-mask::"));
+    let everything = format!(
+        "{}{}{}{:?}",
+        finished.stdout, finished.stderr, step.summary, step.outputs
+    );
+    let leaks = everything
+        .lines()
+        .filter(|line| line.contains("token-of-the-job") && !line.starts_with("::add-mask::"));
     assert_eq!(leaks.collect::<Vec<_>>(), Vec::<&str>::new());
 }

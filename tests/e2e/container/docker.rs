@@ -26,7 +26,13 @@ impl Finished {
     /// Fails, and shows everything, unless it ended with this exit code.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -39,7 +45,11 @@ impl Finished {
 impl From<Output> for Finished {
     fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 }
 
@@ -51,7 +61,9 @@ pub(crate) fn docker<T: AsRef<str>>(arguments: impl IntoIterator<Item = T>) -> F
         command.arg(argument.as_ref());
     }
     let output = command.stdin(Stdio::null()).output();
-    output.unwrap_or_else(|error| panic!("cannot run {client}: {error}")).into()
+    output
+        .unwrap_or_else(|error| panic!("cannot run {client}: {error}"))
+        .into()
 }
 
 /// A container that was not started yet.
@@ -62,7 +74,11 @@ pub(crate) struct Container {
 
 /// A container of an image, which is never pulled, on the host's network.
 pub(crate) fn container(image: &str) -> Container {
-    Container { image: image.to_owned(), flags: Vec::new() }.flags(["--pull", "never", "--network", "host"])
+    Container {
+        image: image.to_owned(),
+        flags: Vec::new(),
+    }
+    .flags(["--pull", "never", "--network", "host"])
 }
 
 impl Container {
@@ -79,7 +95,10 @@ impl Container {
 
     /// Shows it a directory of the host.
     pub(crate) fn mount(self, source: &Path, target: &str) -> Self {
-        self.flags(["--volume".to_owned(), format!("{}:{target}", source.display())])
+        self.flags([
+            "--volume".to_owned(),
+            format!("{}:{target}", source.display()),
+        ])
     }
 
     /// Starts it with arguments, waits for its end and removes it.
@@ -97,8 +116,12 @@ impl Container {
     }
 
     fn command(self, arguments: &[&str]) -> Vec<String> {
-        let words = std::iter::once("run".to_owned()).chain(self.flags).chain([self.image]);
-        words.chain(arguments.iter().map(|argument| (*argument).to_owned())).collect()
+        let words = std::iter::once("run".to_owned())
+            .chain(self.flags)
+            .chain([self.image]);
+        words
+            .chain(arguments.iter().map(|argument| (*argument).to_owned()))
+            .collect()
     }
 }
 

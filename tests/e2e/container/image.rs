@@ -3,7 +3,11 @@
 use super::docker::{NONROOT, PROGRAM, SHELL, container, docker};
 
 fn inspect(image: &str, format: &str) -> String {
-    docker(["image", "inspect", "--format", format, image]).exits(0).stdout.trim_end().to_owned()
+    docker(["image", "inspect", "--format", format, image])
+        .exits(0)
+        .stdout
+        .trim_end()
+        .to_owned()
 }
 
 #[test]
@@ -15,7 +19,10 @@ fn the_image_is_smaller_than_8_megabytes() {
 #[test]
 fn every_flavour_starts_the_program_by_its_absolute_path_and_nothing_else() {
     for image in [PROGRAM, NONROOT, SHELL] {
-        assert_eq!(inspect(image, "{{json .Config.Entrypoint}} {{json .Config.Cmd}}"), r#"["/pullproof"] null"#);
+        assert_eq!(
+            inspect(image, "{{json .Config.Entrypoint}} {{json .Config.Cmd}}"),
+            r#"["/pullproof"] null"#
+        );
     }
 }
 
@@ -34,7 +41,8 @@ fn labels_say_what_it_is_and_where_it_came_from() {
             ("source", "https://example.com/pullproof"),
             ("licenses", "Apache-2.0"),
         ] {
-            let format = format!("{{{{index .Config.Labels \"org.opencontainers.image.{label}\"}}}}");
+            let format =
+                format!("{{{{index .Config.Labels \"org.opencontainers.image.{label}\"}}}}");
             assert_eq!(inspect(image, &format), value, "{image}: {label}");
         }
     }
@@ -51,6 +59,9 @@ fn every_flavour_says_its_version() {
 #[test]
 fn the_shell_flavour_has_what_runners_start_containers_with() {
     let script = "env | grep -q ^PATH= && echo a | tail -n 1 > /dev/null && pullproof version";
-    let finished = container(SHELL).flags(["--entrypoint", ""]).run(&["sh", "-c", script]).exits(0);
+    let finished = container(SHELL)
+        .flags(["--entrypoint", ""])
+        .run(&["sh", "-c", script])
+        .exits(0);
     assert!(finished.stdout.starts_with("pullproof "), "{finished:?}");
 }

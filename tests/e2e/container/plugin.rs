@@ -30,11 +30,18 @@ fn tags_that_the_build_step_left_in_the_workspace_are_verified() {
     let directory = workspace.path().join("src/forge.test/infra/image");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join(".tags"), "1.2\nlatest\n").unwrap();
-    let finished = run(step(&workspace).variable("PLUGIN_REPO", &registry.reference("app"))).exits(0);
+    let finished =
+        run(step(&workspace).variable("PLUGIN_REPO", &registry.reference("app"))).exits(0);
     for tag in ["app:1.2", "app:latest"] {
-        assert!(finished.stdout.contains(tag), "{tag} is not named: {finished:?}");
+        assert!(
+            finished.stdout.contains(tag),
+            "{tag} is not named: {finished:?}"
+        );
     }
-    assert!(!finished.stdout.contains("::"), "that is for GitHub: {finished:?}");
+    assert!(
+        !finished.stdout.contains("::"),
+        "that is for GitHub: {finished:?}"
+    );
 }
 
 #[test]
@@ -43,7 +50,9 @@ fn a_broken_image_fails_the_step_with_the_verdict_last() {
     let image = registry.image("app:1", &platforms(2));
     registry.damage("app", image.layer(1, 0), Damage::Deleted);
     let workspace = Scratch::new("workspace");
-    let step = step(&workspace).variable("PLUGIN_REPO", &registry.reference("app")).variable("PLUGIN_TAGS", "1");
+    let step = step(&workspace)
+        .variable("PLUGIN_REPO", &registry.reference("app"))
+        .variable("PLUGIN_TAGS", "1");
     let finished = run(step).exits(1);
     assert!(finished.stdout.contains(image.layer(1, 0)), "{finished:?}");
     assert!(finished.last_line().contains("exit code 1"), "{finished:?}");
@@ -52,10 +61,15 @@ fn a_broken_image_fails_the_step_with_the_verdict_last() {
 #[test]
 fn a_setting_that_means_nothing_is_named_before_anything_is_asked() {
     let workspace = Scratch::new("workspace");
-    let step = step(&workspace).variable("PLUGIN_REPO", "registry.invalid/app").variable("PLUGIN_DEPTH", "bottom");
+    let step = step(&workspace)
+        .variable("PLUGIN_REPO", "registry.invalid/app")
+        .variable("PLUGIN_DEPTH", "bottom");
     let finished = run(step).exits(2);
     let said = format!("{}{}", finished.stdout, finished.stderr);
-    assert!(said.contains("depth") && said.contains("bottom") && said.contains("tail"), "{finished:?}");
+    assert!(
+        said.contains("depth") && said.contains("bottom") && said.contains("tail"),
+        "{finished:?}"
+    );
 }
 
 #[test]

@@ -7,15 +7,28 @@ use crate::support::distribution::Distribution;
 use crate::support::http::{Break, Reply, Server};
 use crate::support::recipe::platforms;
 
-const LITTLE: [&str; 5] = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
+const LITTLE: [&str; 5] = [
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+];
 
 #[test]
 fn any_user_can_run_it_on_a_read_only_root_without_capabilities() {
     let registry = Distribution::open();
     registry.image("app:1", &platforms(2));
     let reference = registry.reference("app:1");
-    for (image, user) in [(PROGRAM, "12345:54321"), (PROGRAM, "0:0"), (NONROOT, "65532:65532")] {
-        let container = container(image).flags(LITTLE).flags(["--user", user, "--workdir", "/nowhere/at/all"]);
+    for (image, user) in [
+        (PROGRAM, "12345:54321"),
+        (PROGRAM, "0:0"),
+        (NONROOT, "65532:65532"),
+    ] {
+        let container =
+            container(image)
+                .flags(LITTLE)
+                .flags(["--user", user, "--workdir", "/nowhere/at/all"]);
         container.run(&["verify", &reference]).exits(0);
     }
 }

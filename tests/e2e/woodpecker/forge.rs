@@ -32,9 +32,14 @@ struct State {
 impl Forge {
     /// A forge with one repository, whose only branch is `main` and which has no workflows yet.
     pub(crate) fn start() -> Self {
-        let state = Arc::new(Mutex::new(State { branches: ["main".to_owned()].into(), ..State::default() }));
+        let state = Arc::new(Mutex::new(State {
+            branches: ["main".to_owned()].into(),
+            ..State::default()
+        }));
         let own = Arc::clone(&state);
-        let server = Server::start(move |request| answer(request, &mut own.lock().expect("no answer panics")));
+        let server = Server::start(move |request| {
+            answer(request, &mut own.lock().expect("no answer panics"))
+        });
         Self { server, state }
     }
 
@@ -46,13 +51,21 @@ impl Forge {
     /// Puts a workflow into the repository: `.woodpecker/NAME.yaml`.
     pub(crate) fn workflow(&self, name: &str, content: &str) -> &Self {
         let mut state = self.state.lock().expect("no answer panics");
-        state.workflows.insert(format!("{name}.yaml"), content.to_owned());
+        state
+            .workflows
+            .insert(format!("{name}.yaml"), content.to_owned());
         self
     }
 
     /// Tells whoever asked to be told that somebody pushed to `main`.
     pub(crate) fn push(&self) -> Answer {
-        let hook = self.state.lock().expect("no answer panics").hook.clone().expect("the repository is activated");
+        let hook = self
+            .state
+            .lock()
+            .expect("no answer panics")
+            .hook
+            .clone()
+            .expect("the repository is activated");
         let payload = json!({
             "ref": "refs/heads/main",
             "after": COMMIT,
@@ -60,7 +73,10 @@ impl Forge {
             "repository": repository(),
             "sender": user(),
         });
-        let headers = [("X-Gitea-Event", "push"), ("Content-Type", "application/json")];
+        let headers = [
+            ("X-Gitea-Event", "push"),
+            ("Content-Type", "application/json"),
+        ];
         ask("POST", &hook, &headers, payload.to_string().as_bytes()).expect("Woodpecker listens")
     }
 
@@ -76,20 +92,24 @@ impl Forge {
 }
 
 fn answer(request: &Request, state: &mut State) -> Reply {
-    let path = request.path.strip_prefix("/api/v1").unwrap_or(&request.path);
+    let path = request
+        .path
+        .strip_prefix("/api/v1")
+        .unwrap_or(&request.path);
     let words: Vec<&str> = path.trim_matches('/').split('/').collect();
     let in_repository = path.strip_prefix(&format!("/repos/{REPOSITORY}"));
     let later_page = request.query.contains("page=") && !request.query.contains("page=1");
     match (request.method.as_str(), words.as_slice()) {
         ("POST", ["login", "oauth", "access_token"]) => {
-            let token =
-                json!({"access_token": "t", "token_type": "bearer", "expires_in": 86_400, "refresh_token": "r"});
+            let token = json!({"access_token": "t", "token_type": "bearer", "expires_in": 86_400, "refresh_token": "r"});
             Reply::json(&token)
         }
         ("GET", ["version"]) => Reply::json(&json!({"version": "1.25.0"})),
         ("GET", ["settings", "api"]) => Reply::json(&json!({"max_response_items": 50})),
         ("GET", ["user"] | ["users", "dev"]) => Reply::json(&user()),
-        ("GET", ["orgs" | "users", _]) => Reply::json(&json!({"id": 2, "name": "infra", "username": "infra"})),
+        ("GET", ["orgs" | "users", _]) => {
+            Reply::json(&json!({"id": 2, "name": "infra", "username": "infra"}))
+        }
         ("GET", ["user", "orgs"]) => Reply::json(&json!([])),
         ("GET", ["user", "repos"]) if later_page => Reply::json(&json!([])),
         ("GET", ["user", "repos"]) => Reply::json(&json!([repository()])),
@@ -105,10 +125,12 @@ fn in_the_repository(request: &Request, path: &str, state: &mut State) -> Reply 
     let words: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (request.method.as_str(), words.as_slice()) {
         ("GET", [""]) => Reply::json(&repository()),
-        ("GET", ["contents" | "raw", ..]) if state.broken => Reply::status(500).body("the disk is gone"),
-        ("GET", ["branches", branch]) if state.branches.contains(*branch) => {
-            Reply::json(&json!({"name": branch, "commit": {"id": COMMIT, "url": "http://127.0.0.1/"}}))
+        ("GET", ["contents" | "raw", ..]) if state.broken => {
+            Reply::status(500).body("the disk is gone")
         }
+        ("GET", ["branches", branch]) if state.branches.contains(*branch) => Reply::json(
+            &json!({"name": branch, "commit": {"id": COMMIT, "url": "http://127.0.0.1/"}}),
+        ),
         ("GET", ["contents", ".woodpecker"]) if !state.workflows.is_empty() => {
             let entry = |name: &String| json!({"name": name, "path": format!(".woodpecker/{name}"), "type": "file"});
             Reply::json(&state.workflows.keys().map(entry).collect())
@@ -118,7 +140,8 @@ fn in_the_repository(request: &Request, path: &str, state: &mut State) -> Reply 
         }
         ("GET", ["branches" | "contents" | "raw", ..]) => absent(),
         ("POST", ["hooks"]) => {
-            let wish: Value = serde_json::from_slice(&request.body).expect("a wish for a hook is JSON");
+            let wish: Value =
+                serde_json::from_slice(&request.body).expect("a wish for a hook is JSON");
             state.hook = wish["config"]["url"].as_str().map(str::to_owned);
             Reply::json(&json!({"id": 1})).but_status(201)
         }
@@ -134,7 +157,10 @@ fn absent() -> Reply {
 }
 
 fn unknown(request: &Request, state: &mut State) -> Reply {
-    state.unknown.push(format!("{} {}?{}", request.method, request.path, request.query));
+    state.unknown.push(format!(
+        "{} {}?{}",
+        request.method, request.path, request.query
+    ));
     absent()
 }
 

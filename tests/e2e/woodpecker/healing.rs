@@ -33,23 +33,52 @@ impl Bakery {
         let copy = "skopeo --insecure-policy copy --all --preserve-digests --quiet --dest-tls-verify=false";
         let push = format!("{copy} {source} {target}");
         let when = json!([{"event": "manual", "evaluate": "REBUILD == \"app\""}]);
-        woodpecker.forge.workflow("rebuild", &workflow(&when, &push));
-        Self { registry, image, push, woodpecker, _layout: layout }
+        woodpecker
+            .forge
+            .workflow("rebuild", &workflow(&when, &push));
+        Self {
+            registry,
+            image,
+            push,
+            woodpecker,
+            _layout: layout,
+        }
     }
 
     /// Puts something else in the place of the pipeline that mends.
     fn whose_rebuild(self, command: &str) -> Self {
         let when = json!([{"event": "manual", "evaluate": "REBUILD == \"app\""}]);
-        self.woodpecker.forge.workflow("rebuild", &workflow(&when, command));
+        self.woodpecker
+            .forge
+            .workflow("rebuild", &workflow(&when, command));
         self
     }
 
     fn verify(&self) -> Pullproof {
         pullproof()
-            .arguments(["verify", &self.registry.reference("app:1"), "--settle", "0s", "--backoff", "10ms"])
+            .arguments([
+                "verify",
+                &self.registry.reference("app:1"),
+                "--settle",
+                "0s",
+                "--backoff",
+                "10ms",
+            ])
             .arguments(["--report", "report.json", "--on-broken", "rebuild"])
-            .arguments(["--woodpecker-url", &self.woodpecker.url, "--woodpecker-repo", "infra/image"])
-            .arguments(["--variables", "REBUILD=app", "--workflow", "rebuild", "--poll-interval", "100ms"])
+            .arguments([
+                "--woodpecker-url",
+                &self.woodpecker.url,
+                "--woodpecker-repo",
+                "infra/image",
+            ])
+            .arguments([
+                "--variables",
+                "REBUILD=app",
+                "--workflow",
+                "rebuild",
+                "--poll-interval",
+                "100ms",
+            ])
             .variable("PLUGIN_WOODPECKER_TOKEN", &self.woodpecker.token)
     }
 }
@@ -62,9 +91,19 @@ fn a_broken_image_is_rebuilt_once_and_verified_again() {
     assert_eq!(report.result(), "passed");
     assert_eq!(report.verdict(bakery.image.child(0)), "ok");
     let link = format!("{}/repos/1/pipeline/1", bakery.woodpecker.url);
-    assert_eq!(report.0["pipeline"], json!({"number": 1, "url": link, "status": "success"}), "{:#}", report.0);
+    assert_eq!(
+        report.0["pipeline"],
+        json!({"number": 1, "url": link, "status": "success"}),
+        "{:#}",
+        report.0
+    );
     let before = Report(report.0["before"].clone());
-    assert_eq!((before.result(), before.verdict(bakery.image.child(0))), ("failed", "missing"), "{:#}", report.0);
+    assert_eq!(
+        (before.result(), before.verdict(bakery.image.child(0))),
+        ("failed", "missing"),
+        "{:#}",
+        report.0
+    );
     let told = [
         "before the rebuild:",
         "FAILED: 1 of 1 image cannot be pulled (2 broken digests), exit code 1\n",
@@ -72,11 +111,26 @@ fn a_broken_image_is_rebuilt_once_and_verified_again() {
         "app:1: passed\n",
     ];
     let out = &finished.stdout;
-    let places = told.map(|words| out.find(words).unwrap_or_else(|| panic!("{words:?} is not said: {finished}")));
-    assert!(places.is_sorted() && out.lines().last().unwrap().starts_with("pullproof: PASSED: 1 image"), "{finished}");
+    let places = told.map(|words| {
+        out.find(words)
+            .unwrap_or_else(|| panic!("{words:?} is not said: {finished}"))
+    });
+    assert!(
+        places.is_sorted()
+            && out
+                .lines()
+                .last()
+                .unwrap()
+                .starts_with("pullproof: PASSED: 1 image"),
+        "{finished}"
+    );
     assert_eq!(bakery.woodpecker.pipelines(), [1]);
     bakery.verify().run().exits(0);
-    assert_eq!(bakery.woodpecker.pipelines(), [1], "a whole image needs no rebuild");
+    assert_eq!(
+        bakery.woodpecker.pipelines(),
+        [1],
+        "a whole image needs no rebuild"
+    );
 }
 
 #[test]
@@ -91,28 +145,45 @@ fn a_rebuild_that_mends_nothing_leaves_the_image_broken() {
 fn a_rebuild_that_fails_is_exit_6() {
     let bakery = Bakery::with_a_broken_image().whose_rebuild("exit 1");
     let finished = bakery.verify().run().exits(6);
-    let reason = "(2 broken digests), and the rebuild ran and failed: pipeline #1 ended with failure after ";
+    let reason =
+        "(2 broken digests), and the rebuild ran and failed: pipeline #1 ended with failure after ";
     assert!(finished.stdout.contains(reason), "{finished}");
-    let link = format!("exit code 6: {}/repos/1/pipeline/1\n", bakery.woodpecker.url);
+    let link = format!(
+        "exit code 6: {}/repos/1/pipeline/1\n",
+        bakery.woodpecker.url
+    );
     assert!(finished.stdout.ends_with(&link), "{finished}");
 }
 
 #[test]
 fn a_rebuild_that_nobody_waits_for_leaves_the_image_broken_and_tells_the_link() {
     let bakery = Bakery::with_a_broken_image();
-    let finished = bakery.verify().arguments(["--wait", "false"]).run().exits(1);
-    let link = format!("exit code 1: {}/repos/1/pipeline/1\n", bakery.woodpecker.url);
+    let finished = bakery
+        .verify()
+        .arguments(["--wait", "false"])
+        .run()
+        .exits(1);
+    let link = format!(
+        "exit code 1: {}/repos/1/pipeline/1\n",
+        bakery.woodpecker.url
+    );
     let verdict = "(2 broken digests): pipeline #1 was started and is not waited for, ";
-    assert!(finished.stdout.ends_with(&format!("{verdict}{link}")), "{finished}");
+    assert!(
+        finished.stdout.ends_with(&format!("{verdict}{link}")),
+        "{finished}"
+    );
     assert_eq!(finished.report_in("report.json").0["pipeline"]["number"], 1);
 }
 
 #[test]
 fn a_rebuild_that_cannot_be_started_is_exit_5_with_what_is_broken() {
     let bakery = Bakery::with_a_broken_image();
-    let finished = bakery.verify().arguments(["--branch", "missing"]).run().exits(5);
-    let reason =
-        "(2 broken digests), and the rebuild was not started: failed to start a pipeline on the branch missing";
+    let finished = bakery
+        .verify()
+        .arguments(["--branch", "missing"])
+        .run()
+        .exits(5);
+    let reason = "(2 broken digests), and the rebuild was not started: failed to start a pipeline on the branch missing";
     assert!(finished.stdout.contains(reason), "{finished}");
     assert_eq!(bakery.woodpecker.pipelines(), Vec::<u64>::new());
 }
@@ -121,7 +192,11 @@ fn a_rebuild_that_cannot_be_started_is_exit_5_with_what_is_broken() {
 fn what_cannot_be_found_out_is_never_rebuilt() {
     let mut bakery = Bakery::with_a_broken_image();
     bakery.registry.stop();
-    bakery.verify().arguments(["--attempts", "2"]).run().exits(4);
+    bakery
+        .verify()
+        .arguments(["--attempts", "2"])
+        .run()
+        .exits(4);
     assert_eq!(bakery.woodpecker.pipelines(), Vec::<u64>::new());
 }
 
@@ -140,8 +215,13 @@ fn a_plugin_step_heals_the_image_from_inside_a_pipeline() {
     let step = json!({"name": "verify", "image": binary(), "settings": settings});
     let when = json!([{"event": "manual", "evaluate": "CHECK == \"app\""}]);
     let check = json!({"when": when, "skip_clone": true, "steps": [step]});
-    bakery.woodpecker.forge.workflow("check", &check.to_string());
-    bakery.woodpecker.secret("woodpecker_token", &bakery.woodpecker.token, &["manual"]);
+    bakery
+        .woodpecker
+        .forge
+        .workflow("check", &check.to_string());
+    bakery
+        .woodpecker
+        .secret("woodpecker_token", &bakery.woodpecker.token, &["manual"]);
     let started = bakery.woodpecker.trigger("main", &json!({"CHECK": "app"}));
     assert_eq!(started.status, 200, "{}", started.text());
     let pipeline = bakery.woodpecker.finished(1);
@@ -164,15 +244,22 @@ fn a_rebuild_whose_own_check_finds_the_image_broken_starts_no_other() {
     });
     let step = json!({"name": "verify", "image": binary(), "settings": settings});
     let loops = json!({"when": {"event": "manual"}, "skip_clone": true, "steps": [step]});
-    bakery.woodpecker.forge.workflow("rebuild", &loops.to_string());
-    bakery.woodpecker.secret("woodpecker_token", &bakery.woodpecker.token, &["manual"]);
+    bakery
+        .woodpecker
+        .forge
+        .workflow("rebuild", &loops.to_string());
+    bakery
+        .woodpecker
+        .secret("woodpecker_token", &bakery.woodpecker.token, &["manual"]);
     bakery.verify().run().exits(6);
     assert_eq!(bakery.woodpecker.pipelines(), [1]);
     let pipeline = bakery.woodpecker.finished(1);
     let log = bakery.woodpecker.log_to_the_verdict(&pipeline, "verify");
-    assert_eq!(pipeline["workflows"][0]["children"][0]["exit_code"], 5, "{log}");
-    let refusal =
-        "the rebuild was not started: no rebuild is started: 1 led to this pipeline already, and max_rebuilds is 1";
+    assert_eq!(
+        pipeline["workflows"][0]["children"][0]["exit_code"], 5,
+        "{log}"
+    );
+    let refusal = "the rebuild was not started: no rebuild is started: 1 led to this pipeline already, and max_rebuilds is 1";
     assert!(log.contains(refusal), "{log}");
 }
 
@@ -194,10 +281,19 @@ fn a_pipeline_that_builds_and_verifies_heals_the_image_by_a_restart_of_itself() 
         {"name": "verify", "image": binary(), "settings": settings},
     ]);
     let build = json!({"when": {"event": "push"}, "skip_clone": true, "steps": steps});
-    bakery.woodpecker.forge.workflow("build", &build.to_string());
-    bakery.woodpecker.secret("woodpecker_token", &bakery.woodpecker.token, &["push"]);
+    bakery
+        .woodpecker
+        .forge
+        .workflow("build", &build.to_string());
+    bakery
+        .woodpecker
+        .secret("woodpecker_token", &bakery.woodpecker.token, &["push"]);
     bakery.woodpecker.cancels_previous(&[]);
     let pipeline = bakery.woodpecker.finished(bakery.woodpecker.push());
     let log = bakery.woodpecker.log_to_the_verdict(&pipeline, "verify");
-    assert_eq!((&pipeline["status"], bakery.woodpecker.pipelines()), (&json!("success"), vec![2, 1]), "{log}");
+    assert_eq!(
+        (&pipeline["status"], bakery.woodpecker.pipelines()),
+        (&json!("success"), vec![2, 1]),
+        "{log}"
+    );
 }

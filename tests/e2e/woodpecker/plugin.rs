@@ -21,7 +21,15 @@ fn exec(directory: &Path, pipeline: &str) -> Output {
     std::fs::write(directory.join("pipeline.yaml"), pipeline).unwrap();
     std::fs::write(directory.join("secrets.yaml"), secrets).unwrap();
     Command::new(program("woodpecker-cli"))
-        .args(["exec", "--backend-engine", "local", "--secrets-file", "secrets.yaml", "--repo-path", "."])
+        .args([
+            "exec",
+            "--backend-engine",
+            "local",
+            "--secrets-file",
+            "secrets.yaml",
+            "--repo-path",
+            ".",
+        ])
         .arg("pipeline.yaml")
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -37,7 +45,10 @@ fn exec(directory: &Path, pipeline: &str) -> Output {
 fn notary(directory: &Path) -> String {
     let path = directory.join("notary");
     let notes = directory.join("notes");
-    let script = format!("#!/bin/sh\nenv -0 | grep -z -a ^PLUGIN_ | sort -z > '{}'\n", notes.display());
+    let script = format!(
+        "#!/bin/sh\nenv -0 | grep -z -a ^PLUGIN_ | sort -z > '{}'\n",
+        notes.display()
+    );
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
@@ -73,7 +84,8 @@ steps:
         notary(scratch.path())
     );
     let output = exec(scratch.path(), &pipeline);
-    let notes = std::fs::read_to_string(scratch.path().join("notes")).unwrap_or_else(|_| panic!("{output:?}"));
+    let notes = std::fs::read_to_string(scratch.path().join("notes"))
+        .unwrap_or_else(|_| panic!("{output:?}"));
     let expected = [
         "PLUGIN_ALLOW_MISSING=",
         "PLUGIN_ATTEMPTS=3",
@@ -86,7 +98,10 @@ steps:
         "PLUGIN_TAGS=latest,1.10",
         r#"PLUGIN_VARIABLES={"number":3,"tag":"v1"}"#,
     ];
-    assert_eq!(notes.trim_end_matches('\0').split('\0').collect::<Vec<_>>(), expected);
+    assert_eq!(
+        notes.trim_end_matches('\0').split('\0').collect::<Vec<_>>(),
+        expected
+    );
 }
 
 #[test]
@@ -125,16 +140,31 @@ steps:
     let report = std::fs::read_to_string(scratch.path().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["result"], "passed");
-    let references: Vec<_> = report["images"].as_array().unwrap().iter().map(|image| &image["reference"]).collect();
-    assert_eq!(references, [&registry.reference("team/app:latest"), &registry.reference("team/app:1.10")]);
+    let references: Vec<_> = report["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| &image["reference"])
+        .collect();
+    assert_eq!(
+        references,
+        [
+            &registry.reference("team/app:latest"),
+            &registry.reference("team/app:1.10")
+        ]
+    );
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(!said.contains("unknown setting") && !said.contains(REGISTRY_PASSWORD), "{said}");
+    assert!(
+        !said.contains("unknown setting") && !said.contains(REGISTRY_PASSWORD),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_plugin_that_fails_fails_the_run() {
     let scratch = Scratch::new("exec");
-    let pipeline = "skip_clone: true\nsteps: [{name: verify, image: 'false', settings: {repo: a}}]\n";
+    let pipeline =
+        "skip_clone: true\nsteps: [{name: verify, image: 'false', settings: {repo: a}}]\n";
     let output = exec(scratch.path(), pipeline);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -9,12 +9,26 @@ use crate::support::command::binary;
 #[test]
 fn a_pipeline_is_restarted_with_its_own_variables_and_more() {
     let woodpecker = with(&[("work", "echo a $FRUIT and a $NUT")]);
-    rebuild(&woodpecker).arguments(["--variables", "FRUIT=pear"]).run().exits(0);
-    let restart = ["--method", "restart", "--pipeline", "1", "--variables", "NUT=walnut,FRUIT=plum"];
+    rebuild(&woodpecker)
+        .arguments(["--variables", "FRUIT=pear"])
+        .run()
+        .exits(0);
+    let restart = [
+        "--method",
+        "restart",
+        "--pipeline",
+        "1",
+        "--variables",
+        "NUT=walnut,FRUIT=plum",
+    ];
     let finished = rebuild(&woodpecker).arguments(restart).run().exits(0);
     let pipeline = woodpecker.pipeline(2);
     assert_eq!(pipeline["parent"], 1);
-    assert!(woodpecker.log(&pipeline, "work").contains("a pear and a walnut\n"));
+    assert!(
+        woodpecker
+            .log(&pipeline, "work")
+            .contains("a pear and a walnut\n")
+    );
     let warning = "warning: the restart keeps the values that pipeline #1 has for FRUIT, not those of `variables`\n";
     assert!(finished.stderr.contains(warning), "{finished}");
 }
@@ -22,10 +36,18 @@ fn a_pipeline_is_restarted_with_its_own_variables_and_more() {
 #[test]
 fn latest_is_the_newest_push_and_without_one_the_newest_there_is() {
     let woodpecker = Woodpecker::start();
-    woodpecker.forge.workflow("work", &workflow(&json!({"event": ["manual", "push"]}), "true"));
+    woodpecker.forge.workflow(
+        "work",
+        &workflow(&json!({"event": ["manual", "push"]}), "true"),
+    );
     let latest = ["--method", "restart", "--pipeline", "latest"];
     let finished = rebuild(&woodpecker).arguments(latest).run().exits(5);
-    assert!(finished.stdout.contains("find the newest pipeline of the branch main: not found (404)"), "{finished}");
+    assert!(
+        finished
+            .stdout
+            .contains("find the newest pipeline of the branch main: not found (404)"),
+        "{finished}"
+    );
     rebuild(&woodpecker).run().exits(0);
     rebuild(&woodpecker).arguments(latest).run().exits(0);
     assert_eq!(woodpecker.pipeline(2)["parent"], 1);
@@ -34,7 +56,10 @@ fn latest_is_the_newest_push_and_without_one_the_newest_there_is() {
     rebuild(&woodpecker).run().exits(0);
     rebuild(&woodpecker).arguments(latest).run().exits(0);
     let restart = woodpecker.pipeline(5);
-    assert_eq!((&restart["parent"], &restart["event"]), (&json!(3), &json!("push")));
+    assert_eq!(
+        (&restart["parent"], &restart["event"]),
+        (&json!(3), &json!("push"))
+    );
 }
 
 #[test]
@@ -42,7 +67,12 @@ fn a_pipeline_that_is_not_there_cannot_be_restarted() {
     let woodpecker = with(&[("work", "true")]);
     let restart = ["--method", "restart", "--pipeline", "7"];
     let finished = rebuild(&woodpecker).arguments(restart).run().exits(5);
-    assert!(finished.stdout.contains("failed to read pipeline #7: not found (404)"), "{finished}");
+    assert!(
+        finished
+            .stdout
+            .contains("failed to read pipeline #7: not found (404)"),
+        "{finished}"
+    );
     assert_eq!(woodpecker.pipelines(), Vec::<u64>::new());
 }
 
@@ -69,13 +99,22 @@ fn a_step_restarts_the_pipeline_it_runs_in_once_and_with_the_events_secrets() {
     let first = woodpecker.finished(woodpecker.push());
     assert_eq!(woodpecker.pipelines(), [2, 1]);
     let second = woodpecker.pipeline(2);
-    assert_eq!((&second["parent"], &second["event"]), (&json!(1), &json!("push")));
+    assert_eq!(
+        (&second["parent"], &second["event"]),
+        (&json!(1), &json!("push"))
+    );
     let code = |pipeline: &Value| pipeline["workflows"][0]["children"][0]["exit_code"].clone();
     assert_eq!((code(&second), code(&first)), (json!(5), json!(6)));
     let refusal = woodpecker.log_to_the_verdict(&second, "again");
-    assert!(refusal.contains("no rebuild is started: 1 led to this pipeline already"), "{refusal}");
+    assert!(
+        refusal.contains("no rebuild is started: 1 led to this pipeline already"),
+        "{refusal}"
+    );
     let log = woodpecker.log_to_the_verdict(&first, "again");
-    assert!(log.contains("max_rebuilds") && log.contains("pipeline #2 ended with failure"), "{log}");
+    assert!(
+        log.contains("max_rebuilds") && log.contains("pipeline #2 ended with failure"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -84,7 +123,13 @@ fn where_a_push_ends_older_ones_a_restart_ends_its_own_pipeline_and_says_so_befo
     let first = woodpecker.finished(woodpecker.push());
     woodpecker.finished(2);
     assert_eq!(woodpecker.pipelines(), [2, 1]);
-    assert_eq!((&first["status"], &first["cancel_info"]), (&json!("killed"), &json!({"superseded_by": 2})));
+    assert_eq!(
+        (&first["status"], &first["cancel_info"]),
+        (&json!("killed"), &json!({"superseded_by": 2}))
+    );
     let log = woodpecker.log(&first, "again");
-    assert!(log.contains("warning: the server ends this pipeline as soon as the other one starts"), "{log}");
+    assert!(
+        log.contains("warning: the server ends this pipeline as soon as the other one starts"),
+        "{log}"
+    );
 }

@@ -47,7 +47,8 @@ impl Drop for Process {
 
 /// Where a program of Woodpecker's is, by its name.
 pub(crate) fn program(name: &str) -> PathBuf {
-    let directory = std::env::var("E2E_WOODPECKER").expect("`make e2e` says where Woodpecker's programs are");
+    let directory =
+        std::env::var("E2E_WOODPECKER").expect("`make e2e` says where Woodpecker's programs are");
     Path::new(&directory).join(name)
 }
 
@@ -65,16 +66,33 @@ impl Woodpecker {
                 ("WOODPECKER_AGENT_SECRET", "agents only"),
                 ("WOODPECKER_AGENT_CONFIG_FILE", "agent.conf"),
                 ("WOODPECKER_BACKEND", "local"),
-                ("WOODPECKER_BACKEND_LOCAL_TEMP_DIR", &scratch.path().display().to_string()),
+                (
+                    "WOODPECKER_BACKEND_LOCAL_TEMP_DIR",
+                    &scratch.path().display().to_string(),
+                ),
                 ("WOODPECKER_HEALTHCHECK", "false"),
                 ("WOODPECKER_MAX_WORKFLOWS", "4"),
             ],
         );
         let token = log_in(&url);
-        let mut own = Self { url, token, repository: 0, forge, _processes: [agent, server], scratch };
+        let mut own = Self {
+            url,
+            token,
+            repository: 0,
+            forge,
+            _processes: [agent, server],
+            scratch,
+        };
         let activated = own.call("POST", "/api/repos?forge_remote_id=1", "");
-        assert_eq!(activated.status, 200, "{activated:?}; unknown to the forge: {:?}", own.forge.unknown());
-        own.repository = json(&activated)["id"].as_u64().expect("a repository has a number");
+        assert_eq!(
+            activated.status,
+            200,
+            "{activated:?}; unknown to the forge: {:?}",
+            own.forge.unknown()
+        );
+        own.repository = json(&activated)["id"]
+            .as_u64()
+            .expect("a repository has a number");
         own
     }
 
@@ -86,14 +104,21 @@ impl Woodpecker {
     /// Asks the server for something, with another token.
     pub(crate) fn call_as(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
         let authorization = format!("Bearer {token}");
-        let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Content-Type", "application/json"),
+        ];
         must(method, &format!("{}{path}", self.url), &headers, body)
     }
 
     /// Asks for a manual pipeline of a branch, with variables.
     pub(crate) fn trigger(&self, branch: &str, variables: &Value) -> Answer {
         let body = json!({"branch": branch, "variables": variables}).to_string();
-        self.call("POST", &format!("/api/repos/{}/pipelines", self.repository), &body)
+        self.call(
+            "POST",
+            &format!("/api/repos/{}/pipelines", self.repository),
+            &body,
+        )
     }
 
     /// Lets somebody push, and gives the number of the pipeline that this starts.
@@ -106,7 +131,11 @@ impl Woodpecker {
     #[track_caller]
     pub(crate) fn run_cron(&self, name: &str) -> u64 {
         let path = format!("/api/repos/{}/cron", self.repository);
-        let noted = self.call("POST", &path, &json!({"name": name, "schedule": "@daily", "enabled": true}).to_string());
+        let noted = self.call(
+            "POST",
+            &path,
+            &json!({"name": name, "schedule": "@daily", "enabled": true}).to_string(),
+        );
         assert_eq!(noted.status, 200, "{}", noted.text());
         number(&self.call("POST", &format!("{path}/{}", json(&noted)["id"]), ""))
     }
@@ -122,7 +151,11 @@ impl Woodpecker {
     #[track_caller]
     pub(crate) fn cancels_previous(&self, events: &[&str]) {
         let body = json!({"cancel_previous_pipeline_events": events}).to_string();
-        assert_eq!(self.call("PATCH", &format!("/api/repos/{}", self.repository), &body).status, 200);
+        assert_eq!(
+            self.call("PATCH", &format!("/api/repos/{}", self.repository), &body)
+                .status,
+            200
+        );
     }
 
     /// Switches the repository off.
@@ -135,31 +168,52 @@ impl Woodpecker {
     /// Gives the repository a secret for these events.
     pub(crate) fn secret(&self, name: &str, value: &str, events: &[&str]) {
         let body = json!({"name": name, "value": value, "events": events}).to_string();
-        let answer = self.call("POST", &format!("/api/repos/{}/secrets", self.repository), &body);
+        let answer = self.call(
+            "POST",
+            &format!("/api/repos/{}/secrets", self.repository),
+            &body,
+        );
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     /// A pipeline as the server tells it now.
     pub(crate) fn pipeline(&self, number: u64) -> Value {
-        json(&self.call("GET", &format!("/api/repos/{}/pipelines/{number}", self.repository), ""))
+        json(&self.call(
+            "GET",
+            &format!("/api/repos/{}/pipelines/{number}", self.repository),
+            "",
+        ))
     }
 
     /// A command that does not end by itself, but with this server.
     pub(crate) fn endless(&self) -> String {
-        format!("while [ -d '{}' ]; do sleep 0.2; done", self.scratch.path().display())
+        format!(
+            "while [ -d '{}' ]; do sleep 0.2; done",
+            self.scratch.path().display()
+        )
     }
 
     /// The numbers of all pipelines there are, newest first.
     pub(crate) fn pipelines(&self) -> Vec<u64> {
-        let list = json(&self.call("GET", &format!("/api/repos/{}/pipelines", self.repository), ""));
-        list.as_array().into_iter().flatten().filter_map(|pipeline| pipeline["number"].as_u64()).collect()
+        let list = json(&self.call(
+            "GET",
+            &format!("/api/repos/{}/pipelines", self.repository),
+            "",
+        ));
+        list.as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|pipeline| pipeline["number"].as_u64())
+            .collect()
     }
 
     /// Waits until a pipeline is over and gives it.
     #[track_caller]
     pub(crate) fn finished(&self, number: u64) -> Value {
         let over = |pipeline: &Value| pipeline["finished"].as_u64().is_some_and(|time| time > 0);
-        until(&format!("pipeline {number} is over"), || over(&self.pipeline(number)));
+        until(&format!("pipeline {number} is over"), || {
+            over(&self.pipeline(number))
+        });
         self.pipeline(number)
     }
 
@@ -180,16 +234,31 @@ impl Woodpecker {
     #[track_caller]
     pub(crate) fn log(&self, pipeline: &Value, step: &str) -> String {
         let steps = pipeline["workflows"].as_array().into_iter().flatten();
-        let mut steps = steps.flat_map(|workflow| workflow["children"].as_array().into_iter().flatten());
-        let step = steps.find(|child| child["name"] == step).unwrap_or_else(|| panic!("no {step} in {pipeline:#}"));
-        let path = format!("/api/repos/{}/logs/{}/{}", self.repository, pipeline["number"], step["id"]);
+        let mut steps =
+            steps.flat_map(|workflow| workflow["children"].as_array().into_iter().flatten());
+        let step = steps
+            .find(|child| child["name"] == step)
+            .unwrap_or_else(|| panic!("no {step} in {pipeline:#}"));
+        let path = format!(
+            "/api/repos/{}/logs/{}/{}",
+            self.repository, pipeline["number"], step["id"]
+        );
         let mut log = String::new();
         until("there is a log", || {
             let entries = json(&self.call("GET", &path, ""));
-            let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["data"].as_str());
+            let lines = entries
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry["data"].as_str());
             let lines = lines.map(|data| STANDARD.decode(data).expect("a line of a log is base64"));
             log = lines
-                .map(|line| without_colours(&String::from_utf8_lossy(&line)).trim_end().to_owned() + "\n")
+                .map(|line| {
+                    without_colours(&String::from_utf8_lossy(&line))
+                        .trim_end()
+                        .to_owned()
+                        + "\n"
+                })
                 .collect();
             !log.is_empty()
         });
@@ -226,26 +295,40 @@ fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
             ),
         ];
         let mut server = start(scratch, "woodpecker-server", &environment);
-        let answers =
-            || ask("GET", &format!("{url}/healthz"), &[], &[]).is_ok() && TcpStream::connect(&internal).is_ok();
-        until("the server answers, or ends", || server.has_ended() || answers());
+        let answers = || {
+            ask("GET", &format!("{url}/healthz"), &[], &[]).is_ok()
+                && TcpStream::connect(&internal).is_ok()
+        };
+        until("the server answers, or ends", || {
+            server.has_ended() || answers()
+        });
         // Somebody else may have taken one of the two in the meantime.
         if !server.has_ended() {
             return (url, internal, server);
         }
     }
-    panic!("the server does not start, see {}", scratch.path().display());
+    panic!(
+        "the server does not start, see {}",
+        scratch.path().display()
+    );
 }
 
 /// Two addresses of the loopback on which nobody listens.
 fn free_addresses() -> [String; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").to_string())
+    let listeners =
+        [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port"));
+    listeners.map(|listener| {
+        listener
+            .local_addr()
+            .expect("a bound socket has an address")
+            .to_string()
+    })
 }
 
 /// Starts a program of Woodpecker's with this environment; what it says goes to a file beside its data.
 fn start(scratch: &Scratch, name: &str, environment: &[(&str, &str)]) -> Process {
-    let log = std::fs::File::create(scratch.path().join(name).with_extension("log")).expect("the directory is ours");
+    let log = std::fs::File::create(scratch.path().join(name).with_extension("log"))
+        .expect("the directory is ours");
     let child = Command::new(program(name))
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -257,19 +340,45 @@ fn start(scratch: &Scratch, name: &str, environment: &[(&str, &str)]) -> Process
         .stdout(log.try_clone().expect("a file can be had twice"))
         .stderr(log)
         .spawn();
-    Process(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", program(name).display())))
+    Process(
+        child.unwrap_or_else(|error| panic!("cannot start {}: {error}", program(name).display())),
+    )
 }
 
 /// Logs in as the forge's user, as a browser does, and gives a personal access token.
 fn log_in(url: &str) -> String {
     let asked = must("GET", &format!("{url}/authorize"), &[], "");
     let redirect = asked.header("Location").unwrap_or_default();
-    let state = redirect.split(['?', '&']).find_map(|pair| pair.strip_prefix("state=")).unwrap_or_default();
-    let entered = must("GET", &format!("{url}/authorize?code=1&state={state}"), &[], "");
-    let cookie = entered.header("Set-Cookie").and_then(|cookie| cookie.split(';').next()).unwrap_or_default();
-    assert!(cookie.starts_with("user_sess="), "not logged in: {asked:?} {entered:?}");
-    let page = must("GET", &format!("{url}/web-config.js"), &[("Cookie", cookie)], "").text();
-    let csrf = page.split("WOODPECKER_CSRF = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    let state = redirect
+        .split(['?', '&'])
+        .find_map(|pair| pair.strip_prefix("state="))
+        .unwrap_or_default();
+    let entered = must(
+        "GET",
+        &format!("{url}/authorize?code=1&state={state}"),
+        &[],
+        "",
+    );
+    let cookie = entered
+        .header("Set-Cookie")
+        .and_then(|cookie| cookie.split(';').next())
+        .unwrap_or_default();
+    assert!(
+        cookie.starts_with("user_sess="),
+        "not logged in: {asked:?} {entered:?}"
+    );
+    let page = must(
+        "GET",
+        &format!("{url}/web-config.js"),
+        &[("Cookie", cookie)],
+        "",
+    )
+    .text();
+    let csrf = page
+        .split("WOODPECKER_CSRF = \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_default();
     let headers = [("Cookie", cookie), ("X-CSRF-TOKEN", csrf)];
     let token = must("POST", &format!("{url}/api/user/token"), &headers, "");
     assert_eq!(token.status, 200, "{}", token.text());
@@ -287,18 +396,23 @@ fn must(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer
 fn without_colours(line: &str) -> String {
     let mut parts = line.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |seen, part| seen + part.split_once('m').map_or(part, |(_, rest)| rest))
+    parts.fold(first, |seen, part| {
+        seen + part.split_once('m').map_or(part, |(_, rest)| rest)
+    })
 }
 
 /// The number of the pipeline that an answer is about.
 #[track_caller]
 pub(crate) fn number(answer: &Answer) -> u64 {
     assert_eq!(answer.status, 200, "{answer:?}");
-    json(answer)["number"].as_u64().expect("a pipeline has a number")
+    json(answer)["number"]
+        .as_u64()
+        .expect("a pipeline has a number")
 }
 
 /// The body of an answer, as JSON.
 #[track_caller]
 pub(crate) fn json(answer: &Answer) -> Value {
-    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {}: {}", answer.status, answer.text()))
+    serde_json::from_slice(&answer.body)
+        .unwrap_or_else(|error| panic!("{error}: {}: {}", answer.status, answer.text()))
 }

@@ -33,7 +33,10 @@ fn no_more_connections_than_permits_are_made() {
                 .run()
                 .passes();
             let made = registry.server().connections();
-            assert!(made <= most, "{made} connections at depth {depth} with {most} permits");
+            assert!(
+                made <= most,
+                "{made} connections at depth {depth} with {most} permits"
+            );
         }
     }
 }
@@ -43,7 +46,10 @@ fn a_body_of_many_pieces_gives_its_connection_back_in_time() {
     let registry = Registry::start();
     // Manifests of 60 kB each.
     registry.image("app:1", &platforms(30).layers(300).shared(300));
-    verify(&registry.reference("app:1")).arguments(["--concurrency", "4"]).run().passes();
+    verify(&registry.reference("app:1"))
+        .arguments(["--concurrency", "4"])
+        .run()
+        .passes();
     let made = registry.server().connections();
     assert!(made <= 4, "{made} connections with 4 permits");
 }
@@ -53,7 +59,10 @@ fn no_more_connections_than_permits_are_made_where_each_takes_its_time() {
     let authority = Authority::new();
     for (concurrency, most) in [("1", 1), ("4", 4), ("16", 16)] {
         let registry = Registry::start_tls(&authority.issue(&[NAME]));
-        verify_ten_over_tls(&registry, &authority).arguments(["--concurrency", concurrency]).run().passes();
+        verify_ten_over_tls(&registry, &authority)
+            .arguments(["--concurrency", concurrency])
+            .run()
+            .passes();
         let made = registry.server().connections();
         assert!(made <= most, "{made} connections with {most} permits");
     }
@@ -66,7 +75,10 @@ fn a_login_does_not_cost_connections() {
     registry.mount("/token", tokens.endpoint());
     let realm = registry.server().url("/token");
     registry.guarded(tokens.guard(&realm));
-    verify_ten(&registry, &registry.host()).arguments(["--concurrency", "4"]).run().passes();
+    verify_ten(&registry, &registry.host())
+        .arguments(["--concurrency", "4"])
+        .run()
+        .passes();
     let made = registry.server().connections();
     assert!(made <= 4, "{made} connections");
 }
@@ -77,8 +89,14 @@ fn redirects_do_not_cost_connections() {
     let image = registry.image("app:1", &platforms(6).layers(20));
     let storage = Storage::of(&image);
     storage.is_behind(&registry);
-    verify(&registry.reference("app:1")).arguments(["--concurrency", "4"]).run().passes();
-    for (server, name) in [(registry.server(), "registry"), (storage.server(), "storage")] {
+    verify(&registry.reference("app:1"))
+        .arguments(["--concurrency", "4"])
+        .run()
+        .passes();
+    for (server, name) in [
+        (registry.server(), "registry"),
+        (storage.server(), "storage"),
+    ] {
         let made = server.connections();
         assert!(made <= 4, "{made} connections to the {name}");
     }

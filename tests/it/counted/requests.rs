@@ -24,10 +24,16 @@ fn every_digest_is_asked_for_once() {
     for depth in DEPTHS {
         let registry = Registry::start();
         let image = registry.image("app:1", &platforms(6).layers(30).shared(5).attested());
-        let report = verify(&registry.reference("app:1")).arguments(["--depth", depth]).run().passes();
+        let report = verify(&registry.reference("app:1"))
+            .arguments(["--depth", depth])
+            .run()
+            .passes();
         let asked = asked(&registry);
         assert_eq!(asked.len(), 1 + image.reachable().len(), "at {depth}");
-        assert!(asked.values().all(|times| *times == 1), "at {depth}: {asked:#?}");
+        assert!(
+            asked.values().all(|times| *times == 1),
+            "at {depth}: {asked:#?}"
+        );
         assert_eq!(report.count("requests"), asked.len() as u64);
     }
 }
@@ -36,7 +42,9 @@ fn every_digest_is_asked_for_once() {
 fn ten_thousand_blobs_cost_ten_thousand_requests() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(50).layers(199).layer_size(10));
-    let finished = verify(&registry.reference("app:1")).patience(Duration::from_secs(300)).run();
+    let finished = verify(&registry.reference("app:1"))
+        .patience(Duration::from_secs(300))
+        .run();
     let report = finished.passes();
     // 50 × (199 layers and a config), 50 manifests and the index; and the tag.
     assert_eq!(image.reachable().len(), 10_051);
@@ -71,7 +79,12 @@ fn tags_that_share_layers_share_the_questions() {
         for (_, content) in own.contents().filter(|(_, content)| !content.manifest) {
             image.blob(&content.media_type, content.bytes.to_vec());
         }
-        let layers: Vec<_> = base.images[0].layers.iter().cloned().chain([layer]).collect();
+        let layers: Vec<_> = base.images[0]
+            .layers
+            .iter()
+            .cloned()
+            .chain([layer])
+            .collect();
         let root = image.document(&manifest_of(&own.images[0].config, &layers));
         let image = image.begins_with(&root);
         registry.serve(&format!("app:{seed}"), &image);
@@ -82,7 +95,10 @@ fn tags_that_share_layers_share_the_questions() {
     for digest in [base.root(), base.child(0), base.config(0)] {
         digests.remove(digest);
     }
-    verify(&references[0]).arguments(references[1..].iter().cloned()).run().passes();
+    verify(&references[0])
+        .arguments(references[1..].iter().cloned())
+        .run()
+        .passes();
     assert_eq!(digests.len(), 10 * 3 + 20);
     assert_eq!(registry.requests().len(), 10 + digests.len());
 }

@@ -9,7 +9,11 @@ pub(crate) type Variables = BTreeMap<String, String>;
 
 /// What a secret holds here; one that holds a configuration file must be one.
 fn secret(name: &str) -> String {
-    if name.contains("config") { r#"{"auths":{}}"#.to_owned() } else { format!("content-of-{name}") }
+    if name.contains("config") {
+        r#"{"auths":{}}"#.to_owned()
+    } else {
+        format!("content-of-{name}")
+    }
 }
 
 /// Woodpecker's `settings:` as `PLUGIN_` variables: lists of plain values joined by commas, everything deeper as JSON.
@@ -20,10 +24,17 @@ pub(crate) fn woodpecker(settings: &Value) -> Variables {
         ("CI_REPO".to_owned(), "team/app".to_owned()),
         ("CI_PIPELINE_EVENT".to_owned(), "push".to_owned()),
         ("CI_PIPELINE_NUMBER".to_owned(), "7".to_owned()),
-        ("CI_PIPELINE_URL".to_owned(), "https://ci.example/repos/3/pipeline/7".to_owned()),
+        (
+            "CI_PIPELINE_URL".to_owned(),
+            "https://ci.example/repos/3/pipeline/7".to_owned(),
+        ),
     ]);
     for (name, value) in settings.as_mapping().expect("settings are a map") {
-        let name = name.as_str().expect("a setting has a name").replace(['-', '.'], "_").to_uppercase();
+        let name = name
+            .as_str()
+            .expect("a setting has a name")
+            .replace(['-', '.'], "_")
+            .to_uppercase();
         if let Some(text) = encode(value) {
             variables.insert(format!("PLUGIN_{name}"), text);
         }
@@ -32,7 +43,9 @@ pub(crate) fn woodpecker(settings: &Value) -> Variables {
 }
 
 fn encode(value: &Value) -> Option<String> {
-    let json = |value: &Value| serde_json::to_string(&revealed(value)).expect("YAML of settings fits into JSON");
+    let json = |value: &Value| {
+        serde_json::to_string(&revealed(value)).expect("YAML of settings fits into JSON")
+    };
     match value {
         Value::Null => None,
         Value::Mapping(_) => Some(scalar(value).unwrap_or_else(|| json(value))),
@@ -46,7 +59,11 @@ fn encode(value: &Value) -> Option<String> {
 
 /// A value that is neither a list, a map nor a secret.
 fn plain(value: &Value) -> Option<String> {
-    if value.is_mapping() { None } else { scalar(value) }
+    if value.is_mapping() {
+        None
+    } else {
+        scalar(value)
+    }
 }
 
 /// A value that is neither a list nor a map; a secret is what it holds.
@@ -55,7 +72,9 @@ fn scalar(value: &Value) -> Option<String> {
         Value::Bool(value) => Some(value.to_string()),
         Value::Number(value) => Some(value.to_string()),
         Value::String(value) => Some(value.clone()),
-        Value::Mapping(map) if map.len() == 1 => map.get("from_secret").and_then(Value::as_str).map(secret),
+        Value::Mapping(map) if map.len() == 1 => {
+            map.get("from_secret").and_then(Value::as_str).map(secret)
+        }
         _ => None,
     }
 }
@@ -66,7 +85,9 @@ fn revealed(value: &Value) -> serde_json::Value {
         (Some(text), Value::Mapping(_)) => text.into(),
         (_, Value::Sequence(items)) => items.iter().map(revealed).collect(),
         (_, Value::Mapping(map)) => {
-            let entries = map.iter().map(|(name, value)| (name.as_str().expect("a name").to_owned(), revealed(value)));
+            let entries = map
+                .iter()
+                .map(|(name, value)| (name.as_str().expect("a name").to_owned(), revealed(value)));
             serde_json::Value::Object(entries.collect())
         }
         (_, value) => serde_json::to_value(value).expect("a plain value fits into JSON"),
@@ -75,7 +96,9 @@ fn revealed(value: &Value) -> serde_json::Value {
 
 /// What Woodpecker's server puts in for `${…}` before it reads a pipeline.
 pub(crate) fn substituted(pipeline: &str) -> String {
-    pipeline.replace("${CI_COMMIT_SHA:0:8}", "0123abcd").replace("${CI_COMMIT_SHA}", &"0123abcd".repeat(5))
+    pipeline
+        .replace("${CI_COMMIT_SHA:0:8}", "0123abcd")
+        .replace("${CI_COMMIT_SHA}", &"0123abcd".repeat(5))
 }
 
 /// A GitHub action's `with:` as `INPUT_` variables, with the defaults of its `action.yml`; hyphens stay, as the runner
@@ -89,12 +112,26 @@ pub(crate) fn github(with: &Value, action: &Value, environment: &Value) -> Varia
     ]);
     let inputs = action["inputs"].as_mapping().expect("an action has inputs");
     for (name, value) in with.as_mapping().into_iter().flatten() {
-        assert!(inputs.contains_key(name), "action.yml has no input {name:?}");
-        assert!(plain(value).is_some(), "{name:?} is neither text, number nor boolean: GitHub takes nothing else");
+        assert!(
+            inputs.contains_key(name),
+            "action.yml has no input {name:?}"
+        );
+        assert!(
+            plain(value).is_some(),
+            "{name:?} is neither text, number nor boolean: GitHub takes nothing else"
+        );
     }
     for (name, input) in inputs {
-        let value = with.get(name).or_else(|| input.get("default")).and_then(plain).unwrap_or_default();
-        let name = name.as_str().expect("an input has a name").replace(' ', "_").to_uppercase();
+        let value = with
+            .get(name)
+            .or_else(|| input.get("default"))
+            .and_then(plain)
+            .unwrap_or_default();
+        let name = name
+            .as_str()
+            .expect("an input has a name")
+            .replace(' ', "_")
+            .to_uppercase();
         variables.insert(format!("INPUT_{name}"), evaluated(&value, environment));
     }
     variables
@@ -102,7 +139,9 @@ pub(crate) fn github(with: &Value, action: &Value, environment: &Value) -> Varia
 
 /// A text with each `${{ expression }}` replaced by what it might be.
 fn evaluated(text: &str, environment: &Value) -> String {
-    let Some((before, rest)) = text.split_once("${{") else { return text.to_owned() };
+    let Some((before, rest)) = text.split_once("${{") else {
+        return text.to_owned();
+    };
     let (expression, after) = rest.split_once("}}").expect("an expression ends");
     let expression = expression.trim();
     let value = match expression {
@@ -113,11 +152,19 @@ fn evaluated(text: &str, environment: &Value) -> String {
         _ if expression.ends_with(".outputs.digest") => format!("sha256:{}", "0123abcd".repeat(8)),
         _ if expression.ends_with(".outputs.metadata") => {
             let digest = "0123abcd".repeat(8);
-            format!(r#"{{"containerimage.digest":"sha256:{digest}","image.name":"ghcr.io/example/app:latest"}}"#)
+            format!(
+                r#"{{"containerimage.digest":"sha256:{digest}","image.name":"ghcr.io/example/app:latest"}}"#
+            )
         }
-        _ => match (expression.strip_prefix("secrets."), expression.strip_prefix("env.")) {
+        _ => match (
+            expression.strip_prefix("secrets."),
+            expression.strip_prefix("env."),
+        ) {
             (Some(name), _) => secret(&name.to_lowercase()),
-            (_, Some(name)) => environment[name].as_str().expect("the workflow sets it").to_owned(),
+            (_, Some(name)) => environment[name]
+                .as_str()
+                .expect("the workflow sets it")
+                .to_owned(),
             _ => panic!("nobody knows what {expression} would be"),
         },
     };
@@ -126,24 +173,37 @@ fn evaluated(text: &str, environment: &Value) -> String {
 
 /// A GitLab job's `variables:`, with those in it that GitLab sets itself.
 pub(crate) fn gitlab(variables: &Value) -> Variables {
-    let entries = variables.as_mapping().into_iter().flatten().map(|(name, value)| {
-        let value = match plain(value).expect("a variable has a value").as_str() {
-            "$CI_REGISTRY" => "registry.example".to_owned(),
-            "$CI_REGISTRY_USER" => "gitlab-ci-token".to_owned(),
-            "$CI_REGISTRY_PASSWORD" => secret("job_token"),
-            value => value.to_owned(),
-        };
-        assert!(!value.contains('$'), "nobody knows what is in {value}");
-        (name.as_str().expect("a variable has a name").to_owned(), value)
-    });
+    let entries = variables
+        .as_mapping()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| {
+            let value = match plain(value).expect("a variable has a value").as_str() {
+                "$CI_REGISTRY" => "registry.example".to_owned(),
+                "$CI_REGISTRY_USER" => "gitlab-ci-token".to_owned(),
+                "$CI_REGISTRY_PASSWORD" => secret("job_token"),
+                value => value.to_owned(),
+            };
+            assert!(!value.contains('$'), "nobody knows what is in {value}");
+            (
+                name.as_str().expect("a variable has a name").to_owned(),
+                value,
+            )
+        });
     let own = ["CI", "GITLAB_CI"].map(|name| (name.to_owned(), "true".to_owned()));
     entries.chain(own).collect()
 }
 
 /// A shell's command line as words, with its variables replaced by something like their content.
 pub(crate) fn words(line: &str) -> Vec<String> {
-    let line =
-        line.replace("$CI_REGISTRY_IMAGE", "registry.example/team/app").replace("$CI_COMMIT_SHORT_SHA", "0123abcd");
-    assert!(!line.contains('$'), "nobody knows what is in the variables of {line}");
-    line.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
+    let line = line
+        .replace("$CI_REGISTRY_IMAGE", "registry.example/team/app")
+        .replace("$CI_COMMIT_SHORT_SHA", "0123abcd");
+    assert!(
+        !line.contains('$'),
+        "nobody knows what is in the variables of {line}"
+    );
+    line.split_whitespace()
+        .map(|word| word.trim_matches(['"', '\'']).to_owned())
+        .collect()
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pullproof::settings::{Depth, Method, Mode};
+use pullproof::rebuild::settings::Method;
+use pullproof::settings::Mode;
+use pullproof::walk::rules::Depth;
 
 use super::text;
 use super::uses::{Use, calls, uses};
@@ -15,17 +17,27 @@ fn only(mut found: Vec<Use>) -> Use {
 }
 
 fn references(found: &Use) -> Vec<String> {
-    found.targets.iter().map(|target| target.reference.to_string()).collect()
+    found
+        .targets
+        .iter()
+        .map(|target| target.reference.to_string())
+        .collect()
 }
 
 #[test]
 fn every_file_in_examples_is_in_these_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let files: BTreeSet<String> =
-        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let files: BTreeSet<String> = folder
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     let tested = include_str!("examples.rs");
     for file in files {
-        assert!(tested.contains(&format!("\"examples/{file}\"")), "examples/{file} is in no test");
+        assert!(
+            tested.contains(&format!("\"examples/{file}\"")),
+            "examples/{file} is in no test"
+        );
     }
 }
 
@@ -43,14 +55,23 @@ fn a_verifying_step_takes_the_build_steps_settings_for_two_registries_and_two_ta
     );
     assert!(found.targets.iter().all(|target| target.alike));
     assert_eq!(found.settings.rules.platforms.len(), 2);
-    let logins: Vec<_> = found.settings.login.given.iter().map(|login| login.registry.as_str()).collect();
+    let logins: Vec<_> = found
+        .settings
+        .login
+        .given
+        .iter()
+        .map(|login| login.registry.as_str())
+        .collect();
     assert_eq!(logins, ["https://registry.example", "https://ghcr.io"]);
 }
 
 #[test]
 fn woodpecker_looks_every_night() {
     let found = only(uses(&text("examples/woodpecker-nightly.yaml")));
-    assert_eq!((found.targets.len(), found.settings.rules.depth), (3, Depth::Full));
+    assert_eq!(
+        (found.targets.len(), found.settings.rules.depth),
+        (3, Depth::Full)
+    );
     assert!(found.settings.patience.settle.is_zero());
 }
 
@@ -63,21 +84,37 @@ fn github_verifies_what_it_pushed_and_cleaned_before_it_deploys() {
     assert!(found.settings.login.github.is_some());
     let workflow: serde_norway::Value = serde_norway::from_str(&workflow).unwrap();
     let needs = |job: &str| format!("{:?}", workflow["jobs"][job]["needs"]);
-    assert!(needs("clean").contains("push") && needs("verify").contains("clean") && needs("deploy").contains("verify"));
+    assert!(
+        needs("clean").contains("push")
+            && needs("verify").contains("clean")
+            && needs("deploy").contains("verify")
+    );
 }
 
 #[test]
 fn github_looks_every_night() {
     let found = only(uses(&text("examples/github-nightly.yaml")));
-    assert_eq!((found.targets.len(), found.settings.rules.depth), (3, Depth::Full));
-    assert_eq!(found.settings.output.report.as_deref(), Some(Path::new("pullproof.json")));
+    assert_eq!(
+        (found.targets.len(), found.settings.rules.depth),
+        (3, Depth::Full)
+    );
+    assert_eq!(
+        found.settings.output.report.as_deref(),
+        Some(Path::new("pullproof.json"))
+    );
 }
 
 #[test]
 fn gitlab_runs_the_flavour_with_a_shell() {
     let pipeline = text("examples/gitlab.yaml");
     let found = only(uses(&pipeline));
-    assert_eq!(references(&found), ["registry.example/team/app:0123abcd", "registry.example/team/app:latest"]);
+    assert_eq!(
+        references(&found),
+        [
+            "registry.example/team/app:0123abcd",
+            "registry.example/team/app:latest"
+        ]
+    );
     assert!(found.targets.iter().all(|target| target.alike));
     assert!(pipeline.contains("ghcr.io/pullproof/pullproof:alpine"));
 }
@@ -103,7 +140,10 @@ fn a_rebuild_is_asked_for_as_its_target_expects() {
         assert_eq!(settings.workflows, ["rebuild"]);
         assert_eq!(settings.branch.as_deref(), Some("main"));
         for (name, value) in &settings.variables {
-            assert!(target.contains(&format!("evaluate: '{name} == \"{value}\"'")), "{name}={value}");
+            assert!(
+                target.contains(&format!("evaluate: '{name} == \"{value}\"'")),
+                "{name}={value}"
+            );
         }
     }
     let verified = only(uses(&target));
@@ -113,11 +153,25 @@ fn a_rebuild_is_asked_for_as_its_target_expects() {
 
 #[test]
 fn actions_of_others_are_pinned_to_a_commit_with_its_version_beside_it() {
-    for file in ["examples/github-build-verify-deploy.yaml", "examples/github-nightly.yaml", "README.md"] {
-        for line in text(file).lines().filter(|line| line.contains("uses: ") && !line.contains("uses: pullproof/")) {
-            let (_, pin) = line.split_once('@').unwrap_or_else(|| panic!("{file}: {line}"));
-            let (commit, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{file}: {line}"));
-            assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{file}: {line}");
+    for file in [
+        "examples/github-build-verify-deploy.yaml",
+        "examples/github-nightly.yaml",
+        "README.md",
+    ] {
+        for line in text(file)
+            .lines()
+            .filter(|line| line.contains("uses: ") && !line.contains("uses: pullproof/"))
+        {
+            let (_, pin) = line
+                .split_once('@')
+                .unwrap_or_else(|| panic!("{file}: {line}"));
+            let (commit, version) = pin
+                .split_once(" # v")
+                .unwrap_or_else(|| panic!("{file}: {line}"));
+            assert!(
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                "{file}: {line}"
+            );
             assert!(version.split('.').count() == 3, "{file}: {line}");
         }
     }

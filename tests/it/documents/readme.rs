@@ -13,7 +13,10 @@ use crate::support::recipe::platforms;
 #[track_caller]
 fn all_uses(page: &str, expected: usize) {
     let page = text(page);
-    let found: Vec<_> = blocks(&page, "yaml").iter().flat_map(|block| uses(block)).collect();
+    let found: Vec<_> = blocks(&page, "yaml")
+        .iter()
+        .flat_map(|block| uses(block))
+        .collect();
     assert_eq!(found.len(), expected);
     assert!(found.iter().all(|found| !found.targets.is_empty()));
 }
@@ -21,7 +24,10 @@ fn all_uses(page: &str, expected: usize) {
 #[test]
 fn the_pipelines_in_the_readme_are_understood() {
     all_uses("README.md", 6);
-    let run: Vec<_> = blocks(&text("README.md"), "sh").iter().flat_map(|block| calls(block)).collect();
+    let run: Vec<_> = blocks(&text("README.md"), "sh")
+        .iter()
+        .flat_map(|block| calls(block))
+        .collect();
     assert_eq!(run.len(), 1);
     assert!(run[0].settings.login.anonymous);
 }
@@ -41,12 +47,18 @@ fn what_is_promised_in_six_lines_has_six_lines() {
 #[test]
 fn troubleshooting_is_keyed_by_what_the_program_says() {
     let mut sources = String::new();
-    read_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    read_sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut sources,
+    );
     let said = without_placeholders(&sources);
     let headings = quoted_headings(&text("README.md"), "## Troubleshooting");
     assert!(headings.len() > 20, "{headings:?}");
     for heading in headings {
-        assert!(said.contains(&heading), "the program does not say: {heading}");
+        assert!(
+            said.contains(&heading),
+            "the program does not say: {heading}"
+        );
     }
 }
 
@@ -58,7 +70,12 @@ fn read_sources(folder: &Path, into: &mut String) {
             read_sources(&path, into);
         } else {
             let source = std::fs::read_to_string(&path).unwrap();
-            into.push_str(source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+            into.push_str(
+                source
+                    .split("#[cfg(test)]\nmod tests {")
+                    .next()
+                    .unwrap_or_default(),
+            );
         }
     }
 }
@@ -99,9 +116,16 @@ fn the_outputs_are_those_of_the_action() {
     let action: serde_norway::Value = serde_norway::from_str(&text("action.yml")).unwrap();
     let outputs = action["outputs"].as_mapping().unwrap();
     let rows = outputs.iter().map(|(name, output)| {
-        format!("| `{}` | {} |\n", name.as_str().unwrap(), output["description"].as_str().unwrap())
+        format!(
+            "| `{}` | {} |\n",
+            name.as_str().unwrap(),
+            output["description"].as_str().unwrap()
+        )
     });
-    let table = format!("\n| output | what it is |\n|---|---|\n{}\n", rows.collect::<String>());
+    let table = format!(
+        "\n| output | what it is |\n|---|---|\n{}\n",
+        rows.collect::<String>()
+    );
     holds("README.md", "outputs", &table, str::to_owned);
 }
 
@@ -110,7 +134,9 @@ fn the_exit_codes_on_both_pages_are_those_of_the_help() {
     let help = pullproof().argument("help").run().exits(0).stdout;
     let (_, codes) = help.split_once("Exit codes:\n").unwrap();
     let numbers = |text: &str| -> Vec<u8> {
-        text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter_map(|word| word.parse().ok()).collect()
+        text.split(|letter: char| !letter.is_ascii_alphanumeric())
+            .filter_map(|word| word.parse().ok())
+            .collect()
     };
     let told = numbers(codes);
     assert_eq!(told.len(), 11);
@@ -133,14 +159,31 @@ fn the_exit_codes_on_both_pages_are_those_of_the_help() {
 #[test]
 fn the_output_in_the_readme_is_what_the_program_says() {
     let registry = Distribution::open();
-    let image = registry.image("team/app:1.4", &platforms(2).attested().layers(4).layer_size(1_500_000).seed(14));
-    let arguments = ["verify", &registry.reference("team/app:1.4"), "--settle", "0s", "--backoff", "1ms"];
+    let image = registry.image(
+        "team/app:1.4",
+        &platforms(2)
+            .attested()
+            .layers(4)
+            .layer_size(1_500_000)
+            .seed(14),
+    );
+    let arguments = [
+        "verify",
+        &registry.reference("team/app:1.4"),
+        "--settle",
+        "0s",
+        "--backoff",
+        "1ms",
+    ];
     // The registry remembers what it has served.
     pullproof().arguments(arguments).run().exits(0);
     registry.damage("team/app", image.layer(1, 2), Damage::Emptied);
     let finished = pullproof().arguments(arguments).run().exits(1);
-    let output = finished.stdout.replace(&registry.host(), "registry.example");
-    let block = format!("\n```console\n$ pullproof verify registry.example/team/app:1.4\n{output}```\n\n");
+    let output = finished
+        .stdout
+        .replace(&registry.host(), "registry.example");
+    let block =
+        format!("\n```console\n$ pullproof verify registry.example/team/app:1.4\n{output}```\n\n");
     holds("README.md", "output", &block, timeless);
 }
 
@@ -148,7 +191,11 @@ fn the_output_in_the_readme_is_what_the_program_says() {
 fn timeless(text: &str) -> String {
     let mut words: Vec<&str> = text.split(' ').collect();
     for place in 1..words.len() {
-        let unit = words[place].trim_end_matches([',', '\n', ';']).split('\n').next().unwrap_or_default();
+        let unit = words[place]
+            .trim_end_matches([',', '\n', ';'])
+            .split('\n')
+            .next()
+            .unwrap_or_default();
         if ["ms", "s", "B", "kB", "MB"].contains(&unit.trim_end_matches(',')) {
             words[place - 1] = "#";
             words[place] = "#";

@@ -9,16 +9,24 @@ fn source(group: &str) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = group.replace("::", "/");
     let files = ["tests/it", "src"].into_iter().flat_map(|folder| {
-        [root.join(folder).join(format!("{path}.rs")), root.join(folder).join(format!("{path}/mod.rs"))]
+        [
+            root.join(folder).join(format!("{path}.rs")),
+            root.join(folder).join(format!("{path}/mod.rs")),
+        ]
     });
-    files.into_iter().find_map(|file| std::fs::read_to_string(file).ok())
+    files
+        .into_iter()
+        .find_map(|file| std::fs::read_to_string(file).ok())
 }
 
 #[test]
 fn every_promise_is_held_by_tests_that_exist() {
     let page = text("SECURITY.md");
-    let tables =
-        page.split("\n\n").filter(|part| part.lines().next().is_some_and(|head| head.ends_with("| held by |")));
+    let tables = page.split("\n\n").filter(|part| {
+        part.lines()
+            .next()
+            .is_some_and(|head| head.ends_with("| held by |"))
+    });
     let rows: Vec<&str> = tables.flat_map(|table| table.lines().skip(2)).collect();
     assert!(rows.len() > 25, "{}", rows.len());
     for row in rows {
@@ -28,10 +36,16 @@ fn every_promise_is_held_by_tests_that_exist() {
         for name in names {
             let (group, test) = match name.strip_suffix("::") {
                 Some(group) => (group, None),
-                None => name.rsplit_once("::").map(|(group, test)| (group, Some(test))).unwrap(),
+                None => name
+                    .rsplit_once("::")
+                    .map(|(group, test)| (group, Some(test)))
+                    .unwrap(),
             };
             let source = source(group).unwrap_or_else(|| panic!("there are no tests {group}"));
-            assert!(test.is_none_or(|test| source.contains(&format!("fn {test}()"))), "there is no test {name}");
+            assert!(
+                test.is_none_or(|test| source.contains(&format!("fn {test}()"))),
+                "there is no test {name}"
+            );
         }
     }
 }

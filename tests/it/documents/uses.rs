@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use pullproof::commands::verify::targets::{Target, idle_logins, targets};
 use pullproof::settings::{Command, Environment, Mode, Settings, read, table};
-use pullproof::target::{Target, idle_logins, targets};
 use serde_norway::Value;
 
 use super::ci::{self, Variables};
@@ -22,23 +22,33 @@ pub(crate) struct Use {
 /// Every use in a pipeline's YAML, in its order; fails when one of them is not understood as it is meant.
 #[track_caller]
 pub(crate) fn uses(yaml: &str) -> Vec<Use> {
-    let parsed: Value =
-        serde_norway::from_str(&ci::substituted(yaml)).unwrap_or_else(|error| panic!("{error}: {yaml}"));
+    let parsed: Value = serde_norway::from_str(&ci::substituted(yaml))
+        .unwrap_or_else(|error| panic!("{error}: {yaml}"));
     let action: Value = serde_norway::from_str(&text("action.yml")).unwrap();
     let mut found = Vec::new();
     search(&parsed, &mut |part| {
         let is_ours = |key: &str, separators: &[char], name: &str| {
-            part.get(key).and_then(Value::as_str).and_then(|text| text.split(separators).next()) == Some(name)
+            part.get(key)
+                .and_then(Value::as_str)
+                .and_then(|text| text.split(separators).next())
+                == Some(name)
         };
         if is_ours("image", &[':', '@'], IMAGE) {
             let settings = part.get("settings").expect("a plugin has settings");
             names_are_known(settings, &parsed);
             found.push(understood(ci::woodpecker(settings), &[]));
         } else if is_ours("uses", &['@'], "pullproof/pullproof") {
-            found.push(understood(ci::github(&part["with"], &action, &parsed["env"]), &[]));
+            found.push(understood(
+                ci::github(&part["with"], &action, &parsed["env"]),
+                &[],
+            ));
         } else if let Some(lines) = part.get("script").and_then(Value::as_sequence) {
             let variables = ci::gitlab(&part["variables"]);
-            for line in lines.iter().filter_map(Value::as_str).filter(|line| line.starts_with("pullproof ")) {
+            for line in lines
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|line| line.starts_with("pullproof "))
+            {
                 found.push(understood(variables.clone(), &ci::words(line)[1..]));
             }
         }
@@ -50,12 +60,19 @@ pub(crate) fn uses(yaml: &str) -> Vec<Use> {
 #[track_caller]
 pub(crate) fn calls(script: &str) -> Vec<Use> {
     let script = script.replace("\\\n", " ");
-    let commands = script.lines().map(|line| line.trim().trim_start_matches("exec "));
-    let commands = commands.filter(|line| line.starts_with("pullproof ") || line.starts_with("docker run "));
+    let commands = script
+        .lines()
+        .map(|line| line.trim().trim_start_matches("exec "));
+    let commands =
+        commands.filter(|line| line.starts_with("pullproof ") || line.starts_with("docker run "));
     commands
         .map(|line| {
-            let (_, arguments) = line.split_once(IMAGE).or_else(|| line.split_once("pullproof")).unwrap();
-            let token = Variables::from([("PLUGIN_WOODPECKER_TOKEN".to_owned(), "token".to_owned())]);
+            let (_, arguments) = line
+                .split_once(IMAGE)
+                .or_else(|| line.split_once("pullproof"))
+                .unwrap();
+            let token =
+                Variables::from([("PLUGIN_WOODPECKER_TOKEN".to_owned(), "token".to_owned())]);
             understood(token, &ci::words(arguments))
         })
         .collect()
@@ -75,8 +92,15 @@ fn search(value: &Value, visit: &mut impl FnMut(&Value)) {
 /// Every setting is in the table, unless the settings are those of another step as they are.
 fn names_are_known(settings: &Value, pipeline: &Value) {
     let mut sharing = 0;
-    search(pipeline, &mut |part| sharing += usize::from(part.get("settings") == Some(settings)));
-    for name in settings.as_mapping().expect("settings are a map").keys().filter_map(Value::as_str) {
+    search(pipeline, &mut |part| {
+        sharing += usize::from(part.get("settings") == Some(settings));
+    });
+    for name in settings
+        .as_mapping()
+        .expect("settings are a map")
+        .keys()
+        .filter_map(Value::as_str)
+    {
         let known = table::find(&name.replace('-', "_")).is_some();
         assert!(known || sharing > 1, "there is no setting {name}");
     }
@@ -97,7 +121,9 @@ fn understood(variables: Variables, arguments: &[String]) -> Use {
     assert!(warnings.is_empty(), "{warnings:?} for {shown}");
     let targets = match settings.mode {
         Mode::Rebuild => Vec::new(),
-        Mode::Verify => targets(&settings.wanted).unwrap_or_else(|error| panic!("{error} for {shown}")),
+        Mode::Verify => {
+            targets(&settings.wanted).unwrap_or_else(|error| panic!("{error} for {shown}"))
+        }
     };
     assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
     Use { settings, targets }
@@ -110,7 +136,9 @@ fn file(path: &Path) -> std::io::Result<String> {
         Some("metadata.json") => Ok(format!(
             r#"{{"containerimage.digest":"sha256:{digest}","image.name":"registry.example/team/app:latest"}}"#
         )),
-        Some("config.json") if path.starts_with("/home/runner") || path == Path::new("/config.json") => {
+        Some("config.json")
+            if path.starts_with("/home/runner") || path == Path::new("/config.json") =>
+        {
             Ok(r#"{"auths":{}}"#.to_owned())
         }
         _ => Err(std::io::ErrorKind::NotFound.into()),

@@ -20,14 +20,22 @@ fn with_token(challenges: impl Fn(&str) -> Vec<String> + Send + Sync + 'static) 
     registry.mount("/token", tokens.endpoint());
     registry.guarded(Box::new(move |request| {
         let refused = wanted(request)?;
-        Some(refusal(&challenges(refused.get_header("WWW-Authenticate").unwrap())))
+        Some(refusal(&challenges(
+            refused.get_header("WWW-Authenticate").unwrap(),
+        )))
     }));
     as_robot(&registry).run()
 }
 
 #[test]
 fn two_challenges_in_two_headers_are_both_read() {
-    let negotiate = |bearer: &str| vec!["Negotiate".to_owned(), "Basic realm=\"x\"".to_owned(), bearer.to_owned()];
+    let negotiate = |bearer: &str| {
+        vec![
+            "Negotiate".to_owned(),
+            "Basic realm=\"x\"".to_owned(),
+            bearer.to_owned(),
+        ]
+    };
     with_token(negotiate).passes();
     with_token(|bearer| vec![bearer.to_owned(), "Basic realm=\"x\"".to_owned()]).passes();
     with_token(|bearer| vec!["nonsense=,,".to_owned(), bearer.to_owned()]).passes();
@@ -48,8 +56,15 @@ fn a_challenge_without_a_scope_is_answered_with_the_one_that_is_needed() {
 
 #[test]
 fn a_challenge_in_another_spelling_is_the_same() {
-    with_token(|bearer| vec![bearer.replace("Bearer ", "BEARER   ").replace("realm", "Realm").replace(',', " , ")])
-        .passes();
+    with_token(|bearer| {
+        vec![
+            bearer
+                .replace("Bearer ", "BEARER   ")
+                .replace("realm", "Realm")
+                .replace(',', " , "),
+        ]
+    })
+    .passes();
 }
 
 #[test]
@@ -59,21 +74,38 @@ fn basic_is_answered_beside_a_scheme_that_we_do_not_know() {
     let wanted = guard::basic("robot", SECRET);
     registry.guarded(Box::new(move |request| {
         wanted(request)?;
-        Some(refusal(&["Negotiate".to_owned(), "NTLM, Basic realm=\"x\"".to_owned()]))
+        Some(refusal(&[
+            "Negotiate".to_owned(),
+            "NTLM, Basic realm=\"x\"".to_owned(),
+        ]))
     }));
     as_robot(&registry).run().passes();
 }
 
 #[test]
 fn who_asks_in_no_way_that_we_know_refuses_us() {
-    let silent: [&[&str]; 5] = [&[], &["Negotiate"], &["Bearer"], &["Bearer realm=\"\""], &["=[31m,"]];
+    let silent: [&[&str]; 5] = [
+        &[],
+        &["Negotiate"],
+        &["Bearer"],
+        &["Bearer realm=\"\""],
+        &["=[31m,"],
+    ];
     for challenges in silent {
         let registry = Registry::start();
         registry.image("app:1", &single());
-        let challenges: Vec<String> = challenges.iter().map(|&challenge| challenge.to_owned()).collect();
+        let challenges: Vec<String> = challenges
+            .iter()
+            .map(|&challenge| challenge.to_owned())
+            .collect();
         registry.guarded(Box::new(move |_| Some(refusal(&challenges))));
         as_robot(&registry).run().leaves_open(&[("", "denied")]);
-        assert!(registry.requests().iter().all(|request| request.header("Authorization").is_none()));
+        assert!(
+            registry
+                .requests()
+                .iter()
+                .all(|request| request.header("Authorization").is_none())
+        );
     }
 }
 
@@ -82,7 +114,10 @@ fn who_takes_nobody_is_not_asked_for_ever() {
     let registry = Registry::start();
     registry.image("app:1", &single());
     registry.guarded(guard::nobody());
-    as_robot(&registry).run().leaves_open(&[("", "denied")]).says("", "refuses the login of robot");
+    as_robot(&registry)
+        .run()
+        .leaves_open(&[("", "denied")])
+        .says("", "refuses the login of robot");
     assert_eq!(registry.requests().len(), 2);
 }
 
@@ -92,6 +127,8 @@ fn a_refusal_of_one_digest_is_no_verdict_on_it() {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
         registry.on("*", image.layer(0, 1)).answers_status(status);
-        trial(registry.reference("app:1")).run().leaves_open(&[(image.layer(0, 1), "denied")]);
+        trial(registry.reference("app:1"))
+            .run()
+            .leaves_open(&[(image.layer(0, 1), "denied")]);
     }
 }

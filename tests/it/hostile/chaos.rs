@@ -37,7 +37,9 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
         0 => Reply::status(500),
         1 => Reply::status(503).header("Retry-After", "0"),
         2 => {
-            let slow = Reply::ok("text/plain", "slow down").but_status(429).header("Retry-After", "0");
+            let slow = Reply::ok("text/plain", "slow down")
+                .but_status(429)
+                .header("Retry-After", "0");
             return (slow, Way::Silent);
         }
         3 => return (Reply::error(404, "UNKNOWN", "not here yet"), Way::Silent),
@@ -45,18 +47,37 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
         5 => reply.breaks(Break::Close, random.below(100)),
         6 => return (reply.breaks_in_body(Break::Close, somewhere), Way::Ends),
         7 => reply.breaks_in_body(Break::Reset, somewhere),
-        8 => return (reply.chunked().breaks_in_body(Break::Close, somewhere), Way::Ends),
+        8 => {
+            return (
+                reply.chunked().breaks_in_body(Break::Close, somewhere),
+                Way::Ends,
+            );
+        }
         // Half a word of an error is another word.
         9 if reply.get_header("Content-Type") != Some("application/json") => {
-            return (reply.without("Content-Length").breaks_in_body(Break::Close, somewhere), Way::Ends);
+            return (
+                reply
+                    .without("Content-Length")
+                    .breaks_in_body(Break::Close, somewhere),
+                Way::Ends,
+            );
         }
         9 | 10 => Reply::ok("text/html", "<html>Please log in</html>"),
         11 => Reply::raw("nonsense"),
         12 => return (reply.chunked(), Way::Silent),
-        13 => return (reply.without("Docker-Content-Digest").without("Content-Type"), Way::Silent),
+        13 => {
+            return (
+                reply
+                    .without("Docker-Content-Digest")
+                    .without("Content-Type"),
+                Way::Silent,
+            );
+        }
         14 if request.method == "HEAD" => return (Reply::status(405), Way::Silent),
         14 => return (reply.without_the_last_chunk(), Way::Silent),
-        _ if request.header("Range").is_some() => Reply::error(416, "RANGE_INVALID", "no such range"),
+        _ if request.header("Range").is_some() => {
+            Reply::error(416, "RANGE_INVALID", "no such range")
+        }
         _ => return (reply.with_bare_line_feeds(&request.method), Way::Silent),
     };
     (spoiled, Way::Other)
@@ -67,10 +88,18 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
 fn disturbed(seed: u64) -> (Registry, Image) {
     let mut random = Random::seeded(seed);
     let registry = Registry::start();
-    let image = registry.image("app:1", &platforms(2).attested().layer_size(1 + random.below(5000)).seed(seed));
+    let image = registry.image(
+        "app:1",
+        &platforms(2)
+            .attested()
+            .layer_size(1 + random.below(5000))
+            .seed(seed),
+    );
     if random.below(2) == 0 {
         let tokens = Tokens::new().good_for(1 + random.below(6), *random.pick(&[400, 401]));
-        registry.mount("/token", tokens.endpoint()).guarded(tokens.guard("/token"));
+        registry
+            .mount("/token", tokens.endpoint())
+            .guarded(tokens.guard("/token"));
     }
     let state = Mutex::new((random, HashMap::<String, u32>::new()));
     registry.on("*", "").alters(move |request, reply| {
@@ -96,7 +125,15 @@ fn disturbed(seed: u64) -> (Registry, Image) {
 
 /// The digests that are definitely broken by the report.
 fn broken(seen: &Seen) -> BTreeSet<String> {
-    let definite = ["missing", "empty", "truncated", "size_mismatch", "digest_mismatch", "malformed", "unsupported"];
+    let definite = [
+        "missing",
+        "empty",
+        "truncated",
+        "size_mismatch",
+        "digest_mismatch",
+        "malformed",
+        "unsupported",
+    ];
     let is_definite = |node: &&Value| definite.contains(&node["verdict"].as_str().unwrap());
     let nodes = seen.report.nodes();
     nodes
@@ -113,7 +150,10 @@ fn what_is_whole_passes_in_the_end() {
     for seed in first..first + number("PULLPROOF_ROUNDS", 60) {
         let (registry, _image) = disturbed(seed);
         let depth = DEPTHS[usize::try_from(seed % 3).unwrap()];
-        let verify = trial(registry.reference("app:1")).depth(depth).flag("settle", "1m").flag("attempts", "40");
+        let verify = trial(registry.reference("app:1"))
+            .depth(depth)
+            .flag("settle", "1m")
+            .flag("attempts", "40");
         let seen = verify.run();
         assert_eq!(seen.exit, 0, "seed {seed}: {seen}");
     }
@@ -124,16 +164,28 @@ fn what_is_lost_is_never_called_whole() {
     let first = number("PULLPROOF_SEED", 1);
     for seed in first..first + number("PULLPROOF_ROUNDS", 60) {
         let (registry, image) = disturbed(seed);
-        let digests: Vec<_> = image.reachable().into_iter().filter(|digest| digest != image.root()).collect();
+        let digests: Vec<_> = image
+            .reachable()
+            .into_iter()
+            .filter(|digest| digest != image.root())
+            .collect();
         let lost = &digests[Random::seeded(seed).below(digests.len())];
         registry.lose(lost);
         let depth = DEPTHS[usize::try_from(seed % 3).unwrap()];
-        let verify = trial(registry.reference("app:1")).depth(depth).flag("settle", "150ms").flag("attempts", "40");
+        let verify = trial(registry.reference("app:1"))
+            .depth(depth)
+            .flag("settle", "150ms")
+            .flag("attempts", "40");
         let seen = verify.run();
         // After the window a 404 by chance is the last word on other digests too, and may hide what is below them.
-        assert!(matches!(seen.exit, 1 | 4), "seed {seed}: {lost} was not missed: {seen}");
+        assert!(
+            matches!(seen.exit, 1 | 4),
+            "seed {seed}: {lost} was not missed: {seen}"
+        );
         let nodes = seen.report.nodes();
-        let called_whole = nodes.iter().any(|node| node["digest"] == **lost && node["verdict"] == "ok");
+        let called_whole = nodes
+            .iter()
+            .any(|node| node["digest"] == **lost && node["verdict"] == "ok");
         assert!(!called_whole, "seed {seed}: {lost} is called whole: {seen}");
     }
 }
@@ -144,7 +196,10 @@ fn few_attempts_leave_it_open_and_find_nothing_that_is_not_there() {
     for seed in first..first + number("PULLPROOF_ROUNDS", 60) {
         let (registry, _image) = disturbed(seed);
         let depth = DEPTHS[usize::try_from(seed % 3).unwrap()];
-        let verify = trial(registry.reference("app:1")).depth(depth).flag("settle", "1m").flag("attempts", "3");
+        let verify = trial(registry.reference("app:1"))
+            .depth(depth)
+            .flag("settle", "1m")
+            .flag("attempts", "3");
         let seen = verify.run();
         assert_eq!(broken(&seen), BTreeSet::new(), "seed {seed}: {seen}");
     }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::trial::{Seen, trial};
 use crate::support::fake::Registry;
 use crate::support::http::Reply;
-use crate::support::image::{DOCKER_LIST, DOCKER_MANIFEST, Descriptor, INDEX, Image, LAYER, MANIFEST};
+use crate::support::image::{
+    DOCKER_LIST, DOCKER_MANIFEST, Descriptor, INDEX, Image, LAYER, MANIFEST,
+};
 use crate::support::recipe::{platforms, single};
 
 const LIMIT: usize = 4 * 1024 * 1024;
@@ -33,7 +35,9 @@ fn verify(image: &Image) -> Seen {
 #[track_caller]
 fn assert_malformed(image: Image, media_type: &str, text: impl Into<Vec<u8>>, words: &str) {
     let image = root_of(image, media_type, text);
-    verify(&image).finds(&[(image.root(), "malformed")]).says(image.root(), words);
+    verify(&image)
+        .finds(&[(image.root(), "malformed")])
+        .says(image.root(), words);
 }
 
 /// A manifest that is as long as this, by blanks.
@@ -51,13 +55,20 @@ fn a_manifest_of_four_mebibytes_is_read_and_one_byte_more_is_not() {
             let image = padded(length);
             let registry = Registry::start();
             registry.serve("app:1", &image);
-            registry.on("GET", "manifests/1").alters(move |_, reply| if chunked { reply.chunked() } else { reply });
+            registry
+                .on("GET", "manifests/1")
+                .alters(move |_, reply| if chunked { reply.chunked() } else { reply });
             let seen = trial(registry.reference("app:1")).run();
             if fits {
                 seen.passes();
             } else {
-                let seen = seen.finds(&[("", "malformed")]).says("", "larger than 4194304 bytes");
-                assert!(seen.report.count("bytes") <= LIMIT as u64 + 100_000, "{seen}");
+                let seen = seen
+                    .finds(&[("", "malformed")])
+                    .says("", "larger than 4194304 bytes");
+                assert!(
+                    seen.report.count("bytes") <= LIMIT as u64 + 100_000,
+                    "{seen}"
+                );
             }
         }
     }
@@ -69,21 +80,50 @@ fn a_manifest_without_an_end_is_not_read_to_its_end() {
     registry.image("app:1", &single());
     let endless = crate::support::http::message::Body::Zeros(u64::MAX / 2);
     let reply = Reply::ok(MANIFEST, "").content(endless);
-    registry.on("GET", "manifests/1").times(1).answers(reply.clone());
-    trial(registry.reference("app:1")).run().finds(&[("", "malformed")]);
-    registry.on("GET", "manifests/1").answers(reply.without("Content-Length"));
-    let seen = trial(registry.reference("app:1")).run().finds(&[("", "malformed")]);
+    registry
+        .on("GET", "manifests/1")
+        .times(1)
+        .answers(reply.clone());
+    trial(registry.reference("app:1"))
+        .run()
+        .finds(&[("", "malformed")]);
+    registry
+        .on("GET", "manifests/1")
+        .answers(reply.without("Content-Length"));
+    let seen = trial(registry.reference("app:1"))
+        .run()
+        .finds(&[("", "malformed")]);
     assert!(seen.report.count("bytes") < 2 * LIMIT as u64, "{seen}");
 }
 
 #[test]
 fn garbage_is_malformed() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let deep_inside = format!(r#"{{"schemaVersion":2,"manifests":[],"x":{}1{}}}"#, "[".repeat(500), "]".repeat(500));
-    for text in ["garbage", "{", "{}", "[]", "null", "7", "\"text\"", "\u{feff}{}", &deep, &deep_inside] {
+    let deep_inside = format!(
+        r#"{{"schemaVersion":2,"manifests":[],"x":{}1{}}}"#,
+        "[".repeat(500),
+        "]".repeat(500)
+    );
+    for text in [
+        "garbage",
+        "{",
+        "{}",
+        "[]",
+        "null",
+        "7",
+        "\"text\"",
+        "\u{feff}{}",
+        &deep,
+        &deep_inside,
+    ] {
         assert_malformed(Image::empty(), MANIFEST, text, "");
     }
-    assert_malformed(Image::empty(), MANIFEST, b"{\"schemaVersion\":2,\"mediaType\":\"\xff\xfe\"}", "not a manifest");
+    assert_malformed(
+        Image::empty(),
+        MANIFEST,
+        b"{\"schemaVersion\":2,\"mediaType\":\"\xff\xfe\"}",
+        "not a manifest",
+    );
 }
 
 #[test]
@@ -92,7 +132,11 @@ fn a_key_that_is_there_twice_is_malformed() {
     let text = document.to_string();
     let layers = text.replacen("\"layers\":", "\"layers\":[],\"layers\":", 1);
     assert_malformed(image.clone(), MANIFEST, layers, "duplicate field `layers`");
-    let media_type = text.replacen("\"mediaType\":", &format!("\"mediaType\":\"{INDEX}\",\"mediaType\":"), 1);
+    let media_type = text.replacen(
+        "\"mediaType\":",
+        &format!("\"mediaType\":\"{INDEX}\",\"mediaType\":"),
+        1,
+    );
     let image = root_of(image, MANIFEST, media_type);
     assert_eq!(verify(&image).exit, 1);
 }
@@ -101,7 +145,9 @@ fn a_key_that_is_there_twice_is_malformed() {
 fn a_key_that_is_there_twice_in_a_descriptor_spoils_that_descriptor_alone() {
     let (image, mut document) = right();
     document["layers"][0]["size"] = json!("TWICE");
-    let text = document.to_string().replacen("\"size\":\"TWICE\"", "\"size\":1,\"size\":1000", 1);
+    let text = document
+        .to_string()
+        .replacen("\"size\":\"TWICE\"", "\"size\":1,\"size\":1000", 1);
     let image = root_of(image, MANIFEST, text);
     let seen = verify(&image);
     assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{seen}");
@@ -117,7 +163,12 @@ fn an_index_that_is_an_image_too_is_malformed() {
         assert_malformed(image.clone(), media_type, document.to_string(), "");
     }
     document.as_object_mut().unwrap().remove("mediaType");
-    assert_malformed(image.clone(), "application/json", document.to_string(), "at once");
+    assert_malformed(
+        image.clone(),
+        "application/json",
+        document.to_string(),
+        "at once",
+    );
 }
 
 #[test]
@@ -135,7 +186,9 @@ fn media_types_that_disagree_are_malformed() {
         }));
         let image = image.begins_with(&root);
         let child = image.child(0).to_owned();
-        verify(&image).finds(&[(&child, "malformed")]).says(&child, promised);
+        verify(&image)
+            .finds(&[(&child, "malformed")])
+            .says(&child, promised);
     }
 }
 
@@ -143,28 +196,52 @@ fn media_types_that_disagree_are_malformed() {
 fn a_document_whose_form_is_not_its_type_is_malformed() {
     let (image, document) = right();
     let index = json!({"schemaVersion": 2, "manifests": [image.root_descriptor().json()]});
-    assert_malformed(image.clone(), MANIFEST, index.to_string(), "manifests of an index");
+    assert_malformed(
+        image.clone(),
+        MANIFEST,
+        index.to_string(),
+        "manifests of an index",
+    );
     let mut untyped = document;
     untyped.as_object_mut().unwrap().remove("mediaType");
-    assert_malformed(image.clone(), INDEX, untyped.to_string(), "of an image manifest");
+    assert_malformed(
+        image.clone(),
+        INDEX,
+        untyped.to_string(),
+        "of an image manifest",
+    );
     let foreign = json!({"schemaVersion": 2, "mediaType": LAYER, "layers": []});
-    assert_malformed(image, "application/json", foreign.to_string(), "is not a manifest's");
+    assert_malformed(
+        image,
+        "application/json",
+        foreign.to_string(),
+        "is not a manifest's",
+    );
 }
 
 #[test]
 fn the_type_of_an_answer_may_have_parameters_or_be_missing_or_say_nothing() {
-    let types = ["; charset=utf-8", ";charset=UTF-8;q=1", " ; x"].map(|more| Some(format!("{MANIFEST}{more}")));
-    let others = ["application/json", "application/octet-stream", "text/plain", "", "nonsense"];
+    let types = ["; charset=utf-8", ";charset=UTF-8;q=1", " ; x"]
+        .map(|more| Some(format!("{MANIFEST}{more}")));
+    let others = [
+        "application/json",
+        "application/octet-stream",
+        "text/plain",
+        "",
+        "nonsense",
+    ];
     let others = others.map(|text| Some(text.to_owned()));
     let upper = [None, Some(MANIFEST.to_ascii_uppercase())];
     for content_type in types.into_iter().chain(others).chain(upper) {
         let registry = Registry::start();
         registry.image("app:1", &single());
         let shown = content_type.clone();
-        registry.on("GET", "manifests/1").alters(move |_, reply| match &content_type {
-            Some(content_type) => reply.but_header("Content-Type", content_type),
-            None => reply.without("Content-Type"),
-        });
+        registry
+            .on("GET", "manifests/1")
+            .alters(move |_, reply| match &content_type {
+                Some(content_type) => reply.but_header("Content-Type", content_type),
+                None => reply.without("Content-Type"),
+            });
         let seen = trial(registry.reference("app:1")).run();
         assert_eq!(seen.exit, 0, "{shown:?}: {seen}");
     }
@@ -177,11 +254,21 @@ fn schema_one_cannot_be_pulled_and_that_is_said() {
         "schemaVersion": 1, "name": "app", "tag": "1", "architecture": "amd64",
         "fsLayers": [{"blobSum": Descriptor::of(LAYER, b"x").digest()}], "history": [{"v1Compatibility": "{}"}],
     });
-    for media_type in [signed, "application/vnd.docker.distribution.manifest.v1+json", "application/json"] {
+    for media_type in [
+        signed,
+        "application/vnd.docker.distribution.manifest.v1+json",
+        "application/json",
+    ] {
         let image = root_of(Image::empty(), media_type, old.to_string());
-        verify(&image).finds(&[(image.root(), "unsupported")]).tells("schema 1");
+        verify(&image)
+            .finds(&[(image.root(), "unsupported")])
+            .tells("schema 1");
     }
-    let future = root_of(Image::empty(), MANIFEST, json!({"schemaVersion": 3, "layers": []}).to_string());
+    let future = root_of(
+        Image::empty(),
+        MANIFEST,
+        json!({"schemaVersion": 3, "layers": []}).to_string(),
+    );
     verify(&future).finds(&[(future.root(), "unsupported")]);
 }
 
@@ -203,7 +290,10 @@ fn the_digest_that_a_header_claims_may_be_missing_or_nonsense_and_must_not_be_an
         (Some("nonsense"), true),
         (Some(""), true),
         (Some("md5:d41d8cd98f00b204e9800998ecf8427e"), true),
-        (Some("sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b"), false),
+        (
+            Some("sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b"),
+            false,
+        ),
     ] {
         let registry = Registry::start();
         let image = registry.image("app:1", &platforms(2));
@@ -219,7 +309,9 @@ fn the_digest_that_a_header_claims_may_be_missing_or_nonsense_and_must_not_be_an
             seen.finds(&[("", "digest_mismatch")])
         };
         // By digest nobody needs it.
-        trial(registry.reference(&format!("app@{}", image.root()))).run().passes();
+        trial(registry.reference(&format!("app@{}", image.root())))
+            .run()
+            .passes();
     }
 }
 
@@ -227,17 +319,30 @@ fn the_digest_that_a_header_claims_may_be_missing_or_nonsense_and_must_not_be_an
 fn a_tag_whose_digest_is_of_another_algorithm_is_held_against_that() {
     let (image, document) = right();
     let right = crate::support::digest::sha512(document.to_string().as_bytes());
-    for (claim, passes) in [(right.clone(), true), (format!("sha512:{}", "0".repeat(128)), false)] {
+    for (claim, passes) in [
+        (right.clone(), true),
+        (format!("sha512:{}", "0".repeat(128)), false),
+    ] {
         let registry = Registry::start();
         registry.serve("app:1", &image);
-        registry.on("GET", &claim).answers(Reply::ok(MANIFEST, document.to_string()));
-        registry.on("GET", "manifests/1").alters(move |_, reply| reply.but_header("Docker-Content-Digest", &claim));
+        registry
+            .on("GET", &claim)
+            .answers(Reply::ok(MANIFEST, document.to_string()));
+        registry
+            .on("GET", "manifests/1")
+            .alters(move |_, reply| reply.but_header("Docker-Content-Digest", &claim));
         let seen = trial(registry.reference("app:1")).run();
         if passes {
             // Whoever expects the same bytes by their usual digest is right.
             let expected = crate::support::digest::sha256(document.to_string().as_bytes());
-            trial(registry.reference("app:1")).flag("digest", expected).run().passes();
-            trial(registry.reference("app:1")).flag("digest", right.clone()).run().passes();
+            trial(registry.reference("app:1"))
+                .flag("digest", expected)
+                .run()
+                .passes();
+            trial(registry.reference("app:1"))
+                .flag("digest", right.clone())
+                .run()
+                .passes();
             seen.passes().says(&right, "")
         } else {
             seen.finds(&[("", "digest_mismatch")])
@@ -251,7 +356,12 @@ fn one_byte_more_or_less_is_another_manifest() {
     let image = registry.image("app:1", &platforms(1));
     let child = image.child(0);
     let bytes = image.content(child).unwrap().bytes.to_vec();
-    let serve = |bytes: Vec<u8>| registry.on("GET", child).times(1).answers(Reply::ok(MANIFEST, bytes));
+    let serve = |bytes: Vec<u8>| {
+        registry
+            .on("GET", child)
+            .times(1)
+            .answers(Reply::ok(MANIFEST, bytes));
+    };
     let verify = trial(registry.reference("app:1"));
     serve([&bytes[..], b"\n"].concat());
     verify.run().finds(&[(child, "size_mismatch")]);

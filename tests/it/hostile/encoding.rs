@@ -65,12 +65,18 @@ fn an_encoded_config_or_manifest_is_not_judged() {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
         encode(&registry, image.config(0), gzip(length.min(5000)), false);
-        trial(registry.reference("app:1")).run().leaves_open(&[(image.config(0), "unavailable")]);
+        trial(registry.reference("app:1"))
+            .run()
+            .leaves_open(&[(image.config(0), "unavailable")]);
         encode(&registry, "manifests/1", gzip(length), false);
-        trial(registry.reference("app:1")).run().leaves_open(&[("", "unavailable")]);
+        trial(registry.reference("app:1"))
+            .run()
+            .leaves_open(&[("", "unavailable")]);
         encode(&registry, image.root(), gzip(length), true);
         let root = registry.reference(&format!("app@{}", image.root()));
-        trial(root).run().leaves_open(&[(image.root(), "unavailable")]);
+        trial(root)
+            .run()
+            .leaves_open(&[(image.root(), "unavailable")]);
     }
 }
 
@@ -80,8 +86,13 @@ fn bytes_that_are_right_are_right_whatever_they_are_called() {
         for depth in DEPTHS {
             let registry = Registry::start();
             registry.image("app:1", &single());
-            registry.on("*", "").alters(move |_, reply| reply.header("Content-Encoding", name));
-            trial(registry.reference("app:1")).depth(depth).run().passes();
+            registry
+                .on("*", "")
+                .alters(move |_, reply| reply.header("Content-Encoding", name));
+            trial(registry.reference("app:1"))
+                .depth(depth)
+                .run()
+                .passes();
         }
     }
 }

@@ -11,11 +11,17 @@ fn verify_with(tokens: &Tokens, depth: &str) -> (Registry, Seen) {
     let registry = Registry::start();
     registry.image("app:1", &platforms(4).layers(6));
     registry.image("app:2", &platforms(4).layers(6).seed(1));
-    registry.mount("/token", tokens.endpoint()).guarded(tokens.guard("/token"));
+    registry
+        .mount("/token", tokens.endpoint())
+        .guarded(tokens.guard("/token"));
     // So long that questions are really under way at once.
     registry.on("*", "").delays(Duration::from_millis(2));
     let verify = trial(registry.reference("app:1")).and(registry.reference("app:2"));
-    let seen = verify.depth(depth).flag("concurrency", "16").flag("attempts", "1").run();
+    let seen = verify
+        .depth(depth)
+        .flag("concurrency", "16")
+        .flag("attempts", "1")
+        .run();
     (registry, seen)
 }
 
@@ -28,9 +34,16 @@ fn a_token_that_is_good_for_a_few_requests_is_enough() {
                 let (registry, seen) = verify_with(&tokens, depth);
                 let seen = seen.passes();
                 assert!(seen.report.count("checked") >= 66, "{seen}");
-                assert!(registry.server().peak() > 4, "nobody was in a hurry: {}", registry.server().peak());
+                assert!(
+                    registry.server().peak() > 4,
+                    "nobody was in a hurry: {}",
+                    registry.server().peak()
+                );
                 let issued = tokens.issued();
-                assert!(issued <= 2 * 66 + 2, "{issued} tokens, each good for {uses}");
+                assert!(
+                    issued <= 2 * 66 + 2,
+                    "{issued} tokens, each good for {uses}"
+                );
             }
         }
     }

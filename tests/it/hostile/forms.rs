@@ -6,12 +6,16 @@ use super::trial::{DEPTHS, Seen, trial};
 use crate::support::fake::Registry;
 use crate::support::http::Server;
 use crate::support::image::{
-    CONFIG, Descriptor, EMPTY_CONFIG, FOREIGN_LAYER, INDEX, Image, LAYER, MANIFEST, index_of, manifest_of,
+    CONFIG, Descriptor, EMPTY_CONFIG, FOREIGN_LAYER, INDEX, Image, LAYER, MANIFEST, index_of,
+    manifest_of,
 };
 use crate::support::recipe::{artifact, platforms, single};
 
 fn config(image: &mut Image) -> Descriptor {
-    image.blob(CONFIG, r#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers"}}"#)
+    image.blob(
+        CONFIG,
+        r#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers"}}"#,
+    )
 }
 
 /// An image of one manifest with these layers.
@@ -34,7 +38,9 @@ fn content_under_sha512_is_hashed_with_sha512() {
     let mut image = Image::empty();
     let config = config(&mut image);
     let layer = image.blob_sha512(LAYER, "a layer");
-    let child = image.document_sha512(&manifest_of(&config, std::slice::from_ref(&layer))).platform("linux/amd64");
+    let child = image
+        .document_sha512(&manifest_of(&config, std::slice::from_ref(&layer)))
+        .platform("linux/amd64");
     let root = image.document(&index_of(std::slice::from_ref(&child)));
     let image = image.begins_with(&root);
     for depth in DEPTHS {
@@ -47,7 +53,9 @@ fn content_under_sha512_is_hashed_with_sha512() {
     let verify = trial(registry.reference("app:1")).depth("full");
     verify.run().finds(&[(layer.digest(), "digest_mismatch")]);
     let same_length = "x".repeat(usize::try_from(child.size()).unwrap());
-    registry.on("GET", child.digest()).answers(other(&same_length));
+    registry
+        .on("GET", child.digest())
+        .answers(other(&same_length));
     verify.run().finds(&[(child.digest(), "digest_mismatch")]);
 }
 
@@ -55,7 +63,10 @@ fn content_under_sha512_is_hashed_with_sha512() {
 fn an_algorithm_that_nobody_knows_is_unsupported_and_a_broken_digest_is_malformed() {
     let hex = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
     for (digest, verdict) in [
-        ("md5:d41d8cd98f00b204e9800998ecf8427e".to_owned(), "unsupported"),
+        (
+            "md5:d41d8cd98f00b204e9800998ecf8427e".to_owned(),
+            "unsupported",
+        ),
         ("sha3+b64:abc=".to_owned(), "unsupported"),
         (format!("blake3:{hex}"), "unsupported"),
         (format!("sha256:{}", &hex[1..]), "malformed"),
@@ -67,10 +78,18 @@ fn an_algorithm_that_nobody_knows_is_unsupported_and_a_broken_digest_is_malforme
         (String::new(), "malformed"),
     ] {
         let image = image_of(|image| {
-            vec![image.blob(LAYER, "good"), Descriptor::promising(LAYER, &digest, 7), image.blob(LAYER, "fine")]
+            vec![
+                image.blob(LAYER, "good"),
+                Descriptor::promising(LAYER, &digest, 7),
+                image.blob(LAYER, "fine"),
+            ]
         });
         let seen = verify_at("tail", &image);
-        assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{digest}: {seen}");
+        assert_eq!(
+            (seen.exit, seen.report.count("broken")),
+            (1, 1),
+            "{digest}: {seen}"
+        );
         let nodes = seen.report.nodes();
         let bad = nodes.iter().find(|node| node["verdict"] == verdict);
         assert!(bad.is_some(), "{digest} is not {verdict}: {seen}");
@@ -88,7 +107,8 @@ fn a_size_that_is_none_spoils_one_descriptor_and_a_huge_one_is_only_wrong() {
         (json!(0), "size_mismatch"),
     ] {
         for depth in DEPTHS {
-            let image = image_of(|image| vec![image.blob(LAYER, "layer").with("size", size.clone())]);
+            let image =
+                image_of(|image| vec![image.blob(LAYER, "layer").with("size", size.clone())]);
             let seen = verify_at(depth, &image);
             let nodes = seen.report.nodes();
             let found = nodes.iter().any(|node| node["verdict"] == verdict);
@@ -101,7 +121,11 @@ fn a_size_that_is_none_spoils_one_descriptor_and_a_huge_one_is_only_wrong() {
 fn foreign_layers_are_never_asked_for() {
     let elsewhere = Server::start(|_| unreachable!("nobody goes there"));
     let url = elsewhere.url("/layer");
-    for media_type in [LAYER, FOREIGN_LAYER, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"] {
+    for media_type in [
+        LAYER,
+        FOREIGN_LAYER,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    ] {
         let digest = Descriptor::of(LAYER, b"not here").digest().to_owned();
         let image = image_of(|image| {
             let foreign = Descriptor::promising(media_type, &digest, 8).urls(&[url.as_str()]);
@@ -119,9 +143,10 @@ fn foreign_layers_are_never_asked_for() {
 fn inline_data_is_checked_without_a_request() {
     let bytes = b"inline";
     let right = Descriptor::of(LAYER, bytes);
-    for (descriptor, verdict) in
-        [(right.clone().inline(bytes), "skipped"), (right.clone().inline(b"in1ine"), "digest_mismatch")]
-    {
+    for (descriptor, verdict) in [
+        (right.clone().inline(bytes), "skipped"),
+        (right.clone().inline(b"in1ine"), "digest_mismatch"),
+    ] {
         let image = image_of(|image| vec![image.blob(LAYER, "here"), descriptor]);
         let registry = Registry::start();
         registry.serve("app:1", &image);
@@ -136,12 +161,19 @@ fn inline_data_is_checked_without_a_request() {
     }
     // Data of another length than was promised is nobody's: whoever pulls asks the registry.
     for data in [&b"in"[..], b"inline and more"] {
-        let image = image_of(|image| vec![image.blob(LAYER, "here"), image.blob(LAYER, bytes).inline(data)]);
+        let image = image_of(|image| {
+            vec![
+                image.blob(LAYER, "here"),
+                image.blob(LAYER, bytes).inline(data),
+            ]
+        });
         let registry = Registry::start();
         registry.serve("app:1", &image);
         trial(registry.reference("app:1")).run().passes();
         registry.lose(right.digest());
-        trial(registry.reference("app:1")).run().finds(&[(right.digest(), "missing")]);
+        trial(registry.reference("app:1"))
+            .run()
+            .finds(&[(right.digest(), "missing")]);
     }
     let image = image_of(|image| vec![image.blob(LAYER, "here"), right.with("data", "no base64!")]);
     let seen = verify_at("tail", &image).tells("not base64");
@@ -154,13 +186,17 @@ fn an_inline_manifest_is_followed() {
     let config = config(&mut image);
     let lost = Descriptor::of(LAYER, b"lost");
     let document = manifest_of(&config, std::slice::from_ref(&lost)).to_string();
-    let child = Descriptor::of(MANIFEST, document.as_bytes()).inline(document.as_bytes()).platform("linux/amd64");
+    let child = Descriptor::of(MANIFEST, document.as_bytes())
+        .inline(document.as_bytes())
+        .platform("linux/amd64");
     let root = image.document(&index_of(&[child]));
     let image = image.begins_with(&root);
     let registry = Registry::start();
     registry.serve("app:1", &image);
     registry.lose(lost.digest());
-    trial(registry.reference("app:1")).run().finds(&[(lost.digest(), "missing")]);
+    trial(registry.reference("app:1"))
+        .run()
+        .finds(&[(lost.digest(), "missing")]);
 }
 
 #[test]
@@ -189,7 +225,9 @@ fn an_artifact_with_the_empty_config_is_whole_and_its_file_may_be_lost() {
     let registry = Registry::start();
     registry.serve("app:1", &image);
     registry.lose(image.layer(0, 1));
-    trial(registry.reference("app:1")).run().finds(&[(image.layer(0, 1), "missing")]);
+    trial(registry.reference("app:1"))
+        .run()
+        .finds(&[(image.layer(0, 1), "missing")]);
     registry.lose(image.config(0));
     let lost = [(image.config(0), "missing"), (image.layer(0, 1), "missing")];
     trial(registry.reference("app:1")).run().finds(&lost);
@@ -230,7 +268,11 @@ fn a_digest_that_is_promised_with_two_sizes_is_wrong_with_one_of_them() {
                 order.map(|size| layer.clone().with("size", size)).to_vec()
             });
             let seen = verify_at(depth, &image);
-            assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{depth}: {seen}");
+            assert_eq!(
+                (seen.exit, seen.report.count("broken")),
+                (1, 1),
+                "{depth}: {seen}"
+            );
         }
     }
 }
@@ -251,7 +293,11 @@ fn a_digest_that_is_there_many_times_is_asked_for_once() {
 #[test]
 fn an_empty_layer_is_legal_and_the_digest_of_nothing_behind_a_size_is_not() {
     for depth in DEPTHS {
-        verify_at(depth, &image_of(|image| vec![image.blob(LAYER, ""), image.blob(LAYER, "x")])).passes();
+        verify_at(
+            depth,
+            &image_of(|image| vec![image.blob(LAYER, ""), image.blob(LAYER, "x")]),
+        )
+        .passes();
         let image = image_of(|image| vec![image.blob(LAYER, "").with("size", 500)]);
         let seen = verify_at(depth, &image);
         assert_eq!(seen.exit, 1, "{seen}");
@@ -264,8 +310,12 @@ fn a_child_of_another_size_than_promised_is_a_mismatch() {
     for (more, verdict) in [(1_i64, "size_mismatch"), (-1, "size_mismatch")] {
         let mut image = single().make();
         let child = image.root_descriptor().clone();
-        let wrong = child.clone().with("size", child.size().checked_add_signed(more).unwrap());
-        let root = image.document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [wrong.json()]}));
+        let wrong = child
+            .clone()
+            .with("size", child.size().checked_add_signed(more).unwrap());
+        let root = image.document(
+            &json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [wrong.json()]}),
+        );
         verify_at("tail", &image.begins_with(&root)).finds(&[(child.digest(), verdict)]);
     }
 }
@@ -275,19 +325,27 @@ fn a_build_cache_lists_layers_in_an_index_and_they_are_blobs() {
     let mut image = Image::empty();
     let layer = image.blob(LAYER, "cached");
     let config = image.blob("application/vnd.buildkit.cacheconfig.v0", "{}");
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [layer.json(), config.json()]});
+    let index =
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [layer.json(), config.json()]});
     let root = image.document(&index);
     let image = image.begins_with(&root);
     verify_at("full", &image).passes();
     let registry = Registry::start();
     registry.serve("app:1", &image);
     registry.lose(layer.digest());
-    trial(registry.reference("app:1")).run().finds(&[(layer.digest(), "missing")]);
+    trial(registry.reference("app:1"))
+        .run()
+        .finds(&[(layer.digest(), "missing")]);
 }
 
 #[test]
 fn docker_types_nested_indexes_and_attestations_are_whole() {
-    for recipe in [platforms(2).docker(), platforms(2).nested(), platforms(2).attested(), single().docker()] {
+    for recipe in [
+        platforms(2).docker(),
+        platforms(2).nested(),
+        platforms(2).attested(),
+        single().docker(),
+    ] {
         for depth in DEPTHS {
             verify_at(depth, &recipe.make()).passes();
         }

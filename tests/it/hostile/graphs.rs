@@ -16,7 +16,8 @@ fn nested(depth: usize) -> Image {
     let mut image = single().make();
     let mut root = image.root_descriptor().clone().platform("linux/amd64");
     for _ in 0..depth {
-        root = image.document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [root.json()]}));
+        root = image
+            .document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [root.json()]}));
     }
     image.begins_with(&root)
 }
@@ -31,7 +32,11 @@ fn eight_indexes_deep_is_followed_and_nine_is_not() {
         if passes {
             seen.passes();
         } else {
-            assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{depth}: {seen}");
+            assert_eq!(
+                (seen.exit, seen.report.count("broken")),
+                (1, 1),
+                "{depth}: {seen}"
+            );
             seen.tells("nested more than 8 manifests deep");
         }
     }
@@ -44,10 +49,17 @@ fn a_circle_is_a_lie_and_ends_where_it_begins() {
     let claimed = sha256(b"the circle");
     let child = Descriptor::promising(INDEX, &claimed, 300).platform("linux/amd64");
     let circle = Reply::ok(INDEX, index_of(std::slice::from_ref(&child)).to_string());
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child.json()]}).to_string();
-    registry.on("GET", &sha256(index.as_bytes())).answers(Reply::ok(INDEX, index.clone()));
-    registry.on("GET", "manifests/1").answers(Reply::ok(INDEX, index));
-    registry.on("GET", &claimed).answers(circle.clone().header("Docker-Content-Digest", &claimed));
+    let index =
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child.json()]}).to_string();
+    registry
+        .on("GET", &sha256(index.as_bytes()))
+        .answers(Reply::ok(INDEX, index.clone()));
+    registry
+        .on("GET", "manifests/1")
+        .answers(Reply::ok(INDEX, index));
+    registry
+        .on("GET", &claimed)
+        .answers(circle.clone().header("Docker-Content-Digest", &claimed));
     let seen = trial(registry.reference("app:1")).run();
     assert_eq!(seen.exit, 1, "{seen}");
     assert_eq!(registry.requests().len(), 3);
@@ -56,14 +68,23 @@ fn a_circle_is_a_lie_and_ends_where_it_begins() {
     let child = child.with("size", size);
     let text = index_of(&[child]).to_string();
     assert_eq!(text.len(), size);
-    registry.on("GET", &sha256(text.as_bytes())).answers(Reply::ok(INDEX, text.clone()));
-    registry.on("GET", "manifests/2").answers(Reply::ok(INDEX, text));
-    trial(registry.reference("app:2")).run().finds(&[(&claimed, "digest_mismatch")]);
+    registry
+        .on("GET", &sha256(text.as_bytes()))
+        .answers(Reply::ok(INDEX, text.clone()));
+    registry
+        .on("GET", "manifests/2")
+        .answers(Reply::ok(INDEX, text));
+    trial(registry.reference("app:2"))
+        .run()
+        .finds(&[(&claimed, "digest_mismatch")]);
 }
 
 /// An index of so many children of which nothing is said.
 fn wide(count: usize) -> String {
-    format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, vec!["{}"; count].join(","))
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#,
+        vec!["{}"; count].join(",")
+    )
 }
 
 #[test]
@@ -73,9 +94,18 @@ fn more_than_a_hundred_thousand_children_are_refused_at_once() {
         let mut image = Image::empty();
         let root = image.document_bytes(INDEX, wide(count));
         registry.serve("app:1", &image.begins_with(&root));
-        let seen = trial(registry.reference("app:1")).run().finds(&[(root.digest(), "malformed")]);
-        let seen = seen.says(root.digest(), &format!("it lists {count} references, more than 100000"));
-        assert!(seen.took < Duration::from_secs(20), "it took {:?}", seen.took);
+        let seen = trial(registry.reference("app:1"))
+            .run()
+            .finds(&[(root.digest(), "malformed")]);
+        let seen = seen.says(
+            root.digest(),
+            &format!("it lists {count} references, more than 100000"),
+        );
+        assert!(
+            seen.took < Duration::from_secs(20),
+            "it took {:?}",
+            seen.took
+        );
     }
 }
 
@@ -84,9 +114,12 @@ fn two_indexes_that_are_too_wide_together_are_cut_off_before_anything_is_asked_f
     let registry = Registry::start();
     let mut image = Image::empty();
     let child = image.document_bytes(INDEX, wide(100_000));
-    let root = image.document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child.json()]}));
+    let root = image
+        .document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child.json()]}));
     registry.serve("app:1", &image.begins_with(&root));
-    let seen = trial(registry.reference("app:1")).run().finds(&[(child.digest(), "malformed")]);
+    let seen = trial(registry.reference("app:1"))
+        .run()
+        .finds(&[(child.digest(), "malformed")]);
     seen.says(child.digest(), "more than 100000 nodes");
     assert_eq!(registry.requests().len(), 3);
 }
@@ -97,13 +130,20 @@ fn one_child_forty_thousand_times_is_one_question() {
     let child = image.root_descriptor().clone();
     let (digest, size) = (child.digest(), child.size());
     let one = format!(r#"{{"digest":"{digest}","size":{size}}}"#);
-    let text = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, vec![one; 40_000].join(","));
+    let text = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#,
+        vec![one; 40_000].join(",")
+    );
     let root = image.document_bytes(INDEX, text);
     let registry = Registry::start();
     registry.serve("app:1", &image.begins_with(&root));
     let seen = trial(registry.reference("app:1")).run().passes();
     assert_eq!(registry.requests().len(), 7);
-    assert!(seen.took < Duration::from_secs(20), "it took {:?}", seen.took);
+    assert!(
+        seen.took < Duration::from_secs(20),
+        "it took {:?}",
+        seen.took
+    );
 }
 
 #[test]
@@ -113,7 +153,9 @@ fn a_child_that_is_listed_with_the_wrong_content_leads_nowhere() {
     // The registry swaps two manifests: both are whole, and neither is what was asked for.
     for (asked, given) in [(0, 1), (1, 0)] {
         let bytes = image.content(image.child(given)).unwrap().bytes.to_vec();
-        registry.on("GET", image.child(asked)).answers(Reply::ok(MANIFEST, bytes));
+        registry
+            .on("GET", image.child(asked))
+            .answers(Reply::ok(MANIFEST, bytes));
     }
     let seen = trial(registry.reference("app:1")).run();
     assert_eq!(seen.exit, 1, "{seen}");

@@ -12,7 +12,8 @@ fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
     verify.depth("head").run().passes();
     for depth in ["tail", "full"] {
         let seen = verify.depth(depth).run().finds(&[(layer, "empty")]);
-        seen.says(layer, "gives no bytes").tells("Restart the registry");
+        seen.says(layer, "gives no bytes")
+            .tells("Restart the registry");
     }
 }
 
@@ -23,7 +24,13 @@ fn head_that_is_refused_says_nothing() {
         let layer = image.layer(0, 1);
         registry.on("HEAD", layer).answers_status(status);
         verify.depth("head").run().passes();
-        assert!(registry.asked(layer).iter().any(|asked| asked.starts_with("GET")), "HEAD {status}");
+        assert!(
+            registry
+                .asked(layer)
+                .iter()
+                .any(|asked| asked.starts_with("GET")),
+            "HEAD {status}"
+        );
     }
 }
 
@@ -32,20 +39,37 @@ fn head_that_is_throttled_or_gets_no_answer_is_not_followed_by_more_questions() 
     let (registry, image, verify) = single_image();
     let layer = image.layer(0, 1);
     registry.on("HEAD", layer).answers_status(429);
-    verify.depth("head").run().leaves_open(&[(layer, "rate_limited")]);
+    verify
+        .depth("head")
+        .run()
+        .leaves_open(&[(layer, "rate_limited")]);
     registry.forget_rules();
     registry.on("HEAD", layer).breaks_anywhere(Break::Reset, 0);
-    verify.depth("head").run().leaves_open(&[(layer, "unavailable")]);
-    assert!(registry.asked(layer).iter().all(|asked| asked.starts_with("HEAD")), "somebody went on");
+    verify
+        .depth("head")
+        .run()
+        .leaves_open(&[(layer, "unavailable")]);
+    assert!(
+        registry
+            .asked(layer)
+            .iter()
+            .all(|asked| asked.starts_with("HEAD")),
+        "somebody went on"
+    );
 }
 
 #[test]
 fn what_is_gone_is_found_behind_a_refused_head() {
     for status in [403, 405, 501] {
         let (registry, image, verify) = single_image();
-        registry.on("HEAD", image.layer(0, 1)).answers_status(status);
+        registry
+            .on("HEAD", image.layer(0, 1))
+            .answers_status(status);
         registry.lose(image.layer(0, 1));
-        verify.depth("head").run().finds(&[(image.layer(0, 1), "missing")]);
+        verify
+            .depth("head")
+            .run()
+            .finds(&[(image.layer(0, 1), "missing")]);
     }
 }
 
@@ -59,10 +83,15 @@ fn head_without_a_length_or_with_none_or_with_a_wrong_one_says_nothing() {
     ];
     for lie in lies {
         let (registry, image, verify) = single_image();
-        registry.on("HEAD", image.layer(0, 1)).alters(move |_, reply| lie(reply));
+        registry
+            .on("HEAD", image.layer(0, 1))
+            .alters(move |_, reply| lie(reply));
         verify.depth("head").run().passes();
         registry.on("GET", image.layer(0, 1)).empties();
-        verify.depth("head").run().finds(&[(image.layer(0, 1), "empty")]);
+        verify
+            .depth("head")
+            .run()
+            .finds(&[(image.layer(0, 1), "empty")]);
     }
 }
 
@@ -72,7 +101,14 @@ fn head_behind_a_redirect_that_is_signed_for_get_is_no_refusal() {
     let storage = Storage::of(&image);
     storage.is_behind(&registry);
     verify.depth("head").run().passes();
-    assert!(storage.server().requests().iter().any(|request| request.method == "HEAD"), "nobody tried");
+    assert!(
+        storage
+            .server()
+            .requests()
+            .iter()
+            .any(|request| request.method == "HEAD"),
+        "nobody tried"
+    );
 }
 
 #[test]
@@ -85,7 +121,11 @@ fn a_blob_of_another_size_is_found_at_every_depth() {
             crate::support::fake::content::ranged(request, &body)
         });
         for depth in DEPTHS {
-            verify.depth(depth).run().finds(&[(layer, verdict)]).says(layer, &format!("has {length}"));
+            verify
+                .depth(depth)
+                .run()
+                .finds(&[(layer, verdict)])
+                .says(layer, &format!("has {length}"));
         }
     }
 }

@@ -25,26 +25,53 @@ fn hub(tokens: &Tokens) -> Hub {
     let registry = Registry::start_tls(&authority.issue(&["registry-1.docker.io"]));
     registry.image("library/app:latest", &platforms(2));
     registry.guarded(tokens.guard("https://auth.docker.io/token"));
-    let tokens = Server::start_tls(authority.issue(&["auth.docker.io"]).server(), tokens.endpoint());
-    let proxy =
-        Proxy::to(&[("registry-1.docker.io:443", registry.server().port()), ("auth.docker.io:443", tokens.port())]);
-    Hub { authority, registry, tokens, proxy }
+    let tokens = Server::start_tls(
+        authority.issue(&["auth.docker.io"]).server(),
+        tokens.endpoint(),
+    );
+    let proxy = Proxy::to(&[
+        ("registry-1.docker.io:443", registry.server().port()),
+        ("auth.docker.io:443", tokens.port()),
+    ]);
+    Hub {
+        authority,
+        registry,
+        tokens,
+        proxy,
+    }
 }
 
 impl Hub {
     fn verify(&self, reference: &str) -> Trial {
-        trial(reference).trusting(&self.authority).variable("https_proxy", self.proxy.url())
+        trial(reference)
+            .trusting(&self.authority)
+            .variable("https_proxy", self.proxy.url())
     }
 }
 
 #[test]
 fn the_short_names_lead_to_the_hub() {
-    for reference in ["app", "library/app", "docker.io/app", "docker.io/library/app:latest", "index.docker.io/app"] {
+    for reference in [
+        "app",
+        "library/app",
+        "docker.io/app",
+        "docker.io/library/app:latest",
+        "index.docker.io/app",
+    ] {
         let hub = hub(&Tokens::new());
         hub.verify(reference).run().passes();
-        let hosts: Vec<_> =
-            hub.registry.requests().iter().map(|request| request.header("Host").map(str::to_owned)).collect();
-        assert!(hosts.iter().all(|host| host.as_deref() == Some("registry-1.docker.io")), "{reference}: {hosts:?}");
+        let hosts: Vec<_> = hub
+            .registry
+            .requests()
+            .iter()
+            .map(|request| request.header("Host").map(str::to_owned))
+            .collect();
+        assert!(
+            hosts
+                .iter()
+                .all(|host| host.as_deref() == Some("registry-1.docker.io")),
+            "{reference}: {hosts:?}"
+        );
     }
 }
 
@@ -63,7 +90,11 @@ fn the_login_of_the_hub_goes_to_its_token_server_alone() {
         login(hub.verify("app"), &stored).run().passes();
         let basic = |server: &Server| {
             let asked = server.requests();
-            asked.iter().any(|request| request.header("Authorization").is_some_and(|value| value.starts_with("Basic")))
+            asked.iter().any(|request| {
+                request
+                    .header("Authorization")
+                    .is_some_and(|value| value.starts_with("Basic"))
+            })
         };
         assert!(basic(&hub.tokens) && !basic(hub.registry.server()));
     }

@@ -12,8 +12,12 @@ fn a_5xx_that_stays_on_one_digest_is_definite() {
             let registry = Registry::start();
             let image = registry.image("app:1", &platforms(2));
             registry.on("*", image.layer(1, 0)).answers_status(status);
-            let seen = trial(registry.reference("app:1")).depth(depth).flag("attempts", "2").run();
-            seen.finds(&[(image.layer(1, 0), "unavailable")]).tells("fails on one digest");
+            let seen = trial(registry.reference("app:1"))
+                .depth(depth)
+                .flag("attempts", "2")
+                .run();
+            seen.finds(&[(image.layer(1, 0), "unavailable")])
+                .tells("fails on one digest");
         }
     }
 }
@@ -23,9 +27,18 @@ fn a_registry_that_goes_down_after_its_first_answers_leaves_it_open() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
     registry.on("GET", image.layer(1, 0)).answers_status(500);
-    registry.on("GET", image.root()).after(1).answers_status(502);
-    registry.on("GET", image.child(0)).after(1).answers_status(502);
-    registry.on("GET", image.child(1)).after(1).answers_status(502);
+    registry
+        .on("GET", image.root())
+        .after(1)
+        .answers_status(502);
+    registry
+        .on("GET", image.child(0))
+        .after(1)
+        .answers_status(502);
+    registry
+        .on("GET", image.child(1))
+        .after(1)
+        .answers_status(502);
     let seen = trial(registry.reference("app:1")).run();
     seen.leaves_open(&[(image.layer(1, 0), "unavailable")]);
 }
@@ -35,7 +48,9 @@ fn a_5xx_for_one_manifest_is_definite_too() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
     registry.on("GET", image.child(1)).answers_status(500);
-    trial(registry.reference("app:1")).run().finds(&[(image.child(1), "unavailable")]);
+    trial(registry.reference("app:1"))
+        .run()
+        .finds(&[(image.child(1), "unavailable")]);
     assert_eq!(registry.asked(image.child(1)).len(), 5);
 }
 
@@ -44,9 +59,13 @@ fn a_5xx_of_everybody_leaves_it_open() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry.on("*", "").answers_status(503);
-    trial(registry.reference("app:1")).run().leaves_open(&[("", "unavailable")]);
+    trial(registry.reference("app:1"))
+        .run()
+        .leaves_open(&[("", "unavailable")]);
     let root = registry.reference(&format!("app@{}", image.root()));
-    trial(root).run().leaves_open(&[(image.root(), "unavailable")]);
+    trial(root)
+        .run()
+        .leaves_open(&[(image.root(), "unavailable")]);
 }
 
 #[test]
@@ -57,7 +76,9 @@ fn a_5xx_of_two_digests_leaves_it_open() {
     for layer in layers {
         registry.on("*", layer).answers_status(500);
     }
-    trial(registry.reference("app:1")).run().leaves_open(&layers.map(|layer| (layer, "unavailable")));
+    trial(registry.reference("app:1"))
+        .run()
+        .leaves_open(&layers.map(|layer| (layer, "unavailable")));
 }
 
 #[test]
@@ -66,10 +87,19 @@ fn a_5xx_for_a_while_is_nothing() {
         for depth in DEPTHS {
             let registry = Registry::start();
             let image = registry.image("app:1", &platforms(2));
-            for part in ["manifests/1", image.child(0), image.config(1), image.layer(0, 1), image.layer(1, 1)] {
+            for part in [
+                "manifests/1",
+                image.child(0),
+                image.config(1),
+                image.layer(0, 1),
+                image.layer(1, 1),
+            ] {
                 registry.on("*", part).times(4).answers_status(status);
             }
-            trial(registry.reference("app:1")).depth(depth).run().passes();
+            trial(registry.reference("app:1"))
+                .depth(depth)
+                .run()
+                .passes();
         }
     }
 }
@@ -77,13 +107,29 @@ fn a_5xx_for_a_while_is_nothing() {
 #[test]
 fn what_a_server_cannot_do_at_all_is_not_asked_again() {
     // Whoever refuses ranges so may serve everything, and is asked for that.
-    for (status, asked) in [(501, 2), (400, 2), (505, 1), (406, 1), (204, 1), (202, 1), (418, 1)] {
+    for (status, asked) in [
+        (501, 2),
+        (400, 2),
+        (505, 1),
+        (406, 1),
+        (204, 1),
+        (202, 1),
+        (418, 1),
+    ] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
         registry.on("GET", image.layer(0, 0)).answers_status(status);
         let seen = trial(registry.reference("app:1")).run();
-        assert_eq!(registry.asked(image.layer(0, 0)).len(), asked, "{status}: {seen}");
-        assert_eq!(seen.report.verdict(image.layer(0, 0)), "unavailable", "{status}");
+        assert_eq!(
+            registry.asked(image.layer(0, 0)).len(),
+            asked,
+            "{status}: {seen}"
+        );
+        assert_eq!(
+            seen.report.verdict(image.layer(0, 0)),
+            "unavailable",
+            "{status}"
+        );
     }
 }
 
@@ -95,28 +141,41 @@ fn a_definite_fault_counts_although_the_rest_is_down() {
     registry.on("*", image.layer(0, 1)).answers_status(503);
     registry.on("*", image.layer(0, 2)).answers_status(503);
     let down = [1, 2].map(|layer| (image.layer(0, layer), "unavailable"));
-    trial(registry.reference("app:1")).run().finds(&[&[(image.layer(0, 0), "missing")], &down[..]].concat());
+    trial(registry.reference("app:1"))
+        .run()
+        .finds(&[&[(image.layer(0, 0), "missing")], &down[..]].concat());
 }
 
 #[test]
 fn a_404_that_no_registry_sent_leaves_it_open() {
     let page = "<html><body><h1>404 Not Found</h1></body></html>";
-    for (body, kind) in [("404 page not found\n", "text/plain"), (page, "text/html"), ("", "text/plain")] {
+    for (body, kind) in [
+        ("404 page not found\n", "text/plain"),
+        (page, "text/html"),
+        ("", "text/plain"),
+    ] {
         let stranger = Server::start(move |_| Reply::ok(kind, body).but_status(404));
-        let seen = trial(format!("{}/app:1", stranger.host())).run().leaves_open(&[("", "unavailable")]);
-        seen.says("", "no registry answers at /v2/").tells("what answers there is no registry");
+        let seen = trial(format!("{}/app:1", stranger.host()))
+            .run()
+            .leaves_open(&[("", "unavailable")]);
+        seen.says("", "no registry answers at /v2/")
+            .tells("what answers there is no registry");
         let page = Server::start(move |request| match request.path.as_str() {
             "/v2/" => Reply::ok("text/html", "<html>welcome</html>"),
             _ => Reply::ok(kind, body).but_status(404),
         });
-        trial(format!("{}/app:1", page.host())).run().leaves_open(&[("", "unavailable")]);
+        trial(format!("{}/app:1", page.host()))
+            .run()
+            .leaves_open(&[("", "unavailable")]);
         // Some registries have no words for it either.
         for status in [200, 401, 403] {
             let registry = Server::start(move |request| match request.path.as_str() {
                 "/v2/" => Reply::status(status),
                 _ => Reply::ok(kind, body).but_status(404),
             });
-            trial(format!("{}/app:1", registry.host())).run().finds(&[("", "missing")]);
+            trial(format!("{}/app:1", registry.host()))
+                .run()
+                .finds(&[("", "missing")]);
         }
     }
 }
@@ -124,6 +183,9 @@ fn a_404_that_no_registry_sent_leaves_it_open() {
 #[test]
 fn a_name_that_leads_nowhere_is_said_and_what_to_do() {
     // https://www.rfc-editor.org/rfc/rfc6761#section-6.4
-    let seen = trial("registry.invalid/app:1".to_owned()).run().leaves_open(&[("", "unavailable")]);
-    seen.says("", "registry.invalid").tells("could not be resolved");
+    let seen = trial("registry.invalid/app:1".to_owned())
+        .run()
+        .leaves_open(&[("", "unavailable")]);
+    seen.says("", "registry.invalid")
+        .tells("could not be resolved");
 }

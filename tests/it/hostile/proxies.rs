@@ -12,10 +12,20 @@ fn https_goes_through_a_tunnel_and_stays_encrypted() {
     registry.image("app:1", &single());
     let proxy = Proxy::to(&[("registry.test:443", registry.server().port())]);
     for variable in ["https_proxy", "HTTPS_PROXY"] {
-        trial("registry.test/app:1").trusting(&authority).variable(variable, proxy.url()).run().passes();
+        trial("registry.test/app:1")
+            .trusting(&authority)
+            .variable(variable, proxy.url())
+            .run()
+            .passes();
     }
     let asked = proxy.asked();
-    assert!(!asked.is_empty() && asked.iter().all(|line| line.starts_with("CONNECT registry.test:443 ")), "{asked:?}");
+    assert!(
+        !asked.is_empty()
+            && asked
+                .iter()
+                .all(|line| line.starts_with("CONNECT registry.test:443 ")),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -26,7 +36,12 @@ fn http_goes_through_a_proxy_by_its_whole_address() {
     let verify = trial("registry.test:5000/app:1").flag("insecure", "registry.test:5000");
     verify.variable("http_proxy", proxy.url()).run().passes();
     let asked = proxy.asked();
-    assert!(asked.iter().all(|line| line.starts_with("GET http://registry.test:5000/v2/app/")), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .all(|line| line.starts_with("GET http://registry.test:5000/v2/app/")),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -35,10 +50,18 @@ fn no_proxy_leads_around_it() {
     registry.image("app:1", &single());
     let proxy = Proxy::to(&[]);
     let port = registry.server().port();
-    for around in ["registry.test", ".test", "*", &format!("other.test, registry.test:{port}"), "test"] {
+    for around in [
+        "registry.test",
+        ".test",
+        "*",
+        &format!("other.test, registry.test:{port}"),
+        "test",
+    ] {
         let verify = trial(format!("registry.test:{port}/app:1")).flag("insecure", "registry.test");
         let verify = verify.flag("resolve", format!("registry.test:{port}:127.0.0.1"));
-        let verify = verify.variable("http_proxy", proxy.url()).variable("no_proxy", around);
+        let verify = verify
+            .variable("http_proxy", proxy.url())
+            .variable("no_proxy", around);
         let seen = verify.run();
         assert_eq!(seen.exit, 0, "no_proxy={around}: {seen}");
     }
@@ -59,10 +82,21 @@ fn loopback_never_goes_through_a_proxy() {
 fn a_proxy_that_refuses_leaves_it_open_and_its_password_is_not_told() {
     let proxy = Proxy::to(&[]);
     let with_password = proxy.url().replacen("http://", "http://me:hunter2@", 1);
-    let seen = trial("registry.test/app:1").variable("https_proxy", &with_password).run();
+    let seen = trial("registry.test/app:1")
+        .variable("https_proxy", &with_password)
+        .run();
     let seen = seen.leaves_open(&[("", "unavailable")]);
-    assert!(!seen.text.contains("hunter2") && !seen.report.0.to_string().contains("hunter2"), "{seen}");
-    assert!(proxy.headers().contains("uthorization: Basic bWU6aHVudGVyMg=="), "{}", proxy.headers());
+    assert!(
+        !seen.text.contains("hunter2") && !seen.report.0.to_string().contains("hunter2"),
+        "{seen}"
+    );
+    assert!(
+        proxy
+            .headers()
+            .contains("uthorization: Basic bWU6aHVudGVyMg=="),
+        "{}",
+        proxy.headers()
+    );
 }
 
 #[test]
@@ -72,7 +106,18 @@ fn the_registrys_password_is_not_the_proxys() {
     registry.image("app:1", &single());
     registry.guarded(guard::basic("robot", "hunter2"));
     let proxy = Proxy::to(&[("registry.test:443", registry.server().port())]);
-    let verify = trial("registry.test/app:1").trusting(&authority).login("registry.test", "robot", "hunter2");
+    let verify = trial("registry.test/app:1").trusting(&authority).login(
+        "registry.test",
+        "robot",
+        "hunter2",
+    );
     verify.variable("https_proxy", proxy.url()).run().passes();
-    assert!(!proxy.headers().to_ascii_lowercase().contains("authorization"), "{}", proxy.headers());
+    assert!(
+        !proxy
+            .headers()
+            .to_ascii_lowercase()
+            .contains("authorization"),
+        "{}",
+        proxy.headers()
+    );
 }

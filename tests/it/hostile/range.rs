@@ -22,10 +22,19 @@ fn registry(size: usize) -> (Registry, Image, Trial) {
 }
 
 /// Lets every answer of 206 or 416 for the layer be changed so; the whole is `body`, or what it should be.
-fn lie(registry: &Registry, layer: &str, body: Option<Body>, change: impl Fn(Reply) -> Reply + Send + Sync + 'static) {
+fn lie(
+    registry: &Registry,
+    layer: &str,
+    body: Option<Body>,
+    change: impl Fn(Reply) -> Reply + Send + Sync + 'static,
+) {
     registry.on("GET", layer).alters(move |request, right| {
         let reply = body.as_ref().map_or(right, |body| ranged(request, body));
-        if request.header("Range").is_some() { change(reply) } else { reply }
+        if request.header("Range").is_some() {
+            change(reply)
+        } else {
+            reply
+        }
     });
 }
 
@@ -53,45 +62,72 @@ fn a_part_without_a_body_means_that_the_data_is_gone() {
 fn data_that_ends_before_the_last_byte_is_truncated() {
     let (registry, image, verify) = registry(SIZE);
     let layer = image.layer(0, 0);
-    registry.on("GET", layer).alters(|request, reply| match request.header("Range") {
-        Some("bytes=999-999") => reply.emptied(),
-        _ => reply,
-    });
+    registry
+        .on("GET", layer)
+        .alters(|request, reply| match request.header("Range") {
+            Some("bytes=999-999") => reply.emptied(),
+            _ => reply,
+        });
     verify.run().finds(&[(layer, "truncated")]);
 }
 
 #[test]
 fn a_wrong_content_range_is_no_verdict_on_the_blob() {
-    for stated in
-        ["bytes 0-0/1000", "bytes 999-999/5", "bytes 999-999/1000000", "bytes */1000", "999-999/1000", "nonsense", ""]
-    {
+    for stated in [
+        "bytes 0-0/1000",
+        "bytes 999-999/5",
+        "bytes 999-999/1000000",
+        "bytes */1000",
+        "999-999/1000",
+        "nonsense",
+        "",
+    ] {
         let (registry, image, verify) = registry(SIZE);
         let layer = image.layer(0, 0);
-        lie(&registry, layer, None, move |reply| reply.but_header("Content-Range", stated));
+        lie(&registry, layer, None, move |reply| {
+            reply.but_header("Content-Range", stated)
+        });
         verify.run().passes();
         registry.lose(layer);
         verify.run().finds(&[(layer, "missing")]);
     }
     let (registry, image, verify) = registry(SIZE);
-    lie(&registry, image.layer(0, 0), None, |reply| reply.without("Content-Range"));
+    lie(&registry, image.layer(0, 0), None, |reply| {
+        reply.without("Content-Range")
+    });
     verify.run().passes();
 }
 
 #[test]
 fn a_short_blob_is_truncated_whatever_its_content_range_says() {
-    for stated in ["bytes 999-999/400", "bytes 0-0/400", "bytes */400", "nonsense"] {
+    for stated in [
+        "bytes 999-999/400",
+        "bytes 0-0/400",
+        "bytes */400",
+        "nonsense",
+    ] {
         let (registry, image, verify) = registry(SIZE);
         let layer = image.layer(0, 0);
-        let change = move |reply: Reply| reply.but_status(206).body("x").but_header("Content-Range", stated);
+        let change = move |reply: Reply| {
+            reply
+                .but_status(206)
+                .body("x")
+                .but_header("Content-Range", stated)
+        };
         lie(&registry, layer, Some(short()), change);
-        verify.run().finds(&[(layer, "truncated")]).says(layer, "expected 1000 bytes, the registry has 400");
+        verify
+            .run()
+            .finds(&[(layer, "truncated")])
+            .says(layer, "expected 1000 bytes, the registry has 400");
     }
 }
 
 #[test]
 fn an_unknown_whole_length_beside_the_right_byte_is_fine() {
     let (registry, image, verify) = registry(SIZE);
-    lie(&registry, image.layer(0, 0), None, |reply| reply.but_header("Content-Range", "bytes 999-999/*"));
+    lie(&registry, image.layer(0, 0), None, |reply| {
+        reply.but_header("Content-Range", "bytes 999-999/*")
+    });
     verify.run().passes();
     assert_eq!(registry.asked(image.layer(0, 0)).len(), 1);
 }
@@ -99,7 +135,9 @@ fn an_unknown_whole_length_beside_the_right_byte_is_fine() {
 #[test]
 fn more_than_the_byte_that_was_wanted_is_no_answer_to_the_question() {
     let (registry, image, verify) = registry(SIZE);
-    lie(&registry, image.layer(0, 0), None, |reply| reply.body(vec![7; 500]));
+    lie(&registry, image.layer(0, 0), None, |reply| {
+        reply.body(vec![7; 500])
+    });
     verify.run().passes();
     assert_eq!(registry.asked(image.layer(0, 0)).len(), 2);
 }
@@ -107,9 +145,10 @@ fn more_than_the_byte_that_was_wanted_is_no_answer_to_the_question() {
 #[test]
 fn the_last_byte_counts_even_when_its_answer_does_not_end_well() {
     let (registry, image, verify) = registry(SIZE);
-    let head =
-        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 999-999/1000\r\nTransfer-Encoding: chunked\r\n\r\n";
-    lie(&registry, image.layer(0, 0), None, move |_| Reply::raw(format!("{head}1\r\nx\r\n")));
+    let head = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 999-999/1000\r\nTransfer-Encoding: chunked\r\n\r\n";
+    lie(&registry, image.layer(0, 0), None, move |_| {
+        Reply::raw(format!("{head}1\r\nx\r\n"))
+    });
     verify.run().passes();
 }
 
@@ -119,11 +158,20 @@ fn a_small_blob_is_read_whole_where_ranges_are_ignored() {
     let layer = image.layer(0, 0);
     registry.on("GET", layer).times(1).ignores_range();
     verify.run().passes();
-    for (body, verdict) in [(vec![7; SIZE], "digest_mismatch"), (vec![7; 400], "truncated"), (vec![], "empty")] {
-        registry.on("GET", layer).times(1).answers(Reply::ok("application/octet-stream", body));
+    for (body, verdict) in [
+        (vec![7; SIZE], "digest_mismatch"),
+        (vec![7; 400], "truncated"),
+        (vec![], "empty"),
+    ] {
+        registry
+            .on("GET", layer)
+            .times(1)
+            .answers(Reply::ok("application/octet-stream", body));
         verify.run().finds(&[(layer, verdict)]);
     }
-    registry.on("GET", layer).answers(Reply::ok("application/octet-stream", vec![7; SIZE]).emptied());
+    registry
+        .on("GET", layer)
+        .answers(Reply::ok("application/octet-stream", vec![7; SIZE]).emptied());
     verify.run().finds(&[(layer, "empty")]);
 }
 
@@ -132,7 +180,9 @@ fn a_blob_of_a_mebibyte_is_small_and_one_of_a_byte_more_is_not() {
     for (size, is_read) in [(1024 * 1024, true), (1024 * 1024 + 1, false)] {
         let (registry, image, verify) = registry(size);
         let layer = image.layer(0, 0);
-        registry.on("GET", layer).answers(Reply::ok("application/octet-stream", vec![7; size]));
+        registry
+            .on("GET", layer)
+            .answers(Reply::ok("application/octet-stream", vec![7; size]));
         let seen = verify.run();
         if is_read {
             seen.finds(&[(layer, "digest_mismatch")])
@@ -147,14 +197,23 @@ fn a_look_that_takes_two_questions_counts_the_requests_and_the_time_of_both() {
     let (registry, image, verify) = registry(SIZE);
     let layer = image.layer(0, 0);
     registry.on("GET", layer).times(1).loses();
-    registry
-        .on("GET", layer)
-        .times(1)
-        .alters(|_, reply| reply.but_header("Content-Range", "nonsense").delayed(Duration::from_millis(50)));
-    let seen = verify.flag("settle", "10s").run().passes().says(layer, "appeared after ");
+    registry.on("GET", layer).times(1).alters(|_, reply| {
+        reply
+            .but_header("Content-Range", "nonsense")
+            .delayed(Duration::from_millis(50))
+    });
+    let seen = verify
+        .flag("settle", "10s")
+        .run()
+        .passes()
+        .says(layer, "appeared after ");
     let nodes = seen.report.nodes();
     let node = nodes.iter().find(|node| node["digest"] == layer).unwrap();
-    assert_eq!((node["attempts"].as_u64(), registry.asked(layer).len()), (Some(3), 3), "{seen}");
+    assert_eq!(
+        (node["attempts"].as_u64(), registry.asked(layer).len()),
+        (Some(3), 3),
+        "{seen}"
+    );
     assert!(node["duration_ms"].as_u64() >= Some(50), "{seen}");
 }
 
@@ -166,21 +225,35 @@ fn a_large_blob_is_not_downloaded_where_ranges_are_ignored() {
     let seen = verify.run().passes();
     assert!(seen.report.count("bytes") < 1_000_000, "{seen}");
     let large = |length| Reply::ok("application/octet-stream", "").content(Body::Zeros(length));
-    for (length, verdict) in [(2_000_000, "truncated"), (4_000_000, "size_mismatch"), (0, "empty")] {
+    for (length, verdict) in [
+        (2_000_000, "truncated"),
+        (4_000_000, "size_mismatch"),
+        (0, "empty"),
+    ] {
         registry.on("GET", layer).times(1).answers(large(length));
         verify.run().finds(&[(layer, verdict)]);
     }
-    registry.on("GET", layer).answers(large(3_000_000).emptied());
+    registry
+        .on("GET", layer)
+        .answers(large(3_000_000).emptied());
     verify.run().finds(&[(layer, "empty")]);
 }
 
 #[test]
 fn a_range_that_cannot_be_satisfied_is_no_verdict_on_the_blob() {
-    for stated in [Some("bytes */400"), Some("bytes */1000"), Some("bytes */0"), Some("nonsense"), None] {
+    for stated in [
+        Some("bytes */400"),
+        Some("bytes */1000"),
+        Some("bytes */0"),
+        Some("nonsense"),
+        None,
+    ] {
         let (registry, image, verify) = registry(SIZE);
         let refuse = move |_| {
             let reply = Reply::error(416, "RANGE_INVALID", "no such range");
-            stated.map_or(reply.clone(), |stated| reply.header("Content-Range", stated))
+            stated.map_or(reply.clone(), |stated| {
+                reply.header("Content-Range", stated)
+            })
         };
         lie(&registry, image.layer(0, 0), None, refuse);
         verify.run().passes();
@@ -194,7 +267,9 @@ fn a_short_blob_is_truncated_behind_a_range_that_cannot_be_satisfied() {
         let layer = image.layer(0, 0);
         let refuse = move |_| {
             let reply = Reply::error(416, "RANGE_INVALID", "no such range");
-            stated.map_or(reply.clone(), |stated| reply.header("Content-Range", stated))
+            stated.map_or(reply.clone(), |stated| {
+                reply.header("Content-Range", stated)
+            })
         };
         lie(&registry, layer, Some(short()), refuse);
         verify.run().finds(&[(layer, "truncated")]);
@@ -205,10 +280,15 @@ fn a_short_blob_is_truncated_behind_a_range_that_cannot_be_satisfied() {
 fn a_part_that_nobody_asked_for_is_no_answer() {
     let (registry, image, verify) = registry(SIZE);
     let layer = image.layer(0, 0);
-    let part = Reply::ok("application/octet-stream", "x").but_status(206).header("Content-Range", "bytes 0-0/1000");
+    let part = Reply::ok("application/octet-stream", "x")
+        .but_status(206)
+        .header("Content-Range", "bytes 0-0/1000");
     registry.on("GET", layer).answers(part);
     for depth in ["tail", "full"] {
-        verify.depth(depth).run().leaves_open(&[(layer, "unavailable")]);
+        verify
+            .depth(depth)
+            .run()
+            .leaves_open(&[(layer, "unavailable")]);
     }
 }
 
@@ -217,10 +297,14 @@ fn a_server_that_refuses_ranges_is_asked_for_everything() {
     for status in [400, 403, 405, 501] {
         for size in [SIZE, LARGE] {
             let (registry, image, verify) = registry(size);
-            lie(&registry, image.layer(0, 0), None, move |_| Reply::error(status, "UNSUPPORTED", "no ranges here"));
+            lie(&registry, image.layer(0, 0), None, move |_| {
+                Reply::error(status, "UNSUPPORTED", "no ranges here")
+            });
             verify.run().passes();
             registry.forget_rules();
-            lie(&registry, image.layer(0, 0), Some(short()), move |_| Reply::error(status, "UNSUPPORTED", "no ranges"));
+            lie(&registry, image.layer(0, 0), Some(short()), move |_| {
+                Reply::error(status, "UNSUPPORTED", "no ranges")
+            });
             assert_eq!(verify.run().exit, 1);
         }
     }

@@ -23,30 +23,58 @@ fn as_robot(registry: &Registry) -> Trial {
 fn refused_at(registry: &Registry, verify: &Trial, realm: &str) -> String {
     registry.image("app:1", &single());
     let challenge = format!("Bearer realm=\"{realm}\",service=\"tests\"");
-    registry.guarded(Box::new(move |_| Some(refusal(std::slice::from_ref(&challenge)))));
+    registry.guarded(Box::new(move |_| {
+        Some(refusal(std::slice::from_ref(&challenge)))
+    }));
     let seen = verify.run();
     assert!([3, 4].contains(&seen.exit), "{seen}");
     assert_eq!(seen.report.result(), "error", "{seen}");
-    assert!(!seen.report.0.to_string().contains(SECRET) && !seen.text.contains(SECRET), "{seen}");
+    assert!(
+        !seen.report.0.to_string().contains(SECRET) && !seen.text.contains(SECRET),
+        "{seen}"
+    );
     let asked = registry.requests();
-    assert!(asked.iter().all(|request| request.header("Authorization").is_none()), "{asked:#?}");
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.header("Authorization").is_none()),
+        "{asked:#?}"
+    );
     seen.detail("")
 }
 
 #[test]
 fn a_realm_at_a_link_local_address_is_refused() {
-    for host in ["169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "2852039166", "100.100.100.200"] {
+    for host in [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[fd00:ec2::254]",
+        "2852039166",
+        "100.100.100.200",
+    ] {
         for scheme in ["http", "https"] {
             let registry = Registry::start();
-            let detail = refused_at(&registry, &as_robot(&registry), &format!("{scheme}://{host}/token"));
-            assert!(detail.contains("link-local") || detail.contains("not encrypted"), "{host}: {detail}");
+            let detail = refused_at(
+                &registry,
+                &as_robot(&registry),
+                &format!("{scheme}://{host}/token"),
+            );
+            assert!(
+                detail.contains("link-local") || detail.contains("not encrypted"),
+                "{host}: {detail}"
+            );
         }
     }
 }
 
 #[test]
 fn a_realm_at_a_name_of_a_link_local_address_is_refused() {
-    for address in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "127.0.0.1,169.254.169.254"] {
+    for address in [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "127.0.0.1,169.254.169.254",
+    ] {
         let registry = Registry::start();
         let pin = format!("auth.test:8443:{address}");
         let verify = as_robot(&registry).flag("resolve", pin);
@@ -68,8 +96,13 @@ fn a_realm_over_http_is_refused_by_an_https_registry() {
 
 #[test]
 fn a_realm_with_a_user_or_of_another_scheme_is_refused() {
-    for realm in ["https://a:b@auth.test/token", "https://a@auth.test/token", "ftp://auth.test/", "data:x", "https://["]
-    {
+    for realm in [
+        "https://a:b@auth.test/token",
+        "https://a@auth.test/token",
+        "ftp://auth.test/",
+        "data:x",
+        "https://[",
+    ] {
         let registry = Registry::start();
         refused_at(&registry, &as_robot(&registry), realm);
     }
@@ -107,7 +140,10 @@ fn token_server(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (
         counting.fetch_add(1, Ordering::SeqCst);
         answer(request)
     });
-    let challenge = format!("Bearer realm=\"{}\",service=\"tests\"", server.url("/token"));
+    let challenge = format!(
+        "Bearer realm=\"{}\",service=\"tests\"",
+        server.url("/token")
+    );
     registry.guarded(Box::new(move |request| {
         let right = request.header("Authorization") == Some("Bearer good");
         (!right).then(|| refusal(std::slice::from_ref(&challenge)))
@@ -121,8 +157,10 @@ fn a_redirect_of_the_token_call_is_not_followed() {
     for status in [301, 302, 307, 308] {
         let elsewhere = Server::start(|_| Reply::json(&json!({"token": "good"})));
         let location = elsewhere.url("/token");
-        let (seen, asked) = token_server(move |_| Reply::status(status).header("Location", &location));
-        seen.leaves_open(&[("", "unavailable")]).says("", "redirects, which is not followed");
+        let (seen, asked) =
+            token_server(move |_| Reply::status(status).header("Location", &location));
+        seen.leaves_open(&[("", "unavailable")])
+            .says("", "redirects, which is not followed");
         assert_eq!(asked, 1);
         assert!(elsewhere.requests().is_empty());
     }
@@ -130,7 +168,16 @@ fn a_redirect_of_the_token_call_is_not_followed() {
 
 #[test]
 fn an_answer_without_a_token_is_a_refusal() {
-    for body in ["", "<html>", "{}", "null", "[]", r#"{"token":""}"#, r#"{"token":7}"#, r#"{"token":"a\nb: c"}"#] {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        "null",
+        "[]",
+        r#"{"token":""}"#,
+        r#"{"token":7}"#,
+        r#"{"token":"a\nb: c"}"#,
+    ] {
         let (seen, _) = token_server(move |_| Reply::ok("application/json", body));
         seen.leaves_open(&[("", "denied")]);
     }
@@ -151,7 +198,9 @@ fn a_token_server_that_is_down_for_a_while_is_asked_again() {
     let count = AtomicUsize::new(0);
     let (seen, asked) = token_server(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => Reply::status(503),
-        1 => Reply::ok("text/plain", "slow down\n").but_status(429).header("Retry-After", "0"),
+        1 => Reply::ok("text/plain", "slow down\n")
+            .but_status(429)
+            .header("Retry-After", "0"),
         2 => Reply::status(500).breaks(crate::support::http::Break::Reset, 10),
         _ => Reply::json(&json!({"access_token": "good", "expires_in": "soon"})),
     });
@@ -162,9 +211,15 @@ fn a_token_server_that_is_down_for_a_while_is_asked_again() {
 
 #[test]
 fn a_token_server_that_stays_down_is_no_verdict_on_the_image() {
-    for (status, verdict) in [(500, "unavailable"), (503, "unavailable"), (429, "rate_limited"), (403, "denied")] {
+    for (status, verdict) in [
+        (500, "unavailable"),
+        (503, "unavailable"),
+        (429, "rate_limited"),
+        (403, "denied"),
+    ] {
         let (seen, asked) = token_server(move |_| Reply::status(status));
-        seen.leaves_open(&[("", verdict)]).says("", "token server http://127.0.0.1");
+        seen.leaves_open(&[("", verdict)])
+            .says("", "token server http://127.0.0.1");
         assert!(asked <= 5, "asked {asked} times");
     }
 }

@@ -13,25 +13,44 @@ fn credentials_stay_behind_when_the_storage_is_elsewhere() {
     for depth in DEPTHS {
         let (registry, image, verify) = single_image();
         let tokens = Tokens::new().login("robot", "hunter2");
-        registry.mount("/token", tokens.endpoint()).guarded(tokens.guard("/token"));
+        registry
+            .mount("/token", tokens.endpoint())
+            .guarded(tokens.guard("/token"));
         let storage = Storage::of(&image);
         storage.is_behind(&registry);
-        verify.depth(depth).login(&registry.host(), "robot", "hunter2").run().passes();
+        verify
+            .depth(depth)
+            .login(&registry.host(), "robot", "hunter2")
+            .run()
+            .passes();
         let asked = storage.server().requests();
         assert!(!asked.is_empty());
-        assert!(asked.iter().all(|request| request.header("Authorization").is_none()), "{asked:#?}");
+        assert!(
+            asked
+                .iter()
+                .all(|request| request.header("Authorization").is_none()),
+            "{asked:#?}"
+        );
     }
 }
 
 #[test]
 fn every_kind_of_redirect_is_followed_and_others_are_not() {
-    for (status, followed) in
-        [(301, true), (302, true), (303, true), (307, true), (308, true), (300, false), (304, false)]
-    {
+    for (status, followed) in [
+        (301, true),
+        (302, true),
+        (303, true),
+        (307, true),
+        (308, true),
+        (300, false),
+        (304, false),
+    ] {
         let (registry, image, verify) = single_image();
         let storage = Storage::of(&image);
         let layer = image.layer(0, 0);
-        registry.on("GET", layer).answers(Reply::status(status).header("Location", storage.url(layer)));
+        registry
+            .on("GET", layer)
+            .answers(Reply::status(status).header("Location", storage.url(layer)));
         let seen = verify.run();
         if followed {
             seen.passes()
@@ -46,7 +65,9 @@ fn a_manifest_may_be_elsewhere_too() {
     let (registry, image, verify) = single_image();
     let content = image.content(image.root()).unwrap().clone();
     let elsewhere = Server::start(move |_| Reply::ok(&content.media_type, content.bytes.to_vec()));
-    registry.on("GET", "manifests/1").redirects_to(&elsewhere.url("/manifest"));
+    registry
+        .on("GET", "manifests/1")
+        .redirects_to(&elsewhere.url("/manifest"));
     verify.run().passes();
 }
 
@@ -54,12 +75,16 @@ fn a_manifest_may_be_elsewhere_too() {
 fn a_relative_redirect_stays_at_the_registry_with_its_token() {
     let (registry, image, verify) = single_image();
     let tokens = Tokens::new();
-    registry.mount("/token", tokens.endpoint()).guarded(tokens.guard("/token"));
+    registry
+        .mount("/token", tokens.endpoint())
+        .guarded(tokens.guard("/token"));
     let layer = image.layer(0, 0);
     let bytes = image.content(layer).unwrap().bytes.clone();
-    registry.mount("/v2/elsewhere", move |request| match request.header("Authorization") {
-        Some(_) => ranged(request, &Body::Bytes(bytes.clone())),
-        None => Reply::status(401),
+    registry.mount("/v2/elsewhere", move |request| {
+        match request.header("Authorization") {
+            Some(_) => ranged(request, &Body::Bytes(bytes.clone())),
+            None => Reply::status(401),
+        }
     });
     registry.on("GET", layer).redirects_to("../../elsewhere");
     verify.run().passes();
@@ -73,25 +98,47 @@ fn refused(location: Option<&str>) -> String {
     let reply = location.map_or(reply.clone(), |location| reply.header("Location", location));
     registry.on("GET", layer).answers(reply);
     let seen = verify.run().leaves_open(&[(layer, "unavailable")]);
-    assert!(!seen.text.contains("c2lnbmVk") && !seen.report.0.to_string().contains("c2lnbmVk"), "{seen}");
+    assert!(
+        !seen.text.contains("c2lnbmVk") && !seen.report.0.to_string().contains("c2lnbmVk"),
+        "{seen}"
+    );
     assert_eq!(registry.asked(layer).len(), 1, "a refusal of ours is final");
     seen.detail(layer)
 }
 
 #[test]
 fn a_redirect_to_nowhere_is_refused() {
-    for location in [None, Some(""), Some("https://[bad"), Some("ftp://files.test/x"), Some("file:///etc/passwd")] {
+    for location in [
+        None,
+        Some(""),
+        Some("https://[bad"),
+        Some("ftp://files.test/x"),
+        Some("file:///etc/passwd"),
+    ] {
         // An empty location is the same place again: a loop.
-        let detail = if location == Some("") { loops("") } else { refused(location) };
+        let detail = if location == Some("") {
+            loops("")
+        } else {
+            refused(location)
+        };
         assert!(detail.contains("redirect"), "{location:?}: {detail}");
     }
 }
 
 #[test]
 fn a_redirect_to_a_link_local_address_is_refused() {
-    for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "0xa9fea9fe", "100.100.100.200", "0.0.0.0"]
-    {
-        let detail = refused(Some(&format!("http://{host}/latest?{}", crate::support::fake::storage::SIGNATURE)));
+    for host in [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "0xa9fea9fe",
+        "100.100.100.200",
+        "0.0.0.0",
+    ] {
+        let detail = refused(Some(&format!(
+            "http://{host}/latest?{}",
+            crate::support::fake::storage::SIGNATURE
+        )));
         assert!(detail.contains("link-local"), "{host}: {detail}");
     }
 }
@@ -100,9 +147,14 @@ fn a_redirect_to_a_link_local_address_is_refused() {
 fn a_redirect_to_a_name_of_a_link_local_address_is_refused() {
     let (registry, image, verify) = single_image();
     let layer = image.layer(0, 0);
-    registry.on("GET", layer).redirects_to("http://metadata.test:8080/latest");
-    let seen = verify.flag("resolve", "metadata.test:8080:169.254.169.254").run();
-    seen.leaves_open(&[(layer, "unavailable")]).says(layer, "169.254.169.254");
+    registry
+        .on("GET", layer)
+        .redirects_to("http://metadata.test:8080/latest");
+    let seen = verify
+        .flag("resolve", "metadata.test:8080:169.254.169.254")
+        .run();
+    seen.leaves_open(&[(layer, "unavailable")])
+        .says(layer, "169.254.169.254");
 }
 
 fn loops(location: &str) -> String {
@@ -110,7 +162,11 @@ fn loops(location: &str) -> String {
     let layer = image.layer(0, 0);
     registry.on("GET", layer).redirects_to(location);
     let seen = verify.run().leaves_open(&[(layer, "unavailable")]);
-    assert_eq!(registry.asked(layer).len(), 6, "one question and five redirects");
+    assert_eq!(
+        registry.asked(layer).len(),
+        6,
+        "one question and five redirects"
+    );
     seen.detail(layer)
 }
 
@@ -137,7 +193,9 @@ fn no_redirect_leads_from_https_to_http() {
     let image = registry.image("app:1", &single());
     let storage = Storage::of(&image);
     storage.is_behind(&registry);
-    let seen = trial(registry.reference("app:1")).trusting(&authority).run();
+    let seen = trial(registry.reference("app:1"))
+        .trusting(&authority)
+        .run();
     let layers = [0, 1, 2].map(|layer| (image.layer(0, layer), "unavailable"));
     let seen = seen.leaves_open(&[&layers[..], &[(image.config(0), "unavailable")]].concat());
     seen.says(image.layer(0, 0), "from https to http");
@@ -146,14 +204,26 @@ fn no_redirect_leads_from_https_to_http() {
 
 #[test]
 fn what_the_storage_says_is_told_as_the_storages_word() {
-    for (status, verdict) in [(403, "denied"), (404, "missing"), (401, "denied"), (429, "rate_limited")] {
+    for (status, verdict) in [
+        (403, "denied"),
+        (404, "missing"),
+        (401, "denied"),
+        (429, "rate_limited"),
+    ] {
         let (registry, image, verify) = single_image();
         let layer = image.layer(0, 0);
-        let storage = Server::start(move |_| Reply::ok("application/xml", "<Error/>").but_status(status));
-        registry.on("GET", layer).redirects_to(&storage.url("/b?X-Signature=c2lnbmVk"));
+        let storage =
+            Server::start(move |_| Reply::ok("application/xml", "<Error/>").but_status(status));
+        registry
+            .on("GET", layer)
+            .redirects_to(&storage.url("/b?X-Signature=c2lnbmVk"));
         let seen = verify.run();
         let faults = [(layer, verdict)];
-        let seen = if verdict == "missing" { seen.finds(&faults) } else { seen.leaves_open(&faults) };
+        let seen = if verdict == "missing" {
+            seen.finds(&faults)
+        } else {
+            seen.leaves_open(&faults)
+        };
         seen.says(layer, &format!("redirected to http://{}", storage.host()));
     }
 }

@@ -16,14 +16,22 @@ const TYPE: &str = "application/vnd.example.signature";
 fn signed() -> (Registry, Image, Vec<Parts>, Trial) {
     let registry = Registry::start();
     let mut image = single().make();
-    let signatures = ["one", "two", "three"].map(|text| image.referrer(TYPE, text)).to_vec();
+    let signatures = ["one", "two", "three"]
+        .map(|text| image.referrer(TYPE, text))
+        .to_vec();
     registry.serve("app:1", &image);
     let verify = trial(registry.reference("app:1")).flag("referrers", "check");
     (registry, image, signatures, verify)
 }
 
 fn list(signatures: &[Parts]) -> String {
-    index_of(&signatures.iter().map(|parts| parts.manifest.clone()).collect::<Vec<_>>()).to_string()
+    index_of(
+        &signatures
+            .iter()
+            .map(|parts| parts.manifest.clone())
+            .collect::<Vec<_>>(),
+    )
+    .to_string()
 }
 
 fn tag(image: &Image) -> String {
@@ -33,11 +41,21 @@ fn tag(image: &Image) -> String {
 /// Loses the last signature's statement, then its manifest: both are found.
 #[track_caller]
 fn assert_followed(registry: &Registry, signatures: &[Parts], verify: &Trial) {
-    verify.run().passes().says(signatures[2].manifest.digest(), "");
-    let (statement, manifest) = (signatures[2].layers[0].digest(), signatures[2].manifest.digest());
+    verify
+        .run()
+        .passes()
+        .says(signatures[2].manifest.digest(), "");
+    let (statement, manifest) = (
+        signatures[2].layers[0].digest(),
+        signatures[2].manifest.digest(),
+    );
     registry.lose(statement);
     verify.run().finds(&[(statement, "missing")]);
-    verify.clone().flag("referrers", "warn").run().ends_well_with(statement);
+    verify
+        .clone()
+        .flag("referrers", "warn")
+        .run()
+        .ends_well_with(statement);
     registry.lose(manifest);
     verify.run().finds(&[(manifest, "missing")]);
 }
@@ -58,15 +76,30 @@ fn the_referrers_api_is_followed() {
 
 #[test]
 fn the_referrers_api_may_have_pages_which_stay_at_the_registry() {
-    for link in ["/v2/app/referrers/x?page={}", "?page={}", "https://elsewhere.test/x?page={}"] {
+    for link in [
+        "/v2/app/referrers/x?page={}",
+        "?page={}",
+        "https://elsewhere.test/x?page={}",
+    ] {
         let (registry, image, signatures, verify) = signed();
-        let pages: Vec<String> = signatures.iter().map(|parts| list(std::slice::from_ref(parts))).collect();
-        registry.on("GET", &format!("referrers/{}", image.root())).alters(move |request, _| {
-            let page: usize = request.parameter("page").map_or(0, |page| page.parse().unwrap());
-            let reply = Reply::ok(INDEX, pages[page].clone());
-            let next = link.replace("{}", &(page + 1).to_string());
-            if page < 2 { reply.header("Link", format!("<{next}>; rel=\"next\"")) } else { reply }
-        });
+        let pages: Vec<String> = signatures
+            .iter()
+            .map(|parts| list(std::slice::from_ref(parts)))
+            .collect();
+        registry
+            .on("GET", &format!("referrers/{}", image.root()))
+            .alters(move |request, _| {
+                let page: usize = request
+                    .parameter("page")
+                    .map_or(0, |page| page.parse().unwrap());
+                let reply = Reply::ok(INDEX, pages[page].clone());
+                let next = link.replace("{}", &(page + 1).to_string());
+                if page < 2 {
+                    reply.header("Link", format!("<{next}>; rel=\"next\""))
+                } else {
+                    reply
+                }
+            });
         assert_followed(&registry, &signatures, &verify);
     }
 }
@@ -75,10 +108,12 @@ fn the_referrers_api_may_have_pages_which_stay_at_the_registry() {
 fn pages_without_an_end_are_not_followed_for_ever() {
     let (registry, image, signatures, verify) = signed();
     let (page, count) = (list(&signatures), AtomicUsize::new(0));
-    registry.on("GET", &format!("referrers/{}", image.root())).alters(move |_, _| {
-        let next = count.fetch_add(1, Ordering::SeqCst);
-        Reply::ok(INDEX, page.clone()).header("Link", format!("<?page={next}>; rel=next"))
-    });
+    registry
+        .on("GET", &format!("referrers/{}", image.root()))
+        .alters(move |_, _| {
+            let next = count.fetch_add(1, Ordering::SeqCst);
+            Reply::ok(INDEX, page.clone()).header("Link", format!("<?page={next}>; rel=next"))
+        });
     verify.run();
     assert!(registry.asked(&format!("referrers/{}", image.root())).len() <= 100);
 }
@@ -87,8 +122,12 @@ fn pages_without_an_end_are_not_followed_for_ever() {
 fn the_fallback_tag_is_followed_where_there_is_no_api() {
     for status in [404, 400, 405, 406, 501] {
         let (registry, image, signatures, verify) = signed();
-        registry.on("GET", &format!("referrers/{}", image.root())).answers_status(status);
-        registry.on("GET", &format!("manifests/{}", tag(&image))).answers(Reply::ok(INDEX, list(&signatures)));
+        registry
+            .on("GET", &format!("referrers/{}", image.root()))
+            .answers_status(status);
+        registry
+            .on("GET", &format!("manifests/{}", tag(&image)))
+            .answers(Reply::ok(INDEX, list(&signatures)));
         assert_followed(&registry, &signatures, &verify);
     }
 }
@@ -98,7 +137,9 @@ fn a_registry_without_api_and_tags_has_no_referrers() {
     for status in [404, 400, 405, 406, 501] {
         let (registry, image, _signatures, verify) = signed();
         let path = format!("referrers/{}", image.root());
-        registry.on("GET", &path).answers(Reply::ok("text/plain", "no").but_status(status));
+        registry
+            .on("GET", &path)
+            .answers(Reply::ok("text/plain", "no").but_status(status));
         // Nobody waits for what may well be absent.
         verify.clone().flag("settle", "1m").run().passes();
         assert_eq!(registry.asked(&path).len(), 1, "{status}");
@@ -109,11 +150,15 @@ fn a_registry_without_api_and_tags_has_no_referrers() {
 fn what_cosign_keeps_under_tags_is_followed() {
     let (registry, image, signatures, verify) = signed();
     let empty = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []});
-    registry.on("GET", &format!("referrers/{}", image.root())).answers(Reply::ok(INDEX, empty.to_string()));
+    registry
+        .on("GET", &format!("referrers/{}", image.root()))
+        .answers(Reply::ok(INDEX, empty.to_string()));
     for (end, parts) in ["sig", "att", "sbom"].iter().zip(&signatures) {
         let content = image.content(parts.manifest.digest()).unwrap();
         let reply = Reply::ok(&content.media_type, content.bytes.to_vec());
-        registry.on("GET", &format!("manifests/{}.{end}", tag(&image))).answers(reply);
+        registry
+            .on("GET", &format!("manifests/{}.{end}", tag(&image)))
+            .answers(reply);
     }
     verify.run().passes();
     let statement = signatures[2].layers[0].digest();
@@ -129,7 +174,9 @@ fn a_list_that_cannot_be_had_leaves_it_open() {
         (Reply::ok("text/html", "<html>"), "unavailable"),
     ] {
         let (registry, image, _signatures, verify) = signed();
-        registry.on("GET", &format!("referrers/{}", image.root())).answers(reply);
+        registry
+            .on("GET", &format!("referrers/{}", image.root()))
+            .answers(reply);
         verify.run().leaves_open(&[("", verdict)]);
         let warned = verify.clone().flag("referrers", "warn").run();
         assert_eq!(warned.exit, 0, "{warned}");
@@ -142,9 +189,15 @@ fn a_tag_that_is_there_does_not_hide_a_list_or_tag_that_cannot_be_had() {
         let (registry, image, signatures, verify) = signed();
         let content = image.content(signatures[0].manifest.digest()).unwrap();
         let signature = Reply::ok(&content.media_type, content.bytes.to_vec());
-        registry.on("GET", &format!("referrers/{}", image.root())).answers_status(status);
-        registry.on("GET", &format!("manifests/{}.sig", tag(&image))).answers(signature);
-        registry.on("GET", &format!("manifests/{}", tag(&image))).answers_status(403);
+        registry
+            .on("GET", &format!("referrers/{}", image.root()))
+            .answers_status(status);
+        registry
+            .on("GET", &format!("manifests/{}.sig", tag(&image)))
+            .answers(signature);
+        registry
+            .on("GET", &format!("manifests/{}", tag(&image)))
+            .answers_status(403);
         verify.run().leaves_open(&[("", verdict)]);
     }
 }
@@ -153,7 +206,10 @@ fn a_tag_that_is_there_does_not_hide_a_list_or_tag_that_cannot_be_had() {
 fn a_list_that_is_none_is_malformed_and_one_bad_entry_spoils_itself() {
     let (registry, image, signatures, verify) = signed();
     let path = format!("referrers/{}", image.root());
-    registry.on("GET", &path).times(1).answers(Reply::ok(INDEX, "{\"manifests\": 7}"));
+    registry
+        .on("GET", &path)
+        .times(1)
+        .answers(Reply::ok(INDEX, "{\"manifests\": 7}"));
     verify.run().finds(&[("", "malformed")]);
     let bad = Descriptor::promising(TYPE, "sha256:12", 7);
     let children = [bad, signatures[0].manifest.clone()];
@@ -161,7 +217,9 @@ fn a_list_that_is_none_is_malformed_and_one_bad_entry_spoils_itself() {
         "schemaVersion": 2, "mediaType": INDEX,
         "manifests": children.iter().map(Descriptor::json).collect::<Vec<_>>(),
     });
-    registry.on("GET", &path).answers(Reply::ok(INDEX, index.to_string()));
+    registry
+        .on("GET", &path)
+        .answers(Reply::ok(INDEX, index.to_string()));
     let seen = verify.run();
     assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{seen}");
 }
@@ -170,5 +228,9 @@ fn a_list_that_is_none_is_malformed_and_one_bad_entry_spoils_itself() {
 fn referrers_are_nobodys_business_by_default() {
     let (registry, image, _signatures, _verify) = signed();
     trial(registry.reference("app:1")).run().passes();
-    assert!(registry.asked(&format!("referrers/{}", image.root())).is_empty());
+    assert!(
+        registry
+            .asked(&format!("referrers/{}", image.root()))
+            .is_empty()
+    );
 }

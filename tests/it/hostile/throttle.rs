@@ -19,21 +19,31 @@ fn who_says_how_long_to_wait_is_heard_by_everybody() {
     let times: Arc<Mutex<Vec<(bool, Instant)>>> = Arc::default();
     for layer in 0..12 {
         let times = Arc::clone(&times);
-        registry.on("GET", image.layer(0, layer)).alters(move |_, reply| {
-            let mut times = times.lock().unwrap();
-            let first = times.is_empty();
-            times.push((first, Instant::now()));
-            if first {
-                return Reply::ok("text/plain", "slow down\n").but_status(429).header("Retry-After", "1");
-            }
-            reply.delayed(Duration::from_millis(20))
-        });
+        registry
+            .on("GET", image.layer(0, layer))
+            .alters(move |_, reply| {
+                let mut times = times.lock().unwrap();
+                let first = times.is_empty();
+                times.push((first, Instant::now()));
+                if first {
+                    return Reply::ok("text/plain", "slow down\n")
+                        .but_status(429)
+                        .header("Retry-After", "1");
+                }
+                reply.delayed(Duration::from_millis(20))
+            });
     }
-    trial(registry.reference("app:1")).flag("concurrency", "2").run().passes();
+    trial(registry.reference("app:1"))
+        .flag("concurrency", "2")
+        .run()
+        .passes();
     let times = times.lock().unwrap();
     let begun = times[0].1;
     // The one that was under way already may have come in between.
-    let early = times[1..].iter().filter(|(_, at)| *at < begun + Duration::from_millis(990)).count();
+    let early = times[1..]
+        .iter()
+        .filter(|(_, at)| *at < begun + Duration::from_millis(990))
+        .count();
     assert!(early <= 1, "{early} did not wait: {times:?}");
     assert_eq!(times.len(), 13);
 }
@@ -45,8 +55,16 @@ fn seconds_a_date_and_a_body_that_is_not_json_are_understood() {
         httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2))
     };
     let answers: [(&str, Reply); 3] = [
-        ("seconds", Reply::error(429, "TOOMANYREQUESTS", "slow down").header("Retry-After", "1")),
-        ("a date", Reply::ok("text/html", "<p>slow down").but_status(429).header("Retry-After", date())),
+        (
+            "seconds",
+            Reply::error(429, "TOOMANYREQUESTS", "slow down").header("Retry-After", "1"),
+        ),
+        (
+            "a date",
+            Reply::ok("text/html", "<p>slow down")
+                .but_status(429)
+                .header("Retry-After", date()),
+        ),
         ("Docker Hub's", Reply::raw(PLAIN)),
     ];
     std::thread::scope(|scope| {
@@ -54,7 +72,10 @@ fn seconds_a_date_and_a_body_that_is_not_json_are_understood() {
             scope.spawn(move || {
                 let registry = Registry::start();
                 let image = registry.image("app:1", &single());
-                registry.on("GET", image.layer(0, 0)).times(1).answers(reply);
+                registry
+                    .on("GET", image.layer(0, 0))
+                    .times(1)
+                    .answers(reply);
                 let seen = trial(registry.reference("app:1")).run().passes();
                 assert!(seen.took > Duration::from_millis(900), "{what}: {seen}");
             });
@@ -67,7 +88,10 @@ fn nonsense_for_a_wait_is_no_wait() {
     for wait in ["soon", "-5", "", "1e9", "99999999999999999999999999"] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
-        registry.on("GET", image.layer(0, 0)).times(2).throttles(wait);
+        registry
+            .on("GET", image.layer(0, 0))
+            .times(2)
+            .throttles(wait);
         trial(registry.reference("app:1")).run().passes();
     }
 }
@@ -77,8 +101,11 @@ fn who_throttles_to_the_end_leaves_it_open() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry.on("GET", image.layer(0, 0)).throttles("0");
-    let seen = trial(registry.reference("app:1")).flag("attempts", "3").run();
-    seen.leaves_open(&[(image.layer(0, 0), "rate_limited")]).says(image.layer(0, 0), "429");
+    let seen = trial(registry.reference("app:1"))
+        .flag("attempts", "3")
+        .run();
+    seen.leaves_open(&[(image.layer(0, 0), "rate_limited")])
+        .says(image.layer(0, 0), "429");
     assert_eq!(registry.asked(image.layer(0, 0)).len(), 3);
 }
 
@@ -87,7 +114,9 @@ fn a_wait_that_is_longer_than_the_run_is_not_begun() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry.on("GET", image.layer(0, 0)).throttles("86400");
-    let seen = trial(registry.reference("app:1")).run().leaves_open(&[(image.layer(0, 0), "rate_limited")]);
+    let seen = trial(registry.reference("app:1"))
+        .run()
+        .leaves_open(&[(image.layer(0, 0), "rate_limited")]);
     assert!(seen.took < Duration::from_secs(10), "{seen}");
     assert_eq!(registry.asked(image.layer(0, 0)).len(), 1);
 }
@@ -96,7 +125,10 @@ fn a_wait_that_is_longer_than_the_run_is_not_begun() {
 fn a_server_that_is_overloaded_may_say_how_long_too() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
-    registry.on("GET", image.layer(0, 0)).times(1).answers(Reply::status(503).header("Retry-After", "1"));
+    registry
+        .on("GET", image.layer(0, 0))
+        .times(1)
+        .answers(Reply::status(503).header("Retry-After", "1"));
     let seen = trial(registry.reference("app:1")).run().passes();
     assert!(seen.took >= Duration::from_millis(990), "{seen}");
 }

@@ -9,7 +9,8 @@ use crate::support::recipe::single;
 /// A reference below a name that is not this machine's own, pinned to where the registry listens.
 fn named(registry: &Registry) -> Trial {
     let port = registry.server().port();
-    trial(format!("registry.test:{port}/app:1")).flag("resolve", format!("registry.test:{port}:127.0.0.1"))
+    trial(format!("registry.test:{port}/app:1"))
+        .flag("resolve", format!("registry.test:{port}:127.0.0.1"))
 }
 
 fn tls(names: &[&str]) -> (Authority, Registry) {
@@ -30,18 +31,29 @@ fn loopback_may_speak_either() {
     let registry = plain();
     trial(registry.reference("app:1")).run().passes();
     let (authority, registry) = tls(&["127.0.0.1"]);
-    trial(registry.reference("app:1")).trusting(&authority).run().passes();
+    trial(registry.reference("app:1"))
+        .trusting(&authority)
+        .run()
+        .passes();
 }
 
 #[test]
 fn a_server_that_asks_for_https_in_plain_words_is_asked_so() {
     // What Go's server and nginx answer to plain HTTP on a port for TLS. Behind these words there is none: what was said counts.
-    for words in ["Client sent an HTTP request to an HTTPS server.\n", "The plain HTTP request was sent to HTTPS port"]
-    {
+    for words in [
+        "Client sent an HTTP request to an HTTPS server.\n",
+        "The plain HTTP request was sent to HTTPS port",
+    ] {
         let registry = plain();
-        registry.on("GET", "manifests/1").answers(Reply::ok("text/plain", words).but_status(400));
-        let seen = trial(registry.reference("app:1")).run().leaves_open(&[("", "unavailable")]);
-        seen.says("", "answered 400").says("", words.trim()).tells("take its host out of `insecure`");
+        registry
+            .on("GET", "manifests/1")
+            .answers(Reply::ok("text/plain", words).but_status(400));
+        let seen = trial(registry.reference("app:1"))
+            .run()
+            .leaves_open(&[("", "unavailable")]);
+        seen.says("", "answered 400")
+            .says("", words.trim())
+            .tells("take its host out of `insecure`");
         registry.forget_rules();
         trial(registry.reference("app:1")).run().passes();
     }
@@ -51,19 +63,31 @@ fn a_server_that_asks_for_https_in_plain_words_is_asked_so() {
 fn plain_http_elsewhere_needs_to_be_named() {
     let registry = plain();
     let seen = named(&registry).run().leaves_open(&[("", "unavailable")]);
-    seen.says("", "does not speak TLS").tells("name its host in `insecure`");
+    seen.says("", "does not speak TLS")
+        .tells("name its host in `insecure`");
     assert!(registry.requests().is_empty());
-    for insecure in ["true", "registry.test", &format!("registry.test:{}", registry.server().port())] {
+    for insecure in [
+        "true",
+        "registry.test",
+        &format!("registry.test:{}", registry.server().port()),
+    ] {
         named(&registry).flag("insecure", insecure).run().passes();
     }
-    named(&registry).flag("insecure", "other.test").run().leaves_open(&[("", "unavailable")]);
+    named(&registry)
+        .flag("insecure", "other.test")
+        .run()
+        .leaves_open(&[("", "unavailable")]);
 }
 
 #[test]
 fn an_insecure_host_may_speak_tls_after_all() {
     let (authority, registry) = tls(&["registry.test"]);
     for insecure in ["true", "registry.test"] {
-        named(&registry).trusting(&authority).flag("insecure", insecure).run().passes();
+        named(&registry)
+            .trusting(&authority)
+            .flag("insecure", insecure)
+            .run()
+            .passes();
     }
 }
 
@@ -82,8 +106,15 @@ fn no_password_is_sent_in_the_clear_where_that_is_not_allowed() {
 fn an_authority_that_nobody_knows_is_said_and_what_to_do() {
     for host in ["127.0.0.1", "registry.test"] {
         let (_authority, registry) = tls(&[host]);
-        let verify = if host == "127.0.0.1" { trial(registry.reference("app:1")) } else { named(&registry) };
-        let seen = verify.trusting(&Authority::new()).run().leaves_open(&[("", "unavailable")]);
+        let verify = if host == "127.0.0.1" {
+            trial(registry.reference("app:1"))
+        } else {
+            named(&registry)
+        };
+        let seen = verify
+            .trusting(&Authority::new())
+            .run()
+            .leaves_open(&[("", "unavailable")]);
         seen.says("", "unknown authority").tells("in `ca`");
     }
 }
@@ -91,19 +122,36 @@ fn an_authority_that_nobody_knows_is_said_and_what_to_do() {
 #[test]
 fn a_certificate_for_another_name_or_time_is_said() {
     let (authority, registry) = tls(&["other.test"]);
-    let seen = named(&registry).trusting(&authority).run().leaves_open(&[("", "unavailable")]);
-    seen.says("", "another name").tells("not valid for this name at this time");
+    let seen = named(&registry)
+        .trusting(&authority)
+        .run()
+        .leaves_open(&[("", "unavailable")]);
+    seen.says("", "another name")
+        .tells("not valid for this name at this time");
     let expired = Registry::start_tls(&authority.issue_expired(&["registry.test"]));
     expired.image("app:1", &single());
-    let seen = named(&expired).trusting(&authority).run().leaves_open(&[("", "unavailable")]);
-    seen.says("", "expired").tells("not valid for this name at this time");
-    named(&expired).flag("skip-tls-verify", "registry.test").run().passes();
-    named(&expired).flag("skip-tls-verify", "other.test").run().leaves_open(&[("", "unavailable")]);
+    let seen = named(&expired)
+        .trusting(&authority)
+        .run()
+        .leaves_open(&[("", "unavailable")]);
+    seen.says("", "expired")
+        .tells("not valid for this name at this time");
+    named(&expired)
+        .flag("skip-tls-verify", "registry.test")
+        .run()
+        .passes();
+    named(&expired)
+        .flag("skip-tls-verify", "other.test")
+        .run()
+        .leaves_open(&[("", "unavailable")]);
 }
 
 #[test]
 fn one_moment_of_nonsense_does_not_change_what_is_spoken() {
     let registry = plain();
-    registry.on("GET", "manifests/1").times(1).answers(Reply::raw("nonsense"));
+    registry
+        .on("GET", "manifests/1")
+        .times(1)
+        .answers(Reply::raw("nonsense"));
     trial(registry.reference("app:1")).run().passes();
 }

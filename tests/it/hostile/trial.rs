@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use pullproof::commands::verify::targets::targets;
+use pullproof::commands::verify::verify;
 use pullproof::http::Clients;
 use pullproof::report::judgement::Judgement;
-use pullproof::report::text::{self, Style};
-use pullproof::report::{Stop, json};
+use pullproof::report::text::Style;
+use pullproof::report::{json, text};
 use pullproof::settings::{Command, Environment, read};
-use pullproof::target::targets;
-use pullproof::verify::verify;
+use pullproof::walk::stop::Stop;
 use serde_json::Value;
 
 use crate::support::authority::Authority;
@@ -36,8 +37,16 @@ pub(super) struct Trial {
 
 /// Verifies one reference, with waits as short as a test wants them.
 pub(super) fn trial(reference: impl Into<String>) -> Trial {
-    let trial = Trial { references: vec![reference.into()], flags: BTreeMap::new(), variables: BTreeMap::new() };
-    trial.flag("settle", "0s").flag("backoff", "1ms").flag("max-backoff", "2ms").flag("request-timeout", "10s")
+    let trial = Trial {
+        references: vec![reference.into()],
+        flags: BTreeMap::new(),
+        variables: BTreeMap::new(),
+    };
+    trial
+        .flag("settle", "0s")
+        .flag("backoff", "1ms")
+        .flag("max-backoff", "2ms")
+        .flag("request-timeout", "10s")
 }
 
 /// A registry with a single manifest, and a trial of it.
@@ -68,7 +77,9 @@ impl Trial {
 
     /// With this login for this host.
     pub(super) fn login(self, host: &str, username: &str, password: &str) -> Self {
-        self.flag("registry", host).flag("username", username).flag("password", password)
+        self.flag("registry", host)
+            .flag("username", username)
+            .flag("password", password)
     }
 
     /// With this variable in the environment.
@@ -79,13 +90,20 @@ impl Trial {
 
     /// Trusts this authority, and none that the system knows.
     pub(super) fn trusting(self, authority: &Authority) -> Self {
-        self.flag("ca", authority.pem()).variable("SSL_CERT_FILE", "/nonexistent/roots.pem")
+        self.flag("ca", authority.pem())
+            .variable("SSL_CERT_FILE", "/nonexistent/roots.pem")
     }
 
     /// Runs it to its end.
     pub(super) fn run(&self) -> Seen {
-        let flags = self.flags.iter().map(|(name, value)| format!("--{name}={value}"));
-        let arguments = ["verify".to_owned()].into_iter().chain(self.references.iter().cloned()).chain(flags);
+        let flags = self
+            .flags
+            .iter()
+            .map(|(name, value)| format!("--{name}={value}"));
+        let arguments = ["verify".to_owned()]
+            .into_iter()
+            .chain(self.references.iter().cloned())
+            .chain(flags);
         let environment = Environment {
             variables: self.variables.clone(),
             arguments: arguments.map(OsString::from).collect(),
@@ -96,7 +114,10 @@ impl Trial {
             panic!("the settings of a trial are right: {:?}", self.flags);
         };
         let wanted = targets(&settings.wanted).expect("the references of a trial are right");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there are resources");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("there are resources");
         let clients = Arc::new(Clients::new(settings.network.clone()));
         let limit = settings.patience.timeout;
         let begun = Instant::now();
@@ -105,7 +126,14 @@ impl Trial {
                 tokio::time::sleep(limit).await;
                 Stop::Timeout
             };
-            verify(&settings, &wanted, clients, stopping.boxed().shared(), |_| {}).await
+            verify(
+                &settings,
+                &wanted,
+                clients,
+                stopping.boxed().shared(),
+                |_| {},
+            )
+            .await
         });
         let took = begun.elapsed();
         runtime.shutdown_background();
@@ -136,7 +164,11 @@ pub(super) struct Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "exit code {} after {:?}\n{}\n{:#}", self.exit, self.took, self.text, self.report.0)
+        write!(
+            f,
+            "exit code {} after {:?}\n{}\n{:#}",
+            self.exit, self.took, self.text, self.report.0
+        )
     }
 }
 
@@ -144,7 +176,10 @@ impl Seen {
     /// Fails, and shows everything, unless something was checked and all of it is whole.
     #[track_caller]
     pub(super) fn passes(self) -> Self {
-        assert!(self.report.count("ok") > 0, "it passed without a look: {self}");
+        assert!(
+            self.report.count("ok") > 0,
+            "it passed without a look: {self}"
+        );
         let seen = self.ends(0, &[]);
         assert_eq!(seen.report.result(), "passed", "{seen}");
         seen
@@ -171,12 +206,20 @@ impl Seen {
     fn ends(self, exit: u8, faults: &[(&str, &str)]) -> Self {
         assert_eq!(self.exit, exit, "{self}");
         let text = |node: &Value, key: &str| node[key].as_str().unwrap_or_default().to_owned();
-        let found = self.report.nodes().into_iter().map(|node| (text(node, "digest"), text(node, "verdict")));
+        let found = self
+            .report
+            .nodes()
+            .into_iter()
+            .map(|node| (text(node, "digest"), text(node, "verdict")));
         // What hangs below something that cannot be read adds nothing.
         let fine = ["ok", "skipped", "not_checked"];
-        let found: BTreeSet<_> = found.filter(|(_, verdict)| !fine.contains(&verdict.as_str())).collect();
-        let expected: BTreeSet<_> =
-            faults.iter().map(|(digest, verdict)| ((*digest).to_owned(), (*verdict).to_owned())).collect();
+        let found: BTreeSet<_> = found
+            .filter(|(_, verdict)| !fine.contains(&verdict.as_str()))
+            .collect();
+        let expected: BTreeSet<_> = faults
+            .iter()
+            .map(|(digest, verdict)| ((*digest).to_owned(), (*verdict).to_owned()))
+            .collect();
         assert_eq!(found, expected, "{self}");
         self
     }
@@ -185,7 +228,9 @@ impl Seen {
     #[track_caller]
     pub(super) fn detail(&self, digest: &str) -> String {
         let nodes = self.report.nodes();
-        let node = nodes.iter().find(|node| node["digest"].as_str().unwrap_or_default() == digest);
+        let node = nodes
+            .iter()
+            .find(|node| node["digest"].as_str().unwrap_or_default() == digest);
         let node = node.unwrap_or_else(|| panic!("{digest} is not in the report: {self}"));
         node["detail"].as_str().unwrap_or_default().to_owned()
     }
@@ -194,7 +239,10 @@ impl Seen {
     #[track_caller]
     pub(super) fn says(self, digest: &str, words: &str) -> Self {
         let detail = self.detail(digest);
-        assert!(detail.contains(words), "{words:?} is not in {detail:?}: {self}");
+        assert!(
+            detail.contains(words),
+            "{words:?} is not in {detail:?}: {self}"
+        );
         self
     }
 

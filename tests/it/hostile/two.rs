@@ -12,7 +12,9 @@ fn registry(size: usize) -> (Registry, Image, Trial) {
     let authority = Authority::new();
     let registry = Registry::start_two(&authority.issue(&["127.0.0.1"]));
     let image = registry.image("app:1", &single().layer_size(size));
-    let verify = trial(registry.reference("app:1")).trusting(&authority).flag("attempts", "3");
+    let verify = trial(registry.reference("app:1"))
+        .trusting(&authority)
+        .flag("attempts", "3");
     (registry, image, verify)
 }
 
@@ -30,11 +32,15 @@ fn a_body_that_ends_short_of_its_length_is_what_is_there() {
         }
         let (registry, image, verify) = registry(100_000);
         registry.on("GET", image.layer(0, 0)).breaks(how, 0);
-        registry.on("GET", image.config(0)).alters(move |request, reply| {
-            let rest = request.header("Range").is_some();
-            reply.breaks_in_body(how, if rest { 0 } else { 10 })
-        });
-        verify.run().finds(&[(image.layer(0, 0), "empty"), (image.config(0), "truncated")]);
+        registry
+            .on("GET", image.config(0))
+            .alters(move |request, reply| {
+                let rest = request.header("Range").is_some();
+                reply.breaks_in_body(how, if rest { 0 } else { 10 })
+            });
+        verify
+            .run()
+            .finds(&[(image.layer(0, 0), "empty"), (image.config(0), "truncated")]);
         registry.on("GET", "manifests/1").breaks(how, 20);
         verify.run().finds(&[("", "truncated")]);
     }
@@ -45,10 +51,17 @@ fn a_stream_that_is_reset_in_the_middle_once_is_nothing() {
     for how in [Break::Close, Break::Reset] {
         for depth in DEPTHS {
             let (registry, image, verify) = registry(100_000);
-            for (what, after) in [("manifests/1", 20), (image.config(0), 0), (image.layer(0, 0), 0)] {
+            for (what, after) in [
+                ("manifests/1", 20),
+                (image.config(0), 0),
+                (image.layer(0, 0), 0),
+            ] {
                 registry.on("GET", what).times(1).breaks(how, after);
             }
-            registry.on("GET", image.layer(0, 1)).times(1).breaks(how, if depth == "full" { 60_000 } else { 0 });
+            registry
+                .on("GET", image.layer(0, 1))
+                .times(1)
+                .breaks(how, if depth == "full" { 60_000 } else { 0 });
             verify.depth(depth).run().passes();
         }
     }
@@ -57,8 +70,12 @@ fn a_stream_that_is_reset_in_the_middle_once_is_nothing() {
 #[test]
 fn a_stream_that_is_reset_before_its_headers_leaves_it_open() {
     let (registry, image, verify) = registry(1_000);
-    registry.on("GET", image.layer(0, 0)).breaks_anywhere(Break::Reset, 0);
-    verify.run().leaves_open(&[(image.layer(0, 0), "unavailable")]);
+    registry
+        .on("GET", image.layer(0, 0))
+        .breaks_anywhere(Break::Reset, 0);
+    verify
+        .run()
+        .leaves_open(&[(image.layer(0, 0), "unavailable")]);
 }
 
 #[test]
@@ -72,14 +89,22 @@ fn a_stream_that_ends_with_its_headers_leaves_it_open_where_only_http2_is_spoken
     registry.on("GET", layer).times(1).alters(end);
     verify.run().passes();
     registry.on("GET", layer).alters(end);
-    verify.run().leaves_open(&[(layer, "unavailable")]).says(layer, "ended where its body should begin");
+    verify
+        .run()
+        .leaves_open(&[(layer, "unavailable")])
+        .says(layer, "ended where its body should begin");
 }
 
 #[test]
 fn a_stream_that_stalls_leaves_it_open_and_holds_nobody_up() {
     let (registry, image, verify) = registry(1_000);
-    registry.on("GET", image.layer(0, 0)).breaks(Break::Stall, 0);
-    let seen = verify.flag("request-timeout", "100ms").flag("attempts", "1").run();
+    registry
+        .on("GET", image.layer(0, 0))
+        .breaks(Break::Stall, 0);
+    let seen = verify
+        .flag("request-timeout", "100ms")
+        .flag("attempts", "1")
+        .run();
     seen.leaves_open(&[(image.layer(0, 0), "unavailable")]);
 }
 
@@ -87,7 +112,11 @@ fn a_stream_that_stalls_leaves_it_open_and_holds_nobody_up() {
 fn more_than_its_length_is_no_answer() {
     let (registry, image, verify) = registry(1_000);
     let layer = image.layer(0, 0);
-    registry.on("GET", layer).alters(|_, reply| reply.body(vec![7; 1_200]).but_header("Content-Length", "1000"));
+    registry.on("GET", layer).alters(|_, reply| {
+        reply
+            .body(vec![7; 1_200])
+            .but_header("Content-Length", "1000")
+    });
     let seen = verify.depth("full").run();
     assert_ne!(seen.exit, 0, "{seen}");
 }
@@ -100,7 +129,9 @@ fn assert_found(warm: bool, expected: [[&str; 5]; 3]) {
     if warm {
         verify.depth("full").run().passes();
     }
-    let layers: Vec<String> = (0..5).map(|at| image.layer(at / 3, at % 3).to_owned()).collect();
+    let layers: Vec<String> = (0..5)
+        .map(|at| image.layer(at / 3, at % 3).to_owned())
+        .collect();
     for (layer, damage) in layers.iter().zip(Damage::ALL) {
         registry.damage("app", layer, damage);
     }
@@ -108,7 +139,11 @@ fn assert_found(warm: bool, expected: [[&str; 5]; 3]) {
         if !warm {
             registry.restart();
         }
-        let faults = layers.iter().map(String::as_str).zip(expected).filter(|(_, verdict)| *verdict != "ok");
+        let faults = layers
+            .iter()
+            .map(String::as_str)
+            .zip(expected)
+            .filter(|(_, verdict)| *verdict != "ok");
         let faults: Vec<_> = faults.collect();
         let seen = verify.depth(depth).run();
         if faults.is_empty() {
@@ -162,6 +197,12 @@ fn the_real_registry_in_http2_is_read_rightly_while_it_remembers() {
 #[test]
 fn the_real_registry_in_http2_is_read_rightly_after_it_forgot() {
     let shallow = ["empty", "truncated", "ok", "missing", "missing"];
-    let full = ["empty", "truncated", "digest_mismatch", "missing", "missing"];
+    let full = [
+        "empty",
+        "truncated",
+        "digest_mismatch",
+        "missing",
+        "missing",
+    ];
     assert_found(false, [shallow, shallow, full]);
 }

@@ -31,5 +31,7 @@ pub(super) fn megabyte() -> String {
 
 /// The part of a text that fits a header.
 pub(super) fn for_header(text: &str) -> String {
-    text.chars().filter(|letter| letter.is_ascii_graphic() || *letter == ' ').collect()
+    text.chars()
+        .filter(|letter| letter.is_ascii_graphic() || *letter == ' ')
+        .collect()
 }

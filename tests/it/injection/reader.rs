@@ -39,13 +39,21 @@ fn visible(place: &str, text: &str) {
         let number = *letter as u32;
         (letter.is_control() && *letter != '\n')
             || [0xad, 0x61c, 0x180e, 0x2028, 0x2029, 0xfeff].contains(&number)
-            || [(0x200b, 0x200f), (0x202a, 0x202e), (0x2060, 0x206f), (0xe0000, 0xe007f)]
-                .iter()
-                .any(|(first, last)| (first..=last).contains(&&number))
+            || [
+                (0x200b, 0x200f),
+                (0x202a, 0x202e),
+                (0x2060, 0x206f),
+                (0xe0000, 0xe007f),
+            ]
+            .iter()
+            .any(|(first, last)| (first..=last).contains(&&number))
     };
     let found = text.chars().find(hidden);
     assert_eq!(found, None, "in {place}: {text}");
-    assert!(!text.contains("PASSWORD") && !text.contains("SIGNATURE"), "a URL's secrets are in {place}: {text}");
+    assert!(
+        !text.contains("PASSWORD") && !text.contains("SIGNATURE"),
+        "a URL's secrets are in {place}: {text}"
+    );
 }
 
 /// A log that a person reads on a terminal and GitHub's runner line by line.
@@ -64,12 +72,25 @@ fn log(place: &str, text: &str) {
             "::debug::",
         ];
         if trimmed.starts_with("::") {
-            assert!(own.iter().any(|own| line.starts_with(own)), "a command in {place}: {line}");
-            assert!(!trimmed.starts_with("::error::OWNED"), "a command in {place}: {line}");
+            assert!(
+                own.iter().any(|own| line.starts_with(own)),
+                "a command in {place}: {line}"
+            );
+            assert!(
+                !trimmed.starts_with("::error::OWNED"),
+                "a command in {place}: {line}"
+            );
         }
         assert!(!line.contains("##"), "a command in {place}: {line}");
-        assert!(!trimmed.starts_with("INJECTED"), "a line of its own in {place}: {line}");
-        assert!(line.len() < LONGEST_LINE, "a line of {} bytes in {place}", line.len());
+        assert!(
+            !trimmed.starts_with("INJECTED"),
+            "a line of its own in {place}: {line}"
+        );
+        assert!(
+            line.len() < LONGEST_LINE,
+            "a line of {} bytes in {place}",
+            line.len()
+        );
     }
 }
 
@@ -81,7 +102,11 @@ fn json(place: &str, text: &str) {
     let parsed: serde_json::Value =
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{place}: {error}: {text}"));
     let hidden = parsed.to_string();
-    assert!(hidden.len() < 10 * LONGEST_LINE * 10, "{place} has {} bytes", hidden.len());
+    assert!(
+        hidden.len() < 10 * LONGEST_LINE * 10,
+        "{place} has {} bytes",
+        hidden.len()
+    );
 }
 
 /// Well-formed as far as it matters: known elements alone, attributes in quotes, no bare ampersand.
@@ -89,15 +114,39 @@ fn json(place: &str, text: &str) {
 fn xml(text: &str) {
     visible("junit.xml", text);
     assert!(!text.contains("##"), "a command: {text}");
-    let known = ["?xml ", "testsuites", "/testsuites>", "testsuite ", "/testsuite>", "testcase ", "/testcase>"];
-    let known = [&known[..], &["failure ", "/failure>", "error ", "/error>", "skipped "]].concat();
+    let known = [
+        "?xml ",
+        "testsuites",
+        "/testsuites>",
+        "testsuite ",
+        "/testsuite>",
+        "testcase ",
+        "/testcase>",
+    ];
+    let known = [
+        &known[..],
+        &["failure ", "/failure>", "error ", "/error>", "skipped "],
+    ]
+    .concat();
     for element in text.split('<').skip(1) {
-        assert!(known.iter().any(|name| element.starts_with(name)), "an element: <{element}");
+        assert!(
+            known.iter().any(|name| element.starts_with(name)),
+            "an element: <{element}"
+        );
         let tag = element.split('>').next().unwrap();
-        assert_eq!(tag.matches('"').count() % 2, 0, "an open attribute: <{element}");
+        assert_eq!(
+            tag.matches('"').count() % 2,
+            0,
+            "an open attribute: <{element}"
+        );
     }
     for entity in text.split('&').skip(1) {
-        assert!(["amp;", "lt;", "gt;", "quot;", "apos;"].iter().any(|name| entity.starts_with(name)), "&{entity}");
+        assert!(
+            ["amp;", "lt;", "gt;", "quot;", "apos;"]
+                .iter()
+                .any(|name| entity.starts_with(name)),
+            "&{entity}"
+        );
     }
 }
 
@@ -127,12 +176,21 @@ fn markdown(text: &str) {
         ] {
             foreign = foreign.replace(own, "");
         }
-        assert!(!foreign.contains(['<', '`', '[', ']', '*', '_', '~', '\\', '#', '>', '@', '!']), "markup: {line}");
-        assert!(!foreign.contains("://") && !foreign.to_ascii_lowercase().contains("www."), "a link: {line}");
+        assert!(
+            !foreign.contains(['<', '`', '[', ']', '*', '_', '~', '\\', '#', '>', '@', '!']),
+            "markup: {line}"
+        );
+        assert!(
+            !foreign.contains("://") && !foreign.to_ascii_lowercase().contains("www."),
+            "a link: {line}"
+        );
         if table {
             let pipes = line.matches('|').count();
             columns = if columns == 0 { pipes } else { columns };
-            assert!(pipes == columns || line.contains("left out because"), "a cell more: {line}");
+            assert!(
+                pipes == columns || line.contains("left out because"),
+                "a cell more: {line}"
+            );
         } else {
             assert!(!line.contains('|'), "a table: {line}");
             columns = 0;
@@ -146,8 +204,13 @@ fn outputs(text: &str, code: Option<i32>) {
     let mut lines = text.lines();
     let mut found = BTreeMap::new();
     while let Some(line) = lines.next() {
-        let (name, delimiter) = line.split_once("<<").unwrap_or_else(|| panic!("not an output: {line}: {text}"));
-        let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+        let (name, delimiter) = line
+            .split_once("<<")
+            .unwrap_or_else(|| panic!("not an output: {line}: {text}"));
+        let value: Vec<&str> = lines
+            .by_ref()
+            .take_while(|line| *line != delimiter)
+            .collect();
         assert_eq!(value.len(), 1, "{name} has {} lines: {text}", value.len());
         visible(name, value[0]);
         assert_eq!(found.insert(name, value[0]), None, "{name} twice: {text}");
@@ -156,5 +219,8 @@ fn outputs(text: &str, code: Option<i32>) {
                  pipeline-url platforms report result";
     assert_eq!(found.keys().copied().collect::<Vec<_>>().join(" "), names);
     assert_eq!(found["exit-code"].parse().ok(), code);
-    assert!(["failed", "error", "passed"].contains(&found["result"]) && found["result"] != "OWNED", "{text}");
+    assert!(
+        ["failed", "error", "passed"].contains(&found["result"]) && found["result"] != "OWNED",
+        "{text}"
+    );
 }

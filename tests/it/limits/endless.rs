@@ -18,7 +18,18 @@ const ENDLESS: Body = Body::Zeros(1 << 50);
 
 fn verify(reference: &str, depth: &str) -> Pullproof {
     pullproof()
-        .arguments(["verify", reference, "--depth", depth, "--settle", "0s", "--backoff", "1ms", "--attempts", "2"])
+        .arguments([
+            "verify",
+            reference,
+            "--depth",
+            depth,
+            "--settle",
+            "0s",
+            "--backoff",
+            "1ms",
+            "--attempts",
+            "2",
+        ])
         .arguments(["--format", "json", "--timeout", "20s"])
 }
 
@@ -26,8 +37,16 @@ fn verify(reference: &str, depth: &str) -> Pullproof {
 #[track_caller]
 fn read_at_most(finished: &Finished, bytes: u64) {
     let report = finished.report();
-    assert!(report.count("bytes") <= bytes, "it read {} bytes", report.count("bytes"));
-    assert!(finished.took < Duration::from_secs(15), "it took {:?}", finished.took);
+    assert!(
+        report.count("bytes") <= bytes,
+        "it read {} bytes",
+        report.count("bytes")
+    );
+    assert!(
+        finished.took < Duration::from_secs(15),
+        "it took {:?}",
+        finished.took
+    );
 }
 
 /// An image with a config of its promised size and a layer.
@@ -43,12 +62,22 @@ fn image(config_size: u64) -> (Image, Descriptor, Descriptor) {
 fn a_manifest_without_end_is_read_up_to_its_limit() {
     for (reply, code) in [
         (Reply::ok(MANIFEST, "").content(ENDLESS), 1),
-        (Reply::ok(MANIFEST, "").content(ENDLESS).without("Content-Length"), 1),
+        (
+            Reply::ok(MANIFEST, "")
+                .content(ENDLESS)
+                .without("Content-Length"),
+            1,
+        ),
     ] {
         let server = Server::start(move |_| reply.clone());
-        let finished = verify(&format!("{}/app:1", server.host()), "tail").run().exits(code);
+        let finished = verify(&format!("{}/app:1", server.host()), "tail")
+            .run()
+            .exits(code);
         read_at_most(&finished, 4 * MEGABYTE + MEGABYTE);
-        assert!(finished.stdout.contains("larger than 4194304 bytes"), "{finished}");
+        assert!(
+            finished.stdout.contains("larger than 4194304 bytes"),
+            "{finished}"
+        );
     }
 }
 
@@ -61,7 +90,11 @@ fn a_blob_without_end_is_read_up_to_its_promise() {
             registry.serve("app:1", &image);
             for digest in [config.digest(), layer.digest()] {
                 let body = Reply::ok("application/octet-stream", "").content(ENDLESS);
-                let body = if stated { body } else { body.without("Content-Length") };
+                let body = if stated {
+                    body
+                } else {
+                    body.without("Content-Length")
+                };
                 registry.on("GET", digest).answers(body);
             }
             let finished = verify(&registry.reference("app:1"), depth).run().exits(1);
@@ -77,9 +110,9 @@ fn a_config_larger_than_any_is_not_fetched_whole() {
     let registry = Registry::start();
     registry.serve("app:1", &image);
     for digest in [config.digest(), layer.digest()] {
-        registry
-            .on("GET", digest)
-            .answers(Reply::ok("application/octet-stream", "").content(Body::Zeros(100 * MEGABYTE)));
+        registry.on("GET", digest).answers(
+            Reply::ok("application/octet-stream", "").content(Body::Zeros(100 * MEGABYTE)),
+        );
     }
     let finished = verify(&registry.reference("app:1"), "tail").run().exits(1);
     read_at_most(&finished, 2 * MEGABYTE);
@@ -89,15 +122,24 @@ fn a_config_larger_than_any_is_not_fetched_whole() {
 fn errors_and_tokens_without_end_are_read_up_to_their_limit() {
     for status in [400, 403, 404, 429, 500] {
         let server = Server::start(move |_| {
-            Reply::ok("text/plain", "").content(ENDLESS).without("Content-Length").but_status(status)
+            Reply::ok("text/plain", "")
+                .content(ENDLESS)
+                .without("Content-Length")
+                .but_status(status)
         });
         let finished = verify(&format!("{}/app:1", server.host()), "tail").run();
-        assert!(matches!(finished.code, Some(1 | 3 | 4)), "{status}: {finished}");
+        assert!(
+            matches!(finished.code, Some(1 | 3 | 4)),
+            "{status}: {finished}"
+        );
         read_at_most(&finished, 2 * MEGABYTE);
     }
     for status in [200, 401, 500] {
         let server = Server::start(move |_| {
-            Reply::ok("application/json", "").content(ENDLESS).without("Content-Length").but_status(status)
+            Reply::ok("application/json", "")
+                .content(ENDLESS)
+                .without("Content-Length")
+                .but_status(status)
         });
         let registry = Registry::start();
         registry.image("app:1", &single());
@@ -110,7 +152,9 @@ fn errors_and_tokens_without_end_are_read_up_to_their_limit() {
 
 #[test]
 fn bombs_of_headers_are_refused() {
-    let many = (0..100_000).fold(String::new(), |many, number| many + "X-" + &number.to_string() + ": 1\r\n");
+    let many = (0..100_000).fold(String::new(), |many, number| {
+        many + "X-" + &number.to_string() + ": 1\r\n"
+    });
     let long = format!("X-Long: {}\r\n", "x".repeat(10_000_000));
     let informed = "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n".repeat(50_000);
     for bomb in [
@@ -121,7 +165,9 @@ fn bombs_of_headers_are_refused() {
         "\r\n".repeat(1_000_000),
     ] {
         let server = Server::start(move |_| Reply::raw(bomb.clone()));
-        let finished = verify(&format!("{}/app:1", server.host()), "tail").run().exits(4);
+        let finished = verify(&format!("{}/app:1", server.host()), "tail")
+            .run()
+            .exits(4);
         read_at_most(&finished, MEGABYTE);
     }
 }
@@ -133,7 +179,9 @@ fn challenges_and_links_of_any_length_cost_nothing() {
     for header in [challenge, open, "Basic ".repeat(1300), "=,".repeat(3500)] {
         let server = Server::start(move |request| match request.path.as_str() {
             "/token" => Reply::json(&json!({"token": "x"})),
-            _ => (0..20).fold(Reply::status(401), |reply, _| reply.header("WWW-Authenticate", &*header)),
+            _ => (0..20).fold(Reply::status(401), |reply, _| {
+                reply.header("WWW-Authenticate", &*header)
+            }),
         });
         let finished = verify(&format!("{}/app:1", server.host()), "tail").run();
         assert!(matches!(finished.code, Some(3 | 4)), "{finished}");
@@ -144,28 +192,52 @@ fn challenges_and_links_of_any_length_cost_nothing() {
     image.referrer("application/vnd.test.signature", "signed");
     let registry = Registry::start();
     registry.lenient().serve("app:1", &image);
-    let links = format!("{}</next?a=b>; rel=\"next\"", "<x>; rel=\"no\", ".repeat(400));
-    registry.on("GET", &format!("/referrers/{}", image.root())).alters(move |_, reply| reply.header("Link", &*links));
-    let finished = verify(&registry.reference("app:1"), "tail").arguments(["--referrers", "warn"]).run().exits(0);
+    let links = format!(
+        "{}</next?a=b>; rel=\"next\"",
+        "<x>; rel=\"no\", ".repeat(400)
+    );
+    registry
+        .on("GET", &format!("/referrers/{}", image.root()))
+        .alters(move |_, reply| reply.header("Link", &*links));
+    let finished = verify(&registry.reference("app:1"), "tail")
+        .arguments(["--referrers", "warn"])
+        .run()
+        .exits(0);
     // A list that always has another page has a hundred.
-    assert!(registry.requests().len() < 120, "{}", registry.requests().len());
+    assert!(
+        registry.requests().len() < 120,
+        "{}",
+        registry.requests().len()
+    );
     read_at_most(&finished, 2 * MEGABYTE);
 }
 
 #[test]
 fn requests_are_counted_out_whoever_wants_more() {
     // Sent in a circle, asked for a login again and again, and told to come back.
-    let circle = Server::start(|request| Reply::status(307).header("Location", request.path.clone()));
-    verify(&format!("{}/app:1", circle.host()), "tail").run().exits(4);
+    let circle =
+        Server::start(|request| Reply::status(307).header("Location", request.path.clone()));
+    verify(&format!("{}/app:1", circle.host()), "tail")
+        .run()
+        .exits(4);
     assert!(circle.requests().len() <= 6, "{}", circle.requests().len());
     let tokens = Server::start(|_| Reply::json(&json!({"token": "never good"})));
     let realm = tokens.url("/token");
-    let doubting =
-        Server::start(move |_| Reply::status(401).header("WWW-Authenticate", format!("Bearer realm=\"{realm}\"")));
-    verify(&format!("{}/app:1", doubting.host()), "tail").run().exits(3);
-    assert!(doubting.requests().len() <= 3, "{}", doubting.requests().len());
+    let doubting = Server::start(move |_| {
+        Reply::status(401).header("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))
+    });
+    verify(&format!("{}/app:1", doubting.host()), "tail")
+        .run()
+        .exits(3);
+    assert!(
+        doubting.requests().len() <= 3,
+        "{}",
+        doubting.requests().len()
+    );
     assert!(tokens.requests().len() <= 2, "{}", tokens.requests().len());
     let busy = Server::start(|_| Reply::status(503).header("Retry-After", "0"));
-    verify(&format!("{}/app:1", busy.host()), "tail").run().exits(4);
+    verify(&format!("{}/app:1", busy.host()), "tail")
+        .run()
+        .exits(4);
     assert_eq!(busy.requests().len(), 2);
 }

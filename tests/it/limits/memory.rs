@@ -23,28 +23,48 @@ const MOST: u64 = 40_000;
 /// The program as it is shipped: a debug build takes more than that. `make test` has built it before.
 fn shipped() -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--locked", "--bin", "pullproof"])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--bin",
+            "pullproof",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .unwrap();
     assert!(built.success(), "the release build failed");
-    binary().ancestors().nth(2).unwrap().join("release/pullproof")
+    binary()
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("release/pullproof")
 }
 
 /// A registry with one image: indexes of so many children each, all of which are missing.
 fn wide(indexes: usize, children: usize, distinct: bool) -> Server {
     let documents = (0..indexes).map(|place| index(place * children, children, distinct));
-    let mut documents: BTreeMap<String, String> = documents.map(|text| (sha256(text.as_bytes()), text)).collect();
+    let mut documents: BTreeMap<String, String> = documents
+        .map(|text| (sha256(text.as_bytes()), text))
+        .collect();
     let listed: Vec<String> = documents
         .iter()
-        .map(|(digest, text)| format!(r#"{{"mediaType":"{INDEX}","digest":"{digest}","size":{}}}"#, text.len()))
+        .map(|(digest, text)| {
+            format!(
+                r#"{{"mediaType":"{INDEX}","digest":"{digest}","size":{}}}"#,
+                text.len()
+            )
+        })
         .collect();
     documents.insert("1".to_owned(), document(&listed.join(",")));
     Server::start(move |request| {
         let last = request.path.rsplit('/').next().unwrap_or_default();
         match documents.get(last) {
             Some(text) => Reply::ok(INDEX, text.clone()),
-            None if distinct => Reply::error(404, "MANIFEST_UNKNOWN", &format!("{last} is unknown")),
+            None if distinct => {
+                Reply::error(404, "MANIFEST_UNKNOWN", &format!("{last} is unknown"))
+            }
             None => Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
         }
     })
@@ -59,11 +79,17 @@ fn index(first: usize, children: usize, distinct: bool) -> String {
     let mut list = String::new();
     for number in first..first + children {
         let digest = sha256(&number.to_le_bytes());
-        let name = if distinct && number % 4 == 0 { number.to_string() } else { String::new() };
+        let name = if distinct && number % 4 == 0 {
+            number.to_string()
+        } else {
+            String::new()
+        };
         let comma = if number > first { "," } else { "" };
         let platform = format!(r#"{{"os":"linux{name}","architecture":"amd64"}}"#);
-        let _ =
-            write!(list, r#"{comma}{{"mediaType":"{MANIFEST}","digest":"{digest}","size":7,"platform":{platform}}}"#);
+        let _ = write!(
+            list,
+            r#"{comma}{{"mediaType":"{MANIFEST}","digest":"{digest}","size":7,"platform":{platform}}}"#
+        );
     }
     document(&list)
 }
@@ -92,11 +118,31 @@ struct Counts {
 fn run(program: &PathBuf, host: &str, arguments: &[&str]) -> Run {
     let directory = Scratch::new("peak");
     let mut child = Command::new(program)
-        .args(["verify", &format!("{host}/app:1"), "--settle", "0s", "--attempts", "1"])
-        .args(["--report", "report.json", "--junit", "junit.xml", "--format", "github", "--timeout", "5m"])
+        .args([
+            "verify",
+            &format!("{host}/app:1"),
+            "--settle",
+            "0s",
+            "--attempts",
+            "1",
+        ])
+        .args([
+            "--report",
+            "report.json",
+            "--junit",
+            "junit.xml",
+            "--format",
+            "github",
+            "--timeout",
+            "5m",
+        ])
         .args(arguments)
         .env_clear()
-        .envs([("GITHUB_ACTIONS", "true"), ("GITHUB_OUTPUT", "output.txt"), ("GITHUB_STEP_SUMMARY", "summary.md")])
+        .envs([
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_OUTPUT", "output.txt"),
+            ("GITHUB_STEP_SUMMARY", "summary.md"),
+        ])
         .current_dir(directory.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -106,15 +152,26 @@ fn run(program: &PathBuf, host: &str, arguments: &[&str]) -> Run {
     let (began, mut peak) = (Instant::now(), 0);
     loop {
         // The kernel keeps the peak, so that it does not matter when somebody looks.
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(peak).max(peak);
+        peak = line
+            .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(peak)
+            .max(peak);
         if let Some(status) = child.try_wait().unwrap() {
             let report = std::fs::read(directory.path().join("report.json")).unwrap();
             let report: Report = serde_json::from_slice(&report).unwrap();
-            return Run { peak, code: status.code(), nodes: report.counts.nodes };
+            return Run {
+                peak,
+                code: status.code(),
+                nodes: report.counts.nodes,
+            };
         }
-        assert!(began.elapsed() < Duration::from_secs(300), "it is still running");
+        assert!(
+            began.elapsed() < Duration::from_secs(300),
+            "it is still running"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -123,13 +180,18 @@ fn run(program: &PathBuf, host: &str, arguments: &[&str]) -> Run {
 fn the_largest_graph_fits_into_forty_megabytes() {
     let program = shipped();
     // Platforms and refusals of which no two are alike are the worst case.
-    for (what, distinct, extra) in
-        [("alike", false, &[][..]), ("all told", false, &["--log-level", "debug"]), ("distinct", true, &[])]
-    {
+    for (what, distinct, extra) in [
+        ("alike", false, &[][..]),
+        ("all told", false, &["--log-level", "debug"]),
+        ("distinct", true, &[]),
+    ] {
         let server = wide(5, 19_998, distinct);
         let began = Instant::now();
         let Run { peak, code, nodes } = run(&program, &server.host(), extra);
-        println!("{nodes} nodes, {what}: {peak} kB in {:.1} s", began.elapsed().as_secs_f64());
+        println!(
+            "{nodes} nodes, {what}: {peak} kB in {:.1} s",
+            began.elapsed().as_secs_f64()
+        );
         assert_eq!((code, nodes), (Some(1), 99_996));
         assert!(peak < MOST, "{what}: {peak} kB");
     }
@@ -156,7 +218,9 @@ fn a_layer_takes_no_more_however_long_it_is() {
         let registry = Registry::start();
         registry.lenient().serve("app:1", &image.begins_with(&root));
         let body = Body::Zeros(layer.size());
-        registry.on("GET", layer.digest()).answers(Reply::ok("application/octet-stream", "").content(body));
+        registry
+            .on("GET", layer.digest())
+            .answers(Reply::ok("application/octet-stream", "").content(body));
         let Run { peak, code, .. } = run(&program, &registry.host(), &["--depth", "full"]);
         assert_eq!(code, Some(0), "{megabytes} MB");
         peak
@@ -168,14 +232,32 @@ fn a_layer_takes_no_more_however_long_it_is() {
 fn documents_that_are_meant_to_swell_do_not() {
     let (program, small) = (binary(), wide(1, 20, false));
     let usual = run(&program, &small.host(), &[]).peak;
-    let child = |more: &str| format!(r#"{{"mediaType":"{MANIFEST}","digest":"{}","size":7{more}}}"#, sha256(b"x"));
+    let child = |more: &str| {
+        format!(
+            r#"{{"mediaType":"{MANIFEST}","digest":"{}","size":7{more}}}"#,
+            sha256(b"x")
+        )
+    };
     let much = |text: &str| text.repeat(3_900_000 / text.len());
     for (what, list) in [
         ("empty entries", format!("{}{{}}", much("{},"))),
-        ("annotations", child(&format!(r#","annotations":{{"a":[{}0]}}"#, much("0,")))),
+        (
+            "annotations",
+            child(&format!(r#","annotations":{{"a":[{}0]}}"#, much("0,"))),
+        ),
         ("urls", child(&format!(r#","urls":[{}""]"#, much(r#""","#)))),
-        ("unknown fields", child(&format!(r#","x":[{}{{}}]"#, much("{},")))),
-        ("a media type", format!(r#"{{"mediaType":"{}","digest":"{}","size":7}}"#, much("x"), sha256(b"x"))),
+        (
+            "unknown fields",
+            child(&format!(r#","x":[{}{{}}]"#, much("{},"))),
+        ),
+        (
+            "a media type",
+            format!(
+                r#"{{"mediaType":"{}","digest":"{}","size":7}}"#,
+                much("x"),
+                sha256(b"x")
+            ),
+        ),
         ("data", child(&format!(r#","data":"{}""#, much("AAAA")))),
     ] {
         let text = document(&list);
@@ -186,7 +268,10 @@ fn documents_that_are_meant_to_swell_do_not() {
         let Run { peak, code, .. } = run(&program, &server.host(), &[]);
         assert!(matches!(code, Some(1 | 4)), "{what}: {code:?}");
         // The document itself, its text or its content once more, and the list of its entries.
-        assert!(peak < usual + 16_000, "{what}: {peak} kB, {usual} kB without");
+        assert!(
+            peak < usual + 16_000,
+            "{what}: {peak} kB, {usual} kB without"
+        );
     }
 }
 
@@ -195,14 +280,25 @@ fn many_large_documents_at_once_are_held_one_after_the_other() {
     let (program, small) = (binary(), wide(1, 20, false));
     let usual = run(&program, &small.host(), &[]).peak;
     let padded = |number: usize| {
-        format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","n":"{number}{}"}}"#, "x".repeat(4_000_000))
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","n":"{number}{}"}}"#,
+            "x".repeat(4_000_000)
+        )
     };
     let documents: Vec<String> = (0..16).map(padded).collect();
-    let digests: Vec<String> = documents.iter().map(|text| sha256(text.as_bytes())).collect();
+    let digests: Vec<String> = documents
+        .iter()
+        .map(|text| sha256(text.as_bytes()))
+        .collect();
     let listed: Vec<String> = digests
         .iter()
         .zip(&documents)
-        .map(|(digest, text)| format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":{}}}"#, text.len()))
+        .map(|(digest, text)| {
+            format!(
+                r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":{}}}"#,
+                text.len()
+            )
+        })
         .collect();
     let root = document(&listed.join(","));
     let server = Server::start(move |request| {
@@ -214,5 +310,8 @@ fn many_large_documents_at_once_are_held_one_after_the_other() {
     });
     let Run { peak, code, .. } = run(&program, &server.host(), &[]);
     assert_eq!(code, Some(1));
-    assert!(peak < usual + 16_000, "{peak} kB for sixteen documents of 4 MB, {usual} kB without");
+    assert!(
+        peak < usual + 16_000,
+        "{peak} kB for sixteen documents of 4 MB, {usual} kB without"
+    );
 }

@@ -13,14 +13,25 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 
 fn verify(reference: &str) -> Pullproof {
     pullproof()
-        .arguments(["verify", reference, "--settle", "30s", "--format", "text", "--report", "report.json"])
+        .arguments([
+            "verify",
+            reference,
+            "--settle",
+            "30s",
+            "--format",
+            "text",
+            "--report",
+            "report.json",
+        ])
         .arguments(["--junit", "junit.xml"])
 }
 
 fn stalled_at(place: &str, image: &Image) -> Registry {
     let registry = Registry::start();
     registry.serve("app:1", image);
-    registry.on("GET", place).alters(|_, reply| reply.breaks(Break::Stall, 40));
+    registry
+        .on("GET", place)
+        .alters(|_, reply| reply.breaks(Break::Stall, 40));
     registry
 }
 
@@ -28,7 +39,10 @@ fn stalled_at(place: &str, image: &Image) -> Registry {
 fn wait_for(registry: &Registry, path: &str) {
     let began = Instant::now();
     while registry.asked(path).is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "nobody asked for {path}");
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "nobody asked for {path}"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -45,11 +59,21 @@ fn both_signals_end_a_run_at_once_with_its_reports() {
             let sent = Instant::now();
             running.signal(signal);
             let finished = running.wait().exits(code);
-            assert!(sent.elapsed() < AT_ONCE, "SIG{signal} at {place}: {:?}", sent.elapsed());
+            assert!(
+                sent.elapsed() < AT_ONCE,
+                "SIG{signal} at {place}: {:?}",
+                sent.elapsed()
+            );
             let report = finished.report_in("report.json");
             assert_eq!(report.0["exit_code"], code);
-            assert!(finished.read("junit.xml").ends_with("</testsuites>\n"), "{finished}");
-            assert!(finished.stdout.contains("pullproof: INTERRUPTED"), "{finished}");
+            assert!(
+                finished.read("junit.xml").ends_with("</testsuites>\n"),
+                "{finished}"
+            );
+            assert!(
+                finished.stdout.contains("pullproof: INTERRUPTED"),
+                "{finished}"
+            );
         }
     }
 }
@@ -71,7 +95,13 @@ fn a_run_that_waits_for_a_missing_tag_is_interrupted_too() {
 fn a_rebuild_is_interrupted_too() {
     let server = Server::start(|_| Reply::status(200).breaks(Break::Stall, 0));
     let running = pullproof()
-        .arguments(["rebuild", "--woodpecker-url", &server.url(""), "--woodpecker-repo", "7@main"])
+        .arguments([
+            "rebuild",
+            "--woodpecker-url",
+            &server.url(""),
+            "--woodpecker-repo",
+            "7@main",
+        ])
         .variable("PLUGIN_WOODPECKER_TOKEN", "t")
         .start();
     let began = Instant::now();

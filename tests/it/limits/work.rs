@@ -15,7 +15,10 @@ const A_WHILE: Duration = Duration::from_secs(30);
 /// A child that nobody is asked for, when attestations are ignored.
 fn ignored(number: usize, platform: &Value) -> Value {
     let child = Descriptor::promising(MANIFEST, &sha256(&number.to_le_bytes()), 7);
-    child.with("platform", platform.clone()).annotated("vnd.docker.reference.type", "attestation-manifest").json()
+    child
+        .with("platform", platform.clone())
+        .annotated("vnd.docker.reference.type", "attestation-manifest")
+        .json()
 }
 
 fn index(children: &[Value]) -> Value {
@@ -27,8 +30,22 @@ fn verify(image: &Image, code: i32) -> Finished {
     let registry = Registry::start();
     registry.lenient().serve("app:1", image);
     let finished = pullproof()
-        .arguments(["verify", &registry.reference("app:1"), "--settle", "0s", "--attestations", "ignore"])
-        .arguments(["--format", "text", "--report", "report.json", "--junit", "junit.xml"])
+        .arguments([
+            "verify",
+            &registry.reference("app:1"),
+            "--settle",
+            "0s",
+            "--attestations",
+            "ignore",
+        ])
+        .arguments([
+            "--format",
+            "text",
+            "--report",
+            "report.json",
+            "--junit",
+            "junit.xml",
+        ])
         .arguments(["--platforms", "linux/none", "--timeout", "60s"])
         .patience(Duration::from_secs(120))
         .run()
@@ -43,11 +60,22 @@ fn tens_of_thousands_of_platforms_are_told_apart_in_time() {
     // Nobody is asked for a digest by an algorithm that nobody knows; the platform counts all the same.
     let child = |number: usize| {
         let child = Descriptor::promising(MANIFEST, &format!("other:{number:032}"), 7);
-        child.with("platform", json!({"os": format!("o{number}"), "architecture": "a"})).json()
+        child
+            .with(
+                "platform",
+                json!({"os": format!("o{number}"), "architecture": "a"}),
+            )
+            .json()
     };
     let root = image.document(&index(&(0..15_000).map(child).collect::<Vec<_>>()));
     let finished = verify(&image.begins_with(&root), 1);
-    assert_eq!(finished.report_in("report.json").0["images"][0]["platforms"].as_array().unwrap().len(), 15_000);
+    assert_eq!(
+        finished.report_in("report.json").0["images"][0]["platforms"]
+            .as_array()
+            .unwrap()
+            .len(),
+        15_000
+    );
 }
 
 #[test]
@@ -55,19 +83,25 @@ fn one_digest_listed_again_and_again_is_looked_at_once() {
     // Every one of many indexes lists the same one thousands of times, and that one lists thousands.
     let mut image = Image::empty();
     let platform = json!({"os": "linux", "architecture": "amd64"});
-    let inner: Vec<Value> = (0..10_000).map(|number| ignored(number, &platform)).collect();
+    let inner: Vec<Value> = (0..10_000)
+        .map(|number| ignored(number, &platform))
+        .collect();
     let inner = image.document(&index(&inner));
     let middle: Vec<Value> = (0..6)
         .map(|number| {
-            let listed: Vec<Value> =
-                (0..10_000).map(|_| inner.clone().annotated("n", &number.to_string()).json()).collect();
+            let listed: Vec<Value> = (0..10_000)
+                .map(|_| inner.clone().annotated("n", &number.to_string()).json())
+                .collect();
             image.document(&index(&listed)).json()
         })
         .collect();
     let root = image.document(&index(&middle));
     // What was ignored proves nothing.
     let finished = verify(&image.begins_with(&root), 2);
-    assert_eq!(finished.report_in("report.json").count("nodes"), 10_000 + 1 + 6 + 1);
+    assert_eq!(
+        finished.report_in("report.json").count("nodes"),
+        10_000 + 1 + 6 + 1
+    );
 }
 
 #[test]
@@ -85,7 +119,11 @@ fn more_references_than_can_be_held_are_refused() {
         .collect();
     let root = image.document(&index(&branches));
     let finished = verify(&image.begins_with(&root), 1);
-    assert!(finished.stdout.contains("more than 400000 references"), "{}", finished.stdout);
+    assert!(
+        finished.stdout.contains("more than 400000 references"),
+        "{}",
+        finished.stdout
+    );
 }
 
 #[test]
@@ -102,6 +140,10 @@ fn indexes_that_list_the_next_one_thousands_of_times_are_told_without_end_of_sta
     let root = image.document(&index(&all));
     let finished = verify(&image.begins_with(&root), 1);
     assert!(finished.stdout.contains("1 broken digest"), "{finished}");
-    let indented = finished.stdout.lines().map(|line| line.len() - line.trim_start().len()).max();
+    let indented = finished
+        .stdout
+        .lines()
+        .map(|line| line.len() - line.trim_start().len())
+        .max();
     assert!(indented < Some(40), "{indented:?}");
 }

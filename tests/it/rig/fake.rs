@@ -22,8 +22,12 @@ fn manifests_are_served_by_tag_and_by_digest() {
     let registry = Registry::start();
     let image = registry.image("team/app:1", &platforms(2).attested());
     for reference in ["1", image.root()] {
-        let answer =
-            ask("GET", &url(&registry, &format!("/v2/team/app/manifests/{reference}")), &[("Accept", INDEX)], &[]);
+        let answer = ask(
+            "GET",
+            &url(&registry, &format!("/v2/team/app/manifests/{reference}")),
+            &[("Accept", INDEX)],
+            &[],
+        );
         let answer = answer.unwrap();
         assert_eq!(answer.status, 200);
         assert_eq!(sha256(&answer.body), image.root());
@@ -36,7 +40,13 @@ fn manifests_are_served_by_tag_and_by_digest() {
 fn a_type_that_is_not_accepted_is_a_404_as_in_distribution() {
     let registry = Registry::start();
     registry.image("app:1", &platforms(2));
-    let answer = ask("GET", &url(&registry, "/v2/app/manifests/1"), &[("Accept", MANIFEST)], &[]).unwrap();
+    let answer = ask(
+        "GET",
+        &url(&registry, "/v2/app/manifests/1"),
+        &[("Accept", MANIFEST)],
+        &[],
+    )
+    .unwrap();
     assert_eq!(answer.status, 404);
 }
 
@@ -56,7 +66,11 @@ fn a_blob_comes_whole_or_in_the_part_that_is_wanted() {
         ("bytes=1000-1000", 416, 0, "bytes */1000"),
     ] {
         let answer = ask("GET", &url, &[("Range", range)], &[]).unwrap();
-        assert_eq!((answer.status, answer.header("content-range")), (status, Some(stated)), "{range}");
+        assert_eq!(
+            (answer.status, answer.header("content-range")),
+            (status, Some(stated)),
+            "{range}"
+        );
         if status == 206 {
             assert_eq!(answer.body.len(), length, "{range}");
         }
@@ -67,8 +81,17 @@ fn a_blob_comes_whole_or_in_the_part_that_is_wanted() {
 fn head_has_the_length_and_no_body() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single().layer_size(1000));
-    let answer = ask("HEAD", &url(&registry, &format!("/v2/app/blobs/{}", image.layer(0, 0))), &[], &[]).unwrap();
-    assert_eq!((answer.status, answer.header("content-length")), (200, Some("1000")));
+    let answer = ask(
+        "HEAD",
+        &url(&registry, &format!("/v2/app/blobs/{}", image.layer(0, 0))),
+        &[],
+        &[],
+    )
+    .unwrap();
+    assert_eq!(
+        (answer.status, answer.header("content-length")),
+        (200, Some("1000"))
+    );
 }
 
 #[test]
@@ -94,7 +117,11 @@ fn an_unknown_request_fails_the_test() {
 fn a_deviation_holds_as_often_as_it_says() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
-    registry.on("GET", image.layer(0, 0)).after(1).times(2).throttles("7");
+    registry
+        .on("GET", image.layer(0, 0))
+        .after(1)
+        .times(2)
+        .throttles("7");
     let url = url(&registry, &format!("/v2/app/blobs/{}", image.layer(0, 0)));
     let statuses: Vec<u16> = (0..4).map(|_| get(&url).status).collect();
     assert_eq!(statuses, [200, 429, 429, 200]);
@@ -107,11 +134,22 @@ fn answers_break_where_they_are_told_to() {
     let image = registry.image("app:1", &single().layer_size(1000));
     let path = |layer| format!("/v2/app/blobs/{}", image.layer(0, layer));
     registry.on("GET", image.layer(0, 0)).empties();
-    registry.on("GET", image.layer(0, 1)).breaks(Break::Close, 400);
-    registry.on("GET", image.layer(0, 2)).breaks_anywhere(Break::Reset, 20);
+    registry
+        .on("GET", image.layer(0, 1))
+        .breaks(Break::Close, 400);
+    registry
+        .on("GET", image.layer(0, 2))
+        .breaks_anywhere(Break::Reset, 20);
     for (layer, length) in [(0, 0), (1, 400)] {
         let answer = get(&url(&registry, &path(layer)));
-        assert_eq!((answer.header("content-length"), answer.body.len(), answer.cut), (Some("1000"), length, true));
+        assert_eq!(
+            (
+                answer.header("content-length"),
+                answer.body.len(),
+                answer.cut
+            ),
+            (Some("1000"), length, true)
+        );
     }
     let error = ask("GET", &url(&registry, &path(2)), &[], &[]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -121,18 +159,28 @@ fn answers_break_where_they_are_told_to() {
 fn a_stalled_answer_ends_with_the_server() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
-    registry.on("GET", image.layer(0, 0)).breaks(Break::Stall, 10);
+    registry
+        .on("GET", image.layer(0, 0))
+        .breaks(Break::Stall, 10);
     let mut stream = TcpStream::connect(registry.host()).unwrap();
     let question = format!("GET /v2/app/blobs/{} HTTP/1.1\r\n\r\n", image.layer(0, 0));
     stream.write_all(question.as_bytes()).unwrap();
     let mut came = Vec::new();
     let mut byte = [0];
-    while came.windows(4).position(|end| end == b"\r\n\r\n").is_none_or(|head| came.len() < head + 4 + 10) {
+    while came
+        .windows(4)
+        .position(|end| end == b"\r\n\r\n")
+        .is_none_or(|head| came.len() < head + 4 + 10)
+    {
         stream.read_exact(&mut byte).unwrap();
         came.push(byte[0]);
     }
     drop(registry);
-    assert_eq!(stream.read(&mut byte).unwrap(), 0, "more than ten bytes came");
+    assert_eq!(
+        stream.read(&mut byte).unwrap(),
+        0,
+        "more than ten bytes came"
+    );
 }
 
 #[test]
@@ -165,7 +213,10 @@ fn referrers_are_found_by_their_subject() {
     let mut image = single().make();
     let signature = image.referrer("application/vnd.test.signature", "signed");
     registry.serve("app:1", &image);
-    let answer = get(&url(&registry, &format!("/v2/app/referrers/{}", image.root())));
+    let answer = get(&url(
+        &registry,
+        &format!("/v2/app/referrers/{}", image.root()),
+    ));
     let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(json["manifests"][0]["digest"], signature.manifest.digest());
     assert_eq!(json["manifests"].as_array().unwrap().len(), 1);
@@ -178,7 +229,10 @@ fn lists_come_in_pages_with_links() {
         registry.image(tag, &single());
     }
     let first = get(&url(&registry, "/v2/app/tags/list?n=2"));
-    assert_eq!(first.header("link"), Some("</v2/app/tags/list?last=b&n=2>; rel=\"next\""));
+    assert_eq!(
+        first.header("link"),
+        Some("</v2/app/tags/list?last=b&n=2>; rel=\"next\"")
+    );
     let second = get(&url(&registry, "/v2/app/tags/list?last=b&n=2"));
     assert_eq!(second.text(), r#"{"name":"app","tags":["c"]}"#);
     assert_eq!(second.header("link"), None);
@@ -190,9 +244,20 @@ fn basic_wants_the_right_password() {
     registry.image("app:1", &single());
     registry.guarded(guard::basic("me", "secret"));
     let url = url(&registry, "/v2/");
-    let ask_as =
-        |password| ask("GET", &url, &[("Authorization", &basic_credentials("me", password))], &[]).unwrap().status;
-    assert_eq!((get(&url).status, ask_as("wrong"), ask_as("secret")), (401, 401, 200));
+    let ask_as = |password| {
+        ask(
+            "GET",
+            &url,
+            &[("Authorization", &basic_credentials("me", password))],
+            &[],
+        )
+        .unwrap()
+        .status
+    };
+    assert_eq!(
+        (get(&url).status, ask_as("wrong"), ask_as("secret")),
+        (401, 401, 200)
+    );
 }
 
 #[test]
@@ -209,10 +274,27 @@ fn a_token_is_good_for_its_scope_and_its_time() {
         refused.header("www-authenticate"),
         Some("Bearer realm=\"/token\",service=\"tests\",scope=\"repository:app:pull\"")
     );
-    let json = get(&url(&registry, "/token?service=tests&scope=repository:app:pull")).text();
+    let json = get(&url(
+        &registry,
+        "/token?service=tests&scope=repository:app:pull",
+    ))
+    .text();
     assert_eq!(json, r#"{"expires_in":300,"token":"opaque-token-0"}"#);
-    let with_token = |url: &str| ask("GET", url, &[("Authorization", "Bearer opaque-token-0")], &[]).unwrap().status;
-    assert_eq!(with_token(&url(&registry, "/v2/other/tags/list")), 401, "another repository");
+    let with_token = |url: &str| {
+        ask(
+            "GET",
+            url,
+            &[("Authorization", "Bearer opaque-token-0")],
+            &[],
+        )
+        .unwrap()
+        .status
+    };
+    assert_eq!(
+        with_token(&url(&registry, "/v2/other/tags/list")),
+        401,
+        "another repository"
+    );
     assert_eq!([(); 3].map(|()| with_token(&blob)), [200, 200, 400]);
 }
 
@@ -227,7 +309,12 @@ fn storage_wants_the_signature_and_no_credentials() {
     let location = answer.header("location").unwrap();
     assert_eq!(sha256(&get(location).body), layer);
     assert_eq!(ask("HEAD", location, &[], &[]).unwrap().status, 403);
-    assert_eq!(ask("GET", location, &[("Authorization", "Bearer x")], &[]).unwrap().status, 400);
+    assert_eq!(
+        ask("GET", location, &[("Authorization", "Bearer x")], &[])
+            .unwrap()
+            .status,
+        400
+    );
     assert_eq!(get(location.split('?').next().unwrap()).status, 403);
 }
 
@@ -237,6 +324,11 @@ fn https_is_for_those_who_trust_the_authority() {
     let registry = Registry::start_tls(&authority.issue(&["127.0.0.1"]));
     registry.image("app:1", &single());
     let url = url(&registry, "/v2/");
-    assert_eq!(ask_tls(&authority.client(), "GET", &url, &[]).unwrap().status, 200);
+    assert_eq!(
+        ask_tls(&authority.client(), "GET", &url, &[])
+            .unwrap()
+            .status,
+        200
+    );
     assert!(ask_tls(&Authority::new().client(), "GET", &url, &[]).is_err());
 }

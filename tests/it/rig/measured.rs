@@ -24,7 +24,12 @@ fn measure(damage: Option<Damage>, warm: bool) -> [String; 4] {
         registry.restart();
     }
     let last = format!("bytes={}-{}", SIZE - 1, SIZE - 1);
-    let questions = [("HEAD", None), ("GET", Some("bytes=0-0")), ("GET", Some(last.as_str())), ("GET", None)];
+    let questions = [
+        ("HEAD", None),
+        ("GET", Some("bytes=0-0")),
+        ("GET", Some(last.as_str())),
+        ("GET", None),
+    ];
     questions.map(|(method, range)| {
         let headers: Vec<_> = range.map(|range| ("Range", range)).into_iter().collect();
         let answer = ask(method, &url, &headers, &[]).unwrap();
@@ -45,10 +50,20 @@ fn measure(damage: Option<Damage>, warm: bool) -> [String; 4] {
 
 #[track_caller]
 fn assert_measured(damage: Option<Damage>, warm: bool, expected: [&str; 4]) {
-    assert_eq!(measure(damage, warm), expected, "{damage:?}, {}", if warm { "warm" } else { "cold" });
+    assert_eq!(
+        measure(damage, warm),
+        expected,
+        "{damage:?}, {}",
+        if warm { "warm" } else { "cold" }
+    );
 }
 
-const RIGHT: [&str; 4] = ["200 right length", "206 1 byte", "206 1 byte", "200 right bytes"];
+const RIGHT: [&str; 4] = [
+    "200 right length",
+    "206 1 byte",
+    "206 1 byte",
+    "200 right bytes",
+];
 const GONE: [&str; 4] = ["404 nothing"; 4];
 
 #[test]
@@ -60,13 +75,22 @@ fn a_whole_layer_is_whole_to_every_question() {
 #[test]
 fn head_does_not_see_that_a_warm_layer_has_no_data() {
     for damage in [Damage::Emptied, Damage::Deleted] {
-        assert_measured(Some(damage), true, ["200 right length", "206 cut", "206 cut", "200 cut"]);
+        assert_measured(
+            Some(damage),
+            true,
+            ["200 right length", "206 cut", "206 cut", "200 cut"],
+        );
     }
 }
 
 #[test]
 fn every_question_sees_that_a_cold_layer_has_no_data() {
-    let expected = ["200 wrong length", "416 nothing", "416 nothing", "200 no bytes"];
+    let expected = [
+        "200 wrong length",
+        "416 nothing",
+        "416 nothing",
+        "200 no bytes",
+    ];
     assert_measured(Some(Damage::Emptied), false, expected);
     assert_measured(Some(Damage::Deleted), false, GONE);
 }
@@ -75,13 +99,23 @@ fn every_question_sees_that_a_cold_layer_has_no_data() {
 fn the_first_byte_does_not_see_that_a_layer_is_truncated_and_the_last_does() {
     let warm = ["200 right length", "206 1 byte", "206 cut", "200 cut"];
     assert_measured(Some(Damage::Truncated), true, warm);
-    let cold = ["200 wrong length", "206 1 byte", "416 nothing", "200 wrong length"];
+    let cold = [
+        "200 wrong length",
+        "206 1 byte",
+        "416 nothing",
+        "200 wrong length",
+    ];
     assert_measured(Some(Damage::Truncated), false, cold);
 }
 
 #[test]
 fn only_reading_everything_sees_a_flipped_byte() {
-    let expected = ["200 right length", "206 1 byte", "206 1 byte", "200 wrong bytes"];
+    let expected = [
+        "200 right length",
+        "206 1 byte",
+        "206 1 byte",
+        "200 wrong bytes",
+    ];
     assert_measured(Some(Damage::Flipped), true, expected);
     assert_measured(Some(Damage::Flipped), false, expected);
 }

@@ -29,13 +29,23 @@ fn login(run: Pullproof, face: Face, host: &str, planted: &Planted) -> Pullproof
 #[track_caller]
 fn got_nothing(server: &Server, secrets: &[&Planted]) {
     let text = received(&server.requests());
-    assert!(!text.to_ascii_lowercase().contains("authorization"), "credentials came:\n{text}");
-    assert!(secrets.iter().all(|secret| !secret.is_in(&text)), "a secret came:\n{text}");
+    assert!(
+        !text.to_ascii_lowercase().contains("authorization"),
+        "credentials came:\n{text}"
+    );
+    assert!(
+        secrets.iter().all(|secret| !secret.is_in(&text)),
+        "a secret came:\n{text}"
+    );
 }
 
 #[test]
 fn two_registries_get_a_login_each() {
-    let (one, two, token) = (Planted::password("one"), Planted::password("two"), Planted::token("github"));
+    let (one, two, token) = (
+        Planted::password("one"),
+        Planted::password("two"),
+        Planted::token("github"),
+    );
     let ((here, _), (there, _)) = (guarded(&one), guarded(&two));
     shows_nothing(&[&one, &two, &token], 0, |face, run| {
         let logins = json!([
@@ -43,12 +53,22 @@ fn two_registries_get_a_login_each() {
             {"registry": there.host(), "username": "me", "password": two.value},
         ]);
         let run = set(run, face, "logins", logins.to_string());
-        set(run, face, "github_token", &token.value).arguments([here.reference("app:1"), there.reference("app:1")])
+        set(run, face, "github_token", &token.value)
+            .arguments([here.reference("app:1"), there.reference("app:1")])
     });
     let (here, there) = (received(&here.requests()), received(&there.requests()));
-    assert!(one.is_in(&here) && two.is_in(&there), "they were never sent");
-    assert!(!two.is_in(&here) && !one.is_in(&there), "they were mixed up");
-    assert!(!token.is_in(&here) && !token.is_in(&there), "GitHub's token went elsewhere");
+    assert!(
+        one.is_in(&here) && two.is_in(&there),
+        "they were never sent"
+    );
+    assert!(
+        !two.is_in(&here) && !one.is_in(&there),
+        "they were mixed up"
+    );
+    assert!(
+        !token.is_in(&here) && !token.is_in(&there),
+        "GitHub's token went elsewhere"
+    );
 }
 
 #[test]
@@ -57,9 +77,18 @@ fn a_login_for_one_port_or_path_is_not_for_another() {
     let registry = Registry::start();
     registry.image("team/app:1", &single());
     registry.guarded(guard::nobody());
-    for key in ["127.0.0.1:1".to_owned(), "127.0.0.1".to_owned(), format!("{}/other", registry.host())] {
+    for key in [
+        "127.0.0.1:1".to_owned(),
+        "127.0.0.1".to_owned(),
+        format!("{}/other", registry.host()),
+    ] {
         shows_nothing(&[&planted], 3, |face, run| {
-            login(run.argument(registry.reference("team/app:1")), face, &key, &planted)
+            login(
+                run.argument(registry.reference("team/app:1")),
+                face,
+                &key,
+                &planted,
+            )
         });
         got_nothing(registry.server(), &[&planted]);
     }
@@ -74,8 +103,14 @@ fn the_github_token_is_for_githubs_registry_alone() {
     let port = registry.server().port();
     // A pin is for one port, and so is a name: with a port it is another registry.
     shows_nothing(&[&planted], 3, |face, run| {
-        let run = run.arguments(["--resolve", &format!("ghcr.io:{port}:127.0.0.1"), "--ca", &authority.pem()]);
-        set(run, face, "github_token", &planted.value).argument(format!("ghcr.io:{port}/team/app:1"))
+        let run = run.arguments([
+            "--resolve",
+            &format!("ghcr.io:{port}:127.0.0.1"),
+            "--ca",
+            &authority.pem(),
+        ]);
+        set(run, face, "github_token", &planted.value)
+            .argument(format!("ghcr.io:{port}/team/app:1"))
     });
     got_nothing(registry.server(), &[&planted]);
 }
@@ -89,8 +124,14 @@ fn a_redirect_to_another_host_takes_no_credentials_along_and_is_told_without_its
         let layer = Body::Bytes(image.content(image.layer(0, 0)).unwrap().bytes.clone());
         let store = Server::start(move |request| match status {
             200 => ranged(request, &layer),
-            _ => Reply::ok("text/plain", format!("bad: https://store.example{}?{}", request.path, request.query))
-                .but_status(status),
+            _ => Reply::ok(
+                "text/plain",
+                format!(
+                    "bad: https://store.example{}?{}",
+                    request.path, request.query
+                ),
+            )
+            .but_status(status),
         });
         let url = store.url(&format!("/store?X-Amz-Signature={}", signature.value));
         registry.on("GET", image.layer(0, 0)).redirects_to(&url);
@@ -102,10 +143,18 @@ fn a_redirect_to_another_host_takes_no_credentials_along_and_is_told_without_its
             _ => 4,
         };
         shows_nothing(&[&planted, &signature], exit, |face, run| {
-            login(run.argument(registry.reference("app:1")), face, &registry.host(), &planted)
+            login(
+                run.argument(registry.reference("app:1")),
+                face,
+                &registry.host(),
+                &planted,
+            )
         });
         got_nothing(&store, &[&planted]);
-        assert!(signature.is_in(&received(&store.requests())), "{status}: it was never asked");
+        assert!(
+            signature.is_in(&received(&store.requests())),
+            "{status}: it was never asked"
+        );
     }
 }
 
@@ -115,11 +164,18 @@ fn a_user_inside_a_redirect_is_neither_used_nor_told() {
     let (registry, image) = guarded(&planted);
     let store = Storage::of(&image);
     for digest in [image.layer(0, 0), image.layer(0, 1)] {
-        let url = store.url(digest).replacen("://", &format!("://me:{}@", inside.value), 1);
+        let url = store
+            .url(digest)
+            .replacen("://", &format!("://me:{}@", inside.value), 1);
         registry.on("GET", digest).redirects_to(&url);
     }
     shows_nothing(&[&planted, &inside], 0, |face, run| {
-        login(run.argument(registry.reference("app:1")), face, &registry.host(), &planted)
+        login(
+            run.argument(registry.reference("app:1")),
+            face,
+            &registry.host(),
+            &planted,
+        )
     });
     got_nothing(store.server(), &[&planted, &inside]);
 }
@@ -137,9 +193,16 @@ fn redirects_that_lead_nowhere_are_told_without_their_query() {
         format!("?sig={value}"),
     ] {
         let (registry, image) = guarded(&planted);
-        registry.on("GET", image.layer(0, 0)).redirects_to(&location);
+        registry
+            .on("GET", image.layer(0, 0))
+            .redirects_to(&location);
         shows_nothing(&[&planted, &signature], 4, |face, run| {
-            login(run.argument(registry.reference("app:1")), face, &registry.host(), &planted)
+            login(
+                run.argument(registry.reference("app:1")),
+                face,
+                &registry.host(),
+                &planted,
+            )
         });
     }
 }
@@ -150,7 +213,9 @@ fn a_foreign_layers_host_is_never_asked() {
     let nobody = Server::start(|_| Reply::status(200));
     let registry = Registry::start();
     let mut image = single().make();
-    let elsewhere = image.blob(FOREIGN_LAYER, "kept elsewhere").urls(&[&nobody.url("/layer?key=1")]);
+    let elsewhere = image
+        .blob(FOREIGN_LAYER, "kept elsewhere")
+        .urls(&[&nobody.url("/layer?key=1")]);
     let parts = image.images[0].clone();
     let root = image.manifest(&parts.config, &[parts.layers[0].clone(), elsewhere.clone()]);
     registry.serve("app:1", &image.begins_with(&root));
@@ -175,20 +240,39 @@ fn an_encrypted_registry_cannot_send_anybody_down_to_plain_http() {
     let reference = format!("registry.test:{port}/app:1");
     let run_on = |exit| {
         shows_nothing(&[&planted], exit, |face, run| {
-            let run =
-                run.arguments(["--resolve", &format!("registry.test:{port}:127.0.0.1"), "--ca", &authority.pem()]);
-            login(run.argument(&reference), face, &format!("registry.test:{port}"), &planted)
+            let run = run.arguments([
+                "--resolve",
+                &format!("registry.test:{port}:127.0.0.1"),
+                "--ca",
+                &authority.pem(),
+            ]);
+            login(
+                run.argument(&reference),
+                face,
+                &format!("registry.test:{port}"),
+                &planted,
+            )
         });
     };
     registry.guarded(Tokens::new().guard(&plain.url("/token")));
     run_on(3);
-    assert!(plain.requests().is_empty(), "the realm was asked: {:?}", plain.requests());
+    assert!(
+        plain.requests().is_empty(),
+        "the realm was asked: {:?}",
+        plain.requests()
+    );
     registry.guarded(guard::basic("me", &planted.value));
     for place in ["/manifests/1", image.config(0), image.layer(0, 0)] {
-        registry.on("GET", place).redirects_to(&plain.url("/elsewhere"));
+        registry
+            .on("GET", place)
+            .redirects_to(&plain.url("/elsewhere"));
     }
     run_on(4);
-    assert!(plain.requests().is_empty(), "the redirect was followed: {:?}", plain.requests());
+    assert!(
+        plain.requests().is_empty(),
+        "the redirect was followed: {:?}",
+        plain.requests()
+    );
 }
 
 #[test]
@@ -201,16 +285,26 @@ fn credentials_go_over_plain_http_only_to_hosts_that_the_user_names() {
     registry.guarded(tokens.guard(&format!("http://auth.test:{}/token", server.port())));
     let run_with = |exit, insecure: &str| {
         shows_nothing(&[&planted], exit, |face, run| {
-            let run = run.arguments(["--resolve", &format!("auth.test:{}:127.0.0.1", server.port())]);
+            let run = run.arguments([
+                "--resolve",
+                &format!("auth.test:{}:127.0.0.1", server.port()),
+            ]);
             let run = set(run, face, "insecure", insecure).argument(registry.reference("app:1"));
             login(run, face, &registry.host(), &planted)
         });
     };
     run_with(3, "");
     run_with(3, "other.test");
-    assert!(server.requests().is_empty(), "it was asked: {:?}", server.requests());
+    assert!(
+        server.requests().is_empty(),
+        "it was asked: {:?}",
+        server.requests()
+    );
     run_with(0, "auth.test");
-    assert!(planted.is_in(&received(&server.requests())), "it was never sent");
+    assert!(
+        planted.is_in(&received(&server.requests())),
+        "it was never sent"
+    );
 }
 
 #[test]
@@ -221,14 +315,18 @@ fn a_plain_registry_under_a_name_gets_nothing_unless_the_user_names_it() {
     let run_with = |exit, insecure: &str| {
         shows_nothing(&[&planted], exit, |face, run| {
             let run = run.arguments(["--resolve", &format!("registry.test:{port}:127.0.0.1")]);
-            let run = set(run, face, "insecure", insecure).argument(format!("registry.test:{port}/app:1"));
+            let run = set(run, face, "insecure", insecure)
+                .argument(format!("registry.test:{port}/app:1"));
             login(run, face, &format!("registry.test:{port}"), &planted)
         });
     };
     run_with(4, "");
     got_nothing(registry.server(), &[&planted]);
     run_with(0, "registry.test");
-    assert!(planted.is_in(&received(&registry.requests())), "it was never sent");
+    assert!(
+        planted.is_in(&received(&registry.requests())),
+        "it was never sent"
+    );
 }
 
 #[test]
@@ -242,8 +340,17 @@ fn a_certificate_that_is_not_believed_gets_nothing() {
         shows_nothing(&[&planted], 4, |face, run| {
             let run = run.arguments(["--resolve", &format!("registry.test:{port}:127.0.0.1")]);
             // For another name its authority is known, and for this one it is not.
-            let run = if name == "other.test" { run.arguments(["--ca", &authority.pem()]) } else { run };
-            login(run.argument(format!("registry.test:{port}/app:1")), face, &format!("registry.test:{port}"), &planted)
+            let run = if name == "other.test" {
+                run.arguments(["--ca", &authority.pem()])
+            } else {
+                run
+            };
+            login(
+                run.argument(format!("registry.test:{port}/app:1")),
+                face,
+                &format!("registry.test:{port}"),
+                &planted,
+            )
         });
         assert!(registry.requests().is_empty(), "{:?}", registry.requests());
     }
@@ -259,7 +366,9 @@ fn a_proxy_gets_its_own_login_and_no_other() {
         let address = format!("http://me:{}@{}", own.value, proxy.host());
         for variable in ["https_proxy", "HTTPS_PROXY"] {
             shows_nothing(&[&planted, &own], 4, |face, run| {
-                let run = run.variable(variable, &address).argument("registry.test/app:1");
+                let run = run
+                    .variable(variable, &address)
+                    .argument("registry.test/app:1");
                 login(run, face, "registry.test", &planted)
             });
         }
@@ -274,7 +383,10 @@ fn a_plain_proxy_gets_nothing_before_the_registry_asks_for_it() {
     let (planted, own) = (Planted::password("registry"), Planted::token("proxy"));
     let proxy = Server::start(|_| Reply::error(502, "BAD", "no"));
     shows_nothing(&[&planted, &own], 4, |face, run| {
-        let run = run.variable("http_proxy", format!("http://me:{}@{}", own.value, proxy.host()));
+        let run = run.variable(
+            "http_proxy",
+            format!("http://me:{}@{}", own.value, proxy.host()),
+        );
         let run = set(run, face, "insecure", "registry.test").argument("registry.test/app:1");
         login(run, face, "registry.test", &planted)
     });

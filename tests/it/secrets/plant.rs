@@ -20,13 +20,19 @@ impl Planted {
     /// A password with everything in it that some format or protocol escapes.
     pub(crate) fn password(name: &str) -> Self {
         let core = format!("Zq7{name}Wx9");
-        Self { value: format!("p%ss w/o:\"<{core}>&+'=|`"), core }
+        Self {
+            value: format!("p%ss w/o:\"<{core}>&+'=|`"),
+            core,
+        }
     }
 
     /// A token: what fits a header as it is.
     pub(crate) fn token(name: &str) -> Self {
         let core = format!("Zq7{name}Wx9");
-        Self { value: format!("tok.{core}_x-y~z"), core }
+        Self {
+            value: format!("tok.{core}_x-y~z"),
+            core,
+        }
     }
 
     /// What shows that the secret, or a good part of it, is in a text: the core as it is, in hexadecimal, and in base64 at
@@ -50,7 +56,9 @@ impl Planted {
     /// Whether the text has a trace of it.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
-        self.traces().iter().any(|trace| text.contains(&trace.to_ascii_lowercase()))
+        self.traces()
+            .iter()
+            .any(|trace| text.contains(&trace.to_ascii_lowercase()))
     }
 }
 
@@ -69,13 +77,28 @@ pub(crate) const FACES: [Face; 3] = [Face::Text, Face::Json, Face::GitHub];
 
 /// A verification with as much output as there is.
 pub(crate) fn verify(face: Face, level: &str) -> Pullproof {
-    run("verify", face, level).arguments(["--settle", "0s", "--timeout", "20s", "--request-timeout", "1s"])
+    run("verify", face, level).arguments([
+        "--settle",
+        "0s",
+        "--timeout",
+        "20s",
+        "--request-timeout",
+        "1s",
+    ])
 }
 
 /// A run with as much output as there is, and waits as short as a test wants them.
 pub(crate) fn run(command: &str, face: Face, level: &str) -> Pullproof {
     let run = pullproof()
-        .arguments([command, "--log-level", level, "--backoff", "1ms", "--attempts", "2"])
+        .arguments([
+            command,
+            "--log-level",
+            level,
+            "--backoff",
+            "1ms",
+            "--attempts",
+            "2",
+        ])
         .arguments(["--report", "report.json", "--junit", "junit.xml"]);
     match face {
         Face::Text => run.arguments(["--format", "text"]),
@@ -91,7 +114,11 @@ pub(crate) fn run(command: &str, face: Face, level: &str) -> Pullproof {
 
 /// Sets a setting as the platform of this face does.
 pub(crate) fn set(run: Pullproof, face: Face, name: &str, value: impl Into<String>) -> Pullproof {
-    let prefix = if face == Face::GitHub { "INPUT" } else { "PLUGIN" };
+    let prefix = if face == Face::GitHub {
+        "INPUT"
+    } else {
+        "PLUGIN"
+    };
     run.variable(&format!("{prefix}_{}", name.to_ascii_uppercase()), value)
 }
 
@@ -102,7 +129,13 @@ pub(crate) fn left(finished: &Finished) -> Vec<(&'static str, String)> {
         let text = std::fs::read_to_string(finished.path().join(name)).ok()?;
         Some((*name, text))
     });
-    [("stdout", unmasked(&finished.stdout)), ("stderr", finished.stderr.clone())].into_iter().chain(files).collect()
+    [
+        ("stdout", unmasked(&finished.stdout)),
+        ("stderr", finished.stderr.clone()),
+    ]
+    .into_iter()
+    .chain(files)
+    .collect()
 }
 
 /// Standard output without the masks at its beginning, which the runner takes out of the log.
@@ -116,8 +149,14 @@ fn unmasked(stdout: &str) -> String {
 /// Verifies with every face at the most talkative log level; each run must end with this exit code and show nothing of the
 /// secrets.
 #[track_caller]
-pub(crate) fn shows_nothing(secrets: &[&Planted], exit: i32, make: impl Fn(Face, Pullproof) -> Pullproof) {
-    shows_nothing_in(&["trace"], secrets, exit, |face, level| make(face, verify(face, level)));
+pub(crate) fn shows_nothing(
+    secrets: &[&Planted],
+    exit: i32,
+    make: impl Fn(Face, Pullproof) -> Pullproof,
+) {
+    shows_nothing_in(&["trace"], secrets, exit, |face, level| {
+        make(face, verify(face, level))
+    });
 }
 
 /// As [`shows_nothing`], whatever the run is, and at each of these levels.
@@ -128,11 +167,18 @@ pub(crate) fn shows_nothing_in(
     exit: i32,
     make: impl Fn(Face, &str) -> Pullproof,
 ) {
-    for (face, level) in FACES.into_iter().flat_map(|face| levels.iter().map(move |level| (face, *level))) {
+    for (face, level) in FACES
+        .into_iter()
+        .flat_map(|face| levels.iter().map(move |level| (face, *level)))
+    {
         let finished = make(face, level).run().exits(exit);
         for (place, text) in left(&finished) {
             for secret in secrets {
-                assert!(!secret.is_in(&text), "{} is in {place} ({face:?}, {level}):\n{text}", secret.core);
+                assert!(
+                    !secret.is_in(&text),
+                    "{} is in {place} ({face:?}, {level}):\n{text}",
+                    secret.core
+                );
             }
         }
     }
@@ -142,7 +188,11 @@ pub(crate) fn shows_nothing_in(
 pub(crate) fn received(requests: &[Request]) -> String {
     requests.iter().fold(String::new(), |mut text, request| {
         let body = String::from_utf8_lossy(&request.body);
-        let _ = write!(text, "{} {}?{} {:?} {body}\n\n", request.method, request.path, request.query, request.headers);
+        let _ = write!(
+            text,
+            "{} {}?{} {:?} {body}\n\n",
+            request.method, request.path, request.query, request.headers
+        );
         text
     })
 }
@@ -151,7 +201,11 @@ pub(crate) fn received(requests: &[Request]) -> String {
 fn a_secret_is_found_in_whatever_form_it_is_written() {
     let secret = Planted::password("demo");
     let form = url::form_urlencoded::byte_serialize(secret.value.as_bytes()).collect::<String>();
-    let mut texts = vec![secret.value.clone(), form, serde_json::json!(secret.value).to_string()];
+    let mut texts = vec![
+        secret.value.clone(),
+        form,
+        serde_json::json!(secret.value).to_string(),
+    ];
     for user in ["", "m:", "me:", "you:"] {
         texts.push(STANDARD_NO_PAD.encode(format!("{user}{}", secret.value)));
     }

@@ -13,18 +13,45 @@ fn server(answer: impl Fn(&str, &Request) -> Reply + Send + Sync + 'static) -> S
     Server::start(move |request| answer(&format!("{} {}", request.method, request.path), request))
 }
 
-fn rebuild(face: Face, level: &str, server: &Server, token: &Planted, variable: &Planted) -> Pullproof {
+fn rebuild(
+    face: Face,
+    level: &str,
+    server: &Server,
+    token: &Planted,
+    variable: &Planted,
+) -> Pullproof {
     let run = run("rebuild", face, level);
-    let run = run.arguments(["--poll-interval", "100ms", "--wait-timeout", "5s", "--request-timeout", "500ms"]);
-    let run = set(set(run, face, "woodpecker_url", server.url("")), face, "woodpecker_token", &token.value);
-    let run = set(run, face, "variables", json!({"KEY": variable.value}).to_string());
+    let run = run.arguments([
+        "--poll-interval",
+        "100ms",
+        "--wait-timeout",
+        "5s",
+        "--request-timeout",
+        "500ms",
+    ]);
+    let run = set(
+        set(run, face, "woodpecker_url", server.url("")),
+        face,
+        "woodpecker_token",
+        &token.value,
+    );
+    let run = set(
+        run,
+        face,
+        "variables",
+        json!({"KEY": variable.value}).to_string(),
+    );
     set(run, face, "woodpecker_repo", "7@main")
 }
 
 /// What the request showed, as an error text.
 fn echo(request: &Request) -> String {
     let header = request.header("Authorization").unwrap_or_default();
-    format!("no: {header} ?{} {}", request.query, String::from_utf8_lossy(&request.body))
+    format!(
+        "no: {header} ?{} {}",
+        request.query,
+        String::from_utf8_lossy(&request.body)
+    )
 }
 
 fn repository() -> Value {
@@ -35,7 +62,10 @@ fn repository() -> Value {
 fn a_refusal_that_repeats_the_request_is_not_quoted() {
     let (token, variable) = (Planted::token("woodpecker"), Planted::token("variable"));
     let asked = |route: &'static str| [401, 404, 422, 500].map(|status| (route, status));
-    for (refused, status) in asked("GET /api/repos/7").into_iter().chain(asked("POST /api/repos/7/pipelines")) {
+    for (refused, status) in asked("GET /api/repos/7")
+        .into_iter()
+        .chain(asked("POST /api/repos/7/pipelines"))
+    {
         let server = server(move |route, request| match route {
             _ if route == refused => Reply::ok("text/plain", echo(request)).but_status(status),
             "GET /api/repos/7" => Reply::json(&repository()),
@@ -53,19 +83,29 @@ fn a_redirect_of_the_server_takes_no_token_along() {
     let elsewhere = Server::start(|_| Reply::json(&json!({})));
     let target = elsewhere.url("");
     let server = server(move |_, request| {
-        let key = request.header("Authorization").unwrap_or_default().replace(' ', "+");
+        let key = request
+            .header("Authorization")
+            .unwrap_or_default()
+            .replace(' ', "+");
         Reply::status(307).header("Location", format!("{target}/{key}/api/repos/7?key={key}"))
     });
     shows_nothing_in(&["trace"], &[&token, &variable], 5, |face, level| {
         rebuild(face, level, &server, &token, &variable)
     });
-    assert!(elsewhere.requests().is_empty(), "it was followed: {:?}", elsewhere.requests());
+    assert!(
+        elsewhere.requests().is_empty(),
+        "it was followed: {:?}",
+        elsewhere.requests()
+    );
 }
 
 #[test]
 fn what_the_server_tells_of_a_pipeline_is_freed_of_what_it_was_told() {
     let (token, variable) = (Planted::token("woodpecker"), Planted::token("variable"));
-    let (said, key) = (format!("{} and {}", token.value, variable.value), variable.value.clone());
+    let (said, key) = (
+        format!("{} and {}", token.value, variable.value),
+        variable.value.clone(),
+    );
     let server = server(move |route, _| {
         let pipeline = |status: &str| {
             json!({"id": 112, "number": 12, "event": "manual", "status": status, "branch": "main",
@@ -88,7 +128,13 @@ fn what_the_server_tells_of_a_pipeline_is_freed_of_what_it_was_told() {
     shows_nothing_in(&["trace"], &[&token, &variable], 6, |face, level| {
         rebuild(face, level, &server, &token, &variable)
     });
-    assert!(server.requests().iter().any(|request| request.path.contains("/logs/")), "no log was asked for");
+    assert!(
+        server
+            .requests()
+            .iter()
+            .any(|request| request.path.contains("/logs/")),
+        "no log was asked for"
+    );
 }
 
 #[test]
@@ -104,12 +150,23 @@ fn variables_in_the_address_of_a_restart_are_not_told_when_it_breaks() {
             started.store(true, Ordering::SeqCst);
             Reply::raw("nonsense")
         }
-        _ if started.swap(false, Ordering::SeqCst) => Reply::json(&json!([pipeline(13, 12), pipeline(12, 0)])),
+        _ if started.swap(false, Ordering::SeqCst) => {
+            Reply::json(&json!([pipeline(13, 12), pipeline(12, 0)]))
+        }
         _ => Reply::json(&json!([pipeline(12, 0)])),
     });
     shows_nothing_in(&["trace"], &[&token, &variable], 0, |face, level| {
-        rebuild(face, level, &server, &token, &variable).arguments(["--method", "restart", "--pipeline", "12"])
+        rebuild(face, level, &server, &token, &variable).arguments([
+            "--method",
+            "restart",
+            "--pipeline",
+            "12",
+        ])
     });
-    let restart = server.requests().into_iter().find(|request| request.method == "POST").unwrap();
+    let restart = server
+        .requests()
+        .into_iter()
+        .find(|request| request.method == "POST")
+        .unwrap();
     assert!(variable.is_in(&restart.query), "{restart:?}");
 }

@@ -17,42 +17,93 @@ type Source = fn(Pullproof, Face, host: &str, password: &str) -> Pullproof;
 
 const SOURCES: [(&str, Source); 12] = [
     ("settings", |run, face, host, password| {
-        set(set(set(run, face, "username", "me"), face, "password", password), face, "registry", host)
+        set(
+            set(set(run, face, "username", "me"), face, "password", password),
+            face,
+            "registry",
+            host,
+        )
     }),
-    ("flags", |run, _, host, password| run.arguments(["--username", "me", "--password", password, "--registry", host])),
+    ("flags", |run, _, host, password| {
+        run.arguments([
+            "--username",
+            "me",
+            "--password",
+            password,
+            "--registry",
+            host,
+        ])
+    }),
     ("logins as JSON", |run, face, host, password| {
-        set(run, face, "logins", json!([{"registry": host, "username": "me", "password": password}]).to_string())
+        set(
+            run,
+            face,
+            "logins",
+            json!([{"registry": host, "username": "me", "password": password}]).to_string(),
+        )
     }),
     ("logins as YAML", |run, face, host, password| {
         let quoted = password.replace('\'', "''");
-        set(run, face, "logins", format!("- registry: {host}\n  username: me\n  password: '{quoted}'\n"))
+        set(
+            run,
+            face,
+            "logins",
+            format!("- registry: {host}\n  username: me\n  password: '{quoted}'\n"),
+        )
     }),
-    ("docker_config as JSON", |run, face, host, password| set(run, face, "docker_config", auths(host, password))),
+    ("docker_config as JSON", |run, face, host, password| {
+        set(run, face, "docker_config", auths(host, password))
+    }),
     ("docker_config as a path", |run, face, host, password| {
-        set(run.file("logins/docker.json", auths(host, password)), face, "docker_config", "logins/docker.json")
+        set(
+            run.file("logins/docker.json", auths(host, password)),
+            face,
+            "docker_config",
+            "logins/docker.json",
+        )
     }),
-    ("docker's own file", |run, _, host, password| run.file(".docker/config.json", auths(host, password))),
+    ("docker's own file", |run, _, host, password| {
+        run.file(".docker/config.json", auths(host, password))
+    }),
     ("DOCKER_CONFIG", |run, _, host, password| {
         let run = run.file("elsewhere/config.json", auths(host, password));
         let path = run.path("elsewhere").display().to_string();
         run.variable("DOCKER_CONFIG", path)
     }),
-    ("a user and a password in docker's file", |run, _, host, password| {
-        run.file(".docker/config.json", json!({"auths": {host: {"username": "me", "password": password}}}).to_string())
-    }),
+    (
+        "a user and a password in docker's file",
+        |run, _, host, password| {
+            run.file(
+                ".docker/config.json",
+                json!({"auths": {host: {"username": "me", "password": password}}}).to_string(),
+            )
+        },
+    ),
     ("credsStore", |run, _, _, password| {
-        helper(run.file(".docker/config.json", r#"{"credsStore":"planted"}"#), &answer(password))
+        helper(
+            run.file(".docker/config.json", r#"{"credsStore":"planted"}"#),
+            &answer(password),
+        )
     }),
     ("credHelpers", |run, _, host, password| {
         helper(
-            run.file(".docker/config.json", json!({"credHelpers": {host: "planted"}}).to_string()),
+            run.file(
+                ".docker/config.json",
+                json!({"credHelpers": {host: "planted"}}).to_string(),
+            ),
             &answer(password),
         )
     }),
     ("DOCKER_AUTH_CONFIG", |run, face, host, password| {
-        let run = run.variable("GITLAB_CI", "true").variable("DOCKER_AUTH_CONFIG", auths(host, password));
+        let run = run
+            .variable("GITLAB_CI", "true")
+            .variable("DOCKER_AUTH_CONFIG", auths(host, password));
         // In GitHub Actions there is no GitLab; the same file then comes as a setting.
-        if face == Face::GitHub { set(run, face, "docker_config", auths(host, password)) } else { run }
+        if face == Face::GitHub {
+            set(run, face, "docker_config", auths(host, password))
+        } else {
+            run
+        }
     }),
 ];
 
@@ -81,11 +132,18 @@ fn echoing(registry: &Registry) {
     registry.guarded(Box::new(|request| {
         let shown = request.header("Authorization").unwrap_or_default();
         let encoded = shown.strip_prefix("Basic ").unwrap_or_default();
-        let decoded = String::from_utf8(STANDARD.decode(encoded).unwrap_or_default()).unwrap_or_default();
+        let decoded =
+            String::from_utf8(STANDARD.decode(encoded).unwrap_or_default()).unwrap_or_default();
         let form: String = url::form_urlencoded::byte_serialize(decoded.as_bytes()).collect();
-        let password = decoded.split_once(':').map(|(_, password)| password).unwrap_or_default();
+        let password = decoded
+            .split_once(':')
+            .map(|(_, password)| password)
+            .unwrap_or_default();
         let said = format!("wrong: {password} in {decoded} from {shown}, that is {form}");
-        Some(Reply::error(401, "UNAUTHORIZED", &said).header("WWW-Authenticate", "Basic realm=\"tests\""))
+        Some(
+            Reply::error(401, "UNAUTHORIZED", &said)
+                .header("WWW-Authenticate", "Basic realm=\"tests\""),
+        )
     }));
 }
 
@@ -98,9 +156,17 @@ fn a_right_password_goes_to_its_registry_and_nowhere_else() {
         registry.guarded(guard::basic("me", &planted.value));
         println!("{name}");
         shows_nothing(&[&planted], 0, |face, run| {
-            source(run.argument(registry.reference("app:1")), face, &registry.host(), &planted.value)
+            source(
+                run.argument(registry.reference("app:1")),
+                face,
+                &registry.host(),
+                &planted.value,
+            )
         });
-        assert!(planted.is_in(&received(&registry.requests())), "{name}: it was never sent");
+        assert!(
+            planted.is_in(&received(&registry.requests())),
+            "{name}: it was never sent"
+        );
     }
 }
 
@@ -113,9 +179,17 @@ fn a_wrong_password_is_not_told_though_the_registry_repeats_it() {
         let planted = Planted::password("wrong");
         println!("{name}");
         shows_nothing(&[&planted], 3, |face, run| {
-            source(run.argument(registry.reference("app:1")), face, &registry.host(), &planted.value)
+            source(
+                run.argument(registry.reference("app:1")),
+                face,
+                &registry.host(),
+                &planted.value,
+            )
         });
-        assert!(planted.is_in(&received(&registry.requests())), "{name}: it was never sent");
+        assert!(
+            planted.is_in(&received(&registry.requests())),
+            "{name}: it was never sent"
+        );
     }
 }
 
@@ -126,9 +200,12 @@ fn an_anonymous_run_takes_no_password_out_of_its_place() {
         registry.image("app:1", &single());
         echoing(&registry);
         let planted = Planted::password("unused");
-        let run =
-            super::plant::verify(Face::Text, "trace").argument(registry.reference("app:1")).argument("--anonymous");
-        source(run, Face::Text, &registry.host(), &planted.value).run().exits(3);
+        let run = super::plant::verify(Face::Text, "trace")
+            .argument(registry.reference("app:1"))
+            .argument("--anonymous");
+        source(run, Face::Text, &registry.host(), &planted.value)
+            .run()
+            .exits(3);
         assert!(!planted.is_in(&received(&registry.requests())), "{name}");
     }
 }
@@ -139,14 +216,20 @@ fn what_a_helper_says_in_vain_is_not_passed_on() {
     for (answer, exit) in [
         (format!("no JSON but {}", planted.value), 3),
         (json!({"Username": planted.value}).to_string(), 3),
-        (json!({"Username": "<token>", "Secret": planted.value}).to_string(), 3),
+        (
+            json!({"Username": "<token>", "Secret": planted.value}).to_string(),
+            3,
+        ),
     ] {
         let registry = Registry::start();
         registry.image("app:1", &single());
         registry.guarded(guard::nobody());
         shows_nothing(&[&planted], exit, |_, run| {
             let run = run.argument(registry.reference("app:1"));
-            helper(run.file(".docker/config.json", r#"{"credsStore":"planted"}"#), &answer)
+            helper(
+                run.file(".docker/config.json", r#"{"credsStore":"planted"}"#),
+                &answer,
+            )
         });
         assert!(!planted.is_in(&received(&registry.requests())), "{answer}");
     }

@@ -24,10 +24,17 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "pullproof tests");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "pullproof tests");
         let key = KeyPair::generate().expect("ring makes keys");
-        let certificate = params.self_signed(&key).expect("the parameters are complete");
-        Self { certificate, issuer: Issuer::new(params, key) }
+        let certificate = params
+            .self_signed(&key)
+            .expect("the parameters are complete");
+        Self {
+            certificate,
+            issuer: Issuer::new(params, key),
+        }
     }
 
     /// Its certificate, as the setting `ca` takes it.
@@ -42,7 +49,9 @@ impl Authority {
 
     /// A certificate for these names that is no longer valid.
     pub(crate) fn issue_expired(&self, names: &[&str]) -> Identity {
-        self.issue_with(names, |params| params.not_after = rcgen::date_time_ymd(2001, 1, 1))
+        self.issue_with(names, |params| {
+            params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        })
     }
 
     fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
@@ -50,16 +59,22 @@ impl Authority {
         let mut params = CertificateParams::new(names).expect("they are names");
         change(&mut params);
         let key = KeyPair::generate().expect("ring makes keys");
-        let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are complete");
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("the parameters are complete");
         Identity { certificate, key }
     }
 
     /// A client that trusts it and nobody else.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.der().clone()).expect("it is a certificate");
+        roots
+            .add(self.certificate.der().clone())
+            .expect("it is a certificate");
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().expect("ring has them");
+        let builder = builder
+            .with_safe_default_protocol_versions()
+            .expect("ring has them");
         Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
     }
 }
@@ -100,8 +115,12 @@ impl Identity {
     fn configuration(&self) -> ServerConfig {
         let key = PrivateKeyDer::try_from(self.key_der()).expect("it is PKCS#8");
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().expect("ring has them");
-        let config = builder.with_no_client_auth().with_single_cert(vec![self.der().clone()], key);
+        let builder = builder
+            .with_safe_default_protocol_versions()
+            .expect("ring has them");
+        let config = builder
+            .with_no_client_auth()
+            .with_single_cert(vec![self.der().clone()], key);
         config.expect("the key is the certificate's")
     }
 }

@@ -22,7 +22,10 @@ pub(crate) fn binary() -> PathBuf {
         return path.into();
     }
     let own = std::env::current_exe().expect("a running program has a path");
-    own.ancestors().nth(2).expect("cargo puts examples one below the binaries").join("pullproof")
+    own.ancestors()
+        .nth(2)
+        .expect("cargo puts examples one below the binaries")
+        .join("pullproof")
 }
 
 /// A run that was not started yet.
@@ -36,17 +39,32 @@ pub(crate) struct Pullproof {
 /// `pullproof` without arguments and with an empty environment, in an empty directory that is also its home.
 pub(crate) fn pullproof() -> Pullproof {
     let directory = Scratch::new("run");
-    let mut environment = BTreeMap::from([("HOME".to_owned(), directory.path().display().to_string())]);
+    let mut environment =
+        BTreeMap::from([("HOME".to_owned(), directory.path().display().to_string())]);
     // Not a setting: where coverage goes when it is measured.
     if let Ok(profile) = std::env::var("LLVM_PROFILE_FILE") {
         environment.insert("LLVM_PROFILE_FILE".to_owned(), profile);
     }
-    Pullproof { arguments: Vec::new(), environment, directory, patience: PATIENCE }
+    Pullproof {
+        arguments: Vec::new(),
+        environment,
+        directory,
+        patience: PATIENCE,
+    }
 }
 
 /// `pullproof verify REFERENCE`, with waits as short as a test wants them and the JSON report on standard output.
 pub(crate) fn verify(reference: &str) -> Pullproof {
-    pullproof().arguments(["verify", reference, "--format", "json", "--settle", "0s", "--backoff", "10ms"])
+    pullproof().arguments([
+        "verify",
+        reference,
+        "--format",
+        "json",
+        "--settle",
+        "0s",
+        "--backoff",
+        "10ms",
+    ])
 }
 
 impl Pullproof {
@@ -57,7 +75,10 @@ impl Pullproof {
     }
 
     /// Adds several arguments.
-    pub(crate) fn arguments<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn arguments<T: Into<String>>(
+        mut self,
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
@@ -71,7 +92,8 @@ impl Pullproof {
     /// Writes a file below the working directory, which is also the home.
     pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.path(name);
-        std::fs::create_dir_all(path.parent().expect("it is below the directory")).expect("the directory is ours");
+        std::fs::create_dir_all(path.parent().expect("it is below the directory"))
+            .expect("the directory is ours");
         std::fs::write(path, content).expect("the directory is ours");
         self
     }
@@ -107,7 +129,14 @@ impl Pullproof {
         let stdout = collect(child.stdout.take().expect("it is piped"));
         let stderr = collect(child.stderr.take().expect("it is piped"));
         let started = Instant::now();
-        Running { child, stdout, stderr, directory: self.directory, deadline: started + self.patience, started }
+        Running {
+            child,
+            stdout,
+            stderr,
+            directory: self.directory,
+            deadline: started + self.patience,
+            started,
+        }
     }
 }
 
@@ -127,7 +156,10 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Collected {
             if length == 0 {
                 break;
             }
-            shared.lock().expect("nobody panics with it").extend_from_slice(&piece[..length]);
+            shared
+                .lock()
+                .expect("nobody panics with it")
+                .extend_from_slice(&piece[..length]);
         }
     });
     Collected { bytes, reader }
@@ -159,8 +191,13 @@ pub(crate) struct Running {
 impl Running {
     /// Sends a signal by its name, `TERM` or `INT`.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name}");
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "cannot send SIG{name}"
+        );
     }
 
     /// Whether it has written this to standard error already.
@@ -174,9 +211,18 @@ impl Running {
         let took = self.started.elapsed();
         let (stdout, stderr) = (self.stdout.all(), self.stderr.all());
         let Some(status) = status else {
-            panic!("still running after {took:?}, killed\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
+            panic!(
+                "still running after {took:?}, killed\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
+            );
         };
-        Finished { code: status.code(), status, stdout, stderr, took, directory: self.directory }
+        Finished {
+            code: status.code(),
+            status,
+            stdout,
+            stderr,
+            took,
+            directory: self.directory,
+        }
     }
 }
 
@@ -212,7 +258,11 @@ pub(crate) struct Finished {
 
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n--- stdout\n{}\n--- stderr\n{}", self.status, self.stdout, self.stderr)
+        write!(
+            f,
+            "{}\n--- stdout\n{}\n--- stderr\n{}",
+            self.status, self.stdout, self.stderr
+        )
     }
 }
 
@@ -229,27 +279,38 @@ impl Finished {
     pub(crate) fn passes(self) -> Report {
         let report = self.exits(0).report();
         assert_eq!(report.result(), "passed");
-        assert!(report.count("ok") > 0, "it passed without a look: {:#}", report.0);
+        assert!(
+            report.count("ok") > 0,
+            "it passed without a look: {:#}",
+            report.0
+        );
         report
     }
 
     /// The JSON report on standard output.
     #[track_caller]
     pub(crate) fn report(&self) -> Report {
-        Report(serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON report: {error}: {self}")))
+        Report(
+            serde_json::from_str(&self.stdout)
+                .unwrap_or_else(|error| panic!("no JSON report: {error}: {self}")),
+        )
     }
 
     /// The JSON report in a file below the working directory.
     #[track_caller]
     pub(crate) fn report_in(&self, name: &str) -> Report {
         let text = self.read(name);
-        Report(serde_json::from_str(&text).unwrap_or_else(|error| panic!("no JSON in {name}: {error}: {text}")))
+        Report(
+            serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("no JSON in {name}: {error}: {text}")),
+        )
     }
 
     /// A file that it left below its working directory.
     #[track_caller]
     pub(crate) fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}: {self}"))
+        std::fs::read_to_string(self.path().join(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}: {self}"))
     }
 
     /// Its working directory, there as long as this value.
@@ -271,7 +332,10 @@ impl Report {
     /// Every node of every image.
     pub(crate) fn nodes(&self) -> Vec<&Value> {
         let images = self.0["images"].as_array().expect("a report has images");
-        images.iter().flat_map(|image| image["nodes"].as_array().expect("an image has nodes")).collect()
+        images
+            .iter()
+            .flat_map(|image| image["nodes"].as_array().expect("an image has nodes"))
+            .collect()
     }
 
     /// The verdict on every digest that is not `ok` and was not skipped.
@@ -287,7 +351,10 @@ impl Report {
     /// The verdict on one digest.
     #[track_caller]
     pub(crate) fn verdict(&self, digest: &str) -> &str {
-        let node = self.nodes().into_iter().find(|node| node["digest"] == digest);
+        let node = self
+            .nodes()
+            .into_iter()
+            .find(|node| node["digest"] == digest);
         node.unwrap_or_else(|| panic!("{digest} is not in the report: {:#}", self.0))["verdict"]
             .as_str()
             .expect("a node has a verdict")
@@ -296,6 +363,8 @@ impl Report {
     /// One of the `counts`.
     #[track_caller]
     pub(crate) fn count(&self, name: &str) -> u64 {
-        self.0["counts"][name].as_u64().unwrap_or_else(|| panic!("no count {name}: {:#}", self.0["counts"]))
+        self.0["counts"][name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no count {name}: {:#}", self.0["counts"]))
     }
 }

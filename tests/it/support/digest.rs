@@ -15,10 +15,13 @@ pub(crate) fn sha512(bytes: &[u8]) -> String {
 }
 
 fn hex(algorithm: &'static Algorithm, bytes: &[u8]) -> String {
-    digest(algorithm, bytes).as_ref().iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
+    digest(algorithm, bytes)
+        .as_ref()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string does not fail");
+            text
+        })
 }
 
 /// A small generator of repeatable randomness (`SplitMix64`, <https://doi.org/10.1145/2714064.2660195>).

@@ -13,7 +13,8 @@ pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-pub(crate) const FOREIGN_LAYER: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+pub(crate) const FOREIGN_LAYER: &str =
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
 pub(crate) const EMPTY_CONFIG: &str = "application/vnd.oci.empty.v1+json";
 pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
 pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -107,7 +108,11 @@ impl Descriptor {
 
 /// A manifest of this config and these layers, in the config's family of types.
 pub(crate) fn manifest_of(config: &Descriptor, layers: &[Descriptor]) -> Value {
-    let media_type = if config.media_type() == DOCKER_CONFIG { DOCKER_MANIFEST } else { MANIFEST };
+    let media_type = if config.media_type() == DOCKER_CONFIG {
+        DOCKER_MANIFEST
+    } else {
+        MANIFEST
+    };
     json!({
         "schemaVersion": 2,
         "mediaType": media_type,
@@ -118,7 +123,9 @@ pub(crate) fn manifest_of(config: &Descriptor, layers: &[Descriptor]) -> Value {
 
 /// An index of these manifests, in the first one's family of types.
 pub(crate) fn index_of(children: &[Descriptor]) -> Value {
-    let docker = children.first().is_some_and(|child| child.media_type() == DOCKER_MANIFEST);
+    let docker = children
+        .first()
+        .is_some_and(|child| child.media_type() == DOCKER_MANIFEST);
     json!({
         "schemaVersion": 2,
         "mediaType": if docker { DOCKER_LIST } else { INDEX },
@@ -173,33 +180,57 @@ impl Image {
     }
 
     /// Puts a blob in, under its sha512 digest.
-    pub(crate) fn blob_sha512(&mut self, media_type: &str, bytes: impl Into<Vec<u8>>) -> Descriptor {
+    pub(crate) fn blob_sha512(
+        &mut self,
+        media_type: &str,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Descriptor {
         let bytes = bytes.into();
         self.put(false, media_type, sha512(&bytes), bytes)
     }
 
     /// Puts a manifest or an index in; its media type is the one it states, else an OCI manifest's.
     pub(crate) fn document(&mut self, document: &Value) -> Descriptor {
-        let media_type = document["mediaType"].as_str().unwrap_or(MANIFEST).to_owned();
+        let media_type = document["mediaType"]
+            .as_str()
+            .unwrap_or(MANIFEST)
+            .to_owned();
         self.document_bytes(&media_type, document.to_string())
     }
 
     /// Puts in what is served as a manifest, whatever it is.
-    pub(crate) fn document_bytes(&mut self, media_type: &str, bytes: impl Into<Vec<u8>>) -> Descriptor {
+    pub(crate) fn document_bytes(
+        &mut self,
+        media_type: &str,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Descriptor {
         let bytes = bytes.into();
         self.put(true, media_type, sha256(&bytes), bytes)
     }
 
     /// As [`Image::document`], under its sha512 digest.
     pub(crate) fn document_sha512(&mut self, document: &Value) -> Descriptor {
-        let media_type = document["mediaType"].as_str().unwrap_or(MANIFEST).to_owned();
+        let media_type = document["mediaType"]
+            .as_str()
+            .unwrap_or(MANIFEST)
+            .to_owned();
         let bytes = document.to_string().into_bytes();
         self.put(true, &media_type, sha512(&bytes), bytes)
     }
 
-    fn put(&mut self, manifest: bool, media_type: &str, digest: String, bytes: Vec<u8>) -> Descriptor {
+    fn put(
+        &mut self,
+        manifest: bool,
+        media_type: &str,
+        digest: String,
+        bytes: Vec<u8>,
+    ) -> Descriptor {
         let descriptor = Descriptor::promising(media_type, &digest, bytes.len() as u64);
-        let content = Content { manifest, media_type: media_type.to_owned(), bytes: bytes.into() };
+        let content = Content {
+            manifest,
+            media_type: media_type.to_owned(),
+            bytes: bytes.into(),
+        };
         if self.contents.insert(digest.clone(), content).is_none() {
             self.order.push(digest);
         }
@@ -221,7 +252,11 @@ impl Image {
         document["subject"] = json!({
             "mediaType": subject.media_type(), "digest": subject.digest(), "size": subject.size()
         });
-        Parts { manifest: self.document(&document), config, layers }
+        Parts {
+            manifest: self.document(&document),
+            config,
+            layers,
+        }
     }
 
     /// Says where the image begins: this is what a tag points to.
@@ -232,7 +267,9 @@ impl Image {
 
     /// The descriptor that a tag points to.
     pub(crate) fn root_descriptor(&self) -> &Descriptor {
-        self.root.as_ref().expect("a test says where its image begins")
+        self.root
+            .as_ref()
+            .expect("a test says where its image begins")
     }
 
     /// The digest that a tag points to.
@@ -272,7 +309,9 @@ impl Image {
 
     /// Everything in it, children before their parents, as it has to be pushed.
     pub(crate) fn contents(&self) -> impl Iterator<Item = (&str, &Content)> {
-        self.order.iter().map(|digest| (digest.as_str(), &self.contents[digest]))
+        self.order
+            .iter()
+            .map(|digest| (digest.as_str(), &self.contents[digest]))
     }
 
     /// Every digest that the image needs, by following its documents from the root: descriptors in `manifests`, `config`
@@ -290,11 +329,21 @@ impl Image {
             if !found.insert(digest.clone()) || lost.contains(&digest.as_str()) {
                 continue;
             }
-            if let Some(content) = self.contents.get(&digest).filter(|content| content.manifest) {
+            if let Some(content) = self
+                .contents
+                .get(&digest)
+                .filter(|content| content.manifest)
+            {
                 let document: Value = serde_json::from_slice(&content.bytes).unwrap_or_default();
-                let lists = ["manifests", "layers"].map(|key| document[key].as_array().cloned().unwrap_or_default());
-                let descriptors = lists.into_iter().flatten().chain([document["config"].clone()]);
-                next.extend(descriptors.filter_map(|child| Some(child["digest"].as_str()?.to_owned())));
+                let lists = ["manifests", "layers"]
+                    .map(|key| document[key].as_array().cloned().unwrap_or_default());
+                let descriptors = lists
+                    .into_iter()
+                    .flatten()
+                    .chain([document["config"].clone()]);
+                next.extend(
+                    descriptors.filter_map(|child| Some(child["digest"].as_str()?.to_owned())),
+                );
             }
         }
         found

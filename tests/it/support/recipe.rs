@@ -4,12 +4,19 @@ use serde_json::json;
 
 use super::digest::Random;
 use super::image::{
-    CONFIG, DOCKER_CONFIG, DOCKER_LAYER, Descriptor, EMPTY_CONFIG, IN_TOTO, Image, LAYER, Parts, index_of, manifest_of,
+    CONFIG, DOCKER_CONFIG, DOCKER_LAYER, Descriptor, EMPTY_CONFIG, IN_TOTO, Image, LAYER, Parts,
+    index_of, manifest_of,
 };
 
 /// The platforms of an index of several, in this order.
-pub(crate) const PLATFORMS: [&str; 6] =
-    ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "windows/amd64"];
+pub(crate) const PLATFORMS: [&str; 6] = [
+    "linux/amd64",
+    "linux/arm64",
+    "linux/arm/v7",
+    "linux/s390x",
+    "linux/ppc64le",
+    "windows/amd64",
+];
 
 /// How to make an image. Equal recipes make equal images, byte for byte.
 #[derive(Clone, Debug)]
@@ -40,7 +47,10 @@ pub(crate) fn single() -> Recipe {
 
 /// An index of so many platforms, with three layers each.
 pub(crate) fn platforms(count: usize) -> Recipe {
-    Recipe { platforms: Some(count), ..single() }
+    Recipe {
+        platforms: Some(count),
+        ..single()
+    }
 }
 
 impl Recipe {
@@ -61,17 +71,26 @@ impl Recipe {
 
     /// With an attestation for each platform, as buildx leaves them by default.
     pub(crate) fn attested(self) -> Self {
-        Self { attested: true, ..self }
+        Self {
+            attested: true,
+            ..self
+        }
     }
 
     /// In docker's types rather than OCI's.
     pub(crate) fn docker(self) -> Self {
-        Self { docker: true, ..self }
+        Self {
+            docker: true,
+            ..self
+        }
     }
 
     /// Each platform's manifest in an index of its own, below the index.
     pub(crate) fn nested(self) -> Self {
-        Self { nested: true, ..self }
+        Self {
+            nested: true,
+            ..self
+        }
     }
 
     /// With other content than the same recipe with another seed.
@@ -84,10 +103,14 @@ impl Recipe {
         let mut image = Image::empty();
         let mut random = Random::seeded(self.seed);
         let layer_type = if self.docker { DOCKER_LAYER } else { LAYER };
-        let shared: Vec<_> = (0..self.shared).map(|_| image.blob(layer_type, random.bytes(self.layer_size))).collect();
+        let shared: Vec<_> = (0..self.shared)
+            .map(|_| image.blob(layer_type, random.bytes(self.layer_size)))
+            .collect();
         for platform in PLATFORMS.iter().cycle().take(self.platforms.unwrap_or(1)) {
             let mut layers = shared.clone();
-            layers.resize_with(self.layers.max(self.shared), || image.blob(layer_type, random.bytes(self.layer_size)));
+            layers.resize_with(self.layers.max(self.shared), || {
+                image.blob(layer_type, random.bytes(self.layer_size))
+            });
             let parts = self.one_platform(&mut image, platform, layers, &mut random);
             image.images.push(parts);
         }
@@ -101,16 +124,29 @@ impl Recipe {
                 image.attestations.push(parts);
             }
         }
-        let mut children: Vec<_> =
-            image.images.iter().chain(&image.attestations).map(|parts| parts.manifest.clone()).collect();
+        let mut children: Vec<_> = image
+            .images
+            .iter()
+            .chain(&image.attestations)
+            .map(|parts| parts.manifest.clone())
+            .collect();
         if self.nested {
-            children = children.into_iter().map(|child| image.document(&index_of(&[child]))).collect();
+            children = children
+                .into_iter()
+                .map(|child| image.document(&index_of(&[child])))
+                .collect();
         }
         let root = image.document(&index_of(&children));
         image.begins_with(&root)
     }
 
-    fn one_platform(&self, image: &mut Image, platform: &str, layers: Vec<Descriptor>, random: &mut Random) -> Parts {
+    fn one_platform(
+        &self,
+        image: &mut Image,
+        platform: &str,
+        layers: Vec<Descriptor>,
+        random: &mut Random,
+    ) -> Parts {
         let mut words = platform.split('/');
         let config = json!({
             "os": words.next(),
@@ -118,9 +154,18 @@ impl Recipe {
             "config": {"Env": [format!("BUILD={:016x}", random.next())]},
             "rootfs": {"type": "layers", "diff_ids": layers.iter().map(Descriptor::digest).collect::<Vec<_>>()},
         });
-        let config = image.blob(if self.docker { DOCKER_CONFIG } else { CONFIG }, config.to_string());
-        let manifest = image.document(&manifest_of(&config, &layers)).platform(platform);
-        Parts { manifest, config, layers }
+        let config = image.blob(
+            if self.docker { DOCKER_CONFIG } else { CONFIG },
+            config.to_string(),
+        );
+        let manifest = image
+            .document(&manifest_of(&config, &layers))
+            .platform(platform);
+        Parts {
+            manifest,
+            config,
+            layers,
+        }
     }
 }
 
@@ -132,11 +177,10 @@ fn attest(image: &mut Image, subject: &Descriptor, random: &mut Random) -> Parts
         "subject": [{"digest": {"sha256": subject.digest().trim_start_matches("sha256:")}}],
         "predicate": {"buildType": format!("{:016x}", random.next())},
     });
-    let layers = vec![
-        image
-            .blob(IN_TOTO, statement.to_string())
-            .annotated("in-toto.io/predicate-type", "https://slsa.dev/provenance/v0.2"),
-    ];
+    let layers = vec![image.blob(IN_TOTO, statement.to_string()).annotated(
+        "in-toto.io/predicate-type",
+        "https://slsa.dev/provenance/v0.2",
+    )];
     let config = json!({
         "os": "unknown",
         "architecture": "unknown",
@@ -144,18 +188,31 @@ fn attest(image: &mut Image, subject: &Descriptor, random: &mut Random) -> Parts
         "rootfs": {"type": "layers", "diff_ids": [layers[0].digest()]},
     });
     let config = image.blob(CONFIG, config.to_string());
-    let manifest = image.document(&manifest_of(&config, &layers)).attests(subject);
-    Parts { manifest, config, layers }
+    let manifest = image
+        .document(&manifest_of(&config, &layers))
+        .attests(subject);
+    Parts {
+        manifest,
+        config,
+        layers,
+    }
 }
 
 /// An artifact as ORAS pushes it: an empty config, a type of its own, and files.
 pub(crate) fn artifact(artifact_type: &str, files: &[&[u8]]) -> Image {
     let mut image = Image::empty();
     let config = image.blob(EMPTY_CONFIG, "{}");
-    let layers: Vec<_> = files.iter().map(|file| image.blob(artifact_type, *file)).collect();
+    let layers: Vec<_> = files
+        .iter()
+        .map(|file| image.blob(artifact_type, *file))
+        .collect();
     let mut document = manifest_of(&config, &layers);
     document["artifactType"] = artifact_type.into();
     let root = image.document(&document);
-    image.images.push(Parts { manifest: root.clone(), config, layers });
+    image.images.push(Parts {
+        manifest: root.clone(),
+        config,
+        layers,
+    });
     image.begins_with(&root)
 }

@@ -11,9 +11,13 @@ impl Scratch {
     /// A new one, below the target directory; `purpose` is a part of its name.
     pub(crate) fn new(purpose: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let base = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        let base =
+            option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = base.join(format!("pullproof-{}-{number}-{purpose}", std::process::id()));
+        let path = base.join(format!(
+            "pullproof-{}-{number}-{purpose}",
+            std::process::id()
+        ));
         // A process with the same number may have failed here before.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("the target directory can be written");

@@ -23,7 +23,18 @@ fn served() -> (Distribution, Image) {
 
 fn look(registry: &Distribution, depth: &str) -> Finished {
     let reference = registry.reference(NAME);
-    let arguments = ["verify", &reference, "--depth", depth, "--settle", "0s", "--attempts", "2", "--backoff", "1ms"];
+    let arguments = [
+        "verify",
+        &reference,
+        "--depth",
+        depth,
+        "--settle",
+        "0s",
+        "--attempts",
+        "2",
+        "--backoff",
+        "1ms",
+    ];
     pullproof().arguments(arguments).run()
 }
 
@@ -31,7 +42,12 @@ fn look(registry: &Distribution, depth: &str) -> Finished {
 #[track_caller]
 fn hints(registry: &Distribution, depth: &str) -> Vec<String> {
     let finished = look(registry, depth).exits(1);
-    finished.stdout.lines().filter(|line| line.starts_with("hint")).map(str::to_owned).collect()
+    finished
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("hint"))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[track_caller]
@@ -61,7 +77,11 @@ fn a_layer_that_is_gone_is_mended_by_a_restart_and_a_push() {
 
 #[test]
 fn a_damaged_file_has_to_go_before_a_push_helps() {
-    for (damage, depth) in [(Damage::Emptied, "head"), (Damage::Truncated, "tail"), (Damage::Emptied, "full")] {
+    for (damage, depth) in [
+        (Damage::Emptied, "head"),
+        (Damage::Truncated, "tail"),
+        (Damage::Emptied, "full"),
+    ] {
         let (mut registry, image) = served();
         let layer = image.layer(1, 0);
         registry.damage(REPOSITORY, layer, damage);
@@ -80,7 +100,12 @@ fn changed_bytes_stay_until_they_are_removed_or_collected() {
     let layer = image.layer(1, 0);
     registry.damage(REPOSITORY, layer, Damage::Flipped);
     assert_advised(&registry, "full", REMOVE_THEN_PUSH);
-    let children = [image.child(0), image.child(1), image.attestation(0), image.attestation(1)];
+    let children = [
+        image.child(0),
+        image.child(1),
+        image.attestation(0),
+        image.attestation(1),
+    ];
     let delete = |registry: &Distribution| {
         registry.delete(REPOSITORY, image.root());
         for child in children {
@@ -91,7 +116,11 @@ fn changed_bytes_stay_until_they_are_removed_or_collected() {
     registry.push_by_skopeo(NAME, &image);
     assert_advised(&registry, "full", REMOVE_THEN_PUSH);
     delete(&registry);
-    registry.stop().garbage_collect().start().push_by_skopeo(NAME, &image);
+    registry
+        .stop()
+        .garbage_collect()
+        .start()
+        .push_by_skopeo(NAME, &image);
     look(&registry, "full").exits(0);
     registry.damage(REPOSITORY, layer, Damage::Flipped);
     assert_mended_by_removing(&mut registry, &image, layer);
@@ -104,7 +133,10 @@ fn a_manifest_that_the_registry_cannot_read_stays_until_it_is_removed() {
         let child = image.child(1);
         registry.damage(REPOSITORY, child, damage);
         assert_advised(&registry, "tail", REMOVE_THEN_PUSH);
-        registry.delete(REPOSITORY, image.root()).delete(REPOSITORY, child).push_by_skopeo(NAME, &image);
+        registry
+            .delete(REPOSITORY, image.root())
+            .delete(REPOSITORY, child)
+            .push_by_skopeo(NAME, &image);
         assert_advised(&registry, "tail", REMOVE_THEN_PUSH);
         assert_mended_by_removing(&mut registry, &image, child);
     }

@@ -18,7 +18,10 @@ fn assert_found(part: fn(&Image) -> &str, damage: Damage, warm: bool, expected: 
     let image = registry.image("app:1", &platforms(2).layer_size(100_000));
     let reference = registry.reference("app:1");
     if warm {
-        verify(&reference).arguments(["--depth", "full"]).run().passes();
+        verify(&reference)
+            .arguments(["--depth", "full"])
+            .run()
+            .passes();
     }
     registry.damage("app", part(&image), damage);
     for (depth, verdict) in DEPTHS.into_iter().zip(expected) {
@@ -28,7 +31,10 @@ fn assert_found(part: fn(&Image) -> &str, damage: Damage, warm: bool, expected: 
         let finished = verify(&reference).arguments(["--depth", depth]).run();
         let fault = (verdict != "ok").then(|| (part(&image).to_owned(), verdict.to_owned()));
         let code = i32::from(fault.is_some());
-        let context = format!("{damage:?}, {}, depth {depth}: {finished}", if warm { "warm" } else { "cold" });
+        let context = format!(
+            "{damage:?}, {}, depth {depth}: {finished}",
+            if warm { "warm" } else { "cold" }
+        );
         assert_eq!(finished.code, Some(code), "{context}");
         // A manifest that cannot be read hides what is below it, and says so.
         let mut faults = finished.report().faults();
@@ -64,14 +70,29 @@ fn a_cold_layer_without_data_is_found_at_every_depth() {
 
 #[test]
 fn a_truncated_layer_is_found_by_its_last_byte() {
-    assert_found(layer, Damage::Truncated, true, ["ok", "truncated", "truncated"]);
+    assert_found(
+        layer,
+        Damage::Truncated,
+        true,
+        ["ok", "truncated", "truncated"],
+    );
     assert_found(layer, Damage::Truncated, false, ["truncated"; 3]);
 }
 
 #[test]
 fn a_flipped_byte_in_a_layer_is_found_by_reading_everything() {
-    assert_found(layer, Damage::Flipped, true, ["ok", "ok", "digest_mismatch"]);
-    assert_found(layer, Damage::Flipped, false, ["ok", "ok", "digest_mismatch"]);
+    assert_found(
+        layer,
+        Damage::Flipped,
+        true,
+        ["ok", "ok", "digest_mismatch"],
+    );
+    assert_found(
+        layer,
+        Damage::Flipped,
+        false,
+        ["ok", "ok", "digest_mismatch"],
+    );
 }
 
 #[test]
@@ -123,8 +144,13 @@ fn two_broken_parts_are_two_findings() {
     registry.damage("app", image.child(0), Damage::Unlinked);
     registry.damage("app", image.layer(1, 0), Damage::Deleted);
     registry.restart();
-    let faults = verify(&registry.reference("app:1")).run().exits(1).report().faults();
-    let missing = [image.child(0), image.layer(1, 0)].map(|digest| (digest.to_owned(), "missing".to_owned()));
+    let faults = verify(&registry.reference("app:1"))
+        .run()
+        .exits(1)
+        .report()
+        .faults();
+    let missing =
+        [image.child(0), image.layer(1, 0)].map(|digest| (digest.to_owned(), "missing".to_owned()));
     assert_eq!(faults, BTreeMap::from(missing));
 }
 

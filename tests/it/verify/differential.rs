@@ -20,8 +20,11 @@ fn random_recipe(random: &mut Random, seed: u64) -> Recipe {
         0 => single(),
         count => platforms(count),
     };
-    let recipe =
-        base.layers(1 + random.below(4)).shared(random.below(2)).layer_size(1 + random.below(50_000)).seed(seed);
+    let recipe = base
+        .layers(1 + random.below(4))
+        .shared(random.below(2))
+        .layer_size(1 + random.below(50_000))
+        .seed(seed);
     match random.below(4) {
         0 => recipe.docker(),
         1 => recipe,
@@ -34,15 +37,24 @@ fn random_damage(random: &mut Random, image: &Image) -> Vec<(String, Damage)> {
     let mut left: Vec<String> = image.reachable().into_iter().collect();
     let count: usize = *random.pick(&[0, 1, 1, 1, 2, 3]);
     (0..count.min(left.len()))
-        .map(|_| (left.swap_remove(random.below(left.len())), *random.pick(&Damage::ALL)))
+        .map(|_| {
+            (
+                left.swap_remove(random.below(left.len())),
+                *random.pick(&Damage::ALL),
+            )
+        })
         .collect()
 }
 
 /// Whether a damage is one that only reading every byte can show, or no damage to anybody who pulls.
 fn unseen_by_tail(image: &Image, digest: &str, damage: Damage, warm: bool) -> bool {
-    let manifest = image.content(digest).is_some_and(|content| content.manifest);
-    let config =
-        [&image.images, &image.attestations].into_iter().flatten().any(|parts| parts.config.digest() == digest);
+    let manifest = image
+        .content(digest)
+        .is_some_and(|content| content.manifest);
+    let config = [&image.images, &image.attestations]
+        .into_iter()
+        .flatten()
+        .any(|parts| parts.config.digest() == digest);
     match damage {
         Damage::Flipped => !manifest && !config,
         Damage::Unlinked => !manifest && warm,
@@ -52,21 +64,33 @@ fn unseen_by_tail(image: &Image, digest: &str, damage: Damage, warm: bool) -> bo
 
 /// Whether a manifest that is damaged so may no longer be JSON.
 fn unreadable(damage: Damage) -> bool {
-    matches!(damage, Damage::Emptied | Damage::Truncated | Damage::Flipped)
+    matches!(
+        damage,
+        Damage::Emptied | Damage::Truncated | Damage::Flipped
+    )
 }
 
 /// Whether skopeo can copy everything that the reference stands for; every byte is checked on the way.
 fn skopeo_pulls(reference: &str) -> (bool, String) {
     let copy = Scratch::new("copy");
     let output = Command::new("skopeo")
-        .args(["--insecure-policy", "copy", "--all", "--quiet", "--src-tls-verify=false"])
+        .args([
+            "--insecure-policy",
+            "copy",
+            "--all",
+            "--quiet",
+            "--src-tls-verify=false",
+        ])
         .arg(format!("docker://{reference}"))
         .arg(format!("dir:{}", copy.path().display()))
         .env("HOME", copy.path())
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| missing("skopeo", &error));
-    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 #[test]
@@ -82,7 +106,10 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         let reference = registry.reference(&format!("{name}@{}", image.root()));
         let warm = random.below(2) == 0;
         if warm {
-            verify(&reference).arguments(["--depth", "full"]).run().passes();
+            verify(&reference)
+                .arguments(["--depth", "full"])
+                .run()
+                .passes();
         }
         let damages = random_damage(&mut random, &image);
         for (digest, damage) in &damages {
@@ -91,13 +118,22 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         if !warm {
             registry.restart();
         }
-        let context = format!("seed {seed}, {}, {damages:?}", if warm { "warm" } else { "cold" });
+        let context = format!(
+            "seed {seed}, {}, {damages:?}",
+            if warm { "warm" } else { "cold" }
+        );
         let (pulls, told) = skopeo_pulls(&reference);
         pulled += u64::from(pulls);
         // The registry answers 500 for a manifest that is not JSON. When that is the only question, or one of two that are
         // answered so, nobody can tell whether it is the image that is broken or the registry.
-        let is_manifest = |digest: &str| image.content(digest).is_some_and(|content| content.manifest);
-        let failing = damages.iter().filter(|(digest, damage)| is_manifest(digest) && unreadable(*damage));
+        let is_manifest = |digest: &str| {
+            image
+                .content(digest)
+                .is_some_and(|content| content.manifest)
+        };
+        let failing = damages
+            .iter()
+            .filter(|(digest, damage)| is_manifest(digest) && unreadable(*damage));
         let failing: Vec<&str> = failing.map(|(digest, _)| digest.as_str()).collect();
         let unreadable = !pulls && (failing.contains(&image.root()) || failing.len() > 1);
         let expected: &[i32] = if pulls {
@@ -109,12 +145,19 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         };
         let agrees = |code: Option<i32>| code.is_some_and(|code| expected.contains(&code));
         let full = verify(&reference).arguments(["--depth", "full"]).run();
-        assert!(agrees(full.code), "depth full, {context}: {full}\n--- skopeo\n{told}");
+        assert!(
+            agrees(full.code),
+            "depth full, {context}: {full}\n--- skopeo\n{told}"
+        );
         undecided += u64::from(full.code == Some(4));
         let tail = verify(&reference).arguments(["--depth", "tail"]).run();
-        let unseen = |(digest, damage): &(String, Damage)| unseen_by_tail(&image, digest, *damage, warm);
+        let unseen =
+            |(digest, damage): &(String, Damage)| unseen_by_tail(&image, digest, *damage, warm);
         if tail.code != Some(0) || !damages.iter().all(unseen) {
-            assert!(agrees(tail.code), "depth tail, {context}: {tail}\n--- skopeo\n{told}");
+            assert!(
+                agrees(tail.code),
+                "depth tail, {context}: {tail}\n--- skopeo\n{told}"
+            );
         } else if !pulls {
             unseen_flips += 1;
         }
@@ -124,5 +167,8 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
          {undecided} left open by pullproof (500), {unseen_flips} changed bytes not seen at depth tail",
         rounds - pulled
     );
-    assert!(rounds < 20 || (1..rounds).contains(&pulled), "{pulled} of {rounds} could be pulled: nothing was compared");
+    assert!(
+        rounds < 20 || (1..rounds).contains(&pulled),
+        "{pulled} of {rounds} could be pulled: nothing was compared"
+    );
 }

@@ -11,7 +11,14 @@ use crate::support::recipe::{platforms, single};
 fn findings(finished: &Finished) -> Vec<Vec<Value>> {
     let report = finished.report();
     let images = report.0["images"].as_array().unwrap();
-    let kinds = |image: &Value| image["findings"].as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
+    let kinds = |image: &Value| {
+        image["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["kind"].clone())
+            .collect()
+    };
     images.iter().map(kinds).collect()
 }
 
@@ -19,10 +26,17 @@ fn findings(finished: &Finished) -> Vec<Vec<Value>> {
 fn platforms_that_were_never_pushed_fail_a_whole_image() {
     let registry = Registry::start();
     registry.image("app:1", &platforms(2));
-    let wanted = |list: &str| verify(&registry.reference("app:1")).arguments(["--platforms", list]).run();
+    let wanted = |list: &str| {
+        verify(&registry.reference("app:1"))
+            .arguments(["--platforms", list])
+            .run()
+    };
     wanted("linux/amd64,linux/aarch64").passes();
     let finished = wanted("linux/amd64,linux/s390x,linux/arm/v7").exits(1);
-    assert_eq!(findings(&finished), [[json!("platform_missing"), json!("platform_missing")]]);
+    assert_eq!(
+        findings(&finished),
+        [[json!("platform_missing"), json!("platform_missing")]]
+    );
 }
 
 #[test]
@@ -34,7 +48,10 @@ fn an_image_that_states_no_platform_has_none() {
     let registry = Registry::start();
     registry.serve("app:1", &image.begins_with(&root));
     verify(&registry.reference("app:1")).run().passes();
-    let finished = verify(&registry.reference("app:1")).arguments(["--platforms", "linux/amd64"]).run().exits(1);
+    let finished = verify(&registry.reference("app:1"))
+        .arguments(["--platforms", "linux/amd64"])
+        .run()
+        .exits(1);
     assert_eq!(findings(&finished), [[json!("platform_missing")]]);
 }
 
@@ -50,10 +67,16 @@ fn tags_of_one_repo_have_to_be_one_digest_unless_the_user_says_otherwise() {
         run.arguments(["--format", "json", "--settle", "0s"])
     };
     let finished = told().run().exits(1);
-    assert_eq!(findings(&finished), [vec![], vec![], vec![json!("tags_differ")]]);
+    assert_eq!(
+        findings(&finished),
+        [vec![], vec![], vec![json!("tags_differ")]]
+    );
     told().arguments(["--same-digest", "false"]).run().exits(0);
     let references = [":1", ":latest"].map(|tag| registry.reference(&format!("app{tag}")));
-    verify(&references[0]).arguments([references[1].clone()]).run().passes();
+    verify(&references[0])
+        .arguments([references[1].clone()])
+        .run()
+        .passes();
 }
 
 #[test]
@@ -63,10 +86,18 @@ fn every_image_has_to_be_the_digest_that_was_pushed() {
     let other = registry.image("app:2", &platforms(2).seed(1));
     let expecting = |digest: &str| {
         let references = [registry.reference("app:1"), registry.reference("app:2")];
-        verify(&references[0]).arguments([references[1].as_str(), "--digest", digest]).run()
+        verify(&references[0])
+            .arguments([references[1].as_str(), "--digest", digest])
+            .run()
     };
-    assert_eq!(findings(&expecting(image.root()).exits(1)), [vec![], vec![json!("wrong_digest")]]);
-    assert_eq!(findings(&expecting(other.root()).exits(1)), [vec![json!("wrong_digest")], vec![]]);
+    assert_eq!(
+        findings(&expecting(image.root()).exits(1)),
+        [vec![], vec![json!("wrong_digest")]]
+    );
+    assert_eq!(
+        findings(&expecting(other.root()).exits(1)),
+        [vec![json!("wrong_digest")], vec![]]
+    );
     let finished = expecting(image.config(0)).exits(1);
     assert!(finished.stdout.contains("image ID"), "{finished}");
 }

@@ -35,8 +35,15 @@ fn assert_passes_then_fails(mut registry: Distribution, step: impl Fn(&Distribut
     let image = push(&registry);
     let report = step(&registry).run().passes();
     assert_eq!(report.count("broken"), 0);
-    assert_eq!(report.count("ok"), u64::try_from(image.reachable().len()).unwrap());
-    registry.damage("app", image.layer(0, 0), crate::support::distribution::Damage::Deleted);
+    assert_eq!(
+        report.count("ok"),
+        u64::try_from(image.reachable().len()).unwrap()
+    );
+    registry.damage(
+        "app",
+        image.layer(0, 0),
+        crate::support::distribution::Damage::Deleted,
+    );
     registry.restart();
     let report = step(&registry).run().exits(1).report();
     assert_eq!(report.verdict(image.layer(0, 0)), "missing");
@@ -49,7 +56,9 @@ fn an_open_registry_needs_nothing() {
 
 #[test]
 fn htpasswd_needs_the_login() {
-    assert_passes_then_fails(Distribution::htpasswd(), |registry| step_as(registry, PASSWORD));
+    assert_passes_then_fails(Distribution::htpasswd(), |registry| {
+        step_as(registry, PASSWORD)
+    });
 }
 
 #[test]
@@ -62,7 +71,8 @@ fn htpasswd_refuses_strangers_and_wrong_passwords() {
 
 #[test]
 fn a_private_authority_is_trusted_when_it_is_given() {
-    let authority = |registry: &Distribution| step(registry).variable("PLUGIN_CA", registry.authority().pem());
+    let authority =
+        |registry: &Distribution| step(registry).variable("PLUGIN_CA", registry.authority().pem());
     assert_passes_then_fails(Distribution::tls(), authority);
 }
 
@@ -70,7 +80,11 @@ fn a_private_authority_is_trusted_when_it_is_given() {
 fn a_private_authority_can_be_given_as_a_file() {
     let registry = Distribution::tls();
     push(&registry);
-    step(&registry).file("ca.pem", registry.authority().pem()).variable("PLUGIN_CA", "ca.pem").run().passes();
+    step(&registry)
+        .file("ca.pem", registry.authority().pem())
+        .variable("PLUGIN_CA", "ca.pem")
+        .run()
+        .passes();
 }
 
 #[test]
@@ -78,19 +92,27 @@ fn an_unknown_authority_is_not_trusted() {
     let registry = Distribution::tls();
     push(&registry);
     step(&registry).run().exits(4);
-    step(&registry).variable("PLUGIN_CA", Authority::new().pem()).run().exits(4);
+    step(&registry)
+        .variable("PLUGIN_CA", Authority::new().pem())
+        .run()
+        .exits(4);
 }
 
 #[test]
 fn tls_is_not_verified_where_that_is_wished() {
     let registry = Distribution::tls();
     push(&registry);
-    step(&registry).variable("PLUGIN_SKIP_TLS_VERIFY", "true").run().passes();
+    step(&registry)
+        .variable("PLUGIN_SKIP_TLS_VERIFY", "true")
+        .run()
+        .passes();
 }
 
 #[test]
 fn the_token_server_gives_a_token_for_the_login() {
-    assert_passes_then_fails(Distribution::token(), |registry| step_as(registry, PASSWORD));
+    assert_passes_then_fails(Distribution::token(), |registry| {
+        step_as(registry, PASSWORD)
+    });
 }
 
 #[test]

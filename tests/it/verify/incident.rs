@@ -20,9 +20,20 @@ fn collected() -> (Distribution, Image) {
 #[test]
 fn every_child_that_the_garbage_collector_took_is_named() {
     let (registry, image) = collected();
-    let report = verify(&registry.reference("team/app:1")).run().exits(1).report();
-    let children = [image.child(0), image.child(1), image.attestation(0), image.attestation(1)];
-    let expected: BTreeMap<_, _> = children.iter().map(|child| ((*child).to_owned(), "missing".to_owned())).collect();
+    let report = verify(&registry.reference("team/app:1"))
+        .run()
+        .exits(1)
+        .report();
+    let children = [
+        image.child(0),
+        image.child(1),
+        image.attestation(0),
+        image.attestation(1),
+    ];
+    let expected: BTreeMap<_, _> = children
+        .iter()
+        .map(|child| ((*child).to_owned(), "missing".to_owned()))
+        .collect();
     assert_eq!(report.faults(), expected);
     assert_eq!(report.result(), "failed");
     assert_eq!(report.verdict(image.root()), "ok");
@@ -33,12 +44,26 @@ fn every_child_that_the_garbage_collector_took_is_named() {
 fn the_garbage_collector_is_named_as_the_culprit() {
     let (registry, image) = collected();
     let reference = registry.reference("team/app:1");
-    let finished = pullproof().arguments(["verify", &reference, "--settle", "0s", "--format", "text"]).run().exits(1);
-    for child in [image.child(0), image.child(1), image.attestation(0), image.attestation(1)] {
-        assert!(finished.stdout.contains(child), "{child} is not named: {finished}");
+    let finished = pullproof()
+        .arguments(["verify", &reference, "--settle", "0s", "--format", "text"])
+        .run()
+        .exits(1);
+    for child in [
+        image.child(0),
+        image.child(1),
+        image.attestation(0),
+        image.attestation(1),
+    ] {
+        assert!(
+            finished.stdout.contains(child),
+            "{child} is not named: {finished}"
+        );
     }
     for words in ["linux/amd64", "linux/arm64", "404", "garbage-collect -m"] {
-        assert!(finished.stdout.contains(words), "{words:?} is not said: {finished}");
+        assert!(
+            finished.stdout.contains(words),
+            "{words:?} is not said: {finished}"
+        );
     }
 }
 

@@ -14,13 +14,27 @@ fn assert_reported(registry: &Registry, image: &Image, lost: &[&str], depth: &st
     }
     // By digest, or nobody could know the digest of what a lost tag pointed to.
     let reference = registry.reference(&format!("app@{}", image.root()));
-    let report = verify(&reference).arguments(["--depth", depth]).run().exits(1).report();
+    let report = verify(&reference)
+        .arguments(["--depth", depth])
+        .run()
+        .exits(1)
+        .report();
     let known = image.reachable_without(lost);
-    let expected: BTreeSet<String> =
-        lost.iter().filter(|digest| known.contains(**digest)).map(|digest| (*digest).to_owned()).collect();
+    let expected: BTreeSet<String> = lost
+        .iter()
+        .filter(|digest| known.contains(**digest))
+        .map(|digest| (*digest).to_owned())
+        .collect();
     let faults = report.faults();
-    assert!(faults.values().all(|verdict| verdict == "missing"), "{lost:?} at {depth}: {faults:#?}");
-    assert_eq!(faults.into_keys().collect::<BTreeSet<_>>(), expected, "{lost:?} at {depth}");
+    assert!(
+        faults.values().all(|verdict| verdict == "missing"),
+        "{lost:?} at {depth}: {faults:#?}"
+    );
+    assert_eq!(
+        faults.into_keys().collect::<BTreeSet<_>>(),
+        expected,
+        "{lost:?} at {depth}"
+    );
     assert_eq!(report.result(), "failed");
     for digest in lost {
         registry.find(digest);
@@ -31,7 +45,10 @@ fn assert_every_loss_is_reported(depth: &str) {
     let registry = Registry::start();
     // One layer in common, so that it is known by one parent when the other is lost.
     let image = registry.image("app:1", &platforms(2).layers(2).shared(1).attested());
-    let report = verify(&registry.reference("app:1")).arguments(["--depth", depth]).run().passes();
+    let report = verify(&registry.reference("app:1"))
+        .arguments(["--depth", depth])
+        .run()
+        .passes();
     let digests = image.reachable();
     assert_eq!(report.count("ok"), u64::try_from(digests.len()).unwrap());
     for first in &digests {

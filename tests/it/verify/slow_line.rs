@@ -20,9 +20,15 @@ fn breaking(breaks: impl Fn(&Registry, &str)) -> (Registry, String) {
 #[test]
 fn a_broken_download_goes_on_where_it_broke() {
     let (registry, layer) = breaking(|registry, layer| {
-        registry.on("GET", layer).times(2).breaks(Break::Close, 50_000);
+        registry
+            .on("GET", layer)
+            .times(2)
+            .breaks(Break::Close, 50_000);
     });
-    let report = verify(&registry.reference("app:1")).arguments(["--depth", "full"]).run().passes();
+    let report = verify(&registry.reference("app:1"))
+        .arguments(["--depth", "full"])
+        .run()
+        .passes();
     assert_eq!(report.verdict(&layer), "ok");
     let ranges: Vec<Option<String>> = registry
         .requests()
@@ -36,17 +42,27 @@ fn a_broken_download_goes_on_where_it_broke() {
 
 #[test]
 fn data_that_comes_farther_each_time_is_waited_for() {
-    let (registry, layer) = breaking(|registry, layer| registry.on("GET", layer).breaks(Break::Close, 10_000));
-    let report = verify(&registry.reference("app:1")).arguments(["--depth", "full", "--max-backoff", "10ms"]).run();
+    let (registry, layer) =
+        breaking(|registry, layer| registry.on("GET", layer).breaks(Break::Close, 10_000));
+    let report = verify(&registry.reference("app:1"))
+        .arguments(["--depth", "full", "--max-backoff", "10ms"])
+        .run();
     assert_eq!(report.passes().verdict(&layer), "ok");
 }
 
 #[test]
 fn data_that_ends_twice_at_the_same_byte_ends_there() {
     let (registry, layer) = breaking(|registry, layer| {
-        registry.on("GET", layer).times(1).breaks(Break::Close, 50_000);
+        registry
+            .on("GET", layer)
+            .times(1)
+            .breaks(Break::Close, 50_000);
         registry.on("GET", layer).breaks(Break::Close, 0);
     });
-    let report = verify(&registry.reference("app:1")).arguments(["--depth", "full"]).run().exits(1).report();
+    let report = verify(&registry.reference("app:1"))
+        .arguments(["--depth", "full"])
+        .run()
+        .exits(1)
+        .report();
     assert_eq!(report.verdict(&layer), "truncated");
 }

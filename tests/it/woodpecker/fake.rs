@@ -17,7 +17,11 @@ pub(crate) const TOKEN: &str = "t0p-s3cret-t0ken";
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// Answers.
-    Answer { status: u16, headers: Vec<(&'static str, String)>, body: String },
+    Answer {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
     /// Says that more bytes come than do.
     CutShort(String),
     /// Closes the connection without a word.
@@ -28,11 +32,17 @@ pub(crate) enum Reply {
 
 impl Reply {
     pub(crate) fn json(value: &Value) -> Self {
-        Self::status(200).header("content-type", "application/json").body(value.to_string())
+        Self::status(200)
+            .header("content-type", "application/json")
+            .body(value.to_string())
     }
 
     pub(crate) fn status(status: u16) -> Self {
-        Self::Answer { status, headers: Vec::new(), body: String::new() }
+        Self::Answer {
+            status,
+            headers: Vec::new(),
+            body: String::new(),
+        }
     }
 
     /// What the real server answers to every path that it does not know.
@@ -88,7 +98,10 @@ impl Fake {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (state, closed) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::new(false)));
+        let (state, closed) = (
+            Arc::new(Mutex::new(State::default())),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (shared, stop) = (Arc::clone(&state), Arc::clone(&closed));
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -99,7 +112,11 @@ impl Fake {
                 thread::spawn(move || serve(&stream.unwrap(), &state));
             }
         });
-        Self { address, state, closed }
+        Self {
+            address,
+            state,
+            closed,
+        }
     }
 
     /// The server's address with this path.
@@ -109,7 +126,11 @@ impl Fake {
 
     /// Scripts the answers to a route, `GET /api/…`; the last one is given again and again.
     pub(crate) fn on(&self, route: &str, replies: impl IntoIterator<Item = Reply>) -> &Self {
-        self.state.lock().unwrap().routes.insert(route.to_owned(), replies.into_iter().collect());
+        self.state
+            .lock()
+            .unwrap()
+            .routes
+            .insert(route.to_owned(), replies.into_iter().collect());
         self
     }
 
@@ -120,12 +141,18 @@ impl Fake {
 
     /// The requests of one route.
     pub(crate) fn requests_to(&self, route: &str) -> Vec<Request> {
-        self.requests().into_iter().filter(|request| request.route == route).collect()
+        self.requests()
+            .into_iter()
+            .filter(|request| request.route == route)
+            .collect()
     }
 
     /// How many requests asked for a pipeline to be started.
     pub(crate) fn starts(&self) -> usize {
-        self.requests().iter().filter(|request| request.route.starts_with("POST ")).count()
+        self.requests()
+            .iter()
+            .filter(|request| request.route.starts_with("POST "))
+            .count()
     }
 }
 
@@ -135,7 +162,11 @@ impl Drop for Fake {
         // Wakes the accepting thread; when that fails it is gone already.
         drop(TcpStream::connect(self.address));
         if !thread::panicking() {
-            assert_eq!(self.state.lock().unwrap().unexpected, Vec::<String>::new(), "unexpected requests");
+            assert_eq!(
+                self.state.lock().unwrap().unexpected,
+                Vec::<String>::new(),
+                "unexpected requests"
+            );
         }
     }
 }
@@ -145,16 +176,31 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) {
     // Not within the `match`, whose arms would hold the lock.
     let reply = answer(&request, &mut state.lock().unwrap());
     match reply {
-        Reply::Answer { status, headers, body } => {
-            let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        Reply::Answer {
+            status,
+            headers,
+            body,
+        } => {
+            let headers: Vec<String> = headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}\r\n"))
+                .collect();
             let headers = headers.concat();
-            let length = if status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-            let text = format!("HTTP/1.1 {status} x\r\n{headers}{length}connection: close\r\n\r\n{body}");
+            let length = if status == 204 {
+                String::new()
+            } else {
+                format!("content-length: {}\r\n", body.len())
+            };
+            let text =
+                format!("HTTP/1.1 {status} x\r\n{headers}{length}connection: close\r\n\r\n{body}");
             // A client that was interrupted is gone.
             drop(stream.write_all(text.as_bytes()));
         }
         Reply::CutShort(body) => {
-            let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len() + 9);
+            let text = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len() + 9
+            );
             drop(stream.write_all(text.as_bytes()));
         }
         Reply::Close => {}
@@ -165,15 +211,22 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) {
 fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
-    reader.read_line(&mut first).ok().filter(|&length| length > 0)?;
+    reader
+        .read_line(&mut first)
+        .ok()
+        .filter(|&length| length > 0)?;
     let mut headers = HashMap::new();
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    let length = headers.get("content-length").map_or(0, |length: &String| length.parse().unwrap());
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length: &String| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let mut words = first.split_whitespace();

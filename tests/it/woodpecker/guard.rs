@@ -1,8 +1,8 @@
 //! The loop guard against a server that tells, or does not tell, what led to the pipeline we run in.
 
-use pullproof::heal::{Ending, NotStarted};
-use pullproof::rebuild::Loop;
-use pullproof::settings::{Method, OwnPipeline, Restart};
+use pullproof::rebuild::guard::Loop;
+use pullproof::rebuild::settings::{Method, OwnPipeline, Restart};
+use pullproof::rebuild::{Ending, NotStarted};
 use serde_json::{Value, json};
 
 use super::*;
@@ -25,7 +25,10 @@ fn inside(fake: &Fake, event: &str, parent: Option<u64>) -> Case {
 
 /// Pipeline #9 with these fields.
 fn own(fields: Value) -> Value {
-    with(with(pipeline("running"), json!({"number": 9, "id": 109})), fields)
+    with(
+        with(pipeline("running"), json!({"number": 9, "id": 109})),
+        fields,
+    )
 }
 
 fn refused(ran: &Ran) -> &Loop {
@@ -38,7 +41,12 @@ fn refused(ran: &Ran) -> &Loop {
 #[tokio::test]
 async fn a_rebuild_does_not_start_another() {
     let fake = server();
-    fake.on(OWN, [Reply::json(&own(json!({"variables": {"PULLPROOF_REBUILD": "1"}})))]);
+    fake.on(
+        OWN,
+        [Reply::json(&own(
+            json!({"variables": {"PULLPROOF_REBUILD": "1"}}),
+        ))],
+    );
     let ran = inside(&fake, "manual", None).run().await;
     assert_eq!(*refused(&ran), Loop::Exhausted { count: 1, max: 1 });
     assert_eq!(fake.starts(), 0);
@@ -47,8 +55,16 @@ async fn a_rebuild_does_not_start_another() {
 #[tokio::test]
 async fn a_second_rebuild_is_allowed_by_max_rebuilds_and_counted() {
     let fake = server();
-    fake.on(OWN, [Reply::json(&own(json!({"variables": {"PULLPROOF_REBUILD": "1"}})))]);
-    let ran = inside(&fake, "manual", None).set(|settings| settings.max_rebuilds = 2).run().await;
+    fake.on(
+        OWN,
+        [Reply::json(&own(
+            json!({"variables": {"PULLPROOF_REBUILD": "1"}}),
+        ))],
+    );
+    let ran = inside(&fake, "manual", None)
+        .set(|settings| settings.max_rebuilds = 2)
+        .run()
+        .await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
     let asked: Value = serde_json::from_str(&fake.requests_to(CREATE)[0].body).unwrap();
     assert_eq!(asked["variables"]["PULLPROOF_REBUILD"], "2");
@@ -57,14 +73,23 @@ async fn a_second_rebuild_is_allowed_by_max_rebuilds_and_counted() {
 #[tokio::test]
 async fn a_pipeline_that_a_person_started_may_start_a_rebuild() {
     let fake = server();
-    fake.on(OWN, [Reply::json(&own(json!({"variables": {"DEPTH": "full"}})))]);
-    assert_eq!(inside(&fake, "manual", None).run().await.rebuilt().ending, Ending::Succeeded);
+    fake.on(
+        OWN,
+        [Reply::json(&own(json!({"variables": {"DEPTH": "full"}})))],
+    );
+    assert_eq!(
+        inside(&fake, "manual", None).run().await.rebuilt().ending,
+        Ending::Succeeded
+    );
 }
 
 #[tokio::test]
 async fn a_push_is_no_rebuild_and_nothing_is_asked() {
     let fake = server();
-    assert_eq!(inside(&fake, "push", Some(4)).run().await.rebuilt().ending, Ending::Succeeded);
+    assert_eq!(
+        inside(&fake, "push", Some(4)).run().await.rebuilt().ending,
+        Ending::Succeeded
+    );
     assert_eq!(fake.requests_to(OWN).len(), 0);
 }
 
@@ -75,25 +100,49 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
         fake.on(OWN, [reply]);
         let ran = inside(&fake, "manual", None).run().await;
         assert!(matches!(refused(&ran), Loop::Unknown(_)), "{ran:?}");
-        assert_contains(&ran.refusal().1, "able to read the repository that this pipeline runs for");
+        assert_contains(
+            &ran.refusal().1,
+            "able to read the repository that this pipeline runs for",
+        );
     }
-    fake.on(OWN, [Reply::json(&own(json!({"variables": {"PULLPROOF_REBUILD": "many"}})))]);
-    assert_contains(&inside(&fake, "manual", None).run().await.refusal().0, r#""many", not a number"#);
+    fake.on(
+        OWN,
+        [Reply::json(&own(
+            json!({"variables": {"PULLPROOF_REBUILD": "many"}}),
+        ))],
+    );
+    assert_contains(
+        &inside(&fake, "manual", None).run().await.refusal().0,
+        r#""many", not a number"#,
+    );
 
     let unnamed = |settings: &mut Rebuild| settings.own.number = None;
-    assert!(matches!(refused(&inside(&fake, "manual", None).set(unnamed).run().await), Loop::Unknown(_)));
+    assert!(matches!(
+        refused(&inside(&fake, "manual", None).set(unnamed).run().await),
+        Loop::Unknown(_)
+    ));
     assert_eq!(fake.starts(), 0);
 }
 
 #[tokio::test]
 async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_both_addresses() {
     let fake = server();
-    let elsewhere = |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
+    let elsewhere =
+        |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
     let ran = inside(&fake, "manual", None).set(elsewhere).run().await;
     assert!(matches!(refused(&ran), Loop::Elsewhere { .. }), "{ran:?}");
     let (message, hint) = ran.refusal();
-    assert_contains(&message, &format!("it runs on https://ci.example/, not on woodpecker_url, {}", fake.url("")));
-    assert_contains(&hint, "leave out woodpecker_url or write it as the pipeline's own server");
+    assert_contains(
+        &message,
+        &format!(
+            "it runs on https://ci.example/, not on woodpecker_url, {}",
+            fake.url("")
+        ),
+    );
+    assert_contains(
+        &hint,
+        "leave out woodpecker_url or write it as the pipeline's own server",
+    );
     assert_eq!(fake.starts(), 0);
 
     let push = inside(&fake, "push", None).set(elsewhere).run().await;
@@ -110,7 +159,8 @@ fn restart(case: Case, number: u64, max_rebuilds: u32) -> Case {
 #[tokio::test]
 async fn a_restart_does_not_restart_itself() {
     let fake = server();
-    fake.on(OWN, [Reply::json(&own(json!({"parent": 8})))]).on(LIST, [Reply::json(&json!([]))]);
+    fake.on(OWN, [Reply::json(&own(json!({"parent": 8})))])
+        .on(LIST, [Reply::json(&json!([]))]);
     let ran = restart(inside(&fake, "push", Some(8)), 9, 1).run().await;
     assert_eq!(*refused(&ran), Loop::Exhausted { count: 1, max: 1 });
     assert_eq!(fake.starts(), 0);
@@ -119,11 +169,15 @@ async fn a_restart_does_not_restart_itself() {
 #[tokio::test]
 async fn the_row_of_parents_counts() {
     let fake = server();
-    let parent = |number: u64, parent: u64| Reply::json(&own(json!({"number": number, "parent": parent})));
+    let parent =
+        |number: u64, parent: u64| Reply::json(&own(json!({"number": number, "parent": parent})));
     fake.on(OWN, [parent(9, 8)])
         .on("GET /api/repos/7/pipelines/8", [parent(8, 5)])
         .on("GET /api/repos/7/pipelines/5", [parent(5, 0)])
-        .on("POST /api/repos/7/pipelines/9", [Reply::json(&pipeline("pending"))])
+        .on(
+            "POST /api/repos/7/pipelines/9",
+            [Reply::json(&pipeline("pending"))],
+        )
         .on(LIST, [Reply::json(&json!([]))]);
     let ran = restart(inside(&fake, "push", Some(8)), 9, 2).run().await;
     assert_eq!(*refused(&ran), Loop::Exhausted { count: 2, max: 2 });
@@ -131,14 +185,20 @@ async fn the_row_of_parents_counts() {
 
     let ran = restart(inside(&fake, "push", Some(8)), 9, 3).run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
-    assert_eq!(fake.requests_to("POST /api/repos/7/pipelines/9")[0].query["PULLPROOF_REBUILD"], "3");
+    assert_eq!(
+        fake.requests_to("POST /api/repos/7/pipelines/9")[0].query["PULLPROOF_REBUILD"],
+        "3"
+    );
 }
 
 #[tokio::test]
 async fn a_parent_that_is_not_what_was_restarted_is_not_believed() {
     let fake = server();
     fake.on(OWN, [Reply::json(&own(json!({"parent": 8})))])
-        .on("GET /api/repos/7/pipelines/8", [Reply::json(&own(json!({"number": 8, "commit": "another"})))])
+        .on(
+            "GET /api/repos/7/pipelines/8",
+            [Reply::json(&own(json!({"number": 8, "commit": "another"})))],
+        )
         .on(LIST, [Reply::json(&json!([]))]);
     let ran = restart(inside(&fake, "push", Some(8)), 9, 2).run().await;
     assert!(matches!(refused(&ran), Loop::Unknown(_)), "{ran:?}");
@@ -148,26 +208,55 @@ async fn a_parent_that_is_not_what_was_restarted_is_not_believed() {
 async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
     let fake = server();
     let events = json!({"id": 7, "cancel_previous_pipeline_events": ["push", "pull_request"]});
-    let old = |branch: &str| Reply::json(&own(json!({"number": 9, "event": "push", "branch": branch})));
+    let old = |branch: &str| {
+        Reply::json(&own(
+            json!({"number": 9, "event": "push", "branch": branch}),
+        ))
+    };
     fake.on(REPOSITORY, [Reply::json(&events)])
-        .on("POST /api/repos/7/pipelines/9", [Reply::json(&pipeline("pending"))])
+        .on(
+            "POST /api/repos/7/pipelines/9",
+            [Reply::json(&pipeline("pending"))],
+        )
         .on(LIST, [Reply::json(&json!([]))]);
-    for (event, branch, warned) in [("push", "trunk", true), ("push", "other", false), ("cron", "trunk", false)] {
+    for (event, branch, warned) in [
+        ("push", "trunk", true),
+        ("push", "other", false),
+        ("cron", "trunk", false),
+    ] {
         fake.on(OWN, [old(branch)]);
         let ran = restart(inside(&fake, event, None), 9, 1).run().await;
         assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
-        assert_eq!(ran.told("the server ends this pipeline as soon as"), warned, "{event} {branch}");
+        assert_eq!(
+            ran.told("the server ends this pipeline as soon as"),
+            warned,
+            "{event} {branch}"
+        );
     }
-    let created = inside(&fake, "push", None).set(|settings| settings.branch = Some("trunk".into())).run().await;
-    assert!(!created.told("the server ends this pipeline"), "{created:?}");
+    let created = inside(&fake, "push", None)
+        .set(|settings| settings.branch = Some("trunk".into()))
+        .run()
+        .await;
+    assert!(
+        !created.told("the server ends this pipeline"),
+        "{created:?}"
+    );
 }
 
 #[tokio::test]
 async fn from_within_a_rebuild_no_other_pipeline_is_restarted() {
     let fake = server();
-    fake.on(OWN, [Reply::json(&own(json!({"variables": {"PULLPROOF_REBUILD": "1"}})))])
-        .on("GET /api/repos/7/pipelines/5", [Reply::json(&own(json!({"number": 5})))])
-        .on(LIST, [Reply::json(&json!([]))]);
+    fake.on(
+        OWN,
+        [Reply::json(&own(
+            json!({"variables": {"PULLPROOF_REBUILD": "1"}}),
+        ))],
+    )
+    .on(
+        "GET /api/repos/7/pipelines/5",
+        [Reply::json(&own(json!({"number": 5})))],
+    )
+    .on(LIST, [Reply::json(&json!([]))]);
     let ran = restart(inside(&fake, "manual", None), 5, 9).run().await;
     assert_eq!(*refused(&ran), Loop::Uncounted);
     assert_contains(&ran.refusal().1, "method: create");

@@ -21,8 +21,24 @@ fn broken() -> (Registry, Image, Fake) {
 
 fn verify(registry: &Registry, fake: &Fake) -> Pullproof {
     pullproof()
-        .arguments(["verify", &registry.reference("app:1"), "--settle", "0s", "--backoff", "1ms", "--attempts", "2"])
-        .arguments(["--on-broken", "rebuild", "--woodpecker-url", fake.url("").as_str(), "--woodpecker-repo", "7"])
+        .arguments([
+            "verify",
+            &registry.reference("app:1"),
+            "--settle",
+            "0s",
+            "--backoff",
+            "1ms",
+            "--attempts",
+            "2",
+        ])
+        .arguments([
+            "--on-broken",
+            "rebuild",
+            "--woodpecker-url",
+            fake.url("").as_str(),
+            "--woodpecker-repo",
+            "7",
+        ])
         .arguments(["--poll-interval", "100ms", "--report", "report.json"])
         .variable("PLUGIN_WOODPECKER_TOKEN", TOKEN)
 }
@@ -40,16 +56,35 @@ fn until(what: &str, so: impl Fn() -> bool) {
 fn a_broken_image_is_mended_and_the_second_verdict_counts() {
     let (registry, image, fake) = broken();
     let running = verify(&registry, &fake).start();
-    until("the pipeline is looked at", || !fake.requests_to(PIPELINE).is_empty());
+    until("the pipeline is looked at", || {
+        !fake.requests_to(PIPELINE).is_empty()
+    });
     registry.find(image.layer(0, 0));
     fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
     let finished = running.wait().exits(0);
     let report = finished.report_in("report.json");
-    assert_eq!((report.result(), report.verdict(image.layer(0, 0))), ("passed", "ok"));
-    assert_eq!((&report.0["before"]["result"], &report.0["pipeline"]["number"]), (&json!("failed"), &json!(12)));
+    assert_eq!(
+        (report.result(), report.verdict(image.layer(0, 0))),
+        ("passed", "ok")
+    );
+    assert_eq!(
+        (
+            &report.0["before"]["result"],
+            &report.0["pipeline"]["number"]
+        ),
+        (&json!("failed"), &json!(12))
+    );
     assert_eq!(fake.starts(), 1);
     assert_contains(&finished.stderr, "pipeline #12 succeeded after ");
-    assert!(finished.stdout.lines().last().unwrap().starts_with("pullproof: PASSED: 1 image, "), "{finished}");
+    assert!(
+        finished
+            .stdout
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("pullproof: PASSED: 1 image, "),
+        "{finished}"
+    );
 }
 
 #[test]
@@ -62,7 +97,12 @@ fn a_tag_that_still_is_what_was_wrong_before_the_rebuild_is_wrong() {
     let verify = || verify(&registry, &fake).arguments(["--digest", new.root()]);
     let report = verify().run().exits(1).report_in("report.json");
     assert_eq!(report.0["images"][0]["findings"][0]["kind"], "wrong_digest");
-    assert_contains(report.0["images"][0]["findings"][0]["detail"].as_str().unwrap(), old.root());
+    assert_contains(
+        report.0["images"][0]["findings"][0]["detail"]
+            .as_str()
+            .unwrap(),
+        old.root(),
+    );
     // Another build has another digest than the one that was expected, and that is right.
     fake.on(PIPELINE, [Reply::json(&pipeline("running"))]);
     let running = verify().start();
@@ -76,29 +116,44 @@ fn a_tag_that_still_is_what_was_wrong_before_the_rebuild_is_wrong() {
 fn a_pipeline_that_mends_nothing_leaves_the_image_broken() {
     let (registry, _, fake) = broken();
     fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
-    let report = verify(&registry, &fake).run().exits(1).report_in("report.json");
-    assert_eq!((report.result(), &report.0["before"]["result"]), ("failed", &json!("failed")));
+    let report = verify(&registry, &fake)
+        .run()
+        .exits(1)
+        .report_in("report.json");
+    assert_eq!(
+        (report.result(), &report.0["before"]["result"]),
+        ("failed", &json!("failed"))
+    );
     assert_eq!(fake.starts(), 1);
 }
 
 #[test]
 fn a_pipeline_that_nobody_waits_for_leaves_exit_1_with_the_link() {
     let (registry, _, fake) = broken();
-    let finished = verify(&registry, &fake).arguments(["--wait", "false"]).run().exits(1);
+    let finished = verify(&registry, &fake)
+        .arguments(["--wait", "false"])
+        .run()
+        .exits(1);
     let link = fake.url("/repos/7/pipeline/12");
     let verdict = format!(
         "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was started and is not \
          waited for, exit code 1: {link}\n"
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");
-    assert_eq!(finished.report_in("report.json").0.get("error"), None, "it is a verdict on the image");
+    assert_eq!(
+        finished.report_in("report.json").0.get("error"),
+        None,
+        "it is a verdict on the image"
+    );
 }
 
 #[test]
 fn what_cannot_be_found_out_is_never_rebuilt() {
     let (registry, image, fake) = broken();
     registry.find(image.layer(0, 0));
-    registry.on("GET", "/v2/app/manifests/1").answers(crate::support::http::Reply::status(503));
+    registry
+        .on("GET", "/v2/app/manifests/1")
+        .answers(crate::support::http::Reply::status(503));
     verify(&registry, &fake).run().exits(4);
     assert_eq!(fake.requests().len(), 0);
 }
@@ -114,7 +169,10 @@ fn a_whole_image_asks_nothing_of_woodpecker() {
 #[test]
 fn a_pipeline_that_goes_out_of_sight_is_exit_4_and_the_image_still_called_broken() {
     let (registry, _, fake) = broken();
-    fake.on(PIPELINE, [Reply::json(&pipeline("running")), Reply::status(404)]);
+    fake.on(
+        PIPELINE,
+        [Reply::json(&pipeline("running")), Reply::status(404)],
+    );
     let finished = verify(&registry, &fake).run().exits(4);
     let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the end of the rebuild could not be seen: \
                    pipeline #12 cannot be read any more; it was running after ";
@@ -125,7 +183,9 @@ fn a_pipeline_that_goes_out_of_sight_is_exit_4_and_the_image_still_called_broken
 fn an_interruption_while_following_tells_what_is_broken_and_where_the_pipeline_goes_on() {
     let (registry, _, fake) = broken();
     let running = verify(&registry, &fake).start();
-    until("the pipeline is told to run", || running.has_said("pipeline #12 is running"));
+    until("the pipeline is told to run", || {
+        running.has_said("pipeline #12 is running")
+    });
     running.signal("TERM");
     let finished = running.wait().exits(143);
     let verdict = format!(

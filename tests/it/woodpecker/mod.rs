@@ -12,9 +12,13 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pullproof::heal::{self, NotStarted, Notice, Rebuilt};
-use pullproof::rebuild::plan;
-use pullproof::settings::{Logs, Method, Network, OwnPipeline, Patience, Rebuild, RepositoryName, Secret};
+use pullproof::http::network::Network;
+use pullproof::http::patience::Patience;
+use pullproof::rebuild as heal;
+use pullproof::rebuild::plan::plan;
+use pullproof::rebuild::settings::{Logs, Method, OwnPipeline, Rebuild, RepositoryName};
+use pullproof::rebuild::{NotStarted, Notice, Rebuilt};
+use pullproof::text::secret::Secret;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -30,7 +34,8 @@ const PIPELINE: &str = "GET /api/repos/7/pipelines/12";
 /// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a success.
 fn server() -> Fake {
     let fake = Fake::start();
-    let repository = json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
+    let repository =
+        json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
     fake.on(REPOSITORY, [Reply::json(&repository)])
         .on(CREATE, [Reply::json(&pipeline("pending"))])
         .on(PIPELINE, [Reply::json(&pipeline("success"))]);
@@ -44,13 +49,19 @@ fn pipeline(status: &str) -> Value {
 
 /// A pipeline with other or more fields.
 fn with(mut pipeline: Value, mut fields: Value) -> Value {
-    pipeline.as_object_mut().unwrap().append(fields.as_object_mut().unwrap());
+    pipeline
+        .as_object_mut()
+        .unwrap()
+        .append(fields.as_object_mut().unwrap());
     pipeline
 }
 
 /// Pipeline #12 as ours, in a list.
 fn ours(status: &str) -> Value {
-    with(pipeline(status), json!({"variables": {"PULLPROOF_RUN": MARK, "PULLPROOF_REBUILD": "1"}}))
+    with(
+        pipeline(status),
+        json!({"variables": {"PULLPROOF_RUN": MARK, "PULLPROOF_REBUILD": "1"}}),
+    )
 }
 
 /// What it takes to start a pipeline of this server and follow it, without long waits between two looks.
@@ -82,7 +93,11 @@ struct Case {
 impl Case {
     fn new(fake: &Fake) -> Self {
         let settings = settings(fake.url(""));
-        Self { settings, patience: Duration::from_secs(20), log_delay: Duration::ZERO }
+        Self {
+            settings,
+            patience: Duration::from_secs(20),
+            log_delay: Duration::ZERO,
+        }
     }
 
     fn set(mut self, change: impl FnOnce(&mut Rebuild)) -> Self {
@@ -107,7 +122,11 @@ impl Case {
     }
 
     /// Runs until the end, until a notice that `stop_at` recognises, or until `stop`.
-    async fn run_until(&self, stop_at: impl Fn(&Notice) -> bool, stop: impl Future<Output = ()>) -> Ran {
+    async fn run_until(
+        &self,
+        stop_at: impl Fn(&Notice) -> bool,
+        stop: impl Future<Output = ()>,
+    ) -> Ran {
         let mut plan = plan(&self.settings, &Network::default()).unwrap();
         plan.log_delay = self.log_delay;
         let client = plan.client(http(), self.patience).unwrap();
@@ -133,8 +152,14 @@ impl Case {
         };
         let result = heal::rebuild(&plan, &client, &patience, MARK, &mut tell, stop).await;
         let ran = Ran { result, notices };
-        let everything = format!("{ran:?} {client:?} {:?}", ran.result.as_ref().err().map(NotStarted::hint));
-        assert!(!everything.contains(TOKEN), "the token was told: {everything}");
+        let everything = format!(
+            "{ran:?} {client:?} {:?}",
+            ran.result.as_ref().err().map(NotStarted::hint)
+        );
+        assert!(
+            !everything.contains(TOKEN),
+            "the token was told: {everything}"
+        );
         ran
     }
 }
@@ -148,7 +173,9 @@ struct Ran {
 
 impl Ran {
     fn rebuilt(&self) -> &Rebuilt {
-        self.result.as_ref().unwrap_or_else(|error| panic!("not started: {error}"))
+        self.result
+            .as_ref()
+            .unwrap_or_else(|error| panic!("not started: {error}"))
     }
 
     /// The message and the hint of a run that started nothing.

@@ -9,8 +9,21 @@ const LOG: &str = "GET /api/repos/7/logs/12/1";
 /// `pullproof rebuild` of repository 7, with looks as often as a test wants them.
 fn rebuild(fake: &Fake) -> Pullproof {
     pullproof()
-        .arguments(["rebuild", "--woodpecker-url", fake.url("").as_str(), "--woodpecker-repo", "7"])
-        .arguments(["--poll-interval", "100ms", "--backoff", "1ms", "--report", "report.json"])
+        .arguments([
+            "rebuild",
+            "--woodpecker-url",
+            fake.url("").as_str(),
+            "--woodpecker-repo",
+            "7",
+        ])
+        .arguments([
+            "--poll-interval",
+            "100ms",
+            "--backoff",
+            "1ms",
+            "--report",
+            "report.json",
+        ])
         .variable("PLUGIN_WOODPECKER_TOKEN", TOKEN)
 }
 
@@ -18,7 +31,13 @@ fn rebuild(fake: &Fake) -> Pullproof {
 fn fails(fake: &Fake, lines: &[&str]) {
     let step = json!({"id": 1, "name": "push", "state": "failure", "exit_code": 3, "started": 5});
     let workflow = json!({"name": "build", "state": "failure", "children": [step]});
-    fake.on(PIPELINE, [Reply::json(&with(pipeline("failure"), json!({"workflows": [workflow]})))]);
+    fake.on(
+        PIPELINE,
+        [Reply::json(&with(
+            pipeline("failure"),
+            json!({"workflows": [workflow]}),
+        ))],
+    );
     fake.on(LOG, [follow::log(lines)]);
 }
 
@@ -34,10 +53,19 @@ fn success_is_one_line_on_standard_output_that_ends_with_the_link() {
     let fake = server();
     let finished = rebuild(&fake).run().exits(0);
     let link = fake.url("/repos/7/pipeline/12");
-    let (begin, end) = ("pullproof: PASSED: pipeline #12 succeeded after ", format!(", exit code 0: {link}\n"));
-    assert!(finished.stdout.starts_with(begin) && finished.stdout.ends_with(&end), "{finished}");
+    let (begin, end) = (
+        "pullproof: PASSED: pipeline #12 succeeded after ",
+        format!(", exit code 0: {link}\n"),
+    );
+    assert!(
+        finished.stdout.starts_with(begin) && finished.stdout.ends_with(&end),
+        "{finished}"
+    );
     assert_eq!(finished.stdout.lines().count(), 1, "{finished}");
-    assert_eq!(finished.stderr, format!("pipeline #12 was started: {link}\n"));
+    assert_eq!(
+        finished.stderr,
+        format!("pipeline #12 was started: {link}\n")
+    );
     assert!(!finished.to_string().contains(TOKEN), "{finished}");
 }
 
@@ -47,8 +75,18 @@ fn failure_shows_the_end_of_the_log_first_and_the_verdict_last() {
     fails(&fake, &["::error::not ours", "\u{1b}[31mboom\n"]);
     let finished = rebuild(&fake).run().exits(6);
     let link = fake.url("/repos/7/pipeline/12");
-    assert!(finished.stdout.starts_with("pullproof: FAILED: pipeline #12 ended with failure after "), "{finished}");
-    assert!(finished.stdout.ends_with(&format!(", exit code 6: {link}\n")), "{finished}");
+    assert!(
+        finished
+            .stdout
+            .starts_with("pullproof: FAILED: pipeline #12 ended with failure after "),
+        "{finished}"
+    );
+    assert!(
+        finished
+            .stdout
+            .ends_with(&format!(", exit code 6: {link}\n")),
+        "{finished}"
+    );
     let tail = "step push of workflow build: failure, exit code 3; its log ends with:\n  | ::error::not ours\n  | \\u{1b}[31mboom\n";
     assert!(finished.stderr.ends_with(tail), "{finished}");
 }
@@ -56,12 +94,20 @@ fn failure_shows_the_end_of_the_log_first_and_the_verdict_last() {
 #[test]
 fn what_was_not_started_is_one_line_below_its_hint() {
     let fake = server();
-    fake.on(CREATE, [Reply::status(204).header("pipeline-filtered", "true")]);
+    fake.on(
+        CREATE,
+        [Reply::status(204).header("pipeline-filtered", "true")],
+    );
     let finished = rebuild(&fake).run().exits(5);
     let verdict = "pullproof: ERROR: no workflow on the branch trunk accepts the event `manual` (204, filtered): no \
                    pipeline was started, exit code 5\n";
     assert_eq!(finished.stdout, verdict);
-    assert!(finished.stderr.starts_with("hint: add to a workflow on trunk: "), "{finished}");
+    assert!(
+        finished
+            .stderr
+            .starts_with("hint: add to a workflow on trunk: "),
+        "{finished}"
+    );
     assert_eq!(finished.stderr.lines().count(), 1, "{finished}");
 }
 
@@ -69,50 +115,101 @@ fn what_was_not_started_is_one_line_below_its_hint() {
 fn the_report_holds_the_pipeline_and_an_error_only_when_there_is_one() {
     let fake = server();
     let link = fake.url("/repos/7/pipeline/12");
-    let good = rebuild(&fake).arguments(["--format", "json"]).run().exits(0);
+    let good = rebuild(&fake)
+        .arguments(["--format", "json"])
+        .run()
+        .exits(0);
     for report in [good.report(), good.report_in("report.json")] {
-        assert_eq!(report.0["pipeline"], json!({"number": 12, "url": link.as_str(), "status": "success"}));
-        assert_eq!((report.result(), &report.0["exit_code"], report.0.get("error")), ("passed", &json!(0), None));
+        assert_eq!(
+            report.0["pipeline"],
+            json!({"number": 12, "url": link.as_str(), "status": "success"})
+        );
+        assert_eq!(
+            (
+                report.result(),
+                &report.0["exit_code"],
+                report.0.get("error")
+            ),
+            ("passed", &json!(0), None)
+        );
         assert_eq!(report.0["images"], json!([]));
     }
     fails(&fake, &["boom"]);
     let bad = rebuild(&fake).run().exits(6).report_in("report.json");
-    assert_eq!(bad.0["pipeline"], json!({"number": 12, "url": link.as_str(), "status": "failure"}));
+    assert_eq!(
+        bad.0["pipeline"],
+        json!({"number": 12, "url": link.as_str(), "status": "failure"})
+    );
     assert_eq!((bad.result(), &bad.0["exit_code"]), ("failed", &json!(6)));
-    assert_contains(bad.0["error"].as_str().unwrap(), "pipeline #12 ended with failure after ");
+    assert_contains(
+        bad.0["error"].as_str().unwrap(),
+        "pipeline #12 ended with failure after ",
+    );
     fake.on(CREATE, [Reply::status(401)]);
     let none = rebuild(&fake).run().exits(5).report_in("report.json");
     assert_eq!((none.result(), none.0.get("pipeline")), ("error", None));
-    assert_contains(none.0["error"].as_str().unwrap(), "does not accept the token (401)");
+    assert_contains(
+        none.0["error"].as_str().unwrap(),
+        "does not accept the token (401)",
+    );
 }
 
 #[test]
 fn github_gets_the_pipeline_as_outputs_and_one_annotation_for_a_failure() {
     let fake = server();
     let run = || {
-        let names = ["woodpecker-url", "woodpecker-repo", "woodpecker-token", "poll-interval", "mode"];
+        let names = [
+            "woodpecker-url",
+            "woodpecker-repo",
+            "woodpecker-token",
+            "poll-interval",
+            "mode",
+        ];
         let url = fake.url("");
         let values = [url.as_str(), "7", TOKEN, "100ms", "rebuild"];
-        let action = pullproof().variable("GITHUB_ACTIONS", "true").variable("GITHUB_OUTPUT", "outputs");
+        let action = pullproof()
+            .variable("GITHUB_ACTIONS", "true")
+            .variable("GITHUB_OUTPUT", "outputs");
         let action = action.variable("GITHUB_STEP_SUMMARY", "summary");
         names
             .into_iter()
             .zip(values)
-            .fold(action, |action, (name, value)| action.variable(&format!("INPUT_{}", name.to_uppercase()), value))
+            .fold(action, |action, (name, value)| {
+                action.variable(&format!("INPUT_{}", name.to_uppercase()), value)
+            })
     };
     let link = fake.url("/repos/7/pipeline/12");
     let expect = |outputs: &str, values: [&str; 5]| {
-        let names = ["result", "exit-code", "pipeline-number", "pipeline-url", "pipeline-status"];
-        assert_eq!(names.map(|name| output(outputs, name)), values.map(Some), "{outputs}");
+        let names = [
+            "result",
+            "exit-code",
+            "pipeline-number",
+            "pipeline-url",
+            "pipeline-status",
+        ];
+        assert_eq!(
+            names.map(|name| output(outputs, name)),
+            values.map(Some),
+            "{outputs}"
+        );
     };
     let good = run().run().exits(0);
-    expect(&good.read("outputs"), ["passed", "0", "12", link.as_str(), "success"]);
-    assert!(!good.stdout.contains("::") && !good.stderr.contains("::"), "{good}");
+    expect(
+        &good.read("outputs"),
+        ["passed", "0", "12", link.as_str(), "success"],
+    );
+    assert!(
+        !good.stdout.contains("::") && !good.stderr.contains("::"),
+        "{good}"
+    );
     assert_contains(&good.read("summary"), "succeeded after ");
 
     fails(&fake, &["boom"]);
     let bad = run().run().exits(6);
-    expect(&bad.read("outputs"), ["failed", "6", "12", link.as_str(), "failure"]);
+    expect(
+        &bad.read("outputs"),
+        ["failed", "6", "12", link.as_str(), "failure"],
+    );
     assert_eq!(bad.to_string().matches("::error").count(), 1, "{bad}");
 
     fake.on(CREATE, [Reply::status(401)]);
@@ -124,21 +221,45 @@ fn github_gets_the_pipeline_as_outputs_and_one_annotation_for_a_failure() {
 fn a_wrong_setting_is_exit_2_with_its_name_before_anything_is_asked() {
     let fake = server();
     let url = fake.url("");
-    let complete =
-        [("mode", "rebuild"), ("woodpecker_url", url.as_str()), ("woodpecker_repo", "7"), ("woodpecker_token", TOKEN)];
+    let complete = [
+        ("mode", "rebuild"),
+        ("woodpecker_url", url.as_str()),
+        ("woodpecker_repo", "7"),
+        ("woodpecker_token", TOKEN),
+    ];
     let cases: [(&str, &str, &str); 20] = [
-        ("woodpecker_url", "", "a rebuild needs the setting woodpecker_url"),
-        ("woodpecker_repo", "", "a rebuild needs the setting woodpecker_repo"),
-        ("woodpecker_token", "", "a rebuild needs the setting woodpecker_token"),
+        (
+            "woodpecker_url",
+            "",
+            "a rebuild needs the setting woodpecker_url",
+        ),
+        (
+            "woodpecker_repo",
+            "",
+            "a rebuild needs the setting woodpecker_repo",
+        ),
+        (
+            "woodpecker_token",
+            "",
+            "a rebuild needs the setting woodpecker_token",
+        ),
         ("woodpecker_url", "ci.example", "woodpecker_url: "),
         ("woodpecker_url", "http://ci.example", "woodpecker_url: "),
-        ("woodpecker_url", "https://me:secret@ci.example", "woodpecker_url: "),
+        (
+            "woodpecker_url",
+            "https://me:secret@ci.example",
+            "woodpecker_url: ",
+        ),
         ("woodpecker_repo", "app", "woodpecker_repo: "),
         ("woodpecker_repo", "me/../app", "woodpecker_repo: "),
         ("woodpecker_token", "two\nlines", "woodpecker_token: "),
         ("variables", "REBUILD", "variables: "),
         ("method", "repeat", "method: "),
-        ("method", "restart", "pipeline: there is no current pipeline outside Woodpecker"),
+        (
+            "method",
+            "restart",
+            "pipeline: there is no current pipeline outside Woodpecker",
+        ),
         ("pipeline", "newest", "pipeline: "),
         ("workflow", ".yaml", "workflow: "),
         ("wait", "perhaps", "wait: "),
@@ -150,21 +271,43 @@ fn a_wrong_setting_is_exit_2_with_its_name_before_anything_is_asked() {
     ];
     for mode in [("mode", "rebuild"), ("on_broken", "rebuild")] {
         for (name, value, said) in cases {
-            let given = complete.into_iter().skip(1).chain([mode]).filter(|(other, _)| *other != name);
+            let given = complete
+                .into_iter()
+                .skip(1)
+                .chain([mode])
+                .filter(|(other, _)| *other != name);
             let image = (mode.0 == "on_broken").then_some(("images", "127.0.0.1:1/app:1"));
-            let settings = given.chain(image).chain([(name, value), ("report", "report.json")]);
-            let plugin = pullproof().variable("CI", "woodpecker").variable("NO_COLOR", "1");
-            let run = settings
-                .fold(plugin, |run, (name, value)| run.variable(&format!("PLUGIN_{}", name.to_uppercase()), value));
+            let settings = given
+                .chain(image)
+                .chain([(name, value), ("report", "report.json")]);
+            let plugin = pullproof()
+                .variable("CI", "woodpecker")
+                .variable("NO_COLOR", "1");
+            let run = settings.fold(plugin, |run, (name, value)| {
+                run.variable(&format!("PLUGIN_{}", name.to_uppercase()), value)
+            });
             let finished = run.run().exits(2);
             let last = finished.stdout.lines().last().unwrap();
-            assert!(last.starts_with("pullproof: ERROR: ") && last.ends_with(", exit code 2"), "{finished}");
-            let error = finished.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
-            assert!(error.contains(said), "{mode:?} {name}={value}: {said:?} is not said: {finished}");
+            assert!(
+                last.starts_with("pullproof: ERROR: ") && last.ends_with(", exit code 2"),
+                "{finished}"
+            );
+            let error = finished
+                .stderr
+                .lines()
+                .find(|line| line.starts_with("error: "))
+                .unwrap_or_default();
+            assert!(
+                error.contains(said),
+                "{mode:?} {name}={value}: {said:?} is not said: {finished}"
+            );
             assert_eq!(finished.stdout.lines().count(), 1, "{finished}");
             let report = finished.report_in("report.json");
             assert_eq!((report.result(), report.0.get("pipeline")), ("error", None));
-            assert!(!finished.to_string().contains(TOKEN) && !finished.to_string().contains("secret@"), "{finished}");
+            assert!(
+                !finished.to_string().contains(TOKEN) && !finished.to_string().contains("secret@"),
+                "{finished}"
+            );
         }
     }
     assert_eq!(fake.requests().len(), 0, "{:?}", fake.requests());

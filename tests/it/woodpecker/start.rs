@@ -1,8 +1,8 @@
 //! Starting a pipeline: what is asked for, and every answer.
 
-use pullproof::heal::{Ending, NotStarted};
-use pullproof::settings::{Method, OwnPipeline, RepositoryName, Restart};
-use pullproof::woodpecker::Error;
+use pullproof::rebuild::settings::{Method, OwnPipeline, RepositoryName, Restart};
+use pullproof::rebuild::woodpecker::Error;
+use pullproof::rebuild::{Ending, NotStarted};
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,8 +13,14 @@ async fn a_pipeline_is_started_on_the_default_branch_and_followed_to_success() {
     let ran = Case::new(&fake).run().await;
     let rebuilt = ran.rebuilt();
     assert_eq!(rebuilt.ending, Ending::Succeeded);
-    assert_eq!((rebuilt.pipeline.number, &*rebuilt.pipeline.status), (12, "success"));
-    assert_eq!(rebuilt.pipeline.url, fake.url("/repos/7/pipeline/12").as_str());
+    assert_eq!(
+        (rebuilt.pipeline.number, &*rebuilt.pipeline.status),
+        (12, "success")
+    );
+    assert_eq!(
+        rebuilt.pipeline.url,
+        fake.url("/repos/7/pipeline/12").as_str()
+    );
     assert_contains(&rebuilt.to_string(), "pipeline #12 succeeded after");
     let asked: Value = serde_json::from_str(&fake.requests_to(CREATE)[0].body).unwrap();
     let variables = json!({"PULLPROOF_RUN": MARK, "PULLPROOF_REBUILD": "1"});
@@ -32,16 +38,25 @@ async fn the_users_branch_and_variables_are_sent() {
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
     assert!(!ran.told("3.18.0"), "{:?}", ran.notices);
     let asked: Value = serde_json::from_str(&fake.requests_to(CREATE)[0].body).unwrap();
-    assert_eq!((&asked["branch"], &asked["variables"]["REBUILD"]), (&json!("release/1"), &json!("app")));
+    assert_eq!(
+        (&asked["branch"], &asked["variables"]["REBUILD"]),
+        (&json!("release/1"), &json!("app"))
+    );
 }
 
 #[tokio::test]
 async fn a_repository_is_found_by_its_name() {
     let fake = server();
     let repository = json!({"id": 7, "full_name": "group/sub/app", "default_branch": "trunk"});
-    fake.on("GET /api/repos/lookup/group/sub/app", [Reply::json(&repository)]);
+    fake.on(
+        "GET /api/repos/lookup/group/sub/app",
+        [Reply::json(&repository)],
+    );
     let name = RepositoryName::Path("group/sub/app".into());
-    let ran = Case::new(&fake).set(|settings| settings.repository = Some(name)).run().await;
+    let ran = Case::new(&fake)
+        .set(|settings| settings.repository = Some(name))
+        .run()
+        .await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
 }
 
@@ -62,27 +77,51 @@ async fn without_a_name_it_is_the_repository_that_the_pipeline_runs_for() {
 #[tokio::test]
 async fn a_server_with_a_path_keeps_it() {
     let fake = Fake::start();
-    fake.on("GET /wood/api/repos/7", [Reply::json(&json!({"id": 7, "default_branch": "trunk"}))])
-        .on("POST /wood/api/repos/7/pipelines", [Reply::json(&pipeline("pending"))])
-        .on("GET /wood/api/repos/7/pipelines/12", [Reply::json(&pipeline("success"))]);
+    fake.on(
+        "GET /wood/api/repos/7",
+        [Reply::json(&json!({"id": 7, "default_branch": "trunk"}))],
+    )
+    .on(
+        "POST /wood/api/repos/7/pipelines",
+        [Reply::json(&pipeline("pending"))],
+    )
+    .on(
+        "GET /wood/api/repos/7/pipelines/12",
+        [Reply::json(&pipeline("success"))],
+    );
     for path in ["/wood", "/wood/"] {
-        let ran = Case::new(&fake).set(|settings| settings.server = Some(fake.url(path))).run().await;
-        assert_eq!(ran.rebuilt().pipeline.url, fake.url("/wood/repos/7/pipeline/12").as_str());
+        let ran = Case::new(&fake)
+            .set(|settings| settings.server = Some(fake.url(path)))
+            .run()
+            .await;
+        assert_eq!(
+            ran.rebuilt().pipeline.url,
+            fake.url("/wood/repos/7/pipeline/12").as_str()
+        );
     }
 }
 
 #[tokio::test]
 async fn a_pipeline_that_nobody_waits_for_is_only_started() {
     let fake = server();
-    let ran = Case::new(&fake).set(|settings| settings.wait = false).run().await;
-    assert_eq!((ran.rebuilt().ending, &*ran.rebuilt().pipeline.status), (Ending::NotAwaited, "pending"));
+    let ran = Case::new(&fake)
+        .set(|settings| settings.wait = false)
+        .run()
+        .await;
+    assert_eq!(
+        (ran.rebuilt().ending, &*ran.rebuilt().pipeline.status),
+        (Ending::NotAwaited, "pending")
+    );
     assert_eq!(fake.requests_to(PIPELINE).len(), 0);
 }
 
 #[tokio::test]
 async fn a_repository_without_default_branch_needs_one_named() {
     let fake = server();
-    fake.on(REPOSITORY, [Reply::json(&json!({"id": 7, "full_name": "me/app"}))]);
+    fake.on(
+        REPOSITORY,
+        [Reply::json(&json!({"id": 7, "full_name": "me/app"}))],
+    );
     let (message, hint) = Case::new(&fake).run().await.refusal();
     assert_contains(&message, "no default branch for me/app");
     assert_eq!(hint, "set `branch`");
@@ -93,12 +132,16 @@ async fn a_repository_without_default_branch_needs_one_named() {
 #[tokio::test]
 async fn a_pipeline_that_is_dead_from_the_start_was_not_started() {
     let fake = server();
-    let secret = r#"secret "registry_password" is not allowed to be used with pipeline event "manual""#;
+    let secret =
+        r#"secret "registry_password" is not allowed to be used with pipeline event "manual""#;
     let errors = json!([
         {"type": "deprecation", "message": "old syntax", "is_warning": true},
         {"type": "compiler", "message": secret, "is_warning": false},
     ]);
-    let dead = with(pipeline("error"), json!({"errors": errors, "started": 5, "finished": 5}));
+    let dead = with(
+        pipeline("error"),
+        json!({"errors": errors, "started": 5, "finished": 5}),
+    );
     fake.on(CREATE, [Reply::json(&dead)]);
     let ran = Case::new(&fake).run().await;
     let (message, hint) = ran.refusal();
@@ -112,9 +155,15 @@ async fn a_pipeline_that_is_dead_from_the_start_was_not_started() {
 #[tokio::test]
 async fn filtered_is_told_with_what_to_add() {
     let fake = server();
-    fake.on(CREATE, [Reply::status(204).header("pipeline-filtered", "true")]);
+    fake.on(
+        CREATE,
+        [Reply::status(204).header("pipeline-filtered", "true")],
+    );
     let (message, hint) = Case::new(&fake).run().await.refusal();
-    assert_contains(&message, "no workflow on the branch trunk accepts the event `manual`");
+    assert_contains(
+        &message,
+        "no workflow on the branch trunk accepts the event `manual`",
+    );
     assert_contains(&hint, "when: [{event: manual}]");
     assert_contains(&hint, "no workflow file on that branch");
     assert!(!hint.contains("3.18.0"), "{hint}");
@@ -124,11 +173,21 @@ async fn filtered_is_told_with_what_to_add() {
 #[tokio::test]
 async fn the_version_that_hides_variables_is_warned_of_and_named_when_filtered() {
     let fake = server();
-    let repository = json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
-    fake.on(CREATE, [Reply::status(204).header("pipeline-filtered", "true")])
-        .on(REPOSITORY, [Reply::json(&repository).header("x-woodpecker-version", "3.18.0")]);
+    let repository =
+        json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
+    fake.on(
+        CREATE,
+        [Reply::status(204).header("pipeline-filtered", "true")],
+    )
+    .on(
+        REPOSITORY,
+        [Reply::json(&repository).header("x-woodpecker-version", "3.18.0")],
+    );
     let variables = BTreeMap::from([("REBUILD".to_owned(), "app".to_owned())]);
-    let ran = Case::new(&fake).set(|settings| settings.variables = variables).run().await;
+    let ran = Case::new(&fake)
+        .set(|settings| settings.variables = variables)
+        .run()
+        .await;
     assert!(ran.told("3.18.0") && ran.told("#7077"), "{:?}", ran.notices);
     assert_contains(&ran.refusal().1, "#7077");
 }
@@ -148,11 +207,16 @@ async fn an_unloadable_configuration_is_told_by_either_empty_answer() {
 #[tokio::test]
 async fn an_unloadable_configuration_is_told_in_the_words_that_the_server_keeps() {
     let fake = server();
-    let errors = json!([{"message": "could not load config from forge: yaml: line 3", "is_warning": false}]);
+    let errors =
+        json!([{"message": "could not load config from forge: yaml: line 3", "is_warning": false}]);
     let dead = with(ours("error"), json!({"errors": errors}));
-    fake.on(CREATE, [Reply::status(204)]).on(LIST, [Reply::json(&json!([dead, pipeline("success")]))]);
+    fake.on(CREATE, [Reply::status(204)])
+        .on(LIST, [Reply::json(&json!([dead, pipeline("success")]))]);
     let (message, _) = Case::new(&fake).run().await.refusal();
-    assert_eq!(message, "pipeline #12 was not started: could not load config from forge: yaml: line 3");
+    assert_eq!(
+        message,
+        "pipeline #12 was not started: could not load config from forge: yaml: line 3"
+    );
 }
 
 #[tokio::test]
@@ -165,21 +229,30 @@ async fn a_web_page_is_no_pipeline() {
     assert_eq!(fake.starts(), 1);
 
     fake.on(REPOSITORY, [Reply::web_page()]);
-    assert_contains(&Case::new(&fake).run().await.refusal().0, "find the repository number 7");
+    assert_contains(
+        &Case::new(&fake).run().await.refusal().0,
+        "find the repository number 7",
+    );
     assert_eq!(fake.starts(), 1);
 }
 
 #[tokio::test]
 async fn a_token_that_is_not_accepted_is_named() {
     let fake = server();
-    let (message, hint) =
-        Case::new(&fake).set(|settings| settings.token = Some(Secret::new("wrong"))).run().await.refusal();
+    let (message, hint) = Case::new(&fake)
+        .set(|settings| settings.token = Some(Secret::new("wrong")))
+        .run()
+        .await
+        .refusal();
     assert_contains(&message, "does not accept the token (401)");
     assert_contains(&hint, "woodpecker_token");
 
     // A public repository can be read without a token.
     fake.on(CREATE, [Reply::status(401).body("User not authorized")]);
-    assert_contains(&Case::new(&fake).run().await.refusal().0, "start a pipeline on the branch trunk");
+    assert_contains(
+        &Case::new(&fake).run().await.refusal().0,
+        "start a pipeline on the branch trunk",
+    );
 }
 
 #[tokio::test]
@@ -198,7 +271,12 @@ async fn not_found_is_told_with_its_three_meanings() {
 #[tokio::test]
 async fn an_inactive_repository_is_told_before_anything_is_started() {
     let fake = server();
-    fake.on(REPOSITORY, [Reply::json(&json!({"id": 7, "full_name": "me/app", "active": false}))]);
+    fake.on(
+        REPOSITORY,
+        [Reply::json(
+            &json!({"id": 7, "full_name": "me/app", "active": false}),
+        )],
+    );
     let (message, hint) = Case::new(&fake).run().await.refusal();
     assert_contains(&message, "me/app is not active");
     assert_contains(&hint, "activate it");
@@ -208,7 +286,8 @@ async fn an_inactive_repository_is_told_before_anything_is_started() {
 #[tokio::test]
 async fn an_empty_500_is_about_the_branch_or_the_forge() {
     let fake = server();
-    fake.on(CREATE, [Reply::status(500)]).on(LIST, [Reply::json(&json!([]))]);
+    fake.on(CREATE, [Reply::status(500)])
+        .on(LIST, [Reply::json(&json!([]))]);
     let (message, hint) = Case::new(&fake).run().await.refusal();
     assert_contains(&message, "the server failed (500)");
     assert_contains(&hint, "trunk exists");
@@ -231,7 +310,10 @@ async fn a_redirect_is_refused_and_the_address_to_use_is_named() {
 async fn any_other_refusal_is_told_in_the_servers_words() {
     let fake = server();
     fake.on(CREATE, [Reply::status(400).body("no\nway")]);
-    assert_contains(&Case::new(&fake).run().await.refusal().0, "the server refused (400): no way");
+    assert_contains(
+        &Case::new(&fake).run().await.refusal().0,
+        "the server refused (400): no way",
+    );
 }
 
 #[tokio::test]
@@ -255,11 +337,23 @@ async fn after_a_lost_answer_our_pipeline_is_found_in_the_list() {
     ]);
     for reply in lost {
         let fake = server();
-        let other = with(ours("running"), json!({"number": 13, "variables": {"PULLPROOF_RUN": "another"}}));
-        fake.on(CREATE, [reply.clone()]).on(LIST, [Reply::json(&json!([other, ours("running")]))]);
+        let other = with(
+            ours("running"),
+            json!({"number": 13, "variables": {"PULLPROOF_RUN": "another"}}),
+        );
+        fake.on(CREATE, [reply.clone()])
+            .on(LIST, [Reply::json(&json!([other, ours("running")]))]);
         let ran = Case::new(&fake).impatient().run().await;
-        assert_eq!((ran.rebuilt().ending, ran.rebuilt().pipeline.number), (Ending::Succeeded, 12), "{reply:?}");
-        assert!(ran.told("looking whether a pipeline was started"), "{:?}", ran.notices);
+        assert_eq!(
+            (ran.rebuilt().ending, ran.rebuilt().pipeline.number),
+            (Ending::Succeeded, 12),
+            "{reply:?}"
+        );
+        assert!(
+            ran.told("looking whether a pipeline was started"),
+            "{:?}",
+            ran.notices
+        );
         assert_eq!(fake.starts(), 1, "{reply:?}");
         let query = &fake.requests_to(LIST)[0].query;
         assert_eq!((&*query["event"], &*query["branch"]), ("manual", "trunk"));
@@ -269,8 +363,12 @@ async fn after_a_lost_answer_our_pipeline_is_found_in_the_list() {
 #[tokio::test]
 async fn a_pipeline_that_appears_late_is_not_started_twice() {
     let fake = server();
-    let (nothing, found) = (Reply::json(&json!([])), Reply::json(&json!([ours("running")])));
-    fake.on(CREATE, [Reply::status(504)]).on(LIST, [nothing.clone(), nothing.clone(), nothing, found]);
+    let (nothing, found) = (
+        Reply::json(&json!([])),
+        Reply::json(&json!([ours("running")])),
+    );
+    fake.on(CREATE, [Reply::status(504)])
+        .on(LIST, [nothing.clone(), nothing.clone(), nothing, found]);
     let ran = Case::new(&fake).run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
     assert_eq!((fake.starts(), fake.requests_to(LIST).len()), (1, 4));
@@ -279,22 +377,36 @@ async fn a_pipeline_that_appears_late_is_not_started_twice() {
 #[tokio::test]
 async fn only_when_the_list_stays_without_ours_is_another_started() {
     let fake = server();
-    fake.on(CREATE, [Reply::Close, Reply::json(&pipeline("pending"))]).on(LIST, [Reply::json(&json!([]))]);
+    fake.on(CREATE, [Reply::Close, Reply::json(&pipeline("pending"))])
+        .on(LIST, [Reply::json(&json!([]))]);
     let ran = Case::new(&fake).impatient().run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
     assert_eq!(fake.starts(), 2);
-    let order: Vec<String> = fake.requests().into_iter().map(|request| request.route).collect();
-    let (first, second) =
-        (order.iter().position(|route| route == CREATE), order.iter().rposition(|route| route == CREATE));
-    assert!(order[first.unwrap()..second.unwrap()].contains(&LIST.to_owned()), "{order:?}");
+    let order: Vec<String> = fake
+        .requests()
+        .into_iter()
+        .map(|request| request.route)
+        .collect();
+    let (first, second) = (
+        order.iter().position(|route| route == CREATE),
+        order.iter().rposition(|route| route == CREATE),
+    );
+    assert!(
+        order[first.unwrap()..second.unwrap()].contains(&LIST.to_owned()),
+        "{order:?}"
+    );
 }
 
 #[tokio::test]
 async fn when_the_list_cannot_be_read_nothing_more_is_started() {
     let fake = server();
-    fake.on(CREATE, [Reply::status(503)]).on(LIST, [Reply::status(503)]);
+    fake.on(CREATE, [Reply::status(503)])
+        .on(LIST, [Reply::status(503)]);
     let ran = Case::new(&fake).run().await;
-    assert!(matches!(ran.result, Err(NotStarted::Unknown { .. })), "{ran:?}");
+    assert!(
+        matches!(ran.result, Err(NotStarted::Unknown { .. })),
+        "{ran:?}"
+    );
     let (message, hint) = ran.refusal();
     assert_contains(&message, "could not be found out");
     assert_contains(&hint, "PULLPROOF_RUN=the-mark");
@@ -305,10 +417,22 @@ async fn when_the_list_cannot_be_read_nothing_more_is_started() {
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_is_told_without_the_address_of_the_request() {
     let fake = server();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let url = format!("http://{gone}").parse().unwrap();
-    let ran = Case::new(&fake).set(|settings| settings.server = Some(url)).run().await;
-    assert!(matches!(ran.result, Err(NotStarted::Server(Error::Unreachable { .. }))), "{ran:?}");
+    let ran = Case::new(&fake)
+        .set(|settings| settings.server = Some(url))
+        .run()
+        .await;
+    assert!(
+        matches!(
+            ran.result,
+            Err(NotStarted::Server(Error::Unreachable { .. }))
+        ),
+        "{ran:?}"
+    );
     assert!(!ran.refusal().0.contains("/api/"), "{ran:?}");
     assert_contains(&ran.refusal().1, "woodpecker_url");
 }
@@ -323,17 +447,29 @@ async fn an_interruption_before_the_answer_is_told_as_such() {
         }
     };
     let ran = Case::new(&fake).run_until(|_| false, stop).await;
-    assert!(matches!(ran.result, Err(NotStarted::Interrupted)), "{ran:?}");
+    assert!(
+        matches!(ran.result, Err(NotStarted::Interrupted)),
+        "{ran:?}"
+    );
 }
 
 /// A server that restarts #5 as #12.
 fn restarting_server(answer: Reply) -> Fake {
     let fake = server();
-    let old = with(pipeline("failure"), json!({"id": 105, "number": 5, "event": "tag"}));
+    let old = with(
+        pipeline("failure"),
+        json!({"id": 105, "number": 5, "event": "tag"}),
+    );
     fake.on("GET /api/repos/7/pipelines/5", [Reply::json(&old)])
         .on("GET /api/repos/7/pipelines/latest", [Reply::json(&old)])
         .on("POST /api/repos/7/pipelines/5", [answer])
-        .on(LIST, [Reply::json(&json!([with(pipeline("success"), json!({"number": 11}))]))]);
+        .on(
+            LIST,
+            [Reply::json(&json!([with(
+                pipeline("success"),
+                json!({"number": 11})
+            )]))],
+        );
     fake
 }
 
@@ -346,8 +482,17 @@ async fn a_pipeline_is_restarted_by_its_number_with_variables() {
     });
     assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
     let query = &fake.requests_to("POST /api/repos/7/pipelines/5")[0].query;
-    let expected = [("A B", "x&y=z"), ("PULLPROOF_REBUILD", "1"), ("PULLPROOF_RUN", MARK)];
-    assert_eq!(*query, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let expected = [
+        ("A B", "x&y=z"),
+        ("PULLPROOF_REBUILD", "1"),
+        ("PULLPROOF_RUN", MARK),
+    ];
+    assert_eq!(
+        *query,
+        expected
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    );
 }
 
 #[tokio::test]
@@ -358,14 +503,21 @@ async fn the_newest_pipeline_of_a_branch_is_restarted() {
         settings.branch = Some("release".into());
     });
     assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
-    assert_eq!(fake.requests_to("GET /api/repos/7/pipelines/latest")[0].query["branch"], "release");
+    assert_eq!(
+        fake.requests_to("GET /api/repos/7/pipelines/latest")[0].query["branch"],
+        "release"
+    );
 }
 
 #[tokio::test]
-async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_requests_is_restarted() {
+async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_requests_is_restarted()
+{
     let fake = restarting_server(Reply::json(&pipeline("pending")));
     let listed = |number: u64, event: &str, branch: &str| {
-        with(pipeline("success"), json!({"number": number, "event": event, "branch": branch}))
+        with(
+            pipeline("success"),
+            json!({"number": number, "event": event, "branch": branch}),
+        )
     };
     let list = json!([
         listed(11, "cron", "trunk"),
@@ -375,7 +527,8 @@ async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_req
         listed(5, "manual", "trunk"),
         listed(4, "manual", "trunk"),
     ]);
-    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)]).on(LIST, [Reply::json(&list)]);
+    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)])
+        .on(LIST, [Reply::json(&list)]);
     let own = OwnPipeline {
         event: Some("cron".into()),
         number: Some(11),
@@ -383,8 +536,13 @@ async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_req
         server: Some(fake.url("")),
         ..OwnPipeline::default()
     };
-    let latest = |settings: &mut Rebuild| (settings.method, settings.own) = (Method::Restart(Restart::Latest), own);
-    assert_eq!(Case::new(&fake).set(latest).run().await.rebuilt().ending, Ending::Succeeded);
+    let latest = |settings: &mut Rebuild| {
+        (settings.method, settings.own) = (Method::Restart(Restart::Latest), own);
+    };
+    assert_eq!(
+        Case::new(&fake).set(latest).run().await.rebuilt().ending,
+        Ending::Succeeded
+    );
     assert_eq!(fake.requests_to("POST /api/repos/7/pipelines/5").len(), 1);
     assert_eq!(fake.requests_to(LIST)[0].query["branch"], "trunk");
 }
@@ -392,9 +550,16 @@ async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_req
 #[tokio::test]
 async fn a_branch_without_pipelines_has_nothing_to_restart() {
     let fake = restarting_server(Reply::Close);
-    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)]).on(LIST, [Reply::json(&json!([]))]);
-    let ran = Case::new(&fake).set(|settings| settings.method = Method::Restart(Restart::Latest)).run().await;
-    assert_contains(&ran.refusal().0, "find the newest pipeline of the branch trunk");
+    fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)])
+        .on(LIST, [Reply::json(&json!([]))]);
+    let ran = Case::new(&fake)
+        .set(|settings| settings.method = Method::Restart(Restart::Latest))
+        .run()
+        .await;
+    assert_contains(
+        &ran.refusal().0,
+        "find the newest pipeline of the branch trunk",
+    );
     assert_contains(&ran.refusal().1, "name one by its number");
     assert_eq!(fake.starts(), 0);
 }
@@ -405,22 +570,39 @@ async fn variables_that_a_restart_would_not_change_are_warned_of_by_name_alone()
     let variables = json!({"A": "old", "B": "same", "PULLPROOF_REBUILD": "1"});
     fake.on(
         "GET /api/repos/7/pipelines/5",
-        [Reply::json(&with(pipeline("failure"), json!({"number": 5, "variables": variables})))],
+        [Reply::json(&with(
+            pipeline("failure"),
+            json!({"number": 5, "variables": variables}),
+        ))],
     );
     let case = Case::new(&fake).set(|settings| {
         settings.method = Method::Restart(Restart::Number(5));
-        settings.variables = [("A", "new"), ("B", "same"), ("C", "more")].map(|(a, b)| (a.into(), b.into())).into();
+        settings.variables = [("A", "new"), ("B", "same"), ("C", "more")]
+            .map(|(a, b)| (a.into(), b.into()))
+            .into();
     });
     let ran = case.run().await;
-    let warned = "the restart keeps the values that pipeline #5 has for A, not those of `variables`";
-    assert!(ran.notices.iter().any(|notice| notice == warned), "{:?}", ran.notices);
+    let warned =
+        "the restart keeps the values that pipeline #5 has for A, not those of `variables`";
+    assert!(
+        ran.notices.iter().any(|notice| notice == warned),
+        "{:?}",
+        ran.notices
+    );
 }
 
 #[tokio::test]
 async fn a_restart_that_is_refused_is_told_in_the_servers_words() {
-    let fake = restarting_server(Reply::status(400).body("cannot restart a pipeline with status blocked"));
-    let ran = Case::new(&fake).set(|settings| settings.method = Method::Restart(Restart::Number(5))).run().await;
-    assert_contains(&ran.refusal().0, "restart pipeline #5: the server refused (400): cannot restart a pipeline");
+    let fake =
+        restarting_server(Reply::status(400).body("cannot restart a pipeline with status blocked"));
+    let ran = Case::new(&fake)
+        .set(|settings| settings.method = Method::Restart(Restart::Number(5)))
+        .run()
+        .await;
+    assert_contains(
+        &ran.refusal().0,
+        "restart pipeline #5: the server refused (400): cannot restart a pipeline",
+    );
 }
 
 #[tokio::test]
@@ -429,13 +611,29 @@ async fn a_restart_whose_answer_was_lost_is_known_by_its_parent() {
     for parent in [5, 105] {
         let fake = restarting_server(Reply::status(504));
         let child = |number: u64, parent: u64| {
-            with(pipeline("running"), json!({"number": number, "parent": parent, "event": "tag"}))
+            with(
+                pipeline("running"),
+                json!({"number": number, "parent": parent, "event": "tag"}),
+            )
         };
         let before = json!([child(11, 5), child(5, 0)]);
         let after = json!([child(13, 4), child(12, parent), child(11, 5), child(5, 0)]);
-        fake.on(LIST, [Reply::json(&before), Reply::json(&before), Reply::json(&after)]);
-        let ran = Case::new(&fake).set(|settings| settings.method = Method::Restart(Restart::Number(5))).run().await;
-        assert_eq!((ran.rebuilt().ending, ran.rebuilt().pipeline.number), (Ending::Succeeded, 12));
+        fake.on(
+            LIST,
+            [
+                Reply::json(&before),
+                Reply::json(&before),
+                Reply::json(&after),
+            ],
+        );
+        let ran = Case::new(&fake)
+            .set(|settings| settings.method = Method::Restart(Restart::Number(5)))
+            .run()
+            .await;
+        assert_eq!(
+            (ran.rebuilt().ending, ran.rebuilt().pipeline.number),
+            (Ending::Succeeded, 12)
+        );
         assert_eq!(fake.starts(), 1);
     }
 }

@@ -53,10 +53,12 @@ pub(super) fn write(directory: &Path, form: &Form, own: u16, port: Port) -> Path
         match form {
             Form::Open => {}
             Form::Htpasswd => {
-                configuration["auth"] = json!({"htpasswd": {"realm": "tests", "path": file("htpasswd")}});
+                configuration["auth"] =
+                    json!({"htpasswd": {"realm": "tests", "path": file("htpasswd")}});
             }
             Form::Tls(_) => {
-                configuration["http"]["tls"] = json!({"certificate": file("certificate.pem"), "key": file("key.pem")});
+                configuration["http"]["tls"] =
+                    json!({"certificate": file("certificate.pem"), "key": file("key.pem")});
             }
             Form::Token(server) => {
                 configuration["auth"] = json!({"token": {
@@ -69,13 +71,18 @@ pub(super) fn write(directory: &Path, form: &Form, own: u16, port: Port) -> Path
         }
     }
     // JSON is YAML.
-    let path = directory.join(if port == Port::Own { "own.yml" } else { "push.yml" });
+    let path = directory.join(if port == Port::Own {
+        "own.yml"
+    } else {
+        "push.yml"
+    });
     fs::write(&path, configuration.to_string()).expect("the directory is ours");
     path
 }
 
 pub(super) fn write_htpasswd(directory: &Path) {
-    fs::write(directory.join("htpasswd"), format!("{USERNAME}:{HASH}\n")).expect("the directory is ours");
+    fs::write(directory.join("htpasswd"), format!("{USERNAME}:{HASH}\n"))
+        .expect("the directory is ours");
 }
 
 pub(super) fn write_identity(directory: &Path, identity: &Identity) {
@@ -99,7 +106,8 @@ pub(super) fn token_server(identity: Identity) -> Server {
 
 /// A signed token for everything that is asked.
 fn token(identity: &Identity, request: &Request) -> String {
-    let scopes = url::form_urlencoded::parse(request.query.as_bytes()).filter(|(key, _)| key == "scope");
+    let scopes =
+        url::form_urlencoded::parse(request.query.as_bytes()).filter(|(key, _)| key == "scope");
     let access: Vec<Value> = scopes
         .flat_map(|(_, scopes)| scopes.split(' ').map(str::to_owned).collect::<Vec<_>>())
         .filter_map(|scope| {
@@ -108,7 +116,10 @@ fn token(identity: &Identity, request: &Request) -> String {
             Some(json!({"type": kind, "name": name, "actions": actions.split(',').collect::<Vec<_>>()}))
         })
         .collect();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is after 1970")
+        .as_secs();
     let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [STANDARD.encode(identity.der())]});
     let claims = json!({
         "iss": ISSUER, "sub": USERNAME, "aud": SERVICE, "jti": "1",
@@ -117,8 +128,14 @@ fn token(identity: &Identity, request: &Request) -> String {
     let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     let signed = format!("{}.{}", part(&header), part(&claims));
     let random = SystemRandom::new();
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &identity.key_der(), &random)
-        .expect("rcgen makes P-256 keys");
-    let signature = key.sign(&random, signed.as_bytes()).expect("the system has randomness");
+    let key = EcdsaKeyPair::from_pkcs8(
+        &ECDSA_P256_SHA256_FIXED_SIGNING,
+        &identity.key_der(),
+        &random,
+    )
+    .expect("rcgen makes P-256 keys");
+    let signature = key
+        .sign(&random, signed.as_bytes())
+        .expect("the system has randomness");
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

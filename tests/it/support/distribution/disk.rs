@@ -22,7 +22,13 @@ pub(crate) enum Damage {
 
 impl Damage {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [Self::Emptied, Self::Truncated, Self::Flipped, Self::Deleted, Self::Unlinked];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Emptied,
+        Self::Truncated,
+        Self::Flipped,
+        Self::Deleted,
+        Self::Unlinked,
+    ];
 }
 
 impl Distribution {
@@ -32,7 +38,9 @@ impl Distribution {
         let done = match damage {
             Damage::Emptied => fs::write(&path, ""),
             Damage::Deleted => fs::remove_file(&path),
-            Damage::Truncated => fs::read(&path).and_then(|bytes| fs::write(&path, &bytes[..bytes.len() / 2])),
+            Damage::Truncated => {
+                fs::read(&path).and_then(|bytes| fs::write(&path, &bytes[..bytes.len() / 2]))
+            }
             Damage::Flipped => fs::read(&path).and_then(|mut bytes| {
                 let middle = bytes.len() / 2;
                 bytes[middle] ^= 1;
@@ -40,9 +48,12 @@ impl Distribution {
             }),
             Damage::Unlinked => {
                 // A manifest's revision, or a blob's membership; never both.
-                let links = ["_manifests/revisions", "_layers"].map(|kind| self.repository(name).join(kind));
-                let link =
-                    links.map(|links| links.join(digest.replace(':', "/"))).into_iter().find(|path| path.exists());
+                let links = ["_manifests/revisions", "_layers"]
+                    .map(|kind| self.repository(name).join(kind));
+                let link = links
+                    .map(|links| links.join(digest.replace(':', "/")))
+                    .into_iter()
+                    .find(|path| path.exists());
                 fs::remove_dir_all(link.unwrap_or_else(|| panic!("{name} has no {digest}")))
             }
         };
@@ -53,21 +64,28 @@ impl Distribution {
     /// Removes a tag; what it pointed to stays.
     pub(crate) fn unlink_tag(&self, name: &str, tag: &str) -> &Self {
         let directory = self.repository(name).join("_manifests/tags").join(tag);
-        fs::remove_dir_all(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        fs::remove_dir_all(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         self
     }
 
     /// Removes a digest's directory from the storage, as a person does who was told to.
     pub(crate) fn remove(&self, digest: &str) -> &Self {
         let data = self.data(digest);
-        fs::remove_dir_all(data.parent().expect("it has a directory")).expect("the directory is ours");
+        fs::remove_dir_all(data.parent().expect("it has a directory"))
+            .expect("the directory is ours");
         self
     }
 
     /// Where the bytes of a digest are.
     pub(crate) fn data(&self, digest: &str) -> PathBuf {
         let (algorithm, hex) = digest.split_once(':').expect("a digest has an algorithm");
-        self.root().join("blobs").join(algorithm).join(&hex[..2]).join(hex).join("data")
+        self.root()
+            .join("blobs")
+            .join(algorithm)
+            .join(&hex[..2])
+            .join(hex)
+            .join("data")
     }
 
     fn repository(&self, name: &str) -> PathBuf {

@@ -21,7 +21,10 @@ use super::scratch::Scratch;
 
 pub(crate) use configuration::{PASSWORD, USERNAME};
 pub(crate) use disk::Damage;
-#[allow(unused_imports, reason = "a vocabulary is larger than what is said with it today")]
+#[allow(
+    unused_imports,
+    reason = "a vocabulary is larger than what is said with it today"
+)]
 pub(crate) use push::write_layout;
 
 /// How it lets people in.
@@ -60,7 +63,9 @@ impl Distribution {
 
     /// An empty one with htpasswd.
     pub(crate) fn htpasswd() -> Self {
-        Self::start_as(Form::Htpasswd, |directory| configuration::write_htpasswd(directory.path()))
+        Self::start_as(Form::Htpasswd, |directory| {
+            configuration::write_htpasswd(directory.path());
+        })
     }
 
     /// An empty one over HTTPS.
@@ -85,7 +90,12 @@ impl Distribution {
     fn start_as(form: Form, prepare: impl FnOnce(&Scratch)) -> Self {
         let directory = Scratch::new("registry");
         prepare(&directory);
-        let mut registry = Self { directory, form, port: 0, process: None };
+        let mut registry = Self {
+            directory,
+            form,
+            port: 0,
+            process: None,
+        };
         let own = u16::try_from(std::process::id() % 11_000).expect("it is below 11,000");
         let mut log = String::new();
         for _ in 0..100 {
@@ -155,15 +165,31 @@ impl Distribution {
     }
 
     fn collect(&mut self, arguments: &[&str]) -> &mut Self {
-        let output = self.command("garbage-collect", Port::Own).args(arguments).output();
-        require_success(&output.expect("docker-registry was there a moment ago"), "garbage-collect");
+        let output = self
+            .command("garbage-collect", Port::Own)
+            .args(arguments)
+            .output();
+        require_success(
+            &output.expect("docker-registry was there a moment ago"),
+            "garbage-collect",
+        );
         self
     }
 
     /// Deletes a manifest as its API does.
     pub(crate) fn delete(&self, name: &str, digest: &str) -> &Self {
-        let answer = ask("DELETE", &format!("http://{}/v2/{name}/manifests/{digest}", self.host()), &[], &[]);
-        assert_eq!(answer.expect("it runs").status, 202, "DELETE {digest}: {}", self.log());
+        let answer = ask(
+            "DELETE",
+            &format!("http://{}/v2/{name}/manifests/{digest}", self.host()),
+            &[],
+            &[],
+        );
+        assert_eq!(
+            answer.expect("it runs").status,
+            202,
+            "DELETE {digest}: {}",
+            self.log()
+        );
         self
     }
 
@@ -189,7 +215,9 @@ impl Distribution {
         if matches!(self.form, Form::Open) {
             return push(&self.host());
         }
-        let (process, port) = self.launch(Port::Any).unwrap_or_else(|log| panic!("docker-registry: {log}"));
+        let (process, port) = self
+            .launch(Port::Any)
+            .unwrap_or_else(|log| panic!("docker-registry: {log}"));
         push(&format!("127.0.0.1:{port}"));
         drop(process);
     }
@@ -202,13 +230,21 @@ impl Distribution {
     fn command(&self, verb: &str, port: Port) -> Command {
         let path = configuration::write(self.directory.path(), &self.form, self.port, port);
         let mut command = Command::new("docker-registry");
-        command.arg(verb).arg(path).env_remove("REGISTRY_HTTP_ADDR").stdin(Stdio::null());
+        command
+            .arg(verb)
+            .arg(path)
+            .env_remove("REGISTRY_HTTP_ADDR")
+            .stdin(Stdio::null());
         command
     }
 
     /// Starts a process and waits until it listens; gives its log when it ends instead.
     fn launch(&self, port: Port) -> Result<(Process, u16), String> {
-        let spawned = self.command("serve", port).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let spawned = self
+            .command("serve", port)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut child = spawned.unwrap_or_else(|error| missing("docker-registry", &error));
         let stderr = child.stderr.take().expect("it is piped");
         let log = Arc::new(Mutex::new(String::new()));
@@ -216,14 +252,22 @@ impl Distribution {
         let process = Process { child, log };
         match listening.recv_timeout(Duration::from_secs(30)) {
             Ok(port) => Ok((process, port)),
-            Err(_) => Err(process.log.lock().expect("reading a log does not panic").clone()),
+            Err(_) => Err(process
+                .log
+                .lock()
+                .expect("reading a log does not panic")
+                .clone()),
         }
     }
 
     /// What it wrote to its log since it was started.
     pub(crate) fn log(&self) -> String {
         let process = self.process.as_ref().expect("it runs");
-        process.log.lock().expect("reading a log does not panic").clone()
+        process
+            .log
+            .lock()
+            .expect("reading a log does not panic")
+            .clone()
     }
 }
 
@@ -241,7 +285,11 @@ fn read_log(stderr: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             let port = line.split("listening on 127.0.0.1:").nth(1);
-            let port = port.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+            let port = port.map(|rest| {
+                rest.chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+            });
             let mut log = log.lock().expect("reading a log does not panic");
             log.push_str(&line);
             log.push('\n');
@@ -264,5 +312,9 @@ pub(crate) fn missing(program: &str, error: &std::io::Error) -> ! {
 fn require_success(output: &Output, what: &str) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{what}: {}\n{stdout}\n{stderr}", output.status);
+    assert!(
+        output.status.success(),
+        "{what}: {}\n{stdout}\n{stderr}",
+        output.status
+    );
 }

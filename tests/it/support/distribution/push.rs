@@ -11,7 +11,9 @@ use crate::support::scratch::Scratch;
 
 /// Pushes by <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push>.
 pub(super) fn push(host: &str, name: &str, image: &Image) {
-    let (name, tag) = name.split_once(':').expect("an image is pushed as name:tag");
+    let (name, tag) = name
+        .split_once(':')
+        .expect("an image is pushed as name:tag");
     for (digest, content) in image.contents() {
         if content.manifest {
             let place = if digest == image.root() { tag } else { digest };
@@ -23,14 +25,36 @@ pub(super) fn push(host: &str, name: &str, image: &Image) {
 }
 
 fn put_blob(host: &str, name: &str, digest: &str, bytes: &[u8]) {
-    let begun = request("POST", &format!("http://{host}/v2/{name}/blobs/uploads/"), "", &[], 202);
+    let begun = request(
+        "POST",
+        &format!("http://{host}/v2/{name}/blobs/uploads/"),
+        "",
+        &[],
+        202,
+    );
     let joint = if begun.contains('?') { '&' } else { '?' };
-    let url = if begun.starts_with('/') { format!("http://{host}{begun}") } else { begun };
-    request("PUT", &format!("{url}{joint}digest={digest}"), "application/octet-stream", bytes, 201);
+    let url = if begun.starts_with('/') {
+        format!("http://{host}{begun}")
+    } else {
+        begun
+    };
+    request(
+        "PUT",
+        &format!("{url}{joint}digest={digest}"),
+        "application/octet-stream",
+        bytes,
+        201,
+    );
 }
 
 fn put_manifest(host: &str, name: &str, place: &str, media_type: &str, bytes: &[u8]) {
-    request("PUT", &format!("http://{host}/v2/{name}/manifests/{place}"), media_type, bytes, 201);
+    request(
+        "PUT",
+        &format!("http://{host}/v2/{name}/manifests/{place}"),
+        media_type,
+        bytes,
+        201,
+    );
 }
 
 /// Sends one request that must be answered so, and gives the `Location` of the answer.
@@ -47,7 +71,14 @@ pub(super) fn push_by_skopeo(host: &str, name: &str, image: &Image) {
     let layout = Scratch::new("layout");
     write_layout(&layout, image);
     let output = Command::new("skopeo")
-        .args(["--insecure-policy", "copy", "--all", "--preserve-digests", "--quiet", "--dest-tls-verify=false"])
+        .args([
+            "--insecure-policy",
+            "copy",
+            "--all",
+            "--preserve-digests",
+            "--quiet",
+            "--dest-tls-verify=false",
+        ])
         .arg(format!("oci:{}:pushed", layout.path().display()))
         .arg(format!("docker://{host}/{name}"))
         .env("HOME", layout.path())
@@ -62,12 +93,19 @@ pub(crate) fn write_layout(layout: &Scratch, image: &Image) {
     let root = layout.path();
     for (digest, content) in image.contents() {
         let path = root.join("blobs").join(digest.replace(':', "/"));
-        std::fs::create_dir_all(path.parent().expect("it is below blobs")).expect("the directory is ours");
+        std::fs::create_dir_all(path.parent().expect("it is below blobs"))
+            .expect("the directory is ours");
         std::fs::write(path, &content.bytes).expect("the directory is ours");
     }
-    let descriptor = image.root_descriptor().clone().annotated("org.opencontainers.image.ref.name", "pushed");
+    let descriptor = image
+        .root_descriptor()
+        .clone()
+        .annotated("org.opencontainers.image.ref.name", "pushed");
     let index = json!({"schemaVersion": 2, "manifests": [descriptor.json()]});
-    for (name, json) in [("index.json", index), ("oci-layout", json!({"imageLayoutVersion": "1.0.0"}))] {
+    for (name, json) in [
+        ("index.json", index),
+        ("oci-layout", json!({"imageLayoutVersion": "1.0.0"})),
+    ] {
         std::fs::write(root.join(name), json.to_string()).expect("the directory is ours");
     }
 }

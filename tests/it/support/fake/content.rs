@@ -30,10 +30,14 @@ impl Repositories {
     /// Stores everything of an image; a tag points to its root.
     pub(super) fn store(&mut self, name: &str, tag: Option<&str>, image: &Image) {
         let repository = self.repositories.entry(name.to_owned()).or_default();
-        let contents = image.contents().map(|(digest, content)| (digest.to_owned(), content.clone()));
+        let contents = image
+            .contents()
+            .map(|(digest, content)| (digest.to_owned(), content.clone()));
         repository.contents.extend(contents);
         if let Some(tag) = tag {
-            repository.tags.insert(tag.to_owned(), image.root().to_owned());
+            repository
+                .tags
+                .insert(tag.to_owned(), image.root().to_owned());
         }
     }
 
@@ -49,7 +53,9 @@ impl Repositories {
 
     /// The right answer.
     pub(super) fn answer(&self, request: &Request) -> Result<Reply, Unexpected> {
-        let reply = self.route(request)?.header("Docker-Distribution-Api-Version", "registry/2.0");
+        let reply = self
+            .route(request)?
+            .header("Docker-Distribution-Api-Version", "registry/2.0");
         Ok(reply)
     }
 
@@ -68,13 +74,21 @@ impl Repositories {
         }
         let (name, endpoint, last) = split(path).ok_or(Unexpected)?;
         if self.absent.contains(name) {
-            return Ok(Reply::error(404, "NAME_UNKNOWN", "repository name not known to registry"));
+            return Ok(Reply::error(
+                404,
+                "NAME_UNKNOWN",
+                "repository name not known to registry",
+            ));
         }
         let repository = self.repositories.get(name).ok_or(Unexpected)?;
         match endpoint {
             "manifests" => self.manifest(repository, request, last),
             "blobs" => self.blob(repository, request, last),
-            "referrers" => Ok(referrers(repository, last, request.parameter("artifactType").as_deref())),
+            "referrers" => Ok(referrers(
+                repository,
+                last,
+                request.parameter("artifactType").as_deref(),
+            )),
             "tags" if last == "list" => {
                 let tags: Vec<&str> = repository.tags.keys().map(String::as_str).collect();
                 Ok(page(request, json!({"name": name}), "tags", &tags))
@@ -83,26 +97,42 @@ impl Repositories {
         }
     }
 
-    fn manifest(&self, repository: &Repository, request: &Request, wanted: &str) -> Result<Reply, Unexpected> {
+    fn manifest(
+        &self,
+        repository: &Repository,
+        request: &Request,
+        wanted: &str,
+    ) -> Result<Reply, Unexpected> {
         let unknown = || Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown");
         let digest = repository.tags.get(wanted).map_or(wanted, String::as_str);
-        if [wanted, digest].iter().any(|what| self.absent.contains(*what)) || is_referrers_tag(wanted) {
+        if [wanted, digest]
+            .iter()
+            .any(|what| self.absent.contains(*what))
+            || is_referrers_tag(wanted)
+        {
             return Ok(unknown());
         }
         let content = repository.contents.get(digest).ok_or(Unexpected)?;
         if !content.manifest {
             return Ok(unknown());
         }
-        let known = [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].contains(&content.media_type.as_str());
+        let known =
+            [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].contains(&content.media_type.as_str());
         if known && !accepts(request, &content.media_type) {
             // So does distribution: a client that does not name the type is told that there is nothing.
             return Ok(unknown());
         }
-        let reply = Reply::ok(&content.media_type, content.bytes.to_vec()).header("Docker-Content-Digest", digest);
+        let reply = Reply::ok(&content.media_type, content.bytes.to_vec())
+            .header("Docker-Content-Digest", digest);
         Ok(reply)
     }
 
-    fn blob(&self, repository: &Repository, request: &Request, digest: &str) -> Result<Reply, Unexpected> {
+    fn blob(
+        &self,
+        repository: &Repository,
+        request: &Request,
+        digest: &str,
+    ) -> Result<Reply, Unexpected> {
         let unknown = || Reply::error(404, "BLOB_UNKNOWN", "blob unknown to registry");
         if self.absent.contains(digest) {
             return Ok(unknown());
@@ -111,7 +141,8 @@ impl Repositories {
         if content.manifest {
             return Ok(unknown());
         }
-        Ok(ranged(request, &Body::Bytes(content.bytes.clone())).header("Docker-Content-Digest", digest))
+        Ok(ranged(request, &Body::Bytes(content.bytes.clone()))
+            .header("Docker-Content-Digest", digest))
     }
 }
 
@@ -128,18 +159,34 @@ fn is_referrers_tag(tag: &str) -> bool {
 }
 
 fn accepts(request: &Request, media_type: &str) -> bool {
-    let accepted = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept"));
-    accepted.flat_map(|(_, value)| value.split(',')).any(|item| {
-        let item = item.split(';').next().unwrap_or_default().trim();
-        item == media_type || item == "*/*"
-    })
+    let accepted = request
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("accept"));
+    accepted
+        .flat_map(|(_, value)| value.split(','))
+        .any(|item| {
+            let item = item.split(';').next().unwrap_or_default().trim();
+            item == media_type || item == "*/*"
+        })
 }
 
 /// A body, or the part of it that the request wants (<https://www.rfc-editor.org/rfc/rfc9110#section-14>).
 pub(crate) fn ranged(request: &Request, body: &Body) -> Reply {
-    let whole = || Reply::ok("application/octet-stream", "").header("Accept-Ranges", "bytes").content(body.clone());
-    let Some(range) = request.header("Range").and_then(|range| range.strip_prefix("bytes=")) else { return whole() };
-    let Some((first, last)) = range.split_once('-') else { return whole() };
+    let whole = || {
+        Reply::ok("application/octet-stream", "")
+            .header("Accept-Ranges", "bytes")
+            .content(body.clone())
+    };
+    let Some(range) = request
+        .header("Range")
+        .and_then(|range| range.strip_prefix("bytes="))
+    else {
+        return whole();
+    };
+    let Some((first, last)) = range.split_once('-') else {
+        return whole();
+    };
     let length = body.len();
     let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) => (first, length.min(last + 1)),
@@ -154,7 +201,10 @@ pub(crate) fn ranged(request: &Request, body: &Body) -> Reply {
     whole()
         .but_status(206)
         .content(body.slice(start, end))
-        .header("Content-Range", format!("bytes {start}-{}/{length}", end - 1))
+        .header(
+            "Content-Range",
+            format!("bytes {start}-{}/{length}", end - 1),
+        )
 }
 
 fn referrers(repository: &Repository, subject: &str, artifact_type: Option<&str>) -> Reply {
@@ -164,34 +214,50 @@ fn referrers(repository: &Repository, subject: &str, artifact_type: Option<&str>
         .filter(|(_, content)| content.manifest)
         .filter_map(|(digest, content)| {
             let document: Value = serde_json::from_slice(&content.bytes).ok()?;
-            let kind = document["artifactType"].as_str().or(document["config"]["mediaType"].as_str());
-            (document["subject"]["digest"] == subject && artifact_type.is_none_or(|wanted| kind == Some(wanted))).then(
-                || {
-                    json!({
-                        "mediaType": content.media_type,
-                        "digest": digest,
-                        "size": content.bytes.len(),
-                        "artifactType": kind,
-                    })
-                },
-            )
+            let kind = document["artifactType"]
+                .as_str()
+                .or(document["config"]["mediaType"].as_str());
+            (document["subject"]["digest"] == subject
+                && artifact_type.is_none_or(|wanted| kind == Some(wanted)))
+            .then(|| {
+                json!({
+                    "mediaType": content.media_type,
+                    "digest": digest,
+                    "size": content.bytes.len(),
+                    "artifactType": kind,
+                })
+            })
         })
         .collect();
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
     let reply = Reply::ok(INDEX, index.to_string());
-    if artifact_type.is_some() { reply.header("OCI-Filters-Applied", "artifactType") } else { reply }
+    if artifact_type.is_some() {
+        reply.header("OCI-Filters-Applied", "artifactType")
+    } else {
+        reply
+    }
 }
 
 /// One page of a list, with a `Link` to the next; `n` and `last` as the client asked.
 fn page(request: &Request, mut json: Value, key: &str, all: &[&str]) -> Reply {
     let last = request.parameter("last");
-    let size = request.parameter("n").and_then(|n| n.parse().ok()).unwrap_or(all.len());
-    let rest: Vec<&str> = all.iter().copied().filter(|name| last.as_deref().is_none_or(|last| *name > last)).collect();
+    let size = request
+        .parameter("n")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(all.len());
+    let rest: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|name| last.as_deref().is_none_or(|last| *name > last))
+        .collect();
     let shown = &rest[..size.min(rest.len())];
     json[key] = shown.into();
     let reply = Reply::json(&json);
     match shown.last().filter(|_| shown.len() < rest.len()) {
-        Some(last) => reply.header("Link", format!("<{}?last={last}&n={size}>; rel=\"next\"", request.path)),
+        Some(last) => reply.header(
+            "Link",
+            format!("<{}?last={last}&n={size}>; rel=\"next\"", request.path),
+        ),
         None => reply,
     }
 }

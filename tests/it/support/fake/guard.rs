@@ -11,12 +11,19 @@ pub(crate) type Guard = Box<dyn Fn(&Request) -> Option<Reply> + Send + Sync>;
 /// 401 with these challenges, each in a header of its own.
 pub(crate) fn refusal(challenges: &[String]) -> Reply {
     let reply = Reply::error(401, "UNAUTHORIZED", "authentication required");
-    challenges.iter().fold(reply.but_status(401), |reply, challenge| reply.header("WWW-Authenticate", challenge))
+    challenges
+        .iter()
+        .fold(reply.but_status(401), |reply, challenge| {
+            reply.header("WWW-Authenticate", challenge)
+        })
 }
 
 /// The value of `Authorization` for a name and a password.
 pub(crate) fn basic_credentials(username: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!("{username}:{password}"))
+    )
 }
 
 /// Wants a name and a password.

@@ -24,8 +24,15 @@ impl Proxy {
     pub(crate) fn to(routes: &[(&str, u16)]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
-        let routes = routes.iter().map(|(host, port)| ((*host).to_owned(), *port)).collect();
-        let shared = Arc::new(Shared { routes, heads: Mutex::default(), stopped: AtomicBool::new(false) });
+        let routes = routes
+            .iter()
+            .map(|(host, port)| ((*host).to_owned(), *port))
+            .collect();
+        let shared = Arc::new(Shared {
+            routes,
+            heads: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -48,12 +55,19 @@ impl Proxy {
     /// The first line of every request so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         let heads = self.shared.heads.lock().expect("no thread panics");
-        heads.iter().map(|head| head.lines().next().unwrap_or_default().to_owned()).collect()
+        heads
+            .iter()
+            .map(|head| head.lines().next().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// Everything that it could read so far.
     pub(crate) fn headers(&self) -> String {
-        self.shared.heads.lock().expect("no thread panics").join("\n")
+        self.shared
+            .heads
+            .lock()
+            .expect("no thread panics")
+            .join("\n")
     }
 }
 
@@ -69,19 +83,33 @@ fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let mut head = String::new();
     while reader.read_line(&mut head)? > 2 {}
-    shared.heads.lock().expect("no thread panics").push(head.clone());
+    shared
+        .heads
+        .lock()
+        .expect("no thread panics")
+        .push(head.clone());
     let (line, rest) = head.split_once("\r\n").ok_or(io::ErrorKind::InvalidData)?;
     let (method, target) = line.split_once(' ').ok_or(io::ErrorKind::InvalidData)?;
     let whole = target.strip_prefix("http://");
-    let host = whole.unwrap_or(target).split(['/', ' ']).next().unwrap_or_default();
+    let host = whole
+        .unwrap_or(target)
+        .split(['/', ' '])
+        .next()
+        .unwrap_or_default();
     let Some(port) = shared.routes.get(host) else {
-        return client.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return client.write_all(
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        );
     };
     let mut server = TcpStream::connect(("127.0.0.1", *port))?;
     match whole {
         None => client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?,
         // One request for each connection, so that no other one has to be found in what follows.
-        Some(whole) => write!(server, "{method} {}\r\nConnection: close\r\n{rest}", &whole[host.len()..])?,
+        Some(whole) => write!(
+            server,
+            "{method} {}\r\nConnection: close\r\n{rest}",
+            &whole[host.len()..]
+        )?,
     }
     let (mut from_server, mut to_client) = (server.try_clone()?, client.try_clone()?);
     std::thread::spawn(move || {

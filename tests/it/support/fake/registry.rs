@@ -33,21 +33,34 @@ impl Registry {
     pub(crate) fn start() -> Self {
         let state = State::new();
         let answering = Arc::clone(&state);
-        Self { server: Server::start(move |request| answer(&answering, request)), state }
+        Self {
+            server: Server::start(move |request| answer(&answering, request)),
+            state,
+        }
     }
 
     /// An empty one, over HTTPS.
     pub(crate) fn start_tls(identity: &Identity) -> Self {
         let state = State::new();
         let answering = Arc::clone(&state);
-        Self { server: Server::start_tls(identity.server(), move |request| answer(&answering, request)), state }
+        Self {
+            server: Server::start_tls(identity.server(), move |request| {
+                answer(&answering, request)
+            }),
+            state,
+        }
     }
 
     /// An empty one, over HTTPS in HTTP/2.
     pub(crate) fn start_two(identity: &Identity) -> Self {
         let state = State::new();
         let answering = Arc::clone(&state);
-        Self { server: Server::start_two(identity.server_two(), move |request| answer(&answering, request)), state }
+        Self {
+            server: Server::start_two(identity.server_two(), move |request| {
+                answer(&answering, request)
+            }),
+            state,
+        }
     }
 
     /// The server below it: its address, and what it was asked.
@@ -110,7 +123,11 @@ impl Registry {
     }
 
     /// Answers everything at a path with a function, before any guard: a token endpoint, a page.
-    pub(crate) fn mount(&self, path: &str, page: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> &Self {
+    pub(crate) fn mount(
+        &self,
+        path: &str,
+        page: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> &Self {
         self.state().mounts.push((path.to_owned(), Arc::new(page)));
         self
     }
@@ -128,8 +145,13 @@ impl Registry {
 
     /// `METHOD path` of every request so far whose path ends so.
     pub(crate) fn asked(&self, path: &str) -> Vec<String> {
-        let requests = self.requests().into_iter().filter(|request| request.path.ends_with(path));
-        requests.map(|request| format!("{} {}", request.method, request.path)).collect()
+        let requests = self
+            .requests()
+            .into_iter()
+            .filter(|request| request.path.ends_with(path));
+        requests
+            .map(|request| format!("{} {}", request.method, request.path))
+            .collect()
     }
 
     pub(super) fn add(&self, rule: Rule) {
@@ -159,9 +181,14 @@ impl State {
         }
         self.repositories.answer(request).unwrap_or_else(|_| {
             if self.strict {
-                self.unexpected.push(format!("{} {}", request.method, request.path));
+                self.unexpected
+                    .push(format!("{} {}", request.method, request.path));
             }
-            Reply::error(404, "UNEXPECTED", "the test did not say that this would be asked")
+            Reply::error(
+                404,
+                "UNEXPECTED",
+                "the test did not say that this would be asked",
+            )
         })
     }
 }
@@ -173,7 +200,10 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
         drop(state);
         return page(request);
     }
-    let rule = state.rules.iter_mut().find_map(|rule| rule.takes(request).then(|| rule.change.clone()));
+    let rule = state
+        .rules
+        .iter_mut()
+        .find_map(|rule| rule.takes(request).then(|| rule.change.clone()));
     match rule {
         None => state.right_answer(request),
         Some(Change::Answer(reply)) => reply,
@@ -189,7 +219,10 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let unexpected = std::mem::take(&mut self.state().unexpected);
         if !std::thread::panicking() {
-            assert!(unexpected.is_empty(), "the fake registry was asked for what it does not know: {unexpected:#?}");
+            assert!(
+                unexpected.is_empty(),
+                "the fake registry was asked for what it does not know: {unexpected:#?}"
+            );
         }
     }
 }

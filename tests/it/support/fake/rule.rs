@@ -30,7 +30,8 @@ type Alteration = dyn Fn(&Request, Reply) -> Reply + Send + Sync;
 impl Rule {
     /// Whether it is about this request; uses it up by one if so.
     pub(super) fn takes(&mut self, request: &Request) -> bool {
-        let matches = (self.method == "*" || self.method == request.method) && request.path.ends_with(&self.path);
+        let matches = (self.method == "*" || self.method == request.method)
+            && request.path.ends_with(&self.path);
         if !matches || self.times == 0 {
             return false;
         }
@@ -38,7 +39,9 @@ impl Rule {
             self.skip -= 1;
             return false;
         }
-        self.times = self.times.saturating_sub(usize::from(self.times != usize::MAX));
+        self.times = self
+            .times
+            .saturating_sub(usize::from(self.times != usize::MAX));
         true
     }
 }
@@ -53,7 +56,13 @@ pub(crate) struct When<'a> {
 impl<'a> When<'a> {
     pub(super) fn new(registry: &'a Registry, method: &str, path: &str) -> Self {
         let change = Change::Answer(Reply::status(500));
-        let rule = Rule { method: method.to_owned(), path: path.to_owned(), skip: 0, times: usize::MAX, change };
+        let rule = Rule {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            skip: 0,
+            times: usize::MAX,
+            change,
+        };
         Self { registry, rule }
     }
 
@@ -87,7 +96,11 @@ impl<'a> When<'a> {
 
     /// 429, with this value of `Retry-After`.
     pub(crate) fn throttles(self, retry_after: &str) {
-        self.answers(Reply::ok("text/plain", "slow down\n").but_status(429).header("Retry-After", retry_after));
+        self.answers(
+            Reply::ok("text/plain", "slow down\n")
+                .but_status(429)
+                .header("Retry-After", retry_after),
+        );
     }
 
     /// 307 to this URL.
@@ -122,7 +135,11 @@ impl<'a> When<'a> {
 
     /// The whole of what a part was wanted of.
     pub(crate) fn ignores_range(self) {
-        let forget = |request: &mut Request| request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("range"));
+        let forget = |request: &mut Request| {
+            request
+                .headers
+                .retain(|(name, _)| !name.eq_ignore_ascii_case("range"));
+        };
         self.asks_for(forget, |_, reply| reply);
     }
 

@@ -28,7 +28,10 @@ impl Storage {
             .map(|(digest, content)| (digest.to_owned(), Arc::clone(&content.bytes)))
             .collect();
         let digests = blobs.keys().cloned().collect();
-        Self { server: Server::start(move |request| answer(&blobs, request)), digests }
+        Self {
+            server: Server::start(move |request| answer(&blobs, request)),
+            digests,
+        }
     }
 
     /// The server below it.
@@ -44,7 +47,9 @@ impl Storage {
     /// Lets the registry redirect here for every blob, by any method.
     pub(crate) fn is_behind(&self, registry: &Registry) {
         for digest in &self.digests {
-            registry.on("*", &format!("/blobs/{digest}")).redirects_to(&self.url(digest));
+            registry
+                .on("*", &format!("/blobs/{digest}"))
+                .redirects_to(&self.url(digest));
         }
     }
 }
@@ -52,10 +57,15 @@ impl Storage {
 fn answer(blobs: &BTreeMap<String, Arc<[u8]>>, request: &Request) -> Reply {
     let digest = request.path.strip_prefix("/store/").unwrap_or_default();
     if request.header("Authorization").is_some() {
-        return Reply::ok("application/xml", "<Error>Only one auth mechanism allowed</Error>").but_status(400);
+        return Reply::ok(
+            "application/xml",
+            "<Error>Only one auth mechanism allowed</Error>",
+        )
+        .but_status(400);
     }
     if request.method != "GET" || request.query != SIGNATURE {
-        return Reply::ok("application/xml", "<Error>SignatureDoesNotMatch</Error>").but_status(403);
+        return Reply::ok("application/xml", "<Error>SignatureDoesNotMatch</Error>")
+            .but_status(403);
     }
     match blobs.get(digest) {
         Some(bytes) => ranged(request, &Body::Bytes(Arc::clone(bytes))),

@@ -44,7 +44,10 @@ impl Tokens {
             name: "token",
             expires_in: Some(300),
         };
-        Self { rules, issued: Arc::default() }
+        Self {
+            rules,
+            issued: Arc::default(),
+        }
     }
 
     /// Only for whom knows this name and password.
@@ -100,7 +103,8 @@ impl Tokens {
             return Reply::status(405);
         }
         let post = request.method == "POST";
-        let refused = || Reply::error(401, "UNAUTHORIZED", "incorrect username or password").but_status(401);
+        let refused =
+            || Reply::error(401, "UNAUTHORIZED", "incorrect username or password").but_status(401);
         let admitted = match (&self.rules.identity, &self.rules.login) {
             (None, None) => true,
             (Some(identity), _) => {
@@ -112,16 +116,28 @@ impl Tokens {
                     && request.field("password").as_ref() == Some(password)
             }
             (None, Some((username, password))) => {
-                request.header("Authorization") == Some(basic_credentials(username, password).as_str())
+                request.header("Authorization")
+                    == Some(basic_credentials(username, password).as_str())
             }
         };
         if !admitted {
             return refused();
         }
-        let scope = if post { request.field("scope") } else { request.parameter("scope") }.unwrap_or_default();
+        let scope = if post {
+            request.field("scope")
+        } else {
+            request.parameter("scope")
+        }
+        .unwrap_or_default();
         let mut issued = self.issued.lock().expect("no handler panics");
         let token = format!("opaque-token-{}", issued.len());
-        issued.insert(token.clone(), Token { scope, uses_left: self.rules.uses });
+        issued.insert(
+            token.clone(),
+            Token {
+                scope,
+                uses_left: self.rules.uses,
+            },
+        );
         let mut json = json!({self.rules.name: token});
         if let Some(seconds) = self.rules.expires_in {
             json["expires_in"] = seconds.into();
@@ -137,10 +153,14 @@ impl Tokens {
     /// As [`Tokens::guard`], with other challenges in headers before this one.
     pub(crate) fn guard_with(&self, realm: &str, others: &[&str]) -> Guard {
         let (issued, expired) = (Arc::clone(&self.issued), self.rules.expired);
-        let others: Vec<String> = others.iter().map(|&challenge| challenge.to_owned()).collect();
+        let others: Vec<String> = others
+            .iter()
+            .map(|&challenge| challenge.to_owned())
+            .collect();
         let realm = realm.to_owned();
         Box::new(move |request| {
-            let name = split(request.path.strip_prefix("/v2/").unwrap_or_default()).map(|(name, ..)| name);
+            let name =
+                split(request.path.strip_prefix("/v2/").unwrap_or_default()).map(|(name, ..)| name);
             let scope = name.map(|name| format!("repository:{name}:pull"));
             let mut challenge = format!("Bearer realm=\"{realm}\",service=\"tests\"");
             if let Some(scope) = &scope {
@@ -148,7 +168,9 @@ impl Tokens {
             }
             let challenges: Vec<String> = others.iter().cloned().chain([challenge]).collect();
             let mut issued = issued.lock().expect("no handler panics");
-            let token = request.header("Authorization").and_then(|value| value.strip_prefix("Bearer "));
+            let token = request
+                .header("Authorization")
+                .and_then(|value| value.strip_prefix("Bearer "));
             let Some(token) = token.and_then(|token| issued.get_mut(token)) else {
                 return Some(refusal(&challenges));
             };
@@ -159,10 +181,13 @@ impl Tokens {
                 // Some registries forget the challenge, and the right status, for a token that was once good.
                 return Some(match expired {
                     401 => refusal(&challenges),
-                    other => Reply::error(other, "DENIED", "your authorization token has expired").but_status(other),
+                    other => Reply::error(other, "DENIED", "your authorization token has expired")
+                        .but_status(other),
                 });
             }
-            token.uses_left = token.uses_left.saturating_sub(usize::from(token.uses_left != usize::MAX));
+            token.uses_left = token
+                .uses_left
+                .saturating_sub(usize::from(token.uses_left != usize::MAX));
             None
         })
     }

@@ -27,7 +27,10 @@ pub(crate) struct Answer {
 impl Answer {
     /// The value of the first header of that name, in any case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text, for messages.
@@ -40,7 +43,12 @@ impl Answer {
 ///
 /// # Errors
 /// When the connection cannot be made, or breaks before the body.
-pub(crate) fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+pub(crate) fn ask(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
     send(None, method, url, headers, body)
 }
 
@@ -71,19 +79,23 @@ fn send(
 ) -> io::Result<Answer> {
     let url = Url::parse(url).map_err(io::Error::other)?;
     let host = url.host_str().ok_or_else(|| io::Error::other("no host"))?;
-    let port = url.port_or_known_default().ok_or_else(|| io::Error::other("no port"))?;
+    let port = url
+        .port_or_known_default()
+        .ok_or_else(|| io::Error::other("no port"))?;
     let stream = TcpStream::connect((host, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut wire: Box<dyn Wire> = match tls {
         None => Box::new(stream),
         Some(config) => {
             let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-            let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+            let connection =
+                ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
             Box::new(StreamOwned::new(connection, stream))
         }
     };
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let mut message = format!("{method} {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n");
+    let mut message =
+        format!("{method} {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n");
     for (name, value) in headers {
         message.extend([name, ": ", value, "\r\n"]);
     }
@@ -94,9 +106,18 @@ fn send(
     wire.flush()?;
     let mut wire = BufReader::new(wire);
     let head = read_head(&mut wire)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let status = head.line.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = head
+        .line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("no status in {:?}", head.line)))?;
     let mut body = Vec::new();
     let cut = method != "HEAD" && head.read_body(&mut wire, true, &mut body).is_err();
-    Ok(Answer { status, headers: head.headers, body, cut })
+    Ok(Answer {
+        status,
+        headers: head.headers,
+        body,
+        cut,
+    })
 }

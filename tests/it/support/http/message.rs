@@ -39,11 +39,16 @@ impl Request {
 }
 
 fn parameter(encoded: &str, name: &str) -> Option<String> {
-    url::form_urlencoded::parse(encoded.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    url::form_urlencoded::parse(encoded.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    headers
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
 }
 
 /// What a body consists of.
@@ -135,7 +140,9 @@ impl Reply {
 
     /// 200 with a body of a type.
     pub(crate) fn ok(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self::status(200).header("Content-Type", content_type).body(body)
+        Self::status(200)
+            .header("Content-Type", content_type)
+            .body(body)
     }
 
     /// 200 with JSON.
@@ -146,12 +153,18 @@ impl Reply {
     /// An error in the form of <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>.
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let json = serde_json::json!({"errors": [{"code": code, "message": message}]});
-        Self { status, ..Self::json(&json) }
+        Self {
+            status,
+            ..Self::json(&json)
+        }
     }
 
     /// These bytes, whatever they are, and then the end of the connection.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { raw: Some(bytes.into()), ..Self::status(200) }
+        Self {
+            raw: Some(bytes.into()),
+            ..Self::status(200)
+        }
     }
 
     /// With another status.
@@ -172,7 +185,8 @@ impl Reply {
 
     /// Without a header; without `Content-Length` the body ends with the connection.
     pub(crate) fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         self.unframed |= name.eq_ignore_ascii_case("Content-Length");
         self
     }
@@ -194,7 +208,10 @@ impl Reply {
 
     /// In chunks rather than with a length.
     pub(crate) fn chunked(self) -> Self {
-        Self { chunked: true, ..self }
+        Self {
+            chunked: true,
+            ..self
+        }
     }
 
     /// Only after a time.
@@ -204,23 +221,38 @@ impl Reply {
 
     /// In pieces of so many bytes, with a pause before each.
     pub(crate) fn dripping(self, piece: usize, pause: Duration) -> Self {
-        Self { drip: Some((piece, pause)), ..self }
+        Self {
+            drip: Some((piece, pause)),
+            ..self
+        }
     }
 
     /// Breaks off after so many bytes of everything, the status line's first byte included.
     pub(crate) fn breaks(self, how: Break, after: usize) -> Self {
-        Self { broken: Some((how, Place::Message(after))), ..self }
+        Self {
+            broken: Some((how, Place::Message(after))),
+            ..self
+        }
     }
 
     /// Breaks off after the headers and so many bytes of the body.
     pub(crate) fn breaks_in_body(self, how: Break, after: usize) -> Self {
-        Self { broken: Some((how, Place::Body(after))), ..self }
+        Self {
+            broken: Some((how, Place::Body(after))),
+            ..self
+        }
     }
 
     /// The same to `method` as some servers write it: lines that end without a carriage return.
     pub(crate) fn with_bare_line_feeds(&self, method: &str) -> Self {
-        let head = String::from_utf8(self.head()).expect("tests write headers that are text").replace("\r\n", "\n");
-        let body = if method == "HEAD" { Vec::new() } else { self.body_bytes() };
+        let head = String::from_utf8(self.head())
+            .expect("tests write headers that are text")
+            .replace("\r\n", "\n");
+        let body = if method == "HEAD" {
+            Vec::new()
+        } else {
+            self.body_bytes()
+        };
         Self::raw([head.into_bytes(), body].concat())
     }
 
@@ -233,13 +265,20 @@ impl Reply {
 
     fn body_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.body.reader().read_to_end(&mut bytes).expect("memory can be read");
+        self.body
+            .reader()
+            .read_to_end(&mut bytes)
+            .expect("memory can be read");
         bytes
     }
 
     /// Its length in bytes, headers included, as it goes over the wire in answer to `method`.
     pub(crate) fn wire_length(&self, method: &str) -> usize {
-        let body = if method == "HEAD" { 0 } else { usize::try_from(self.body.len()).expect("it fits into memory") };
+        let body = if method == "HEAD" {
+            0
+        } else {
+            usize::try_from(self.body.len()).expect("it fits into memory")
+        };
         self.head().len() + body
     }
 
@@ -250,7 +289,9 @@ impl Reply {
 
     /// Every header, the length among them.
     pub(super) fn all_headers(&self) -> Vec<(String, String)> {
-        let length = self.framed_by_length().then(|| ("Content-Length".to_owned(), self.body.len().to_string()));
+        let length = self
+            .framed_by_length()
+            .then(|| ("Content-Length".to_owned(), self.body.len().to_string()));
         self.headers.iter().cloned().chain(length).collect()
     }
 
@@ -278,7 +319,10 @@ impl Reply {
     pub(super) fn ends_by_itself(&self) -> bool {
         let stated = find(&self.headers, "Content-Length");
         let honest = stated.is_none_or(|length| length.parse() == Ok(self.body.len()));
-        self.raw.is_none() && self.broken.is_none() && honest && (self.chunked || !self.unframed || stated.is_some())
+        self.raw.is_none()
+            && self.broken.is_none()
+            && honest
+            && (self.chunked || !self.unframed || stated.is_some())
     }
 }
 

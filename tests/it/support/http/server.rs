@@ -72,7 +72,11 @@ impl Server {
     fn listen(protocol: Protocol, handler: Box<Handler>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
-        let scheme = if matches!(protocol, Protocol::Plain) { "http" } else { "https" };
+        let scheme = if matches!(protocol, Protocol::Plain) {
+            "http"
+        } else {
+            "https"
+        };
         let shared = Arc::new(Shared {
             handler,
             protocol,
@@ -85,7 +89,12 @@ impl Server {
         });
         let accepting = Arc::clone(&shared);
         let thread = std::thread::spawn(move || accept(&listener, &accepting));
-        Self { address, scheme, shared, thread: Some(thread) }
+        Self {
+            address,
+            scheme,
+            shared,
+            thread: Some(thread),
+        }
     }
 
     /// `127.0.0.1:port`.
@@ -105,7 +114,11 @@ impl Server {
 
     /// Every request so far, in the order in which their heads had come.
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.shared.requests.lock().expect("no handler panics").clone()
+        self.shared
+            .requests
+            .lock()
+            .expect("no handler panics")
+            .clone()
     }
 
     /// How many connections were made so far, whether anything was asked on them or not.
@@ -138,8 +151,14 @@ impl Drop for Server {
 impl Shared {
     /// Remembers a request and decides what to answer; the answer is being given as long as the second value lives.
     pub(super) fn decide(&self, request: &Request) -> (Reply, Busy<'_>) {
-        self.requests.lock().expect("no handler panics").push(request.clone());
-        self.peak.fetch_max(self.busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        self.requests
+            .lock()
+            .expect("no handler panics")
+            .push(request.clone());
+        self.peak.fetch_max(
+            self.busy.fetch_add(1, Ordering::SeqCst) + 1,
+            Ordering::SeqCst,
+        );
         let busy = Busy(&self.busy);
         ((self.handler)(request), busy)
     }
@@ -165,26 +184,40 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         std::thread::spawn(move || {
             // A client may go at any time, and some answers are meant to break: only what was asked is of interest.
             let _ = serve(&stream, number, &shared);
-            shared.open.lock().expect("no handler panics").remove(&number);
+            shared
+                .open
+                .lock()
+                .expect("no handler panics")
+                .remove(&number);
         });
     }
 }
 
 fn serve(stream: &TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    shared.open.lock().expect("no handler panics").insert(number, stream.try_clone()?);
+    shared
+        .open
+        .lock()
+        .expect("no handler panics")
+        .insert(number, stream.try_clone()?);
     let wire: Box<dyn Wire> = match &shared.protocol {
         Protocol::Plain => Box::new(stream.try_clone()?),
-        Protocol::Two(config) => return two::serve(stream.try_clone()?, Arc::clone(config), number, shared),
+        Protocol::Two(config) => {
+            return two::serve(stream.try_clone()?, Arc::clone(config), number, shared);
+        }
         Protocol::Tls(config) => {
             let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
             Box::new(StreamOwned::new(connection, stream.try_clone()?))
         }
     };
     let mut wire = BufReader::new(wire);
-    if matches!(shared.protocol, Protocol::Plain) && wire.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+    if matches!(shared.protocol, Protocol::Plain)
+        && wire.fill_buf()?.first() == Some(&TLS_HANDSHAKE)
+    {
         // So do others who speak plain HTTP alone.
-        return wire.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request");
+        return wire
+            .get_mut()
+            .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request");
     }
     while let Some(head) = read_head(&mut wire)? {
         let mut words = head.line.split(' ');
@@ -194,18 +227,31 @@ fn serve(stream: &TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<
         let (path, query) = (path.to_owned(), query.to_owned());
         let mut body = Vec::new();
         head.read_body(&mut wire, false, &mut body)?;
-        let request = Request { method, path, query, headers: head.headers, body, connection: number };
+        let request = Request {
+            method,
+            path,
+            query,
+            headers: head.headers,
+            body,
+            connection: number,
+        };
         let (reply, busy) = shared.decide(&request);
         send(&mut wire, &reply, &request)?;
         drop(busy);
-        let asked_to_close = request.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let asked_to_close = request
+            .header("Connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
         match reply.broken {
             Some((Break::Stall, _)) => {
                 // Until the client goes, or the server does.
                 io::copy(&mut wire, &mut io::sink())?;
             }
             Some((Break::Reset, _)) => {
-                shared.open.lock().expect("no handler panics").remove(&number);
+                shared
+                    .open
+                    .lock()
+                    .expect("no handler panics")
+                    .remove(&number);
                 return socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
             }
             _ if reply.ends_by_itself() && !asked_to_close => continue,

@@ -19,8 +19,15 @@ type Data = Cursor<Vec<u8>>;
 ///
 /// # Errors
 /// When the handshake fails or the connection breaks.
-pub(super) fn serve(stream: TcpStream, tls: Arc<ServerConfig>, number: usize, shared: &Arc<Shared>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(super) fn serve(
+    stream: TcpStream,
+    tls: Arc<ServerConfig>,
+    number: usize,
+    shared: &Arc<Shared>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     stream.set_nonblocking(true)?;
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -64,10 +71,13 @@ async fn answer(
     for (name, value) in reply.all_headers() {
         response = response.header(name.to_ascii_lowercase(), value);
     }
-    let response = response.body(()).expect("tests write headers that are headers");
+    let response = response
+        .body(())
+        .expect("tests write headers that are headers");
     // Go's server, which finds nothing to send after headers that promise something, ends the stream with them.
     let promises = matches!(reply.broken, Some((Break::Close, Place::Message(after))) if after == reply.head().len());
-    let nothing_follows = request.method == "HEAD" || promises || (reply.body.len() == 0 && reply.broken.is_none());
+    let nothing_follows =
+        request.method == "HEAD" || promises || (reply.body.len() == 0 && reply.broken.is_none());
     let mut stream = respond.send_response(response, nothing_follows)?;
     if nothing_follows {
         return Ok(());
@@ -96,7 +106,11 @@ async fn read(asked: http::Request<RecvStream>, number: usize) -> Result<Request
         body.extend_from_slice(&piece);
     }
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let mut headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let mut headers: Vec<_> = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect();
     if let Some(authority) = head.uri.authority() {
         headers.push(("host".to_owned(), authority.to_string()));
     }
@@ -111,14 +125,19 @@ async fn read(asked: http::Request<RecvStream>, number: usize) -> Result<Request
 }
 
 /// Sends at most `limit` bytes of the body, as fast as the client takes them.
-async fn send_body(stream: &mut SendStream<Data>, reply: &Reply, limit: u64) -> Result<(), h2::Error> {
+async fn send_body(
+    stream: &mut SendStream<Data>,
+    reply: &Reply,
+    limit: u64,
+) -> Result<(), h2::Error> {
     let length = reply.body.len().min(limit);
     let (most, pause) = reply.drip.unwrap_or((16 * 1024, std::time::Duration::ZERO));
     let mut sent = 0;
     while sent < length {
         let end = length.min(sent + most as u64);
         let mut piece = Vec::new();
-        io::Read::read_to_end(&mut reply.body.slice(sent, end).reader(), &mut piece).expect("it is in memory");
+        io::Read::read_to_end(&mut reply.body.slice(sent, end).reader(), &mut piece)
+            .expect("it is in memory");
         stream.reserve_capacity(piece.len());
         while stream.capacity() < piece.len() {
             match poll_fn(|context| stream.poll_capacity(context)).await {

@@ -35,12 +35,18 @@ pub(super) fn read_head(stream: &mut BufReader<Box<dyn Wire>>) -> io::Result<Opt
         let (name, value) = line.split_once(':')?;
         Some((name.to_owned(), value.trim().to_owned()))
     });
-    Ok(Some(Head { headers: headers.collect(), line: lines.remove(0) }))
+    Ok(Some(Head {
+        headers: headers.collect(),
+        line: lines.remove(0),
+    }))
 }
 
 impl Head {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Reads the body that follows; `to_the_end` when a body without a length ends with the connection.
@@ -53,11 +59,18 @@ impl Head {
         to_the_end: bool,
         body: &mut Vec<u8>,
     ) -> io::Result<()> {
-        if self.header("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        if self
+            .header("Transfer-Encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+        {
             loop {
                 let mut size = String::new();
                 stream.read_line(&mut size)?;
-                let size = size.trim().split(';').next().and_then(|size| u64::from_str_radix(size, 16).ok());
+                let size = size
+                    .trim()
+                    .split(';')
+                    .next()
+                    .and_then(|size| u64::from_str_radix(size, 16).ok());
                 let size = size.ok_or(io::ErrorKind::InvalidData)?;
                 exactly(stream, size, body)?;
                 stream.read_line(&mut String::new())?;
@@ -66,7 +79,11 @@ impl Head {
                 }
             }
         } else if let Some(length) = self.header("Content-Length") {
-            exactly(stream, length.parse().map_err(|_| io::ErrorKind::InvalidData)?, body)?;
+            exactly(
+                stream,
+                length.parse().map_err(|_| io::ErrorKind::InvalidData)?,
+                body,
+            )?;
         } else if to_the_end {
             stream.read_to_end(body)?;
         }
@@ -76,5 +93,9 @@ impl Head {
 
 fn exactly(stream: &mut impl Read, length: u64, into: &mut Vec<u8>) -> io::Result<()> {
     let came = stream.take(length).read_to_end(into)?;
-    if came as u64 == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if came as u64 == length {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
 }

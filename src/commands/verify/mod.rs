@@ -1,0 +1,180 @@
+//! One verification: walks every image, a walk for each repository, all at once, and tells what came of it.
+
+pub mod expectations;
+pub(crate) mod metadata;
+pub mod targets;
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::join_all;
+
+use crate::commands::verify::expectations as findings;
+use crate::commands::verify::targets::Target;
+use crate::http::Clients;
+use crate::http::patience::Patience;
+use crate::oci::reference::{Reference, Repository};
+use crate::registry::{RegistryRepository, Transport};
+use crate::report::{Image, Report};
+use crate::settings::Settings;
+use crate::terminal::progress::{Standing, while_telling};
+use crate::terminal::signals::Stopping;
+use crate::walk::stop::Stop;
+use crate::walk::walk;
+
+/// Verifies `targets`; `seen` hears how far it is, with every answer and every second.
+pub async fn verify(
+    settings: &Settings,
+    targets: &[Target],
+    clients: Arc<Clients>,
+    stopping: Stopping,
+    seen: impl FnMut(Standing),
+) -> Report {
+    let started_at = SystemTime::now();
+    let started = Instant::now();
+    let transport = Transport::new(clients, settings.patience.clone(), settings.login.clone());
+    let repositories = by_repository(targets);
+    let seen = RefCell::new(seen);
+    let progress: Vec<Cell<(usize, usize)>> =
+        repositories.iter().map(|_| Cell::default()).collect();
+    let tell = || {
+        let (found, settled) = progress
+            .iter()
+            .map(Cell::get)
+            .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (seen.borrow_mut())(Standing {
+            found,
+            settled,
+            bytes: transport.bytes(),
+        });
+    };
+    let stopped = Cell::new(None);
+    let walks = repositories
+        .iter()
+        .enumerate()
+        .map(|(at, (repository, members))| {
+            let source = RegistryRepository::new(&transport, repository, settings.rules.depth);
+            let references: Vec<Reference> = members
+                .iter()
+                .map(|member| targets[*member].reference.clone())
+                .collect();
+            let stopping = stopping.clone();
+            let (progress, tell, stopped) = (&progress, &tell, &stopped);
+            async move {
+                let stop = async {
+                    let stop = stopping.await;
+                    stopped.set(Some(stop));
+                    reason(stop, settings)
+                };
+                walk(
+                    &source,
+                    &references,
+                    &settings.rules,
+                    stop,
+                    |found, settled| {
+                        progress[at].set((found, settled));
+                        tell();
+                    },
+                )
+                .await
+            }
+        });
+    let walked = while_telling(join_all(walks), tell).await;
+    let mut images: Vec<Option<Image>> = vec![None; targets.len()];
+    let mut graphs = Vec::new();
+    let told = transport.told();
+    for (at, ((_, members), mut walked)) in repositories.iter().zip(walked).enumerate() {
+        // A registry can repeat a login wherever it may write something.
+        if !told.is_empty() {
+            walked.graph.change_texts(|text| told.hidden(text));
+        }
+        for (member, (root, also)) in members
+            .iter()
+            .zip(walked.roots.into_iter().zip(walked.also))
+        {
+            let target = &targets[*member];
+            images[*member] = Some(Image {
+                reference: target.reference.clone(),
+                graph: at,
+                root,
+                findings: Vec::new(),
+                alike: target.alike,
+                expected: target.expected.clone(),
+                unwanted: target.unwanted.clone(),
+                also,
+            });
+        }
+        graphs.push(walked.graph);
+    }
+    let mut images: Vec<Image> = images.into_iter().flatten().collect();
+    findings::add(&mut images, &graphs, &settings.rules.platforms);
+    Report {
+        depth: settings.rules.depth,
+        duration: started.elapsed(),
+        images,
+        graphs,
+        requests: transport.requests(),
+        bytes: transport.bytes(),
+        stopped: stopped.get(),
+        settling: settle_outlasts_the_run(settings),
+        skipped: false,
+        never_fail: settings.output.never_fail,
+        login_not_visible: login_not_visible(settings),
+        ..Report::empty(settings.rules.depth, started_at)
+    }
+}
+
+/// The repositories in the order of their first target, with the places of their targets.
+fn by_repository(targets: &[Target]) -> Vec<(&Repository, Vec<usize>)> {
+    let mut repositories: Vec<(&Repository, Vec<usize>)> = Vec::new();
+    for (at, target) in targets.iter().enumerate() {
+        let repository = &target.reference.repository;
+        match repositories
+            .iter_mut()
+            .find(|(known, _)| *known == repository)
+        {
+            Some((_, members)) => members.push(at),
+            None => repositories.push((repository, vec![at])),
+        }
+    }
+    repositories
+}
+
+fn reason(stop: Stop, settings: &Settings) -> String {
+    match stop {
+        Stop::Timeout => {
+            let limit = format!(
+                "before the run's timeout of {} s",
+                settings.patience.timeout.as_secs_f64()
+            );
+            match settle_outlasts_the_run(settings) {
+                Some(settle) => {
+                    format!(
+                        "no answer to rely on {limit}, and a 404 counts only after `settle`, {} s",
+                        settle.as_secs_f64()
+                    )
+                }
+                None => format!("no answer {limit}"),
+            }
+        }
+        Stop::Interrupt | Stop::Terminate => "interrupted before the answer".to_owned(),
+    }
+}
+
+/// The settle window, when the run ends before it does.
+fn settle_outlasts_the_run(settings: &Settings) -> Option<Duration> {
+    let Patience {
+        settle, timeout, ..
+    } = settings.patience;
+    (settle >= timeout).then_some(settle)
+}
+
+/// Whether the user may count on a login that a container action cannot see.
+fn login_not_visible(settings: &Settings) -> bool {
+    let login = &settings.login;
+    login.in_github_actions
+        && !login.anonymous
+        && login.given.is_empty()
+        && login.docker_config.is_none()
+}

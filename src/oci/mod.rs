@@ -1,0 +1,8 @@
+//! The words of the field, read strictly where people write them and leniently where registries do.
+
+pub mod descriptor;
+pub mod digest;
+pub mod manifest;
+pub mod platform;
+pub mod reference;
+mod wire;

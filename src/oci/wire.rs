@@ -1,0 +1,177 @@
+//! What is read of documents, and nothing else: a hostile one can hold a million values in what we do not need.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::manifest::{MAX_CHILDREN, beginning};
+use crate::oci::platform::Platform;
+
+/// The longest part of a platform that is kept, in characters.
+const LONGEST_PART: usize = 100;
+
+/// An index or a manifest: what makes it one, and its lists.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WireDocument<'a> {
+    pub(super) schema_version: Option<u64>,
+    pub(super) media_type: Option<String>,
+    pub(super) artifact_type: Option<String>,
+    #[serde(borrow, default)]
+    pub(super) manifests: List<'a>,
+    #[serde(borrow, default)]
+    pub(super) config: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) layers: List<'a>,
+    #[serde(borrow, default)]
+    pub(super) blobs: List<'a>,
+    #[serde(borrow)]
+    pub(super) fs_layers: Option<&'a RawValue>,
+}
+
+/// A list of descriptors: `null` is a list without entries, which is not the same as no list.
+///
+/// Entries beyond those that are ever followed are counted and not kept.
+#[derive(Default)]
+pub(super) struct List<'a> {
+    pub(super) present: bool,
+    pub(super) listed: usize,
+    pub(super) entries: Vec<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Entries { listed, entries } =
+            Option::<Entries<'a>>::deserialize(deserializer)?.unwrap_or_default();
+        Ok(Self {
+            present: true,
+            listed,
+            entries,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Entries<'a> {
+    listed: usize,
+    entries: Vec<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of descriptors")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries<'de>, A::Error> {
+                let mut all = Entries::default();
+                while let Some(entry) = list.next_element::<&'de RawValue>()? {
+                    all.listed += 1;
+                    if all.listed <= MAX_CHILDREN {
+                        all.entries.push(entry);
+                    }
+                }
+                Ok(all)
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
+/// Texts, of which only their number matters: whether there are any.
+pub(super) struct Any(pub(super) bool);
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Any;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of texts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Any, A::Error> {
+                let mut any = Any(false);
+                while list.next_element::<Cow<'de, str>>()?.is_some() {
+                    any = Any(true);
+                }
+                Ok(any)
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
+/// Annotations, of which one matters: whether this is an attestation, as `BuildKit` marks them.
+pub(super) struct Annotations {
+    pub(super) attestation: bool,
+}
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Annotations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("annotations")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
+                let mut annotations = Annotations { attestation: false };
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    let value = map.next_value::<&'de RawValue>()?;
+                    if name == "vnd.docker.reference.type" {
+                        let text = serde_json::from_str::<Cow<'_, str>>(value.get());
+                        annotations.attestation =
+                            text.is_ok_and(|text| text == "attestation-manifest");
+                    }
+                }
+                Ok(annotations)
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WireDescriptor<'a> {
+    pub(super) media_type: Option<String>,
+    pub(super) digest: Option<String>,
+    pub(super) size: Option<serde_json::Number>,
+    pub(super) platform: Option<WirePlatform>,
+    pub(super) urls: Option<Any>,
+    #[serde(borrow)]
+    pub(super) data: Option<Cow<'a, str>>,
+    pub(super) annotations: Option<Annotations>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WirePlatform {
+    pub(super) os: Option<String>,
+    pub(super) architecture: Option<String>,
+    pub(super) variant: Option<String>,
+}
+
+impl WirePlatform {
+    pub(super) fn read(self) -> Option<Platform> {
+        let part = |text: Option<String>| {
+            text.filter(|text| !text.is_empty())
+                .map(|text| beginning(&text, LONGEST_PART).into_boxed_str())
+        };
+        Some(Platform {
+            os: part(self.os)?,
+            architecture: part(self.architecture)?,
+            variant: part(self.variant),
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! What a rebuild tells while it runs, one line each.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::rebuild::woodpecker;
+use crate::rebuild::woodpecker::{Status, VARIABLES_UNSEEN};
+use crate::report;
+
+/// Something that a person who watches wants to know now. Names and words in it are the server's: untrusted text.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The server is the one version that hides variables.
+    VariablesUnseen,
+    /// The pipeline that is restarted has variables of these names already, and the server keeps their old values.
+    VariablesKept {
+        /// Its number.
+        number: u64,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// The server will end the pipeline that we run in, and us with it, when the other one starts.
+    EndsOurs {
+        /// Their event.
+        event: String,
+    },
+    /// A request failed and is repeated.
+    Again {
+        /// How it failed.
+        error: woodpecker::Error,
+        /// How long we wait first.
+        wait: Duration,
+    },
+    /// The answer to the request to start was lost: the list is searched before anything else is started.
+    Searching {
+        /// How it was lost.
+        error: woodpecker::Error,
+    },
+    /// The pipeline was started.
+    Started {
+        /// That pipeline.
+        pipeline: report::Pipeline,
+    },
+    /// Its status changed, or some time has passed.
+    Now {
+        /// Its number.
+        number: u64,
+        /// Its status, or that of the workflows that decide.
+        status: Status,
+        /// Since it was started.
+        elapsed: Duration,
+    },
+    /// A person must approve it.
+    Blocked {
+        /// Its page.
+        url: String,
+    },
+    /// The server does not answer usefully; we go on asking.
+    Trouble {
+        /// How a look failed.
+        error: woodpecker::Error,
+    },
+}
+
+impl Notice {
+    /// Whether it deserves more attention than progress.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        !matches!(self, Self::Started { .. } | Self::Now { .. })
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VariablesUnseen => f.write_str(VARIABLES_UNSEEN),
+            Self::VariablesKept { number, names } => write!(
+                f,
+                "the restart keeps the values that pipeline #{number} has for {}, not those of `variables`",
+                names.join(", ")
+            ),
+            Self::EndsOurs { event } => write!(
+                f,
+                "the server ends this pipeline as soon as the other one starts, because the repository has \"Cancel \
+                 previous pipelines\" on for the event `{event}`: the other one has the verdict"
+            ),
+            Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
+            Self::Searching { error } => {
+                write!(
+                    f,
+                    "{error}; looking whether a pipeline was started before asking again"
+                )
+            }
+            Self::Started { pipeline } => write!(
+                f,
+                "pipeline #{} was started: {}",
+                pipeline.number, pipeline.url
+            ),
+            Self::Now {
+                number,
+                status,
+                elapsed,
+            } => {
+                write!(
+                    f,
+                    "pipeline #{number} is {status} after {}",
+                    in_words(*elapsed)
+                )
+            }
+            Self::Blocked { url } => {
+                write!(
+                    f,
+                    "the pipeline waits until somebody who may push to the repository approves it: {url}"
+                )
+            }
+            Self::Trouble { error } => write!(f, "{error}; the pipeline goes on, asking again"),
+        }
+    }
+}
+
+/// A duration as people write it, to the second; shorter ones to the millisecond.
+pub(super) fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0) => format!("{}ms", duration.as_millis()),
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours, minutes, seconds) => format!("{hours}h{minutes:02}m{seconds:02}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        let words = [250, 1_000, 59_999, 61_000, 3_600_000, 5_025_000]
+            .map(|ms| in_words(Duration::from_millis(ms)));
+        assert_eq!(
+            words,
+            ["250ms", "1s", "59s", "1m01s", "1h00m00s", "1h23m45s"]
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! Takes a judgement to everybody who waits for it: standard output, the report's files, GitHub's files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use log::{LevelFilter, error, warn};
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::commands::verify::targets::Target;
+use crate::report::exit::Exit;
+use crate::report::github::Place;
+use crate::report::judgement::Judgement;
+use crate::report::text::Style;
+use crate::report::{github, json, junit, text};
+use crate::settings::Error;
+use crate::terminal::output::{Format, Output};
+use crate::walk::rules::Depth;
+
+/// Delivers, whatever the verdict, and says how the run ends: a report that was asked for and cannot be written is an error of the
+/// settings, unless something worse is to be told.
+pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
+    let mut complete = true;
+    let mut file =
+        |setting: &str, path: Option<&Path>, write: &dyn Fn(&mut dyn Write) -> io::Result<()>| {
+            let written = path.map(|path| {
+                write_new(path, write).map_err(|failure| unwritable(setting, path, &failure))
+            });
+            if let Some(Err(message)) = &written {
+                error!("{message}");
+                complete = false;
+            }
+            matches!(written, Some(Ok(())))
+        };
+    let is_reported = file("report", output.report.as_deref(), &|out| {
+        json::write(judgement, out)
+    });
+    file("junit", output.junit.as_deref(), &|out| {
+        junit::write(judgement, out)
+    });
+    let report = output
+        .report
+        .as_ref()
+        .filter(|_| is_reported)
+        .map(|path| path.display().to_string());
+    if let Some(path) = &output.github_output {
+        let place = Place {
+            report: report.as_deref(),
+            seed: seed(),
+        };
+        append("GITHUB_OUTPUT", path, &|out| {
+            github::write_outputs(judgement, place, out)
+        });
+    }
+    if let Some(path) = output
+        .github_step_summary
+        .as_ref()
+        .filter(|_| output.summary)
+    {
+        append("GITHUB_STEP_SUMMARY", path, &|out| {
+            github::write_summary(judgement, out)
+        });
+    }
+    let style = Style {
+        colour: output.colour,
+        verbose: output.log_level >= LevelFilter::Debug,
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let printed = match output.format {
+        Format::Text => text::write(judgement, style, &mut out),
+        Format::Json => json::write(judgement, &mut out),
+        Format::Github => github::write(judgement, style, &mut out),
+    }
+    .and_then(|()| out.flush());
+    if let Some(message) = unprinted(printed) {
+        error!("{message}");
+        complete = false;
+    }
+    if complete || judgement.exit != Exit::Verified {
+        judgement.exit
+    } else {
+        Exit::Configuration
+    }
+}
+
+/// Makes sure that the reports can be written, before anything is asked for them; a place that cannot is taken out.
+///
+/// # Errors
+///
+/// When there is such a place, with the setting and the reason.
+pub(crate) fn probe(output: &mut Output) -> Result<(), Error> {
+    let problem = |setting: &str, place: &mut Option<PathBuf>| {
+        let failure = open_and_leave(place.as_deref()?).err()?;
+        Some(unwritable(setting, &place.take()?, &failure))
+    };
+    let (report, junit) = (
+        problem("report", &mut output.report),
+        problem("junit", &mut output.junit),
+    );
+    report
+        .or(junit)
+        .map_or(Ok(()), |message| Err(Error::new(message)))
+}
+
+/// Opens for writing what is there, or makes it and takes it away again.
+fn open_and_leave(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        // Whoever reads from a pipe or a device would notice.
+        Ok(there) if !there.is_file() && !there.is_dir() => Ok(()),
+        Ok(_) => OpenOptions::new().write(true).open(path).map(drop),
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => {
+            make_folder(path)?;
+            OpenOptions::new().write(true).create_new(true).open(path)?;
+            fs::remove_file(path)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn unwritable(setting: &str, path: &Path, failure: &io::Error) -> String {
+    format!("{setting}: cannot write {}: {failure}", path.display())
+}
+
+/// Why standard output did not get everything; nothing if somebody closed it: whoever does that reads the exit code at most.
+pub(crate) fn unprinted(printed: io::Result<()>) -> Option<String> {
+    let failure = printed
+        .err()
+        .filter(|failure| failure.kind() != io::ErrorKind::BrokenPipe)?;
+    Some(format!("cannot write to standard output: {failure}"))
+}
+
+/// Says at the start what is going to be checked, so that the log of a run that is killed tells that much.
+pub(crate) fn announce(targets: &[Target], depth: Depth, output: &Output) {
+    if output.format != Format::Json {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let references = targets.iter().map(|target| &target.reference);
+        // Whoever closed standard output reads no report either.
+        let _ = text::write_header(depth, references, &mut out).and_then(|()| out.flush());
+    }
+}
+
+fn write_new(path: &Path, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    make_folder(path)?;
+    write_all(File::create(path)?, write)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or(Ok(()), fs::create_dir_all)
+}
+
+/// GitHub's files are there already and belong to the runner: not being able to write there is no fault of the image.
+fn append(name: &str, path: &Path, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) {
+    let appended = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .and_then(|file| write_all(file, write));
+    if let Err(failure) = appended {
+        warn!("{name}: cannot write {}: {failure}", path.display());
+    }
+}
+
+fn write_all(file: File, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    out.flush()
+}
+
+/// What nobody can guess who writes texts into a registry.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the system gives random numbers");
+    u64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Command, Environment, read};
+
+    /// The output of a run with these two places for reports.
+    fn output(report: &Path, junit: &Path) -> Output {
+        let path = |path: &Path| path.as_os_str().to_owned();
+        let arguments = vec![
+            "--report".into(),
+            path(report),
+            "--junit".into(),
+            path(junit),
+        ];
+        let environment = Environment {
+            arguments,
+            ..Environment::default()
+        };
+        match read(&environment, &|_| Err(io::ErrorKind::NotFound.into())) {
+            Ok(Command::Run { settings, .. }) => settings.output,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_probe_leaves_everything_as_it_was() {
+        let folder =
+            std::env::temp_dir().join(format!("pullproof-probe-{}-{}", std::process::id(), seed()));
+        fs::create_dir_all(&folder).unwrap();
+        let (old, new) = (folder.join("old"), folder.join("new"));
+        fs::write(&old, "before").unwrap();
+        let mut places = output(&old, &new);
+        assert_eq!(probe(&mut places), Ok(()));
+        assert_eq!(
+            (places.report.as_deref(), places.junit.as_deref()),
+            (Some(&*old), Some(&*new))
+        );
+        assert_eq!(fs::read_to_string(&old).unwrap(), "before");
+        assert!(!new.exists());
+        let mut places = output(&folder, &old.join("below"));
+        let error = probe(&mut places).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("report: cannot write {}: ", folder.display())),
+            "{error}"
+        );
+        assert_eq!((places.report, places.junit), (None, None));
+        let mut places = output(&old, &folder);
+        assert!(
+            probe(&mut places)
+                .unwrap_err()
+                .to_string()
+                .starts_with("junit: ")
+        );
+        assert_eq!((places.report, places.junit), (Some(old), None));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,194 @@
+//! The log: escaped single lines on standard error, or workflow commands where GitHub reads along.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use indicatif::ProgressBar;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::text::escape;
+
+/// The target of records that give advice rather than tell what happened.
+pub const HINT: &str = "pullproof::hint";
+
+/// Who reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A person.
+    Person,
+    /// GitHub's runner, which turns commands into annotations.
+    GitHub,
+}
+
+/// Writes what this program has to say, and nothing that its libraries say.
+pub struct LogLines {
+    level: LevelFilter,
+    reader: Reader,
+    bar: ProgressBar,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl LogLines {
+    /// Writes records up to `level` to `out`, above the progress bar if there is one there.
+    #[must_use]
+    pub fn new(
+        level: LevelFilter,
+        reader: Reader,
+        bar: ProgressBar,
+        out: Box<dyn Write + Send>,
+    ) -> Self {
+        Self {
+            level,
+            reader,
+            bar,
+            out: Mutex::new(out),
+        }
+    }
+
+    /// Makes it the log of this process.
+    ///
+    /// # Errors
+    /// When there is one already.
+    pub fn install(self) -> Result<(), log::SetLoggerError> {
+        let level = self.level;
+        log::set_boxed_logger(Box::new(self))?;
+        log::set_max_level(level);
+        Ok(())
+    }
+}
+
+impl Log for LogLines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        let ours = target == "pullproof" || target.starts_with("pullproof::");
+        ours && metadata.level() <= self.level
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let line = line(record, self.reader);
+        self.bar.suspend(|| {
+            if let Ok(mut out) = self.out.lock() {
+                // There is nowhere left to complain to.
+                let _ = writeln!(out, "{line}");
+            }
+        });
+    }
+
+    fn flush(&self) {
+        if let Ok(mut out) = self.out.lock() {
+            let _ = out.flush();
+        }
+    }
+}
+
+fn line(record: &Record<'_>, reader: Reader) -> String {
+    let text = escape::line(&record.args().to_string());
+    let command = match record.level() {
+        _ if record.target() == HINT => "",
+        Level::Error => "error",
+        Level::Warn => "warning",
+        Level::Info => "",
+        Level::Debug | Level::Trace => "debug",
+    };
+    match reader {
+        Reader::GitHub if !command.is_empty() => {
+            format!("::{command}::{}", escape::command_message(&text))
+        }
+        _ if record.target() == HINT => format!("hint: {text}"),
+        _ if record.level() == Level::Trace => format!("trace: {text}"),
+        _ if command.is_empty() => text,
+        _ => format!("{command}: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Out(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Out {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What the log shows of one record.
+    fn logged(reader: Reader, level: Level, target: &str, text: &str) -> String {
+        let out = Out::default();
+        let lines = LogLines::new(
+            LevelFilter::Debug,
+            reader,
+            ProgressBar::hidden(),
+            Box::new(out.clone()),
+        );
+        lines.log(
+            &Record::builder()
+                .level(level)
+                .target(target)
+                .args(format_args!("{text}"))
+                .build(),
+        );
+        let bytes = out.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_person_reads_the_level_in_words() {
+        for (level, target, line) in [
+            (Level::Error, "pullproof", "error: text\n"),
+            (Level::Warn, "pullproof::settings", "warning: text\n"),
+            (Level::Info, "pullproof", "text\n"),
+            (Level::Info, HINT, "hint: text\n"),
+            (Level::Debug, "pullproof", "debug: text\n"),
+            (Level::Trace, "pullproof", ""),
+            (Level::Error, "reqwest", ""),
+            (Level::Error, "pullproofing", ""),
+        ] {
+            assert_eq!(
+                logged(Reader::Person, level, target, "text"),
+                line,
+                "{level} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_runner_reads_commands() {
+        for (level, target, line) in [
+            (Level::Error, "pullproof", "::error::100%25\n"),
+            (Level::Warn, "pullproof", "::warning::100%25\n"),
+            (Level::Info, "pullproof", "100%\n"),
+            (Level::Warn, HINT, "hint: 100%\n"),
+            (Level::Debug, "pullproof", "::debug::100%25\n"),
+        ] {
+            assert_eq!(
+                logged(Reader::GitHub, level, target, "100%"),
+                line,
+                "{level} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_that_nobody_obeys() {
+        let foreign = "::error::a\n::set-output name=x::y ##[error]\u{1b}[31m";
+        let line = logged(Reader::Person, Level::Info, "pullproof", foreign);
+        assert_eq!(
+            line,
+            ".::error::a ::set-output name=x::y # #[error]\\u{1b}[31m\n"
+        );
+        let command = logged(Reader::GitHub, Level::Warn, "pullproof", "a\r\nb");
+        assert_eq!(command, "::warning::a  b\n");
+    }
+}

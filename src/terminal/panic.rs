@@ -1,0 +1,74 @@
+//! What is said when the program meets a bug of its own: one line that tells where, and nothing of what was being read.
+
+use std::panic::PanicHookInfo;
+
+use crate::text::escape;
+
+/// The line for standard error.
+#[must_use]
+pub fn last_words(panic: &PanicHookInfo<'_>) -> String {
+    let payload = panic.payload();
+    let said = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    line(
+        said.unwrap_or_default(),
+        &panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    )
+}
+
+/// The words before the first sign that data may follow: a panic quotes the text, or shows the value, that it stumbled on.
+fn line(said: &str, place: &str) -> String {
+    let words = said
+        .split([':', '`', '"', '\n'])
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let words = if words.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", escape::line(words))
+    };
+    format!(
+        "pullproof: bug, please report it: {}{words}",
+        escape::line(place)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_is_told_by_its_place_and_never_by_what_was_read() {
+        for (said, told) in [
+            (
+                "the invariant does not hold",
+                ": the invariant does not hold",
+            ),
+            (
+                "index out of bounds: the len is 3 but the index is 7",
+                ": index out of bounds",
+            ),
+            (
+                "the header fits: InvalidHeaderValue(\"hunter2\")",
+                ": the header fits",
+            ),
+            (
+                "start byte index 1 is not a char boundary; it is inside 'é' of `hunter2`",
+                ": start byte index 1 is not a char boundary; it is inside 'é' of",
+            ),
+            ("\n::error::hunter2", ""),
+            ("", ""),
+        ] {
+            assert_eq!(
+                line(said, "src/a.rs:1:2"),
+                format!("pullproof: bug, please report it: src/a.rs:1:2{told}")
+            );
+        }
+    }
+}

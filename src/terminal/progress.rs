@@ -1,0 +1,261 @@
+//! How far a walk has come: a bar on a terminal, a plain line now and then in a log, nothing for short work.
+
+use std::io::Write;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::text::human;
+
+/// Between two lines in a log, and before the first.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Before a bar appears.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Between two drawings of the bar, at most.
+const DRAWINGS_PER_SECOND: u8 = 10;
+
+/// Between two tellings when nothing is answered.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Does the work, and tells every second how far it is, whether something was answered meanwhile or not.
+pub async fn while_telling<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(TICK) => tell(),
+        }
+    }
+}
+
+/// What a walk has found and settled until now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Digests that were found.
+    pub found: usize,
+    /// Of those, the ones with a verdict.
+    pub settled: usize,
+    /// Body bytes received.
+    pub bytes: u64,
+}
+
+/// Shows how far a walk has come.
+pub struct Progress {
+    started: Instant,
+    show: Show,
+}
+
+enum Show {
+    Bar {
+        bar: ProgressBar,
+        seen: bool,
+    },
+    Lines {
+        next: Instant,
+        out: Box<dyn Write + Send>,
+    },
+}
+
+impl Progress {
+    /// A bar on standard error, which must be a terminal; it appears when the work takes a moment.
+    ///
+    /// [`Progress::handle`] must be given to whoever else writes there.
+    #[must_use]
+    pub fn bar(started: Instant) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
+        Self {
+            started,
+            show: Show::Bar { bar, seen: false },
+        }
+    }
+
+    /// Plain lines for a log, one every 10 seconds at most.
+    #[must_use]
+    pub fn lines(started: Instant, out: Box<dyn Write + Send>) -> Self {
+        Self {
+            started,
+            show: Show::Lines {
+                next: started + EVERY,
+                out,
+            },
+        }
+    }
+
+    /// The bar, so that lines can be written above it; hidden when there is none.
+    #[must_use]
+    pub fn handle(&self) -> ProgressBar {
+        match &self.show {
+            Show::Bar { bar, .. } => bar.clone(),
+            Show::Lines { .. } => ProgressBar::hidden(),
+        }
+    }
+
+    /// Takes note of where the walk stands at `now`. Cheap enough for every answer, and to be called when there is none.
+    pub fn update(&mut self, standing: Standing, now: Instant) {
+        match &mut self.show {
+            Show::Bar { bar, seen } => {
+                if !*seen && now.duration_since(self.started) >= PATIENCE {
+                    *seen = true;
+                    bar.set_style(style());
+                    bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWINGS_PER_SECOND));
+                }
+                bar.set_length(standing.found as u64);
+                bar.set_position(standing.settled as u64);
+                if *seen {
+                    bar.set_message(human::bytes(standing.bytes));
+                }
+            }
+            Show::Lines { next, out } => {
+                if now >= *next {
+                    *next = now + EVERY;
+                    let line = line(standing, now.duration_since(self.started));
+                    // Whoever closed the log does not want to know how far we are.
+                    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away; what was written as lines stays.
+    pub fn finish(self) {
+        if let Show::Bar { bar, .. } = self.show {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn line(standing: Standing, elapsed: Duration) -> String {
+    if standing.found == 0 {
+        return format!("waiting for the first answer, {}", human::duration(elapsed));
+    }
+    format!(
+        "checked {} of {} found so far, {} in {}",
+        standing.settled,
+        human::count(standing.found, "digest"),
+        human::bytes(standing.bytes),
+        human::duration(elapsed)
+    )
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:30} {pos}/{len} digests, {msg}, {elapsed}")
+        .expect("the template is a valid one")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    /// What a log shows of a walk that settles one digest per second.
+    fn log_after(seconds: u32) -> String {
+        let (log, started) = (Log::default(), Instant::now());
+        let mut progress = Progress::lines(started, Box::new(log.clone()));
+        for second in 0..=seconds {
+            let standing = Standing {
+                found: 161,
+                settled: second as usize,
+                bytes: 1000 * u64::from(second),
+            };
+            progress.update(standing, started + Duration::from_secs(second.into()));
+        }
+        progress.finish();
+        log.text()
+    }
+
+    #[test]
+    fn short_work_is_silent_in_a_log() {
+        assert_eq!(log_after(9), "");
+    }
+
+    #[test]
+    fn long_work_tells_every_ten_seconds_in_a_log() {
+        let expected = "checked 10 of 161 digests found so far, 10 kB in 10.0 s\n\
+                        checked 20 of 161 digests found so far, 20 kB in 20.0 s\n";
+        assert_eq!(log_after(29), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_keeps_us_waiting_does_not_silence_the_log() {
+        let now = || tokio::time::Instant::now().into_std();
+        let (log, started) = (Log::default(), now());
+        let mut progress = Progress::lines(started, Box::new(log.clone()));
+        let (mut found, mut bytes) = (0, 0);
+        let stalled = tokio::time::sleep(Duration::from_millis(35_500));
+        while_telling(stalled, || {
+            bytes += 1000;
+            found = if bytes > 15_000 { 31 } else { 0 };
+            progress.update(
+                Standing {
+                    found,
+                    settled: 0,
+                    bytes,
+                },
+                now(),
+            );
+        })
+        .await;
+        let expected = "waiting for the first answer, 10.0 s\n\
+                        checked 0 of 31 digests found so far, 20 kB in 20.0 s\n\
+                        checked 0 of 31 digests found so far, 30 kB in 30.0 s\n";
+        assert_eq!(log.text(), expected);
+    }
+
+    #[test]
+    fn a_bar_follows_the_walk() {
+        let started = Instant::now();
+        let mut progress = Progress::bar(started);
+        let bar = progress.handle();
+        progress.update(
+            Standing {
+                found: 10,
+                settled: 4,
+                bytes: 1000,
+            },
+            started,
+        );
+        assert_eq!((bar.length(), bar.position()), (Some(10), 4));
+        assert!(
+            bar.message().is_empty() && bar.is_hidden(),
+            "short work shows no bar"
+        );
+        progress.update(
+            Standing {
+                found: 12,
+                settled: 9,
+                bytes: 2000,
+            },
+            started + PATIENCE,
+        );
+        assert_eq!(
+            (bar.length(), bar.position(), bar.message()),
+            (Some(12), 9, "2 kB".to_owned())
+        );
+        progress.finish();
+        assert!(bar.is_finished());
+    }
+}

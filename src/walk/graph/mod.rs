@@ -1,0 +1,812 @@
+//! What a walk found: every digest of a repository that the images refer to, each once, and who refers to it.
+//!
+//! A hostile repository can make it large, so a node is a few numbers: 88 bytes, and 20 for each reference. What is asked for
+//! as [`Node`] or [`Edge`] is a view on them.
+
+mod name;
+mod texts;
+
+use std::cmp::Ordering;
+use std::hash::{BuildHasher, Hash as _, Hasher as _, RandomState};
+use std::time::Duration;
+
+use hashbrown::HashTable;
+use oci_spec::image::Digest;
+
+use self::name::{Name, Names};
+use self::texts::{Platforms, Texts};
+use crate::oci::manifest::Kind;
+use crate::oci::platform::Platform;
+use crate::walk::source::Obstacle;
+use crate::walk::verdict::{Outcome, Verdict};
+
+/// The most nodes of one repository that are followed.
+pub const MAX_NODES: usize = 100_000;
+
+/// The most references between them.
+pub const MAX_REFERENCES: usize = 400_000;
+
+/// The most bytes of media types and platforms, each counted once.
+pub const MAX_TEXT: usize = 4 * 1024 * 1024;
+
+/// No node, no reference.
+const NOBODY: u32 = u32::MAX;
+
+/// The place of a node in its [`Graph`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The place as a number, from 0 in the order of discovery.
+    #[must_use]
+    pub fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// How much a parent's owner cares about a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Care {
+    /// A broken child breaks the image.
+    Check,
+    /// A broken child is reported and breaks nothing.
+    Warn,
+}
+
+/// A reference from a manifest to one of its children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge<'g> {
+    /// The child.
+    pub to: NodeId,
+    /// The platform that an index states for this child.
+    pub platform: Option<&'g Platform>,
+    /// Whether the child's faults count.
+    pub care: Care,
+}
+
+/// A node that is about to be added.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The digest; `None` for a tag that could not be resolved.
+    pub digest: Option<Digest>,
+    /// The digest as it was written, when it is not a digest at all.
+    pub written: Option<String>,
+    /// What it is for.
+    pub kind: Kind,
+    /// The media type that the parent states, else the one the registry answered with; empty when nobody says.
+    pub media_type: String,
+    /// The size in bytes that the parent promises, else the size that came.
+    pub size: Option<u64>,
+    /// The platform of a manifest: what its index states, else what its config states.
+    pub platform: Option<Platform>,
+    /// What was found; [`Verdict::NotChecked`] until the answer is there.
+    pub outcome: Outcome,
+}
+
+/// What identifies a question: the same digest with another promised size, or asked for at the other endpoint, is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key<'a> {
+    /// Asked at `/manifests/` (true) or `/blobs/` (false).
+    pub manifest: bool,
+    /// Fetched whole and hashed at every depth.
+    pub whole: bool,
+    /// The digest.
+    pub digest: &'a Digest,
+    /// The promised size in bytes.
+    pub size: Option<u64>,
+}
+
+/// A node as it is kept. The numbers are those of [`Texts`] and [`Platforms`], and places of nodes and edges.
+#[derive(Debug)]
+struct Slot {
+    name: Name,
+    kind: Kind,
+    verdict: Verdict,
+    /// Where and how its digest is asked for, and whether it has a size; see [`asked_at`].
+    asked_at: u8,
+    obstacle: Option<Obstacle>,
+    /// 0 for none.
+    status: u16,
+    attempts: u32,
+    milliseconds: u32,
+    detail: u32,
+    written: u32,
+    media_type: u32,
+    platform: u32,
+    size: u64,
+    first_child: u32,
+    last_child: u32,
+    first_parent: u32,
+    last_parent: u32,
+}
+
+impl Slot {
+    fn size(&self) -> Option<u64> {
+        Some(self.size).filter(|_| self.asked_at & SIZED != 0)
+    }
+}
+
+/// A reference as it is kept: a link in the list of its parent's children, and in that of its child's parents.
+#[derive(Debug)]
+struct Link {
+    from: u32,
+    to: u32,
+    next_child: u32,
+    next_parent: u32,
+    /// The platform's number, doubled, and whether faults count.
+    platform_and_care: u32,
+}
+
+/// All nodes of one repository that the images of a run refer to.
+#[derive(Debug, Default)]
+pub struct Graph {
+    slots: Vec<Slot>,
+    links: Vec<Link>,
+    known: HashTable<u32>,
+    state: RandomState,
+    names: Names,
+    texts: Texts,
+    platforms: Platforms,
+    still_answering: bool,
+}
+
+/// One digest of one repository.
+#[derive(Clone, Copy)]
+pub struct Node<'g> {
+    graph: &'g Graph,
+    slot: &'g Slot,
+}
+
+impl<'g> Node<'g> {
+    /// The digest; `None` for a tag that could not be resolved.
+    #[must_use]
+    pub fn digest(self) -> Option<Digest> {
+        self.graph.names.digest(self.slot.name)
+    }
+
+    /// Whether this is its digest.
+    #[must_use]
+    pub fn has_digest(self, digest: &Digest) -> bool {
+        self.graph.names.is(self.slot.name, digest)
+    }
+
+    /// Whether it has no digest.
+    #[must_use]
+    pub fn is_nameless(self) -> bool {
+        self.slot.name == Name::None
+    }
+
+    /// The digest as it was written, when it is not a digest at all.
+    #[must_use]
+    pub fn written(self) -> Option<&'g str> {
+        Some(self.graph.texts.get(self.slot.written)).filter(|text| !text.is_empty())
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        self.slot.kind
+    }
+
+    /// The media type that the parent states, else the one the registry answered with; empty when nobody says.
+    #[must_use]
+    pub fn media_type(self) -> &'g str {
+        self.graph.texts.get(self.slot.media_type)
+    }
+
+    /// The size in bytes that the parent promises, else the size that came.
+    #[must_use]
+    pub fn size(self) -> Option<u64> {
+        self.slot.size()
+    }
+
+    /// The platform of a manifest: what its index states, else what its config states.
+    #[must_use]
+    pub fn platform(self) -> Option<&'g Platform> {
+        self.graph.platforms.get(self.slot.platform)
+    }
+
+    /// Who refers to it, in the order of discovery.
+    pub fn parents(self) -> impl Iterator<Item = NodeId> + use<'g> {
+        let links = &self.graph.links;
+        let mut next = self.slot.first_parent;
+        let mut last = NOBODY;
+        std::iter::from_fn(move || {
+            loop {
+                let link = links.get(next as usize)?;
+                next = link.next_parent;
+                // A parent's references are added in one go, so looking at the last one is enough.
+                if std::mem::replace(&mut last, link.from) != link.from {
+                    return Some(NodeId(link.from));
+                }
+            }
+        })
+    }
+
+    /// What it refers to, in its own order.
+    pub fn children(self) -> impl Iterator<Item = Edge<'g>> + Clone + use<'g> {
+        let (links, platforms) = (&self.graph.links, &self.graph.platforms);
+        let first = links.get(self.slot.first_child as usize);
+        std::iter::successors(first, |link| links.get(link.next_child as usize)).map(|link| Edge {
+            to: NodeId(link.to),
+            platform: platforms.get(link.platform_and_care / 2),
+            care: if link.platform_and_care % 2 == 0 {
+                Care::Check
+            } else {
+                Care::Warn
+            },
+        })
+    }
+
+    /// Whether it refers to nothing.
+    #[must_use]
+    pub fn is_leaf(self) -> bool {
+        self.slot.first_child == NOBODY
+    }
+
+    /// The judgement; [`Verdict::NotChecked`] until the answer is there.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        self.slot.verdict
+    }
+
+    /// What was expected and what came, as a fragment that fits behind a colon; empty when all is well.
+    #[must_use]
+    pub fn detail(self) -> &'g str {
+        self.graph.texts.get(self.slot.detail)
+    }
+
+    /// The HTTP status of the answer that decided, if there was one.
+    #[must_use]
+    pub fn status(self) -> Option<u16> {
+        Some(self.slot.status).filter(|status| *status != 0)
+    }
+
+    /// What stood in the way, if it is something that a person can remove.
+    #[must_use]
+    pub fn obstacle(self) -> Option<Obstacle> {
+        self.slot.obstacle
+    }
+
+    /// How many requests this one question took; 0 when none was sent.
+    #[must_use]
+    pub fn attempts(self) -> u32 {
+        self.slot.attempts
+    }
+
+    /// From the first request to the last byte of the last answer, in whole milliseconds.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.slot.milliseconds.into())
+    }
+}
+
+impl Graph {
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing was found yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The node at `id`.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Node<'_> {
+        Node {
+            graph: self,
+            slot: &self.slots[id.place()],
+        }
+    }
+
+    /// Every node with its place, in the order of discovery.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, Node<'_>)> {
+        (0..)
+            .map(NodeId)
+            .zip(self.slots.iter().map(|slot| Node { graph: self, slot }))
+    }
+
+    /// Every place, in the order of discovery.
+    ///
+    /// # Panics
+    /// As [`Graph::add`].
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..u32::try_from(self.slots.len()).expect("the walk stops at 100,000 nodes")).map(NodeId)
+    }
+
+    /// Why `more` references cannot be followed, if they cannot.
+    #[must_use]
+    pub fn has_no_room_for(&self, more: usize) -> Option<String> {
+        if self.slots.len() + more > MAX_NODES {
+            Some(format!("more than {MAX_NODES} nodes"))
+        } else if self.links.len() + more > MAX_REFERENCES {
+            Some(format!("more than {MAX_REFERENCES} references"))
+        } else if self.texts.size() + self.platforms.size() > MAX_TEXT {
+            Some("more than 4 MiB of media types and platforms".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// The node that answers `key`, if one does.
+    #[must_use]
+    pub fn find(&self, key: &Key<'_>) -> Option<NodeId> {
+        let asked_at = asked_at(key.manifest, key.whole, key.size);
+        let mut hasher = self.state.build_hasher();
+        (asked_at, key.size.unwrap_or_default()).hash(&mut hasher);
+        name::hash(key.digest, &mut hasher);
+        let is_it = |place: &u32| {
+            let slot = &self.slots[*place as usize];
+            (slot.asked_at, slot.size()) == (asked_at, key.size)
+                && self.names.is(slot.name, key.digest)
+        };
+        self.known
+            .find(hasher.finish(), is_it)
+            .map(|place| NodeId(*place))
+    }
+
+    /// Adds a node that no key leads to: an unresolved tag, an unreadable descriptor.
+    ///
+    /// # Panics
+    /// When there are more than `u32::MAX` nodes; the walk stops long before.
+    pub fn add(&mut self, found: &Found) -> NodeId {
+        let id = NodeId(u32::try_from(self.slots.len()).expect("the walk stops at 100,000 nodes"));
+        self.slots.push(Slot {
+            name: self.names.name(found.digest.as_ref()),
+            kind: found.kind,
+            verdict: Verdict::NotChecked,
+            asked_at: asked_at(false, false, found.size),
+            obstacle: None,
+            status: 0,
+            attempts: 0,
+            milliseconds: 0,
+            detail: 0,
+            written: self
+                .texts
+                .number(found.written.as_deref().unwrap_or_default()),
+            media_type: self.texts.number(&found.media_type),
+            platform: self.platforms.number(found.platform.as_ref()),
+            size: found.size.unwrap_or_default(),
+            first_child: NOBODY,
+            last_child: NOBODY,
+            first_parent: NOBODY,
+            last_parent: NOBODY,
+        });
+        self.set_outcome(id, &found.outcome);
+        id
+    }
+
+    /// Adds a node that its digest and size lead to from now on, for questions at the manifests' or the blobs' endpoint.
+    pub fn insert(&mut self, manifest: bool, whole: bool, found: &Found) -> NodeId {
+        let id = self.add(found);
+        self.slots[id.place()].asked_at = asked_at(manifest, whole, found.size);
+        let (slots, names, state) = (&self.slots, &self.names, &self.state);
+        let hash = |place: &u32| {
+            let slot = &slots[*place as usize];
+            let mut hasher = state.build_hasher();
+            (slot.asked_at, slot.size).hash(&mut hasher);
+            names.hash(slot.name, &mut hasher);
+            hasher.finish()
+        };
+        self.known.insert_unique(hash(&id.0), id.0, hash);
+        id
+    }
+
+    /// Notes that `parent` refers to a child.
+    ///
+    /// # Panics
+    /// When there are more than `u32::MAX` references; the walk stops long before.
+    pub fn connect(&mut self, parent: NodeId, to: NodeId, platform: Option<&Platform>, care: Care) {
+        let link = u32::try_from(self.links.len()).expect("the walk stops at 400,000 references");
+        let platform = self.platforms.number(platform);
+        self.links.push(Link {
+            from: parent.0,
+            to: to.0,
+            next_child: NOBODY,
+            next_parent: NOBODY,
+            platform_and_care: platform * 2 + u32::from(care == Care::Warn),
+        });
+        let from = &mut self.slots[parent.place()];
+        match std::mem::replace(&mut from.last_child, link) {
+            NOBODY => from.first_child = link,
+            before => self.links[before as usize].next_child = link,
+        }
+        let child = &mut self.slots[to.place()];
+        match std::mem::replace(&mut child.last_parent, link) {
+            NOBODY => child.first_parent = link,
+            before => self.links[before as usize].next_parent = link,
+        }
+    }
+
+    /// Writes what was found.
+    pub fn set_outcome(&mut self, id: NodeId, outcome: &Outcome) {
+        let detail = self.texts.detail(&outcome.detail);
+        let slot = &mut self.slots[id.place()];
+        slot.verdict = outcome.verdict;
+        slot.detail = detail;
+        slot.obstacle = outcome.obstacle;
+        slot.status = outcome.status.unwrap_or_default();
+        slot.attempts = outcome.attempts;
+        slot.milliseconds = u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX);
+    }
+
+    /// Writes what a manifest turned out to be.
+    pub fn set_document(&mut self, id: NodeId, kind: Kind, media_type: &str) {
+        let media_type = self.texts.number(media_type);
+        let slot = &mut self.slots[id.place()];
+        (slot.kind, slot.media_type) = (kind, media_type);
+    }
+
+    /// Writes for which platform it is.
+    pub fn set_platform(&mut self, id: NodeId, platform: Option<&Platform>) {
+        self.slots[id.place()].platform = self.platforms.number(platform);
+    }
+
+    /// Changes every text that came from outside, once the walk is over.
+    pub fn change_texts(&mut self, change: impl Fn(&str) -> String) {
+        self.texts.change(&change);
+        self.platforms.change(&change);
+    }
+
+    /// Writes whether the registry answered when everything was over.
+    pub fn set_still_answering(&mut self, answering: bool) {
+        self.still_answering = answering;
+    }
+
+    /// Whether the registry was asked once more when everything was over, and answered.
+    #[must_use]
+    pub fn is_still_answering(&self) -> bool {
+        self.still_answering
+    }
+
+    /// Every node that can be reached from `root`, itself first, depth first in the image's own order, each once.
+    #[must_use]
+    pub fn reachable(&self, root: NodeId) -> Vec<NodeId> {
+        self.collect(root, |_| true)
+    }
+
+    /// As [`Graph::reachable`], along references whose faults count.
+    #[must_use]
+    pub fn required(&self, root: NodeId) -> Vec<NodeId> {
+        self.collect(root, |edge| edge.care == Care::Check)
+    }
+
+    fn collect(&self, root: NodeId, follow: impl Fn(&Edge<'_>) -> bool) -> Vec<NodeId> {
+        let mut seen = vec![false; self.slots.len()];
+        let mut order = Vec::new();
+        let mut stack = vec![root];
+        while let Some(id) = stack.pop() {
+            if std::mem::replace(&mut seen[id.place()], true) {
+                continue;
+            }
+            order.push(id);
+            let first = stack.len();
+            let unseen = self
+                .node(id)
+                .children()
+                .filter(|edge| follow(edge) && !seen[edge.to.place()]);
+            stack.extend(unseen.map(|edge| edge.to));
+            stack[first..].reverse();
+        }
+        order
+    }
+
+    /// An order of nodes in which those of one digest are equal; those without a digest are equal to themselves alone.
+    #[must_use]
+    pub fn compare_digests(&self, one: NodeId, other: NodeId) -> Ordering {
+        let names = [one, other].map(|id| self.slots[id.place()].name);
+        let order = self.names.compare(names[0], names[1]);
+        if names == [Name::None; 2] {
+            one.cmp(&other)
+        } else {
+            order
+        }
+    }
+
+    /// How many nodes have this verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.slots
+            .iter()
+            .filter(|slot| slot.verdict == verdict)
+            .count()
+    }
+}
+
+/// The bit of [`asked_at`] for a size.
+const SIZED: u8 = 4;
+
+/// One number for where and how a digest is asked for (at the manifests' endpoint or not, whole or not), and whether its size is
+/// known.
+fn asked_at(manifest: bool, whole: bool, size: Option<u64>) -> u8 {
+    u8::from(manifest) + 2 * u8::from(whole) + if size.is_some() { SIZED } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::digest::sha256;
+
+    fn found(name: &str) -> Found {
+        Found {
+            digest: Some(sha256(name.as_bytes())),
+            written: None,
+            kind: Kind::Layer,
+            media_type: String::new(),
+            size: None,
+            platform: None,
+            outcome: Outcome::unasked(Verdict::Ok, ""),
+        }
+    }
+
+    /// A root with two children that share a grandchild, and a child that nobody minds with one of its own.
+    fn family() -> (Graph, [NodeId; 6]) {
+        let mut graph = Graph::default();
+        let ids = ["root", "left", "right", "shared", "minor", "below minor"]
+            .map(|name| graph.add(&found(name)));
+        let [root, left, right, shared, minor, below] = ids;
+        graph.connect(root, left, None, Care::Check);
+        graph.connect(root, right, None, Care::Check);
+        graph.connect(root, minor, None, Care::Warn);
+        graph.connect(left, shared, None, Care::Check);
+        graph.connect(right, shared, None, Care::Check);
+        graph.connect(minor, below, None, Care::Check);
+        (graph, ids)
+    }
+
+    #[test]
+    fn a_node_takes_the_room_that_is_promised() {
+        assert_eq!((size_of::<Slot>(), size_of::<Link>()), (88, 20));
+    }
+
+    #[test]
+    fn everything_reachable_comes_once_in_the_images_own_order() {
+        let (graph, [root, left, right, shared, minor, below]) = family();
+        assert_eq!(
+            graph.reachable(root),
+            [root, left, shared, right, minor, below]
+        );
+        assert_eq!(graph.reachable(right), [right, shared]);
+    }
+
+    #[test]
+    fn what_only_a_minor_child_needs_is_not_required() {
+        let (graph, [root, left, right, shared, ..]) = family();
+        assert_eq!(graph.required(root), [root, left, shared, right]);
+    }
+
+    #[test]
+    fn a_child_knows_each_parent_once_and_keeps_every_place_in_its_parents_list() {
+        let mut graph = Graph::default();
+        let [parent, other, child] =
+            ["parent", "other", "child"].map(|name| graph.add(&found(name)));
+        let amd64 = "linux/amd64".parse().unwrap();
+        graph.connect(parent, child, Some(&amd64), Care::Check);
+        graph.connect(parent, child, None, Care::Warn);
+        graph.connect(other, child, None, Care::Check);
+        assert_eq!(
+            graph.node(child).parents().collect::<Vec<_>>(),
+            [parent, other]
+        );
+        let edge = |platform, care| Edge {
+            to: child,
+            platform,
+            care,
+        };
+        let edges = [edge(Some(&amd64), Care::Check), edge(None, Care::Warn)];
+        assert_eq!(graph.node(parent).children().collect::<Vec<_>>(), edges);
+        assert!(graph.node(child).is_leaf() && !graph.node(parent).is_leaf());
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut graph = Graph::default();
+        let amd64: Platform = "linux/amd64".parse().unwrap();
+        let outcome = Outcome {
+            verdict: Verdict::Missing,
+            detail: "expected it to be there".into(),
+            status: Some(404),
+            attempts: 5,
+            duration: Duration::from_millis(15_100),
+            obstacle: Some(Obstacle::UnknownHost),
+        };
+        let written = Found {
+            digest: None,
+            written: Some("sha256:x".into()),
+            size: Some(u64::MAX),
+            ..found("")
+        };
+        let id = graph.add(&Found {
+            platform: Some(amd64.clone()),
+            media_type: "a/b".into(),
+            outcome,
+            ..written
+        });
+        let node = graph.node(id);
+        assert_eq!(
+            (node.digest(), node.written(), node.is_nameless()),
+            (None, Some("sha256:x"), true)
+        );
+        assert_eq!(
+            (node.kind(), node.media_type(), node.size()),
+            (Kind::Layer, "a/b", Some(u64::MAX))
+        );
+        assert_eq!(
+            (node.platform(), node.verdict(), node.detail()),
+            (Some(&amd64), Verdict::Missing, "expected it to be there")
+        );
+        assert_eq!(
+            (node.status(), node.attempts(), node.duration().as_millis()),
+            (Some(404), 5, 15_100)
+        );
+        assert_eq!(node.obstacle(), Some(Obstacle::UnknownHost));
+        graph.set_document(id, Kind::Index, "c/d");
+        graph.set_platform(id, None);
+        graph.set_outcome(id, &Outcome::unasked(Verdict::Ok, ""));
+        let node = graph.node(id);
+        assert_eq!(
+            (
+                node.kind(),
+                node.media_type(),
+                node.platform(),
+                node.detail()
+            ),
+            (Kind::Index, "c/d", None, "")
+        );
+        let plain = graph.add(&found("x"));
+        let node = graph.node(plain);
+        assert_eq!(
+            (node.digest(), node.written(), node.is_nameless()),
+            (Some(sha256(b"x")), None, false)
+        );
+        assert_eq!(
+            (node.size(), node.platform(), node.status()),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_key_finds_its_node_and_differs_by_size_and_endpoint() {
+        let mut graph = Graph::default();
+        assert!(graph.is_empty());
+        let digest = sha256(b"x");
+        let key = Key {
+            manifest: true,
+            whole: false,
+            digest: &digest,
+            size: Some(1),
+        };
+        let id = graph.insert(
+            true,
+            false,
+            &Found {
+                size: Some(1),
+                ..found("x")
+            },
+        );
+        for other in 0..1000 {
+            graph.insert(false, false, &found(&other.to_string()));
+        }
+        assert_eq!((graph.len(), graph.is_empty()), (1001, false));
+        assert_eq!(graph.find(&key), Some(id));
+        assert!(graph.node(id).has_digest(&digest) && !graph.node(id).has_digest(&sha256(b"y")));
+        assert_eq!(
+            graph.find(&Key {
+                size: Some(2),
+                ..key
+            }),
+            None
+        );
+        assert_eq!(
+            graph.find(&Key {
+                manifest: false,
+                ..key
+            }),
+            None
+        );
+        assert_eq!(graph.find(&Key { whole: true, ..key }), None);
+    }
+
+    #[test]
+    fn every_question_about_many_digests_finds_its_own_node() {
+        let mut graph = Graph::default();
+        let digests: Vec<Digest> = (0..200).map(|number: u8| sha256(&[number])).collect();
+        let key = |digest, manifest, whole, size| Key {
+            manifest,
+            whole,
+            digest,
+            size,
+        };
+        let questions = |digest| {
+            [None, Some(0), Some(1)].into_iter().flat_map(move |size| {
+                [(false, false), (false, true), (true, false)]
+                    .map(|(manifest, whole)| key(digest, manifest, whole, size))
+            })
+        };
+        let keys: Vec<Key<'_>> = digests.iter().flat_map(questions).collect();
+        for key in &keys {
+            assert_eq!(graph.find(key), None);
+            let found = Found {
+                digest: Some(key.digest.clone()),
+                size: key.size,
+                ..found("")
+            };
+            graph.insert(key.manifest, key.whole, &found);
+        }
+        assert!(
+            keys.iter()
+                .map(|key| graph.find(key).unwrap())
+                .eq(graph.ids())
+        );
+    }
+
+    #[test]
+    fn nodes_are_compared_by_digest_and_those_without_one_by_place() {
+        let mut graph = Graph::default();
+        let nameless = Found {
+            digest: None,
+            ..found("")
+        };
+        let [x, same, y, none, other] =
+            [&found("x"), &found("x"), &found("y"), &nameless, &nameless].map(|one| graph.add(one));
+        assert_eq!(graph.compare_digests(x, same), Ordering::Equal);
+        assert_eq!(graph.compare_digests(none, none), Ordering::Equal);
+        for (one, two) in [(x, y), (none, other), (none, x)] {
+            assert_eq!(
+                graph.compare_digests(one, two),
+                graph.compare_digests(two, one).reverse()
+            );
+            assert_ne!(graph.compare_digests(one, two), Ordering::Equal);
+        }
+    }
+
+    #[test]
+    fn room_ends_with_nodes_references_or_words() {
+        let (mut graph, [root, left, ..]) = family();
+        assert_eq!(graph.has_no_room_for(MAX_NODES - 6), None);
+        assert!(
+            graph
+                .has_no_room_for(MAX_NODES - 5)
+                .unwrap()
+                .contains("nodes")
+        );
+        for _ in 0..MAX_REFERENCES - 10 {
+            graph.connect(root, left, None, Care::Check);
+        }
+        assert_eq!(graph.has_no_room_for(4), None);
+        assert!(graph.has_no_room_for(5).unwrap().contains("references"));
+        let platform: Platform = "linux/amd64".parse().unwrap();
+        let mut graph = Graph::default();
+        graph.add(&Found {
+            platform: Some(platform.clone()),
+            ..found("x")
+        });
+        let left_over = 4 * 1024 * 1024 - size_of::<Platform>() - 2 * 32;
+        graph.add(&Found {
+            media_type: "x".repeat(left_over),
+            ..found("y")
+        });
+        assert_eq!(graph.has_no_room_for(0), None);
+        graph.add(&Found {
+            media_type: "y".into(),
+            ..found("z")
+        });
+        assert!(graph.has_no_room_for(0).unwrap().contains("media types"));
+    }
+
+    #[test]
+    fn nodes_are_numbered_from_nought_and_counted_by_verdict() {
+        let (mut graph, ids) = family();
+        assert_eq!(ids.map(NodeId::place), [0, 1, 2, 3, 4, 5]);
+        graph.set_outcome(ids[1], &Outcome::unasked(Verdict::Missing, ""));
+        assert_eq!(
+            (graph.count(Verdict::Missing), graph.count(Verdict::Ok)),
+            (1, 5)
+        );
+        assert!(graph.iter().map(|(id, _)| id).eq(ids) && graph.ids().eq(ids));
+    }
+}

@@ -1,0 +1,64 @@
+//! What a walk follows, how deep it looks, and how much each kind of content matters.
+
+use crate::oci::platform::Platform;
+
+/// What the walk follows and how much it minds.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// `platforms`: must be present in every index.
+    pub platforms: Vec<Platform>,
+    /// `attestations`.
+    pub attestations: Concern,
+    /// `allow_missing`.
+    pub allow_missing: Vec<Platform>,
+    /// `referrers`.
+    pub referrers: Concern,
+    /// `depth`.
+    pub depth: Depth,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            platforms: Vec::new(),
+            attestations: Concern::Check,
+            allow_missing: Vec::new(),
+            referrers: Concern::Ignore,
+            depth: Depth::Tail,
+        }
+    }
+}
+
+/// How much a kind of node matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// A fault breaks the image.
+    Check,
+    /// A fault is reported and breaks nothing.
+    Warn,
+    /// Not asked for.
+    Ignore,
+}
+
+/// `depth`: what is asked of every blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// `HEAD`.
+    Head,
+    /// `GET` of the last byte.
+    Tail,
+    /// `GET` of everything, hashed.
+    Full,
+}
+
+impl Depth {
+    /// The word for it in settings and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Tail => "tail",
+            Self::Full => "full",
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The edge of the world: where manifests and blobs are asked for, and what may come back.
+
+use std::time::Duration;
+
+use oci_spec::image::Digest;
+
+use crate::oci::descriptor::Promise;
+use crate::oci::reference::Reference;
+
+/// The largest manifest that is read, in bytes: distribution and containerd refuse larger ones.
+pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+
+/// The largest config that is fetched whole, in bytes; a larger one is looked at like a layer.
+pub const CONFIG_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// One repository's content, wherever it is.
+pub trait Source {
+    /// The manifest that a tag or digest stands for.
+    fn resolve(&self, reference: &Reference) -> impl Future<Output = Asked<Manifest>>;
+
+    /// A manifest by its digest. Where it `may_be_absent`, a first 404 is believed.
+    fn manifest(
+        &self,
+        digest: &Digest,
+        may_be_absent: bool,
+    ) -> impl Future<Output = Asked<Manifest>>;
+
+    /// A look at a blob, as deep as the run wants it.
+    fn blob(&self, promise: &Promise) -> impl Future<Output = Asked<Blob>>;
+
+    /// A blob fetched whole and kept, because its content is read; at most [`CONFIG_LIMIT`] bytes.
+    fn config(&self, promise: &Promise) -> impl Future<Output = Asked<Blob>>;
+
+    /// The manifests that name `digest` as their subject; none is an answer too.
+    fn referrers(&self, digest: &Digest) -> impl Future<Output = Asked<Vec<Referring>>>;
+}
+
+/// What came of a question, and what it took.
+#[derive(Clone, Debug)]
+pub struct Asked<T> {
+    /// What was delivered, or why nothing was.
+    pub answer: Result<T, Fault>,
+    /// The HTTP status of the answer that decided, if there was one.
+    pub status: Option<u16>,
+    /// How many requests it took.
+    pub attempts: u32,
+    /// From the first request to the end of the last answer.
+    pub duration: Duration,
+    /// How long the content was not there yet, when it appeared within the settle window.
+    pub appeared_after: Option<Duration>,
+}
+
+/// Why a question brought no content. It says nothing about the content, except for [`FaultKind::NotFound`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind.
+    pub kind: FaultKind,
+    /// For a person, as a fragment; it may hold text from the registry.
+    pub detail: String,
+    /// What stands in the way, if it is something that a person can remove.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What stands in the way to a registry, and people can remove once they know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The name of the host leads nowhere.
+    UnknownHost,
+    /// The connection is refused.
+    NobodyListens,
+    /// The peer was asked in TLS and does not speak it.
+    WithoutTls,
+    /// The peer was asked in plain HTTP and does not speak it.
+    WithoutPlainHttp,
+    /// What failed is where the registry redirects to, or its token server: not the registry itself.
+    Elsewhere,
+    /// What answers there does not answer as a registry does.
+    NoRegistry,
+    /// A web page came where a registry's answer belongs.
+    WebPage,
+    /// Nobody who is trusted has signed the certificate.
+    UnknownIssuer,
+    /// The certificate is for another name or another time, or is wrong otherwise.
+    BadCertificate,
+}
+
+/// The kinds of [`Fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// 404, to the end of the settle window.
+    NotFound,
+    /// 401 or 403.
+    Denied,
+    /// 429, after all attempts.
+    RateLimited,
+    /// No usable answer, after all attempts.
+    Unavailable,
+}
+
+/// A manifest as it was delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its bytes.
+    pub body: Body,
+    /// `Content-Type` without parameters.
+    pub content_type: Option<String>,
+    /// `Docker-Content-Digest`: what the registry says the digest is.
+    pub claimed: Option<String>,
+}
+
+/// What refers to a manifest from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Referring {
+    /// A page of the list that the Referrers API or the fallback tag gives.
+    List(Manifest),
+    /// A manifest under a tag made from the digest, as cosign stores signatures.
+    Tagged(Manifest),
+}
+
+/// The bytes of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All of them.
+    Whole(Vec<u8>),
+    /// More than [`MANIFEST_LIMIT`]; the rest was not read.
+    TooLarge,
+    /// The connection ended, cleanly and every time, before the stated length.
+    Cut {
+        /// How many bytes came.
+        received: u64,
+    },
+}
+
+/// What a look at a blob showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blob {
+    /// The registry states a length; no byte was asked for.
+    Stated {
+        /// In bytes.
+        length: u64,
+    },
+    /// The last byte of the promised size was asked for and came.
+    LastByte {
+        /// The whole length by `Content-Range`; `None` when the registry does not know.
+        length: Option<u64>,
+    },
+    /// The registry promised bytes and, every time, the answer ended without them.
+    Cut {
+        /// How many bytes from the start can be had: `Some(0)` for none; `None` for some, not all.
+        received: Option<u64>,
+    },
+    /// The registry states a length other than the promised one, so the body was not read.
+    OtherLength {
+        /// In bytes.
+        length: u64,
+    },
+    /// Everything came and was hashed.
+    Whole {
+        /// In bytes.
+        length: u64,
+        /// What the bytes hash to, by the promised algorithm.
+        digest: Digest,
+        /// The bytes, when they were asked to be kept.
+        bytes: Option<Vec<u8>>,
+    },
+}

@@ -1,0 +1,511 @@
+//! What a registry's answer says about the content it was asked for.
+
+use std::time::Duration;
+
+use oci_spec::image::Digest;
+
+use crate::oci::descriptor::Promise;
+use crate::oci::digest;
+use crate::walk::source::{Blob, Body, Fault, FaultKind, MANIFEST_LIMIT, Manifest, Obstacle};
+
+/// The judgement of one digest. The words of [`Verdict::as_str`] are the values in the JSON report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Everything that was asked for is there, and is what its digest says.
+    Ok,
+    /// The registry answers 404, and still does after the settle window.
+    Missing,
+    /// The registry says that it has the content, and gives no bytes.
+    Empty,
+    /// The content ends before the size that was promised.
+    Truncated,
+    /// The content has another size than was promised.
+    SizeMismatch,
+    /// The bytes hash to another digest.
+    DigestMismatch,
+    /// Not a valid manifest, or one whose types contradict each other.
+    Malformed,
+    /// A form that no current tool can pull or check: schema 1, an unknown digest algorithm.
+    Unsupported,
+    /// 401 or 403: the credentials are refused, or there are none.
+    Denied,
+    /// 429, after all attempts.
+    RateLimited,
+    /// 5xx, network, TLS or timeout, after all attempts.
+    Unavailable,
+    /// Not asked for, because its parent could not be read.
+    NotChecked,
+    /// Deliberately not asked for: foreign, inline, or allowed to be missing.
+    Skipped,
+}
+
+impl Verdict {
+    /// Every verdict, in the order of the contract.
+    pub const ALL: [Self; 13] = [
+        Self::Ok,
+        Self::Missing,
+        Self::Empty,
+        Self::Truncated,
+        Self::SizeMismatch,
+        Self::DigestMismatch,
+        Self::Malformed,
+        Self::Unsupported,
+        Self::Denied,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::NotChecked,
+        Self::Skipped,
+    ];
+
+    /// The word for it in the JSON report and in text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Missing => "missing",
+            Self::Empty => "empty",
+            Self::Truncated => "truncated",
+            Self::SizeMismatch => "size_mismatch",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::Malformed => "malformed",
+            Self::Unsupported => "unsupported",
+            Self::Denied => "denied",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+            Self::NotChecked => "not_checked",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether this is a definite fault of the content: asking again, or as somebody else, would not help.
+    #[must_use]
+    pub fn is_definite(self) -> bool {
+        matches!(
+            self,
+            Self::Missing
+                | Self::Empty
+                | Self::Truncated
+                | Self::SizeMismatch
+                | Self::DigestMismatch
+                | Self::Malformed
+                | Self::Unsupported
+        )
+    }
+
+    /// Whether the question was put and got no answer about the content.
+    #[must_use]
+    pub fn is_undecided(self) -> bool {
+        matches!(
+            self,
+            Self::Denied | Self::RateLimited | Self::Unavailable | Self::NotChecked
+        )
+    }
+}
+
+/// A verdict with what led to it: what a person needs to believe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The judgement.
+    pub verdict: Verdict,
+    /// What was expected and what came, as a fragment that fits behind a colon; empty when all is well.
+    pub detail: String,
+    /// The HTTP status of the answer that decided, if there was one.
+    pub status: Option<u16>,
+    /// How many requests this one question took; 0 when none was sent.
+    pub attempts: u32,
+    /// From the first request to the last byte of the last answer.
+    pub duration: Duration,
+    /// What stood in the way, if it is something that a person can remove.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl Outcome {
+    /// An outcome that needed no request.
+    #[must_use]
+    pub fn unasked(verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            detail: detail.into(),
+            status: None,
+            attempts: 0,
+            duration: Duration::ZERO,
+            obstacle: None,
+        }
+    }
+}
+
+/// A verdict with its reason.
+pub type Judgement = (Verdict, String);
+
+fn ok() -> Judgement {
+    (Verdict::Ok, String::new())
+}
+
+/// Judges a question that brought no content.
+#[must_use]
+pub fn judge_fault(fault: &Fault) -> Judgement {
+    let verdict = match fault.kind {
+        FaultKind::NotFound => Verdict::Missing,
+        FaultKind::Denied => Verdict::Denied,
+        FaultKind::RateLimited => Verdict::RateLimited,
+        FaultKind::Unavailable => Verdict::Unavailable,
+    };
+    (verdict, fault.detail.clone())
+}
+
+/// Judges a manifest against the digest and the size it was promised with, as far as there was a promise.
+///
+/// Content alone is judged here; whether the bytes are a manifest is for [`crate::oci::manifest::read`] to say.
+#[must_use]
+pub fn judge_manifest(
+    digest: Option<&Digest>,
+    size: Option<u64>,
+    delivered: &Manifest,
+) -> Judgement {
+    let bytes = match &delivered.body {
+        Body::Whole(bytes) => bytes,
+        Body::TooLarge => {
+            return (
+                Verdict::Malformed,
+                format!("the manifest is larger than {MANIFEST_LIMIT} bytes; no runtime pulls it"),
+            );
+        }
+        Body::Cut { received: 0 } => {
+            return (
+                Verdict::Empty,
+                "the registry says it is there and gives no bytes".into(),
+            );
+        }
+        Body::Cut { received } => {
+            return (
+                Verdict::Truncated,
+                format!("the manifest ends after {received} bytes"),
+            );
+        }
+    };
+    if bytes.is_empty() && size != Some(0) {
+        return (
+            Verdict::Empty,
+            "the registry says it is there and gives no bytes".into(),
+        );
+    }
+    let length = bytes.len() as u64;
+    if let Some(size) = size.filter(|size| *size != length) {
+        let verdict = if length < size && digest.is_some_and(|digest| !matches(bytes, digest)) {
+            Verdict::Truncated
+        } else {
+            Verdict::SizeMismatch
+        };
+        return (verdict, expected_size(size, length));
+    }
+    let claimed = delivered
+        .claimed
+        .as_deref()
+        .and_then(|claimed| claimed.parse::<Digest>().ok());
+    match digest {
+        Some(digest) => match digest::of_bytes(bytes, digest) {
+            None => (
+                Verdict::Unsupported,
+                format!("the digest algorithm {} is not known", digest.algorithm()),
+            ),
+            Some(actual) if actual == *digest => ok(),
+            Some(actual) => (
+                Verdict::DigestMismatch,
+                format!("the bytes hash to {actual}"),
+            ),
+        },
+        // A runtime resolves a tag to the digest that the header claims, and then checks the bytes against it.
+        None => match claimed {
+            Some(claimed) if digest::is_supported(&claimed) && !matches(bytes, &claimed) => (
+                Verdict::DigestMismatch,
+                format!(
+                    "the registry says {claimed}, the bytes hash to {}",
+                    digest::sha256(bytes)
+                ),
+            ),
+            _ => ok(),
+        },
+    }
+}
+
+fn matches(bytes: &[u8], digest: &Digest) -> bool {
+    digest::of_bytes(bytes, digest).is_some_and(|actual| actual == *digest)
+}
+
+/// Judges a look at a blob against its descriptor.
+#[must_use]
+pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judgement {
+    let size = promise.size;
+    match delivered {
+        Blob::Stated { length }
+        | Blob::OtherLength { length }
+        | Blob::LastByte {
+            length: Some(length),
+        } if *length != size => {
+            shorter_or_other(size, *length, matches!(delivered, Blob::OtherLength { .. }))
+        }
+        Blob::Cut { received: Some(0) } => (
+            Verdict::Empty,
+            format!(
+                "{}; the registry says it is there and gives no bytes",
+                expected(size)
+            ),
+        ),
+        Blob::Cut {
+            received: Some(received),
+        } => (
+            Verdict::Truncated,
+            format!("{}; the data ends after {received}", expected(size)),
+        ),
+        Blob::Cut { received: None } => (
+            Verdict::Truncated,
+            format!(
+                "{}; the registry states that size, and the data ends before it",
+                expected(size)
+            ),
+        ),
+        Blob::Whole { length, .. } if *length != size => shorter_or_other(size, *length, true),
+        Blob::Whole { digest, .. } if *digest != promise.digest => (
+            Verdict::DigestMismatch,
+            format!("the {size} bytes hash to {digest}"),
+        ),
+        Blob::Stated { .. }
+        | Blob::OtherLength { .. }
+        | Blob::LastByte { .. }
+        | Blob::Whole { .. } => ok(),
+    }
+}
+
+/// A length that is not the promised one: of bytes that were really served (`served`), a short one means that data is lost.
+fn shorter_or_other(size: u64, length: u64, served: bool) -> Judgement {
+    let verdict = match length {
+        0 if served => Verdict::Empty,
+        _ if served && length < size => Verdict::Truncated,
+        _ => Verdict::SizeMismatch,
+    };
+    (verdict, expected_size(size, length))
+}
+
+fn expected(size: u64) -> String {
+    format!(
+        "expected {size} {}",
+        if size == 1 { "byte" } else { "bytes" }
+    )
+}
+
+fn expected_size(size: u64, length: u64) -> String {
+    format!("{}, the registry has {length}", expected(size))
+}
+
+/// Whether the detail of a judgement on a size tells of another one that the registry itself states.
+#[must_use]
+pub fn states_its_size(detail: &str) -> bool {
+    detail.contains(", the registry has ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: &[u8] = b"{\"schemaVersion\":2}";
+
+    fn promise(size: u64) -> Promise {
+        Promise {
+            digest: digest::sha256(BYTES),
+            size,
+        }
+    }
+
+    fn manifest(bytes: &[u8]) -> Manifest {
+        Manifest {
+            body: Body::Whole(bytes.to_vec()),
+            content_type: None,
+            claimed: None,
+        }
+    }
+
+    fn judged(bytes: &[u8], digest: Option<&Digest>, size: Option<u64>) -> Verdict {
+        judge_manifest(digest, size, &manifest(bytes)).0
+    }
+
+    #[test]
+    fn every_verdict_has_its_own_word_and_at_most_one_side() {
+        let words: std::collections::BTreeSet<&str> = Verdict::ALL
+            .iter()
+            .map(|verdict| verdict.as_str())
+            .collect();
+        assert_eq!(words.len(), Verdict::ALL.len());
+        let sides = |verdict: Verdict| (verdict.is_definite(), verdict.is_undecided());
+        for verdict in Verdict::ALL {
+            let expected = match verdict {
+                Verdict::Ok | Verdict::Skipped => (false, false),
+                Verdict::Denied
+                | Verdict::RateLimited
+                | Verdict::Unavailable
+                | Verdict::NotChecked => (false, true),
+                _ => (true, false),
+            };
+            assert_eq!(sides(verdict), expected, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_verdict_and_keeps_its_words() {
+        for (kind, verdict) in [
+            (FaultKind::NotFound, Verdict::Missing),
+            (FaultKind::Denied, Verdict::Denied),
+            (FaultKind::RateLimited, Verdict::RateLimited),
+            (FaultKind::Unavailable, Verdict::Unavailable),
+        ] {
+            assert_eq!(
+                judge_fault(&Fault {
+                    kind,
+                    detail: "why".into(),
+                    obstacle: None
+                }),
+                (verdict, "why".into())
+            );
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_what_its_digest_and_size_say_or_it_is_not_ok() {
+        let right = digest::sha256(BYTES);
+        let length = BYTES.len() as u64;
+        assert_eq!(judged(BYTES, Some(&right), Some(length)), Verdict::Ok);
+        assert_eq!(judged(BYTES, Some(&right), None), Verdict::Ok);
+        assert_eq!(judged(BYTES, None, None), Verdict::Ok);
+        assert_eq!(
+            judged(BYTES, Some(&digest::sha256(b"other")), Some(length)),
+            Verdict::DigestMismatch
+        );
+        assert_eq!(
+            judged(BYTES, Some(&right), Some(length + 1)),
+            Verdict::SizeMismatch
+        );
+        assert_eq!(
+            judged(BYTES, Some(&right), Some(length - 1)),
+            Verdict::SizeMismatch
+        );
+        assert_eq!(
+            judged(&BYTES[1..], Some(&right), Some(length)),
+            Verdict::Truncated
+        );
+        assert_eq!(
+            judged(
+                b"longer than it should be by far",
+                Some(&right),
+                Some(length)
+            ),
+            Verdict::SizeMismatch
+        );
+        assert_eq!(judged(b"", Some(&right), Some(length)), Verdict::Empty);
+        assert_eq!(judged(b"", None, None), Verdict::Empty);
+        assert_eq!(
+            judged(b"", Some(&digest::sha256(b"")), Some(0)),
+            Verdict::Ok
+        );
+    }
+
+    #[test]
+    fn a_manifest_by_an_unknown_algorithm_is_unsupported() {
+        let unknown: Digest = "md5:d41d8cd98f00b204e9800998ecf8427e".parse().unwrap();
+        assert_eq!(judged(BYTES, Some(&unknown), None), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn a_manifest_that_does_not_come_whole_is_told_apart() {
+        let cut = |received| Manifest {
+            body: Body::Cut { received },
+            ..manifest(b"")
+        };
+        assert_eq!(judge_manifest(None, None, &cut(0)).0, Verdict::Empty);
+        assert_eq!(judge_manifest(None, None, &cut(1)).0, Verdict::Truncated);
+        let large = Manifest {
+            body: Body::TooLarge,
+            ..manifest(b"")
+        };
+        assert_eq!(judge_manifest(None, None, &large).0, Verdict::Malformed);
+    }
+
+    #[test]
+    fn a_tag_whose_header_claims_another_digest_is_a_mismatch_and_nonsense_claims_nothing() {
+        let claiming = |claimed: &str| Manifest {
+            claimed: Some(claimed.into()),
+            ..manifest(BYTES)
+        };
+        let other = digest::sha256(b"other");
+        assert_eq!(
+            judge_manifest(None, None, &claiming(other.as_ref())).0,
+            Verdict::DigestMismatch
+        );
+        assert_eq!(
+            judge_manifest(None, None, &claiming(promise(0).digest.as_ref())).0,
+            Verdict::Ok
+        );
+        for nonsense in ["", "nonsense", "md5:d41d8cd98f00b204e9800998ecf8427e"] {
+            assert_eq!(
+                judge_manifest(None, None, &claiming(nonsense)).0,
+                Verdict::Ok,
+                "{nonsense}"
+            );
+        }
+        // With a digest of our own the header is not asked.
+        let right = promise(0).digest;
+        assert_eq!(
+            judge_manifest(Some(&right), None, &claiming(other.as_ref())).0,
+            Verdict::Ok
+        );
+    }
+
+    #[test]
+    fn every_look_at_a_blob_has_its_verdict() {
+        let right = promise(10).digest;
+        let whole = |length, digest: &Digest| Blob::Whole {
+            length,
+            digest: digest.clone(),
+            bytes: None,
+        };
+        let other = digest::sha256(b"other");
+        for (blob, verdict) in [
+            (Blob::Stated { length: 10 }, Verdict::Ok),
+            (Blob::Stated { length: 9 }, Verdict::SizeMismatch),
+            (Blob::Stated { length: 11 }, Verdict::SizeMismatch),
+            (Blob::Stated { length: 0 }, Verdict::SizeMismatch),
+            (Blob::LastByte { length: Some(10) }, Verdict::Ok),
+            (Blob::LastByte { length: None }, Verdict::Ok),
+            (Blob::LastByte { length: Some(11) }, Verdict::SizeMismatch),
+            (Blob::OtherLength { length: 10 }, Verdict::Ok),
+            (Blob::OtherLength { length: 11 }, Verdict::SizeMismatch),
+            (Blob::OtherLength { length: 9 }, Verdict::Truncated),
+            (Blob::OtherLength { length: 0 }, Verdict::Empty),
+            (Blob::Cut { received: Some(0) }, Verdict::Empty),
+            (Blob::Cut { received: Some(4) }, Verdict::Truncated),
+            (Blob::Cut { received: None }, Verdict::Truncated),
+            (whole(10, &right), Verdict::Ok),
+            (whole(10, &other), Verdict::DigestMismatch),
+            (whole(9, &other), Verdict::Truncated),
+            (whole(0, &other), Verdict::Empty),
+            (whole(11, &other), Verdict::SizeMismatch),
+        ] {
+            let (judged, detail) = judge_blob(&promise(10), &blob);
+            assert_eq!(judged, verdict, "{blob:?}");
+            assert_eq!(
+                detail.is_empty(),
+                verdict == Verdict::Ok,
+                "{blob:?}: {detail:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn details_say_what_was_expected_and_what_came() {
+        let detail = |blob| judge_blob(&promise(1), &blob).1;
+        assert_eq!(
+            detail(Blob::Stated { length: 2 }),
+            "expected 1 byte, the registry has 2"
+        );
+        let many = judge_blob(&promise(10), &Blob::Cut { received: Some(4) }).1;
+        assert_eq!(many, "expected 10 bytes; the data ends after 4");
+    }
+}
