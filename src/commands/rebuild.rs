@@ -11,12 +11,13 @@ use crate::rebuild::plan::plan;
 use crate::rebuild::settings::Rebuild;
 use crate::rebuild::{Ending, NotStarted, Rebuilt};
 use crate::report::exit::Exit;
-use crate::report::{FindingKind, Image, Pipeline, Report};
+use crate::report::{Pipeline, Report};
 use crate::settings::Settings;
 use crate::terminal::log_lines::HINT;
 use crate::terminal::output::Format;
 use crate::terminal::signals::Signals;
-use crate::text::redaction::Told;
+use crate::text::redaction::Secrets;
+use crate::walk::checked::{Checked, Finding};
 use crate::walk::stop::Stop;
 
 /// How long the server may take for one answer: a create fetches the configuration from the forge first.
@@ -68,7 +69,7 @@ pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Si
         } else {
             Level::Info
         };
-        log!(level, "{}", told.hidden(&notice.to_string()));
+        log!(level, "{}", told.redacted(&notice.to_string()));
     };
     let stop = async {
         signals.stopping().await;
@@ -81,10 +82,10 @@ pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Si
 }
 
 /// What the server gets to know and must not tell: steps print their variables, and errors repeat requests.
-fn told(settings: &Rebuild) -> Told {
+fn told(settings: &Rebuild) -> Secrets {
     /// A shorter value of a variable is a word like `true` or `main` rather than a secret.
     const SHORTEST: usize = 6;
-    let mut told = Told::default();
+    let mut told = Secrets::default();
     for value in settings
         .variables
         .values()
@@ -98,17 +99,20 @@ fn told(settings: &Rebuild) -> Told {
     told
 }
 
-fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
+fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Secrets) -> Mended {
     rebuilt.pipeline = hidden(&rebuilt.pipeline, told);
     for problem in &rebuilt.problems {
-        warn!("the server says of the pipeline: {}", told.hidden(problem));
+        warn!(
+            "the server says of the pipeline: {}",
+            told.redacted(problem)
+        );
     }
     for log in &rebuilt.logs {
         let code = log
             .exit_code
             .map(|code| format!(", exit code {code}"))
             .unwrap_or_default();
-        let step = told.hidden(&format!(
+        let step = told.redacted(&format!(
             "step {} of workflow {}: {}{code}",
             log.step, log.workflow, log.state
         ));
@@ -117,10 +121,10 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
             Ok(lines) => {
                 info!("{step}; its log ends with:");
                 for line in lines {
-                    info!("  | {}", told.hidden(line));
+                    info!("  | {}", told.redacted(line));
                 }
             }
-            Err(why) => info!("{step}; no log: {}", told.hidden(why)),
+            Err(why) => info!("{step}; no log: {}", told.redacted(why)),
         }
     }
     if rebuilt.logs_left_out > 0 {
@@ -129,7 +133,7 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
     if rebuilt.ending == Ending::StillRunning && rebuilt.pipeline.status == "pending" {
         info!(target: HINT, "{NO_AGENT}");
     }
-    let line = told.hidden(&rebuilt.to_string());
+    let line = told.redacted(&rebuilt.to_string());
     let exit = match rebuilt.ending {
         Ending::Succeeded | Ending::NotAwaited => Exit::Verified,
         Ending::Failed => Exit::RebuildFailed,
@@ -144,16 +148,16 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Told) -> Mended {
     }
 }
 
-fn hidden(pipeline: &Pipeline, told: &Told) -> Pipeline {
+fn hidden(pipeline: &Pipeline, told: &Secrets) -> Pipeline {
     Pipeline {
-        status: told.hidden(&pipeline.status),
+        status: told.redacted(&pipeline.status),
         ..pipeline.clone()
     }
 }
 
-fn refused(not_started: &NotStarted, signals: &Signals, told: &Told) -> Mended {
+fn refused(not_started: &NotStarted, signals: &Signals, told: &Secrets) -> Mended {
     if let Some(hint) = not_started.hint() {
-        info!(target: HINT, "{}", told.hidden(&hint));
+        info!(target: HINT, "{}", told.redacted(&hint));
     }
     let exit = match not_started {
         NotStarted::Interrupted => by_signal(signals),
@@ -165,7 +169,7 @@ fn refused(not_started: &NotStarted, signals: &Signals, told: &Told) -> Mended {
     Mended {
         pipeline,
         exit,
-        line: told.hidden(&not_started.to_string()),
+        line: told.redacted(&not_started.to_string()),
     }
 }
 
@@ -184,20 +188,25 @@ pub(crate) fn without_old_digests(targets: &[Target], before: &Report) -> Vec<Ta
             "the expected digests are those of the build before, so they are not asked of the rebuilt image"
         );
     }
-    let found_wrong = |image: &Image| {
-        let wrong = image
-            .findings
-            .iter()
-            .any(|finding| finding.kind == FindingKind::WrongDigest);
-        before.graphs[image.graph]
-            .node(image.root)
-            .digest()
-            .filter(|_| wrong)
+    let found_wrong = |place: usize| {
+        let is_wrong = |finding: &Finding| {
+            matches!(
+                finding,
+                Finding::WrongDigest { .. } | Finding::StillWrong(_)
+            )
+        };
+        let (repository, subject) = before.order[place];
+        let Checked {
+            graph, subjects, ..
+        } = &before.repositories[repository];
+        let image = &subjects[subject];
+        let digest = graph.node(image.root).digest();
+        digest.filter(|_| image.findings.iter().any(is_wrong))
     };
-    let with = |(target, image): (&Target, &Image)| Target {
+    let with = |(place, target): (usize, &Target)| Target {
         expected: None,
-        unwanted: found_wrong(image),
+        unwanted: found_wrong(place),
         ..target.clone()
     };
-    targets.iter().zip(&before.images).map(with).collect()
+    targets.iter().enumerate().map(with).collect()
 }

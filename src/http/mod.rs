@@ -17,7 +17,7 @@ use url::Url;
 use self::addresses::Addresses;
 pub use self::addresses::{forbidden, forbidden_literal};
 pub use self::lanes::Lanes;
-pub use self::problem::{Problem, ProblemKind};
+pub use self::problem::{Obstacle, Problem, ProblemKind};
 use self::trust::Trust;
 use crate::http::network::Network;
 

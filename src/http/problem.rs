@@ -5,7 +5,25 @@ use std::fmt;
 use std::io;
 
 use super::addresses::{Forbidden, UnknownHost};
-use crate::walk::source::Obstacle;
+
+/// What stands in the way to a registry, and people can remove once they know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The name of the host leads nowhere.
+    UnknownHost,
+    /// The connection is refused.
+    NobodyListens,
+    /// The peer was asked in TLS and does not speak it.
+    WithoutTls,
+    /// The peer was asked in plain HTTP and does not speak it.
+    WithoutPlainHttp,
+    /// A web page came where a registry's answer belongs.
+    WebPage,
+    /// Nobody who is trusted has signed the certificate.
+    UnknownIssuer,
+    /// The certificate is for another name or another time, or is wrong otherwise.
+    BadCertificate,
+}
 
 /// What kind of trouble it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,80 +1,16 @@
-//! The lenient wire forms of index and manifest: one malformed child spoils one verdict and not its siblings.
+//! The lenient wire forms of index and manifest: a malformed child affects itself and not its siblings.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use oci_spec::image::Digest;
 use serde_json::value::RawValue;
 
-use super::wire::{List, WireDescriptor, WireDocument, WirePlatform};
-use crate::oci::descriptor::Promise;
-use crate::oci::digest;
-use crate::oci::platform::Platform;
-use crate::walk::verdict::Verdict;
+use super::descriptor::{self, Child, KindOf};
+use super::flaw::{Disagreement, Expected, Flaw};
+use super::kind::Kind;
+use super::media_type;
+use super::platform::Platform;
+use super::wire::{List, WireDocument, WirePlatform};
 
 /// The most references of one document that are looked at.
 pub const MAX_CHILDREN: usize = 100_000;
-
-/// What a node is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// A list of manifests, one per platform.
-    Index,
-    /// One image for one platform.
-    Manifest,
-    /// The image's configuration.
-    Config,
-    /// A part of the image's file system, or of an artifact's content.
-    Layer,
-    /// A manifest with provenance or an SBOM, stored as an index's child with the platform `unknown/unknown`.
-    Attestation,
-    /// A manifest that is not a container image: `artifactType`, Helm, WASM.
-    Artifact,
-    /// A manifest that names the image as its `subject`: a signature, an SBOM.
-    Referrer,
-}
-
-impl Kind {
-    /// The word for it in the JSON report and in text.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Index => "index",
-            Self::Manifest => "manifest",
-            Self::Config => "config",
-            Self::Layer => "layer",
-            Self::Attestation => "attestation",
-            Self::Artifact => "artifact",
-            Self::Referrer => "referrer",
-        }
-    }
-
-    /// Whether it is fetched from `/manifests/`.
-    #[must_use]
-    pub fn is_manifest(self) -> bool {
-        !matches!(self, Self::Config | Self::Layer)
-    }
-}
-
-/// Media types of OCI and Docker manifests, see
-/// <https://github.com/opencontainers/image-spec/blob/main/media-types.md>.
-pub mod media_type {
-    /// An OCI image index.
-    pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-    /// An OCI image manifest.
-    pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-    /// The short-lived OCI artifact manifest.
-    pub const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-    /// A Docker manifest list.
-    pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-    /// A Docker image manifest, schema 2.
-    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-    /// An OCI image configuration.
-    pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-    /// A Docker image configuration.
-    pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-    /// Docker's schema 1, signed or not, begins with this.
-    pub const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
-}
 
 /// The form of a manifest document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,16 +18,27 @@ enum Form {
     Index,
     Manifest,
     Artifact,
-    Schema1,
+    SchemaOne,
 }
 
-fn form_of(media_type: &str) -> Option<Form> {
-    match media_type {
-        media_type::OCI_INDEX | media_type::DOCKER_LIST => Some(Form::Index),
-        media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => Some(Form::Manifest),
-        media_type::OCI_ARTIFACT => Some(Form::Artifact),
-        other if other.starts_with(media_type::DOCKER_SCHEMA_1) => Some(Form::Schema1),
-        _ => None,
+impl Form {
+    /// The form that a media type names, if it is a manifest's.
+    fn of(media_type: &str) -> Option<Self> {
+        match media_type {
+            media_type::OCI_INDEX | media_type::DOCKER_LIST => Some(Self::Index),
+            media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => Some(Self::Manifest),
+            media_type::OCI_ARTIFACT => Some(Self::Artifact),
+            other if other.starts_with(media_type::DOCKER_SCHEMA_1) => Some(Self::SchemaOne),
+            _ => None,
+        }
+    }
+
+    fn default_media_type(self) -> &'static str {
+        match self {
+            Self::Index => media_type::OCI_INDEX,
+            Self::Manifest | Self::SchemaOne => media_type::OCI_MANIFEST,
+            Self::Artifact => media_type::OCI_ARTIFACT,
+        }
     }
 }
 
@@ -111,16 +58,19 @@ pub struct Document<'a> {
 pub struct Children<'a> {
     config: Option<Child>,
     rest: std::vec::IntoIter<&'a RawValue>,
-    kind_of: fn(&str, bool) -> Kind,
+    kind_of: KindOf,
 }
 
 impl Iterator for Children<'_> {
     type Item = Child;
 
     fn next(&mut self) -> Option<Child> {
-        self.config
-            .take()
-            .or_else(|| self.rest.next().map(|raw| child(raw, self.kind_of)))
+        let rest = || {
+            self.rest
+                .next()
+                .map(|raw| descriptor::read(raw, self.kind_of))
+        };
+        self.config.take().or_else(rest)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -132,7 +82,7 @@ impl Iterator for Children<'_> {
 impl ExactSizeIterator for Children<'_> {}
 
 impl<'a> Children<'a> {
-    fn of(list: List<'a>, kind_of: fn(&str, bool) -> Kind) -> Self {
+    fn of(list: List<'a>, kind_of: KindOf) -> Self {
         Self {
             config: None,
             rest: list.entries.into_iter(),
@@ -141,230 +91,156 @@ impl<'a> Children<'a> {
     }
 }
 
-/// The longest text of a document that is kept, in characters: a legal media type has 255.
-const LONGEST: usize = 300;
-
-/// The beginning of a text.
-pub(super) fn beginning(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// One reference of a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Child {
-    /// A descriptor that can be followed.
-    Readable(Box<Descriptor>),
-    /// One that cannot: only this child is spoiled, not its siblings.
-    Unreadable {
-        /// The digest as it was written, perhaps empty.
-        written: String,
-        /// What it was to be.
-        kind: Kind,
-        /// The platform, when it is stated.
-        platform: Option<Platform>,
-        /// [`Verdict::Malformed`] or [`Verdict::Unsupported`].
-        verdict: Verdict,
-        /// Why.
-        why: String,
-    },
-}
-
-/// A reference to content, see <https://github.com/opencontainers/image-spec/blob/main/descriptor.md>.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Descriptor {
-    /// What is promised.
-    pub promise: Promise,
-    /// What it is for.
-    pub kind: Kind,
-    /// `mediaType`; empty when it is not stated.
-    pub media_type: String,
-    /// `platform` of an index's child.
-    pub platform: Option<Platform>,
-    /// `data`: the content itself.
-    pub inline: Option<Vec<u8>>,
-    /// Whether the content is elsewhere: `urls`, or a type that says so.
-    pub foreign: bool,
-}
-
-/// Why a document cannot be used.
-pub type Unusable = (Verdict, String);
-
 /// Reads a manifest document whose bytes are known to be what their digest says.
 ///
-/// `content_type` is what the registry called it, `promised` the media type of the descriptor that led here, if any. Where those
-/// and the document's own `mediaType` name manifest types, they must agree (CVE-2021-41190).
+/// `content_type` is what the registry called it, `promised` the media type of the descriptor that
+/// led here, if any. Where those and the document's own `mediaType` name manifest types, they must
+/// agree (CVE-2021-41190).
 ///
 /// # Errors
-/// [`Verdict::Malformed`] or [`Verdict::Unsupported`] with the reason.
-#[expect(clippy::too_many_lines, reason = "taken apart next")]
+/// What is wrong with it.
 pub fn read<'a>(
     bytes: &'a [u8],
     content_type: Option<&str>,
     promised: Option<&str>,
-) -> Result<Document<'a>, Unusable> {
-    let malformed = |why: String| (Verdict::Malformed, beginning(&why, LONGEST));
-    let wire: WireDocument<'_> = serde_json::from_slice(bytes)
-        .map_err(|error| malformed(format!("not a manifest: {error}")))?;
-    let stated = wire.media_type.as_deref().filter(|text| !text.is_empty());
-    let names = [
-        ("mediaType", stated),
+) -> Result<Document<'a>, Flaw> {
+    let wire: WireDocument<'_> =
+        serde_json::from_slice(bytes).map_err(|error| not_readable(Expected::Manifest, &error))?;
+    let stated = wire.media_type.clone().filter(|text| !text.is_empty());
+    let named: Vec<(&'static str, &str, Form)> = [
+        ("mediaType", stated.as_deref()),
         ("Content-Type", content_type),
         ("the descriptor's media type", promised),
-    ];
-    let known: Vec<(&str, &str, Form)> = names
-        .iter()
-        .filter_map(|(name, text)| {
-            text.and_then(|text| form_of(text).map(|form| (*name, text, form)))
-        })
-        .collect();
-    if wire.schema_version == Some(1)
-        || wire.fs_layers.is_some()
-        || known.iter().any(|(.., form)| *form == Form::Schema1)
-    {
-        return Err((
-            Verdict::Unsupported,
-            "schema 1: current runtimes refuse to pull it; build and push it again".into(),
-        ));
-    }
-    if let Some(version) = wire.schema_version.filter(|version| *version != 2) {
-        return Err((
-            Verdict::Unsupported,
-            format!("schemaVersion {version}, expected 2"),
-        ));
-    }
-    if let Some(stated) = stated.filter(|stated| form_of(stated).is_none()) {
-        return Err(malformed(format!("mediaType {stated} is not a manifest's")));
-    }
-    if let [(name, text, _), rest @ ..] = known.as_slice()
-        && let Some((other_name, other, _)) = rest.iter().find(|(_, other, _)| other != text)
-    {
-        return Err(malformed(format!(
-            "{name} is {text}, but {other_name} is {other}"
-        )));
-    }
-    let listed = wire
-        .manifests
-        .listed
-        .max(wire.layers.listed)
-        .max(wire.blobs.listed);
-    if listed > MAX_CHILDREN {
-        return Err(malformed(format!(
-            "it lists {listed} references, more than {MAX_CHILDREN}"
-        )));
-    }
-    let has_config = wire.config.is_some_and(|config| config.get() != "null");
-    let index_like = wire.manifests.present;
-    let manifest_like = has_config || wire.layers.present;
-    if (index_like && (has_config || !wire.layers.entries.is_empty()))
-        || (!wire.manifests.entries.is_empty() && manifest_like)
-    {
-        return Err(malformed(
-            "it is an index and an image manifest at once (CVE-2021-41190)".into(),
-        ));
-    }
-    let form = match known.first() {
-        Some((.., form)) => *form,
-        None if index_like => Form::Index,
-        None if manifest_like => Form::Manifest,
-        None if wire.blobs.present => Form::Artifact,
-        None => {
-            return Err(malformed(
-                "neither an index (manifests) nor an image manifest (config, layers)".into(),
-            ));
-        }
+    ]
+    .into_iter()
+    .filter_map(|(place, text)| Some((place, text?, Form::of(text?)?)))
+    .collect();
+    check_schema(&wire, &named)?;
+    check_types(stated.as_deref(), &named)?;
+    let form = form(&wire, &named)?;
+    let media_type = match named.first() {
+        Some((_, text, _)) => (*text).to_owned(),
+        None => form.default_media_type().to_owned(),
     };
-    let media_type = known.first().map_or_else(
-        || default_media_type(form),
-        |(_, text, _)| (*text).to_owned(),
-    );
     match form {
-        Form::Index => {
-            if manifest_like {
-                return Err(malformed(format!(
-                    "{media_type} with the config or layers of an image manifest"
-                )));
-            }
-            if wire.manifests.entries.is_empty() {
-                return Err(malformed(
-                    "the index lists no manifests, so there is nothing to pull".into(),
-                ));
-            }
-            let children = Children::of(wire.manifests, index_child_kind);
-            Ok(Document {
-                kind: Kind::Index,
-                media_type,
-                children,
-            })
-        }
-        Form::Manifest | Form::Schema1 => {
-            if index_like {
-                return Err(malformed(format!(
-                    "{media_type} with the manifests of an index"
-                )));
-            }
-            let Some(config) = wire.config.filter(|_| has_config) else {
-                return Err(malformed("the manifest has no config".into()));
-            };
-            let config = child(config, |_, _| Kind::Config);
-            let is_image = matches!(&config, Child::Readable(config)
-                if [media_type::OCI_CONFIG, media_type::DOCKER_CONFIG, ""].contains(&config.media_type.as_str()));
-            let kind = if is_image && wire.artifact_type.as_deref().is_none_or(str::is_empty) {
-                Kind::Manifest
-            } else {
-                Kind::Artifact
-            };
-            let children = Children {
-                config: Some(config),
-                ..Children::of(wire.layers, |_, _| Kind::Layer)
-            };
-            Ok(Document {
-                kind,
-                media_type,
-                children,
-            })
-        }
-        Form::Artifact => {
-            let children = Children::of(wire.blobs, |_, _| Kind::Layer);
-            Ok(Document {
-                kind: Kind::Artifact,
-                media_type,
-                children,
-            })
-        }
+        Form::Index => index(wire, media_type),
+        Form::Manifest | Form::SchemaOne => image(wire, media_type),
+        Form::Artifact => Ok(Document {
+            kind: Kind::Artifact,
+            media_type,
+            children: Children::of(wire.blobs, |_, _| Kind::Layer),
+        }),
     }
+}
+
+fn not_readable(expected: Expected, error: &serde_json::Error) -> Flaw {
+    let error = error.to_string().into();
+    Flaw::NotReadable { expected, error }
+}
+
+fn check_schema(wire: &WireDocument<'_>, named: &[(&str, &str, Form)]) -> Result<(), Flaw> {
+    let is_named = named.iter().any(|(.., form)| *form == Form::SchemaOne);
+    if wire.schema_version == Some(1) || wire.fs_layers.is_some() || is_named {
+        return Err(Flaw::SchemaOne);
+    }
+    match wire.schema_version {
+        None | Some(2) => Ok(()),
+        Some(version) => Err(Flaw::SchemaVersion(version)),
+    }
+}
+
+/// The document's own type must be a manifest's, and every place that names a manifest's type the same.
+fn check_types(stated: Option<&str>, named: &[(&'static str, &str, Form)]) -> Result<(), Flaw> {
+    if let Some(stated) = stated.filter(|stated| Form::of(stated).is_none()) {
+        return Err(Flaw::NotAManifestType(stated.into()));
+    }
+    let Some((first, rest)) = named.split_first() else {
+        return Ok(());
+    };
+    match rest.iter().find(|other| other.1 != first.1) {
+        None => Ok(()),
+        Some(other) => Err(Flaw::TypesDisagree(Box::new(Disagreement {
+            place: first.0,
+            media_type: first.1.into(),
+            other_place: other.0,
+            other: other.1.into(),
+        }))),
+    }
+}
+
+fn form(wire: &WireDocument<'_>, named: &[(&str, &str, Form)]) -> Result<Form, Flaw> {
+    let (manifests, layers) = (&wire.manifests, &wire.layers);
+    let listed = manifests.listed.max(layers.listed).max(wire.blobs.listed);
+    if listed > MAX_CHILDREN {
+        return Err(Flaw::TooManyReferences(listed));
+    }
+    let image_like = wire.has_config() || layers.present;
+    let index_with_content = wire.has_config() || !layers.entries.is_empty();
+    if (manifests.present && index_with_content) || (!manifests.entries.is_empty() && image_like) {
+        return Err(Flaw::IndexAndManifest);
+    }
+    match named.first() {
+        Some((.., form)) => Ok(*form),
+        None if manifests.present => Ok(Form::Index),
+        None if image_like => Ok(Form::Manifest),
+        None if wire.blobs.present => Ok(Form::Artifact),
+        None => Err(Flaw::NeitherIndexNorManifest),
+    }
+}
+
+fn index(wire: WireDocument<'_>, media_type: String) -> Result<Document<'_>, Flaw> {
+    if wire.has_config() || wire.layers.present {
+        return Err(Flaw::ManifestFieldsInIndex(media_type.into()));
+    }
+    if wire.manifests.entries.is_empty() {
+        return Err(Flaw::EmptyIndex);
+    }
+    Ok(Document {
+        kind: Kind::Index,
+        media_type,
+        children: Children::of(wire.manifests, index_child_kind),
+    })
+}
+
+fn image(wire: WireDocument<'_>, media_type: String) -> Result<Document<'_>, Flaw> {
+    if wire.manifests.present {
+        return Err(Flaw::IndexFieldsInManifest(media_type.into()));
+    }
+    let config = wire
+        .config
+        .filter(|config| config.get() != "null")
+        .ok_or(Flaw::NoConfig)?;
+    let config = descriptor::read(config, |_, _| Kind::Config);
+    let types = [media_type::OCI_CONFIG, media_type::DOCKER_CONFIG, ""];
+    let is_image =
+        matches!(&config, Child::Readable(config) if types.contains(&&*config.media_type));
+    let is_typed = wire.artifact_type.is_some_and(|text| !text.is_empty());
+    Ok(Document {
+        kind: if is_image && !is_typed {
+            Kind::Manifest
+        } else {
+            Kind::Artifact
+        },
+        media_type,
+        children: Children {
+            config: Some(config),
+            ..Children::of(wire.layers, |_, _| Kind::Layer)
+        },
+    })
 }
 
 /// Reads a list of referrers, which may be empty; see
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>.
 ///
 /// # Errors
-/// [`Verdict::Malformed`] with the reason.
-pub fn read_referrers(bytes: &[u8]) -> Result<Children<'_>, Unusable> {
-    let wire: WireDocument<'_> = serde_json::from_slice(bytes).map_err(|error| {
-        (
-            Verdict::Malformed,
-            beginning(&format!("not a list of referrers: {error}"), LONGEST),
-        )
-    })?;
-    if wire.manifests.listed > MAX_CHILDREN {
-        return Err((
-            Verdict::Malformed,
-            format!("it lists more than {MAX_CHILDREN} referrers"),
-        ));
+/// What is wrong with it.
+pub fn read_referrers(bytes: &[u8]) -> Result<Children<'_>, Flaw> {
+    let wire: WireDocument<'_> =
+        serde_json::from_slice(bytes).map_err(|error| not_readable(Expected::Referrers, &error))?;
+    match wire.manifests.listed {
+        listed if listed > MAX_CHILDREN => Err(Flaw::TooManyReferences(listed)),
+        _ => Ok(Children::of(wire.manifests, |_, _| Kind::Referrer)),
     }
-    Ok(Children::of(wire.manifests, |_, _| Kind::Referrer))
-}
-
-fn default_media_type(form: Form) -> String {
-    match form {
-        Form::Index => media_type::OCI_INDEX,
-        Form::Manifest | Form::Schema1 => media_type::OCI_MANIFEST,
-        Form::Artifact => media_type::OCI_ARTIFACT,
-    }
-    .to_owned()
 }
 
 /// What an index's child is: `BuildKit`'s cache lists layers there too.
@@ -377,7 +253,7 @@ fn index_child_kind(media_type: &str, attestation: bool) -> Kind {
         media_type::DOCKER_CONFIG,
         "application/vnd.in-toto+",
     ];
-    match form_of(media_type) {
+    match Form::of(media_type) {
         Some(Form::Index) => Kind::Index,
         Some(Form::Artifact) => Kind::Artifact,
         None if BLOBS.iter().any(|prefix| media_type.starts_with(prefix)) => Kind::Layer,
@@ -386,86 +262,11 @@ fn index_child_kind(media_type: &str, attestation: bool) -> Kind {
     }
 }
 
-fn child(raw: &RawValue, kind_of: fn(&str, bool) -> Kind) -> Child {
-    let unreadable = |written: &str, kind, platform, verdict, why: String| Child::Unreadable {
-        written: beginning(written, LONGEST),
-        kind,
-        platform,
-        verdict,
-        why: beginning(&why, LONGEST),
-    };
-    let wire: WireDescriptor<'_> = match serde_json::from_str(raw.get()) {
-        Ok(wire) => wire,
-        Err(error) => {
-            return unreadable(
-                "",
-                kind_of("", false),
-                None,
-                Verdict::Malformed,
-                format!("not a descriptor: {error}"),
-            );
-        }
-    };
-    let media_type = beginning(&wire.media_type.unwrap_or_default(), LONGEST);
-    let platform = wire.platform.and_then(WirePlatform::read);
-    let attestation = platform.as_ref().is_some_and(Platform::is_unknown)
-        || wire
-            .annotations
-            .is_some_and(|annotations| annotations.attestation);
-    let kind = kind_of(&media_type, attestation);
-    let written = wire.digest.unwrap_or_default();
-    let digest: Digest = match written.parse() {
-        Ok(digest) => digest,
-        Err(error) => {
-            let why = if written.is_empty() {
-                "the descriptor has no digest".to_owned()
-            } else {
-                error.to_string()
-            };
-            return unreadable(&written, kind, platform, Verdict::Malformed, why);
-        }
-    };
-    if !digest::is_supported(&digest) {
-        let why = format!("the digest algorithm {} is not known", digest.algorithm());
-        return unreadable(&written, kind, platform, Verdict::Unsupported, why);
-    }
-    let Some(size) = wire.size.as_ref().and_then(serde_json::Number::as_u64) else {
-        let why = wire.size.map_or_else(
-            || "the descriptor has no size".to_owned(),
-            |size| format!("{size} is not a size"),
-        );
-        return unreadable(&written, kind, platform, Verdict::Malformed, why);
-    };
-    let inline = match wire
-        .data
-        .filter(|data| !data.is_empty())
-        .map(|data| BASE64_STANDARD.decode(&*data))
-    {
-        Some(Err(error)) => {
-            let why = format!("the descriptor's data is not base64: {error}");
-            return unreadable(&written, kind, platform, Verdict::Malformed, why);
-        }
-        Some(Ok(inline)) => Some(inline),
-        None => None,
-    };
-    // Whatever its type says: without an address of its own it can only come from the registry.
-    let foreign = !kind.is_manifest() && wire.urls.is_some_and(|urls| urls.0);
-    Child::Readable(Box::new(Descriptor {
-        promise: Promise { digest, size },
-        kind,
-        media_type,
-        platform,
-        inline,
-        foreign,
-    }))
-}
-
-/// The platform an image's config states, when it is one.
+/// The platform an image's config states, if it states one.
 #[must_use]
 pub fn config_platform(bytes: &[u8]) -> Option<Platform> {
-    serde_json::from_slice::<WirePlatform>(bytes)
-        .ok()
-        .and_then(WirePlatform::read)
+    let wire: WirePlatform = serde_json::from_slice(bytes).ok()?;
+    wire.read()
 }
 
 #[cfg(test)]
@@ -473,6 +274,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::oci::descriptor::{Descriptor, Promise};
 
     const DIGEST: &str = "sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
 
@@ -508,7 +310,7 @@ mod tests {
         children: Vec<Child>,
     }
 
-    fn read_json(document: &Value) -> Result<Whole, Unusable> {
+    fn read_json(document: &Value) -> Result<Whole, Flaw> {
         let text = document.to_string();
         let Document {
             kind,
@@ -534,7 +336,7 @@ mod tests {
     fn readable(child: Child) -> Descriptor {
         match child {
             Child::Readable(descriptor) => *descriptor,
-            Child::Unreadable { why, .. } => panic!("unreadable: {why}"),
+            Child::Unreadable(child) => panic!("unreadable: {child:?}"),
         }
     }
 
@@ -645,9 +447,8 @@ mod tests {
                 Some(media_type::DOCKER_MANIFEST),
             ),
         ] {
-            assert_eq!(
-                read(content_type, promised).unwrap_err().0,
-                Verdict::Malformed,
+            assert!(
+                !read(content_type, promised).unwrap_err().is_unsupported(),
                 "{content_type:?} {promised:?}"
             );
         }
@@ -685,9 +486,8 @@ mod tests {
             ),
         ];
         for document in &both {
-            assert_eq!(
-                read_json(document).unwrap_err().0,
-                Verdict::Malformed,
+            assert!(
+                !read_json(document).unwrap_err().is_unsupported(),
                 "{document}"
             );
         }
@@ -710,9 +510,8 @@ mod tests {
             json!({ "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "layers": [] }),
             with(image(), "config", json!(null)),
         ] {
-            assert_eq!(
-                read_json(&document).unwrap_err().0,
-                Verdict::Malformed,
+            assert!(
+                !read_json(&document).unwrap_err().is_unsupported(),
                 "{document}"
             );
         }
@@ -722,7 +521,7 @@ mod tests {
     fn an_index_of_nothing_is_nothing_to_pull() {
         for manifests in [json!([]), json!(null)] {
             let document = json!({ "schemaVersion": 2, "manifests": manifests });
-            assert_eq!(read_json(&document).unwrap_err().0, Verdict::Malformed);
+            assert!(!read_json(&document).unwrap_err().is_unsupported());
         }
     }
 
@@ -738,9 +537,8 @@ mod tests {
             ),
             with(image(), "schemaVersion", json!(3)),
         ] {
-            assert_eq!(
-                read_json(&document).unwrap_err().0,
-                Verdict::Unsupported,
+            assert!(
+                read_json(&document).unwrap_err().is_unsupported(),
                 "{document}"
             );
         }
@@ -760,16 +558,18 @@ mod tests {
             "{\"manifests\":{}}",
             "{\"layers\":3}",
         ] {
-            assert_eq!(
-                read(text.as_bytes(), None, None).unwrap_err().0,
-                Verdict::Malformed,
+            assert!(
+                !read(text.as_bytes(), None, None)
+                    .unwrap_err()
+                    .is_unsupported(),
                 "{text}"
             );
         }
         let twice = image().to_string().replacen('{', "{\"layers\":[],", 1);
-        assert_eq!(
-            read(twice.as_bytes(), None, None).unwrap_err().0,
-            Verdict::Malformed,
+        assert!(
+            !read(twice.as_bytes(), None, None)
+                .unwrap_err()
+                .is_unsupported(),
             "{twice}"
         );
     }
@@ -852,20 +652,17 @@ mod tests {
     #[test]
     fn one_bad_descriptor_spoils_itself_and_not_its_siblings() {
         let good = descriptor(media_type::OCI_MANIFEST);
-        for (bad, verdict) in [
-            (json!("text"), Verdict::Malformed),
-            (json!({}), Verdict::Malformed),
-            (
-                with(good.clone(), "digest", json!("sha256:12")),
-                Verdict::Malformed,
-            ),
+        for (bad, unsupported) in [
+            (json!("text"), false),
+            (json!({}), false),
+            (with(good.clone(), "digest", json!("sha256:12")), false),
             (
                 with(good.clone(), "digest", json!(DIGEST.to_uppercase())),
-                Verdict::Malformed,
+                false,
             ),
             (
                 with(good.clone(), "digest", json!("../../etc/passwd")),
-                Verdict::Malformed,
+                false,
             ),
             (
                 with(
@@ -873,16 +670,13 @@ mod tests {
                     "digest",
                     json!("md5:d41d8cd98f00b204e9800998ecf8427e"),
                 ),
-                Verdict::Unsupported,
+                true,
             ),
-            (with(good.clone(), "size", json!(-1)), Verdict::Malformed),
-            (with(good.clone(), "size", json!(1.5)), Verdict::Malformed),
-            (with(good.clone(), "size", json!(null)), Verdict::Malformed),
-            (
-                with(good.clone(), "data", json!("not base64!")),
-                Verdict::Malformed,
-            ),
-            (with(good.clone(), "platform", json!(3)), Verdict::Malformed),
+            (with(good.clone(), "size", json!(-1)), false),
+            (with(good.clone(), "size", json!(1.5)), false),
+            (with(good.clone(), "size", json!(null)), false),
+            (with(good.clone(), "data", json!("not base64!")), false),
+            (with(good.clone(), "platform", json!(3)), false),
         ] {
             let children = read_json(&index(&[good.clone(), bad.clone(), good.clone()]))
                 .unwrap()
@@ -892,7 +686,7 @@ mod tests {
                     && matches!(children[2], Child::Readable(_))
             );
             assert!(
-                matches!(&children[1], Child::Unreadable { verdict: found, .. } if *found == verdict),
+                matches!(&children[1], Child::Unreadable(child) if child.flaw.is_unsupported() == unsupported),
                 "{bad}"
             );
         }
@@ -937,26 +731,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_document_says_at_length_is_kept_in_short() {
+    fn long_texts_stay_whole_and_a_platform_has_an_end() {
         let long = "x".repeat(100_000);
-        let platform = json!({ "os": long, "architecture": long, "variant": long });
-        let kept = readable(only_child(&index(&[with(
-            descriptor(&long),
-            "platform",
-            platform,
-        )])));
-        assert!(kept.media_type.len() < 400 && kept.platform.unwrap().to_string().len() < 400);
-        for bad in [
-            with(descriptor(""), "digest", json!(long)),
-            with(descriptor(""), "size", json!(long)),
-        ] {
-            let Child::Unreadable { written, why, .. } = only_child(&index(&[bad])) else {
-                panic!("{long}")
-            };
-            assert!(written.len() < 400 && why.len() < 400, "{written} {why}");
-        }
-        let (_, why) = read_json(&json!({ "schemaVersion": 2, "mediaType": long })).unwrap_err();
-        assert!(why.len() < 400, "{why}");
+        let platform = |part: &str| json!({ "os": part, "architecture": part, "variant": part });
+        let child = with(descriptor(&long), "platform", platform(&long));
+        let kept = readable(only_child(&index(&[child])));
+        assert_eq!((kept.media_type, kept.platform), (long.clone(), None));
+        let usual = "x".repeat(1024);
+        let child = with(descriptor(""), "platform", platform(&usual));
+        let kept = readable(only_child(&index(&[child]))).platform.unwrap();
+        assert_eq!(&*kept.os, usual);
+        let bad = with(descriptor(""), "digest", json!(long));
+        let Child::Unreadable(unreadable) = only_child(&index(&[bad])) else {
+            panic!("it is not a digest")
+        };
+        assert_eq!(unreadable.written, long);
     }
 
     #[test]
@@ -975,7 +764,7 @@ mod tests {
                 .unwrap();
             match child {
                 Child::Readable(descriptor) => Some(descriptor.kind),
-                Child::Unreadable { .. } => None,
+                Child::Unreadable(_) => None,
             }
         };
         for (annotations, kind) in [
@@ -1017,7 +806,7 @@ mod tests {
                 .remove(1)
             {
                 Child::Readable(descriptor) => Some(descriptor.foreign),
-                Child::Unreadable { .. } => None,
+                Child::Unreadable(_) => None,
             }
         };
         for (urls, expected) in [
@@ -1043,7 +832,7 @@ mod tests {
             kinds(&index(&[descriptor(media_type::OCI_MANIFEST)])),
             [Kind::Referrer]
         );
-        assert_eq!(read_referrers(b"<html>").unwrap_err().0, Verdict::Malformed);
+        assert!(!read_referrers(b"<html>").unwrap_err().is_unsupported());
     }
 
     #[test]

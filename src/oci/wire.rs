@@ -7,11 +7,8 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::manifest::{MAX_CHILDREN, beginning};
+use super::manifest::MAX_CHILDREN;
 use crate::oci::platform::Platform;
-
-/// The longest part of a platform that is kept, in characters.
-const LONGEST_PART: usize = 100;
 
 /// An index or a manifest: what makes it one, and its lists.
 #[derive(Deserialize)]
@@ -30,6 +27,13 @@ pub(super) struct WireDocument<'a> {
     pub(super) blobs: List<'a>,
     #[serde(borrow)]
     pub(super) fs_layers: Option<&'a RawValue>,
+}
+
+impl WireDocument<'_> {
+    /// Whether there is a config; `null` is none.
+    pub(super) fn has_config(&self) -> bool {
+        self.config.is_some_and(|config| config.get() != "null")
+    }
 }
 
 /// A list of descriptors: `null` is a list without entries, which is not the same as no list.
@@ -155,7 +159,7 @@ pub(super) struct WireDescriptor<'a> {
     pub(super) annotations: Option<Annotations>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct WirePlatform {
     pub(super) os: Option<String>,
     pub(super) architecture: Option<String>,
@@ -164,9 +168,11 @@ pub(super) struct WirePlatform {
 
 impl WirePlatform {
     pub(super) fn read(self) -> Option<Platform> {
+        /// The longest part that is one; nothing that runs has a longer name, in bytes.
+        const LONGEST: usize = 1024;
         let part = |text: Option<String>| {
-            text.filter(|text| !text.is_empty())
-                .map(|text| beginning(&text, LONGEST_PART).into_boxed_str())
+            let text = text.filter(|text| (1..=LONGEST).contains(&text.len()));
+            text.map(String::into_boxed_str)
         };
         Some(Platform {
             os: part(self.os)?,

@@ -1,7 +1,7 @@
 //! The way in: which header each repository's requests carry, and how it is come by.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use url::form_urlencoded::Serializer;
 
 use super::challenge::{self, Challenge};
 use super::credentials::{self, Credential};
+use super::error;
 use super::failed::Failed;
 use super::redirect::shown;
 use super::transport::{Call, Transport};
@@ -22,8 +23,9 @@ use crate::http::network::Network;
 use crate::http::{ChosenBy, forbidden_literal, is_loopback};
 use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
-use crate::text::redaction::Told;
+use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
+use crate::walk::cause::{Denial, Place};
 
 /// How long a token is good for when its server does not say, see
 /// <https://distribution.github.io/distribution/spec/auth/token/>.
@@ -33,7 +35,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 pub(super) struct Auth {
     logins: Logins,
     passes: Mutex<HashMap<Repository, Arc<AsyncMutex<Option<Pass>>>>>,
-    told: Mutex<Told>,
+    shown: Mutex<Secrets>,
 }
 
 /// Who asks for a way in, and what the registry said.
@@ -70,8 +72,8 @@ impl Pass {
 
 /// Why there is no way in.
 pub(super) enum Refused {
-    /// The login is wrong or missing.
-    Denied(String),
+    /// The login is wrong or missing, with the words of the answer that says so.
+    Denied(Denial, Option<Box<str>>),
     /// The token server could not be asked.
     Failed(Failed),
 }
@@ -81,7 +83,7 @@ impl Auth {
         Self {
             logins,
             passes: Mutex::default(),
-            told: Mutex::default(),
+            shown: Mutex::default(),
         }
     }
 
@@ -91,27 +93,25 @@ impl Auth {
     }
 
     /// What was shown to any server so far.
-    pub(super) fn told(&self) -> Told {
-        self.told
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub(super) fn secrets(&self) -> Secrets {
+        self.shown().clone()
     }
 
-    /// The words of an error answer, without what was shown to any server so far.
-    pub(super) fn words(&self, body: &[u8]) -> Option<String> {
-        super::error::read(
-            body,
-            &self.told.lock().unwrap_or_else(PoisonError::into_inner),
-        )
+    /// A text without what was shown to any server so far.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        self.shown().redacted(text)
     }
 
     /// Remembers what is about to be shown to a server.
-    fn tell(&self, secrets: &[&str]) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+    fn show(&self, secrets: &[&str]) {
+        let mut shown = self.shown();
         for secret in secrets {
-            told.add(secret);
+            shown.add(secret);
         }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Secrets> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What requests for `repository` carry now; waits while somebody fetches a new token.
@@ -170,27 +170,29 @@ impl Auth {
         };
         match &credential {
             Some(Credential::Password { username, password }) => {
-                self.tell(&[
+                self.show(&[
                     password.expose(),
                     &format!("{username}:{}", password.expose()),
                 ]);
             }
             Some(Credential::Identity(token)) => {
-                self.tell(&[token.expose(), &format!("<token>:{}", token.expose())]);
+                self.show(&[token.expose(), &format!("<token>:{}", token.expose())]);
             }
-            Some(Credential::Token(token)) => self.tell(&[token.expose()]),
+            Some(Credential::Token(token)) => self.show(&[token.expose()]),
             None => {}
         }
         let (header, bearer, expires) = match challenge::choose(challenges) {
             None => {
                 return Err(Refused::Denied(
                     self.no_way_in(repository, credential.as_ref()),
+                    None,
                 ));
             }
             Some(Challenge::Basic) => {
                 if used.is_some_and(|used| !used.bearer) {
                     return Err(Refused::Denied(
                         self.no_way_in(repository, credential.as_ref()),
+                        None,
                     ));
                 }
                 match &credential {
@@ -201,6 +203,7 @@ impl Auth {
                     Some(Credential::Identity(_)) | None => {
                         return Err(Refused::Denied(
                             self.no_way_in(repository, credential.as_ref()),
+                            None,
                         ));
                     }
                 }
@@ -219,7 +222,7 @@ impl Auth {
                 scope,
             }) => {
                 let realm = token_url(base, realm, transport.network(), credential.is_some())
-                    .map_err(Refused::Denied)?;
+                    .map_err(not_safe)?;
                 let scope = scope
                     .clone()
                     .unwrap_or_else(|| format!("repository:{}:pull", repository.name));
@@ -230,7 +233,7 @@ impl Auth {
                     lane,
                 };
                 let token = wish.fetch(transport, base, credential.as_ref()).await?;
-                self.tell(&[&token.value]);
+                self.show(&[&token.value]);
                 let lifetime = token
                     .expires_in
                     .map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
@@ -251,19 +254,22 @@ impl Auth {
         })
     }
 
-    fn no_way_in(&self, repository: &Repository, credential: Option<&Credential>) -> String {
-        let registry = &repository.registry;
+    fn no_way_in(&self, repository: &Repository, credential: Option<&Credential>) -> Denial {
+        let registry = repository.registry.as_str().into();
         match credential {
-            Some(Credential::Password { username, .. }) => {
-                format!("{registry} refuses the login of {username}")
-            }
-            Some(_) => format!("{registry} refuses the token of docker's credential file"),
-            None if self.logins.anonymous => {
-                format!("{registry} lets no stranger in (anonymous is set)")
-            }
-            None => format!("{registry} asks for a login, and there are no credentials for it"),
+            Some(Credential::Password { username, .. }) => Denial::Login {
+                registry,
+                username: username.as_str().into(),
+            },
+            Some(_) => Denial::StoredToken { registry },
+            None if self.logins.anonymous => Denial::Anonymous { registry },
+            None => Denial::NoCredentials { registry },
         }
     }
+}
+
+fn not_safe(why: String) -> Refused {
+    Refused::Denied(Denial::Unsafe(why.into()), None)
 }
 
 fn basic(username: &str, password: &Secret) -> HeaderValue {
@@ -282,7 +288,7 @@ fn basic_text(username: &str, password: &Secret) -> String {
 
 fn bearer_header(token: &str) -> Result<HeaderValue, Refused> {
     let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| Refused::Denied("the token holds characters that fit no header".into()))?;
+        .map_err(|_| not_safe("the token holds characters that fit no header".into()))?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -388,17 +394,10 @@ impl Wish<'_> {
         };
         let mut last = None;
         for call in calls {
-            let (status, body) = transport
-                .call(&call, chosen_by)
-                .await
-                .map_err(|mut failed| {
-                    failed.fault.detail = format!(
-                        "token server {}: {}",
-                        shown(self.realm),
-                        failed.fault.detail
-                    );
-                    Refused::Failed(failed)
-                })?;
+            let (status, body) = transport.call(&call, chosen_by).await.map_err(|failed| {
+                let place = Place::TokenServer(shown(self.realm).into());
+                Refused::Failed(failed.at(place))
+            })?;
             match status {
                 200..=299 => return self.read(&body),
                 400 | 404 | 405 | 501 => last = Some((status, body)),
@@ -409,32 +408,32 @@ impl Wish<'_> {
             }
         }
         let (status, body) = last.expect("there is a call at least");
-        let said = transport
-            .words(&body)
-            .map_or_else(String::new, |said| format!(" ({said})"));
-        let who = match credential {
-            Some(Credential::Password { username, .. }) => format!("the login of {username}"),
-            Some(_) => "the identity token".to_owned(),
-            None => "an anonymous token".to_owned(),
+        let username = match credential {
+            Some(Credential::Password { username, .. }) => Some(username.as_str().into()),
+            _ => None,
         };
-        Err(Refused::Denied(format!(
-            "token server {} refuses {who}: {status}{said}",
-            shown(self.realm)
-        )))
+        let denial = Denial::TokenServer {
+            server: shown(self.realm).into(),
+            identity: credential.is_some() && username.is_none(),
+            username,
+            status,
+        };
+        Err(Refused::Denied(denial, error::read(&body)))
     }
 
     fn read(&self, body: &[u8]) -> Result<Token, Refused> {
-        let why =
-            |what: &str| Refused::Denied(format!("token server {}: {what}", shown(self.realm)));
-        let wire: WireToken =
-            serde_json::from_slice(body).map_err(|_| why("the answer holds no token"))?;
+        let no_token = || {
+            let server = shown(self.realm).into();
+            Refused::Denied(Denial::NoToken { server }, None)
+        };
+        let wire: WireToken = serde_json::from_slice(body).map_err(|_| no_token())?;
         let value = wire
             .token
             .filter(|token| !token.is_empty())
             .or(wire.access_token)
             .unwrap_or_default();
         if value.is_empty() {
-            return Err(why("the answer holds no token"));
+            return Err(no_token());
         }
         let sound = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
         let seconds = wire

@@ -1,4 +1,4 @@
-//! Why a try brought nothing, in the words of whoever said so.
+//! Why a try brought nothing.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use url::Url;
 use super::error;
 use super::redirect::shown;
 use super::retry::Ended;
-use crate::http::{Problem, ProblemKind};
-use crate::walk::source::{Fault, FaultKind, Obstacle};
+use crate::http::{Obstacle, Problem, ProblemKind};
+use crate::walk::cause::{Cause, Denial, Place, Trouble};
+use crate::walk::source::{Fault, FaultKind};
 
 /// Why a try brought nothing.
 pub(super) struct Failed {
@@ -18,44 +19,74 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    pub(super) fn new(kind: FaultKind, status: u16, detail: String) -> Self {
-        let ended = Ended::Status {
-            status,
-            retry_after: None,
-        };
+    /// Access was refused, with this answer.
+    pub(super) fn denied(denial: Denial, status: u16, words: Option<Box<str>>) -> Self {
         Self {
             fault: Fault {
-                kind,
-                detail,
-                obstacle: None,
+                kind: FaultKind::Denied,
+                cause: Cause::Denied { denial, words },
             },
             status: Some(status),
-            ended,
+            ended: Ended::Status {
+                status,
+                retry_after: None,
+            },
         }
     }
 
-    /// A 404 in other words than a registry's may be that of somebody in its place.
-    pub(super) fn or_of_a_stranger(mut self, body: &[u8]) -> Self {
-        if self.fault.kind == FaultKind::NotFound && !error::is_registrys(body) {
-            self.fault.obstacle = Some(Obstacle::NoRegistry);
+    /// The same, on the way to somewhere else than the registry.
+    pub(super) fn at(mut self, there: Place) -> Self {
+        if let Cause::Status { place, .. } | Cause::Unreached { place, .. } = &mut self.fault.cause
+        {
+            *place = there;
         }
+        self
+    }
+
+    /// The same as another kind of trouble, which explains the answer better.
+    pub(super) fn because_of(mut self, trouble: Trouble) -> Self {
+        let words = crate::report::sentence::cause(&self.fault.cause).into();
+        let place = Place::Registry;
+        self.fault.cause = Cause::Unreached {
+            trouble,
+            place,
+            words,
+        };
         self
     }
 }
 
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        let (detail, obstacle) = (problem.text.clone(), problem.obstacle);
-        let fault = Fault {
-            kind: FaultKind::Unavailable,
-            detail,
-            obstacle,
+        let cause = Cause::Unreached {
+            trouble: trouble(&problem),
+            place: Place::Registry,
+            words: problem.text.clone().into(),
         };
+        let kind = FaultKind::Unavailable;
         Self {
-            fault,
+            fault: Fault { kind, cause },
             status: None,
             ended: Ended::Problem(problem),
         }
+    }
+}
+
+fn trouble(problem: &Problem) -> Trouble {
+    match (problem.obstacle, problem.kind) {
+        (Some(Obstacle::UnknownHost), _) => Trouble::UnknownHost,
+        (Some(Obstacle::NobodyListens), _) => Trouble::ConnectionRefused,
+        (Some(Obstacle::WithoutTls), _) => Trouble::WithoutTls,
+        (Some(Obstacle::WithoutPlainHttp), _) => Trouble::WithoutPlainHttp,
+        (Some(Obstacle::WebPage), _) => Trouble::WebPage,
+        (Some(Obstacle::UnknownIssuer), _) => Trouble::UnknownIssuer,
+        (Some(Obstacle::BadCertificate), _) => Trouble::BadCertificate,
+        (None, ProblemKind::Connection) => Trouble::Connection,
+        (None, ProblemKind::Tls) => Trouble::Handshake,
+        (None, ProblemKind::NotHttp | ProblemKind::Headless) => Trouble::Garbled,
+        (None, ProblemKind::Cut) => Trouble::Cut,
+        (None, ProblemKind::Timeout) => Trouble::Timeout,
+        (None, ProblemKind::Refused) => Trouble::NotAllowed,
     }
 }
 
@@ -89,67 +120,49 @@ impl<T> From<Problem> for Unread<T> {
     }
 }
 
-/// Names the host when a question was led away from its registry: two legs, two networks.
-pub(super) fn elsewhere(problem: Problem, at_registry: bool, url: &Url) -> Problem {
+/// Where a URL is, seen from the registry that a question was put to.
+pub(super) fn place(at_registry: bool, url: &Url) -> Place {
     if at_registry {
-        problem
+        Place::Registry
     } else {
-        Problem {
-            text: format!("redirected to {}: {}", shown(url), problem.text),
-            ..problem
-        }
+        Place::Redirect(shown(url).into())
     }
 }
 
 /// A token server was asked with patience already: the question is not put again for its sake.
 pub(super) fn final_failure(failed: Failed) -> Failed {
-    let text = failed.fault.detail.clone();
-    let fault = Fault {
-        obstacle: failed.fault.obstacle.or(Some(Obstacle::Elsewhere)),
-        ..failed.fault
-    };
+    let problem = Problem::new(ProblemKind::Refused, "the token server gave no token");
     Failed {
-        ended: Ended::Problem(Problem::new(ProblemKind::Refused, text)),
-        fault,
+        ended: Ended::Problem(problem),
         ..failed
     }
 }
 
-/// A status that is no answer to the question.
+/// A status that is no answer to the question, with the body that came with it.
 pub(super) fn failure(
     status: u16,
     retry_after: Option<Duration>,
-    words: Option<String>,
-    at_registry: bool,
-    url: &Url,
+    body: &[u8],
+    place: Place,
 ) -> Failed {
-    let (kind, what) = match status {
-        401 | 403 => (FaultKind::Denied, format!("refused with {status}")),
-        404 | 410 => (FaultKind::NotFound, format!("answered {status}")),
-        429 => (FaultKind::RateLimited, "too many requests (429)".to_owned()),
-        _ => (FaultKind::Unavailable, format!("answered {status}")),
+    let kind = match status {
+        401 | 403 => FaultKind::Denied,
+        404 | 410 => FaultKind::NotFound,
+        429 => FaultKind::RateLimited,
+        _ => FaultKind::Unavailable,
     };
-    let what = with_words(&what, words);
-    let detail = if at_registry {
-        what
-    } else {
-        format!("redirected to {}: {what}", shown(url))
+    let cause = Cause::Status {
+        status,
+        place,
+        is_registrys: error::is_registrys(body),
+        words: error::read(body),
     };
-    let mut failed = Failed {
+    Failed {
+        fault: Fault { kind, cause },
+        status: Some(status),
         ended: Ended::Status {
             status,
             retry_after,
         },
-        ..Failed::new(kind, status, detail)
-    };
-    failed.fault.obstacle =
-        Some(Obstacle::Elsewhere).filter(|_| !at_registry && kind == FaultKind::Unavailable);
-    failed
-}
-
-pub(super) fn with_words(what: &str, words: Option<String>) -> String {
-    match words {
-        Some(words) => format!("{what} ({words})"),
-        None => what.to_owned(),
     }
 }

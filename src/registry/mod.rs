@@ -30,12 +30,13 @@ use self::answer::Answer;
 use self::failed::Unread;
 use self::transport::Question;
 pub use self::transport::Transport;
-use crate::http::{Problem, ProblemKind};
+use crate::http::{Obstacle, Problem, ProblemKind};
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
+use crate::walk::cause::Cause;
 use crate::walk::rules::Depth;
 use crate::walk::source::{
-    Asked, Blob, Body, FaultKind, MANIFEST_LIMIT, Manifest, Obstacle, Referring, Source,
+    Asked, Blob, Body, FaultKind, MANIFEST_LIMIT, Manifest, Referring, Source,
 };
 
 /// The manifests we understand; without them distribution answers 404, or silently one platform's manifest.
@@ -114,12 +115,15 @@ impl Source for RegistryRepository<'_> {
         };
         if let Err(fault) = &mut asked.answer
             && fault.kind == FaultKind::NotFound
-            && fault.obstacle == Some(Obstacle::NoRegistry)
+            && let Cause::Status {
+                is_registrys: false,
+                ..
+            } = fault.cause
             && !self.is_there().await
         {
             // A 404 that no registry sent says nothing about what is in it.
             fault.kind = FaultKind::Unavailable;
-            fault.detail.push_str(", and no registry answers at /v2/");
+            fault.cause = Cause::NoRegistry(Box::new(std::mem::take(&mut fault.cause)));
         }
         asked
     }

@@ -10,7 +10,7 @@ use super::failed::Unread;
 use super::link::next_page;
 use super::transport::Question;
 use super::{RegistryRepository, read_manifest};
-use crate::oci::manifest::media_type::OCI_INDEX;
+use crate::oci::media_type::OCI_INDEX;
 use crate::walk::source::{Asked, FaultKind, Manifest, Referring};
 
 /// How many pages of one list are read.
@@ -110,6 +110,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::walk::cause::Cause;
     use crate::walk::source::{Body, Fault};
 
     #[test]
@@ -117,8 +118,7 @@ mod tests {
         let asked = |answer: Result<Manifest, FaultKind>, status| {
             let answer = answer.map_err(|kind| Fault {
                 kind,
-                detail: String::new(),
-                obstacle: None,
+                cause: Cause::Plain,
             });
             Asked {
                 answer,

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::auth::{Asking, Auth, Pass, Refused};
-use super::failed::{Failed, Unread, elsewhere, failure, final_failure, with_words};
+use super::failed::{Failed, Unread, failure, final_failure, place};
 use super::gate::Gate;
 use super::redirect::{self, MAX_REDIRECTS, same_origin, shown};
 use super::retry::{self, Ended};
@@ -22,12 +22,13 @@ use super::tries::{Course, Ends, Tries};
 use super::{challenge, error};
 use crate::http::network::Network;
 use crate::http::patience::Patience;
-use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
+use crate::http::{ChosenBy, Clients, Obstacle, Problem, ProblemKind, Version};
 use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
-use crate::text::redaction::Told;
+use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
-use crate::walk::source::{Asked, FaultKind, Obstacle};
+use crate::walk::cause::{Denial, Place, Trouble};
+use crate::walk::source::Asked;
 
 /// How often one try of a question gets another header: one that is shared with others, and one of its own.
 const MOST_RENEWALS: u32 = 2;
@@ -101,13 +102,8 @@ impl Transport {
 
     /// What was shown to any server so far.
     #[must_use]
-    pub fn told(&self) -> Told {
-        self.auth.told()
-    }
-
-    /// The words of an error answer, without what was shown to any server so far.
-    pub(super) fn words(&self, body: &[u8]) -> Option<String> {
-        self.auth.words(body)
+    pub fn secrets(&self) -> Secrets {
+        self.auth.secrets()
     }
 
     pub(super) fn network(&self) -> &Network {
@@ -193,8 +189,9 @@ impl Transport {
                 }
             };
             let path = question.path.as_deref().unwrap_or("/v2/");
+            let redact = &|text: &str| self.auth.redacted(text);
             if let Some((wait, everybody)) =
-                tries.again(&failed, &question.repository.registry, path)
+                tries.again(&failed, &question.repository.registry, path, redact)
             {
                 if everybody {
                     gate.close_for(wait);
@@ -280,7 +277,9 @@ impl Transport {
                         return Err(first);
                     }
                     // Where HTTP/1.1 is not spoken at all, the first answer was the better one.
-                    return Err(elsewhere(headless.unwrap_or(problem), at_registry, &url).into());
+                    return Err(
+                        Failed::from(headless.unwrap_or(problem)).at(place(at_registry, &url))
+                    );
                 }
             };
             let status = answer.status();
@@ -308,9 +307,8 @@ impl Transport {
                 && status == 400
                 && asks_for_https(&body)
             {
-                let mut failed = failure(status, retry_after, self.words(&body), at_registry, &url);
-                failed.fault.obstacle = Some(Obstacle::WithoutPlainHttp);
-                doubt = Some(failed);
+                let failed = failure(status, retry_after, &body, place(at_registry, &url));
+                doubt = Some(failed.because_of(Trouble::WithoutPlainHttp));
                 base = scheme.turn(&base)?;
                 url = question_url(&base, question)?;
                 continue;
@@ -335,30 +333,30 @@ impl Transport {
                 // What is shared may be used up by others, as fast as it is had: the second is for this question alone.
                 let renewed = self.auth.renew(&asking, pass.as_ref(), renewals > 1).await;
                 own = renewed.map_err(|refused| match refused {
-                    Refused::Denied(why) => Failed::new(
-                        FaultKind::Denied,
-                        status,
-                        with_words(&why, self.words(&body)),
-                    ),
+                    Refused::Denied(denial, words) => {
+                        Failed::denied(denial, status, words.or_else(|| error::read(&body)))
+                    }
                     Refused::Failed(failed) => final_failure(failed),
                 })?;
                 continue;
             }
             // What a 400 is about is in its words.
             if let Some(problem) = broken.filter(|_| status == 400) {
-                return Err(elsewhere(problem, at_registry, &url).into());
+                return Err(Failed::from(problem).at(place(at_registry, &url)));
             }
             if expired_with_400 {
-                return Err(Failed::new(
-                    FaultKind::Denied,
+                return Err(Failed::denied(
+                    Denial::EveryToken,
                     status,
-                    with_words("refuses every token", self.words(&body)),
+                    error::read(&body),
                 ));
             }
-            return Err(
-                failure(status, retry_after, self.words(&body), at_registry, &url)
-                    .or_of_a_stranger(&body),
-            );
+            return Err(failure(
+                status,
+                retry_after,
+                &body,
+                place(at_registry, &url),
+            ));
         }
     }
 
@@ -405,7 +403,9 @@ impl Transport {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            match tries.again(&failed, &host, "token") {
+            match tries.again(&failed, &host, "token", &|text: &str| {
+                self.auth.redacted(text)
+            }) {
                 Some((wait, true)) => gate.close_for(wait),
                 Some((wait, false)) => tokio::time::sleep(wait).await,
                 None => return Err(failed),
@@ -439,13 +439,7 @@ impl Transport {
         if retry::is_transient(status) {
             let retry_after = answer.retry_after();
             let (body, _) = answer.error_body().await;
-            return Err(failure(
-                status,
-                retry_after,
-                self.words(&body),
-                true,
-                &call.url,
-            ));
+            return Err(failure(status, retry_after, &body, Place::Registry));
         }
         match answer.body(error::ERROR_LIMIT).await {
             Ok((_, true)) => Err(Failed::from(Problem::new(

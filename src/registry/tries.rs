@@ -10,7 +10,8 @@ use super::failed::Failed;
 use super::retry::{self, Ended, Next, State};
 use super::telling::{Tell, Telling};
 use crate::http::patience::Patience;
-use crate::text::human;
+use crate::report::sentence;
+use crate::text::{escape, human};
 use crate::walk::source::{Asked, Fault};
 
 /// What all tries of a run have in common: how patient it is, since when, and what was said of that already.
@@ -79,6 +80,7 @@ impl<'a> Tries<'a> {
         failed: &Failed,
         host: &str,
         what: &str,
+        redact: &dyn Fn(&str) -> String,
     ) -> Option<(Duration, bool)> {
         let patience = &self.course.patience;
         let absent = matches!(failed.ended, Ended::Status { status: 404, .. });
@@ -101,7 +103,8 @@ impl<'a> Tries<'a> {
         let Next::Again { wait, everybody } = retry::next(&failed.ended, state, patience) else {
             return None;
         };
-        let (what, detail, again) = (in_short(what), &failed.fault.detail, human::duration(wait));
+        let detail = escape::shortened(&redact(&sentence::cause(&failed.fault.cause)));
+        let (what, again) = (in_short(what), human::duration(wait));
         if absent {
             self.absences += 1;
             self.first_absence.get_or_insert_with(Instant::now);

@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Digest;
 
-use super::{Image, Report};
-use crate::oci::manifest::Kind;
+use super::Report;
+use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
+use crate::walk::cause::{Cause, Place, Trouble};
+use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Care, Found, Graph, NodeId};
 use crate::walk::rules::Depth;
-use crate::walk::source::Obstacle;
 use crate::walk::verdict::{Outcome, Verdict};
 
 /// A digest with everything below it. Its name is one byte, which makes up the whole hash.
@@ -35,11 +36,10 @@ pub(crate) fn digest(name: u8) -> Digest {
 fn content(kind: Kind, name: u8) -> Content {
     let outcome = Outcome {
         verdict: Verdict::Ok,
-        detail: String::new(),
+        cause: Cause::Plain,
         status: Some(200),
         attempts: 1,
         duration: Duration::from_millis(20),
-        obstacle: None,
     };
     Content {
         name,
@@ -112,15 +112,16 @@ impl Content {
         self
     }
 
+    /// With another verdict; a text as its cause stands for a registry's answer in these words.
     pub(crate) fn found(
         mut self,
         verdict: Verdict,
         status: impl Into<Option<u16>>,
-        detail: &str,
+        cause: impl Into<Cause>,
     ) -> Self {
         self.outcome.verdict = verdict;
         self.outcome.status = status.into();
-        detail.clone_into(&mut self.outcome.detail);
+        self.outcome.cause = cause.into();
         self
     }
 
@@ -135,23 +136,70 @@ impl Content {
         self.found(Verdict::Denied, 401, "pull access refused")
     }
 
-    pub(crate) fn unreachable(self, detail: &str) -> Self {
-        self.found(Verdict::Unavailable, None, detail)
+    pub(crate) fn unreachable(self, words: &str) -> Self {
+        self.found(
+            Verdict::Unavailable,
+            None,
+            trouble(Trouble::Connection, words),
+        )
     }
 
-    pub(crate) fn hindered(mut self, obstacle: Obstacle) -> Self {
-        self.outcome.obstacle = Some(obstacle);
+    /// Its answer did not come from the registry itself.
+    pub(crate) fn elsewhere(mut self) -> Self {
+        if let Cause::Status { place, .. } | Cause::Unreached { place, .. } =
+            &mut self.outcome.cause
+        {
+            *place = Place::Redirect("https://storage.example".into());
+        }
         self
     }
 
     pub(crate) fn not_checked(mut self) -> Self {
-        self.outcome = Outcome::unasked(Verdict::NotChecked, "");
+        self.outcome = Outcome::unasked(Verdict::NotChecked, Cause::Plain);
         self
     }
 
-    pub(crate) fn skipped(mut self, detail: &str) -> Self {
-        self.outcome = Outcome::unasked(Verdict::Skipped, detail);
+    pub(crate) fn skipped(mut self, cause: Cause) -> Self {
+        self.outcome = Outcome::unasked(Verdict::Skipped, cause);
         self
+    }
+}
+
+/// Trouble of this kind on the way to the registry, in these words.
+pub(crate) fn trouble(trouble: Trouble, words: &str) -> Cause {
+    Cause::Unreached {
+        trouble,
+        place: Place::Registry,
+        words: words.into(),
+    }
+}
+
+/// A registry's answer with this status.
+pub(crate) fn status(status: u16) -> Cause {
+    Cause::Status {
+        status,
+        place: Place::Registry,
+        is_registrys: true,
+        words: None,
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(words: &str) -> Self {
+        trouble(Trouble::Connection, words)
+    }
+}
+
+/// A finding whose sentence ends in the name of a platform that a registry states.
+pub(crate) fn platform_missing(os: &str) -> Finding {
+    let present = Platform {
+        os: os.into(),
+        architecture: "amd64".into(),
+        variant: None,
+    };
+    Finding::PlatformMissing {
+        expected: "linux/arm64".parse().unwrap(),
+        present: vec![present],
     }
 }
 
@@ -172,7 +220,7 @@ pub(crate) fn found(kind: Kind) -> Found {
         media_type: "application/vnd.oci.image.manifest.v1+json".into(),
         size: None,
         platform: None,
-        outcome: Outcome::unasked(Verdict::Ok, ""),
+        outcome: Outcome::unasked(Verdict::Ok, Cause::Plain),
     }
 }
 
@@ -180,35 +228,42 @@ pub(crate) fn found(kind: Kind) -> Found {
 pub(crate) fn report(images: &[(&str, Content)]) -> Report {
     let mut graph = Graph::default();
     let mut known = HashMap::new();
-    let images = images
-        .iter()
-        .map(|(reference, content)| Image {
-            reference: reference.parse::<Reference>().unwrap(),
-            graph: 0,
-            root: add(&mut graph, &mut known, content),
-            findings: Vec::new(),
-            alike: false,
-            expected: None,
-            unwanted: None,
-            also: None,
-        })
-        .collect();
+    let subject = |(reference, content): &(&str, Content)| Subject {
+        reference: reference.parse::<Reference>().unwrap(),
+        root: add(&mut graph, &mut known, content),
+        also: None,
+        findings: Vec::new(),
+    };
+    let subjects: Vec<Subject> = images.iter().map(subject).collect();
     graph.set_still_answering(true);
+    let checked = subjects.first().map(|first| Checked {
+        repository: first.reference.repository.clone(),
+        graph,
+        subjects: subjects.clone(),
+    });
     Report {
-        depth: Depth::Tail,
-        started_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_782_900_000_123),
         duration: Duration::from_millis(2100),
-        images,
-        graphs: vec![graph],
+        order: (0..subjects.len()).map(|subject| (0, subject)).collect(),
+        repositories: checked.into_iter().collect(),
         requests: 12,
         bytes: 48_200,
-        stopped: None,
-        settling: None,
-        skipped: false,
-        never_fail: false,
-        login_not_visible: false,
-        pipeline: None,
-        before: None,
+        ..Report::empty(
+            Depth::Tail,
+            SystemTime::UNIX_EPOCH + Duration::from_millis(1_782_900_000_123),
+        )
+    }
+}
+
+impl Report {
+    /// The image at this place, to be changed.
+    pub(crate) fn image_mut(&mut self, place: usize) -> &mut Subject {
+        let (repository, subject) = self.order[place];
+        &mut self.repositories[repository].subjects[subject]
+    }
+
+    /// The graph of the only repository, to be changed.
+    pub(crate) fn graph_mut(&mut self) -> &mut Graph {
+        &mut self.repositories[0].graph
     }
 }
 

@@ -168,8 +168,7 @@ fn failures(judgement: &Judgement<'_>) -> String {
     let other = failed().count() - stuck;
     let findings: usize = judgement
         .report
-        .images
-        .iter()
+        .images()
         .map(|image| image.findings.len())
         .sum();
     let digests = judgement.counts.failures - findings;

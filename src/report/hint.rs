@@ -1,14 +1,17 @@
 //! Advice in plain English.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::oci::reference::Reference;
 use crate::text::human;
 
 /// What has to be done to content that a push would skip because the registry believes that it has it.
 macro_rules! remove {
     () => {
-        "on a registry of your own stop it, remove the blob's directory (`docker/registry/v2/blobs/sha256/81/81d2…` in \
-         the storage of distribution), start it and push again; on a hosted one delete that version of the image, then push"
+        "on a registry of your own stop it, remove the blob's directory \
+         (`docker/registry/v2/blobs/sha256/81/81d2…` in the storage of distribution), start it and \
+         push again; on a hosted one delete that version of the image, then push"
     };
 }
 
@@ -20,7 +23,7 @@ pub enum Hint {
     /// Another size than promised, and the registry states it itself.
     DamagedFile,
     /// 5xx for one digest.
-    LonelyFailure,
+    OneDigestFails,
     /// Other bytes than the digest says.
     ChangedContent,
     /// Empty or cut short behind a 200 or 206 with the promised size.
@@ -41,7 +44,7 @@ pub enum Hint {
     ImageId,
     /// Another digest than expected.
     WrongDigest,
-    /// Tags that should be alike are not.
+    /// Tags that should be the same digest are not.
     TagsDiffer,
     /// A platform is not in the index.
     PlatformMissing,
@@ -58,25 +61,25 @@ pub enum Hint {
     /// Another registry's limit.
     RateLimit,
     /// TLS to something that speaks plain HTTP.
-    PlainHttp,
+    SpeaksPlainHttp,
     /// Plain HTTP to something that speaks TLS.
-    NotPlainHttp,
+    SpeaksTls,
     /// A storage or a token server fails, and not the registry.
-    Elsewhere,
-    /// Somebody else answers in the registry's place.
-    NoRegistry,
-    /// An issuer that is not known.
-    UnknownIssuer,
+    StorageOrTokenServer,
+    /// Something else answers in the registry's place.
+    NotARegistry,
+    /// A certificate that is signed by an unknown authority.
+    UnknownAuthority,
     /// A certificate that is not for this name, or not for now.
     BadCertificate,
-    /// Nobody listens.
-    Refused,
+    /// The connection is refused.
+    ConnectionRefused,
     /// The name leads nowhere.
     UnknownHost,
     /// A web page instead of an answer.
     WebPage,
     /// 5xx for several digests of a repository.
-    SomeFail {
+    SeveralDigestsFail {
         /// How many digests.
         failing: usize,
         /// How many are fine.
@@ -95,19 +98,21 @@ pub enum Hint {
 pub struct Advice {
     /// What to do.
     pub hint: Hint,
-    /// The images by their shortest names that tell them apart; none when it is for all of the run.
-    pub images: Vec<String>,
+    /// The images that it is for.
+    pub images: Vec<Reference>,
+    /// The shortest names that tell those images apart from the others; none when it is for all of the run.
+    pub names: Vec<String>,
 }
 
 impl Advice {
     /// `app:1, app:2 and 3 more`; `None` when it is for all images of the run.
     #[must_use]
-    pub fn whom(&self) -> Option<String> {
+    pub fn addressees(&self) -> Option<String> {
         /// How many images are named before the rest is counted.
         const NAMED: usize = 3;
-        let mut names: Vec<String> = self.images.iter().take(NAMED).cloned().collect();
-        if self.images.len() > NAMED {
-            names.push(format!("{} more", self.images.len() - NAMED));
+        let mut names: Vec<String> = self.names.iter().take(NAMED).cloned().collect();
+        if self.names.len() > NAMED {
+            names.push(format!("{} more", self.names.len() - NAMED));
         }
         (!names.is_empty()).then(|| human::list(&names))
     }
@@ -115,10 +120,69 @@ impl Advice {
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.whom() {
-            Some(whom) => write!(f, "{whom}: {}", self.hint),
+        match self.addressees() {
+            Some(names) => write!(f, "{names}: {}", self.hint),
             None => self.hint.fmt(f),
         }
+    }
+}
+
+impl Hint {
+    /// What heads its entry on the troubleshooting page, and stands in the JSON report.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::ReferenceMissing => "reference-missing",
+            Self::DamagedFile => "damaged-file",
+            Self::OneDigestFails => "one-digest-fails",
+            Self::ChangedContent => "content-changed",
+            Self::StaleCache => "stale-cache",
+            Self::EveryChildMissing => "every-child-missing",
+            Self::SomeChildrenMissing => "some-children-missing",
+            Self::BlobsMissing => "blobs-missing",
+            Self::EmptyContent => "empty-content",
+            Self::OnlyAttestations | Self::OnlyAttestationsWarned => "only-attestations",
+            Self::ImageId => "image-id-expected",
+            Self::WrongDigest => "wrong-digest",
+            Self::TagsDiffer => "tags-differ",
+            Self::PlatformMissing => "platform-missing",
+            Self::SchemaOne => "schema-1",
+            Self::NestedIndex => "nested-index",
+            Self::LoginNotVisible => "login-not-visible",
+            Self::Denied => "denied",
+            Self::DockerHubLimit => "docker-hub-limit",
+            Self::RateLimit => "rate-limit",
+            Self::SpeaksPlainHttp => "registry-speaks-plain-http",
+            Self::SpeaksTls => "registry-speaks-tls",
+            Self::StorageOrTokenServer => "storage-or-token-server",
+            Self::NotARegistry => "not-a-registry",
+            Self::UnknownAuthority => "unknown-authority",
+            Self::BadCertificate => "bad-certificate",
+            Self::ConnectionRefused => "connection-refused",
+            Self::UnknownHost => "unknown-host",
+            Self::WebPage => "web-page",
+            Self::SeveralDigestsFail { .. } => "several-digests-fail",
+            Self::ServerError => "server-error",
+            Self::Timeout => "timeout",
+            Self::TimeoutWhileSettling => "timeout-while-settling",
+        }
+    }
+
+    /// Whether another of these says all that it would say.
+    pub(super) fn is_said_by(self, others: &BTreeSet<Self>) -> bool {
+        let stronger: &[Self] = match self {
+            Self::StaleCache => &[Self::DamagedFile],
+            Self::BlobsMissing => &[
+                Self::DamagedFile,
+                Self::StaleCache,
+                Self::EveryChildMissing,
+                Self::SomeChildrenMissing,
+            ],
+            Self::SomeChildrenMissing => &[Self::OnlyAttestations, Self::OnlyAttestationsWarned],
+            Self::WrongDigest => &[Self::ImageId],
+            _ => &[],
+        };
+        stronger.iter().any(|hint| others.contains(hint))
     }
 }
 
@@ -127,49 +191,57 @@ impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ReferenceMissing => {
-                "the registry does not know a reference at all: compare the name and tag with what the build step \
-                 pushed, and make sure that this step runs after the push"
+                "the registry does not know this reference at all: compare its name and tag \
+                 with what the build step pushed, and make sure that this step runs after the \
+                 push"
             }
             Self::EveryChildMissing => {
-                "the index is there and every manifest it lists answers 404: a clean-up job deleted the manifests \
-                 that have no tag of their own, or `registry garbage-collect -m` (--delete-untagged) ran on \
-                 distribution 2.8, which takes them for garbage. If the registry is your own, restart the registry, \
-                 then build and push the image again: until then its cache makes a push skip what is gone. Move to \
-                 registry 3, and never run -m with 2.8 where there are multi-platform or attested images"
+                "the index is there and every manifest it lists answers 404: a clean-up job \
+                 deleted the manifests that have no tag of their own, or `registry \
+                 garbage-collect -m` (--delete-untagged) ran on distribution 2.8, which \
+                 treats them as garbage. If the registry is your own, restart the registry, \
+                 then build and push the image again: until then its cache makes a push skip \
+                 what is gone. Move to registry 3, and never run -m with 2.8 where there are \
+                 multi-platform or attested images"
             }
             Self::SomeChildrenMissing => {
-                "some manifests that the index lists answer 404: this is what a clean-up of untagged versions leaves \
-                 (actions/delete-package-versions, or a retention rule that counts versions), because the manifests \
-                 of an index have no tag of their own. If garbage was collected since on a registry of your own, \
-                 restart the registry, then build and push the image again, and let the clean-up spare what an index \
-                 refers to"
+                "some manifests that the index lists answer 404: a clean-up of untagged \
+                 versions leaves this behind (actions/delete-package-versions, or a retention \
+                 rule that counts versions), because the manifests of an index have no tag of \
+                 their own. If garbage was collected since on a registry of your own, restart \
+                 the registry, then build and push the image again, and make the clean-up \
+                 keep what an index refers to"
             }
             Self::BlobsMissing => {
-                "a manifest is there and content it refers to answers 404: a garbage collection ran while the image \
-                 was pushed, a storage rule deletes old objects, or the push was cut off. If garbage was collected on \
-                 a registry of your own, restart the registry, then build and push the image again, and collect \
-                 garbage only while it is stopped or read-only"
+                "a manifest is there and content it refers to answers 404: a garbage \
+                 collection ran while the image was pushed, a storage rule deletes old \
+                 objects, or the push was cut off. If garbage was collected on a registry of \
+                 your own, restart the registry, then build and push the image again, and \
+                 collect garbage only while it is stopped or read-only"
             }
             Self::StaleCache => {
-                "the registry states the right size of content and does not deliver it: its cache still knows what a \
-                 garbage collection or a damaged disk took away, so a push skips it as already there. Restart the \
-                 registry, then push again, and verify again: a file that is damaged and not gone needs more than that. \
+                "the registry states the right size of content and does not deliver it: its \
+                 cache still lists what a garbage collection or a damaged disk took away, so \
+                 a push skips it as already there. Restart the registry, then push again, and \
+                 verify again: a file that is damaged rather than gone needs more than that. \
                  On a hosted registry delete that version of the image, then push"
             }
             Self::DamagedFile => concat!(
-                "the registry itself states another size than the image says: the file in its storage is damaged, a \
-                 restart does not mend it, and a push skips it as already there: ",
+                "the registry itself states another size than the image says: the file in its \
+                 storage is damaged, a restart does not repair it, and a push skips it as \
+                 already there: ",
                 remove!()
             ),
             Self::ChangedContent => concat!(
-                "content is complete and is not what its digest says: the file in the registry's storage is damaged, \
-                 or a proxy changes what passes through. A push skips it as already there: ",
+                "content is complete and does not match its digest: the file in the \
+                 registry's storage is damaged, or a proxy changes what passes through. A \
+                 push skips it as already there: ",
                 remove!()
             ),
             Self::OnlyAttestations => {
-                "the image itself is whole, only attestations (provenance, SBOM) are not: `docker pull` works, while \
-                 copying, mirroring and scanning may fail. If nobody needs them, set `attestations: warn`, or build \
-                 with `provenance: false`"
+                "the image itself is whole, only attestations (provenance, SBOM) are not: \
+                 `docker pull` works, while copying, mirroring and scanning may fail. If they \
+                 are not needed, set `attestations: warn`, or build with `provenance: false`"
             }
             Self::OnlyAttestationsWarned => {
                 "the image itself is whole, only attestations (provenance, SBOM) are not: `docker pull` works, while \
@@ -181,12 +253,14 @@ impl fmt::Display for Hint {
                  buildx's metadata file)"
             }
             Self::WrongDigest => {
-                "the tag is not the expected image: another pipeline moved it since, the push went elsewhere, or the \
-                 expected digest is an older build's. Compare it with what the build step printed"
+                "the tag is not the expected image: another pipeline moved it since, the push \
+                 went elsewhere, or the expected digest is from an older build. Compare it \
+                 with what the build step printed"
             }
             Self::TagsDiffer => {
-                "tags that should be one image are not: another pipeline moved one of them, or not all were pushed. \
-                 Push all of them from one build, or set `same_digest: false` where they may differ"
+                "tags that should be one image are not: another pipeline moved one of them, \
+                 or not all were pushed. Push all of them from one build, or set \
+                 `same_digest: false` where they may differ"
             }
             Self::PlatformMissing => {
                 "a platform was not built, or a later push of one platform alone replaced the tag: build all \
@@ -196,9 +270,10 @@ impl fmt::Display for Hint {
                 "sha256:e3b0c442… is the digest of no bytes at all: the content was uploaded or stored empty. Rebuild \
                  without cache and push again"
             }
-            Self::LonelyFailure => concat!(
-                "the registry fails on one digest and answers for all others: it has a record of the content, and has \
-                 lost the content or cannot read it. A push skips it as already there: ",
+            Self::OneDigestFails => concat!(
+                "the registry fails on one digest and answers for all others: it has a record \
+                 of the content, and has lost the content or cannot read it. A push skips it \
+                 as already there: ",
                 remove!()
             ),
             Self::NestedIndex => {
@@ -211,61 +286,68 @@ impl fmt::Display for Hint {
                  with a current tool"
             }
             Self::LoginNotVisible => {
-                "the registry refused us and there are no credentials here: the login of docker/login-action is not \
-                 visible in a container action. Three ways out: give `username` and `password` (or `logins`); for \
-                 ghcr.io leave `github-token` at its default and grant `permissions: packages: read`; or set `env: \
-                 DOCKER_CONFIG: ${{ runner.temp }}/docker` on the login step and on this one"
+                "the registry refused access and there are no credentials here: the login of \
+                 docker/login-action is not visible in a container action. Three ways out: \
+                 give `username` and `password` (or `logins`); for ghcr.io leave \
+                 `github-token` at its default and grant `permissions: packages: read`; or \
+                 set `env: DOCKER_CONFIG: ${{ runner.temp }}/docker` on the login step and on \
+                 this one"
             }
             Self::Denied => {
-                "the registry refused us: check `username` and `password` (or `logins`) and that they may pull from \
-                 this repository. Many registries answer the same for a repository that does not exist, and a new \
-                 package on ghcr.io is private"
+                "the registry refused access: check `username` and `password` (or `logins`) \
+                 and that they may pull from this repository. Many registries answer the same \
+                 for a repository that does not exist, and a new package on ghcr.io is \
+                 private"
             }
             Self::DockerHubLimit => {
-                "Docker Hub limits how much is pulled, and strangers most of all: log in with `username` and \
-                 `password`, or wait for the limit to pass"
+                "Docker Hub limits how much is pulled, and anonymous pulls most of all: log \
+                 in with `username` and `password`, or wait for the limit to pass"
             }
             Self::RateLimit => {
-                "the registry limits how often it is asked: lower `concurrency`, raise `attempts`, or wait and run \
-                 again"
+                "the registry limits how often it is asked: lower `concurrency`, raise \
+                 `attempts`, or wait and run again"
             }
-            Self::PlainHttp => {
+            Self::SpeaksPlainHttp => {
                 "the registry does not speak TLS: if it is meant to be reached over plain HTTP, name its host in \
                  `insecure`"
             }
-            Self::NotPlainHttp => {
-                "asked over plain HTTP the registry does not answer as a server of plain HTTP would, so it probably \
-                 speaks TLS: take its host out of `insecure`"
+            Self::SpeaksTls => {
+                "over plain HTTP the registry does not answer as a plain HTTP server would, \
+                 so it probably speaks TLS: take its host out of `insecure`"
             }
-            Self::Elsewhere => {
-                "the registry itself answers, and what it relies on does not: its storage or its token server, which \
-                 the line of the digest names. Run it again when that is up"
+            Self::StorageOrTokenServer => {
+                "the registry itself answers, and what it relies on does not: its storage or \
+                 its token server, which the line of the digest names. Run again when that is \
+                 up"
             }
-            Self::NoRegistry => {
-                "what answers there is no registry: check host and port. An ingress or a proxy whose registry is away \
-                 answers 404 in its place, too"
+            Self::NotARegistry => {
+                "what answers there is not a registry: check host and port. An ingress or a \
+                 proxy whose registry is down answers 404 in its place, too"
             }
-            Self::UnknownIssuer => {
-                "nobody we trust has signed the registry's certificate: give the certificate of your authority, or \
-                 of the proxy that opens TLS connections, in `ca`"
+            Self::UnknownAuthority => {
+                "the registry's certificate is signed by an unknown authority: give the \
+                 certificate of your authority, or of the proxy that opens TLS connections, \
+                 in `ca`"
             }
             Self::BadCertificate => {
                 "the registry's certificate is not valid for this name at this time: check the host you wrote, the \
                  certificate's dates, and this machine's clock"
             }
-            Self::Refused => {
-                "nobody listens where the registry should be: check host and port, and that it runs. In a container, \
-                 localhost is the container itself"
+            Self::ConnectionRefused => {
+                "connection refused: nothing is listening where the registry should be. Check \
+                 host and port, and that it runs. In a container, localhost is the container \
+                 itself"
             }
             Self::UnknownHost => {
                 "the registry's name could not be resolved from here: check its spelling and this machine's DNS, or \
                  give the address in `resolve`"
             }
             Self::WebPage => {
-                "what answered is no registry: the host is a registry's web page, or the login page of a proxy answers \
-                 for it. Check host and port of the reference"
+                "what answered is not a registry: the host serves a registry's web page, or \
+                 the login page of a proxy answers for it. Check host and port of the \
+                 reference"
             }
-            Self::SomeFail { failing, fine } => {
+            Self::SeveralDigestsFail { failing, fine } => {
                 return write!(
                     f,
                     "{failing} digests keep failing while {fine} answer: run it again, and if the same ones fail, \
@@ -273,11 +355,12 @@ impl fmt::Display for Hint {
                 );
             }
             Self::ServerError => {
-                "the registry fails by itself (5xx): run it again; if it stays so, the registry's log says why"
+                "the registry fails by itself (5xx): run again; if it keeps failing, the \
+                 registry's log says why"
             }
             Self::Timeout => {
-                "the run was stopped at `timeout`, and what was not asked by then counts as not checked: raise \
-                 `timeout`, or find out why the registry is slow"
+                "the run was stopped at `timeout`, and what was not asked by then counts as \
+                 not checked: raise `timeout`, or find out why the registry is slow"
             }
             Self::TimeoutWhileSettling => {
                 "the run was stopped at `timeout` within the window of `settle`, in which a 404 means not yet: set a \

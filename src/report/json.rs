@@ -1,4 +1,4 @@
-//! The report for programs: schema 1, which does not change (see `schema/report-1.schema.json`).
+//! The report for programs: schema 1 (see `schema/report-1.schema.json`), whose names may be added to and do not change.
 //!
 //! The types here are copies made for this format, so that a change to ours cannot change it by accident. Nodes are
 //! written one by one, never gathered.
@@ -10,11 +10,14 @@ use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
+use super::hint::Advice;
+use super::judged::Judged;
 use super::judgement::Judgement;
 use super::platforms::Platforms;
-use super::{Image, timestamp};
+use super::{sentence, timestamp};
 use crate::oci::platform::Platform;
 use crate::text::escape;
+use crate::walk::checked;
 use crate::walk::graph::{Graph, NodeId};
 
 /// Writes the report as one line of JSON.
@@ -42,16 +45,17 @@ const TOOL: Tool = Tool {
 #[derive(Serialize)]
 struct Document<'j, 'a> {
     schema: u8,
+    kind: &'static str,
     tool: Tool,
     result: &'static str,
     exit_code: u8,
     depth: &'static str,
     started_at: String,
     duration_ms: u64,
-    images: Images<'j, 'a>,
+    repositories: Repositories<'j, 'a>,
     counts: Counts,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    hints: Vec<String>,
+    hints: Vec<Hint>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,14 +70,16 @@ impl<'j, 'a> Document<'j, 'a> {
         let counts = &judgement.counts;
         Self {
             schema: 1,
+            kind: report.command,
             tool: TOOL,
             result: judgement.conclusion().as_str(),
             exit_code: judgement.exit.code(),
             depth: report.depth.as_str(),
             started_at: timestamp::utc(report.started_at),
             duration_ms: milliseconds(report.duration),
-            images: Images(judgement),
+            repositories: Repositories(judgement),
             counts: Counts {
+                repositories: counts.repositories,
                 images: counts.images,
                 nodes: counts.nodes,
                 checked: counts.checked,
@@ -83,7 +89,7 @@ impl<'j, 'a> Document<'j, 'a> {
                 requests: counts.requests,
                 bytes: counts.bytes,
             },
-            hints: judgement.advice.iter().map(ToString::to_string).collect(),
+            hints: judgement.advice.iter().map(Hint::of).collect(),
             error: judgement.reason().map(escape::shortened),
             pipeline: report.pipeline.as_ref().map(|pipeline| Pipeline {
                 number: pipeline.number,
@@ -103,6 +109,7 @@ struct Tool {
 
 #[derive(Serialize)]
 struct Counts {
+    repositories: usize,
     images: usize,
     nodes: usize,
     checked: usize,
@@ -114,6 +121,23 @@ struct Counts {
 }
 
 #[derive(Serialize)]
+struct Hint {
+    id: &'static str,
+    text: String,
+    images: Vec<String>,
+}
+
+impl Hint {
+    fn of(advice: &Advice) -> Self {
+        Self {
+            id: advice.hint.id(),
+            text: advice.hint.to_string(),
+            images: advice.images.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct Pipeline {
     number: u64,
     url: String,
@@ -121,13 +145,23 @@ struct Pipeline {
 }
 
 #[derive(Serialize)]
-struct ImageResult<'a> {
+struct Repository<'j, 'a> {
+    #[serde(rename = "repository")]
+    name: String,
+    images: Images<'j, 'a>,
+    nodes: Nodes<'a>,
+}
+
+#[derive(Serialize)]
+struct Image<'a> {
     reference: String,
+    tag: Option<&'a str>,
     digest: Option<Digest>,
     result: &'static str,
-    platforms: Offered<'a>,
+    platforms: Vec<String>,
     findings: Vec<Finding>,
-    nodes: Nodes<'a>,
+    broken: Vec<Digest>,
+    undecided: Vec<Digest>,
 }
 
 #[derive(Serialize)]
@@ -145,98 +179,105 @@ struct Node<'n> {
     platform: Option<String>,
     parents: Parents<'n>,
     verdict: &'static str,
+    cause: &'static str,
     detail: String,
     status: Option<u16>,
     attempts: u32,
     duration_ms: u64,
 }
 
-struct Images<'j, 'a>(&'j Judgement<'a>);
+struct Repositories<'j, 'a>(&'j Judgement<'a>);
+
+impl Serialize for Repositories<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let repository = |judged| repository(self.0, judged);
+        serializer.collect_seq(self.0.repositories.iter().map(repository))
+    }
+}
+
+fn repository<'j, 'a>(judgement: &'j Judgement<'a>, judged: &'j Judged<'a>) -> Repository<'j, 'a> {
+    Repository {
+        name: judged.checked.repository.to_string(),
+        images: Images(judgement, judged),
+        nodes: Nodes::of(judged),
+    }
+}
+
+struct Images<'j, 'a>(&'j Judgement<'a>, &'j Judged<'a>);
 
 impl Serialize for Images<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.0
-                .images()
-                .map(|(place, image)| image_result(self.0, place, image)),
-        )
+        let subjects = 0..self.1.checked.subjects.len();
+        serializer.collect_seq(subjects.map(|subject| image(self.0, self.1, subject)))
     }
 }
 
-fn image_result<'a>(judgement: &Judgement<'a>, place: usize, image: &'a Image) -> ImageResult<'a> {
-    let graph = &judgement.report.graphs[image.graph];
-    let mut nodes = Nodes::of(graph, image.root);
-    ImageResult {
-        reference: image.reference.to_string(),
-        digest: graph.node(image.root).digest(),
-        result: judgement.image_conclusion(place).as_str(),
-        platforms: Offered(std::mem::take(&mut nodes.platforms.offered)),
-        findings: image
-            .findings
-            .iter()
-            .map(|finding| Finding {
-                kind: finding.kind.as_str(),
-                detail: escape::shortened(&finding.detail),
-            })
-            .collect(),
-        nodes,
+fn image<'a>(judgement: &Judgement<'a>, judged: &Judged<'a>, place: usize) -> Image<'a> {
+    let subject = &judged.checked.subjects[place];
+    let root = judged.root(place);
+    let digests = |ids: &[NodeId]| {
+        ids.iter()
+            .filter_map(|id| root.graph.node(*id).digest())
+            .collect()
+    };
+    let platforms = Platforms::of(root.graph, root.node).offered;
+    let shown = |platform: &Platform| escape::shortened(&platform.to_string());
+    Image {
+        reference: subject.reference.to_string(),
+        tag: subject.reference.tag.as_deref(),
+        digest: root.graph.node(root.node).digest(),
+        result: judgement.subject_conclusion(judged.exit(place)).as_str(),
+        platforms: platforms.into_iter().map(shown).collect(),
+        findings: subject.findings.iter().map(finding).collect(),
+        broken: digests(&root.broken),
+        undecided: digests(&root.undecided),
     }
 }
 
-/// The platforms of one image.
-struct Offered<'a>(Vec<&'a Platform>);
-
-impl Serialize for Offered<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.0
-                .iter()
-                .map(|platform| escape::shortened(&platform.to_string())),
-        )
+fn finding(finding: &checked::Finding) -> Finding {
+    Finding {
+        kind: finding.as_str(),
+        detail: escape::shortened(&sentence::finding(finding)),
     }
 }
 
-/// The nodes of one image, in its own order.
+/// The nodes of one repository, in the order of discovery.
 struct Nodes<'a> {
     graph: &'a Graph,
-    order: Vec<NodeId>,
-    /// Whether a node is one of them, by its place.
-    inside: Vec<bool>,
-    platforms: Platforms<'a>,
+    /// What the first image that states one says of a node, by its place.
+    platforms: Vec<Option<&'a Platform>>,
 }
 
 impl<'a> Nodes<'a> {
-    fn of(graph: &'a Graph, root: NodeId) -> Self {
-        let order = graph.reachable(root);
-        let mut inside = vec![false; graph.len()];
-        for id in &order {
-            inside[id.place()] = true;
+    fn of(judged: &Judged<'a>) -> Self {
+        let graph = &judged.checked.graph;
+        let mut platforms = vec![None; graph.len()];
+        for root in &judged.roots {
+            let stated = Platforms::of(graph, root.node);
+            for id in graph.ids() {
+                let platform: &mut Option<_> = &mut platforms[id.place()];
+                *platform = platform.or(stated.stated(id));
+            }
         }
-        Self {
-            graph,
-            order,
-            inside,
-            platforms: Platforms::of(graph, root),
-        }
+        Self { graph, platforms }
     }
 
     fn node(&self, id: NodeId) -> Node<'_> {
         let node = self.graph.node(id);
+        let platform = self.platforms[id.place()];
         Node {
             digest: node.digest(),
             kind: node.kind().as_str(),
             media_type: escape::shortened(node.media_type()),
             size: node.size(),
-            platform: self
-                .platforms
-                .stated(id)
-                .map(|platform| escape::shortened(&platform.to_string())),
+            platform: platform.map(|platform| escape::shortened(&platform.to_string())),
             parents: Parents {
-                nodes: self,
+                graph: self.graph,
                 of: id,
             },
             verdict: node.verdict().as_str(),
-            detail: escape::shortened(node.detail()),
+            cause: node.cause().as_str(),
+            detail: escape::shortened(&sentence::cause(node.cause())),
             status: node.status(),
             attempts: node.attempts(),
             duration_ms: milliseconds(node.duration()),
@@ -246,25 +287,21 @@ impl<'a> Nodes<'a> {
 
 impl Serialize for Nodes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.order.iter().map(|id| self.node(*id)))
+        serializer.collect_seq(self.graph.ids().map(|id| self.node(id)))
     }
 }
 
-/// The digests of those inside the image that refer to a node; a layer can have tens of thousands of them.
+/// The digests of those that refer to a node; a layer can have tens of thousands of them.
 struct Parents<'n> {
-    nodes: &'n Nodes<'n>,
+    graph: &'n Graph,
     of: NodeId,
 }
 
 impl Serialize for Parents<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Nodes { graph, inside, .. } = self.nodes;
-        let parents = graph
-            .node(self.of)
-            .parents()
-            .filter(|parent| inside[parent.place()]);
+        let parents = self.graph.node(self.of).parents();
         let mut list = serializer.serialize_seq(None)?;
-        for digest in parents.filter_map(|parent| graph.node(parent).digest()) {
+        for digest in parents.filter_map(|parent| self.graph.node(parent).digest()) {
             list.serialize_element(&digest)?;
         }
         list.end()
@@ -310,11 +347,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::report::Report;
     use crate::report::example::{
         attestation, digest, index, layer, manifest, nothing, plain, report,
     };
     use crate::report::exit::Exit;
-    use crate::report::{Finding, FindingKind, Report};
     use crate::walk::rules::Depth;
     use crate::walk::stop::Stop;
     use crate::walk::verdict::Verdict;
@@ -352,10 +389,13 @@ mod tests {
             .with(manifest(0x20, "linux/amd64").with(layer(0x22).missing()))
             .with(attestation(0x40).not_checked());
         let mut report = report(&[("app:1", image)]);
-        report.images[0].findings.push(Finding {
-            kind: FindingKind::PlatformMissing,
-            detail: "no linux/s390x".into(),
-        });
+        report
+            .image_mut(0)
+            .findings
+            .push(checked::Finding::PlatformMissing {
+                expected: "linux/s390x".parse().unwrap(),
+                present: Vec::new(),
+            });
         let json = json(&Judgement::of(&report));
         let digest = |name: &str| name.repeat(32);
         let node = |name: &str, kind: &str, size: u64, platform: Option<&str>, parents: &[&str]| {
@@ -367,6 +407,7 @@ mod tests {
                 "platform": platform,
                 "parents": parents.iter().map(|name| format!("sha256:{}", digest(name))).collect::<Vec<_>>(),
                 "verdict": "ok",
+                "cause": "",
                 "detail": "",
                 "status": 200,
                 "attempts": 1,
@@ -375,6 +416,7 @@ mod tests {
         };
         let mut lost = node("22", "layer", 10_000_000, None, &["20"]);
         lost["verdict"] = "missing".into();
+        lost["cause"] = "connection".into();
         lost["detail"] = "expected it to be there, got 404".into();
         lost["status"] = 404.into();
         lost["attempts"] = 5.into();
@@ -386,18 +428,28 @@ mod tests {
         unasked["duration_ms"] = 0.into();
         let mut expected = serde_json::json!({
             "schema": 1,
+            "kind": "verify",
             "tool": {"name": "pullproof", "version": env!("CARGO_PKG_VERSION")},
             "result": "failed",
             "exit_code": 1,
             "depth": "tail",
             "started_at": "2026-07-01T10:00:00.123Z",
             "duration_ms": 2100,
-            "images": [{
-                "reference": "docker.io/library/app:1",
-                "digest": format!("sha256:{}", digest("10")),
-                "result": "failed",
-                "platforms": ["linux/amd64"],
-                "findings": [{"kind": "platform_missing", "detail": "no linux/s390x"}],
+            "repositories": [{
+                "repository": "docker.io/library/app",
+                "images": [{
+                    "reference": "docker.io/library/app:1",
+                    "tag": "1",
+                    "digest": format!("sha256:{}", digest("10")),
+                    "result": "failed",
+                    "platforms": ["linux/amd64"],
+                    "findings": [{
+                        "kind": "platform_missing",
+                        "detail": "expected linux/s390x, the image states none",
+                    }],
+                    "broken": [format!("sha256:{}", digest("22"))],
+                    "undecided": [format!("sha256:{}", digest("40"))],
+                }],
                 "nodes": [
                     node("10", "index", 1000, None, &[]),
                     node("20", "manifest", 1000, Some("linux/amd64"), &["10"]),
@@ -407,8 +459,8 @@ mod tests {
                 ],
             }],
             "counts": {
-                "images": 1, "nodes": 5, "checked": 4, "ok": 3, "broken": 1, "undecided": 1,
-                "requests": 12, "bytes": 48_200,
+                "repositories": 1, "images": 1, "nodes": 5, "checked": 4, "ok": 3, "broken": 1,
+                "undecided": 1, "requests": 12, "bytes": 48_200,
             },
         });
         expected["hints"] = json["hints"].clone();
@@ -463,24 +515,22 @@ mod tests {
             (&"error".into(), &2.into())
         );
         assert_eq!(json["error"], "depth: expected head, tail or full");
-        assert_eq!(json["images"], serde_json::json!([]));
+        assert_eq!(json["repositories"], serde_json::json!([]));
     }
 
     #[test]
-    fn parents_are_those_within_the_image() {
+    fn a_node_stands_once_with_its_parents_of_all_images() {
         let report = report(&[
             ("app:1", plain(0x20).with(layer(0x55))),
             ("app:2", plain(0x30).with(layer(0x55))),
         ]);
         let json = json(&Judgement::of(&report));
-        for (image, parent) in [(0, 0x20), (1, 0x30)] {
-            let shared = &json["images"][image]["nodes"][2];
-            assert_eq!(shared["digest"], digest(0x55).as_ref());
-            assert_eq!(
-                shared["parents"],
-                serde_json::json!([digest(parent).as_ref()])
-            );
-        }
+        let nodes = json["repositories"][0]["nodes"].as_array().unwrap();
+        let is_shared = |node: &&Value| node["digest"] == digest(0x55).as_ref();
+        let shared: Vec<&Value> = nodes.iter().filter(is_shared).collect();
+        assert_eq!((nodes.len(), shared.len()), (5, 1));
+        let parents = [0x20, 0x30].map(|parent| digest(parent).to_string());
+        assert_eq!(shared[0]["parents"], serde_json::json!(parents));
     }
 
     #[test]
@@ -495,6 +545,6 @@ mod tests {
             "{text}"
         );
         let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["images"][0]["nodes"][0]["detail"], detail);
+        assert_eq!(value["repositories"][0]["nodes"][0]["detail"], detail);
     }
 }

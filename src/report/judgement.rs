@@ -1,23 +1,23 @@
-//! What the verdicts on digests mean for the images that need them.
+//! What a whole run comes to: its judged repositories, and their sums.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::counts::Counts;
-use super::diagnosis::{self, Advice};
+use super::Report;
 use super::exit::{Conclusion, Exit};
-use super::hurt::{self, Casualties};
-use super::{Image, Report};
-use crate::oci::manifest::Kind;
-use crate::walk::graph::{Graph, NodeId};
-use crate::walk::isolated as lonely;
+use super::hint::{Advice, Hint};
+use super::judged::{Context, Judged, Root};
+use super::totals::{Counts, Totals};
+use crate::oci::reference::Reference;
+use crate::walk::checked::Subject;
 use crate::walk::stop::Stop;
-use crate::walk::verdict::Verdict;
 
 /// A report with everything that follows from it; what every format is written from.
 #[derive(Debug)]
 pub struct Judgement<'a> {
     /// The report that was judged.
     pub report: &'a Report,
+    /// Its repositories, judged, in the report's order.
+    pub repositories: Vec<Judged<'a>>,
     /// How many of what.
     pub counts: Counts,
     /// What the run comes to.
@@ -27,107 +27,41 @@ pub struct Judgement<'a> {
     verdict: Exit,
     reason: Option<String>,
     remark: Option<String>,
-    roots: Vec<Root<'a>>,
-    root_of_image: Vec<usize>,
-    images_of_root: Vec<Vec<usize>>,
-    lonely: Vec<HashSet<NodeId>>,
-}
-
-/// One distinct root: what all images that resolve to it have in common.
-#[derive(Debug)]
-pub struct Root<'a> {
-    /// Which graph of the report it is in.
-    pub graph: usize,
-    /// The root itself.
-    pub node: NodeId,
-    /// Definitely broken, and the image needs them; in the image's own order.
-    pub broken: Vec<NodeId>,
-    /// Could not be found out, and the image needs them.
-    pub undecided: Vec<NodeId>,
-    /// Broken or not found out, and the image does not need them.
-    pub warned: Vec<NodeId>,
-    /// Who is hurt by each of those.
-    pub hurt: Casualties<'a>,
-    exit: Exit,
-}
-
-impl Root<'_> {
-    /// Everything that is not fine, the gravest first.
-    pub fn faults(&self) -> impl Iterator<Item = NodeId> {
-        [&self.broken, &self.undecided, &self.warned]
-            .into_iter()
-            .flatten()
-            .copied()
-    }
-
-    /// Whether somebody who pulls the image is hurt, and not only somebody who reads its provenance.
-    #[must_use]
-    pub fn cannot_be_pulled(&self) -> bool {
-        self.broken
-            .iter()
-            .any(|id| self.hurt.get(*id).is_none_or(|hurt| hurt.stops_a_pull()))
-    }
-}
-
-/// How much trouble a digest means for the image it is seen from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
-    /// Whole.
-    None,
-    /// Not whole, and it does not matter.
-    Warned,
-    /// Not known.
-    Undecided,
-    /// Broken.
-    Broken,
 }
 
 impl<'a> Judgement<'a> {
     /// Judges a report by its own content.
     #[must_use]
     pub fn of(report: &'a Report) -> Self {
-        let lonely: Vec<_> = report
-            .graphs
-            .iter()
-            .map(|graph| lonely_failure(graph, report.stopped))
-            .collect();
-        let mut roots: Vec<Root<'a>> = Vec::new();
-        let mut places = HashMap::new();
-        let root_of_image: Vec<usize> = report
-            .images
-            .iter()
-            .map(|image| {
-                *places.entry((image.graph, image.root)).or_insert_with(|| {
-                    roots.push(examine(report, image, &lonely[image.graph]));
-                    roots.len() - 1
-                })
-            })
-            .collect();
-        let mut images_of_root = vec![Vec::new(); roots.len()];
-        for (image, root) in root_of_image.iter().enumerate() {
-            images_of_root[*root].push(image);
+        let context = Context {
+            stopped: report.stopped,
+            login_not_visible: report.login_not_visible,
+        };
+        let judged = |checked| Judged::of(checked, context);
+        let repositories: Vec<Judged<'a>> = report.repositories.iter().map(judged).collect();
+        let mut totals = Totals::new(match report.stopped {
+            Some(_) => Exit::Unknown,
+            None => Exit::Verified,
+        });
+        for judged in &repositories {
+            totals.add(judged);
         }
-        let mut judgement = Self {
+        let verdict = verdict(report, totals.exit);
+        let is_forgiven = report.never_fail && verdict.is_verdict();
+        Self {
             report,
-            counts: Counts::default(),
-            exit: Exit::Verified,
-            advice: Vec::new(),
-            verdict: Exit::Verified,
+            counts: Counts {
+                requests: report.requests,
+                bytes: report.bytes,
+                ..totals.counts
+            },
+            exit: if is_forgiven { Exit::Verified } else { verdict },
+            advice: advice(report, totals),
+            verdict,
+            repositories,
             reason: None,
             remark: None,
-            roots,
-            root_of_image,
-            images_of_root,
-            lonely,
-        };
-        judgement.counts = Counts::of(&judgement);
-        judgement.verdict = judgement.verdict();
-        judgement.exit = match judgement.verdict {
-            verdict if report.never_fail && verdict.is_verdict() => Exit::Verified,
-            verdict => verdict,
-        };
-        judgement.advice = diagnosis::advice(&judgement);
-        judgement
+        }
     }
 
     /// The same, for a run that came to another end than its images say: wrong settings, a rebuild, a fault of our own.
@@ -141,7 +75,7 @@ impl<'a> Judgement<'a> {
         self
     }
 
-    /// The same, with a fragment without secrets that the verdict line should not lack, though it is no error.
+    /// The same, with a fragment without secrets that the verdict line should not lack, though it is not an error.
     #[must_use]
     pub fn remarking(mut self, remark: String) -> Self {
         self.remark = Some(remark);
@@ -182,183 +116,131 @@ impl<'a> Judgement<'a> {
     }
 
     /// Every image with its place, in the order in which they were asked for.
-    pub fn images(&self) -> impl Iterator<Item = (usize, &'a Image)> + use<'a> {
-        self.report.images.iter().enumerate()
+    pub fn images(&self) -> impl Iterator<Item = (usize, &'a Subject)> + use<'a> {
+        self.report.images().enumerate()
     }
 
-    /// Every distinct root, in the order of the first image that resolves to it.
-    #[must_use]
-    pub fn roots(&self) -> &[Root<'a>] {
-        &self.roots
+    /// Every distinct root, repository by repository.
+    pub fn roots(&self) -> impl Iterator<Item = &Root<'a>> {
+        self.repositories.iter().flat_map(|judged| &judged.roots)
     }
 
     /// The root of the image at this place.
     #[must_use]
     pub fn root(&self, image: usize) -> &Root<'a> {
-        &self.roots[self.root_of_image[image]]
-    }
-
-    /// Where in [`Judgement::roots`] the root of the image at this place is.
-    #[must_use]
-    pub fn root_place(&self, image: usize) -> usize {
-        self.root_of_image[image]
-    }
-
-    /// The images that resolve to the root in this place of [`Judgement::roots`], never none.
-    pub fn images_of(&self, root: usize) -> impl Iterator<Item = &'a Image> + use<'a, '_> {
-        self.images_of_root[root]
-            .iter()
-            .map(|image| &self.report.images[*image])
+        let (judged, subject) = self.place(image);
+        judged.root(subject)
     }
 
     /// The first image that resolves to the same root as the one at this place, when that is another one.
     #[must_use]
-    pub fn twin(&self, image: usize) -> Option<usize> {
-        let first = *self.images_of_root[self.root_of_image[image]].first()?;
-        (first != image).then_some(first)
+    pub fn twin(&self, image: usize) -> Option<&'a Subject> {
+        let (judged, subject) = self.place(image);
+        let first = *judged.root(subject).subjects.first()?;
+        (first != subject).then(|| &judged.checked.subjects[first])
     }
 
     /// What one image comes to; a finding breaks it whatever its digests say.
     #[must_use]
     pub fn image_exit(&self, image: usize) -> Exit {
-        let root = self.root(image).exit;
-        if self.report.images[image].findings.is_empty() {
-            root
-        } else {
-            root.or(Exit::Broken)
-        }
+        let (judged, subject) = self.place(image);
+        judged.exit(subject)
     }
 
     /// The result of one image.
     #[must_use]
     pub fn image_conclusion(&self, image: usize) -> Conclusion {
+        self.subject_conclusion(self.image_exit(image))
+    }
+
+    /// The result of an image that comes to this.
+    #[must_use]
+    pub fn subject_conclusion(&self, exit: Exit) -> Conclusion {
         if self.report.skipped {
             Conclusion::Skipped
         } else {
-            self.image_exit(image).into()
+            exit.into()
         }
     }
 
-    /// Whether this node is a definite fault: by its verdict, or as the only one that answers 5xx.
-    #[must_use]
-    pub fn is_broken(&self, graph: usize, node: NodeId) -> bool {
-        self.is_lonely(graph, node) || self.report.graphs[graph].node(node).verdict().is_definite()
-    }
-
-    /// Whether this digest alone answers 5xx while others of its repository are fine.
-    #[must_use]
-    pub fn is_lonely(&self, graph: usize, node: NodeId) -> bool {
-        self.lonely[graph].contains(&node)
-    }
-
-    fn verdict(&self) -> Exit {
-        match self.report.stopped {
-            Some(Stop::Interrupt) => return Exit::Interrupted,
-            Some(Stop::Terminate) => return Exit::Terminated,
-            _ if self.report.skipped => return Exit::Verified,
-            _ if self.report.images.is_empty() => return Exit::Configuration,
-            _ => {}
-        }
-        let start = if self.report.stopped.is_some() {
-            Exit::Unknown
-        } else {
-            Exit::Verified
-        };
-        self.images()
-            .fold(start, |exit, (image, _)| exit.or(self.image_exit(image)))
+    fn place(&self, image: usize) -> (&Judged<'a>, usize) {
+        let (repository, subject) = self.report.order[image];
+        (&self.repositories[repository], subject)
     }
 }
 
-/// The nodes of the one digest that stays at 5xx while others of its repository answer, before it and after it.
-///
-/// A run that was stopped has not asked everybody.
-fn lonely_failure(graph: &Graph, stopped: Option<Stop>) -> HashSet<NodeId> {
-    if stopped.is_some() || !graph.is_still_answering() || lonely::candidate(graph).is_none() {
-        return HashSet::new();
+fn verdict(report: &Report, images: Exit) -> Exit {
+    match report.stopped {
+        Some(Stop::Interrupt) => Exit::Interrupted,
+        Some(Stop::Terminate) => Exit::Terminated,
+        _ if report.skipped => Exit::Verified,
+        _ if report.is_empty() => Exit::Configuration,
+        _ => images,
     }
-    graph
-        .iter()
-        .filter(|(_, node)| node.verdict() == Verdict::Unavailable)
-        .map(|(id, _)| id)
-        .collect()
 }
 
-fn examine<'a>(report: &'a Report, image: &Image, lonely: &HashSet<NodeId>) -> Root<'a> {
-    let graph = &report.graphs[image.graph];
-    let broken = |id: &NodeId| lonely.contains(id) || graph.node(*id).verdict().is_definite();
-    let undecided = |id: &NodeId| !lonely.contains(id) && graph.node(*id).verdict().is_undecided();
-    let required = graph.required(image.root);
-    let mut needed = vec![false; graph.len()];
-    for id in &required {
-        needed[id.place()] = true;
+/// Every hint that a report gives reason for, in the order in which it is to be done, each once.
+fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
+    let images: Vec<&Reference> = report.images().map(|image| &image.reference).collect();
+    let names = short_names(&images);
+    let mut advice: Vec<Advice> = Vec::new();
+    for (hint, of) in totals.hints {
+        let is_for_all = of.len() == images.len();
+        let some = of.iter().filter(|_| !is_for_all);
+        let names = some.map(|image| names[image].clone()).collect();
+        advice.push(Advice {
+            hint,
+            images: of,
+            names,
+        });
     }
-    let warned = graph
-        .reachable(image.root)
-        .into_iter()
-        .filter(|id| !needed[id.place()] && (broken(id) || undecided(id)))
-        .collect();
-    let mut root = Root {
-        graph: image.graph,
-        node: image.root,
-        broken: required.iter().copied().filter(broken).collect(),
-        undecided: required.iter().copied().filter(undecided).collect(),
-        warned,
-        hurt: Casualties::default(),
-        exit: Exit::Verified,
+    if report.stopped == Some(Stop::Timeout) {
+        advice.push(Advice {
+            hint: match report.settling {
+                Some(_) => Hint::TimeoutWhileSettling,
+                None => Hint::Timeout,
+            },
+            images: images.into_iter().cloned().collect(),
+            names: Vec::new(),
+        });
+    }
+    advice
+}
+
+/// What each image is called beside the others: `app:1`, or the whole reference where that is said of another one too.
+fn short_names<'r>(images: &[&'r Reference]) -> HashMap<&'r Reference, String> {
+    let short = |reference: &Reference| {
+        let whole = reference.to_string();
+        let name = whole.rsplit_once('/').map(|(_, name)| name.to_owned());
+        name.unwrap_or(whole)
     };
-    root.hurt = hurt::who_is_hurt(graph, &root);
-    root.exit = if !root.broken.is_empty() {
-        Exit::Broken
-    } else if root
-        .undecided
-        .iter()
-        .any(|id| graph.node(*id).verdict() == Verdict::Denied)
-    {
-        Exit::Denied
-    } else if !root.undecided.is_empty() {
-        Exit::Unknown
-    } else if has_content(graph, image.root, &required) {
-        Exit::Verified
-    } else {
-        Exit::Configuration
+    let mut said: HashMap<String, usize> = HashMap::new();
+    for image in images {
+        *said.entry(short(image)).or_default() += 1;
+    }
+    let name = |image: &Reference| match short(image) {
+        short if said[&short] == 1 => short,
+        _ => image.to_string(),
     };
-    root
-}
-
-/// Whether anything that somebody would pull was read: a manifest below the root, or the root itself when it is one.
-///
-/// An index all of whose children may be missing is not proven by being readable, nor by its attestations.
-fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
-    required.iter().any(|id| {
-        let node = graph.node(*id);
-        let pulled = match node.kind() {
-            Kind::Manifest | Kind::Artifact => true,
-            Kind::Index => false,
-            Kind::Attestation | Kind::Referrer => *id == root,
-            // BuildKit lists the layers of a build cache in an index.
-            Kind::Config | Kind::Layer => node
-                .parents()
-                .any(|parent| graph.node(parent).kind() == Kind::Index),
-        };
-        pulled && node.verdict() == Verdict::Ok
-    })
+    images.iter().map(|image| (*image, name(image))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::example::{
-        attestation, index, layer, manifest, nothing, plain, referrer, report,
+        attestation, digest, index, layer, manifest, nothing, plain, referrer, report, status,
     };
-    use crate::report::{Finding, FindingKind};
-    use crate::walk::source::Obstacle;
+    use crate::walk::cause::Cause;
+    use crate::walk::checked::Finding;
+    use crate::walk::verdict::Verdict;
 
     fn exit(report: &Report) -> Exit {
         Judgement::of(report).exit
     }
 
     fn failing_with(status: u16) -> crate::report::example::Content {
-        layer(0x66).found(Verdict::Unavailable, status, "five attempts")
+        layer(0x66).found(Verdict::Unavailable, status, self::status(status))
     }
 
     #[test]
@@ -389,7 +271,7 @@ mod tests {
         let judgement = Judgement::of(&report);
         assert_eq!(judgement.exit, Exit::Verified);
         assert_eq!(judgement.conclusion(), Conclusion::Passed);
-        assert_eq!(judgement.roots()[0].warned.len(), 2);
+        assert_eq!(judgement.repositories[0].roots[0].warned.len(), 2);
         assert_eq!((judgement.counts.broken, judgement.counts.failures), (1, 0));
     }
 
@@ -461,9 +343,9 @@ mod tests {
         stopped.stopped = Some(Stop::Timeout);
         assert_eq!(exit(&stopped), Exit::Unknown, "not everybody was asked");
         let mut down = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
-        down.graphs[0].set_still_answering(false);
+        down.repositories[0].graph.set_still_answering(false);
         assert_eq!(exit(&down), Exit::Unknown, "nobody answers any more");
-        let elsewhere = plain(0x20).with(failing_with(500).hindered(Obstacle::Elsewhere));
+        let elsewhere = plain(0x20).with(failing_with(500).elsewhere());
         assert_eq!(
             exit(&report(&[("app:1", elsewhere)])),
             Exit::Unknown,
@@ -480,7 +362,7 @@ mod tests {
     #[test]
     fn nothing_checked_is_never_a_pass() {
         let skipped =
-            |content: crate::report::example::Content| content.skipped("allowed to be missing");
+            |content: crate::report::example::Content| content.skipped(Cause::AllowedMissing);
         for image in [
             index(0x10),
             index(0x10).with(skipped(manifest(0x20, "linux/amd64"))),
@@ -513,10 +395,10 @@ mod tests {
     #[test]
     fn a_finding_breaks_an_image_that_is_whole() {
         let mut report = report(&[("app:1", plain(0x20)), ("app:2", plain(0x20))]);
-        report.images[1].findings.push(Finding {
-            kind: FindingKind::TagsDiffer,
-            detail: String::new(),
-        });
+        report
+            .image_mut(1)
+            .findings
+            .push(Finding::StillWrong(digest(0x20)));
         let judgement = Judgement::of(&report);
         assert_eq!(judgement.exit, Exit::Broken);
         let conclusions = [0, 1].map(|image| judgement.image_conclusion(image));
@@ -585,7 +467,7 @@ mod tests {
                 plain(0x30)
                     .with(shared())
                     .with(layer(0x32).not_checked())
-                    .with(layer(0x33).skipped("foreign")),
+                    .with(layer(0x33).skipped(Cause::Foreign)),
             ),
         ]);
         let counts = Judgement::of(&report).counts;

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::exit::Exit;
-use super::judgement::{Judgement, Root};
+use super::judged::Root;
+use super::judgement::Judgement;
 use super::platforms::Platforms;
 use super::text::is_unresolved;
-use super::{Image, timestamp};
+use super::{sentence, timestamp};
 use crate::text::escape;
+use crate::walk::checked::Subject;
 use crate::walk::graph::NodeId;
 use crate::walk::verdict::Verdict;
 
@@ -61,7 +63,7 @@ type Cases<'c> = &'c dyn Fn(&mut dyn FnMut(Case) -> io::Result<()>) -> io::Resul
 fn write_suite(
     judgement: &Judgement<'_>,
     place: usize,
-    image: &Image,
+    image: &Subject,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     write_cases(
@@ -125,15 +127,15 @@ fn problem(element: &str, kind: &str, text: &str) -> String {
 fn cases(
     judgement: &Judgement<'_>,
     place: usize,
-    image: &Image,
+    image: &Subject,
     told: &mut dyn FnMut(Case) -> io::Result<()>,
 ) -> io::Result<()> {
     let root = judgement.root(place);
-    let graph = &judgement.report.graphs[root.graph];
+    let graph = root.graph;
     let platforms = Platforms::of(graph, root.node);
     for finding in &image.findings {
-        let kind = finding.kind.as_str();
-        let says = Says::Failure(kind.to_owned(), finding.detail.clone());
+        let kind = finding.as_str();
+        let says = Says::Failure(kind.to_owned(), sentence::finding(finding));
         told(Case {
             name: kind.to_owned(),
             seconds: 0.0,
@@ -173,34 +175,35 @@ fn cases(
 }
 
 fn says(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool) -> Says {
-    let node = judgement.report.graphs[root.graph].node(id);
+    let node = root.graph.node(id);
     let verdict = node.verdict().as_str().to_owned();
-    let broken = judgement.is_broken(root.graph, id);
-    let detail = if node.detail().is_empty() {
-        &verdict
-    } else {
-        node.detail()
+    let broken = root.is_broken(id);
+    let detail = match sentence::cause(node.cause()) {
+        cause if cause.is_empty() => verdict.clone(),
+        cause => cause,
     };
-    let told = match root.hurt.get(id) {
-        Some(hurt) => format!("{}: {detail}", hurt.sentence(broken)),
-        None => detail.to_owned(),
+    let says = match root.affected.get(id) {
+        Some(affected) => format!("{}: {detail}", affected.sentence(broken)),
+        None => detail,
     };
     match node.verdict() {
         Verdict::Ok => Says::Passed,
-        Verdict::Skipped => Says::Skipped(told),
-        _ if judgement.report.skipped || warned => Says::Skipped(format!("{verdict}: {told}")),
-        _ if broken => Says::Failure(verdict, told),
-        _ => Says::Error(verdict, told),
+        Verdict::Skipped => Says::Skipped(says),
+        _ if judgement.report.skipped || warned => Says::Skipped(format!("{verdict}: {says}")),
+        _ if broken => Says::Failure(verdict, says),
+        _ => Says::Error(verdict, says),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::report::example::platform_missing;
     use std::time::SystemTime;
 
     use super::*;
+    use crate::report::Report;
     use crate::report::example::{attestation, index, layer, manifest, nothing, plain, report};
-    use crate::report::{Finding, FindingKind, Report};
+    use crate::walk::cause::Cause;
     use crate::walk::rules::Depth;
 
     fn junit(judgement: &Judgement<'_>) -> String {
@@ -217,24 +220,21 @@ mod tests {
                 206,
                 "a <b> & \"c\"\u{1b}",
             )))
-            .with(manifest(0x30, "linux/arm64").skipped("allowed to be missing"))
+            .with(manifest(0x30, "linux/arm64").skipped(Cause::AllowedMissing))
             .with(attestation(0x40).missing().minor());
         let mut report = report(&[("app:1", image), ("app:2", nothing().denied())]);
-        report.images[1].findings.push(Finding {
-            kind: FindingKind::WrongDigest,
-            detail: "expected a".into(),
-        });
+        report.image_mut(1).findings.push(platform_missing("a"));
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="pullproof" time="2.100">
   <testsuite name="docker.io/library/app:1" tests="5" failures="1" errors="0" skipped="2" timestamp="2026-07-01T10:00:00.123Z">
     <testcase classname="docker.io/library/app:1" name="index sha256:1010101010101010101010101010101010101010101010101010101010101010" time="0.020"/>
     <testcase classname="docker.io/library/app:1" name="linux/amd64 manifest sha256:2020202020202020202020202020202020202020202020202020202020202020" time="0.020"/>
     <testcase classname="docker.io/library/app:1" name="layer sha256:2222222222222222222222222222222222222222222222222222222222222222" time="0.020"><failure type="empty" message="linux/amd64 cannot be pulled: a &lt;b&gt; &amp; &quot;c&quot;\u{1b}">linux/amd64 cannot be pulled: a &lt;b&gt; &amp; &quot;c&quot;\u{1b}</failure></testcase>
-    <testcase classname="docker.io/library/app:1" name="linux/arm64 manifest sha256:3030303030303030303030303030303030303030303030303030303030303030" time="0.000"><skipped message="allowed to be missing"/></testcase>
+    <testcase classname="docker.io/library/app:1" name="linux/arm64 manifest sha256:3030303030303030303030303030303030303030303030303030303030303030" time="0.000"><skipped message="not there, as allow_missing allows"/></testcase>
     <testcase classname="docker.io/library/app:1" name="unknown/unknown attestation sha256:4040404040404040404040404040404040404040404040404040404040404040" time="15.100"><skipped message="missing: provenance only: expected it to be there, got 404"/></testcase>
   </testsuite>
   <testsuite name="docker.io/library/app:2" tests="2" failures="1" errors="1" skipped="0" timestamp="2026-07-01T10:00:00.123Z">
-    <testcase classname="docker.io/library/app:2" name="wrong_digest" time="0.000"><failure type="wrong_digest" message="expected a">expected a</failure></testcase>
+    <testcase classname="docker.io/library/app:2" name="platform_missing" time="0.000"><failure type="platform_missing" message="expected linux/arm64, the image has a/amd64">expected linux/arm64, the image has a/amd64</failure></testcase>
     <testcase classname="docker.io/library/app:2" name="reference docker.io/library/app:2" time="0.020"><error type="denied" message="the image could not be checked: pull access refused">the image could not be checked: pull access refused</error></testcase>
   </testsuite>
 </testsuites>

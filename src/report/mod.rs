@@ -1,43 +1,44 @@
 //! The result of a run, as data: every format is a function of it.
 
-pub mod counts;
-pub mod diagnosis;
+pub mod affected;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod exit;
 pub mod github;
 pub mod headline;
 pub mod hint;
-pub mod hurt;
+mod hints;
 pub mod json;
+pub mod judged;
 pub mod judgement;
 pub mod junit;
 pub mod platforms;
+pub mod sentence;
 pub mod text;
 pub mod timestamp;
+pub mod totals;
 
 use std::time::{Duration, SystemTime};
 
-use oci_spec::image::Digest;
-
-use crate::oci::reference::Reference;
-use crate::walk::graph::{Graph, NodeId};
+use crate::walk::checked::{Checked, Subject};
 use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
 
 /// One verification.
 #[derive(Debug)]
 pub struct Report {
+    /// The command that the report is of: `verify` or `rebuild`.
+    pub command: &'static str,
     /// How blobs were checked.
     pub depth: Depth,
     /// When the run started.
     pub started_at: SystemTime,
     /// How long it took.
     pub duration: Duration,
-    /// The images in the order in which they were asked for.
-    pub images: Vec<Image>,
-    /// One graph for each repository; images point into them.
-    pub graphs: Vec<Graph>,
+    /// The repositories, walked.
+    pub repositories: Vec<Checked>,
+    /// Where each image is, in the order in which they were asked for: the place of its repository, and its own there.
+    pub order: Vec<(usize, usize)>,
     /// Requests sent, token calls included.
     pub requests: u64,
     /// Body bytes received.
@@ -52,7 +53,7 @@ pub struct Report {
     pub never_fail: bool,
     /// Whether a login of `docker/login-action` may be what the user counted on, and there are no credentials.
     pub login_not_visible: bool,
-    /// The pipeline that was started to mend the image.
+    /// The pipeline that was started to rebuild the image.
     pub pipeline: Option<Pipeline>,
     /// The verification before the rebuild.
     pub before: Option<Box<Report>>,
@@ -63,11 +64,12 @@ impl Report {
     #[must_use]
     pub fn empty(depth: Depth, started_at: SystemTime) -> Self {
         Self {
+            command: "verify",
             depth,
             started_at,
             duration: Duration::ZERO,
-            images: Vec::new(),
-            graphs: Vec::new(),
+            repositories: Vec::new(),
+            order: Vec::new(),
             requests: 0,
             bytes: 0,
             stopped: None,
@@ -79,47 +81,24 @@ impl Report {
             before: None,
         }
     }
-}
 
-/// One image of a report.
-#[derive(Clone, Debug)]
-pub struct Image {
-    /// As it was asked for.
-    pub reference: Reference,
-    /// Which graph of [`Report::graphs`] it is in.
-    pub graph: usize,
-    /// The node the reference resolved to, or the one that says why it did not; its digest is the image's.
-    pub root: NodeId,
-    /// What is wrong with the image rather than with a node.
-    pub findings: Vec<Finding>,
-    /// Whether it was expected to be the same digest as its siblings of one repository.
-    pub alike: bool,
-    /// What it must resolve to.
-    pub expected: Option<Digest>,
-    /// What it must not resolve to any more: what was found before a rebuild, and was not what had been pushed.
-    pub unwanted: Option<Digest>,
-    /// What its manifest hashes to by the other of the two usual algorithms, if its bytes came.
-    pub also: Option<Digest>,
-}
+    /// Whether no image was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
 
-/// What is wrong with an image rather than with a node; always definite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Which kind.
-    pub kind: FindingKind,
-    /// What was expected and what came.
-    pub detail: String,
-}
+    /// The image at this place of the order.
+    #[must_use]
+    pub fn image(&self, place: usize) -> &Subject {
+        let (repository, subject) = self.order[place];
+        &self.repositories[repository].subjects[subject]
+    }
 
-/// The kinds of [`Finding`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FindingKind {
-    /// The reference resolves to another digest than expected.
-    WrongDigest,
-    /// Tags that should be the same digest are not.
-    TagsDiffer,
-    /// An expected platform is not in the index.
-    PlatformMissing,
+    /// Every image, in the order in which they were asked for.
+    pub fn images(&self) -> impl Iterator<Item = &Subject> {
+        (0..self.order.len()).map(|place| self.image(place))
+    }
 }
 
 /// A Woodpecker pipeline, as far as a report tells of it.
@@ -139,6 +118,7 @@ mod tests {
     use super::judgement::Judgement;
     use super::text::Style;
     use super::*;
+    use crate::report::example::platform_missing;
     use crate::walk::verdict::Verdict;
 
     /// Every format's output for a report whose foreign text is `text`.
@@ -154,18 +134,15 @@ mod tests {
             ),
             ("app:2", hostile(plain(0x40))),
         ]);
-        report.images[0].findings.push(Finding {
-            kind: FindingKind::TagsDiffer,
-            detail: text.to_owned(),
-        });
+        report.image_mut(0).findings.push(platform_missing(text));
         report.pipeline = Some(Pipeline {
             number: 7,
             url: text.to_owned(),
             status: text.to_owned(),
         });
-        for id in report.graphs[0].ids() {
-            let kind = report.graphs[0].node(id).kind();
-            report.graphs[0].set_document(id, kind, text);
+        for id in report.repositories[0].graph.ids() {
+            let kind = report.repositories[0].graph.node(id).kind();
+            report.graph_mut().set_document(id, kind, text);
         }
         let judgement = Judgement::of(&report);
         let written = |write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>| {

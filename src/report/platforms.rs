@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::oci::manifest::Kind;
+use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
 use crate::walk::graph::{Graph, NodeId};
 
@@ -68,7 +68,7 @@ mod tests {
                     .with(manifest(0x30, "linux/arm64")),
             );
         let report = report(&[("app:1", image)]);
-        let platforms = Platforms::of(&report.graphs[0], report.images[0].root);
+        let platforms = Platforms::of(&report.repositories[0].graph, report.image(0).root);
         let offered: Vec<String> = platforms.offered.iter().map(ToString::to_string).collect();
         assert_eq!(offered, ["linux/arm64", "linux/amd64"]);
         assert_eq!(platforms.stated.iter().flatten().count(), 4);
@@ -81,13 +81,13 @@ mod tests {
             ("app:2", index(0x10).with(manifest(0x30, "linux/arm64"))),
         ]);
         let amd64 = Some("linux/amd64".parse().unwrap());
-        for id in report.graphs[0].reachable(report.images[0].root) {
-            report.graphs[0].set_platform(id, amd64.as_ref());
+        for id in report.repositories[0].graph.reachable(report.image(0).root) {
+            report.graph_mut().set_platform(id, amd64.as_ref());
         }
-        let listed = report.graphs[0].reachable(report.images[1].root)[1];
-        report.graphs[0].set_platform(listed, amd64.as_ref());
+        let listed = report.repositories[0].graph.reachable(report.image(1).root)[1];
+        report.graph_mut().set_platform(listed, amd64.as_ref());
         let offered = [0, 1].map(|image| {
-            let platforms = Platforms::of(&report.graphs[0], report.images[image].root);
+            let platforms = Platforms::of(&report.repositories[0].graph, report.image(image).root);
             platforms
                 .offered
                 .iter()

@@ -1,10 +1,12 @@
-//! What servers were told in confidence, so that nothing of it comes back out of their mouths: some repeat a header, a form
-//! or a token in the text of an error.
+//! Secrets that servers were shown, so that none of them appears in an output: some servers repeat a
+//! header, a form or a token in the text of an error.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use url::form_urlencoded::byte_serialize;
@@ -13,69 +15,61 @@ use url::form_urlencoded::byte_serialize;
 const SHORTEST: usize = 4;
 
 /// What stands in its place.
-const HIDDEN: &str = "[secret]";
+const REDACTED: &str = "[secret]";
 
-/// The most secrets that are remembered; tokens come and go with every few requests.
-const MOST: usize = 64;
-
-/// Secrets in every form in which they were sent, those that were told last at the end.
+/// Secrets in every form in which they are sent.
 #[derive(Clone, Default)]
-pub struct Told(VecDeque<[String; 4]>);
+pub struct Secrets {
+    forms: BTreeSet<String>,
+    /// Finds all forms at once; made when it is first needed after the last change.
+    finder: OnceLock<Option<AhoCorasick>>,
+}
 
-impl fmt::Debug for Told {
+impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Told({})", self.0.len())
+        write!(f, "Secrets({})", self.forms.len())
     }
 }
 
-impl Told {
+impl Secrets {
     /// Remembers a secret: as it is, in base64, and as a form or a URL holds it.
     pub fn add(&mut self, secret: &str) {
-        if secret.len() < SHORTEST {
+        if secret.len() < SHORTEST || self.forms.contains(secret) {
             return;
         }
-        self.0.retain(|[known, ..]| known != secret);
-        if self.0.len() == MOST {
-            self.0.pop_front();
-        }
-        let form = byte_serialize(secret.as_bytes()).collect();
         let encoded = BASE64_STANDARD.encode(secret);
-        self.0.push_back([
-            secret.to_owned(),
-            form,
-            encoded.trim_end_matches('=').to_owned(),
-            encoded,
-        ]);
+        self.forms.insert(secret.to_owned());
+        self.forms
+            .insert(byte_serialize(secret.as_bytes()).collect());
+        self.forms.insert(encoded.trim_end_matches('=').to_owned());
+        self.forms.insert(encoded);
+        self.finder = OnceLock::new();
     }
 
-    /// Whether there is nothing to hide.
+    /// The same text, with every secret in it made unreadable. It has to be whole: a part of a secret is not found.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The same text, with every secret in it made unreadable.
-    #[must_use]
-    pub fn hidden(&self, text: &str) -> String {
-        let mut places: Vec<(usize, usize)> = Vec::new();
-        for form in self.0.iter().flatten() {
-            places.extend(
-                text.match_indices(form.as_str())
-                    .map(|(start, _)| (start, start + form.len())),
-            );
-        }
+    pub fn redacted(&self, text: &str) -> String {
+        // Nothing but memory can be lacking to build it, and then nothing can be said safely.
+        let finder = self
+            .finder
+            .get_or_init(|| AhoCorasick::new(&self.forms).ok());
+        let Some(finder) = finder else {
+            return REDACTED.to_owned();
+        };
+        let found = finder.find_overlapping_iter(text);
+        let mut places: Vec<(usize, usize)> = found.map(|one| (one.start(), one.end())).collect();
         places.sort_unstable_by_key(|(start, end)| (*start, Reverse(*end)));
-        let mut hidden = String::new();
+        let mut redacted = String::new();
         let mut done = 0;
         for (start, end) in places {
             if start >= done {
-                hidden.push_str(&text[done..start]);
-                hidden.push_str(HIDDEN);
+                redacted.push_str(&text[done..start]);
+                redacted.push_str(REDACTED);
             }
-            // Where two overlap, both are hidden behind one sign.
+            // Where two overlap, one sign stands for both.
             done = done.max(end);
         }
-        hidden + &text[done..]
+        redacted + &text[done..]
     }
 }
 
@@ -83,18 +77,18 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn told(secrets: &[&str]) -> Told {
-        let mut told = Told::default();
-        for secret in secrets {
-            told.add(secret);
+    fn secrets(all: &[&str]) -> Secrets {
+        let mut secrets = Secrets::default();
+        for secret in all {
+            secrets.add(secret);
         }
-        told
+        secrets
     }
 
     #[test]
-    fn a_secret_is_hidden_in_every_form_in_which_it_was_sent() {
-        let told = told(&["p@ss word", "me:p@ss word"]);
-        for (said, hidden) in [
+    fn a_secret_is_redacted_in_every_form_in_which_it_was_sent() {
+        let secrets = secrets(&["p@ss word", "me:p@ss word"]);
+        for (said, redacted) in [
             (
                 "wrong password p@ss word for me",
                 "wrong password [secret] for me",
@@ -110,35 +104,40 @@ mod tests {
             ("me:p@ss word", "[secret]"),
             ("nothing of it", "nothing of it"),
         ] {
-            assert_eq!(told.hidden(said), hidden);
+            assert_eq!(secrets.redacted(said), redacted);
         }
     }
 
     #[test]
-    fn the_longer_secret_is_hidden_as_a_whole() {
+    fn the_longer_secret_is_redacted_as_a_whole() {
         assert_eq!(
-            told(&["secret", "secret-and-more"]).hidden("secret-and-more, secret"),
+            secrets(&["secret", "secret-and-more"]).redacted("secret-and-more, secret"),
             "[secret], [secret]"
         );
+        assert_eq!(
+            secrets(&["abcdef", "defghi"]).redacted("xabcdefghix"),
+            "x[secret]x"
+        );
     }
 
     #[test]
-    fn what_was_told_last_is_remembered_best() {
-        let mut told = told(&["the password"]);
-        for number in 0..1000 {
-            told.add(&format!("token {number}"));
-            told.add("the password");
+    fn every_secret_is_known_however_many_there_are() {
+        let mut secrets = secrets(&["the password"]);
+        for number in 0..10_000 {
+            secrets.add(&format!("token {number}!"));
         }
         assert_eq!(
-            told.hidden("the password, token 999, token 3"),
-            "[secret], [secret], token 3"
+            secrets.redacted("the password, token 9999!, token 3!, token 10000!"),
+            "[secret], [secret], [secret], token 10000!"
         );
-        assert!(told.0.len() <= MOST);
     }
 
     #[test]
-    fn what_is_too_short_to_be_told_apart_stays() {
-        assert_eq!(told(&["", "a", "abc"]).hidden("a b c abc"), "a b c abc");
-        assert!(!format!("{:?}", told(&["hunter2"])).contains("hunter2"));
+    fn a_secret_too_short_to_recognise_stays() {
+        assert_eq!(
+            secrets(&["", "a", "abc"]).redacted("a b c abc"),
+            "a b c abc"
+        );
+        assert!(!format!("{:?}", secrets(&["hunter2"])).contains("hunter2"));
     }
 }

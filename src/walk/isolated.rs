@@ -1,4 +1,5 @@
-//! The one digest that a registry fails on while it answers for all others: its record is there, and its data is gone.
+//! The one digest that a registry fails on while it answers for all others: its record is there,
+//! and its data is gone.
 
 use crate::walk::graph::{Graph, NodeId};
 use crate::walk::verdict::Verdict;
@@ -21,7 +22,7 @@ pub fn candidate(graph: &Graph) -> Option<NodeId> {
     let alone = silent().all(|(id, node)| {
         graph.compare_digests(first, id).is_eq()
             && fails(node.status())
-            && node.obstacle().is_none()
+            && node.cause().is_registrys_status()
     });
     (alone && graph.count(Verdict::Ok) > 0).then_some(first)
 }

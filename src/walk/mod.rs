@@ -1,5 +1,7 @@
 //! Follows descriptors until nobody is being asked; each digest once per repository.
 
+pub mod cause;
+pub mod checked;
 mod follow;
 pub mod graph;
 pub mod isolated;
@@ -20,15 +22,19 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use oci_spec::image::{Digest, DigestAlgorithm};
 
+use self::cause::{Bound, Cause};
+use self::checked::{Checked, Subject};
+use self::graph::{Care, Found, Graph, Key, Node, NodeId};
+use self::rules::{Concern, Rules};
+use self::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
+use self::verdict::{
+    Judged, Outcome, Verdict, judge_blob, judge_fault, judge_flaw, judge_manifest,
+};
 use crate::oci::descriptor::Promise;
-use crate::oci::manifest::{Children, Kind};
-use crate::oci::reference::Reference;
-use crate::oci::{digest, manifest as image};
-use crate::walk::graph::{Care, Found, Graph, Key, Node, NodeId};
-use crate::walk::isolated as lonely;
-use crate::walk::rules::{Concern, Rules};
-use crate::walk::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
-use crate::walk::verdict::{Outcome, Verdict, judge_blob, judge_fault, judge_manifest};
+use crate::oci::digest;
+use crate::oci::kind::Kind;
+use crate::oci::manifest::{self, Children};
+use crate::oci::reference::{Reference, Repository};
 
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
@@ -36,31 +42,22 @@ pub const MAX_DEPTH: u8 = 8;
 /// How many questions are put to the source at once: enough for its permits, few enough to hold in memory.
 const WIDTH: usize = 256;
 
-/// What a walk found.
-#[derive(Debug)]
-pub struct Walked {
-    /// Every digest with its verdict.
-    pub graph: Graph,
-    /// The node of each reference, in the order of the references.
-    pub roots: Vec<NodeId>,
-    /// What each of them hashes to by the other of the two usual algorithms, where its bytes came.
-    pub also: Vec<Option<Digest>>,
-}
-
 /// Walks the images of one repository.
 ///
-/// It never stops at a fault. When `stop` is ready, with the reason as a fragment, what was not answered by then stays undecided.
-/// `seen` hears how many nodes are known and how many of them are settled.
+/// It never stops at a fault. When `stop` is ready, what was not answered by then stays undecided, with
+/// the cause that `stop` gives. `seen` is called with how many nodes are known and how many of them are
+/// settled.
 ///
 /// # Panics
 /// Never: a walk ends when every reference has its node.
 pub async fn walk<S: Source>(
     source: &S,
+    repository: &Repository,
     references: &[Reference],
     rules: &Rules,
-    stop: impl Future<Output = String>,
+    stop: impl Future<Output = Cause>,
     mut seen: impl FnMut(usize, usize),
-) -> Walked {
+) -> Checked {
     let mut walk = Walk {
         rules,
         graph: Graph::default(),
@@ -90,8 +87,8 @@ pub async fn walk<S: Source>(
             asking.push(walk.ask(source, references, question));
         }
         match select(&mut stop, asking.next()).await {
-            Either::Left((reason, _)) => {
-                walk.give_up(references, &reason);
+            Either::Left((cause, _)) => {
+                walk.give_up(references, &cause);
                 break;
             }
             Either::Right((None, _)) => match walk.last_question() {
@@ -104,15 +101,17 @@ pub async fn walk<S: Source>(
             }
         }
     }
-    let roots = walk
-        .roots
-        .iter()
-        .map(|root| root.expect("every reference was resolved or given up"))
-        .collect();
-    Walked {
+    let subject = |((reference, root), also): ((&Reference, Option<NodeId>), _)| Subject {
+        reference: reference.clone(),
+        root: root.expect("every reference was resolved or given up"),
+        also,
+        findings: Vec::new(),
+    };
+    let found = references.iter().zip(walk.roots).zip(walk.also);
+    Checked {
+        repository: repository.clone(),
+        subjects: found.map(subject).collect(),
         graph: walk.graph,
-        roots,
-        also: walk.also,
     }
 }
 
@@ -276,10 +275,9 @@ impl Walk<'_> {
         } = self.notes[node.place()];
         let judgement = match &asked.answer {
             Ok(manifest) => judge_manifest(Some(&digest), size, manifest),
-            Err(fault) if fault.kind == FaultKind::NotFound && allowed => (
-                Verdict::Skipped,
-                "not there, as allow_missing allows".to_owned(),
-            ),
+            Err(fault) if fault.kind == FaultKind::NotFound && allowed => {
+                (Verdict::Skipped, Cause::AllowedMissing)
+            }
             // By now somebody needs it: a first 404 is not enough.
             Err(fault) if fault.kind == FaultKind::NotFound && may_be_absent => {
                 self.manifests.push_back(Question::Manifest(node));
@@ -288,14 +286,10 @@ impl Walk<'_> {
             Err(fault) => judge_fault(fault),
         };
         match judgement {
-            (Verdict::Ok, detail) if followed => self.settle(node, Verdict::Ok, detail, asked),
-            (verdict, detail) if followed => {
-                self.settle(
-                    node,
-                    verdict,
-                    format!("{detail}; a tag delivers it, its own digest does not"),
-                    asked,
-                );
+            (Verdict::Ok, _) if followed => self.settle(node, judgement, asked),
+            (verdict, cause) if followed => {
+                let cause = Cause::OnlyByTag(Box::new(cause));
+                self.settle(node, (verdict, cause), asked);
             }
             judgement => self.settle_manifest(node, judgement, asked),
         }
@@ -306,7 +300,7 @@ impl Walk<'_> {
         let allowed = std::mem::take(&mut self.notes[node.place()].allowed);
         if allowed && self.graph.node(node).verdict() == Verdict::Skipped {
             self.graph
-                .set_outcome(node, &Outcome::unasked(Verdict::NotChecked, ""));
+                .set_outcome(node, &Outcome::unasked(Verdict::NotChecked, Cause::Plain));
             self.settled -= 1;
             self.manifests.push_back(Question::Manifest(node));
         }
@@ -317,7 +311,7 @@ impl Walk<'_> {
         if std::mem::replace(&mut self.over, true) {
             return None;
         }
-        lonely::candidate(&self.graph)?;
+        isolated::candidate(&self.graph)?;
         let answered = |node: Node<'_>| {
             node.verdict() == Verdict::Ok && node.kind().is_manifest() && node.attempts() > 0
         };
@@ -332,7 +326,7 @@ impl Walk<'_> {
         &mut self,
         kind: Kind,
         promised: Option<&Digest>,
-        judgement: (Verdict, String),
+        judgement: Judged,
         asked: &Asked<Manifest>,
         depth: u8,
         by_tag: bool,
@@ -383,26 +377,21 @@ impl Walk<'_> {
                 self.manifests.push_back(Question::Manifest(node));
                 self.follow_all(node, children);
             }
-            Err((verdict, detail)) => self.settle(node, verdict, detail, asked),
+            Err(judged) => self.settle(node, judged, asked),
         }
     }
 
     /// Writes a manifest's outcome, and follows it when it is what its digest says.
-    fn settle_manifest(
-        &mut self,
-        node: NodeId,
-        (verdict, detail): (Verdict, String),
-        asked: &Asked<Manifest>,
-    ) {
-        if verdict != Verdict::Ok {
-            return self.settle(node, verdict, detail, asked);
+    fn settle_manifest(&mut self, node: NodeId, judged: Judged, asked: &Asked<Manifest>) {
+        if judged.0 != Verdict::Ok {
+            return self.settle(node, judged, asked);
         }
         match self.read(node, asked) {
             Ok(children) => {
-                self.settle(node, verdict, detail, asked);
+                self.settle(node, judged, asked);
                 self.follow_all(node, children);
             }
-            Err((verdict, detail)) => self.settle(node, verdict, detail, asked),
+            Err(judged) => self.settle(node, judged, asked),
         }
     }
 
@@ -411,7 +400,7 @@ impl Walk<'_> {
         &mut self,
         node: NodeId,
         asked: &'d Asked<Manifest>,
-    ) -> Result<Children<'d>, (Verdict, String)> {
+    ) -> Result<Children<'d>, Judged> {
         let Ok(Manifest {
             body: Body::Whole(bytes),
             content_type,
@@ -422,9 +411,10 @@ impl Walk<'_> {
         };
         let known = self.graph.node(node);
         let promised = Some(known.media_type()).filter(|text| !text.is_empty());
-        let document = image::read(bytes, content_type.as_deref(), promised)?;
-        if let Some(more) = self.graph.has_no_room_for(document.children.len()) {
-            return Err(too_large(&more));
+        let document =
+            manifest::read(bytes, content_type.as_deref(), promised).map_err(judge_flaw)?;
+        if let Some(bound) = self.graph.has_no_room_for(document.children.len()) {
+            return Err(too_much(bound));
         }
         let stays = matches!(known.kind(), Kind::Attestation | Kind::Referrer);
         let kind = if stays { known.kind() } else { document.kind };
@@ -443,23 +433,23 @@ impl Walk<'_> {
     }
 
     fn take_blob(&mut self, node: NodeId, asked: &Asked<Blob>) {
-        let (verdict, detail) = match &asked.answer {
+        let judged = match &asked.answer {
             Ok(blob) => judge_blob(&self.promise(node), blob),
             Err(fault) => judge_fault(fault),
         };
-        if verdict == Verdict::Ok
+        if judged.0 == Verdict::Ok
             && let Ok(Blob::Whole {
                 bytes: Some(bytes), ..
             }) = &asked.answer
         {
             self.learn_platform(node, bytes);
         }
-        self.settle(node, verdict, detail, asked);
+        self.settle(node, judged, asked);
     }
 
     /// A config tells the platform of the manifests whose index did not.
     fn learn_platform(&mut self, config: NodeId, bytes: &[u8]) {
-        let Some(platform) = image::config_platform(bytes) else {
+        let Some(platform) = manifest::config_platform(bytes) else {
             return;
         };
         let parents: Vec<NodeId> = self.graph.node(config).parents().collect();
@@ -472,42 +462,33 @@ impl Walk<'_> {
         self.graph.set_platform(config, Some(&platform));
     }
 
-    fn settle<T>(&mut self, node: NodeId, verdict: Verdict, mut detail: String, asked: &Asked<T>) {
-        if verdict == Verdict::Ok
-            && let Some(after) = asked.appeared_after
-        {
-            detail = appeared(after);
-        }
+    fn settle<T>(&mut self, node: NodeId, (verdict, cause): Judged, asked: &Asked<T>) {
         self.settled += 1;
         // What it took before: a tag's answer is a question of its own.
         let before = self.graph.node(node);
-        if verdict == Verdict::Ok && detail.is_empty() {
-            before.detail().clone_into(&mut detail);
-        }
-        let (status, attempts) = (asked.status, before.attempts() + asked.attempts);
-        let duration = before.duration() + asked.duration;
-        let obstacle = asked.answer.as_ref().err().and_then(|fault| fault.obstacle);
-        self.graph.set_outcome(
-            node,
-            &Outcome {
-                verdict,
-                detail,
-                status,
-                attempts,
-                duration,
-                obstacle,
-            },
-        );
+        let cause = match (verdict, cause, asked.appeared_after) {
+            (Verdict::Ok, _, Some(after)) => Cause::AppearedAfter(after),
+            (Verdict::Ok, Cause::Plain, None) => before.cause().clone(),
+            (_, cause, _) => cause,
+        };
+        let outcome = Outcome {
+            verdict,
+            cause,
+            status: asked.status,
+            attempts: before.attempts() + asked.attempts,
+            duration: before.duration() + asked.duration,
+        };
+        self.graph.set_outcome(node, &outcome);
     }
 
     /// Writes what it took to be delivered by a tag; what it is worth is not known yet.
     fn note_so_far(&mut self, node: NodeId, asked: &Asked<Manifest>) {
-        let detail = asked.appeared_after.map(appeared).unwrap_or_default();
+        let cause = asked.appeared_after.map(Cause::AppearedAfter);
         let (attempts, duration) = (asked.attempts, asked.duration);
         let so_far = Outcome {
             attempts,
             duration,
-            ..Outcome::unasked(Verdict::NotChecked, detail)
+            ..Outcome::unasked(Verdict::NotChecked, cause.unwrap_or_default())
         };
         self.graph.set_outcome(node, &so_far);
     }
@@ -544,12 +525,11 @@ impl Walk<'_> {
     }
 
     /// The run ends: what was asked got no answer in time, the rest was not asked.
-    fn give_up(&mut self, references: &[Reference], reason: &str) {
+    fn give_up(&mut self, references: &[Reference], cause: &Cause) {
         for (at, reference) in references.iter().enumerate() {
             if self.roots[at].is_none() {
-                let outcome = Outcome::unasked(Verdict::Unavailable, reason);
                 let root = Found {
-                    outcome,
+                    outcome: Outcome::unasked(Verdict::Unavailable, cause.clone()),
                     ..found(reference.digest.clone(), Kind::Manifest, "")
                 };
                 self.roots[at] = Some(self.insert(None, &root, 0));
@@ -557,21 +537,20 @@ impl Walk<'_> {
         }
         for id in self.graph.ids() {
             if self.graph.node(id).verdict() == Verdict::NotChecked {
-                let asked = self.notes[id.place()].asked;
-                let verdict = if asked {
+                let verdict = if self.notes[id.place()].asked {
                     Verdict::Unavailable
                 } else {
                     Verdict::NotChecked
                 };
                 self.graph
-                    .set_outcome(id, &Outcome::unasked(verdict, reason));
+                    .set_outcome(id, &Outcome::unasked(verdict, cause.clone()));
             }
         }
     }
 }
 
 fn found(digest: Option<Digest>, kind: Kind, media_type: &str) -> Found {
-    let outcome = Outcome::unasked(Verdict::NotChecked, "");
+    let outcome = Outcome::unasked(Verdict::NotChecked, Cause::Plain);
     Found {
         digest,
         written: None,
@@ -599,18 +578,11 @@ fn other_digest(digest: &Digest, asked: &Asked<Manifest>) -> Option<Digest> {
     })
 }
 
-fn appeared(after: Duration) -> String {
-    format!("appeared after {:.1} s", after.as_secs_f64())
+fn too_much(bound: Bound) -> Judged {
+    (Verdict::Malformed, Cause::TooMuch(bound))
 }
 
-fn too_large(more: &str) -> (Verdict, String) {
-    (
-        Verdict::Malformed,
-        format!("with its references there are {more}"),
-    )
-}
-
-fn unasked<T>(answer: Result<T, crate::walk::source::Fault>) -> Asked<T> {
+fn unasked<T>(answer: Result<T, source::Fault>) -> Asked<T> {
     Asked {
         answer,
         status: None,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use oci_spec::image::Digest;
 
+use super::cause::Cause;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::Reference;
 
@@ -55,33 +56,8 @@ pub struct Asked<T> {
 pub struct Fault {
     /// What kind.
     pub kind: FaultKind,
-    /// For a person, as a fragment; it may hold text from the registry.
-    pub detail: String,
-    /// What stands in the way, if it is something that a person can remove.
-    pub obstacle: Option<Obstacle>,
-}
-
-/// What stands in the way to a registry, and people can remove once they know of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// The name of the host leads nowhere.
-    UnknownHost,
-    /// The connection is refused.
-    NobodyListens,
-    /// The peer was asked in TLS and does not speak it.
-    WithoutTls,
-    /// The peer was asked in plain HTTP and does not speak it.
-    WithoutPlainHttp,
-    /// What failed is where the registry redirects to, or its token server: not the registry itself.
-    Elsewhere,
-    /// What answers there does not answer as a registry does.
-    NoRegistry,
-    /// A web page came where a registry's answer belongs.
-    WebPage,
-    /// Nobody who is trusted has signed the certificate.
-    UnknownIssuer,
-    /// The certificate is for another name or another time, or is wrong otherwise.
-    BadCertificate,
+    /// Why.
+    pub cause: Cause,
 }
 
 /// The kinds of [`Fault`].

@@ -1,7 +1,7 @@
 //! Why a run ends early.
 
 /// Why a run ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stop {
     /// `timeout` was over.
     Timeout,

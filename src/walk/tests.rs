@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::oci::manifest::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
+use crate::oci::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
+use crate::walk::cause::Place;
 use crate::walk::graph::{MAX_NODES, Node};
 use crate::walk::source::{CONFIG_LIMIT, Fault};
+use crate::walk::stop::Stop;
 
 /// Content by digest, tags, and everything that was asked.
 #[derive(Default)]
@@ -94,11 +96,27 @@ impl Memory {
     }
 }
 
+fn answered(status: u16) -> Cause {
+    Cause::Status {
+        status,
+        place: Place::Registry,
+        is_registrys: true,
+        words: None,
+    }
+}
+
+fn out_of_time() -> Cause {
+    Cause::Stopped {
+        stop: Stop::Timeout,
+        timeout: Duration::from_secs(600),
+        settle: None,
+    }
+}
+
 fn absent() -> Fault {
     Fault {
         kind: FaultKind::NotFound,
-        detail: "answered 404".into(),
-        obstacle: None,
+        cause: answered(404),
     }
 }
 
@@ -140,8 +158,7 @@ impl Source for Memory {
         if self.failing.contains(&promise.digest) {
             let fault = Fault {
                 kind: FaultKind::Unavailable,
-                detail: "answered 500".into(),
-                obstacle: None,
+                cause: answered(500),
             };
             return Asked {
                 answer: Err(fault),
@@ -169,6 +186,10 @@ impl Source for Memory {
     }
 }
 
+fn repository() -> Repository {
+    references(&[":1"]).remove(0).repository
+}
+
 fn references(names: &[&str]) -> Vec<Reference> {
     names
         .iter()
@@ -176,9 +197,10 @@ fn references(names: &[&str]) -> Vec<Reference> {
         .collect()
 }
 
-async fn walk_with(memory: &Memory, names: &[&str], rules: &Rules) -> Walked {
+async fn walk_with(memory: &Memory, names: &[&str], rules: &Rules) -> Checked {
     walk(
         memory,
+        &repository(),
         &references(names),
         rules,
         std::future::pending(),
@@ -187,12 +209,12 @@ async fn walk_with(memory: &Memory, names: &[&str], rules: &Rules) -> Walked {
     .await
 }
 
-async fn walk_tag(memory: &Memory) -> Walked {
+async fn walk_tag(memory: &Memory) -> Checked {
     walk_with(memory, &[":1"], &Rules::default()).await
 }
 
 /// Every node that is not ok, by digest.
-fn faults(walked: &Walked) -> BTreeMap<String, Verdict> {
+fn faults(walked: &Checked) -> BTreeMap<String, Verdict> {
     let node = |node: Node<'_>| {
         let digest = node.digest().map(|digest| digest.to_string());
         (
@@ -210,7 +232,7 @@ fn faults(walked: &Walked) -> BTreeMap<String, Verdict> {
         .collect()
 }
 
-fn find<'a>(walked: &'a Walked, descriptor: &Value) -> Node<'a> {
+fn find<'a>(walked: &'a Checked, descriptor: &Value) -> Node<'a> {
     let digest = digest_of(descriptor);
     walked
         .graph
@@ -298,7 +320,15 @@ async fn tags_of_one_digest_share_one_root_and_ask_nothing_twice() {
     memory.tag("2", &index);
     let by_digest = format!("@{}", digest_of(&index));
     let walked = walk_with(&memory, &[":1", ":2", &by_digest], &Rules::default()).await;
-    assert_eq!(walked.roots.iter().collect::<HashSet<_>>().len(), 1);
+    assert_eq!(
+        walked
+            .subjects
+            .iter()
+            .map(|subject| subject.root)
+            .collect::<HashSet<_>>()
+            .len(),
+        1
+    );
     assert_eq!(
         (walked.graph.len(), memory.asked.borrow().len()),
         (8, 3 + 8)
@@ -319,8 +349,11 @@ async fn a_tag_stands_for_the_digest_that_is_claimed_and_true() {
     ] {
         memory.claims = claimed;
         let walked = walk_tag(&memory).await;
-        assert_eq!(walked.graph.node(walked.roots[0]).digest(), Some(expected));
-        assert_eq!(walked.also, [Some(other)]);
+        assert_eq!(
+            walked.graph.node(walked.subjects[0].root).digest(),
+            Some(expected)
+        );
+        assert_eq!(walked.subjects[0].also, Some(other));
     }
 }
 
@@ -348,12 +381,7 @@ async fn what_a_tag_delivers_has_to_be_there_by_its_digest_too() {
     }
     let walked = walk_with(&memory, &[":amd"], &Rules::default()).await;
     let root = find(&walked, &amd);
-    assert!(
-        root.detail()
-            .ends_with("a tag delivers it, its own digest does not"),
-        "{}",
-        root.detail()
-    );
+    assert_eq!(root.cause(), &Cause::OnlyByTag(Box::new(answered(404))));
     assert_eq!((root.attempts(), root.children().count()), (2, 3));
     memory.tagged_alone = HashSet::from([digest_of(&index)]);
     assert_eq!(
@@ -402,6 +430,7 @@ async fn a_manifest_may_be_absent_only_where_everybody_who_lists_it_allows_that(
         let mut last = (0, 0);
         let walked = walk(
             &memory,
+            &repository(),
             &references(&[":1"]),
             &rules,
             std::future::pending(),
@@ -559,7 +588,7 @@ async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
 async fn a_child_of_another_type_than_its_index_says_is_malformed() {
     let mut memory = Memory::default();
     let mut amd = memory.image("linux/amd64", &["base"]);
-    amd["mediaType"] = json!(crate::oci::manifest::media_type::DOCKER_MANIFEST);
+    amd["mediaType"] = json!(crate::oci::media_type::DOCKER_MANIFEST);
     let index = memory.index(std::slice::from_ref(&amd));
     memory.tag("1", &index);
     let walked = walk_tag(&memory).await;
@@ -587,7 +616,7 @@ async fn what_the_index_states_of_a_platform_stands_against_the_config() {
 async fn a_reference_that_leads_nowhere_has_a_root_that_says_so() {
     let memory = Memory::default();
     let walked = walk_tag(&memory).await;
-    let root = walked.graph.node(walked.roots[0]);
+    let root = walked.graph.node(walked.subjects[0].root);
     assert_eq!(
         (root.verdict(), root.status(), root.digest()),
         (Verdict::Missing, Some(404), None)
@@ -606,11 +635,11 @@ async fn a_digest_that_delivers_other_bytes_is_a_mismatch_at_the_root() {
     )
     .await;
     assert_eq!(
-        walked.graph.node(walked.roots[0]).verdict(),
+        walked.graph.node(walked.subjects[0].root).verdict(),
         Verdict::DigestMismatch
     );
     assert_eq!(walked.graph.len(), 1);
-    assert_eq!(walked.also, [None], "they are not its own");
+    assert_eq!(walked.subjects[0].also, None, "they are not its own");
 }
 
 #[tokio::test]
@@ -619,7 +648,7 @@ async fn the_platform_comes_from_the_index_and_else_from_the_config() {
     let [_, amd, _] = two_platforms(&mut memory);
     memory.tag("alone", &amd);
     let walked = walk_with(&memory, &[":alone"], &Rules::default()).await;
-    let platform = walked.graph.node(walked.roots[0]).platform();
+    let platform = walked.graph.node(walked.subjects[0].root).platform();
     assert_eq!(platform.unwrap().to_string(), "linux/amd64");
     let walked = walk_tag(&memory).await;
     assert_eq!(
@@ -695,7 +724,7 @@ async fn attestations_are_checked_minded_or_left_alone_as_wished() {
         assert_eq!(
             walked
                 .graph
-                .node(walked.roots[0])
+                .node(walked.subjects[0].root)
                 .children()
                 .nth(1)
                 .unwrap()
@@ -885,7 +914,10 @@ async fn a_hundred_thousand_nodes_are_followed_and_no_more() {
         memory.tag("1", &index);
         let walked = walk_tag(&memory).await;
         assert_eq!(walked.graph.len(), nodes);
-        assert_eq!(walked.graph.node(walked.roots[0]).verdict(), verdict);
+        assert_eq!(
+            walked.graph.node(walked.subjects[0].root).verdict(),
+            verdict
+        );
     }
 }
 
@@ -906,7 +938,7 @@ async fn a_bad_descriptor_has_a_node_of_its_own() {
     );
     let edge = walked
         .graph
-        .node(walked.roots[0])
+        .node(walked.subjects[0].root)
         .children()
         .next()
         .unwrap();
@@ -959,7 +991,7 @@ async fn referrers_are_followed_when_they_matter() {
             continue;
         };
         assert_eq!(missing, [Verdict::Missing, Verdict::Missing], "{concern:?}");
-        let root = walked.graph.node(walked.roots[0]);
+        let root = walked.graph.node(walked.subjects[0].root);
         let cares: Vec<Care> = root.children().map(|edge| edge.care).collect();
         assert_eq!(cares, [Care::Check, Care::Check, care, care], "{concern:?}");
         for descriptor in [&signature, &tagged] {
@@ -1045,20 +1077,21 @@ async fn when_the_run_ends_early_what_was_asked_is_unavailable_and_the_rest_not_
     let [index, ..] = two_platforms(&mut memory);
     let by_digest = format!("@{}", digest_of(&index));
     memory.silent = true;
-    let stop = async { "out of time".to_owned() };
+    let stop = async { out_of_time() };
     let walked = walk(
         &memory,
+        &repository(),
         &references(&[":1", &by_digest]),
         &Rules::default(),
         stop,
         |_, _| {},
     )
     .await;
-    for root in walked.roots {
-        let outcome = walked.graph.node(root);
+    for subject in &walked.subjects {
+        let outcome = walked.graph.node(subject.root);
         assert_eq!(
-            (outcome.verdict(), outcome.detail()),
-            (Verdict::Unavailable, "out of time")
+            (outcome.verdict(), outcome.cause()),
+            (Verdict::Unavailable, &out_of_time())
         );
     }
 }
@@ -1074,7 +1107,7 @@ async fn what_was_found_before_the_end_is_kept() {
     let stopped = RefCell::new(false);
     let stop = std::future::poll_fn(|_| {
         if *stopped.borrow() {
-            std::task::Poll::Ready("out of time".to_owned())
+            std::task::Poll::Ready(out_of_time())
         } else {
             std::task::Poll::Pending
         }
@@ -1082,6 +1115,7 @@ async fn what_was_found_before_the_end_is_kept() {
     let rules = Rules::default();
     let walked = walk(
         &memory,
+        &repository(),
         &references(&[":1"]),
         &rules,
         stop,
@@ -1091,7 +1125,10 @@ async fn what_was_found_before_the_end_is_kept() {
         },
     )
     .await;
-    assert_eq!(walked.graph.node(walked.roots[0]).verdict(), Verdict::Ok);
+    assert_eq!(
+        walked.graph.node(walked.subjects[0].root).verdict(),
+        Verdict::Ok
+    );
     let verdicts: BTreeSet<Verdict> = walked
         .graph
         .iter()
@@ -1142,27 +1179,33 @@ async fn content_that_appears_late_says_so() {
     let mut late = Late(memory);
     let walked = walk(
         &late,
+        &repository(),
         &references,
         &Rules::default(),
         std::future::pending(),
         |_, _| {},
     )
     .await;
-    let root = walked.graph.node(walked.roots[0]);
-    assert_eq!(root.detail(), "appeared after 6.2 s");
+    let root = walked.graph.node(walked.subjects[0].root);
+    assert_eq!(
+        root.cause(),
+        &Cause::AppearedAfter(Duration::from_millis(6200))
+    );
     let is_it = |node: &Node<'_>| node.has_digest(&layer);
-    let detail = walked
+    let cause = walked
         .graph
         .iter()
         .map(|(_, node)| node)
         .find(is_it)
-        .map(Node::detail);
-    assert_eq!(detail, Some("appeared after 3.1 s"));
+        .map(Node::cause);
+    let late_by = Duration::from_millis(3100);
+    assert_eq!(cause, Some(&Cause::AppearedAfter(late_by)));
     // What the tag took, and the digest.
     assert_eq!((root.attempts(), root.duration().as_secs()), (3 + 1, 7 + 2));
     late.0.tagged_alone.extend(root.digest());
     let walked = walk(
         &late,
+        &repository(),
         &references,
         &Rules::default(),
         std::future::pending(),
@@ -1170,8 +1213,8 @@ async fn content_that_appears_late_says_so() {
     )
     .await;
     assert_eq!(
-        walked.graph.node(walked.roots[0]).detail(),
-        "answered 404; a tag delivers it, its own digest does not"
+        walked.graph.node(walked.subjects[0].root).cause(),
+        &Cause::OnlyByTag(Box::new(answered(404)))
     );
 }
 
@@ -1203,6 +1246,7 @@ async fn in_the_end_everything_found_is_settled() {
     let mut last = (0, 0);
     let walked = walk(
         &memory,
+        &repository(),
         &references(&[":1"]),
         &rules,
         std::future::pending(),

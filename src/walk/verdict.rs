@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use oci_spec::image::Digest;
 
+use super::cause::{Cause, Claim};
+use super::source::{Blob, Body, Fault, FaultKind, Manifest};
 use crate::oci::descriptor::Promise;
 use crate::oci::digest;
-use crate::walk::source::{Blob, Body, Fault, FaultKind, MANIFEST_LIMIT, Manifest, Obstacle};
+use crate::oci::flaw::Flaw;
 
 /// The judgement of one digest. The words of [`Verdict::as_str`] are the values in the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,124 +109,111 @@ impl Verdict {
 pub struct Outcome {
     /// The judgement.
     pub verdict: Verdict,
-    /// What was expected and what came, as a fragment that fits behind a colon; empty when all is well.
-    pub detail: String,
+    /// Why.
+    pub cause: Cause,
     /// The HTTP status of the answer that decided, if there was one.
     pub status: Option<u16>,
     /// How many requests this one question took; 0 when none was sent.
     pub attempts: u32,
     /// From the first request to the last byte of the last answer.
     pub duration: Duration,
-    /// What stood in the way, if it is something that a person can remove.
-    pub obstacle: Option<Obstacle>,
 }
 
 impl Outcome {
     /// An outcome that needed no request.
     #[must_use]
-    pub fn unasked(verdict: Verdict, detail: impl Into<String>) -> Self {
+    pub fn unasked(verdict: Verdict, cause: Cause) -> Self {
         Self {
             verdict,
-            detail: detail.into(),
+            cause,
             status: None,
             attempts: 0,
             duration: Duration::ZERO,
-            obstacle: None,
         }
     }
 }
 
-/// A verdict with its reason.
-pub type Judgement = (Verdict, String);
+/// A verdict with its cause.
+pub type Judged = (Verdict, Cause);
 
-fn ok() -> Judgement {
-    (Verdict::Ok, String::new())
-}
+const OK: Judged = (Verdict::Ok, Cause::Plain);
 
 /// Judges a question that brought no content.
 #[must_use]
-pub fn judge_fault(fault: &Fault) -> Judgement {
+pub fn judge_fault(fault: &Fault) -> Judged {
     let verdict = match fault.kind {
         FaultKind::NotFound => Verdict::Missing,
         FaultKind::Denied => Verdict::Denied,
         FaultKind::RateLimited => Verdict::RateLimited,
         FaultKind::Unavailable => Verdict::Unavailable,
     };
-    (verdict, fault.detail.clone())
+    (verdict, fault.cause.clone())
+}
+
+/// Judges a document or descriptor that cannot be used.
+#[must_use]
+pub fn judge_flaw(flaw: Flaw) -> Judged {
+    let verdict = if flaw.is_unsupported() {
+        Verdict::Unsupported
+    } else {
+        Verdict::Malformed
+    };
+    (verdict, Cause::Unusable(flaw))
 }
 
 /// Judges a manifest against the digest and the size it was promised with, as far as there was a promise.
 ///
 /// Content alone is judged here; whether the bytes are a manifest is for [`crate::oci::manifest::read`] to say.
 #[must_use]
-pub fn judge_manifest(
-    digest: Option<&Digest>,
-    size: Option<u64>,
-    delivered: &Manifest,
-) -> Judgement {
+pub fn judge_manifest(digest: Option<&Digest>, size: Option<u64>, delivered: &Manifest) -> Judged {
+    let none = (Verdict::Empty, Cause::NoBytes { expected: None });
     let bytes = match &delivered.body {
+        Body::Whole(bytes) if bytes.is_empty() && size != Some(0) => return none,
         Body::Whole(bytes) => bytes,
-        Body::TooLarge => {
-            return (
-                Verdict::Malformed,
-                format!("the manifest is larger than {MANIFEST_LIMIT} bytes; no runtime pulls it"),
-            );
-        }
-        Body::Cut { received: 0 } => {
-            return (
-                Verdict::Empty,
-                "the registry says it is there and gives no bytes".into(),
-            );
-        }
+        Body::TooLarge => return (Verdict::Malformed, Cause::ManifestTooLarge),
+        Body::Cut { received: 0 } => return none,
         Body::Cut { received } => {
-            return (
-                Verdict::Truncated,
-                format!("the manifest ends after {received} bytes"),
-            );
+            let (expected, received) = (None, Some(*received));
+            return (Verdict::Truncated, Cause::EndsEarly { expected, received });
         }
     };
-    if bytes.is_empty() && size != Some(0) {
-        return (
-            Verdict::Empty,
-            "the registry says it is there and gives no bytes".into(),
-        );
-    }
-    let length = bytes.len() as u64;
-    if let Some(size) = size.filter(|size| *size != length) {
-        let verdict = if length < size && digest.is_some_and(|digest| !matches(bytes, digest)) {
+    let actual = bytes.len() as u64;
+    if let Some(expected) = size.filter(|size| *size != actual) {
+        let changed = digest.is_some_and(|digest| !matches(bytes, digest));
+        let verdict = if actual < expected && changed {
             Verdict::Truncated
         } else {
             Verdict::SizeMismatch
         };
-        return (verdict, expected_size(size, length));
+        return (verdict, Cause::OtherSize { expected, actual });
     }
-    let claimed = delivered
-        .claimed
-        .as_deref()
-        .and_then(|claimed| claimed.parse::<Digest>().ok());
     match digest {
-        Some(digest) => match digest::of_bytes(bytes, digest) {
-            None => (
-                Verdict::Unsupported,
-                format!("the digest algorithm {} is not known", digest.algorithm()),
-            ),
-            Some(actual) if actual == *digest => ok(),
-            Some(actual) => (
-                Verdict::DigestMismatch,
-                format!("the bytes hash to {actual}"),
-            ),
-        },
-        // A runtime resolves a tag to the digest that the header claims, and then checks the bytes against it.
-        None => match claimed {
-            Some(claimed) if digest::is_supported(&claimed) && !matches(bytes, &claimed) => (
-                Verdict::DigestMismatch,
-                format!(
-                    "the registry says {claimed}, the bytes hash to {}",
-                    digest::sha256(bytes)
-                ),
-            ),
-            _ => ok(),
-        },
+        Some(digest) => judge_digest(digest, bytes),
+        None => judge_claim(delivered.claimed.as_deref(), bytes),
+    }
+}
+
+fn judge_digest(digest: &Digest, bytes: &[u8]) -> Judged {
+    match digest::of_bytes(bytes, digest) {
+        None => judge_flaw(Flaw::UnknownAlgorithm(digest.algorithm().as_ref().into())),
+        Some(actual) if actual == *digest => OK,
+        Some(actual) => {
+            let (size, actual) = (None, Some(Box::new(actual)));
+            (Verdict::DigestMismatch, Cause::OtherDigest { size, actual })
+        }
+    }
+}
+
+/// A client resolves a tag to the digest that the header claims, and then checks the bytes against it.
+fn judge_claim(claimed: Option<&str>, bytes: &[u8]) -> Judged {
+    let claimed = claimed.and_then(|claimed| claimed.parse::<Digest>().ok());
+    match claimed {
+        Some(claimed) if digest::is_supported(&claimed) && !matches(bytes, &claimed) => {
+            let actual = digest::sha256(bytes);
+            let claim = Some(Box::new(Claim { claimed, actual }));
+            (Verdict::DigestMismatch, Cause::ClaimsOtherDigest(claim))
+        }
+        _ => OK,
     }
 }
 
@@ -234,73 +223,46 @@ fn matches(bytes: &[u8], digest: &Digest) -> bool {
 
 /// Judges a look at a blob against its descriptor.
 #[must_use]
-pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judgement {
+pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judged {
     let size = promise.size;
+    let expected = Some(size);
     match delivered {
         Blob::Stated { length }
-        | Blob::OtherLength { length }
         | Blob::LastByte {
             length: Some(length),
-        } if *length != size => {
-            shorter_or_other(size, *length, matches!(delivered, Blob::OtherLength { .. }))
+        } if *length != size => other_size(size, *length, false),
+        Blob::OtherLength { length } | Blob::Whole { length, .. } if *length != size => {
+            other_size(size, *length, true)
         }
-        Blob::Cut { received: Some(0) } => (
-            Verdict::Empty,
-            format!(
-                "{}; the registry says it is there and gives no bytes",
-                expected(size)
-            ),
-        ),
-        Blob::Cut {
-            received: Some(received),
-        } => (
-            Verdict::Truncated,
-            format!("{}; the data ends after {received}", expected(size)),
-        ),
-        Blob::Cut { received: None } => (
-            Verdict::Truncated,
-            format!(
-                "{}; the registry states that size, and the data ends before it",
-                expected(size)
-            ),
-        ),
-        Blob::Whole { length, .. } if *length != size => shorter_or_other(size, *length, true),
-        Blob::Whole { digest, .. } if *digest != promise.digest => (
-            Verdict::DigestMismatch,
-            format!("the {size} bytes hash to {digest}"),
-        ),
+        Blob::Cut { received: Some(0) } => (Verdict::Empty, Cause::NoBytes { expected }),
+        Blob::Cut { received } => {
+            let received = *received;
+            (Verdict::Truncated, Cause::EndsEarly { expected, received })
+        }
+        Blob::Whole { digest, .. } if *digest != promise.digest => {
+            let actual = Some(Box::new(digest.clone()));
+            let cause = Cause::OtherDigest {
+                size: expected,
+                actual,
+            };
+            (Verdict::DigestMismatch, cause)
+        }
         Blob::Stated { .. }
         | Blob::OtherLength { .. }
         | Blob::LastByte { .. }
-        | Blob::Whole { .. } => ok(),
+        | Blob::Whole { .. } => OK,
     }
 }
 
-/// A length that is not the promised one: of bytes that were really served (`served`), a short one means that data is lost.
-fn shorter_or_other(size: u64, length: u64, served: bool) -> Judgement {
-    let verdict = match length {
+/// A length that is not the promised one: of bytes that were really served (`served`), a short one
+/// means that data is lost.
+fn other_size(expected: u64, actual: u64, served: bool) -> Judged {
+    let verdict = match actual {
         0 if served => Verdict::Empty,
-        _ if served && length < size => Verdict::Truncated,
+        _ if served && actual < expected => Verdict::Truncated,
         _ => Verdict::SizeMismatch,
     };
-    (verdict, expected_size(size, length))
-}
-
-fn expected(size: u64) -> String {
-    format!(
-        "expected {size} {}",
-        if size == 1 { "byte" } else { "bytes" }
-    )
-}
-
-fn expected_size(size: u64, length: u64) -> String {
-    format!("{}, the registry has {length}", expected(size))
-}
-
-/// Whether the detail of a judgement on a size tells of another one that the registry itself states.
-#[must_use]
-pub fn states_its_size(detail: &str) -> bool {
-    detail.contains(", the registry has ")
+    (verdict, Cause::OtherSize { expected, actual })
 }
 
 #[cfg(test)]
@@ -350,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_verdict_and_keeps_its_words() {
+    fn each_fault_has_its_verdict_and_keeps_its_cause() {
         for (kind, verdict) in [
             (FaultKind::NotFound, Verdict::Missing),
             (FaultKind::Denied, Verdict::Denied),
@@ -360,10 +322,9 @@ mod tests {
             assert_eq!(
                 judge_fault(&Fault {
                     kind,
-                    detail: "why".into(),
-                    obstacle: None
+                    cause: Cause::TooDeep,
                 }),
-                (verdict, "why".into())
+                (verdict, Cause::TooDeep)
             );
         }
     }
@@ -414,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_does_not_come_whole_is_told_apart() {
+    fn a_manifest_that_does_not_come_whole_is_recognised() {
         let cut = |received| Manifest {
             body: Body::Cut { received },
             ..manifest(b"")
@@ -488,24 +449,28 @@ mod tests {
             (whole(0, &other), Verdict::Empty),
             (whole(11, &other), Verdict::SizeMismatch),
         ] {
-            let (judged, detail) = judge_blob(&promise(10), &blob);
+            let (judged, cause) = judge_blob(&promise(10), &blob);
             assert_eq!(judged, verdict, "{blob:?}");
             assert_eq!(
-                detail.is_empty(),
+                cause == Cause::Plain,
                 verdict == Verdict::Ok,
-                "{blob:?}: {detail:?}"
+                "{blob:?}: {cause:?}"
             );
         }
     }
 
     #[test]
-    fn details_say_what_was_expected_and_what_came() {
-        let detail = |blob| judge_blob(&promise(1), &blob).1;
+    fn causes_hold_what_was_expected_and_what_came() {
+        let cause = |size, blob| judge_blob(&promise(size), &blob).1;
+        let (expected, actual) = (1, 2);
         assert_eq!(
-            detail(Blob::Stated { length: 2 }),
-            "expected 1 byte, the registry has 2"
+            cause(1, Blob::Stated { length: 2 }),
+            Cause::OtherSize { expected, actual }
         );
-        let many = judge_blob(&promise(10), &Blob::Cut { received: Some(4) }).1;
-        assert_eq!(many, "expected 10 bytes; the data ends after 4");
+        let (expected, received) = (Some(10), Some(4));
+        assert_eq!(
+            cause(10, Blob::Cut { received }),
+            Cause::EndsEarly { expected, received }
+        );
     }
 }

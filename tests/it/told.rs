@@ -112,9 +112,9 @@ fn a_registry_that_is_away_is_told_with_the_way_out_and_the_verdict_last() {
         "{finished}"
     );
     assert!(
-        finished
-            .stdout
-            .contains("\nhint: nobody listens where the registry should be"),
+        finished.stdout.contains(
+            "\nhint: connection refused: nothing is listening where the registry should be"
+        ),
         "{finished}"
     );
     let verdict =
@@ -266,7 +266,7 @@ fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
         (
             Reply::ok("text/html", "<!DOCTYPE html><p>welcome"),
             "web page",
-            "hint: what answered is no registry",
+            "hint: what answered is not a registry",
         ),
         (
             Reply::status(503),

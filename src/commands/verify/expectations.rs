@@ -1,75 +1,69 @@
-//! What is wrong with an image as a whole, seen once the walk is over: another digest, tags that differ, a platform that is not there.
+//! What is expected of an image besides being whole: its digest, the same digest as its siblings, its platforms.
 
 use std::collections::HashSet;
 
 use oci_spec::image::Digest;
 
-use crate::oci::manifest::Kind;
+use super::targets::Target;
+use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
-use crate::report::{Finding, FindingKind, Image};
+use crate::walk::checked::{Checked, Finding, Subject, TagsDiffer};
 use crate::walk::graph::{Graph, NodeId};
 use crate::walk::verdict::Verdict;
 
-/// Adds its findings to each image.
-pub fn add(images: &mut [Image], graphs: &[Graph], platforms: &[Platform]) {
+/// Adds its findings to each image; `targets` are those that the repository was walked for, in the same order.
+pub fn add(checked: &mut Checked, targets: &[&Target], platforms: &[Platform]) {
+    let images: Vec<(&Subject, &Target)> = checked
+        .subjects
+        .iter()
+        .zip(targets.iter().copied())
+        .collect();
+    let graph = &checked.graph;
     let found: Vec<Vec<Finding>> = images
         .iter()
-        .map(|image| {
-            let graph = &graphs[image.graph];
+        .map(|(subject, target)| {
             let mut findings = Vec::new();
-            findings.extend(wrong_digest(image, graph));
-            findings.extend(tags_differ(image, images, graphs));
-            findings.extend(missing_platforms(graph, image.root, platforms));
+            findings.extend(wrong_digest(subject, target, graph));
+            findings.extend(tags_differ(subject, target, &images, graph));
+            findings.extend(missing_platforms(graph, subject.root, platforms));
             findings
         })
         .collect();
-    for (image, findings) in images.iter_mut().zip(found) {
-        image.findings.extend(findings);
+    for (subject, findings) in checked.subjects.iter_mut().zip(found) {
+        subject.findings.extend(findings);
     }
 }
 
-/// What a reference resolved to; an image that could not be resolved is a fault, and no finding.
-fn resolved(image: &Image, graphs: &[Graph]) -> Option<Digest> {
-    graphs[image.graph].node(image.root).digest()
-}
-
-fn wrong_digest(image: &Image, graph: &Graph) -> Option<Finding> {
-    let found = graph.node(image.root).digest()?;
-    if image.unwanted.as_ref() == Some(&found) {
-        let detail = format!(
-            "the reference still resolves to {found}, which was the wrong one before the rebuild"
-        );
-        return Some(Finding {
-            kind: FindingKind::WrongDigest,
-            detail,
-        });
+fn wrong_digest(subject: &Subject, target: &Target, graph: &Graph) -> Option<Finding> {
+    let actual = graph.node(subject.root).digest()?;
+    if target.unwanted.as_ref() == Some(&actual) {
+        return Some(Finding::StillWrong(actual));
     }
-    let expected = image.expected.as_ref()?;
+    let expected = target.expected.clone()?;
     // A digest by another algorithm can name the same bytes.
-    let is_it = |actual: &Digest| actual == expected || image.also.as_ref() == Some(expected);
-    let actual = Some(found).filter(|actual| !is_it(actual))?;
-    Some(Finding {
-        kind: FindingKind::WrongDigest,
-        detail: format!("expected {expected}, the reference resolves to {actual}"),
-    })
+    let is_it = actual == expected || subject.also.as_ref() == Some(&expected);
+    (!is_it).then_some(Finding::WrongDigest { expected, actual })
 }
 
 /// Compares with the first of the siblings, so that the odd ones out are the ones that are named.
-fn tags_differ(image: &Image, images: &[Image], graphs: &[Graph]) -> Option<Finding> {
-    if !image.alike {
-        return None;
-    }
-    let mine = resolved(image, graphs)?;
-    let (first, theirs) = images
-        .iter()
-        .filter(|other| other.alike && other.graph == image.graph)
-        .find_map(|other| resolved(other, graphs).map(|digest| (other, digest)))?;
-    (mine != theirs).then(|| Finding {
-        kind: FindingKind::TagsDiffer,
-        detail: format!(
-            "{} is {theirs}, {} is {mine}",
-            first.reference, image.reference
-        ),
+fn tags_differ(
+    subject: &Subject,
+    target: &Target,
+    images: &[(&Subject, &Target)],
+    graph: &Graph,
+) -> Option<Finding> {
+    // An image that could not be resolved is a fault, and not a finding.
+    let resolved = |subject: &Subject| -> Option<Digest> { graph.node(subject.root).digest() };
+    let ours = resolved(subject).filter(|_| target.alike)?;
+    let mut siblings = images.iter().filter(|(_, sibling)| sibling.alike);
+    let (first, theirs) = siblings.find_map(|(sibling, _)| Some((*sibling, resolved(sibling)?)))?;
+    (ours != theirs).then(|| {
+        Finding::TagsDiffer(Box::new(TagsDiffer {
+            first: first.reference.clone(),
+            theirs,
+            reference: subject.reference.clone(),
+            ours,
+        }))
     })
 }
 
@@ -82,28 +76,17 @@ fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Fi
     let Some(present) = platforms(graph, root) else {
         return Vec::new();
     };
-    let missing = wanted
-        .iter()
-        .filter(|wanted| !present.iter().any(|platform| platform.satisfies(wanted)));
-    let listed = if present.is_empty() {
-        "the image states none".to_owned()
-    } else {
-        format!(
-            "the image has {}",
-            present
-                .iter()
-                .take(LISTED)
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        )
+    let is_missing =
+        |wanted: &&Platform| !present.iter().any(|platform| platform.satisfies(wanted));
+    let finding = |expected: &Platform| Finding::PlatformMissing {
+        expected: expected.clone(),
+        present: present
+            .iter()
+            .take(LISTED)
+            .map(|one| (*one).clone())
+            .collect(),
     };
-    missing
-        .map(|platform| Finding {
-            kind: FindingKind::PlatformMissing,
-            detail: format!("expected {platform}, {listed}"),
-        })
-        .collect()
+    wanted.iter().filter(is_missing).map(finding).collect()
 }
 
 /// The platforms of an image in its own order; `None` when that cannot be known, because an index or a config could not be read.
@@ -149,107 +132,114 @@ fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<&Platform>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Report;
+    use crate::oci::reference::Reference;
     use crate::report::example::{
         Content, attestation, child, config, digest, index, layer, manifest, nothing, plain, report,
     };
+    use crate::report::{Report, sentence};
+    use crate::walk::cause::Cause;
+
+    /// A target that nothing is expected of.
+    fn target(reference: &Reference) -> Target {
+        Target {
+            reference: reference.clone(),
+            expected: None,
+            unwanted: None,
+            alike: false,
+        }
+    }
+
+    fn targets(report: &Report) -> Vec<Target> {
+        report
+            .images()
+            .map(|image| target(&image.reference))
+            .collect()
+    }
 
     /// The findings of each image, when these platforms are wanted.
-    fn found(report: &Report, wanted: &[&str]) -> Vec<Vec<(FindingKind, String)>> {
-        let wanted: Vec<Platform> = wanted
-            .iter()
-            .map(|wanted| wanted.parse().unwrap())
-            .collect();
-        let mut images = report.images.clone();
-        add(&mut images, &report.graphs, &wanted);
-        let of = |image: Image| {
-            image
-                .findings
-                .into_iter()
-                .map(|finding| (finding.kind, finding.detail))
-                .collect()
-        };
-        images.into_iter().map(of).collect()
+    fn found(mut report: Report, targets: &[Target], wanted: &[&str]) -> Vec<Vec<Finding>> {
+        let parse = |wanted: &&str| wanted.parse().unwrap();
+        let wanted: Vec<Platform> = wanted.iter().map(parse).collect();
+        let targets: Vec<&Target> = targets.iter().collect();
+        let mut checked = report.repositories.remove(0);
+        add(&mut checked, &targets, &wanted);
+        let findings = |subject: Subject| subject.findings;
+        checked.subjects.into_iter().map(findings).collect()
     }
 
     /// What is said of the platforms of one image.
     fn missing(content: Content, wanted: &[&str]) -> Vec<String> {
-        let found = found(&report(&[("app:1", content)]), wanted).remove(0);
-        assert!(
-            found
-                .iter()
-                .all(|(kind, _)| *kind == FindingKind::PlatformMissing)
-        );
-        found.into_iter().map(|(_, detail)| detail).collect()
+        let report = report(&[("app:1", content)]);
+        let targets = targets(&report);
+        let found = found(report, &targets, wanted).remove(0);
+        let is_one = |finding: &Finding| matches!(finding, Finding::PlatformMissing { .. });
+        assert!(found.iter().all(is_one));
+        found.iter().map(sentence::finding).collect()
     }
 
     #[test]
     fn an_image_has_to_resolve_to_what_is_expected_by_whatever_algorithm() {
-        let mut report = report(&[("app:1", plain(0x20))]);
-        assert_eq!(found(&report, &[]), [[]]);
-        report.images[0].expected = Some(digest(0x20));
-        assert_eq!(found(&report, &[]), [[]]);
-        report.images[0].expected = Some(digest(0x30));
-        let [(kind, detail)] = &found(&report, &[])[0][..] else {
-            panic!("it is not the wrong digest")
+        let image = || report(&[("app:1", plain(0x20))]);
+        let mut targets = targets(&image());
+        assert_eq!(found(image(), &targets, &[]), [[]]);
+        targets[0].expected = Some(digest(0x20));
+        assert_eq!(found(image(), &targets, &[]), [[]]);
+        targets[0].expected = Some(digest(0x30));
+        let wrong = Finding::WrongDigest {
+            expected: digest(0x30),
+            actual: digest(0x20),
         };
-        assert_eq!(*kind, FindingKind::WrongDigest);
-        assert_eq!(
-            *detail,
-            format!(
-                "expected {}, the reference resolves to {}",
-                digest(0x30),
-                digest(0x20)
-            )
-        );
-        report.images[0].also = Some(digest(0x30));
-        assert_eq!(found(&report, &[]), [[]]);
+        assert_eq!(found(image(), &targets, &[]), [[wrong]]);
+        let mut also = image();
+        also.image_mut(0).also = Some(digest(0x30));
+        assert_eq!(found(also, &targets, &[]), [[]]);
     }
 
     #[test]
     fn a_reference_that_leads_nowhere_has_no_wrong_digest() {
-        let mut report = report(&[("app:1", nothing().missing())]);
-        report.images[0].expected = Some(digest(0x30));
-        assert_eq!(found(&report, &["linux/amd64"]), [[]]);
+        let report = report(&[("app:1", nothing().missing())]);
+        let mut targets = targets(&report);
+        targets[0].expected = Some(digest(0x30));
+        assert_eq!(found(report, &targets, &["linux/amd64"]), [[]]);
     }
 
     #[test]
     fn what_was_wrong_before_a_rebuild_is_wrong_after_it() {
-        let mut report = report(&[("app:1", plain(0x20))]);
-        report.images[0].unwanted = Some(digest(0x20));
-        assert_eq!(found(&report, &[])[0][0].0, FindingKind::WrongDigest);
-        report.images[0].unwanted = Some(digest(0x30));
-        assert_eq!(found(&report, &[]), [[]]);
+        let image = || report(&[("app:1", plain(0x20))]);
+        let mut targets = targets(&image());
+        targets[0].unwanted = Some(digest(0x20));
+        let wrong = Finding::StillWrong(digest(0x20));
+        assert_eq!(found(image(), &targets, &[]), [[wrong]]);
+        targets[0].unwanted = Some(digest(0x30));
+        assert_eq!(found(image(), &targets, &[]), [[]]);
     }
 
     #[test]
     fn tags_that_should_be_alike_are_compared_with_the_first_of_them() {
         let names = ["app:other", "app:gone", "app:1", "app:1.2", "app:latest"];
-        let contents = [
-            plain(0x40),
-            nothing().missing(),
-            plain(0x20),
-            plain(0x20),
-            plain(0x30),
-        ];
-        let images: Vec<_> = names.into_iter().zip(contents).collect();
-        let mut report = report(&images);
-        assert_eq!(found(&report, &[]).concat(), []);
-        for image in &mut report.images[1..] {
-            image.alike = true;
+        let images = || {
+            let contents = [
+                plain(0x40),
+                nothing().missing(),
+                plain(0x20),
+                plain(0x20),
+                plain(0x30),
+            ];
+            report(&names.into_iter().zip(contents).collect::<Vec<_>>())
+        };
+        let mut targets = targets(&images());
+        assert_eq!(found(images(), &targets, &[]).concat(), []);
+        for target in &mut targets[1..] {
+            target.alike = true;
         }
-        let found = found(&report, &[]);
-        assert_eq!(
-            found.iter().map(Vec::len).collect::<Vec<_>>(),
-            [0, 0, 0, 0, 1]
-        );
-        let (kind, detail) = &found[4][0];
-        assert_eq!(*kind, FindingKind::TagsDiffer);
-        let (first, odd) = (&report.images[2].reference, &report.images[4].reference);
-        assert_eq!(
-            *detail,
-            format!("{first} is {}, {odd} is {}", digest(0x20), digest(0x30))
-        );
+        let found = found(images(), &targets, &[]);
+        let differs = Finding::TagsDiffer(Box::new(TagsDiffer {
+            first: names[2].parse().unwrap(),
+            theirs: digest(0x20),
+            reference: names[4].parse().unwrap(),
+            ours: digest(0x30),
+        }));
+        assert_eq!(found, [vec![], vec![], vec![], vec![], vec![differs]]);
     }
 
     #[test]
@@ -292,19 +282,20 @@ mod tests {
 
     #[test]
     fn a_single_manifest_has_the_platform_of_its_config_or_none() {
-        let mut report = report(&[("app:1", plain(0x20))]);
-        let kinds = |report: &Report| found(report, &["linux/amd64"])[0].clone();
+        let said = |platform: Option<&str>| {
+            let mut report = report(&[("app:1", plain(0x20))]);
+            let root = report.image(0).root;
+            let platform = platform.map(|platform| platform.parse().unwrap());
+            report.graph_mut().set_platform(root, platform.as_ref());
+            let targets = targets(&report);
+            let found = found(report, &targets, &["linux/amd64"]).remove(0);
+            found.iter().map(sentence::finding).collect::<Vec<_>>()
+        };
+        assert_eq!(said(None), ["expected linux/amd64, the image states none"]);
+        assert_eq!(said(Some("linux/amd64")), [""; 0]);
         assert_eq!(
-            kinds(&report)[0].1,
-            "expected linux/amd64, the image states none"
-        );
-        let root = report.images[0].root;
-        report.graphs[0].set_platform(root, Some(&"linux/amd64".parse().unwrap()));
-        assert_eq!(kinds(&report), []);
-        report.graphs[0].set_platform(root, Some(&"linux/arm64".parse().unwrap()));
-        assert_eq!(
-            kinds(&report)[0].1,
-            "expected linux/amd64, the image has linux/arm64"
+            said(Some("linux/arm64")),
+            ["expected linux/amd64, the image has linux/arm64"]
         );
         let inline = content_with_inline_config();
         assert_eq!(
@@ -315,7 +306,7 @@ mod tests {
 
     /// A manifest whose config stands in its descriptor.
     fn content_with_inline_config() -> Content {
-        child(0x20, "").with(config(0x21).skipped("its data stands in the descriptor and is right"))
+        child(0x20, "").with(config(0x21).skipped(Cause::Inline))
     }
 
     #[test]

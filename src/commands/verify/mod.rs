@@ -10,17 +10,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 
-use crate::commands::verify::expectations as findings;
 use crate::commands::verify::targets::Target;
 use crate::http::Clients;
 use crate::http::patience::Patience;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
-use crate::report::{Image, Report};
+use crate::report::Report;
 use crate::settings::Settings;
 use crate::terminal::progress::{Standing, while_telling};
 use crate::terminal::signals::Stopping;
-use crate::walk::stop::Stop;
+use crate::walk::cause::Cause;
 use crate::walk::walk;
 
 /// Verifies `targets`; `seen` hears how far it is, with every answer and every second.
@@ -55,20 +54,23 @@ pub async fn verify(
         .enumerate()
         .map(|(at, (repository, members))| {
             let source = RegistryRepository::new(&transport, repository, settings.rules.depth);
-            let references: Vec<Reference> = members
-                .iter()
-                .map(|member| targets[*member].reference.clone())
-                .collect();
+            let reference = |member: &usize| targets[*member].reference.clone();
+            let references: Vec<Reference> = members.iter().map(reference).collect();
             let stopping = stopping.clone();
-            let (progress, tell, stopped) = (&progress, &tell, &stopped);
+            let (progress, tell, stopped, transport) = (&progress, &tell, &stopped, &transport);
             async move {
                 let stop = async {
                     let stop = stopping.await;
                     stopped.set(Some(stop));
-                    reason(stop, settings)
+                    Cause::Stopped {
+                        stop,
+                        timeout: settings.patience.timeout,
+                        settle: settle_outlasts_the_run(settings),
+                    }
                 };
-                walk(
+                let mut checked = walk(
                     &source,
+                    repository,
                     &references,
                     &settings.rules,
                     stop,
@@ -77,48 +79,30 @@ pub async fn verify(
                         tell();
                     },
                 )
-                .await
+                .await;
+                // A registry can repeat a login wherever it may write something.
+                let secrets = transport.secrets();
+                checked.graph.finish(|text| secrets.redacted(text));
+                checked
             }
         });
-    let walked = while_telling(join_all(walks), tell).await;
-    let mut images: Vec<Option<Image>> = vec![None; targets.len()];
-    let mut graphs = Vec::new();
-    let told = transport.told();
-    for (at, ((_, members), mut walked)) in repositories.iter().zip(walked).enumerate() {
-        // A registry can repeat a login wherever it may write something.
-        if !told.is_empty() {
-            walked.graph.change_texts(|text| told.hidden(text));
+    let mut walked = while_telling(join_all(walks), tell).await;
+    let mut order = vec![(0, 0); targets.len()];
+    for (at, (checked, (_, members))) in walked.iter_mut().zip(&repositories).enumerate() {
+        let of_repository: Vec<&Target> = members.iter().map(|member| &targets[*member]).collect();
+        expectations::add(checked, &of_repository, &settings.rules.platforms);
+        for (subject, member) in members.iter().enumerate() {
+            order[*member] = (at, subject);
         }
-        for (member, (root, also)) in members
-            .iter()
-            .zip(walked.roots.into_iter().zip(walked.also))
-        {
-            let target = &targets[*member];
-            images[*member] = Some(Image {
-                reference: target.reference.clone(),
-                graph: at,
-                root,
-                findings: Vec::new(),
-                alike: target.alike,
-                expected: target.expected.clone(),
-                unwanted: target.unwanted.clone(),
-                also,
-            });
-        }
-        graphs.push(walked.graph);
     }
-    let mut images: Vec<Image> = images.into_iter().flatten().collect();
-    findings::add(&mut images, &graphs, &settings.rules.platforms);
     Report {
-        depth: settings.rules.depth,
         duration: started.elapsed(),
-        images,
-        graphs,
+        repositories: walked,
+        order,
         requests: transport.requests(),
         bytes: transport.bytes(),
         stopped: stopped.get(),
         settling: settle_outlasts_the_run(settings),
-        skipped: false,
         never_fail: settings.output.never_fail,
         login_not_visible: login_not_visible(settings),
         ..Report::empty(settings.rules.depth, started_at)
@@ -139,27 +123,6 @@ fn by_repository(targets: &[Target]) -> Vec<(&Repository, Vec<usize>)> {
         }
     }
     repositories
-}
-
-fn reason(stop: Stop, settings: &Settings) -> String {
-    match stop {
-        Stop::Timeout => {
-            let limit = format!(
-                "before the run's timeout of {} s",
-                settings.patience.timeout.as_secs_f64()
-            );
-            match settle_outlasts_the_run(settings) {
-                Some(settle) => {
-                    format!(
-                        "no answer to rely on {limit}, and a 404 counts only after `settle`, {} s",
-                        settle.as_secs_f64()
-                    )
-                }
-                None => format!("no answer {limit}"),
-            }
-        }
-        Stop::Interrupt | Stop::Terminate => "interrupted before the answer".to_owned(),
-    }
 }
 
 /// The settle window, when the run ends before it does.

@@ -11,6 +11,7 @@ pub use self::outputs::{Place, write_outputs};
 pub use self::summary::write_summary;
 use super::exit::Exit;
 use super::judgement::Judgement;
+use super::sentence;
 use super::text::{self, Groups, Style};
 use crate::text::escape::{command_message, command_property, line};
 use crate::text::human::count;
@@ -69,9 +70,7 @@ fn write_kind(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     for image in images.iter().take(ANNOTATIONS) {
-        let title = command_property(&line(
-            &judgement.report.images[*image].reference.to_string(),
-        ));
+        let title = command_property(&line(&judgement.report.image(*image).reference.to_string()));
         writeln!(
             out,
             "::{kind} title={title}::{}",
@@ -92,13 +91,19 @@ fn write_kind(
 
 /// What is wrong with one image, in a few lines.
 fn message(judgement: &Judgement<'_>, image: usize) -> String {
-    let findings = judgement.report.images[image].findings.iter();
+    let findings = judgement.report.image(image).findings.iter();
     let mut lines: Vec<String> = findings
-        .map(|finding| format!("{}: {}", finding.kind.as_str(), line(&finding.detail)))
+        .map(|finding| {
+            format!(
+                "{}: {}",
+                finding.as_str(),
+                line(&sentence::finding(finding))
+            )
+        })
         .collect();
     let root = judgement.root(image);
     let more = root.faults().count().saturating_sub(NAMED);
-    lines.extend(text::faults(judgement, root).take(NAMED));
+    lines.extend(text::faults(root).take(NAMED));
     if more > 0 {
         lines.push(format!(
             "and {}, see the log of this step",
@@ -114,8 +119,10 @@ fn message(judgement: &Judgement<'_>, image: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::{attestation, index, layer, manifest, plain, report};
-    use crate::report::{Finding, FindingKind, Report};
+    use crate::report::Report;
+    use crate::report::example::{
+        attestation, index, layer, manifest, plain, platform_missing, report,
+    };
 
     fn github(report: &Report) -> String {
         let mut out = Vec::new();
@@ -141,10 +148,10 @@ mod tests {
                     .with(attestation(0x40).missing().minor()),
             ),
         ]);
-        report.images[0].findings.push(Finding {
-            kind: FindingKind::WrongDigest,
-            detail: "expected a,\n100%".into(),
-        });
+        report
+            .image_mut(0)
+            .findings
+            .push(platform_missing("a,\n100%"));
         let text = github(&report);
         assert_eq!(
             commands(&text),
@@ -153,7 +160,7 @@ mod tests {
                 "::endgroup::",
                 "::group::docker.io/library/app:2: passed",
                 "::endgroup::",
-                "::error title=docker.io/library/app%3A1::wrong_digest: expected a, 100%25%0A\
+                "::error title=docker.io/library/app%3A1::platform_missing: expected linux/arm64, the image has a, 100%25/amd64%0A\
                  layer sha256:2222222222222222222222222222222222222222222222222222222222222222 missing: \
                  expected it to be there, got 404 (the image cannot be pulled)",
                 "::warning title=docker.io/library/app%3A2::\

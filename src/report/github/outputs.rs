@@ -42,8 +42,7 @@ pub fn write_outputs(
             array(
                 judgement
                     .report
-                    .images
-                    .iter()
+                    .images()
                     .map(|image| image.reference.to_string()),
             ),
         ),
@@ -87,11 +86,8 @@ pub fn write_outputs(
 fn digests(judgement: &Judgement<'_>) -> (String, String) {
     let mut digests = serde_json::Map::new();
     let mut first = None;
-    for image in &judgement.report.images {
-        if let Some(digest) = judgement.report.graphs[image.graph]
-            .node(image.root)
-            .digest()
-        {
+    for (place, image) in judgement.images() {
+        if let Some(digest) = judgement.root(place).graph.node(image.root).digest() {
             first.get_or_insert_with(|| digest.to_string());
             digests.insert(image.reference.to_string(), digest.to_string().into());
         }
@@ -106,7 +102,7 @@ fn digests(judgement: &Judgement<'_>) -> (String, String) {
 fn platforms<'a>(judgement: &Judgement<'a>) -> impl Iterator<Item = String> + use<'a> {
     let mut platforms: Vec<&Platform> = Vec::new();
     for root in judgement.roots() {
-        platforms.extend(Platforms::of(&judgement.report.graphs[root.graph], root.node).offered);
+        platforms.extend(Platforms::of(root.graph, root.node).offered);
     }
     let mut known = HashSet::new();
     platforms.retain(|platform| known.insert(*platform));

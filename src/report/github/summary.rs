@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 
 use super::super::headline;
-use super::super::judgement::{Judgement, Root};
+use super::super::judged::{Judged, Root};
+use super::super::judgement::Judgement;
 use super::super::platforms::Platforms;
+use super::super::sentence;
 use super::super::text::is_unresolved;
 use crate::text::escape::markdown;
 use crate::text::human::{self, count};
@@ -27,7 +29,7 @@ pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
     {
         return writeln!(out, "{}", markdown(reason));
     }
-    if !judgement.report.images.is_empty() {
+    if !judgement.report.is_empty() {
         writeln!(
             out,
             "| image | result | digest | platforms | broken |\n|---|---|---|---|---|"
@@ -49,11 +51,10 @@ pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
     }
     write_details(judgement, out)?;
     for advice in &judgement.advice {
-        let whom = advice
-            .whom()
-            .map(|whom| format!(" ({})", markdown(&whom)))
-            .unwrap_or_default();
-        writeln!(out, "> **Hint{whom}:** {}\n", advice.hint)?;
+        let names = advice.addressees();
+        let names = names.map(|names| format!(" ({})", markdown(&names)));
+        let names = names.unwrap_or_default();
+        writeln!(out, "> **Hint{names}:** {}\n", advice.hint)?;
     }
     let counts = &judgement.counts;
     if counts.images == 0 {
@@ -95,9 +96,9 @@ fn write_rows(
 }
 
 fn image_row(judgement: &Judgement<'_>, place: usize) -> String {
-    let image = &judgement.report.images[place];
+    let image = judgement.report.image(place);
     let root = judgement.root(place);
-    let graph = &judgement.report.graphs[root.graph];
+    let graph = root.graph;
     let platforms = Platforms::of(graph, root.node).offered;
     let names: Vec<String> = platforms.iter().take(8).map(ToString::to_string).collect();
     let more = if platforms.len() > names.len() {
@@ -121,85 +122,77 @@ fn image_row(judgement: &Judgement<'_>, place: usize) -> String {
 
 fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     let findings = || {
-        judgement
-            .report
-            .images
-            .iter()
-            .flat_map(|image| image.findings.iter().map(move |one| (image, one)))
+        let images = judgement.report.images();
+        images.flat_map(|image| image.findings.iter().map(move |one| (image, one)))
     };
-    let faults = judgement.roots().iter().flat_map(Root::faults).count();
+    let faults = judgement.roots().flat_map(Root::faults).count();
     let total = findings().count() + faults;
     if total == 0 || judgement.report.skipped {
         return Ok(());
     }
-    writeln!(
-        out,
-        "<details><summary>{}</summary>\n",
-        count(total, "fault")
-    )?;
-    writeln!(
-        out,
-        "| image | what | verdict | who is hurt | detail |\n|---|---|---|---|---|"
-    )?;
+    let title = count(total, "fault");
+    writeln!(out, "<details><summary>{title}</summary>\n")?;
+    let columns = "| image | what | verdict | affected | detail |\n|---|---|---|---|---|";
+    writeln!(out, "{columns}")?;
     let of_images = findings().map(|(image, finding)| {
         let reference = markdown(&image.reference.to_string());
+        let detail = markdown(&sentence::finding(finding));
         format!(
-            "| {reference} | reference | {} | | {} |",
-            finding.kind.as_str(),
-            markdown(&finding.detail)
+            "| {reference} | reference | {} | | {detail} |",
+            finding.as_str()
         )
     });
-    let of_roots = judgement
-        .roots()
-        .iter()
-        .enumerate()
-        .flat_map(|(place, root)| {
-            let images = names(judgement, place);
-            root.faults().map(move |id| {
-                let broken = judgement.is_broken(root.graph, id);
-                let hurt = root
-                    .hurt
-                    .get(id)
-                    .map(|hurt| markdown(&hurt.sentence(broken)))
-                    .unwrap_or_default();
-                format!("| {images} {}", fault(judgement, root, id, &hurt))
-            })
-        });
+    let of_roots = judgement.repositories.iter().flat_map(fault_rows);
     write_rows(of_images.chain(of_roots), total, DETAILS, out)?;
     writeln!(out, "\n</details>\n")
 }
 
+/// What is wrong with the digests of one repository, a row for each.
+fn fault_rows<'j>(judged: &'j Judged<'_>) -> impl Iterator<Item = String> + use<'j> {
+    judged.roots.iter().flat_map(move |root| {
+        let images = names(judged, root);
+        let row = move |id| format!("| {images} {}", fault(root, id));
+        root.faults().map(row)
+    })
+}
+
 /// The images that have one root: the first of them, and how many more there are.
-fn names(judgement: &Judgement<'_>, root: usize) -> String {
-    let mut images = judgement
-        .images_of(root)
-        .map(|image| markdown(&image.reference.to_string()));
-    let first = images.next().unwrap_or_default();
-    match images.count() {
-        0 => first,
-        more => format!("{first} and {more} more"),
+fn names(judged: &Judged<'_>, root: &Root<'_>) -> String {
+    let first = root.subjects.first().map(|first| {
+        let reference = &judged.checked.subjects[*first].reference;
+        markdown(&reference.to_string())
+    });
+    let first = first.unwrap_or_default();
+    match root.subjects.len() {
+        0 | 1 => first,
+        all => format!("{first} and {} more", all - 1),
     }
 }
 
-fn fault(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, hurt: &str) -> String {
-    let node = judgement.report.graphs[root.graph].node(id);
+fn fault(root: &Root<'_>, id: NodeId) -> String {
+    let node = root.graph.node(id);
+    let affected = root.affected.get(id);
+    let affected = affected.map(|one| markdown(&one.sentence(root.is_broken(id))));
     let what = match node.digest() {
         Some(digest) => format!("{} {}", node.kind().as_str(), markdown(digest.as_ref())),
         None if is_unresolved(root, id, node) => "reference".to_owned(),
         None => format!("{} without a digest", node.kind().as_str()),
     };
     format!(
-        "| {what} | {} | {hurt} | {} |",
+        "| {what} | {} | {} | {} |",
         node.verdict().as_str(),
-        markdown(node.detail())
+        affected.unwrap_or_default(),
+        markdown(&sentence::cause(node.cause()))
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::{index, layer, manifest, nothing, plain, report};
-    use crate::report::{Finding, FindingKind, Report};
+    use crate::report::Report;
+    use crate::report::example::{
+        index, layer, manifest, nothing, plain, platform_missing, report,
+    };
     use crate::walk::verdict::Verdict;
 
     #[test]
@@ -241,26 +234,19 @@ mod tests {
     fn faults_are_folded_below_the_table() {
         let lost = layer(0x22).found(Verdict::Malformed, None, "got <b>|</b> `x`");
         let mut report = report(&[("app:1", plain(0x20).with(lost))]);
-        let finding = Finding {
-            kind: FindingKind::WrongDigest,
-            detail: "expected a, got b".into(),
-        };
-        report.images[0].findings.push(finding);
+        report.image_mut(0).findings.push(platform_missing("a|b"));
         let expected = "
 <details><summary>2 faults</summary>
 
-| image | what | verdict | who is hurt | detail |
+| image | what | verdict | affected | detail |
 |---|---|---|---|---|
-| docker.io/library/app&#58;1 | reference | wrong&#95;digest | | expected a, got b |
+| docker.io/library/app&#58;1 | reference | platform_missing | | expected linux/arm64, the image has a&#124;b/amd64 |
 | docker.io/library/app&#58;1 | layer sha256&#58;2222222222222222222222222222222222222222222222222222222222222222 | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
 
 </details>
 ";
         let summary = summary(&report);
-        assert!(
-            summary.contains(&expected.replace("wrong&#95;digest", "wrong_digest")),
-            "{summary}"
-        );
+        assert!(summary.contains(expected), "{summary}");
     }
 
     #[test]
@@ -285,12 +271,10 @@ mod tests {
     #[test]
     fn a_summary_stays_below_its_limit_and_says_what_is_cut() {
         let mut report = report(&[("app:1", plain(0x20))]);
-        report.images = vec![report.images[0].clone(); 5000];
-        let finding = Finding {
-            kind: FindingKind::WrongDigest,
-            detail: "#".repeat(1000),
-        };
-        report.images[0].findings = vec![finding; 2000];
+        let image = report.image(0).clone();
+        report.repositories[0].subjects = vec![image; 5000];
+        report.order = (0..5000).map(|subject| (0, subject)).collect();
+        report.image_mut(0).findings = vec![platform_missing(&"#".repeat(1000)); 2000];
         let summary = summary(&report);
         assert!(summary.len() < 1_000_000, "{} bytes", summary.len());
         assert_eq!(

@@ -1,8 +1,9 @@
 //! The words for one digest.
 
-use super::super::judgement::{Judgement, Root, Trouble};
+use super::super::judged::{Root, Trouble};
+use super::super::sentence;
 use super::paint::Paint;
-use crate::oci::manifest::Kind;
+use crate::oci::kind::Kind;
 use crate::text::{escape, human};
 use crate::walk::graph::{Edge, Node, NodeId};
 use crate::walk::verdict::Verdict;
@@ -70,19 +71,18 @@ pub(super) fn short(node: Node<'_>) -> String {
 /// `missing: expected 12 bytes, nothing came`.
 pub(super) fn verdict(node: Node<'_>) -> String {
     let word = node.verdict().as_str();
-    if node.detail().is_empty() {
-        word.to_owned()
-    } else {
-        format!("{word}: {}", escape::line(node.detail()))
+    match sentence::cause(node.cause()) {
+        cause if cause.is_empty() => word.to_owned(),
+        cause => format!("{word}: {}", escape::line(&cause)),
     }
 }
 
 /// `linux/arm64 cannot be pulled; status 404, 5 requests in 15.1 s`.
-pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId) -> String {
-    let node = judgement.report.graphs[root.graph].node(id);
+pub(super) fn consequence(root: &Root<'_>, id: NodeId) -> String {
+    let node = root.graph.node(id);
     let mut facts = Vec::new();
-    if let Some(hurt) = root.hurt.get(id) {
-        facts.push(hurt.sentence(judgement.is_broken(root.graph, id)));
+    if let Some(affected) = root.affected.get(id) {
+        facts.push(affected.sentence(root.is_broken(id)));
     }
     let mut effort = Vec::new();
     if let Some(status) = node.status() {
@@ -102,22 +102,21 @@ pub(super) fn consequence(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId
 }
 
 /// What is wrong below one root, one line for each digest, the gravest first.
-pub(in crate::report) fn faults<'j>(
-    judgement: &'j Judgement<'_>,
-    root: &'j Root<'_>,
-) -> impl Iterator<Item = String> + use<'j> {
-    let graph = &judgement.report.graphs[root.graph];
+pub(in crate::report) fn faults<'j>(root: &'j Root<'_>) -> impl Iterator<Item = String> + use<'j> {
+    let graph = root.graph;
     root.faults().map(move |id| {
         let node = graph.node(id);
-        let hurt = root
-            .hurt
-            .get(id)
-            .map(|hurt| hurt.sentence(judgement.is_broken(root.graph, id)));
-        let hurt = hurt.map(|hurt| format!(" ({hurt})")).unwrap_or_default();
+        let affected = root.affected.get(id);
+        let affected = affected.map(|one| format!(" ({})", one.sentence(root.is_broken(id))));
+        let affected = affected.unwrap_or_default();
         let verdict = verdict(node);
         if is_unresolved(root, id, node) {
-            return format!("reference {verdict}{hurt}");
+            return format!("reference {verdict}{affected}");
         }
-        format!("{} {} {verdict}{hurt}", node.kind().as_str(), full(node))
+        format!(
+            "{} {} {verdict}{affected}",
+            node.kind().as_str(),
+            full(node)
+        )
     })
 }

@@ -1,4 +1,4 @@
-//! The report for people: what was asked, what is there, what is not and who is hurt, and the verdict last.
+//! The report for people: what was asked, what is there, what is not and who is affected, and the verdict last.
 
 mod entry;
 mod paint;
@@ -12,10 +12,11 @@ use self::tree::Tree;
 use super::exit::Conclusion;
 use super::headline;
 use super::judgement::Judgement;
-use super::{FindingKind, Image};
+use super::sentence;
 use crate::oci::reference::Reference;
 use crate::text::escape;
 use crate::text::human::{self, count};
+use crate::walk::checked::Subject;
 use crate::walk::rules::Depth;
 
 /// How one part of the text is folded away: not at all, or as GitHub's runner does.
@@ -77,7 +78,7 @@ pub(super) fn write_before(
         .report
         .pipeline
         .as_ref()
-        .filter(|_| !judgement.report.images.is_empty())
+        .filter(|_| !judgement.report.is_empty())
     {
         let (status, url) = (escape::line(&pipeline.status), escape::line(&pipeline.url));
         writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
@@ -93,7 +94,7 @@ pub(super) fn write_body(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let report = judgement.report;
-    if report.images.is_empty() {
+    if report.is_empty() {
         return Ok(());
     }
     let mut tree = Tree::new(judgement, style);
@@ -110,8 +111,8 @@ pub(super) fn write_body(
         for finding in &image.findings {
             let line = format!(
                 "✗ {}: {}",
-                finding.kind.as_str(),
-                escape::line(&finding.detail)
+                finding.as_str(),
+                escape::line(&sentence::finding(finding))
             );
             writeln!(out, "  {}", style.paint(Paint::Bad, &line))?;
         }
@@ -121,7 +122,7 @@ pub(super) fn write_body(
                 writeln!(
                     out,
                     "  same digest as {}",
-                    escape::line(&report.images[twin].reference.to_string())
+                    escape::line(&twin.reference.to_string())
                 )?;
             }
             None => tree.write(place, out)?,
@@ -139,18 +140,17 @@ pub(super) fn write_end(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    if !judgement.report.images.is_empty() {
+    if !judgement.report.is_empty() {
         write_counts(judgement, out)?;
     }
     for advice in &judgement.advice {
-        let whom = advice
-            .whom()
-            .map(|whom| format!(" ({})", escape::line(&whom)))
-            .unwrap_or_default();
+        let names = advice.addressees();
+        let names = names.map(|names| format!(" ({})", escape::line(&names)));
+        let names = names.unwrap_or_default();
         writeln!(
             out,
             "{} {}",
-            style.paint(Paint::Doubt, &format!("hint{whom}:")),
+            style.paint(Paint::Doubt, &format!("hint{names}:")),
             advice.hint
         )?;
     }
@@ -159,7 +159,7 @@ pub(super) fn write_end(
     writeln!(out, "{verdict}{}", headline::link(judgement))
 }
 
-fn title(judgement: &Judgement<'_>, place: usize, image: &Image) -> String {
+fn title(judgement: &Judgement<'_>, place: usize, image: &Subject) -> String {
     let reference = escape::line(&image.reference.to_string());
     format!(
         "{reference}: {}",
@@ -248,26 +248,15 @@ fn content(configs: usize, layers: usize, bytes: u64) -> String {
     parts.join(", ")
 }
 
-impl FindingKind {
-    /// The word for it in the JSON report and in text.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WrongDigest => "wrong_digest",
-            Self::TagsDiffer => "tags_differ",
-            Self::PlatformMissing => "platform_missing",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::example::platform_missing;
     use crate::report::example::{
         Content, attestation, digest, index, layer, manifest, nothing, plain, report,
     };
     use crate::report::exit::Exit;
-    use crate::report::{Finding, Pipeline, Report};
+    use crate::report::{Pipeline, Report};
     use crate::walk::graph::{Care, Graph};
     use crate::walk::stop::Stop;
     use crate::walk::verdict::Verdict;
@@ -276,7 +265,7 @@ mod tests {
         let mut out = Vec::new();
         write_header(
             report.depth,
-            report.images.iter().map(|image| &image.reference),
+            report.images().map(|image| &image.reference),
             &mut out,
         )
         .unwrap();
@@ -416,10 +405,7 @@ requests      12: 48.2 kB in 2.1 s
         let mut dry = report(&[("app:1", nothing().not_checked())]);
         dry.skipped = true;
         let mut other = report(&[whole(), lost()]);
-        other.images[0].findings.push(Finding {
-            kind: FindingKind::WrongDigest,
-            detail: "expected a, got b".into(),
-        });
+        other.image_mut(0).findings.push(platform_missing("a"));
         for (report, expected) in [
             (
                 report(&[whole(), lost()]),
@@ -674,8 +660,8 @@ requests      12: 48.2 kB in 2.1 s
             "app:1",
             index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())),
         )]);
-        let graph: &mut Graph = &mut report.graphs[0];
-        let root = report.images[0].root;
+        let root = report.image(0).root;
+        let graph: &mut Graph = report.graph_mut();
         let twice = graph.node(root).children().next().unwrap();
         let (to, platform) = (twice.to, twice.platform.cloned());
         graph.connect(root, to, platform.as_ref(), Care::Check);
@@ -725,15 +711,11 @@ requests      12: 48.2 kB in 2.1 s
     #[test]
     fn findings_stand_below_their_image() {
         let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
-        let detail = "expected linux/arm64, the index has linux/amd64".to_owned();
-        report.images[0].findings.push(Finding {
-            kind: FindingKind::PlatformMissing,
-            detail,
-        });
+        report.image_mut(0).findings.push(platform_missing("linux"));
         let text = text(&report);
         assert!(
             text.contains(
-                "library/app:1: failed\n  ✗ platform_missing: expected linux/arm64, the index has linux/amd64\n"
+                "library/app:1: failed\n  ✗ platform_missing: expected linux/arm64, the image has linux/amd64\n"
             ),
             "{text}"
         );

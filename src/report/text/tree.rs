@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::super::hurt::parents_first;
-use super::super::judgement::{Judgement, Root, Trouble};
+use super::super::affected::parents_first;
+use super::super::judged::{Root, Trouble};
+use super::super::judgement::Judgement;
+use super::super::sentence;
 use super::content;
 use super::entry;
 use super::paint::{Paint, Style};
-use crate::oci::manifest::Kind;
+use crate::oci::kind::Kind;
 use crate::text::escape;
 use crate::text::human::{self, count};
 use crate::walk::graph::{Care, Edge, Graph, NodeId};
@@ -22,11 +24,11 @@ const MANIFESTS: usize = 50;
 pub(super) struct Tree<'j, 'a> {
     judgement: &'j Judgement<'a>,
     style: Style,
-    /// For each graph and node the root in whose tree it was described.
-    told: Vec<Vec<Option<NodeId>>>,
+    /// For each repository and node the root in whose tree it was described.
+    described: HashMap<*const Graph, Vec<Option<NodeId>>>,
 }
 
-/// The references of one manifest that are still to be told.
+/// The references of one manifest that are still to be described.
 type Edges<'p, 'a> = Box<dyn Iterator<Item = Edge<'a>> + 'p>;
 
 /// How far a line is indented at most, in levels.
@@ -37,7 +39,7 @@ struct Place<'j, 'a> {
     root: &'j Root<'a>,
     graph: &'a Graph,
     troubles: Vec<Option<Trouble>>,
-    /// The summaries of manifests that are long and may be told again and again.
+    /// The summaries of manifests that are long and may be shown again and again.
     summaries: RefCell<HashMap<NodeId, String>>,
 }
 
@@ -49,27 +51,28 @@ impl Place<'_, '_> {
 
 impl<'j, 'a> Tree<'j, 'a> {
     pub(super) fn new(judgement: &'j Judgement<'a>, style: Style) -> Self {
-        let told = judgement
-            .report
-            .graphs
-            .iter()
-            .map(|graph| vec![None; graph.len()])
-            .collect();
         Self {
             judgement,
             style,
-            told,
+            described: HashMap::new(),
         }
+    }
+
+    /// The root in whose tree a node was described before, if it was; from now on it is this one.
+    fn describe(&mut self, place: &Place<'_, 'a>, id: NodeId) -> Option<NodeId> {
+        let graph = place.root.graph;
+        let described = self.described.entry(std::ptr::from_ref(graph));
+        let described = described.or_insert_with(|| vec![None; graph.len()]);
+        described[id.place()].replace(place.root.node)
     }
 
     /// Writes the tree of the image at this place.
     pub(super) fn write(&mut self, image: usize, out: &mut dyn Write) -> io::Result<()> {
         let root = self.judgement.root(image);
-        let graph = &self.judgement.report.graphs[root.graph];
         let place = Place {
             root,
-            graph,
-            troubles: self.assess(root, graph),
+            graph: root.graph,
+            troubles: assess(root),
             summaries: RefCell::default(),
         };
         let edge = Edge {
@@ -92,7 +95,7 @@ impl<'j, 'a> Tree<'j, 'a> {
         Ok(())
     }
 
-    /// What one reference leads to; whether what is below it is still to be told.
+    /// What one reference leads to; whether what is below it is still to be described.
     fn entry(
         &mut self,
         place: &Place<'_, 'a>,
@@ -121,24 +124,6 @@ impl<'j, 'a> Tree<'j, 'a> {
         Ok(false)
     }
 
-    /// The gravest trouble at or below every node, by its place.
-    fn assess(&self, root: &Root<'_>, graph: &Graph) -> Vec<Option<Trouble>> {
-        let mut troubles = vec![None; graph.len()];
-        for id in parents_first(graph, root.node).into_iter().rev() {
-            let own = match graph.node(id).verdict() {
-                _ if self.judgement.is_broken(root.graph, id) => Trouble::Broken,
-                verdict if verdict.is_undecided() => Trouble::Undecided,
-                _ => Trouble::None,
-            };
-            let below = |edge: Edge<'_>| {
-                seen_along(&edge, troubles[edge.to.place()].unwrap_or(Trouble::None))
-            };
-            troubles[id.place()] =
-                Some(graph.node(id).children().map(below).fold(own, Trouble::max));
-        }
-        troubles
-    }
-
     fn manifest(
         &mut self,
         place: &Place<'_, 'a>,
@@ -155,12 +140,13 @@ impl<'j, 'a> Tree<'j, 'a> {
             entry::short(node)
         };
         let mut summary = summary(place, edge.to);
-        if !node.detail().is_empty() {
+        let cause = sentence::cause(node.cause());
+        if !cause.is_empty() {
             let semicolon = if summary.is_empty() { "" } else { "; " };
             summary.push_str(semicolon);
-            summary.push_str(&escape::line(node.detail()));
+            summary.push_str(&escape::line(&cause));
         }
-        // Nobody who skims a broken image should read that something is ok.
+        // A skimmed report of a broken image should not read as if something were ok.
         let verdict = match (trouble, summary.is_empty()) {
             (Trouble::None, true) => "ok",
             (Trouble::None, false) => "ok: ",
@@ -168,9 +154,7 @@ impl<'j, 'a> Tree<'j, 'a> {
             (_, false) => "(itself ok) ",
         };
         let label = entry::label(node, edge);
-        let again = self.told[place.root.graph][edge.to.place()]
-            .replace(place.root.node)
-            .is_some();
+        let again = self.describe(place, edge.to).is_some();
         let above = if again { " (as above)" } else { "" };
         self.line(
             depth,
@@ -182,7 +166,7 @@ impl<'j, 'a> Tree<'j, 'a> {
         Ok(!again)
     }
 
-    /// What is told below a manifest.
+    /// What is shown below a manifest.
     fn children<'p>(
         &self,
         place: &'p Place<'_, 'a>,
@@ -211,7 +195,7 @@ impl<'j, 'a> Tree<'j, 'a> {
         ))
     }
 
-    /// A digest that is not ok: in full, or where it was told in full already, short.
+    /// A digest that is not ok: in full, or where it was shown in full already, short.
     fn fault(
         &mut self,
         place: &Place<'_, 'a>,
@@ -223,8 +207,8 @@ impl<'j, 'a> Tree<'j, 'a> {
         let trouble = seen_along(edge, place.trouble(edge.to));
         let label = entry::label(node, edge);
         let verdict = node.verdict();
-        let told_in = self.told[place.root.graph][edge.to.place()].replace(place.root.node);
-        if told_in.is_some() {
+        let described_in = self.describe(place, edge.to);
+        if described_in.is_some() {
             let line = format!(
                 "{label} {} {} (as above)",
                 entry::short(node),
@@ -240,8 +224,8 @@ impl<'j, 'a> Tree<'j, 'a> {
             self.line(depth, trouble, verdict, &line, out)?;
         }
         let asked = !matches!(verdict, Verdict::NotChecked | Verdict::Skipped);
-        if asked && told_in != Some(place.root.node) {
-            let consequence = entry::consequence(self.judgement, place.root, edge.to);
+        if asked && described_in != Some(place.root.node) {
+            let consequence = entry::consequence(place.root, edge.to);
             writeln!(
                 out,
                 "{:indent$}{consequence}",
@@ -275,6 +259,21 @@ impl<'j, 'a> Tree<'j, 'a> {
             indent = 2 * depth
         )
     }
+}
+
+/// The gravest trouble at or below every node, by its place.
+fn assess(root: &Root<'_>) -> Vec<Option<Trouble>> {
+    let graph = root.graph;
+    let mut troubles = vec![None; graph.len()];
+    for id in parents_first(graph, root.node).into_iter().rev() {
+        let below = |edge: Edge<'_>| {
+            let trouble = troubles[edge.to.place()].unwrap_or(Trouble::None);
+            seen_along(&edge, trouble)
+        };
+        let children = graph.node(id).children().map(below);
+        troubles[id.place()] = Some(children.fold(root.trouble(id), Trouble::max));
+    }
+    troubles
 }
 
 /// What a reference makes of the trouble behind it.

@@ -1,10 +1,10 @@
 //! What a walk found: every digest of a repository that the images refer to, each once, and who refers to it.
 //!
-//! A hostile repository can make it large, so a node is a few numbers: 88 bytes, and 20 for each reference. What is asked for
-//! as [`Node`] or [`Edge`] is a view on them.
+//! A hostile repository can make it large, so a node is a few numbers: 88 bytes, and 20 for each
+//! reference. What is asked for as [`Node`] or [`Edge`] is a view on them.
 
 mod name;
-mod texts;
+mod pool;
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash as _, Hasher as _, RandomState};
@@ -14,10 +14,10 @@ use hashbrown::HashTable;
 use oci_spec::image::Digest;
 
 use self::name::{Name, Names};
-use self::texts::{Platforms, Texts};
-use crate::oci::manifest::Kind;
+use self::pool::Pool;
+use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
-use crate::walk::source::Obstacle;
+use crate::walk::cause::{Bound, Cause};
 use crate::walk::verdict::{Outcome, Verdict};
 
 /// The most nodes of one repository that are followed.
@@ -29,8 +29,21 @@ pub const MAX_REFERENCES: usize = 400_000;
 /// The most bytes of media types and platforms, each counted once.
 pub const MAX_TEXT: usize = 4 * 1024 * 1024;
 
+/// The most room that digests and foreign texts in causes may take, in bytes; beyond it only types
+/// and numbers are kept.
+const MAX_CAUSES: usize = 1024 * 1024;
+
+/// The longest media type or malformed digest that is shown, in characters: a legal media type has 255.
+const LONGEST_TEXT: usize = 300;
+
+/// The longest part of a platform that is shown, in characters.
+const LONGEST_PART: usize = 100;
+
+/// The longest foreign text in a cause that is shown, in characters.
+const LONGEST_WORDS: usize = 300;
+
 /// No node, no reference.
-const NOBODY: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 /// The place of a node in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,7 +109,7 @@ pub struct Key<'a> {
     pub size: Option<u64>,
 }
 
-/// A node as it is kept. The numbers are those of [`Texts`] and [`Platforms`], and places of nodes and edges.
+/// A node as it is kept. The numbers are those of values in a [`Pool`], and places of nodes and edges.
 #[derive(Debug)]
 struct Slot {
     name: Name,
@@ -104,12 +117,11 @@ struct Slot {
     verdict: Verdict,
     /// Where and how its digest is asked for, and whether it has a size; see [`asked_at`].
     asked_at: u8,
-    obstacle: Option<Obstacle>,
     /// 0 for none.
     status: u16,
     attempts: u32,
     milliseconds: u32,
-    detail: u32,
+    cause: u32,
     written: u32,
     media_type: u32,
     platform: u32,
@@ -145,8 +157,13 @@ pub struct Graph {
     known: HashTable<u32>,
     state: RandomState,
     names: Names,
-    texts: Texts,
-    platforms: Platforms,
+    texts: Pool<Box<str>>,
+    platforms: Pool<Option<Platform>>,
+    causes: Pool<Cause>,
+    /// The room of texts and platforms, in bytes.
+    text_room: usize,
+    /// The room of causes beside their own, in bytes.
+    cause_room: usize,
     still_answering: bool,
 }
 
@@ -179,7 +196,7 @@ impl<'g> Node<'g> {
     /// The digest as it was written, when it is not a digest at all.
     #[must_use]
     pub fn written(self) -> Option<&'g str> {
-        Some(self.graph.texts.get(self.slot.written)).filter(|text| !text.is_empty())
+        Some(&**self.graph.texts.get(self.slot.written)).filter(|text| !text.is_empty())
     }
 
     /// What it is for.
@@ -203,14 +220,14 @@ impl<'g> Node<'g> {
     /// The platform of a manifest: what its index states, else what its config states.
     #[must_use]
     pub fn platform(self) -> Option<&'g Platform> {
-        self.graph.platforms.get(self.slot.platform)
+        self.graph.platforms.get(self.slot.platform).as_ref()
     }
 
     /// Who refers to it, in the order of discovery.
     pub fn parents(self) -> impl Iterator<Item = NodeId> + use<'g> {
         let links = &self.graph.links;
         let mut next = self.slot.first_parent;
-        let mut last = NOBODY;
+        let mut last = NONE;
         std::iter::from_fn(move || {
             loop {
                 let link = links.get(next as usize)?;
@@ -229,7 +246,7 @@ impl<'g> Node<'g> {
         let first = links.get(self.slot.first_child as usize);
         std::iter::successors(first, |link| links.get(link.next_child as usize)).map(|link| Edge {
             to: NodeId(link.to),
-            platform: platforms.get(link.platform_and_care / 2),
+            platform: platforms.get(link.platform_and_care / 2).as_ref(),
             care: if link.platform_and_care % 2 == 0 {
                 Care::Check
             } else {
@@ -241,7 +258,7 @@ impl<'g> Node<'g> {
     /// Whether it refers to nothing.
     #[must_use]
     pub fn is_leaf(self) -> bool {
-        self.slot.first_child == NOBODY
+        self.slot.first_child == NONE
     }
 
     /// The judgement; [`Verdict::NotChecked`] until the answer is there.
@@ -250,22 +267,16 @@ impl<'g> Node<'g> {
         self.slot.verdict
     }
 
-    /// What was expected and what came, as a fragment that fits behind a colon; empty when all is well.
+    /// Why the verdict is what it is.
     #[must_use]
-    pub fn detail(self) -> &'g str {
-        self.graph.texts.get(self.slot.detail)
+    pub fn cause(self) -> &'g Cause {
+        self.graph.causes.get(self.slot.cause)
     }
 
     /// The HTTP status of the answer that decided, if there was one.
     #[must_use]
     pub fn status(self) -> Option<u16> {
         Some(self.slot.status).filter(|status| *status != 0)
-    }
-
-    /// What stood in the way, if it is something that a person can remove.
-    #[must_use]
-    pub fn obstacle(self) -> Option<Obstacle> {
-        self.slot.obstacle
     }
 
     /// How many requests this one question took; 0 when none was sent.
@@ -318,17 +329,15 @@ impl Graph {
         (0..u32::try_from(self.slots.len()).expect("the walk stops at 100,000 nodes")).map(NodeId)
     }
 
-    /// Why `more` references cannot be followed, if they cannot.
+    /// What there would be too much of with `more` references, if anything.
     #[must_use]
-    pub fn has_no_room_for(&self, more: usize) -> Option<String> {
+    pub fn has_no_room_for(&self, more: usize) -> Option<Bound> {
         if self.slots.len() + more > MAX_NODES {
-            Some(format!("more than {MAX_NODES} nodes"))
+            Some(Bound::Nodes)
         } else if self.links.len() + more > MAX_REFERENCES {
-            Some(format!("more than {MAX_REFERENCES} references"))
-        } else if self.texts.size() + self.platforms.size() > MAX_TEXT {
-            Some("more than 4 MiB of media types and platforms".to_owned())
+            Some(Bound::References)
         } else {
-            None
+            (self.text_room > MAX_TEXT).then_some(Bound::Text)
         }
     }
 
@@ -355,26 +364,26 @@ impl Graph {
     /// When there are more than `u32::MAX` nodes; the walk stops long before.
     pub fn add(&mut self, found: &Found) -> NodeId {
         let id = NodeId(u32::try_from(self.slots.len()).expect("the walk stops at 100,000 nodes"));
+        let written = self.text(found.written.as_deref().unwrap_or_default());
+        let media_type = self.text(&found.media_type);
+        let platform = self.platform(found.platform.as_ref());
         self.slots.push(Slot {
             name: self.names.name(found.digest.as_ref()),
             kind: found.kind,
             verdict: Verdict::NotChecked,
             asked_at: asked_at(false, false, found.size),
-            obstacle: None,
             status: 0,
             attempts: 0,
             milliseconds: 0,
-            detail: 0,
-            written: self
-                .texts
-                .number(found.written.as_deref().unwrap_or_default()),
-            media_type: self.texts.number(&found.media_type),
-            platform: self.platforms.number(found.platform.as_ref()),
+            cause: 0,
+            written,
+            media_type,
+            platform,
             size: found.size.unwrap_or_default(),
-            first_child: NOBODY,
-            last_child: NOBODY,
-            first_parent: NOBODY,
-            last_parent: NOBODY,
+            first_child: NONE,
+            last_child: NONE,
+            first_parent: NONE,
+            last_parent: NONE,
         });
         self.set_outcome(id, &found.outcome);
         id
@@ -402,33 +411,32 @@ impl Graph {
     /// When there are more than `u32::MAX` references; the walk stops long before.
     pub fn connect(&mut self, parent: NodeId, to: NodeId, platform: Option<&Platform>, care: Care) {
         let link = u32::try_from(self.links.len()).expect("the walk stops at 400,000 references");
-        let platform = self.platforms.number(platform);
+        let platform = self.platform(platform);
         self.links.push(Link {
             from: parent.0,
             to: to.0,
-            next_child: NOBODY,
-            next_parent: NOBODY,
+            next_child: NONE,
+            next_parent: NONE,
             platform_and_care: platform * 2 + u32::from(care == Care::Warn),
         });
         let from = &mut self.slots[parent.place()];
         match std::mem::replace(&mut from.last_child, link) {
-            NOBODY => from.first_child = link,
+            NONE => from.first_child = link,
             before => self.links[before as usize].next_child = link,
         }
         let child = &mut self.slots[to.place()];
         match std::mem::replace(&mut child.last_parent, link) {
-            NOBODY => child.first_parent = link,
+            NONE => child.first_parent = link,
             before => self.links[before as usize].next_parent = link,
         }
     }
 
     /// Writes what was found.
     pub fn set_outcome(&mut self, id: NodeId, outcome: &Outcome) {
-        let detail = self.texts.detail(&outcome.detail);
+        let cause = self.cause(&outcome.cause);
         let slot = &mut self.slots[id.place()];
         slot.verdict = outcome.verdict;
-        slot.detail = detail;
-        slot.obstacle = outcome.obstacle;
+        slot.cause = cause;
         slot.status = outcome.status.unwrap_or_default();
         slot.attempts = outcome.attempts;
         slot.milliseconds = u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX);
@@ -436,20 +444,68 @@ impl Graph {
 
     /// Writes what a manifest turned out to be.
     pub fn set_document(&mut self, id: NodeId, kind: Kind, media_type: &str) {
-        let media_type = self.texts.number(media_type);
+        let media_type = self.text(media_type);
         let slot = &mut self.slots[id.place()];
         (slot.kind, slot.media_type) = (kind, media_type);
     }
 
     /// Writes for which platform it is.
     pub fn set_platform(&mut self, id: NodeId, platform: Option<&Platform>) {
-        self.slots[id.place()].platform = self.platforms.number(platform);
+        self.slots[id.place()].platform = self.platform(platform);
     }
 
-    /// Changes every text that came from outside, once the walk is over.
-    pub fn change_texts(&mut self, change: impl Fn(&str) -> String) {
-        self.texts.change(&change);
-        self.platforms.change(&change);
+    /// Ends the walk: every foreign text is redacted, and then cut to what is ever shown.
+    pub fn finish(&mut self, redact: impl Fn(&str) -> String) {
+        let finished = |text: &str, longest| cut(&redact(text), longest).into_boxed_str();
+        for text in self.texts.change() {
+            *text = finished(text, LONGEST_TEXT);
+        }
+        for Platform {
+            os,
+            architecture,
+            variant,
+        } in self.platforms.change().flatten()
+        {
+            let parts = [Some(os), Some(architecture), variant.as_mut()];
+            for part in parts.into_iter().flatten() {
+                *part = finished(part, LONGEST_PART);
+            }
+        }
+        for cause in self.causes.change() {
+            for text in cause.texts() {
+                *text = finished(text, LONGEST_WORDS);
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) -> u32 {
+        let text: Box<str> = text.into();
+        self.texts.find(&text).unwrap_or_else(|| {
+            self.text_room += size_of::<Box<str>>() + allocated(text.len());
+            self.texts.add(text)
+        })
+    }
+
+    fn platform(&mut self, platform: Option<&Platform>) -> u32 {
+        let platform = platform.cloned();
+        self.platforms.find(&platform).unwrap_or_else(|| {
+            self.text_room += size_of::<Platform>() + platform.as_ref().map_or(0, room);
+            self.platforms.add(platform)
+        })
+    }
+
+    fn cause(&mut self, cause: &Cause) -> u32 {
+        if let Some(known) = self.causes.find(cause) {
+            return known;
+        }
+        let room = cause.room();
+        if self.cause_room + room <= MAX_CAUSES {
+            self.cause_room += room;
+            return self.causes.add(cause.clone());
+        }
+        // A half of a text could hold half of a secret, which nothing would recognise: all or none.
+        let short = cause.clone().in_short();
+        (self.causes.find(&short)).unwrap_or_else(|| self.causes.add(short))
     }
 
     /// Writes whether the registry answered when everything was over.
@@ -517,6 +573,35 @@ impl Graph {
     }
 }
 
+/// The beginning of a text.
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// How much an allocator needs for so many bytes: 16 at a time, after a word of its own.
+fn allocated(length: usize) -> usize {
+    match length {
+        0 => 0,
+        _ => (length + size_of::<usize>()).next_multiple_of(16).max(32),
+    }
+}
+
+fn room(platform: &Platform) -> usize {
+    let parts = [
+        Some(&platform.os),
+        Some(&platform.architecture),
+        platform.variant.as_ref(),
+    ];
+    parts
+        .into_iter()
+        .flatten()
+        .map(|part| allocated(part.len()))
+        .sum()
+}
+
 /// The bit of [`asked_at`] for a size.
 const SIZED: u8 = 4;
 
@@ -530,6 +615,7 @@ fn asked_at(manifest: bool, whole: bool, size: Option<u64>) -> u8 {
 mod tests {
     use super::*;
     use crate::oci::digest::sha256;
+    use crate::walk::cause::{Place, Trouble};
 
     fn found(name: &str) -> Found {
         Found {
@@ -539,7 +625,7 @@ mod tests {
             media_type: String::new(),
             size: None,
             platform: None,
-            outcome: Outcome::unasked(Verdict::Ok, ""),
+            outcome: Outcome::unasked(Verdict::Ok, Cause::Plain),
         }
     }
 
@@ -608,11 +694,10 @@ mod tests {
         let amd64: Platform = "linux/amd64".parse().unwrap();
         let outcome = Outcome {
             verdict: Verdict::Missing,
-            detail: "expected it to be there".into(),
+            cause: words("not there"),
             status: Some(404),
             attempts: 5,
             duration: Duration::from_millis(15_100),
-            obstacle: Some(Obstacle::UnknownHost),
         };
         let written = Found {
             digest: None,
@@ -636,26 +721,25 @@ mod tests {
             (Kind::Layer, "a/b", Some(u64::MAX))
         );
         assert_eq!(
-            (node.platform(), node.verdict(), node.detail()),
-            (Some(&amd64), Verdict::Missing, "expected it to be there")
+            (node.platform(), node.verdict(), node.cause()),
+            (Some(&amd64), Verdict::Missing, &words("not there"))
         );
         assert_eq!(
             (node.status(), node.attempts(), node.duration().as_millis()),
             (Some(404), 5, 15_100)
         );
-        assert_eq!(node.obstacle(), Some(Obstacle::UnknownHost));
         graph.set_document(id, Kind::Index, "c/d");
         graph.set_platform(id, None);
-        graph.set_outcome(id, &Outcome::unasked(Verdict::Ok, ""));
+        graph.set_outcome(id, &Outcome::unasked(Verdict::Ok, Cause::Plain));
         let node = graph.node(id);
         assert_eq!(
             (
                 node.kind(),
                 node.media_type(),
                 node.platform(),
-                node.detail()
+                node.cause()
             ),
-            (Kind::Index, "c/d", None, "")
+            (Kind::Index, "c/d", None, &Cause::Plain)
         );
         let plain = graph.add(&found("x"));
         let node = graph.node(plain);
@@ -768,24 +852,20 @@ mod tests {
     fn room_ends_with_nodes_references_or_words() {
         let (mut graph, [root, left, ..]) = family();
         assert_eq!(graph.has_no_room_for(MAX_NODES - 6), None);
-        assert!(
-            graph
-                .has_no_room_for(MAX_NODES - 5)
-                .unwrap()
-                .contains("nodes")
-        );
+        assert_eq!(graph.has_no_room_for(MAX_NODES - 5), Some(Bound::Nodes));
         for _ in 0..MAX_REFERENCES - 10 {
             graph.connect(root, left, None, Care::Check);
         }
         assert_eq!(graph.has_no_room_for(4), None);
-        assert!(graph.has_no_room_for(5).unwrap().contains("references"));
+        assert_eq!(graph.has_no_room_for(5), Some(Bound::References));
         let platform: Platform = "linux/amd64".parse().unwrap();
         let mut graph = Graph::default();
         graph.add(&Found {
             platform: Some(platform.clone()),
             ..found("x")
         });
-        let left_over = 4 * 1024 * 1024 - size_of::<Platform>() - 2 * 32;
+        let word = size_of::<usize>();
+        let left_over = MAX_TEXT - size_of::<Platform>() - 2 * 32 - size_of::<Box<str>>() - word;
         graph.add(&Found {
             media_type: "x".repeat(left_over),
             ..found("y")
@@ -795,18 +875,101 @@ mod tests {
             media_type: "y".into(),
             ..found("z")
         });
-        assert!(graph.has_no_room_for(0).unwrap().contains("media types"));
+        assert_eq!(graph.has_no_room_for(0), Some(Bound::Text));
     }
 
     #[test]
     fn nodes_are_numbered_from_nought_and_counted_by_verdict() {
         let (mut graph, ids) = family();
         assert_eq!(ids.map(NodeId::place), [0, 1, 2, 3, 4, 5]);
-        graph.set_outcome(ids[1], &Outcome::unasked(Verdict::Missing, ""));
+        graph.set_outcome(ids[1], &Outcome::unasked(Verdict::Missing, Cause::Plain));
         assert_eq!(
             (graph.count(Verdict::Missing), graph.count(Verdict::Ok)),
             (1, 5)
         );
         assert!(graph.iter().map(|(id, _)| id).eq(ids) && graph.ids().eq(ids));
+    }
+
+    fn words(text: &str) -> Cause {
+        Cause::Unreached {
+            trouble: Trouble::UnknownHost,
+            place: Place::Registry,
+            words: text.into(),
+        }
+    }
+
+    fn with_cause(graph: &mut Graph, cause: Cause) -> NodeId {
+        graph.add(&Found {
+            outcome: Outcome::unasked(Verdict::Unavailable, cause),
+            ..found("x")
+        })
+    }
+
+    #[test]
+    fn texts_are_redacted_before_they_are_cut() {
+        let mut graph = Graph::default();
+        let long = |longest: usize| format!("{}hunter2-hunter2", "x".repeat(longest - 10));
+        let platform = Platform {
+            os: long(LONGEST_PART).into(),
+            architecture: "hunter2-hunter2".into(),
+            variant: Some("v8".into()),
+        };
+        let id = graph.add(&Found {
+            written: Some(long(LONGEST_TEXT)),
+            media_type: long(LONGEST_TEXT),
+            platform: Some(platform),
+            outcome: Outcome::unasked(Verdict::Unavailable, words(&long(LONGEST_WORDS))),
+            ..found("x")
+        });
+        let inner = Cause::OnlyByTag(Box::new(words("hunter2-hunter2")));
+        let nested = with_cause(&mut graph, inner);
+        graph.finish(|text| text.replace("hunter2-hunter2", "[secret]"));
+        let node = graph.node(id);
+        let shown = |longest: usize| format!("{}[secret]", "x".repeat(longest - 10));
+        assert_eq!(node.written(), Some(&*shown(LONGEST_TEXT)));
+        assert_eq!(node.media_type(), shown(LONGEST_TEXT));
+        assert_eq!(node.cause(), &words(&shown(LONGEST_WORDS)));
+        let platform = node.platform().unwrap();
+        assert_eq!(&*platform.os, shown(LONGEST_PART));
+        assert_eq!(&*platform.architecture, "[secret]");
+        let inner = Cause::OnlyByTag(Box::new(words("[secret]")));
+        assert_eq!(graph.node(nested).cause(), &inner);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_when_the_walk_ends() {
+        let mut graph = Graph::default();
+        let id = with_cause(&mut graph, words(&"é".repeat(LONGEST_WORDS + 1)));
+        graph.finish(str::to_owned);
+        let cut = format!("{}…", "é".repeat(LONGEST_WORDS));
+        assert_eq!(graph.node(id).cause(), &words(&cut));
+    }
+
+    #[test]
+    fn causes_keep_type_and_numbers_when_their_texts_have_no_room() {
+        let mut graph = Graph::default();
+        let whole = |number| words(&format!("{number:512}"));
+        for number in 0..2048 {
+            let id = with_cause(&mut graph, whole(number));
+            assert_eq!(graph.node(id).cause(), &whole(number));
+        }
+        let late = with_cause(&mut graph, whole(2048));
+        assert_eq!(graph.node(late).cause(), &words(""));
+        let (expected, actual) = (1_500_000, 7);
+        let size = Cause::OtherSize { expected, actual };
+        let id = with_cause(&mut graph, size.clone());
+        assert_eq!(graph.node(id).cause(), &size);
+        let digest = Cause::OtherDigest {
+            size: Some(7),
+            actual: Some(Box::new(sha256(b"y"))),
+        };
+        let id = with_cause(&mut graph, digest);
+        let short = Cause::OtherDigest {
+            size: Some(7),
+            actual: None,
+        };
+        assert_eq!(graph.node(id).cause(), &short);
+        let again = with_cause(&mut graph, whole(0));
+        assert_eq!(graph.node(again).cause(), &whole(0));
     }
 }

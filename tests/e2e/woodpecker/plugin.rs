@@ -140,7 +140,7 @@ steps:
     let report = std::fs::read_to_string(scratch.path().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["result"], "passed");
-    let references: Vec<_> = report["images"]
+    let references: Vec<_> = report["repositories"][0]["images"]
         .as_array()
         .unwrap()
         .iter()

@@ -70,7 +70,7 @@ fn tens_of_thousands_of_platforms_are_told_apart_in_time() {
     let root = image.document(&index(&(0..15_000).map(child).collect::<Vec<_>>()));
     let finished = verify(&image.begins_with(&root), 1);
     assert_eq!(
-        finished.report_in("report.json").0["images"][0]["platforms"]
+        finished.report_in("report.json").images()[0]["platforms"]
             .as_array()
             .unwrap()
             .len(),

@@ -329,13 +329,21 @@ impl Report {
         self.0["result"].as_str().expect("a report has a result")
     }
 
-    /// Every node of every image.
+    /// Every image, repository by repository.
+    pub(crate) fn images(&self) -> Vec<&Value> {
+        self.in_repositories("images")
+    }
+
+    /// Every node of every repository.
     pub(crate) fn nodes(&self) -> Vec<&Value> {
-        let images = self.0["images"].as_array().expect("a report has images");
-        images
-            .iter()
-            .flat_map(|image| image["nodes"].as_array().expect("an image has nodes"))
-            .collect()
+        self.in_repositories("nodes")
+    }
+
+    fn in_repositories(&self, name: &str) -> Vec<&Value> {
+        let repositories = self.0["repositories"].as_array();
+        let repositories = repositories.expect("a report has repositories").iter();
+        let lists = repositories.map(|repository| repository[name].as_array());
+        lists.flat_map(|list| list.expect("it is a list")).collect()
     }
 
     /// The verdict on every digest that is not `ok` and was not skipped.

@@ -10,7 +10,7 @@ use crate::support::recipe::{platforms, single};
 /// The kind of each finding, image by image.
 fn findings(finished: &Finished) -> Vec<Vec<Value>> {
     let report = finished.report();
-    let images = report.0["images"].as_array().unwrap();
+    let images = report.images();
     let kinds = |image: &Value| {
         image["findings"]
             .as_array()
@@ -19,7 +19,7 @@ fn findings(finished: &Finished) -> Vec<Vec<Value>> {
             .map(|one| one["kind"].clone())
             .collect()
     };
-    images.iter().map(kinds).collect()
+    images.into_iter().map(kinds).collect()
 }
 
 #[test]

@@ -96,9 +96,9 @@ fn a_tag_that_still_is_what_was_wrong_before_the_rebuild_is_wrong() {
     fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
     let verify = || verify(&registry, &fake).arguments(["--digest", new.root()]);
     let report = verify().run().exits(1).report_in("report.json");
-    assert_eq!(report.0["images"][0]["findings"][0]["kind"], "wrong_digest");
+    assert_eq!(report.images()[0]["findings"][0]["kind"], "wrong_digest");
     assert_contains(
-        report.0["images"][0]["findings"][0]["detail"]
+        report.images()[0]["findings"][0]["detail"]
             .as_str()
             .unwrap(),
         old.root(),

@@ -132,7 +132,7 @@ fn the_report_holds_the_pipeline_and_an_error_only_when_there_is_one() {
             ),
             ("passed", &json!(0), None)
         );
-        assert_eq!(report.0["images"], json!([]));
+        assert_eq!(report.0["repositories"], json!([]));
     }
     fails(&fake, &["boom"]);
     let bad = rebuild(&fake).run().exits(6).report_in("report.json");

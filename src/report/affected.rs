@@ -1,10 +1,10 @@
-//! Who is hurt by a digest that is not there.
+//! Who is affected by a digest that is not there.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::judgement::Root;
-use crate::oci::manifest::Kind;
+use super::judged::Root;
+use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
 use crate::text::{escape, human};
 use crate::walk::graph::{Edge, Graph, NodeId};
@@ -17,7 +17,7 @@ const TOLD_APART: usize = 256;
 
 /// Everybody who needs one digest of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hurt<'a> {
+pub enum Affected<'a> {
     /// Whoever pulls the image.
     Everybody,
     /// Whoever pulls for one of these platforms, in the image's own order.
@@ -37,7 +37,7 @@ pub enum Hurt<'a> {
     Signatures,
 }
 
-impl Hurt<'_> {
+impl Affected<'_> {
     /// Whether somebody cannot pull.
     #[must_use]
     pub fn stops_a_pull(&self) -> bool {
@@ -124,9 +124,9 @@ impl Behalf {
     }
 }
 
-/// Who is hurt by each digest of a root that is not fine.
+/// Who is affected by each digest of a root that is not fine.
 #[derive(Debug, Default)]
-pub struct Casualties<'a> {
+pub struct AffectedBy<'a> {
     /// By place, with the place in `behalves`.
     faults: Vec<(NodeId, u32)>,
     behalves: Vec<Behalf>,
@@ -141,17 +141,17 @@ impl fmt::Debug for Behalf {
     }
 }
 
-impl<'a> Casualties<'a> {
-    /// Who is hurt by this one; `None` when it is fine.
+impl<'a> AffectedBy<'a> {
+    /// Who is affected by this one; `None` when it is fine.
     #[must_use]
-    pub fn get(&self, id: NodeId) -> Option<Hurt<'a>> {
+    pub fn get(&self, id: NodeId) -> Option<Affected<'a>> {
         let found = self
             .faults
             .binary_search_by_key(&id, |(fault, _)| *fault)
             .ok()?;
         let behalf = self.behalves[self.faults[found].1 as usize];
         Some(match behalf.first() {
-            None | Some(EVERYBODY) => Hurt::Everybody,
+            None | Some(EVERYBODY) => Affected::Everybody,
             Some(1..=ANOTHER_PLATFORM) => {
                 let numbers = self
                     .platforms
@@ -160,15 +160,15 @@ impl<'a> Casualties<'a> {
                     .filter(|(number, _)| behalf.holds(number + 1));
                 let named: Vec<_> = numbers.map(|(_, platform)| *platform).collect();
                 let all = named.len() > 1 && named.len() == self.platforms.len();
-                Hurt::Platforms {
+                Affected::Platforms {
                     named,
                     all,
                     more: behalf.holds(ANOTHER_PLATFORM),
                 }
             }
-            Some(UNNAMED) => Hurt::Unnamed,
-            Some(PROVENANCE) => Hurt::Provenance,
-            Some(_) => Hurt::Signatures,
+            Some(UNNAMED) => Affected::Unnamed,
+            Some(PROVENANCE) => Affected::Provenance,
+            Some(_) => Affected::Signatures,
         })
     }
 }
@@ -178,17 +178,17 @@ impl<'a> Casualties<'a> {
 /// # Panics
 /// Never: there are fewer groups of people than nodes.
 #[must_use]
-pub fn who_is_hurt<'a>(graph: &'a Graph, root: &Root<'_>) -> Casualties<'a> {
+pub fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
     let mut faults: Vec<NodeId> = root.faults().collect();
     faults.sort_unstable();
     faults.dedup();
     if faults.is_empty() {
-        return Casualties::default();
+        return AffectedBy::default();
     }
     let mut platforms = Numbered::default();
     let mut needed_by = vec![Behalf::default(); graph.len()];
     needed_by[root.node.place()] = Behalf::of(EVERYBODY);
-    // Only what refers to an image from outside can lead in a circle, and it adds nobody who is hurt more than a reader of it.
+    // Only what refers to an image from outside can lead in a circle, and it adds nobody who is affected more than a reader of it.
     for id in parents_first(graph, root.node) {
         for edge in graph.node(id).children() {
             let behalf = along(graph, id, &edge, needed_by[id.place()], &mut platforms);
@@ -205,7 +205,7 @@ pub fn who_is_hurt<'a>(graph: &'a Graph, root: &Root<'_>) -> Casualties<'a> {
         });
         (id, place)
     });
-    Casualties {
+    AffectedBy {
         faults: faults.collect(),
         behalves,
         platforms: platforms.platforms,
@@ -303,13 +303,15 @@ mod tests {
 
     fn sentence_in(report: &Report) -> String {
         let judgement = Judgement::of(report);
-        let root = &judgement.roots()[0];
-        let is_it = |id: &NodeId| report.graphs[0].node(*id).has_digest(&digest(0x55));
+        let root = &judgement.repositories[0].roots[0];
+        let is_it = |id: &NodeId| {
+            report.repositories[0]
+                .graph
+                .node(*id)
+                .has_digest(&digest(0x55))
+        };
         let id = root.faults().find(is_it).unwrap();
-        root.hurt
-            .get(id)
-            .unwrap()
-            .sentence(judgement.is_broken(0, id))
+        root.affected.get(id).unwrap().sentence(root.is_broken(id))
     }
 
     fn lost() -> Content {
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_index_the_image_is_hurt() {
+    fn without_an_index_the_image_is_affected() {
         assert_eq!(
             sentence(plain(0x20).with(lost())),
             "the image cannot be pulled"
@@ -362,8 +364,10 @@ mod tests {
     #[test]
     fn a_config_names_the_platform_that_the_index_does_not() {
         let mut report = report(&[("app:1", index(0x10).with(plain(0x20).with(lost())))]);
-        let child = report.graphs[0].reachable(report.images[0].root)[1];
-        report.graphs[0].set_platform(child, Some(&"linux/amd64".parse().unwrap()));
+        let child = report.repositories[0].graph.reachable(report.image(0).root)[1];
+        report
+            .graph_mut()
+            .set_platform(child, Some(&"linux/amd64".parse().unwrap()));
         assert_eq!(sentence_in(&report), "linux/amd64 cannot be pulled");
     }
 
@@ -375,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_of_provenance_are_hurt_only_when_nobody_else_is() {
+    fn readers_of_provenance_are_affected_only_when_nobody_else_is() {
         let provenance = index(0x10)
             .with(manifest(0x20, "linux/amd64"))
             .with(attestation(0x40).with(lost()));

@@ -1,0 +1,603 @@
+//! Which hints a judged repository gives reason for. They follow from verdicts, causes and statuses
+//! alone, never from the words of a sentence.
+
+use std::collections::BTreeSet;
+
+use oci_spec::image::Digest;
+
+use super::affected::Affected;
+use super::hint::Hint;
+use super::judged::{Context, Judged, Root};
+use crate::oci::digest::is_of_nothing;
+use crate::oci::flaw::Flaw;
+use crate::oci::kind::Kind;
+use crate::oci::reference::DOCKER_HUB;
+use crate::walk::cause::{Cause, Place, Trouble};
+use crate::walk::checked::{Finding, Subject};
+use crate::walk::graph::{Graph, Node, NodeId};
+use crate::walk::verdict::Verdict;
+
+/// The hints for each image of a repository; what a stronger one says already is left out.
+pub(super) fn of_subjects(judged: &Judged<'_>, context: Context) -> Vec<BTreeSet<Hint>> {
+    let of_roots: Vec<_> = judged
+        .roots
+        .iter()
+        .map(|root| of_root(root, context))
+        .collect();
+    let subjects = judged.checked.subjects.iter().enumerate();
+    let hints = subjects.map(|(place, subject)| {
+        let mut hints = of_roots[judged.root_place(place)].clone();
+        hints.extend(of_subject(judged.root(place), subject));
+        let all = hints.clone();
+        hints.retain(|hint| !hint.is_said_by(&all));
+        hints
+    });
+    hints.collect()
+}
+
+fn of_root(root: &Root<'_>, context: Context) -> BTreeSet<Hint> {
+    let mut hints = BTreeSet::new();
+    let graph = root.graph;
+    let own = graph.node(root.node);
+    if own.verdict() == Verdict::Missing && own.is_leaf() {
+        hints.insert(Hint::ReferenceMissing);
+    }
+    for id in graph.reachable(root.node) {
+        let node = graph.node(id);
+        hints.extend(of_children(graph, node));
+        if root.is_isolated(id) {
+            hints.insert(Hint::OneDigestFails);
+        } else {
+            hints.extend(of_outcome(node));
+        }
+        if node.verdict() == Verdict::Denied {
+            hints.insert(if context.login_not_visible {
+                Hint::LoginNotVisible
+            } else {
+                Hint::Denied
+            });
+        }
+    }
+    if hints.contains(&Hint::ServerError)
+        && let Some(several) = several_digests_fail(graph)
+    {
+        hints.remove(&Hint::ServerError);
+        hints.insert(several);
+    }
+    hints.extend(only_attestations(root));
+    hints
+}
+
+fn only_attestations(root: &Root<'_>) -> Option<Hint> {
+    let mut lost = [&root.broken, &root.warned]
+        .into_iter()
+        .flatten()
+        .filter(|id| root.graph.node(**id).verdict().is_definite())
+        .map(|id| root.affected.get(*id))
+        .peekable();
+    let only = lost.peek().is_some()
+        && root.undecided.is_empty()
+        && lost.all(|affected| affected == Some(Affected::Provenance));
+    only.then_some(if root.broken.is_empty() {
+        Hint::OnlyAttestationsWarned
+    } else {
+        Hint::OnlyAttestations
+    })
+}
+
+fn is_server_error(node: Node<'_>) -> bool {
+    let is_5xx = |status| (500..600).contains(&status);
+    node.verdict() == Verdict::Unavailable && node.status().is_some_and(is_5xx)
+}
+
+/// Several digests of a repository that answer 5xx while others are fine.
+fn several_digests_fail(graph: &Graph) -> Option<Hint> {
+    let mut failing: Vec<NodeId> = graph
+        .iter()
+        .filter(|(_, node)| is_server_error(*node) && !node.is_nameless())
+        .map(|(id, _)| id)
+        .collect();
+    failing.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
+    failing.dedup_by(|one, other| graph.compare_digests(*one, *other).is_eq());
+    let (failing, fine) = (failing.len(), graph.count(Verdict::Ok));
+    (failing > 1 && fine > 0).then_some(Hint::SeveralDigestsFail { failing, fine })
+}
+
+fn of_subject(root: &Root<'_>, subject: &Subject) -> Vec<Hint> {
+    let graph = root.graph;
+    let nodes = || {
+        graph
+            .reachable(root.node)
+            .into_iter()
+            .map(|id| graph.node(id))
+    };
+    let is_config = |digest: &Digest| {
+        let is_it = |node: Node<'_>| node.kind() == Kind::Config && node.has_digest(digest);
+        nodes().any(is_it)
+    };
+    let of_finding = |finding: &Finding| match finding {
+        Finding::WrongDigest { expected, .. } if is_config(expected) => Hint::ImageId,
+        Finding::WrongDigest { .. } | Finding::StillWrong(_) => Hint::WrongDigest,
+        Finding::TagsDiffer(_) => Hint::TagsDiffer,
+        Finding::PlatformMissing { .. } => Hint::PlatformMissing,
+    };
+    let mut hints: Vec<Hint> = subject.findings.iter().map(of_finding).collect();
+    if nodes().any(|node| node.verdict() == Verdict::RateLimited) {
+        let is_hub = subject.reference.repository.registry == DOCKER_HUB;
+        hints.push(if is_hub {
+            Hint::DockerHubLimit
+        } else {
+            Hint::RateLimit
+        });
+    }
+    hints
+}
+
+fn of_children<'g>(graph: &'g Graph, parent: Node<'g>) -> Option<Hint> {
+    let children = || parent.children().map(|edge| graph.node(edge.to));
+    let gone = |node: &Node<'_>| node.verdict() == Verdict::Missing;
+    if parent.verdict() != Verdict::Ok {
+        return None;
+    }
+    if parent.kind() != Kind::Index {
+        let lost = children().any(|child| !child.kind().is_manifest() && gone(&child));
+        return lost.then_some(Hint::BlobsMissing);
+    }
+    let is_nested = |node: Node<'_>| node.kind() == Kind::Index && node.verdict() == Verdict::Ok;
+    if children().any(is_nested) {
+        return Some(Hint::NestedIndex);
+    }
+    let is_listed =
+        |node: &Node<'_>| node.kind() != Kind::Referrer && node.verdict() != Verdict::Skipped;
+    let listed = || children().filter(is_listed);
+    match listed().filter(gone).count() {
+        0 => None,
+        lost if lost == listed().count() => Some(Hint::EveryChildMissing),
+        _ => Some(Hint::SomeChildrenMissing),
+    }
+}
+
+fn of_outcome(node: Node<'_>) -> Option<Hint> {
+    let answered = matches!(node.status(), Some(200 | 206));
+    let cause = innermost(node.cause());
+    match node.verdict() {
+        Verdict::Unavailable => {
+            of_trouble(node.cause()).or_else(|| is_server_error(node).then_some(Hint::ServerError))
+        }
+        verdict if !verdict.is_definite() => None,
+        _ if is_named_empty(node, cause) => Some(Hint::EmptyContent),
+        Verdict::Empty | Verdict::Truncated | Verdict::SizeMismatch
+            if matches!(cause, Cause::OtherSize { .. }) =>
+        {
+            answered.then_some(Hint::DamagedFile)
+        }
+        Verdict::Empty | Verdict::Truncated => answered.then_some(Hint::StaleCache),
+        Verdict::DigestMismatch => answered.then_some(Hint::ChangedContent),
+        _ => matches!(cause, Cause::Unusable(Flaw::SchemaOne)).then_some(Hint::SchemaOne),
+    }
+}
+
+fn innermost(cause: &Cause) -> &Cause {
+    cause.inner().map_or(cause, innermost)
+}
+
+/// Whether the content should be, or is, nothing at all.
+fn is_named_empty(node: Node<'_>, cause: &Cause) -> bool {
+    let came = match cause {
+        Cause::OtherDigest { actual, .. } => actual.as_deref(),
+        Cause::ClaimsOtherDigest(claim) => claim.as_ref().map(|claim| &claim.actual),
+        _ => None,
+    };
+    came.is_some_and(is_of_nothing) || node.digest().as_ref().is_some_and(is_of_nothing)
+}
+
+fn of_trouble(cause: &Cause) -> Option<Hint> {
+    let elsewhere =
+        |place: &Place| (*place != Place::Registry).then_some(Hint::StorageOrTokenServer);
+    match cause {
+        Cause::NoRegistry(_) => Some(Hint::NotARegistry),
+        Cause::Status { place, .. } => elsewhere(place),
+        Cause::Unreached { trouble, place, .. } => match trouble {
+            Trouble::UnknownHost => Some(Hint::UnknownHost),
+            Trouble::ConnectionRefused => Some(Hint::ConnectionRefused),
+            Trouble::WithoutTls => Some(Hint::SpeaksPlainHttp),
+            Trouble::WithoutPlainHttp => Some(Hint::SpeaksTls),
+            Trouble::UnknownIssuer => Some(Hint::UnknownAuthority),
+            Trouble::BadCertificate => Some(Hint::BadCertificate),
+            Trouble::WebPage => Some(Hint::WebPage),
+            Trouble::Connection
+            | Trouble::Handshake
+            | Trouble::Garbled
+            | Trouble::Cut
+            | Trouble::Timeout
+            | Trouble::NotAllowed => elsewhere(place),
+        },
+        Cause::OnlyByTag(inner) | Cause::Referrers(inner) => of_trouble(inner),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::oci::digest::sha256;
+    use crate::report::Report;
+    use crate::report::example::{
+        attestation, config, digest, found as found_node, index, layer, manifest, nothing, plain,
+        platform_missing, referrer, report, status, trouble,
+    };
+    use crate::report::judgement::Judgement;
+    use crate::walk::checked::Finding;
+    use crate::walk::checked::TagsDiffer;
+    use crate::walk::graph::{Care, Found};
+    use crate::walk::stop::Stop;
+    use crate::walk::verdict::Outcome;
+
+    fn found(report: &Report) -> Vec<Hint> {
+        Judgement::of(report)
+            .advice
+            .into_iter()
+            .map(|advice| advice.hint)
+            .collect()
+    }
+
+    fn one(content: crate::report::example::Content) -> Vec<Hint> {
+        found(&report(&[("registry.example/app:1", content)]))
+    }
+
+    #[test]
+    fn a_whole_image_needs_no_advice() {
+        assert_eq!(
+            one(index(0x10)
+                .with(manifest(0x20, "linux/amd64"))
+                .with(attestation(0x30))),
+            []
+        );
+    }
+
+    #[test]
+    fn children_that_answer_404_are_counted() {
+        let all = index(0x10)
+            .with(manifest(0x20, "linux/amd64").missing())
+            .with(attestation(0x30).missing());
+        assert_eq!(one(all), [Hint::EveryChildMissing]);
+        let some = index(0x10)
+            .with(manifest(0x20, "linux/amd64").missing())
+            .with(manifest(0x30, "linux/arm64"));
+        assert_eq!(one(some), [Hint::SomeChildrenMissing]);
+        let allowed = index(0x10)
+            .with(manifest(0x20, "linux/amd64").missing())
+            .with(manifest(0x30, "linux/arm64").skipped(Cause::AllowedMissing));
+        assert_eq!(one(allowed), [Hint::EveryChildMissing]);
+        assert_eq!(one(index(0x10).missing()), [Hint::ReferenceMissing]);
+        assert_eq!(
+            one(index(0x10)
+                .with(manifest(0x20, "linux/amd64"))
+                .with(referrer(0x30).missing())),
+            []
+        );
+        assert_eq!(
+            one(plain(0x20).with(layer(0x22).missing())),
+            [Hint::BlobsMissing]
+        );
+    }
+
+    #[test]
+    fn only_attestations_is_said_when_nothing_else_is_lost() {
+        let image = || index(0x10).with(manifest(0x20, "linux/amd64"));
+        assert_eq!(
+            one(image().with(attestation(0x30).missing())),
+            [Hint::OnlyAttestations]
+        );
+        assert_eq!(
+            one(image().with(attestation(0x30).missing().minor())),
+            [Hint::OnlyAttestationsWarned]
+        );
+        let more = image()
+            .with(attestation(0x30).missing())
+            .with(manifest(0x40, "linux/arm64").missing());
+        assert_eq!(one(more), [Hint::SomeChildrenMissing]);
+        let unknown = image()
+            .with(attestation(0x30).missing())
+            .with(manifest(0x40, "linux/arm64").denied());
+        assert_eq!(one(unknown), [Hint::SomeChildrenMissing, Hint::Denied]);
+    }
+
+    #[test]
+    fn a_stale_cache_shows_behind_a_success() {
+        for (verdict, status, expected) in [
+            (Verdict::Empty, 206, vec![Hint::StaleCache]),
+            (Verdict::Truncated, 200, vec![Hint::StaleCache]),
+            (Verdict::Truncated, 416, vec![]),
+            (Verdict::DigestMismatch, 200, vec![Hint::ChangedContent]),
+            (Verdict::DigestMismatch, 0, vec![]),
+        ] {
+            let image = plain(0x20).with(layer(0x22).found(verdict, status, "as it came"));
+            assert_eq!(one(image), expected, "{verdict:?} {status}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_the_registry_states_itself_is_no_stale_cache() {
+        for verdict in [Verdict::Empty, Verdict::Truncated, Verdict::SizeMismatch] {
+            let damaged = |status| layer(0x22).found(verdict, status, other_size());
+            assert_eq!(
+                one(plain(0x20).with(damaged(Some(200)))),
+                [Hint::DamagedFile]
+            );
+            assert_eq!(
+                one(plain(0x20).with(damaged(None))),
+                [],
+                "inline data has no registry"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_said_by_a_stronger_hint_is_left_out() {
+        let gone = || layer(0x22).missing();
+        let stale = || layer(0x23).found(Verdict::Empty, 206, "gives no bytes");
+        let damaged = || layer(0x24).found(Verdict::Empty, 200, other_size());
+        assert_eq!(
+            one(plain(0x20).with(gone()).with(stale())),
+            [Hint::StaleCache]
+        );
+        assert_eq!(
+            one(plain(0x20).with(gone()).with(stale()).with(damaged())),
+            [Hint::DamagedFile]
+        );
+        let child_gone = index(0x10)
+            .with(manifest(0x20, "linux/amd64").with(gone()).with(stale()))
+            .with(manifest(0x30, "linux/arm64").missing());
+        assert_eq!(
+            one(child_gone),
+            [Hint::StaleCache, Hint::SomeChildrenMissing],
+            "restart before push"
+        );
+    }
+
+    #[test]
+    fn a_hint_names_its_images_when_there_are_others() {
+        let gone = |name: u8| plain(name).with(layer(name + 2).missing());
+        let advice = |images: &[&str]| {
+            let whole = ("registry.example/whole:1", plain(0x10));
+            let broken = images
+                .iter()
+                .zip(0x20..)
+                .map(|(image, name)| (*image, gone(name * 4)));
+            let report = report(&std::iter::once(whole).chain(broken).collect::<Vec<_>>());
+            Judgement::of(&report)
+                .advice
+                .into_iter()
+                .map(|advice| advice.to_string())
+                .collect::<Vec<_>>()
+        };
+        let begins = |images: &[&str], words: &str| {
+            let told = advice(images);
+            assert!(told.len() == 1 && told[0].starts_with(words), "{told:?}");
+        };
+        begins(
+            &["registry.example/team/app:1"],
+            "app:1: a manifest is there",
+        );
+        begins(
+            &["registry.example/a/app:1", "registry.example/b/app:1"],
+            "registry.example/a/app:1 and registry.example/b/app:1: a",
+        );
+        begins(
+            &[
+                "r.example/a:1",
+                "r.example/b:1",
+                "r.example/c:1",
+                "r.example/d:1",
+            ],
+            "a:1, b:1, c:1 and 1 more: a",
+        );
+        let all = report(&[("r.example/a:1", gone(0x20)), ("r.example/b:1", gone(0x30))]);
+        assert_eq!(
+            Judgement::of(&all).advice[0].addressees(),
+            None,
+            "for all of them"
+        );
+    }
+
+    #[test]
+    fn how_much_a_registry_fails_at_decides_the_hint() {
+        let failing = |name| layer(name).found(Verdict::Unavailable, 503, "answered 503");
+        assert_eq!(
+            one(nothing().found(Verdict::Unavailable, 503, "answered 503")),
+            [Hint::ServerError]
+        );
+        let some = plain(0x20)
+            .with(layer(0x22))
+            .with(failing(0x23))
+            .with(failing(0x24));
+        assert_eq!(
+            one(some),
+            [Hint::SeveralDigestsFail {
+                failing: 2,
+                fine: 3
+            }]
+        );
+    }
+
+    #[test]
+    fn every_finding_has_its_hint() {
+        for (finding, expected) in [
+            (Finding::StillWrong(digest(0x20)), Hint::WrongDigest),
+            (wrong_digest(0x30), Hint::WrongDigest),
+            (wrong_digest(0x21), Hint::ImageId),
+            (tags_differ(), Hint::TagsDiffer),
+            (platform_missing("linux"), Hint::PlatformMissing),
+        ] {
+            let mut report = report(&[("app:1", plain(0x20))]);
+            report.image_mut(0).findings.push(finding);
+            assert_eq!(found(&report), [expected]);
+        }
+    }
+
+    #[test]
+    fn an_image_id_explains_a_wrong_digest() {
+        let mut report = report(&[("app:1", plain(0x20))]);
+        report
+            .image_mut(0)
+            .findings
+            .push(Finding::StillWrong(digest(0x20)));
+        report.image_mut(0).findings.push(wrong_digest(0x21));
+        assert_eq!(found(&report), [Hint::ImageId]);
+    }
+
+    /// A finding for an image that is `0x20`; its config is `0x21`.
+    fn wrong_digest(expected: u8) -> Finding {
+        Finding::WrongDigest {
+            expected: digest(expected),
+            actual: digest(0x20),
+        }
+    }
+
+    fn tags_differ() -> Finding {
+        Finding::TagsDiffer(Box::new(TagsDiffer {
+            first: "app:1".parse().unwrap(),
+            theirs: digest(0x30),
+            reference: "app:2".parse().unwrap(),
+            ours: digest(0x20),
+        }))
+    }
+
+    #[test]
+    fn a_timeout_within_the_settle_window_is_not_blamed_on_the_registry() {
+        let mut report = report(&[("app:1", nothing().unreachable("no answer to rely on"))]);
+        report.stopped = Some(Stop::Timeout);
+        assert_eq!(found(&report), [Hint::Timeout]);
+        report.settling = Some(Duration::from_secs(15));
+        assert_eq!(found(&report), [Hint::TimeoutWhileSettling]);
+    }
+
+    #[test]
+    fn a_refusal_has_its_reason() {
+        let mut report = report(&[("app:1", nothing().denied())]);
+        assert_eq!(found(&report), [Hint::Denied]);
+        report.login_not_visible = true;
+        assert_eq!(found(&report), [Hint::LoginNotVisible]);
+    }
+
+    #[test]
+    fn docker_hub_has_its_own_limit() {
+        let limited = || plain(0x20).found(Verdict::RateLimited, 429, "too many requests");
+        assert_eq!(
+            found(&report(&[("app:1", limited())])),
+            [Hint::DockerHubLimit]
+        );
+        assert_eq!(one(limited()), [Hint::RateLimit]);
+    }
+
+    #[test]
+    fn the_digest_of_nothing_is_recognised() {
+        let came = Cause::OtherDigest {
+            size: None,
+            actual: Some(Box::new(sha256(b""))),
+        };
+        let image = plain(0x20).with(layer(0x22).found(Verdict::DigestMismatch, 200, came));
+        assert_eq!(one(image), [Hint::EmptyContent]);
+    }
+
+    #[test]
+    fn an_isolated_5xx_is_lost_content() {
+        let image = plain(0x20).with(layer(0x22).found(Verdict::Unavailable, 500, status(500)));
+        assert_eq!(one(image), [Hint::OneDigestFails]);
+    }
+
+    #[test]
+    fn nested_indexes_and_schema_one_are_named() {
+        assert_eq!(
+            one(index(0x10).with(index(0x11).with(manifest(0x20, "linux/amd64")))),
+            [Hint::NestedIndex]
+        );
+        assert_eq!(
+            one(plain(0x20).found(Verdict::Unsupported, 200, Cause::Unusable(Flaw::SchemaOne))),
+            [Hint::SchemaOne]
+        );
+        assert_eq!(
+            one(plain(0x20).with(config(0x30).found(Verdict::Unsupported, None, "md5"))),
+            []
+        );
+    }
+
+    #[test]
+    fn every_kind_of_trouble_has_its_hint() {
+        let one = |cause| one(nothing().found(Verdict::Unavailable, None, cause));
+        for (kind, expected) in [
+            (Trouble::UnknownHost, Hint::UnknownHost),
+            (Trouble::ConnectionRefused, Hint::ConnectionRefused),
+            (Trouble::WithoutTls, Hint::SpeaksPlainHttp),
+            (Trouble::WithoutPlainHttp, Hint::SpeaksTls),
+            (Trouble::WebPage, Hint::WebPage),
+            (Trouble::UnknownIssuer, Hint::UnknownAuthority),
+            (Trouble::BadCertificate, Hint::BadCertificate),
+        ] {
+            assert_eq!(one(trouble(kind, "why")), [expected]);
+        }
+        let absent = Cause::NoRegistry(Box::new(status(404)));
+        assert_eq!(one(absent), [Hint::NotARegistry]);
+        let storage = Cause::Status {
+            status: 503,
+            place: Place::TokenServer("https://auth.example".into()),
+            is_registrys: false,
+            words: None,
+        };
+        assert_eq!(one(storage), [Hint::StorageOrTokenServer]);
+        assert_eq!(
+            one("connection refused by a certificate without TLS".into()),
+            []
+        );
+    }
+
+    fn other_size() -> Cause {
+        Cause::OtherSize {
+            expected: 10,
+            actual: 0,
+        }
+    }
+
+    #[test]
+    fn a_hint_is_given_once_for_all_images() {
+        let mut report = report(&[
+            ("app:1", plain(0x20).with(layer(0x22).missing())),
+            (
+                "app:2",
+                plain(0x30)
+                    .with(layer(0x32).missing())
+                    .with(layer(0x33).not_checked()),
+            ),
+        ]);
+        report.stopped = Some(Stop::Timeout);
+        assert_eq!(found(&report), [Hint::BlobsMissing, Hint::Timeout]);
+    }
+
+    /// A layer below the image `app:1`, found as it is.
+    fn add_layer(report: &mut Report, outcome: Outcome) {
+        let root = report.image(0).root;
+        let layer = found_node(Kind::Layer);
+        let graph = report.graph_mut();
+        let id = graph.add(&Found { outcome, ..layer });
+        graph.connect(root, id, None, Care::Check);
+    }
+
+    #[test]
+    fn a_hint_does_not_depend_on_how_much_text_came_before() {
+        let mut report = report(&[("app:1", plain(0x20))]);
+        for number in 0..4000 {
+            let words = format!("{number:512}");
+            let outcome = Outcome::unasked(Verdict::RateLimited, words.as_str().into());
+            add_layer(&mut report, outcome);
+        }
+        let damaged = Outcome {
+            status: Some(200),
+            ..Outcome::unasked(Verdict::Truncated, other_size())
+        };
+        add_layer(&mut report, damaged);
+        assert_eq!(found(&report), [Hint::DamagedFile, Hint::DockerHubLimit]);
+    }
+}

@@ -1,0 +1,237 @@
+//! What the verdicts on one repository's digests mean for the images that need them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::affected::{self, AffectedBy};
+use super::exit::Exit;
+use super::hint::Hint;
+use super::hints;
+use super::totals::Counts;
+use crate::oci::kind::Kind;
+use crate::walk::checked::{Checked, Subject};
+use crate::walk::graph::{Graph, NodeId};
+use crate::walk::isolated;
+use crate::walk::stop::Stop;
+use crate::walk::verdict::Verdict;
+
+/// What a judgement takes from the run beside the repository itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// Why the run ended early, if it did.
+    pub stopped: Option<Stop>,
+    /// Whether the user may count on a login that is not visible here.
+    pub login_not_visible: bool,
+}
+
+/// One checked repository with everything that follows from it.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The repository that was judged.
+    pub checked: &'a Checked,
+    /// Every distinct root, in the order of the first image that resolves to it.
+    pub roots: Vec<Root<'a>>,
+    /// How many of what.
+    pub counts: Counts,
+    /// What may have led to the result of each image, and what to do.
+    pub hints: Vec<BTreeSet<Hint>>,
+    root_of_subject: Vec<usize>,
+}
+
+/// One distinct root: what all images that resolve to it have in common.
+#[derive(Debug)]
+pub struct Root<'a> {
+    /// The graph that it is in.
+    pub graph: &'a Graph,
+    /// The root itself.
+    pub node: NodeId,
+    /// Definitely broken, and the image needs them; in the image's own order.
+    pub broken: Vec<NodeId>,
+    /// Undecided, and the image needs them.
+    pub undecided: Vec<NodeId>,
+    /// Broken or undecided, and the image does not need them.
+    pub warned: Vec<NodeId>,
+    /// Who is affected by each of those.
+    pub affected: AffectedBy<'a>,
+    /// The images that resolve to it, by their places; never none.
+    pub subjects: Vec<usize>,
+    isolated: bool,
+    exit: Exit,
+}
+
+impl Root<'_> {
+    /// Everything that is not ok, the gravest first.
+    pub fn faults(&self) -> impl Iterator<Item = NodeId> {
+        let all = [&self.broken, &self.undecided, &self.warned];
+        all.into_iter().flatten().copied()
+    }
+
+    /// Whether a pull is affected, and not only the reading of provenance or signatures.
+    #[must_use]
+    pub fn cannot_be_pulled(&self) -> bool {
+        let stops = |id: &NodeId| (self.affected.get(*id)).is_none_or(|one| one.stops_a_pull());
+        self.broken.iter().any(stops)
+    }
+
+    /// Whether this node is a definite fault: by its verdict, or as the only one that answers 5xx.
+    #[must_use]
+    pub fn is_broken(&self, id: NodeId) -> bool {
+        self.is_isolated(id) || self.graph.node(id).verdict().is_definite()
+    }
+
+    /// Whether this digest alone answers 5xx while others of its repository are fine.
+    #[must_use]
+    pub fn is_isolated(&self, id: NodeId) -> bool {
+        self.isolated && self.graph.node(id).verdict() == Verdict::Unavailable
+    }
+
+    /// How much trouble a node is by itself.
+    #[must_use]
+    pub fn trouble(&self, id: NodeId) -> Trouble {
+        match self.graph.node(id).verdict() {
+            _ if self.is_broken(id) => Trouble::Broken,
+            verdict if verdict.is_undecided() => Trouble::Undecided,
+            _ => Trouble::None,
+        }
+    }
+}
+
+/// How much trouble a digest means for the image it is seen from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Whole.
+    None,
+    /// Not whole, and it does not matter.
+    Warned,
+    /// Not known.
+    Undecided,
+    /// Broken.
+    Broken,
+}
+
+impl<'a> Judged<'a> {
+    /// Judges a repository by its own content.
+    #[must_use]
+    pub fn of(checked: &'a Checked, context: Context) -> Self {
+        let isolated = is_isolated(&checked.graph, context.stopped);
+        let mut roots: Vec<Root<'a>> = Vec::new();
+        let mut places = HashMap::new();
+        let mut root_of_subject = Vec::new();
+        for (place, subject) in checked.subjects.iter().enumerate() {
+            let root = *places.entry(subject.root).or_insert_with(|| {
+                roots.push(examine(&checked.graph, subject.root, isolated));
+                roots.len() - 1
+            });
+            roots[root].subjects.push(place);
+            root_of_subject.push(root);
+        }
+        let counts = Counts::of(checked, &roots);
+        let mut judged = Self {
+            checked,
+            roots,
+            counts,
+            hints: Vec::new(),
+            root_of_subject,
+        };
+        judged.hints = hints::of_subjects(&judged, context);
+        judged
+    }
+
+    /// The root of the image at this place.
+    #[must_use]
+    pub fn root(&self, subject: usize) -> &Root<'a> {
+        &self.roots[self.root_of_subject[subject]]
+    }
+
+    /// Where in [`Judged::roots`] the root of the image at this place is.
+    #[must_use]
+    pub fn root_place(&self, subject: usize) -> usize {
+        self.root_of_subject[subject]
+    }
+
+    /// What one image comes to; a finding breaks it whatever its digests say.
+    #[must_use]
+    pub fn exit(&self, subject: usize) -> Exit {
+        let root = self.root(subject).exit;
+        let Subject { findings, .. } = &self.checked.subjects[subject];
+        if findings.is_empty() {
+            root
+        } else {
+            root.or(Exit::Broken)
+        }
+    }
+}
+
+/// Whether one digest stays at 5xx while others of its repository answer, before it and after it.
+///
+/// A run that was stopped has not asked for everything.
+fn is_isolated(graph: &Graph, stopped: Option<Stop>) -> bool {
+    stopped.is_none() && graph.is_still_answering() && isolated::candidate(graph).is_some()
+}
+
+fn examine(graph: &Graph, node: NodeId, isolated: bool) -> Root<'_> {
+    let required = graph.required(node);
+    let mut root = Root {
+        graph,
+        node,
+        broken: Vec::new(),
+        undecided: Vec::new(),
+        warned: Vec::new(),
+        affected: AffectedBy::default(),
+        subjects: Vec::new(),
+        isolated,
+        exit: Exit::Verified,
+    };
+    let with = |wanted: Trouble| {
+        let is_it = |id: &NodeId| root.trouble(*id) == wanted;
+        required.iter().copied().filter(is_it).collect::<Vec<_>>()
+    };
+    let (broken, undecided) = (with(Trouble::Broken), with(Trouble::Undecided));
+    let mut needed = vec![false; graph.len()];
+    for id in &required {
+        needed[id.place()] = true;
+    }
+    let is_warned = |id: &NodeId| !needed[id.place()] && root.trouble(*id) != Trouble::None;
+    root.warned = graph
+        .reachable(node)
+        .into_iter()
+        .filter(is_warned)
+        .collect();
+    (root.broken, root.undecided) = (broken, undecided);
+    root.affected = affected::affected(graph, &root);
+    root.exit = exit(&root, &required);
+    root
+}
+
+fn exit(root: &Root<'_>, required: &[NodeId]) -> Exit {
+    let is_denied = |id: &NodeId| root.graph.node(*id).verdict() == Verdict::Denied;
+    if !root.broken.is_empty() {
+        Exit::Broken
+    } else if root.undecided.iter().any(is_denied) {
+        Exit::Denied
+    } else if !root.undecided.is_empty() {
+        Exit::Unknown
+    } else if has_content(root.graph, root.node, required) {
+        Exit::Verified
+    } else {
+        Exit::Configuration
+    }
+}
+
+/// Whether anything that a client would pull was read: a manifest below the root, or the root itself when it is one.
+///
+/// An index all of whose children may be missing is not proven by being readable, nor by its attestations.
+fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
+    required.iter().any(|id| {
+        let node = graph.node(*id);
+        let pulled = match node.kind() {
+            Kind::Manifest | Kind::Artifact => true,
+            Kind::Index => false,
+            Kind::Attestation | Kind::Referrer => *id == root,
+            // BuildKit lists the layers of a build cache in an index.
+            Kind::Config | Kind::Layer => node
+                .parents()
+                .any(|parent| graph.node(parent).kind() == Kind::Index),
+        };
+        pulled && node.verdict() == Verdict::Ok
+    })
+}

@@ -1,0 +1,254 @@
+//! Causes and findings in plain English. Nothing is ever decided by these sentences.
+
+use std::time::Duration;
+
+use crate::oci::flaw::{Expected, Flaw};
+use crate::oci::manifest::MAX_CHILDREN;
+use crate::oci::platform::Platform;
+use crate::walk::MAX_DEPTH;
+use crate::walk::cause::{Bound, Cause, Denial, Place};
+use crate::walk::checked::Finding;
+use crate::walk::graph::{MAX_NODES, MAX_REFERENCES};
+use crate::walk::source::MANIFEST_LIMIT;
+use crate::walk::stop::Stop;
+
+/// What was expected and what came, as a fragment that fits behind a colon; empty when there is
+/// nothing to add to the verdict.
+#[must_use]
+pub fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Plain => String::new(),
+        Cause::AppearedAfter(after) => format!("appeared after {:.1} s", after.as_secs_f64()),
+        Cause::NoBytes { expected } => {
+            let none = "the registry says it is there and gives no bytes";
+            expected.map_or(none.to_owned(), |size| {
+                format!("expected {}; {none}", bytes(size))
+            })
+        }
+        Cause::EndsEarly { expected, received } => ends_early(*expected, *received),
+        Cause::OtherSize { expected, actual } => {
+            format!("expected {}, the registry has {actual}", bytes(*expected))
+        }
+        Cause::OtherDigest { size, actual } => {
+            let subject = size.map_or("bytes".to_owned(), bytes);
+            let actual = actual
+                .as_ref()
+                .map_or("another digest".to_owned(), ToString::to_string);
+            format!("the {subject} hash to {actual}")
+        }
+        Cause::ClaimsOtherDigest(Some(claim)) => format!(
+            "the registry says {}, the bytes hash to {}",
+            claim.claimed, claim.actual
+        ),
+        Cause::ClaimsOtherDigest(None) => {
+            "the registry states another digest than the bytes have".to_owned()
+        }
+        Cause::ManifestTooLarge => {
+            format!("the manifest is larger than {MANIFEST_LIMIT} bytes; no runtime pulls it")
+        }
+        Cause::Unusable(flaw) => unusable(flaw),
+        Cause::TooDeep => format!("nested more than {MAX_DEPTH} manifests deep"),
+        Cause::TooMuch(bound) => format!("with its references there are {}", too_much(*bound)),
+        Cause::AllowedMissing => "not there, as allow_missing allows".to_owned(),
+        Cause::AttestationsIgnored => "attestations are ignored".to_owned(),
+        Cause::Foreign => "foreign: its data is not kept in the registry".to_owned(),
+        Cause::Inline => "its data stands in the descriptor and is right".to_owned(),
+        Cause::InlineWrong(inner) => {
+            format!(
+                "the data in the descriptor is wrong: {}",
+                self::cause(inner)
+            )
+        }
+        Cause::OnlyByTag(inner) => format!(
+            "{}; a tag delivers it, its own digest does not",
+            self::cause(inner)
+        ),
+        Cause::Referrers(inner) => format!("the list of referrers: {}", self::cause(inner)),
+        Cause::Stopped {
+            stop,
+            timeout,
+            settle,
+        } => stopped(*stop, *timeout, *settle),
+        Cause::Status {
+            status,
+            place,
+            words,
+            ..
+        } => at(place, &with_words(status_words(*status), words.as_deref())),
+        Cause::NoRegistry(inner) => {
+            format!("{}, and no registry answers at /v2/", self::cause(inner))
+        }
+        Cause::Denied { denial, words } => with_words(denied(denial), words.as_deref()),
+        Cause::Unreached { place, words, .. } => at(place, words),
+    }
+}
+
+/// What is wrong with an image rather than with a node, as a fragment.
+#[must_use]
+pub fn finding(finding: &Finding) -> String {
+    match finding {
+        Finding::WrongDigest { expected, actual } => {
+            format!("expected {expected}, the reference resolves to {actual}")
+        }
+        Finding::StillWrong(digest) => format!(
+            "the reference still resolves to {digest}, which was the wrong one before the rebuild"
+        ),
+        Finding::TagsDiffer(tags) => format!(
+            "{} is {}, {} is {}",
+            tags.first, tags.theirs, tags.reference, tags.ours
+        ),
+        Finding::PlatformMissing { expected, present } if present.is_empty() => {
+            format!("expected {expected}, the image states none")
+        }
+        Finding::PlatformMissing { expected, present } => {
+            let present: Vec<String> = present.iter().map(Platform::to_string).collect();
+            format!("expected {expected}, the image has {}", present.join(", "))
+        }
+    }
+}
+
+fn bytes(size: u64) -> String {
+    format!("{size} {}", if size == 1 { "byte" } else { "bytes" })
+}
+
+fn ends_early(expected: Option<u64>, received: Option<u64>) -> String {
+    match (expected.map(bytes), received) {
+        (Some(expected), Some(received)) => {
+            format!("expected {expected}; the data ends after {received}")
+        }
+        (Some(expected), None) => format!(
+            "expected {expected}; the registry states that size, and the data ends before it"
+        ),
+        (None, Some(received)) => format!("the manifest ends after {received} bytes"),
+        (None, None) => "the data ends early".to_owned(),
+    }
+}
+
+fn too_much(bound: Bound) -> String {
+    match bound {
+        Bound::Nodes => format!("more than {MAX_NODES} nodes"),
+        Bound::References => format!("more than {MAX_REFERENCES} references"),
+        Bound::Text => "more than 4 MiB of media types and platforms".to_owned(),
+    }
+}
+
+fn stopped(stop: Stop, timeout: Duration, settle: Option<Duration>) -> String {
+    match (stop, settle) {
+        (Stop::Timeout, None) => format!(
+            "no answer before the run's timeout of {} s",
+            timeout.as_secs_f64()
+        ),
+        (Stop::Timeout, Some(settle)) => format!(
+            "no answer to rely on before the run's timeout of {} s, and a 404 counts only after \
+             `settle`, {} s",
+            timeout.as_secs_f64(),
+            settle.as_secs_f64()
+        ),
+        (Stop::Interrupt | Stop::Terminate, _) => "interrupted before the answer".to_owned(),
+    }
+}
+
+fn status_words(status: u16) -> String {
+    match status {
+        401 | 403 => format!("refused with {status}"),
+        429 => "too many requests (429)".to_owned(),
+        _ => format!("answered {status}"),
+    }
+}
+
+fn at(place: &Place, what: &str) -> String {
+    match place {
+        Place::Registry => what.to_owned(),
+        Place::Redirect(host) => format!("redirected to {host}: {what}"),
+        Place::TokenServer(host) => format!("token server {host}: {what}"),
+    }
+}
+
+fn with_words(what: String, words: Option<&str>) -> String {
+    match words {
+        Some(words) => format!("{what} ({words})"),
+        None => what,
+    }
+}
+
+fn denied(denial: &Denial) -> String {
+    match denial {
+        Denial::Login { registry, username } => {
+            format!("{registry} refuses the login of {username}")
+        }
+        Denial::StoredToken { registry } => {
+            format!("{registry} refuses the token of docker's credential file")
+        }
+        Denial::Anonymous { registry } => {
+            format!("{registry} does not allow anonymous access (anonymous is set)")
+        }
+        Denial::NoCredentials { registry } => {
+            format!("{registry} asks for a login, and there are no credentials for it")
+        }
+        Denial::EveryToken => "refuses every token".to_owned(),
+        Denial::TokenServer {
+            server,
+            username,
+            identity,
+            status,
+        } => {
+            let what = match username {
+                Some(username) => format!("the login of {username}"),
+                None if *identity => "the identity token".to_owned(),
+                None => "an anonymous token".to_owned(),
+            };
+            format!("token server {server} refuses {what}: {status}")
+        }
+        Denial::NoToken { server } => format!("token server {server}: the answer holds no token"),
+        Denial::Unsafe(why) => why.to_string(),
+    }
+}
+
+fn unusable(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::NotReadable { expected, error } => {
+            let what = match expected {
+                Expected::Manifest => "a manifest",
+                Expected::Descriptor => "a descriptor",
+                Expected::Referrers => "a list of referrers",
+            };
+            format!("not {what}: {error}")
+        }
+        Flaw::SchemaOne => {
+            "schema 1: current runtimes refuse to pull it; build and push it again".to_owned()
+        }
+        Flaw::SchemaVersion(version) => format!("schemaVersion {version}, expected 2"),
+        Flaw::NotAManifestType(media_type) => {
+            format!("mediaType {media_type} is not a manifest's")
+        }
+        Flaw::TypesDisagree(types) => format!(
+            "{} is {}, but {} is {}",
+            types.place, types.media_type, types.other_place, types.other
+        ),
+        Flaw::TooManyReferences(listed) => {
+            format!("it lists {listed} references, more than {MAX_CHILDREN}")
+        }
+        Flaw::IndexAndManifest => {
+            "it is an index and an image manifest at once (CVE-2021-41190)".to_owned()
+        }
+        Flaw::NeitherIndexNorManifest => {
+            "neither an index (manifests) nor an image manifest (config, layers)".to_owned()
+        }
+        Flaw::ManifestFieldsInIndex(media_type) => {
+            format!("{media_type} with the config or layers of an image manifest")
+        }
+        Flaw::IndexFieldsInManifest(media_type) => {
+            format!("{media_type} with the manifests of an index")
+        }
+        Flaw::EmptyIndex => "the index lists no manifests, so there is nothing to pull".to_owned(),
+        Flaw::NoConfig => "the manifest has no config".to_owned(),
+        Flaw::NoDigest => "the descriptor has no digest".to_owned(),
+        Flaw::BadDigest(error) => error.to_string(),
+        Flaw::UnknownAlgorithm(algorithm) => {
+            format!("the digest algorithm {algorithm} is not known")
+        }
+        Flaw::NoSize => "the descriptor has no size".to_owned(),
+        Flaw::BadSize(size) => format!("{size} is not a size"),
+        Flaw::BadData(error) => format!("the descriptor's data is not base64: {error}"),
+    }
+}

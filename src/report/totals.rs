@@ -1,0 +1,206 @@
+//! The sums of a run: every judged repository is folded into them.
+
+use std::collections::BTreeMap;
+
+use super::exit::Exit;
+use super::hint::Hint;
+use super::judged::{Judged, Root, Trouble};
+use crate::oci::reference::Reference;
+use crate::walk::checked::Checked;
+use crate::walk::graph::{Graph, NodeId};
+use crate::walk::verdict::Verdict;
+
+/// The sums of a run.
+#[derive(Debug)]
+pub struct Totals {
+    /// How many of what.
+    pub counts: Counts,
+    /// What all images together come to; [`Exit::Verified`] where there is none.
+    pub exit: Exit,
+    /// The hints, with the images that each is for.
+    pub hints: BTreeMap<Hint, Vec<Reference>>,
+}
+
+impl Totals {
+    /// The sums of nothing; `start` is what the run comes to by itself.
+    #[must_use]
+    pub fn new(start: Exit) -> Self {
+        Self {
+            counts: Counts::default(),
+            exit: start,
+            hints: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a repository.
+    pub fn add(&mut self, judged: &Judged<'_>) {
+        self.counts.add(&judged.counts);
+        for (place, subject) in judged.checked.subjects.iter().enumerate() {
+            self.exit = self.exit.or(judged.exit(place));
+            for hint in &judged.hints[place] {
+                let images = self.hints.entry(*hint).or_default();
+                images.push(subject.reference.clone());
+            }
+        }
+    }
+}
+
+/// The numbers of a report. Every digest counts once per repository, whatever number of images share it.
+///
+/// `nodes` is `ok` + `broken` + `undecided` + `skipped`, and `checked` is `ok` + `broken`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Repositories that were walked.
+    pub repositories: usize,
+    /// References that were asked for.
+    pub images: usize,
+    /// Digests that the images refer to, and references that resolve to none.
+    pub nodes: usize,
+    /// Digests whose state is known.
+    pub checked: usize,
+    /// Digests that are what they should be.
+    pub ok: usize,
+    /// Digests that are definitely not, those that only matter as a warning included.
+    pub broken: usize,
+    /// Digests whose state could not be found out.
+    pub undecided: usize,
+    /// Digests that were deliberately left out.
+    pub skipped: usize,
+    /// What counts against an image: its broken digests, each once per repository, and findings about images.
+    pub failures: usize,
+    /// Digests that are broken or not found out, and that no image needs; each once per repository.
+    pub warnings: usize,
+    /// Requests sent, token calls included.
+    pub requests: u64,
+    /// Body bytes received.
+    pub bytes: u64,
+}
+
+/// From harmless to grave: the same digest asked for in two ways counts by its graver answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Skipped,
+    Ok,
+    Undecided,
+    Broken,
+}
+
+impl Counts {
+    pub(super) fn of(checked: &Checked, roots: &[Root<'_>]) -> Self {
+        let graph = &checked.graph;
+        let findings = checked
+            .subjects
+            .iter()
+            .map(|subject| subject.findings.len());
+        let mut counts = Self {
+            repositories: 1,
+            images: checked.subjects.len(),
+            failures: findings.sum(),
+            ..Self::default()
+        };
+        let distinct = |ids: fn(&Root<'_>) -> Vec<NodeId>| {
+            let ids = roots.iter().flat_map(ids).collect();
+            by_digest(graph, ids).len()
+        };
+        counts.failures += distinct(|root| root.broken.clone());
+        counts.warnings += distinct(|root| root.warned.clone());
+        let mut reached = vec![false; graph.len()];
+        for id in roots.iter().flat_map(|root| graph.reachable(root.node)) {
+            reached[id.place()] = true;
+        }
+        let nodes = graph.ids().filter(|id| reached[id.place()]).collect();
+        for same in by_digest(graph, nodes) {
+            counts.nodes += 1;
+            let states = same.iter().map(|id| state(&roots[0], *id));
+            *match states.max() {
+                Some(State::Ok) => &mut counts.ok,
+                Some(State::Broken) => &mut counts.broken,
+                Some(State::Skipped) => &mut counts.skipped,
+                Some(State::Undecided) | None => &mut counts.undecided,
+            } += 1;
+        }
+        counts.checked = counts.ok + counts.broken;
+        counts
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.repositories += other.repositories;
+        self.images += other.images;
+        self.nodes += other.nodes;
+        self.checked += other.checked;
+        self.ok += other.ok;
+        self.broken += other.broken;
+        self.undecided += other.undecided;
+        self.skipped += other.skipped;
+        self.failures += other.failures;
+        self.warnings += other.warnings;
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+    }
+}
+
+/// The nodes of each digest together.
+fn by_digest(graph: &Graph, mut ids: Vec<NodeId>) -> Vec<Vec<NodeId>> {
+    ids.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
+    ids.chunk_by(|one, other| graph.compare_digests(*one, *other).is_eq())
+        .map(<[NodeId]>::to_vec)
+        .collect()
+}
+
+fn state(root: &Root<'_>, id: NodeId) -> State {
+    match (root.trouble(id), root.graph.node(id).verdict()) {
+        (Trouble::Broken, _) => State::Broken,
+        (_, Verdict::Ok) => State::Ok,
+        (_, Verdict::Skipped) => State::Skipped,
+        _ => State::Undecided,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::kind::Kind;
+    use crate::report::example::{found, layer, nothing, plain, report};
+    use crate::report::judgement::Judgement;
+    use crate::walk::cause::Cause;
+    use crate::walk::graph::{Care, Found};
+    use crate::walk::verdict::Outcome;
+
+    #[test]
+    fn a_digest_asked_for_in_two_ways_counts_once_by_its_graver_answer() {
+        let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
+        let root = report.image(0).root;
+        let graph = &mut report.repositories[0].graph;
+        let outcome = Outcome::unasked(Verdict::Missing, Cause::Plain);
+        let digest = graph.node(root).digest();
+        let again = graph.add(&Found {
+            digest,
+            outcome,
+            ..found(Kind::Layer)
+        });
+        graph.connect(root, again, None, Care::Check);
+        let counts = Judgement::of(&report).counts;
+        assert_eq!(
+            (counts.nodes, counts.ok, counts.broken, counts.failures),
+            (3, 2, 1, 1)
+        );
+    }
+
+    #[test]
+    fn references_that_lead_nowhere_count_one_by_one() {
+        let counts = Judgement::of(&report(&[
+            ("app:1", nothing().missing()),
+            ("app:2", nothing().denied()),
+        ]))
+        .counts;
+        assert_eq!(
+            (
+                counts.nodes,
+                counts.broken,
+                counts.undecided,
+                counts.failures
+            ),
+            (2, 1, 1, 1)
+        );
+    }
+}
