@@ -2,7 +2,8 @@
 
 use super::text;
 use crate::oci::reference::Repository;
-use crate::registry::credentials::{Credential, Entry, entry_of};
+use crate::registry::credentials::Credential;
+use crate::registry::docker_config::{Entry, entry_of};
 use crate::registry::logins::Logins;
 use crate::text::secret::Secret;
 
@@ -40,8 +41,11 @@ pub fn check(data: &[u8]) {
                     "not known for masking"
                 );
             }
-            Ok(Entry::Helper { helper, .. }) => {
-                assert!(helper.len() <= text.len(), "more came out than went in");
+            Ok(Entry::Helper(helper)) => {
+                assert!(
+                    helper.name.len() <= text.len(),
+                    "more came out than went in"
+                );
             }
             Ok(Entry::None) => {}
         }

@@ -1,4 +1,4 @@
-//! Why a try brought nothing.
+//! Why a try brought no content, as a cause.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::http::{Obstacle, Problem, ProblemKind};
 use crate::walk::cause::{Cause, Denial, Place, Trouble};
 use crate::walk::source::{Fault, FaultKind};
 
-/// Why a try brought nothing.
+/// Why a try brought no content, and what that means for the next one.
 pub(super) struct Failed {
     pub(super) fault: Fault,
     pub(super) status: Option<u16>,
@@ -43,16 +43,25 @@ impl Failed {
         self
     }
 
-    /// The same as another kind of trouble, which explains the answer better.
+    /// The same as a kind of trouble, which explains the status better.
     pub(super) fn because_of(mut self, trouble: Trouble) -> Self {
-        let words = crate::report::sentence::cause(&self.fault.cause).into();
-        let place = Place::Registry;
-        self.fault.cause = Cause::Unreached {
-            trouble,
-            place,
-            words,
-        };
+        if let Cause::Status { status, words, .. } = &self.fault.cause {
+            let words = words.as_ref().map(|words| format!(" ({words})"));
+            self.fault.cause = Cause::Unreached {
+                trouble,
+                place: Place::Registry,
+                words: format!("answered {status}{}", words.unwrap_or_default()).into(),
+            };
+        }
         self
+    }
+
+    /// The same after an answer with this status.
+    pub(super) fn with_status(self, status: u16) -> Self {
+        Self {
+            status: Some(status),
+            ..self
+        }
     }
 }
 
@@ -93,9 +102,9 @@ fn trouble(problem: &Problem) -> Trouble {
 /// Why an answer could not be read to its end.
 pub(super) struct Unread<T> {
     pub(super) problem: Problem,
-    /// After which byte it ended, and what that amounts to when every further try ends there.
+    /// After which byte it ended, and what that means when every further try ends there.
     pub(super) otherwise: Option<(u64, T)>,
-    /// Whether this try went on where the one before it had ended, and came farther.
+    /// Whether this try resumed where the one before had ended, and came farther.
     pub(super) farther: bool,
 }
 
@@ -120,7 +129,7 @@ impl<T> From<Problem> for Unread<T> {
     }
 }
 
-/// Where a URL is, seen from the registry that a question was put to.
+/// Where a URL is, seen from the registry that is asked.
 pub(super) fn place(at_registry: bool, url: &Url) -> Place {
     if at_registry {
         Place::Registry
@@ -129,7 +138,7 @@ pub(super) fn place(at_registry: bool, url: &Url) -> Place {
     }
 }
 
-/// A token server was asked with patience already: the question is not put again for its sake.
+/// A failure that is not tried again: the token server was called as often as `attempts` allow.
 pub(super) fn final_failure(failed: Failed) -> Failed {
     let problem = Problem::new(ProblemKind::Refused, "the token server gave no token");
     Failed {
@@ -138,7 +147,7 @@ pub(super) fn final_failure(failed: Failed) -> Failed {
     }
 }
 
-/// A status that is no answer to the question, with the body that came with it.
+/// A status that is not an answer to the question, with its body.
 pub(super) fn failure(
     status: u16,
     retry_after: Option<Duration>,
@@ -154,7 +163,7 @@ pub(super) fn failure(
     let cause = Cause::Status {
         status,
         place,
-        is_registrys: error::is_registrys(body),
+        is_registrys: error::is_registry_error(body),
         words: error::read(body),
     };
     Failed {

@@ -1,4 +1,4 @@
-//! Who refers to a manifest from outside: the Referrers API, the fallback tag, and cosign's tags; see
+//! Lists what refers to a manifest: by the Referrers API, the fallback tag and cosign's tags; see
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>.
 
 use oci_spec::image::Digest;
@@ -9,14 +9,14 @@ use super::answer::Answer;
 use super::failed::Unread;
 use super::link::next_page;
 use super::transport::Question;
-use super::{RegistryRepository, read_manifest};
+use super::{RegistryRepository, manifest, quirks};
 use crate::oci::media_type::OCI_INDEX;
 use crate::walk::source::{Asked, FaultKind, Manifest, Referring};
 
 /// How many pages of one list are read.
 const MAX_PAGES: usize = 100;
 
-/// The ends of the tags under which cosign keeps signatures, attestations and SBOMs.
+/// The endings of the tags under which cosign stores signatures, attestations and SBOMs.
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 /// Lists everything that refers to `digest`.
@@ -30,27 +30,25 @@ pub(super) async fn list(
         .answer
         .as_ref()
         .is_err_and(|fault| fault.kind == FaultKind::NotFound);
-    if is_unknown || matches!(total.status, Some(400 | 405 | 406 | 501)) {
+    if is_unknown || quirks::some_answer_400_or_406_without_the_referrers_api(total.status) {
         total.answer = Ok(Vec::new());
         add(
             &mut total,
-            repository.fetch_manifest(&fallback, true).await,
+            manifest::fetch(repository, &fallback, true).await,
             Referring::List,
         );
     }
     for end in COSIGN {
         add(
             &mut total,
-            repository
-                .fetch_manifest(&format!("{fallback}.{end}"), true)
-                .await,
+            manifest::fetch(repository, &format!("{fallback}.{end}"), true).await,
             Referring::Tagged,
         );
     }
     total
 }
 
-/// Adds what a tag leads to; a tag that is not there adds nothing, and what could not be had before stays so.
+/// Adds what a tag leads to. A tag that does not exist adds nothing, and the first fault stays.
 fn add(total: &mut Asked<Vec<Referring>>, asked: Asked<Manifest>, what: fn(Manifest) -> Referring) {
     total.attempts += asked.attempts;
     total.duration += asked.duration;
@@ -74,7 +72,7 @@ async fn api(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<
         let read =
             async |answer: &mut Answer<'_>| -> Result<(Manifest, Option<String>), Unread<_>> {
                 let next = answer.header(&LINK).and_then(next_page);
-                let manifest = read_manifest(answer)
+                let manifest = manifest::read(answer)
                     .await
                     .map_err(|unread| Unread::from(unread.problem))?;
                 Ok((manifest, next))
@@ -96,7 +94,7 @@ async fn api(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<
             Ok((manifest, next)) => {
                 pages.push(Referring::List(manifest));
                 match next.filter(|_| pages.len() < MAX_PAGES) {
-                    // Only the query is taken over: a next page is at the same place, so nobody can send us elsewhere.
+                    // Only the query is used, so that no registry can send us elsewhere.
                     Some(query) => path = format!("referrers/{digest}?{query}"),
                     None => return done(Ok(pages)),
                 }
@@ -114,7 +112,7 @@ mod tests {
     use crate::walk::source::{Body, Fault};
 
     #[test]
-    fn a_tag_adds_its_tries_and_what_it_leads_to_and_the_first_fault_stays() {
+    fn tags_add_up_and_the_first_fault_stays() {
         let asked = |answer: Result<Manifest, FaultKind>, status| {
             let answer = answer.map_err(|kind| Fault {
                 kind,

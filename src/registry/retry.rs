@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::quirks;
 use crate::http::Problem;
 use crate::http::patience::Patience;
 
@@ -19,6 +20,16 @@ pub enum Ended {
     Problem(Problem),
 }
 
+impl Ended {
+    /// The HTTP status, if one came.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            Self::Problem(_) => None,
+        }
+    }
+}
+
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -28,7 +39,7 @@ pub enum Next {
     Again {
         /// How long to wait.
         wait: Duration,
-        /// Whether everybody who asks the same host should wait as long.
+        /// Whether every question to the same host should wait as long.
         everybody: bool,
     },
 }
@@ -61,11 +72,13 @@ pub fn is_transient(status: u16) -> bool {
 #[must_use]
 pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
     let (wait, everybody) = match ended {
-        Ended::Status { status: 404, .. } => {
+        Ended::Status { status, .. }
+            if quirks::ghcr_and_docker_hub_answer_404_right_after_a_push(*status) =>
+        {
             if state.settle_left.is_zero() {
                 return Next::Stop;
             }
-            // The last look is at the end of the window, not before it.
+            // The last try is at the end of the window, not before it.
             return Next::Again {
                 wait: backoff(patience, state.absences, state.jitter).min(state.settle_left),
                 everybody: false,
@@ -92,7 +105,8 @@ pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
     Next::Again { wait, everybody }
 }
 
-/// `backoff · 2ⁿ`, at most `max_backoff`, of which half is left to chance so that many do not come back at once.
+/// `backoff · 2ⁿ`, at most `max_backoff`; up to half of it is taken off at random, so that many
+/// questions do not come back at once.
 fn backoff(patience: &Patience, waits: u32, jitter: f64) -> Duration {
     let whole = patience
         .backoff
@@ -183,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_up_to_half_of_a_wait() {
+    fn jitter_takes_up_to_half_of_a_wait() {
         for (jitter, expected) in [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0), (7.0, 1.0), (-1.0, 0.5)] {
             assert_eq!(
                 wait(next(&status(500), State { jitter, ..FIRST }, &PATIENCE)),
@@ -206,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_says_how_long_and_everybody_hears_it() {
+    fn retry_after_holds_for_every_question_to_the_host() {
         let expected = Next::Again {
             wait: Duration::from_secs(60),
             everybody: true,
@@ -269,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_connections_are_tried_again_and_refused_certificates_are_not() {
+    fn broken_connections_are_retried_and_refused_certificates_are_not() {
         let problem = |kind| Ended::Problem(Problem::new(kind, ""));
         for kind in [
             ProblemKind::Connection,

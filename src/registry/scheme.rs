@@ -1,4 +1,4 @@
-//! Whether a registry is spoken to in TLS or in plain HTTP.
+//! Whether a registry speaks TLS or plain HTTP.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 use super::failed::Failed;
+use super::quirks;
 use crate::http::network::{Hosts, Network};
 use crate::http::{Problem, ProblemKind, is_loopback};
-use crate::oci::reference::DOCKER_HUB;
 
-/// What is spoken to each registry of a run.
+/// The scheme of each registry of a run.
 #[derive(Default)]
 pub(super) struct Schemes(Mutex<HashMap<String, Arc<Scheme>>>);
 
@@ -26,29 +26,24 @@ impl Schemes {
     }
 }
 
-/// How a registry is spoken to.
+/// The scheme that a registry speaks, as far as it is known.
 pub(super) struct Scheme {
-    /// Where it is, with the port if there is one.
+    /// The API's host, with the port if there is one.
     host: String,
     may_be_plain: bool,
     plain: AtomicBool,
-    /// Whether it has answered so: then it will not change its mind.
+    /// Whether it has answered: then the scheme stays.
     settled: AtomicBool,
 }
 
 impl Scheme {
-    /// To begin with plain HTTP where the user named the registry or it is this machine.
+    /// Begins with plain HTTP where the user named the registry, or it is this machine.
     fn new(registry: &str, network: &Network) -> Self {
         let may_be_plain = plain_allowed(registry, network);
         let named = !matches!(network.insecure, Hosts::All);
         let plain = may_be_plain && (named || is_loopback(split_port(registry).0));
-        let host = if registry == DOCKER_HUB {
-            "registry-1.docker.io"
-        } else {
-            registry
-        };
         Self {
-            host: host.to_owned(),
+            host: quirks::docker_hub_has_another_host_for_its_api(registry).to_owned(),
             may_be_plain,
             plain: plain.into(),
             settled: false.into(),
@@ -72,19 +67,19 @@ impl Scheme {
             })
     }
 
-    /// Speaks the other one than `base` does from now on; where the API is then.
+    /// Speaks the other scheme than `base` from now on; gives the API's URL in it.
     pub(super) fn turn(&self, base: &Url) -> Result<Url, Failed> {
         self.plain
             .store(base.scheme() == "https", Ordering::Relaxed);
         self.base()
     }
 
-    /// It has answered as it is spoken to.
+    /// Notes that the registry has answered in this scheme.
     pub(super) fn settle(&self) {
         self.settled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a problem shows that the registry speaks the other one, where both are allowed.
+    /// Whether a problem may mean that the registry speaks the other scheme, where both are allowed.
     pub(super) fn is_doubted_by(&self, problem: &Problem, base: &Url) -> bool {
         if !self.may_be_plain || self.settled.load(Ordering::Relaxed) {
             return false;
@@ -99,13 +94,7 @@ impl Scheme {
     }
 }
 
-/// Whether a 400 is how a TLS server says, in plain HTTP, that it is one: Go's and nginx's words.
-pub(super) fn asks_for_https(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body);
-    text.contains("HTTPS server") || text.contains("HTTPS port")
-}
-
-/// Whether plain HTTP may be spoken to a registry at all.
+/// Whether plain HTTP is allowed for a registry.
 fn plain_allowed(registry: &str, network: &Network) -> bool {
     let (host, port) = split_port(registry);
     let insecure = |port| network.insecure.contain(host, port);

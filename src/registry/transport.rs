@@ -1,25 +1,21 @@
-//! One way to ask a host: permit, authorization, redirects, another try when that may help.
+//! Asks registries: a permit for each question, and another try where that may help.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
-    WWW_AUTHENTICATE,
-};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request};
 use url::Url;
 
 use super::answer::Answer;
-use super::auth::{Asking, Auth, Pass, Refused};
-use super::failed::{Failed, Unread, failure, final_failure, place};
+use super::attempt::Attempt;
+use super::auth::Auth;
+use super::failed::{Failed, Unread};
 use super::gate::Gate;
-use super::redirect::{self, MAX_REDIRECTS, same_origin, shown};
-use super::retry::{self, Ended};
-use super::scheme::{Schemes, asks_for_https};
-use super::tries::{Course, Ends, Tries};
-use super::{challenge, error};
+use super::scheme::{Scheme, Schemes};
+use super::scope::Scope;
+use super::tries::{EarlyEnds, SharedTries, Tries};
 use crate::http::network::Network;
 use crate::http::patience::Patience;
 use crate::http::{ChosenBy, Clients, Obstacle, Problem, ProblemKind, Version};
@@ -27,16 +23,13 @@ use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
-use crate::walk::cause::{Denial, Place, Trouble};
 use crate::walk::source::Asked;
 
-/// How often one try of a question gets another header: one that is shared with others, and one of its own.
-const MOST_RENEWALS: u32 = 2;
-
-/// Asks registries and their token servers; one for a whole run, so that permits, waits and tokens are shared.
+/// Asks registries and their token servers; one for a whole run, which shares permits, waits and
+/// tokens.
 pub struct Transport {
     clients: Arc<Clients>,
-    course: Course,
+    shared_tries: SharedTries,
     auth: Auth,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     schemes: Schemes,
@@ -47,6 +40,7 @@ pub struct Transport {
 /// A question to a registry.
 pub(super) struct Question<'a> {
     pub(super) repository: &'a Repository,
+    pub(super) scope: Scope,
     pub(super) method: Method,
     /// Below `/v2/<name>/`; `None` for `/v2/` itself.
     pub(super) path: Option<String>,
@@ -54,23 +48,22 @@ pub(super) struct Question<'a> {
     pub(super) may_be_absent: bool,
 }
 
-/// A call to a token server.
-pub(super) struct Call {
-    pub(super) url: Url,
-    pub(super) authorization: Option<HeaderValue>,
-    /// The body of a POST; without it the call is a GET.
-    pub(super) form: Option<Secret>,
-    /// The lane of the question that needs the token: its connection has nothing to do meanwhile.
-    pub(super) lane: usize,
+impl Question<'_> {
+    pub(super) fn path_below_v2(&self) -> String {
+        let path = self.path.as_ref();
+        path.map_or_else(String::new, |path| {
+            format!("{}/{path}", self.repository.name)
+        })
+    }
 }
 
 /// Where a request goes.
-struct Aim<'a> {
-    method: Method,
-    url: &'a Url,
-    chosen_by: ChosenBy,
-    version: Version,
-    lane: usize,
+pub(super) struct Aim<'a> {
+    pub(super) method: Method,
+    pub(super) url: &'a Url,
+    pub(super) chosen_by: ChosenBy,
+    pub(super) version: Version,
+    pub(super) lane: usize,
 }
 
 impl Transport {
@@ -79,7 +72,7 @@ impl Transport {
     pub fn new(clients: Arc<Clients>, patience: Patience, logins: Logins) -> Self {
         Self {
             clients,
-            course: Course::new(patience),
+            shared_tries: SharedTries::new(patience),
             auth: Auth::new(logins),
             gates: Mutex::default(),
             schemes: Schemes::default(),
@@ -100,18 +93,30 @@ impl Transport {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// What was shown to any server so far.
+    /// The secrets that were sent to any server so far.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         self.auth.secrets()
+    }
+
+    pub(super) fn redacted(&self, text: &str) -> String {
+        self.auth.redacted(text)
     }
 
     pub(super) fn network(&self) -> &Network {
         self.clients.network()
     }
 
-    fn gate(&self, host: &str) -> Arc<Gate> {
-        /// How many hosts are remembered before the token servers that nobody waits for are forgotten.
+    pub(super) fn shared_tries(&self) -> &SharedTries {
+        &self.shared_tries
+    }
+
+    pub(super) fn scheme_of(&self, registry: &str) -> Arc<Scheme> {
+        self.schemes.of(registry, self.network())
+    }
+
+    pub(super) fn gate(&self, host: &str) -> Arc<Gate> {
+        /// How many hosts are remembered before the gates of idle token servers are dropped.
         const MOST: usize = 1024;
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if gates.len() >= MOST {
@@ -119,11 +124,12 @@ impl Transport {
         }
         let gate = gates
             .entry(host.to_owned())
-            .or_insert_with(|| Arc::new(Gate::new(self.course.patience().concurrency)));
+            .or_insert_with(|| Arc::new(Gate::new(self.shared_tries.patience().concurrency)));
         Arc::clone(gate)
     }
 
-    /// Asks until the answer stands. `headers` are made anew for each try; `accept` says which statuses `read` understands.
+    /// Asks until the answer stands. `headers` are made anew for each try; `accept` says which
+    /// statuses `read` understands.
     pub(super) async fn ask<T>(
         &self,
         question: &Question<'_>,
@@ -131,18 +137,17 @@ impl Transport {
         accept: impl Fn(u16) -> bool,
         read: impl AsyncFn(&mut Answer<'_>) -> Result<T, Unread<T>>,
     ) -> Asked<T> {
-        let gate = self.gate(&question.repository.registry);
-        let mut tries = Tries::new(&self.course, question.may_be_absent);
-        let mut ends = Ends::default();
+        let registry = &question.repository.registry;
+        let gate = self.gate(registry);
+        let mut tries = Tries::new(&self.shared_tries, question.may_be_absent);
+        let mut ends = EarlyEnds::default();
         loop {
             let permit = gate.pass().await;
             tries.begin();
             // Boxed, so that a question that waits for its permit is small.
             let outcome = Box::pin(async {
-                let mut answer = self
-                    .exchange(question, permit.lane(), &headers, &accept)
-                    .await?
-                    .at(&gate);
+                let attempt = Attempt::new(self, &self.auth, question, permit.lane())?;
+                let mut answer = attempt.run(&headers, &accept).await?.at(&gate);
                 let status = answer.status();
                 Ok::<_, Failed>((status, read(&mut answer).await))
             })
@@ -150,309 +155,35 @@ impl Transport {
             drop(permit);
             let (failed, otherwise) = match outcome {
                 Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
-                Ok((
-                    status,
-                    Err(Unread {
-                        problem,
-                        otherwise,
-                        farther,
-                    }),
-                )) => {
-                    if farther {
-                        tries.forgive();
-                        ends = Ends::default();
+                Ok((status, Err(unread))) => {
+                    if unread.farther {
+                        tries.count_anew();
                     }
-                    match &otherwise {
-                        Some((at, _)) => ends.note(*at),
-                        None => ends = Ends::default(),
-                    }
-                    (
-                        Failed {
-                            status: Some(status),
-                            ..problem.into()
-                        },
-                        otherwise.map(|(_, content)| content),
-                    )
+                    ends.note(&unread);
+                    let otherwise = unread.otherwise.map(|(_, content)| content);
+                    (Failed::from(unread.problem).with_status(status), otherwise)
                 }
                 Err(failed) => {
-                    // "Not yet" and "not so fast" say nothing about the way here.
-                    if !matches!(
-                        failed.ended,
-                        Ended::Status {
-                            status: 404 | 429,
-                            ..
-                        }
-                    ) {
-                        ends = Ends::default();
-                    }
+                    ends.note_failure(&failed);
                     (failed, None)
                 }
             };
             let path = question.path.as_deref().unwrap_or("/v2/");
-            let redact = &|text: &str| self.auth.redacted(text);
-            if let Some((wait, everybody)) =
-                tries.again(&failed, &question.repository.registry, path, redact)
-            {
-                if everybody {
-                    gate.close_for(wait);
-                } else {
-                    tokio::time::sleep(wait).await;
-                }
-                continue;
-            }
-            return match otherwise.filter(|_| ends.prove(self.course.patience().attempts)) {
-                Some(content) => tries.end(Ok(content), failed.status),
-                None => tries.end(Err(failed.fault), failed.status),
-            };
-        }
-    }
-
-    /// One try: asks the registry, logs in where that is asked for, follows redirects.
-    #[expect(clippy::too_many_lines, reason = "taken apart next")]
-    async fn exchange(
-        &self,
-        question: &Question<'_>,
-        lane: usize,
-        headers: &impl Fn() -> HeaderMap,
-        accept: &impl Fn(u16) -> bool,
-    ) -> Result<Answer<'_>, Failed> {
-        let repository = question.repository;
-        let scheme = self.schemes.of(&repository.registry, self.network());
-        // Why the other scheme is being tried.
-        let mut doubt: Option<Failed> = None;
-        let mut base = scheme.base()?;
-        let mut url = question_url(&base, question)?;
-        let mut version = Version::Best;
-        // Why HTTP/1.1 is spoken instead.
-        let mut headless = None;
-        let (mut redirects, mut renewals, mut own) = (0, 0, None);
-        loop {
-            let at_registry = same_origin(&base, &url);
-            let pass = match (&own, at_registry) {
-                (_, false) => None,
-                (Some(own), true) => Some(Pass::clone(own)),
-                (None, true) => self.auth.current(repository).await,
-            };
-            let mut headers = headers();
-            if let Some(pass) = &pass {
-                headers.insert(AUTHORIZATION, pass.header());
-            }
-            let chosen_by = if at_registry {
-                ChosenBy::User
-            } else {
-                ChosenBy::Server
-            };
-            let aim = Aim {
-                method: question.method.clone(),
-                url: &url,
-                chosen_by,
-                version,
-                lane,
-            };
-            let sent = self.send(aim, headers, None).await;
-            let mut answer = match sent {
-                Ok(answer) => answer,
-                Err(problem)
-                    if at_registry && doubt.is_none() && scheme.is_doubted_by(&problem, &base) =>
-                {
-                    doubt = Some(problem.into());
-                    base = scheme.turn(&base)?;
-                    url = question_url(&base, question)?;
-                    continue;
-                }
-                Err(problem)
-                    if problem.kind == ProblemKind::Headless && version == Version::Best =>
-                {
-                    version = Version::One;
-                    headless = Some(problem);
-                    continue;
-                }
-                Err(problem) => {
-                    // Only a certificate shows, without an answer, that TLS is spoken; else the first scheme was no worse.
-                    if at_registry
-                        && !problem.shows_tls()
-                        && let Some(first) = doubt.take()
-                    {
-                        scheme.turn(&base)?;
-                        return Err(first);
-                    }
-                    // Where HTTP/1.1 is not spoken at all, the first answer was the better one.
-                    return Err(
-                        Failed::from(headless.unwrap_or(problem)).at(place(at_registry, &url))
-                    );
-                }
-            };
-            let status = answer.status();
-            if redirect::is_redirect(status) {
-                redirects += 1;
-                url = redirected(&url, &answer, redirects)?;
-                continue;
-            }
-            if at_registry && status != 400 {
-                scheme.settle();
-            }
-            if accept(status) {
-                return Ok(answer);
-            }
-            let challenges: Vec<String> = if at_registry {
-                answer.all(&WWW_AUTHENTICATE)
-            } else {
-                Vec::new()
-            };
-            let retry_after = answer.retry_after();
-            let (body, broken) = answer.error_body().await;
-            if at_registry
-                && doubt.is_none()
-                && base.scheme() == "http"
-                && status == 400
-                && asks_for_https(&body)
-            {
-                let failed = failure(status, retry_after, &body, place(at_registry, &url));
-                doubt = Some(failed.because_of(Trouble::WithoutPlainHttp));
-                base = scheme.turn(&base)?;
-                url = question_url(&base, question)?;
-                continue;
-            }
-            let expired_with_400 = status == 400
-                && pass.as_ref().is_some_and(Pass::is_bearer)
-                && error::tells_of_expired_token(&body);
-            if at_registry && (status == 401 || expired_with_400) && renewals < MOST_RENEWALS {
-                renewals += 1;
-                let mut challenges = challenge::read(challenges.iter().map(String::as_str));
-                if challenges.is_empty() && expired_with_400 {
-                    // Public ECR does not repeat its challenge; the same question without a token brings it.
-                    challenges = self.challenges_of(question, lane, &url).await?;
-                }
-                let asking = Asking {
-                    transport: self,
-                    lane,
-                    repository,
-                    base: &base,
-                    challenges: &challenges,
-                };
-                // What is shared may be used up by others, as fast as it is had: the second is for this question alone.
-                let renewed = self.auth.renew(&asking, pass.as_ref(), renewals > 1).await;
-                own = renewed.map_err(|refused| match refused {
-                    Refused::Denied(denial, words) => {
-                        Failed::denied(denial, status, words.or_else(|| error::read(&body)))
-                    }
-                    Refused::Failed(failed) => final_failure(failed),
-                })?;
-                continue;
-            }
-            // What a 400 is about is in its words.
-            if let Some(problem) = broken.filter(|_| status == 400) {
-                return Err(Failed::from(problem).at(place(at_registry, &url)));
-            }
-            if expired_with_400 {
-                return Err(Failed::denied(
-                    Denial::EveryToken,
-                    status,
-                    error::read(&body),
-                ));
-            }
-            return Err(failure(
-                status,
-                retry_after,
-                &body,
-                place(at_registry, &url),
-            ));
-        }
-    }
-
-    async fn challenges_of(
-        &self,
-        question: &Question<'_>,
-        lane: usize,
-        url: &Url,
-    ) -> Result<Vec<challenge::Challenge>, Failed> {
-        let method = question.method.clone();
-        let aim = Aim {
-            method,
-            url,
-            chosen_by: ChosenBy::User,
-            version: Version::Best,
-            lane,
-        };
-        let answer = self.send(aim, HeaderMap::new(), None).await?;
-        if answer.status() != 401 {
-            let why = format!(
-                "refuses its token with 400, and without a token answers {}",
-                answer.status()
-            );
-            return Err(Failed::from(Problem::new(ProblemKind::NotHttp, why)));
-        }
-        Ok(challenge::read(
-            answer.all(&WWW_AUTHENTICATE).iter().map(String::as_str),
-        ))
-    }
-
-    /// Calls a token server until its answer stands; every status below 500 but 429 is an answer.
-    pub(super) async fn call(
-        &self,
-        call: &Call,
-        chosen_by: ChosenBy,
-    ) -> Result<(u16, Vec<u8>), Failed> {
-        let host = shown(&call.url);
-        let gate = self.gate(&format!("token {host}"));
-        let mut tries = Tries::new(&self.course, true);
-        loop {
-            gate.open().await;
-            tries.begin();
-            let failed = match Box::pin(self.call_once(call, chosen_by)).await {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
-            };
-            match tries.again(&failed, &host, "token", &|text: &str| {
-                self.auth.redacted(text)
-            }) {
+            let redact = &|text: &str| self.redacted(text);
+            match tries.again(&failed, registry, path, redact) {
                 Some((wait, true)) => gate.close_for(wait),
                 Some((wait, false)) => tokio::time::sleep(wait).await,
-                None => return Err(failed),
+                None => {
+                    let is_proven = ends.prove(self.shared_tries.patience().attempts);
+                    let answer = otherwise.filter(|_| is_proven).ok_or(failed.fault);
+                    return tries.end(answer, failed.status);
+                }
             }
-        }
-    }
-
-    async fn call_once(&self, call: &Call, chosen_by: ChosenBy) -> Result<(u16, Vec<u8>), Failed> {
-        let mut headers = HeaderMap::new();
-        if let Some(authorization) = &call.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
-        let method = if call.form.is_some() {
-            Method::POST
-        } else {
-            Method::GET
-        };
-        let aim = Aim {
-            method,
-            url: &call.url,
-            chosen_by,
-            version: Version::Best,
-            lane: call.lane,
-        };
-        let mut answer = self.send(aim, headers, call.form.as_ref()).await?;
-        let status = answer.status();
-        if redirect::is_redirect(status) {
-            let why = "it redirects, which is not followed with a login".to_owned();
-            return Err(Failed::from(Problem::new(ProblemKind::Refused, why)));
-        }
-        if retry::is_transient(status) {
-            let retry_after = answer.retry_after();
-            let (body, _) = answer.error_body().await;
-            return Err(failure(status, retry_after, &body, Place::Registry));
-        }
-        match answer.body(error::ERROR_LIMIT).await {
-            Ok((_, true)) => Err(Failed::from(Problem::new(
-                ProblemKind::Refused,
-                "its answer is longer than 64 KiB",
-            ))),
-            Ok((body, false)) => Ok((status, body)),
-            Err((problem, _)) => Err(problem.into()),
         }
     }
 
     /// Sends one request, and waits for the headers of its answer.
-    async fn send(
+    pub(super) async fn send(
         &self,
         aim: Aim<'_>,
         mut headers: HeaderMap,
@@ -489,25 +220,4 @@ impl Transport {
             &self.bytes,
         ))
     }
-}
-
-fn question_url(base: &Url, question: &Question<'_>) -> Result<Url, Failed> {
-    let Some(path) = &question.path else {
-        return Ok(base.clone());
-    };
-    let path = format!("{}/{path}", question.repository.name);
-    base.join(&path).map_err(|error| {
-        Failed::from(Problem::new(
-            ProblemKind::Refused,
-            format!("{path} fits no URL ({error})"),
-        ))
-    })
-}
-
-fn redirected(from: &Url, answer: &Answer<'_>, redirects: usize) -> Result<Url, Failed> {
-    let refused = |why| Failed::from(Problem::new(ProblemKind::Refused, why));
-    if redirects > MAX_REDIRECTS {
-        return Err(refused(format!("more than {MAX_REDIRECTS} redirects")));
-    }
-    redirect::follow(from, answer.header(&LOCATION)).map_err(refused)
 }

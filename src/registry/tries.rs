@@ -1,4 +1,4 @@
-//! The tries of one question: how many there were, whether there is another, and what is said of it.
+//! Counts the tries of one question, decides on the next, and logs why.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,41 +6,59 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::failed::Failed;
-use super::retry::{self, Ended, Next, State};
-use super::telling::{Tell, Telling};
+use super::failed::{Failed, Unread};
+use super::quirks;
+use super::repeated_lines::{RepeatedLines, Shown};
+use super::retry::{self, Next, State};
 use crate::http::patience::Patience;
 use crate::report::sentence;
 use crate::text::{escape, human};
 use crate::walk::source::{Asked, Fault};
 
-/// What all tries of a run have in common: how patient it is, since when, and what was said of that already.
-pub(super) struct Course {
+/// What the tries of all questions of a run share.
+pub(super) struct SharedTries {
     patience: Patience,
     started: Instant,
-    telling: Mutex<Telling>,
-    told_of_absence: AtomicBool,
+    lines: Mutex<RepeatedLines>,
+    has_logged_absence: AtomicBool,
 }
 
-impl Course {
-    /// A course whose settle window and time limit begin now.
+impl SharedTries {
+    /// The settle window and the time limit begin now.
     pub(super) fn new(patience: Patience) -> Self {
         Self {
             patience,
             started: Instant::now(),
-            telling: Mutex::default(),
-            told_of_absence: AtomicBool::new(false),
+            lines: Mutex::default(),
+            has_logged_absence: AtomicBool::new(false),
         }
     }
 
     pub(super) fn patience(&self) -> &Patience {
         &self.patience
     }
+
+    fn log_absence(&self, line: &str, wait: Duration) {
+        if !self.has_logged_absence.swap(true, Ordering::Relaxed) {
+            let window = human::duration(self.patience.settle);
+            log::info!("{line}; waiting up to {window} for it to appear (`settle`)");
+        }
+        log::debug!("{line}; retrying in {}", human::duration(wait));
+    }
+
+    fn log_repeat(&self, line: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        match lines.next(Instant::now()) {
+            Shown::Yes => log::info!("{line}"),
+            Shown::AsTheLast => log::info!("{line}; more such lines only at log level debug"),
+            Shown::InDebug => log::debug!("{line}"),
+        }
+    }
 }
 
 /// Counts the tries of one question and decides on the next.
 pub(super) struct Tries<'a> {
-    course: &'a Course,
+    shared: &'a SharedTries,
     may_be_absent: bool,
     began: Instant,
     sent: u32,
@@ -50,9 +68,9 @@ pub(super) struct Tries<'a> {
 }
 
 impl<'a> Tries<'a> {
-    pub(super) fn new(course: &'a Course, may_be_absent: bool) -> Self {
+    pub(super) fn new(shared: &'a SharedTries, may_be_absent: bool) -> Self {
         Self {
-            course,
+            shared,
             may_be_absent,
             began: Instant::now(),
             sent: 0,
@@ -69,12 +87,13 @@ impl<'a> Tries<'a> {
         self.sent += 1;
     }
 
-    /// A try that came farther than the one before does not count.
-    pub(super) fn forgive(&mut self) {
+    /// Forgets the tries so far, because the last one came farther than the one before.
+    pub(super) fn count_anew(&mut self) {
         self.counted = 0;
     }
 
-    /// How long to wait before the next try, and whether everybody should; `None` when there is none.
+    /// How long to wait before the next try, and whether every question to this host should; `None`
+    /// when there is no other try.
     pub(super) fn again(
         &mut self,
         failed: &Failed,
@@ -82,57 +101,47 @@ impl<'a> Tries<'a> {
         what: &str,
         redact: &dyn Fn(&str) -> String,
     ) -> Option<(Duration, bool)> {
-        let patience = &self.course.patience;
-        let absent = matches!(failed.ended, Ended::Status { status: 404, .. });
-        let since = self.course.started.elapsed();
+        let patience = &self.shared.patience;
+        let is_absent = failed
+            .ended
+            .status()
+            .is_some_and(quirks::ghcr_and_docker_hub_answer_404_right_after_a_push);
+        if !is_absent {
+            self.counted += 1;
+        }
+        let Next::Again { wait, everybody } = retry::next(&failed.ended, self.state(), patience)
+        else {
+            return None;
+        };
+        let line = line(host, what, &redact(&sentence::cause(&failed.fault.cause)));
+        if is_absent {
+            self.absences += 1;
+            self.first_absence.get_or_insert_with(Instant::now);
+            self.shared.log_absence(&line, wait);
+        } else {
+            let (again, tries, attempts) = (human::duration(wait), self.counted, patience.attempts);
+            self.shared.log_repeat(&format!(
+                "{line}; retrying in {again} (attempt {tries} of {attempts})"
+            ));
+        }
+        Some((wait, everybody))
+    }
+
+    fn state(&self) -> State {
+        let patience = &self.shared.patience;
+        let since = self.shared.started.elapsed();
         let settle = if self.may_be_absent {
             Duration::ZERO
         } else {
             patience.settle
         };
-        if !absent {
-            self.counted += 1;
-        }
-        let state = State {
+        State {
             tries: self.counted.max(1),
             absences: self.absences,
             settle_left: settle.min(patience.timeout).saturating_sub(since),
             run_left: patience.timeout.saturating_sub(since),
             jitter: chance(),
-        };
-        let Next::Again { wait, everybody } = retry::next(&failed.ended, state, patience) else {
-            return None;
-        };
-        let detail = escape::shortened(&redact(&sentence::cause(&failed.fault.cause)));
-        let (what, again) = (in_short(what), human::duration(wait));
-        if absent {
-            self.absences += 1;
-            self.first_absence.get_or_insert_with(Instant::now);
-            if !self.course.told_of_absence.swap(true, Ordering::Relaxed) {
-                let window = human::duration(patience.settle);
-                log::info!(
-                    "{host}: {what}: {detail}; what is not there yet may come within {window} (`settle`)"
-                );
-            }
-            log::debug!("{host}: {what}: not there yet, looking again in {again}");
-        } else {
-            let (tries, attempts) = (self.counted, patience.attempts);
-            let line = format!(
-                "{host}: {what}: {detail}; asking again in {again} (attempt {tries} of {attempts})"
-            );
-            match self
-                .course
-                .telling
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .next(Instant::now())
-            {
-                Tell::Line => log::info!("{line}"),
-                Tell::LastLine => log::info!("{line}; more such lines only at log level debug"),
-                Tell::Quietly => log::debug!("{line}"),
-            }
         }
-        Some((wait, everybody))
     }
 
     pub(super) fn end<T>(self, answer: Result<T, Fault>, status: Option<u16>) -> Asked<T> {
@@ -150,6 +159,16 @@ impl<'a> Tries<'a> {
     }
 }
 
+/// `registry.example: blobs/sha256:0123456789ab…: answered 503`, from a detail that is redacted as a
+/// whole: no part of a secret may be left by the cut.
+fn line(host: &str, what: &str, redacted: &str) -> String {
+    format!(
+        "{host}: {}: {}",
+        in_short(what),
+        escape::shortened(redacted)
+    )
+}
+
 /// `blobs/sha256:0123456789ab…`: as much of a digest as people need to find it in the report.
 fn in_short(what: &str) -> String {
     const DIGITS: usize = 12;
@@ -164,25 +183,39 @@ fn in_short(what: &str) -> String {
 
 /// Where the answers to one question ended too early, one after the other.
 #[derive(Default)]
-pub(super) struct Ends {
+pub(super) struct EarlyEnds {
     at: u64,
     count: u32,
 }
 
-impl Ends {
-    /// So many of them at the same place prove that the content ends there: who cuts answers off on the way does so anywhere.
+impl EarlyEnds {
+    /// So many ends at the same byte prove that the content ends there: a proxy that cuts answers
+    /// off does so anywhere.
     const PROOF: u32 = 3;
 
-    pub(super) fn note(&mut self, at: u64) {
-        self.count = if self.count > 0 && self.at == at {
-            self.count + 1
-        } else {
-            1
+    /// Notes where an answer ended.
+    pub(super) fn note<T>(&mut self, unread: &Unread<T>) {
+        *self = match &unread.otherwise {
+            None => Self::default(),
+            Some((at, _)) => {
+                let is_same = self.at == *at && !unread.farther;
+                Self {
+                    at: *at,
+                    count: if is_same { self.count + 1 } else { 1 },
+                }
+            }
         };
-        self.at = at;
     }
 
-    /// Whether it is the content that ends there; fewer attempts than it takes have to do.
+    /// Notes that no answer came.
+    pub(super) fn note_failure(&mut self, failed: &Failed) {
+        // "Not yet" and "too many requests" say nothing about the connection.
+        if !matches!(failed.ended.status(), Some(404 | 429)) {
+            *self = Self::default();
+        }
+    }
+
+    /// Whether it is the content that ends there. Fewer ends are enough where `attempts` are fewer.
     pub(super) fn prove(&self, attempts: u32) -> bool {
         self.count >= Self::PROOF.min(attempts)
     }
@@ -192,7 +225,7 @@ impl Ends {
 fn chance() -> f64 {
     use ring::rand::SecureRandom as _;
     let mut bytes = [0; 2];
-    // Without a source of chance the waits are only less spread.
+    // Without random numbers the waits are only less spread.
     let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
     f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX)
 }

@@ -1,0 +1,262 @@
+//! Finds the credential for a repository, and runs a credential helper once for each server.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use super::credentials::{self, Credential};
+use super::docker_config::{self, Entry, Helper};
+use crate::oci::reference::Repository;
+use crate::registry::logins::Logins;
+
+/// What a helper gave; a failure stays one for the whole run.
+type Given = Result<Option<Credential>, String>;
+
+/// By the helper's name and the server it is asked for.
+type Helpers = HashMap<(String, String), Arc<OnceCell<Given>>>;
+
+/// The logins of a run, and what its credential helpers gave.
+pub(super) struct Lookup {
+    logins: Logins,
+    helpers: Mutex<Helpers>,
+    warnings: Mutex<HashSet<String>>,
+}
+
+impl Lookup {
+    pub(super) fn new(logins: Logins) -> Self {
+        Self {
+            logins,
+            helpers: Mutex::default(),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Whether no credentials may be sent at all.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.logins.anonymous
+    }
+
+    /// The credential for `repository`. A file or helper that fails is a warning, once.
+    pub(super) async fn find(&self, repository: &Repository) -> Option<Credential> {
+        match self.search(repository).await {
+            Ok(credential) => credential,
+            Err(why) => {
+                let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+                if warnings.insert(why.clone()) {
+                    log::warn!("{why}; continuing without credentials from it");
+                }
+                None
+            }
+        }
+    }
+
+    /// The most specific login of the first source that has one.
+    async fn search(&self, repository: &Repository) -> Given {
+        if self.logins.anonymous {
+            return Ok(None);
+        }
+        if let Some(credential) = credentials::given(&self.logins, repository) {
+            return Ok(Some(credential));
+        }
+        let stored = match &self.logins.docker_config {
+            Some(config) => self.stored(config, repository).await?,
+            None => None,
+        };
+        Ok(stored.or_else(|| credentials::github(&self.logins, repository)))
+    }
+
+    async fn stored(&self, config: &str, repository: &Repository) -> Given {
+        match docker_config::entry_of(config, repository)? {
+            Entry::None => Ok(None),
+            Entry::Credential(credential) => Ok(Some(credential)),
+            Entry::Helper(helper) => self.ask(helper).await,
+        }
+    }
+
+    /// Runs a helper unless it has run for this server; whoever asks meanwhile waits for its answer.
+    async fn ask(&self, helper: Helper) -> Given {
+        let key = (helper.name.clone(), helper.server.clone());
+        let cell = {
+            let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(helpers.entry(key).or_default())
+        };
+        cell.get_or_init(|| helper.run()).await.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use serde_json::json;
+
+    use super::*;
+    use crate::registry::logins::Login;
+    use crate::text::secret::Secret;
+
+    fn repository(text: &str) -> Repository {
+        text.parse::<crate::oci::reference::Reference>()
+            .unwrap()
+            .repository
+    }
+
+    fn login(registry: &str, username: &str) -> Login {
+        Login {
+            registry: registry.into(),
+            username: username.into(),
+            password: Secret::new("p"),
+        }
+    }
+
+    async fn search(logins: &Logins, image: &str) -> Given {
+        Lookup::new(logins.clone()).search(&repository(image)).await
+    }
+
+    async fn find_in(logins: &Logins, image: &str) -> String {
+        match search(logins, image).await.unwrap() {
+            Some(Credential::Password { username, .. }) => username,
+            Some(Credential::Identity(token)) => format!("identity {}", token.expose()),
+            Some(Credential::Token(token)) => format!("token {}", token.expose()),
+            None => "none".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_most_specific_login_wins() {
+        let given = vec![
+            login("ghcr.io", "any"),
+            login("https://ghcr.io/team/", "team"),
+            login("ghcr.io/te", "te"),
+        ];
+        let logins = Logins {
+            given,
+            ..Logins::default()
+        };
+        assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "team");
+        assert_eq!(find_in(&logins, "ghcr.io/team2/app").await, "any");
+        assert_eq!(find_in(&logins, "ghcr.io/te/app").await, "te");
+        assert_eq!(find_in(&logins, "quay.io/team/app").await, "none");
+    }
+
+    #[tokio::test]
+    async fn docker_hub_has_many_names() {
+        for name in [
+            "docker.io",
+            "index.docker.io",
+            "https://index.docker.io/v1/",
+            "registry-1.docker.io",
+        ] {
+            let logins = Logins {
+                given: vec![login(name, "hub")],
+                ..Logins::default()
+            };
+            assert_eq!(find_in(&logins, "alpine").await, "hub", "{name}");
+            assert_eq!(
+                find_in(&logins, "registry-1.docker.io/library/alpine").await,
+                "hub",
+                "{name}"
+            );
+            assert_eq!(find_in(&logins, "ghcr.io/a/b").await, "none", "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_is_part_of_the_host() {
+        let logins = Logins {
+            given: vec![
+                login("registry.example:5000", "a"),
+                login("other.example:443", "b"),
+            ],
+            ..Logins::default()
+        };
+        assert_eq!(find_in(&logins, "registry.example:5000/app").await, "a");
+        assert_eq!(find_in(&logins, "registry.example/app").await, "none");
+        assert_eq!(find_in(&logins, "other.example/app").await, "b");
+    }
+
+    #[tokio::test]
+    async fn an_anonymous_run_uses_no_login() {
+        let logins = Logins {
+            given: vec![login("ghcr.io", "any")],
+            anonymous: true,
+            ..Logins::default()
+        };
+        assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "none");
+    }
+
+    #[tokio::test]
+    async fn the_github_token_is_for_ghcr_when_nothing_else_fits() {
+        let github = Some(login("ghcr.io", "actor"));
+        let logins = Logins {
+            github: github.clone(),
+            ..Logins::default()
+        };
+        assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "actor");
+        assert_eq!(find_in(&logins, "quay.io/team/app").await, "none");
+        let logins = Logins {
+            github,
+            given: vec![login("ghcr.io", "me")],
+            ..Logins::default()
+        };
+        assert_eq!(find_in(&logins, "ghcr.io/team/app").await, "me");
+    }
+
+    #[tokio::test]
+    async fn every_form_of_dockers_entries_is_read() {
+        let auth = BASE64_STANDARD.encode("u:p:q");
+        for (entry, expected) in [
+            (json!({ "auth": auth }), "u"),
+            (
+                json!({ "auth": auth, "username": "other", "password": "x" }),
+                "u",
+            ),
+            (json!({ "username": "v", "password": "x" }), "v"),
+            (
+                json!({ "auth": BASE64_STANDARD.encode("<token>:"), "identitytoken": "i" }),
+                "identity i",
+            ),
+            (json!({ "registrytoken": "r" }), "token r"),
+            (json!({}), "none"),
+            (json!({ "auth": "" }), "none"),
+        ] {
+            for key in [
+                "registry.example",
+                "https://registry.example/",
+                "https://registry.example/v2/",
+            ] {
+                let config = format!("\u{feff}{}", json!({ "auths": { key: entry } }));
+                let logins = Logins {
+                    docker_config: Some(config),
+                    ..Logins::default()
+                };
+                assert_eq!(
+                    find_in(&logins, "registry.example/app").await,
+                    expected,
+                    "{key} {entry}"
+                );
+                assert_eq!(find_in(&logins, "other.example/app").await, "none");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unusable_file_or_helper_is_an_error_without_secrets() {
+        for config in [
+            "not json hunter2".to_owned(),
+            json!({ "auths": { "registry.example": { "auth": "hunter2!" } } }).to_string(),
+            json!({ "credsStore": "no-such-helper-anywhere" }).to_string(),
+            json!({ "credHelpers": { "registry.example": "no-such-helper-anywhere" } }).to_string(),
+        ] {
+            let logins = Logins {
+                docker_config: Some(config),
+                ..Logins::default()
+            };
+            let why = search(&logins, "registry.example/app").await.unwrap_err();
+            assert!(
+                why.starts_with("docker_config:") && !why.contains("hunter2"),
+                "{why}"
+            );
+        }
+    }
+}

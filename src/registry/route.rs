@@ -1,0 +1,192 @@
+//! Decides what follows each request of one try: another scheme, a redirect, a new pass, or the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::auth::Pass;
+use super::failed::{Failed, failure, place};
+use super::redirect::{self, MAX_REDIRECTS, same_origin};
+use super::scheme::Scheme;
+use super::{error, quirks};
+use crate::http::{Problem, ProblemKind, Version};
+use crate::walk::cause::{Denial, Place, Trouble};
+
+/// How often one try gets a new pass: one that is shared with other questions, and one of its own.
+const MOST_RENEWALS: u32 = 2;
+
+/// Where the next request of a try goes, and what the requests before it showed.
+pub(super) struct Route {
+    pub(super) scheme: Arc<Scheme>,
+    /// Below `base`.
+    path: String,
+    pub(super) base: Url,
+    pub(super) url: Url,
+    pub(super) version: Version,
+    pub(super) redirects: usize,
+    pub(super) renewals: u32,
+    /// Why the scheme was changed.
+    first_scheme: Option<Failed>,
+    /// Why HTTP/1.1 is spoken.
+    pub(super) first_version: Option<Problem>,
+}
+
+/// What came of a request, other than the answer.
+pub(super) enum Seen {
+    Problem(Problem),
+    /// A redirect to this `Location`.
+    Redirect(Option<String>),
+    Rejection(Rejection),
+}
+
+/// An answer with a status that is not one to read.
+pub(super) struct Rejection {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+    /// Why there is no more of the body.
+    pub(super) broken: Option<Problem>,
+    /// The values of `WWW-Authenticate`, from the registry itself.
+    pub(super) challenges: Vec<String>,
+    /// The pass that was sent.
+    pub(super) pass: Option<Pass>,
+}
+
+impl Rejection {
+    pub(super) fn is_expiry_with_400(&self) -> bool {
+        self.pass.as_ref().is_some_and(Pass::is_bearer)
+            && quirks::public_ecr_answers_400_for_an_expired_token(self.status, &self.body)
+    }
+
+    fn failed(&self, place: Place) -> Failed {
+        failure(self.status, self.retry_after, &self.body, place)
+    }
+}
+
+/// What is done next.
+pub(super) enum Step {
+    /// The same in the other scheme, because this one failed so.
+    OtherScheme(Failed),
+    /// The other scheme was no better: the first one's failure counts.
+    FirstScheme,
+    /// The same in HTTP/1.1.
+    OlderVersion(Problem),
+    Redirect(Url),
+    /// The same with a new pass.
+    Renew(Rejection),
+    GiveUp(Failed),
+}
+
+impl Route {
+    pub(super) fn new(scheme: Arc<Scheme>, path: String) -> Result<Self, Failed> {
+        let base = scheme.base()?;
+        Ok(Self {
+            url: join(&base, &path)?,
+            scheme,
+            path,
+            base,
+            version: Version::Best,
+            redirects: 0,
+            renewals: 0,
+            first_scheme: None,
+            first_version: None,
+        })
+    }
+
+    pub(super) fn is_at_registry(&self) -> bool {
+        same_origin(&self.base, &self.url)
+    }
+
+    fn place(&self) -> Place {
+        place(self.is_at_registry(), &self.url)
+    }
+
+    pub(super) fn next(&self, seen: Seen) -> Step {
+        match seen {
+            Seen::Problem(problem) => self.after_problem(problem),
+            Seen::Redirect(location) => self.after_redirect(location.as_deref()),
+            Seen::Rejection(rejection) => self.after_rejection(rejection),
+        }
+    }
+
+    fn after_problem(&self, problem: Problem) -> Step {
+        let is_first_scheme = self.first_scheme.is_none();
+        if self.is_at_registry() {
+            if is_first_scheme && self.scheme.is_doubted_by(&problem, &self.base) {
+                return Step::OtherScheme(problem.into());
+            }
+        }
+        if problem.kind == ProblemKind::Headless && self.version == Version::Best {
+            return Step::OlderVersion(problem);
+        }
+        // Without an answer only a certificate shows that TLS is spoken.
+        if self.is_at_registry() && !is_first_scheme && !problem.shows_tls() {
+            return Step::FirstScheme;
+        }
+        // Where HTTP/1.1 is not spoken at all, the first problem says more.
+        let problem = self.first_version.clone().unwrap_or(problem);
+        Step::GiveUp(Failed::from(problem).at(self.place()))
+    }
+
+    fn after_redirect(&self, location: Option<&str>) -> Step {
+        let next = if self.redirects == MAX_REDIRECTS {
+            Err(format!("more than {MAX_REDIRECTS} redirects"))
+        } else {
+            redirect::follow(&self.url, location)
+        };
+        match next {
+            Ok(url) => Step::Redirect(url),
+            Err(why) => Step::GiveUp(Problem::new(ProblemKind::Refused, why).into()),
+        }
+    }
+
+    fn after_rejection(&self, rejection: Rejection) -> Step {
+        let is_at_registry = self.is_at_registry();
+        let may_be_https = is_at_registry && self.first_scheme.is_none();
+        if may_be_https
+            && self.base.scheme() == "http"
+            && quirks::go_and_nginx_answer_400_for_plain_http(rejection.status, &rejection.body)
+        {
+            let failed = rejection.failed(self.place());
+            return Step::OtherScheme(failed.because_of(Trouble::WithoutPlainHttp));
+        }
+        let is_expiry = rejection.is_expiry_with_400();
+        let wants_a_pass = is_at_registry && (rejection.status == 401 || is_expiry);
+        if wants_a_pass && self.renewals < MOST_RENEWALS {
+            return Step::Renew(rejection);
+        }
+        Step::GiveUp(match rejection.broken {
+            // What a 400 is about is in its words.
+            Some(problem) if rejection.status == 400 => Failed::from(problem).at(self.place()),
+            _ if is_expiry => {
+                let words = error::read(&rejection.body);
+                Failed::denied(Denial::EveryToken, rejection.status, words)
+            }
+            _ => rejection.failed(self.place()),
+        })
+    }
+
+    pub(super) fn take_other_scheme(&mut self, why: Failed) -> Result<(), Failed> {
+        self.base = self.scheme.turn(&self.base)?;
+        self.url = join(&self.base, &self.path)?;
+        self.first_scheme = Some(why);
+        Ok(())
+    }
+
+    /// Returns to the first scheme for later questions, and gives its failure.
+    pub(super) fn back_to_first_scheme(&mut self) -> Failed {
+        match (self.scheme.turn(&self.base), self.first_scheme.take()) {
+            (Ok(_), Some(first)) => first,
+            (Err(failed), _) => failed,
+            (Ok(_), None) => unreachable!("the scheme was changed for a reason"),
+        }
+    }
+}
+
+fn join(base: &Url, path: &str) -> Result<Url, Failed> {
+    base.join(path).map_err(|error| {
+        let why = format!("{path} fits no URL ({error})");
+        Problem::new(ProblemKind::Refused, why).into()
+    })
+}
