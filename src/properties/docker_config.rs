@@ -1,4 +1,5 @@
-//! Docker's credential file: a credential that is found is known for masking, and no reason tells what the file holds.
+//! Docker's credential file: a credential that is found is also masked, and an error quotes nothing
+//! from the file.
 
 use super::text;
 use crate::oci::reference::Repository;

@@ -69,7 +69,7 @@ impl Pass {
         }
     }
 
-    fn bearer(token: &str, expires: Option<Instant>) -> Result<Self, Refused> {
+    pub(super) fn bearer(token: &str, expires: Option<Instant>) -> Result<Self, Refused> {
         let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
             let why = "the token holds characters that fit no header";
             Refused::Denied(Denial::Unsafe(why.into()), None)

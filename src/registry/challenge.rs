@@ -1,25 +1,28 @@
-//! What a registry asks for in `WWW-Authenticate`, see <https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1>.
+//! What a registry asks for in `WWW-Authenticate`, see
+//! <https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1>.
 
 /// The longest header that is read, in bytes.
 const LIMIT: usize = 8 * 1024;
 
-/// A way in that we know.
+/// A challenge that we can answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// The user and password, as they are.
     Basic,
-    /// A token from a token server, see <https://distribution.github.io/distribution/spec/auth/token/>.
+    /// A token from a token server, see
+    /// <https://distribution.github.io/distribution/spec/auth/token/>.
     Bearer {
-        /// Where the token is to be had; perhaps relative to the registry.
+        /// The URL of the token server; perhaps relative to the registry.
         realm: String,
-        /// For whom it is.
+        /// The service that the token is for.
         service: Option<String>,
         /// What it allows; `None` when the registry does not say.
         scope: Option<String>,
     },
 }
 
-/// The challenges of all `WWW-Authenticate` headers of an answer, in their order; unknown schemes and what is unreadable are left out.
+/// The challenges of all `WWW-Authenticate` headers of an answer, in their order, without unknown
+/// schemes and invalid text.
 #[must_use]
 pub fn read<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     headers
@@ -36,8 +39,8 @@ struct Written {
     parameters: Vec<(String, String)>,
 }
 
-/// Reads a list of challenges as leniently as it can be done without guessing: between its words there may be any number of commas
-/// and blanks, and a scheme's single value (`Negotiate abc=`) is passed over.
+/// Reads a list of challenges leniently: any number of commas and blanks may stand between words,
+/// and a scheme's single value (`Negotiate abc=`) is skipped.
 fn parse(header: &str) -> Vec<Written> {
     let mut found: Vec<Written> = Vec::new();
     let mut rest = header;
@@ -124,7 +127,8 @@ fn known(challenge: &Written) -> Option<Challenge> {
     }
 }
 
-/// The challenge to answer: a token before a password, so that the password is shown to as few as possible.
+/// The challenge to answer: a token before a password, so that the password goes to as few servers
+/// as possible.
 #[must_use]
 pub fn choose(challenges: &[Challenge]) -> Option<&Challenge> {
     challenges
@@ -147,7 +151,8 @@ mod tests {
 
     #[test]
     fn the_usual_challenge_is_read() {
-        let header = r#"Bearer realm="https://auth.example/token",service="registry.example",scope="repository:a/b:pull,push""#;
+        let header = "Bearer realm=\"https://auth.example/token\",service=\"registry.example\",\
+                      scope=\"repository:a/b:pull,push\"";
         let expected = bearer(
             "https://auth.example/token",
             Some("registry.example"),
@@ -204,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_challenge() {
+    fn invalid_text_is_not_a_challenge() {
         for header in [
             "",
             "Bearer",
@@ -224,7 +229,7 @@ mod tests {
             read(["nonsense=", r#"Basic realm="x""#]),
             [Challenge::Basic]
         );
-        // The single value of a scheme is no scheme.
+        // The single value of a scheme is not a scheme.
         assert_eq!(read(["Negotiate Basic"]), []);
     }
 

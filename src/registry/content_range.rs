@@ -3,7 +3,7 @@
 /// First and last byte, and the whole length, as far as they are stated.
 pub(crate) type ContentRange = (Option<(u64, u64)>, Option<u64>);
 
-/// Reads the header's value; `None` when it is none.
+/// Reads the header's value; `None` when it is not a valid range.
 pub(crate) fn read(value: &str) -> Option<ContentRange> {
     let (part, length) = value
         .trim()
@@ -24,7 +24,7 @@ pub(crate) fn read(value: &str) -> Option<ContentRange> {
     Some((part, length))
 }
 
-/// Digits; what reads numbers would take a sign as well.
+/// Digits alone: `parse` would accept a sign.
 fn number(text: &str) -> Option<u64> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())

@@ -4,7 +4,7 @@ use crate::oci::reference::{DOCKER_HUB, Repository, is_docker_hub};
 use crate::registry::logins::{Login, Logins};
 use crate::text::secret::Secret;
 
-/// What a registry or its token server takes as proof of who asks.
+/// What a registry or its token server accepts as a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// A user with a password or an access token.

@@ -15,8 +15,8 @@ use crate::http::{Problem, ProblemKind};
 use crate::oci::descriptor::Promise;
 use crate::walk::source::{Asked, Blob};
 
-/// Fetches and hashes everything, and keeps the bytes with `keep`. After a broken connection only the
-/// missing part is fetched, where the registry does ranges.
+/// Fetches and hashes everything; `keep` says whether to keep the bytes. After a broken connection
+/// only the missing part is fetched, where the registry does ranges.
 pub(super) async fn whole(
     repository: &RegistryRepository<'_>,
     promise: &Promise,

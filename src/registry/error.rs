@@ -10,7 +10,8 @@ pub const ERROR_LIMIT: usize = 64 * 1024;
 struct WireError {
     #[serde(default, rename = "errors")]
     list: Vec<serde_json::Value>,
-    /// What OAuth2 token servers send instead, see <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>.
+    /// What OAuth2 token servers send instead, see
+    /// <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>.
     error: Option<serde_json::Value>,
     error_description: Option<String>,
     details: Option<String>,
@@ -67,7 +68,10 @@ mod tests {
 
     #[test]
     fn code_and_message_are_passed_on() {
-        let body = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"x":1}},{"code":"DENIED"}]}"#;
+        let body = r#"{"errors":[
+            {"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"x":1}},
+            {"code":"DENIED"}
+        ]}"#;
         assert_eq!(
             said(body).unwrap(),
             "MANIFEST_UNKNOWN: manifest unknown; DENIED"

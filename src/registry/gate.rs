@@ -1,4 +1,4 @@
-//! One registry's limits, shared by everybody who asks it: permits, and a time before which nobody asks.
+//! One registry's limits: permits, and a time before which no request is sent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// The right to ask, on a lane that nobody else uses meanwhile.
+/// The right to send requests, on a lane of its own.
 pub(super) struct Permit<'a> {
     gate: &'a Gate,
     lane: usize,
@@ -14,7 +14,7 @@ pub(super) struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// The lane, counted from 0; there are never more than permits.
+    /// The lane, counted from 0; there are never more lanes than permits.
     pub(super) fn lane(&self) -> usize {
         self.lane
     }
@@ -26,7 +26,8 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// The lanes that nobody uses: those that came back, the last one first since its connection is open, and all from `fresh` on.
+/// The free lanes: those that were used, the last one first because its connection is open, and all
+/// from `fresh` on.
 #[derive(Default)]
 struct Free {
     back: Vec<usize>,
@@ -42,10 +43,10 @@ impl Free {
     }
 }
 
-/// The way to one host.
+/// The limits of one host.
 pub(super) struct Gate {
     permits: Semaphore,
-    /// The right to hold a large body in memory, of which there is one.
+    /// One permit to hold a large body in memory.
     large: Semaphore,
     lanes: Mutex<Free>,
     closed_until: Mutex<Option<Instant>>,
@@ -62,7 +63,7 @@ impl Gate {
         }
     }
 
-    /// Waits until the host may be asked and a permit is free; the permit lasts until it is dropped.
+    /// Waits until the gate is open and a permit is free; the permit lasts until it is dropped.
     pub(super) async fn pass(&self) -> Permit<'_> {
         loop {
             self.open().await;
@@ -70,7 +71,7 @@ impl Gate {
                 .permits
                 .acquire()
                 .await
-                .expect("the gate is never taken down");
+                .expect("the semaphore is never closed");
             if self.closed().is_none() {
                 let lane = self.lanes().take();
                 return Permit {
@@ -82,26 +83,26 @@ impl Gate {
         }
     }
 
-    /// Waits until nobody else holds a large body from this host in memory.
+    /// Waits until no other large body from this host is held in memory.
     pub(super) async fn hold(&self) -> SemaphorePermit<'_> {
         self.large
             .acquire()
             .await
-            .expect("the gate is never taken down")
+            .expect("the semaphore is never closed")
     }
 
     fn lanes(&self) -> MutexGuard<'_, Free> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the host may be asked.
+    /// Waits until the gate is open.
     pub(super) async fn open(&self) {
         while let Some(until) = self.closed() {
             tokio::time::sleep_until(until).await;
         }
     }
 
-    /// Nobody asks this host for `wait`.
+    /// Sends no request to this host for `wait`.
     pub(super) fn close_for(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut closed = self
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_closed_gate_holds_everybody_back_and_the_longest_wait_counts() {
+    async fn a_closed_gate_holds_all_back_and_the_longest_wait_counts() {
         let gate = Gate::new(2);
         let start = Instant::now();
         gate.close_for(Duration::from_secs(60));

@@ -5,10 +5,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::oci::digest::Hasher;
 
-/// How many bytes are handed over at once: enough to be worth it, few enough to hold for every request in flight.
+/// How many bytes are handed over at once: enough to be worth it, and few enough to hold for every
+/// request in flight.
 const BATCH: usize = 256 * 1024;
 
-/// How many pieces are handed over at once, however small: a server can send one byte at a time.
+/// How many pieces are handed over at once, however small: a server may send single bytes.
 const PIECES: usize = 256;
 
 /// A part of a body, as the connection gave it.
@@ -46,7 +47,7 @@ impl Hashing {
         }
     }
 
-    /// Hashes what is there, so that nothing is held.
+    /// Hashes what is there, so that nothing stays in memory.
     pub(super) async fn catch_up(&mut self) {
         let hasher = self.hasher().await;
         self.idle = Some(add(hasher, std::mem::take(&mut self.batch)));

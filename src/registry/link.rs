@@ -39,7 +39,7 @@ fn is_next(parameters: &str) -> bool {
     false
 }
 
-/// What is before the first separator outside of quotes, and what is behind it.
+/// What is before the first separator outside quotes, and what is after it.
 fn until(text: &str, separator: char) -> (&str, &str) {
     let (mut quoted, mut escaped) = (false, false);
     for (at, letter) in text.char_indices() {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_within_an_address_or_quotes_separate_nothing() {
+    fn separators_within_an_address_or_quotes_are_part_of_it() {
         for (header, query) in [
             (r#"<?last=a,b;c>; rel="next""#, Some("last=a,b;c")),
             (r#"<?x=1>; title="a, <?y=2>; rel=next"; rel=prev"#, None),

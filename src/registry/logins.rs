@@ -1,8 +1,8 @@
-//! The logins of a run, as the settings name them.
+//! The logins that the settings give.
 
 use crate::text::secret::Secret;
 
-/// Who we are to a registry.
+/// The logins of a run.
 #[derive(Clone, Default)]
 pub struct Logins {
     /// `anonymous`: send no credentials at all.

@@ -17,7 +17,7 @@ use crate::oci::descriptor::Promise;
 use crate::walk::rules::Depth;
 use crate::walk::source::{Asked, Blob};
 
-/// Up to this size, in bytes, a blob that is delivered in place of its last byte is read and hashed.
+/// Up to this size, in bytes, a blob that comes in place of its last byte is read and hashed.
 const SMALL: u64 = 1024 * 1024;
 
 /// What one question showed, or which question follows.

@@ -74,7 +74,7 @@ impl Lookup {
         }
     }
 
-    /// Runs a helper unless it has run for this server; whoever asks meanwhile waits for its answer.
+    /// Runs a helper, unless it has run for this server; lookups that come meanwhile wait for it.
     async fn ask(&self, helper: Helper) -> Given {
         let key = (helper.name.clone(), helper.server.clone());
         let cell = {

@@ -1,4 +1,4 @@
-//! Where a redirect may lead, and what may go along.
+//! Where a redirect may lead, and whether credentials may follow it.
 
 use url::Url;
 
@@ -7,7 +7,7 @@ use crate::http::forbidden_literal;
 /// How many redirects one question follows.
 pub const MAX_REDIRECTS: usize = 5;
 
-/// Whether a status asks us to go elsewhere with the same method; only GET and HEAD are ever sent to a registry.
+/// Whether a status is a redirect with the same method; only GET and HEAD are sent to a registry.
 #[must_use]
 pub fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
@@ -16,7 +16,7 @@ pub fn is_redirect(status: u16) -> bool {
 /// The next URL of a redirect from `current` to `location`.
 ///
 /// # Errors
-/// Why it is not followed, as a fragment that holds no query: it may be signed.
+/// Why it is not followed, as a fragment without the query, which may be a signature.
 pub fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
     let location = location.ok_or("a redirect without a usable Location")?;
     let next = current
@@ -44,7 +44,7 @@ pub fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
     Ok(next)
 }
 
-/// Whether credentials for `here` may also be shown at `there`: the same scheme, host and port.
+/// Whether credentials for `here` may also be sent to `there`: the same scheme, host and port.
 #[must_use]
 pub fn same_origin(here: &Url, there: &Url) -> bool {
     here.scheme() == there.scheme()
@@ -52,7 +52,7 @@ pub fn same_origin(here: &Url, there: &Url) -> bool {
         && here.port_or_known_default() == there.port_or_known_default()
 }
 
-/// A URL for people: scheme and host alone, since path and query may be a signature.
+/// A URL to print: scheme and host alone, because path and query may be a signature.
 #[must_use]
 pub fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn no_redirect_leads_down_inside_or_nowhere() {
+    fn a_redirect_to_plain_http_or_a_forbidden_address_is_refused() {
         let current = url("https://registry.example/v2/");
         for location in [
             "http://cdn.example/b?signature=hunter2",

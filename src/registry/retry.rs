@@ -40,7 +40,7 @@ pub enum Next {
         /// How long to wait.
         wait: Duration,
         /// Whether every question to the same host should wait as long.
-        everybody: bool,
+        whole_host: bool,
     },
 }
 
@@ -71,7 +71,7 @@ pub fn is_transient(status: u16) -> bool {
 /// Decides whether and when to ask again.
 #[must_use]
 pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
-    let (wait, everybody) = match ended {
+    let (wait, whole_host) = match ended {
         Ended::Status { status, .. }
             if quirks::ghcr_and_docker_hub_answer_404_right_after_a_push(*status) =>
         {
@@ -81,7 +81,7 @@ pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
             // The last try is at the end of the window, not before it.
             return Next::Again {
                 wait: backoff(patience, state.absences, state.jitter).min(state.settle_left),
-                everybody: false,
+                whole_host: false,
             };
         }
         Ended::Status {
@@ -102,7 +102,7 @@ pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
     if state.tries >= patience.attempts || wait >= state.run_left {
         return Next::Stop;
     }
-    Next::Again { wait, everybody }
+    Next::Again { wait, whole_host }
 }
 
 /// `backoff · 2ⁿ`, at most `max_backoff`; up to half of it is taken off at random, so that many
@@ -223,21 +223,21 @@ mod tests {
     fn retry_after_holds_for_every_question_to_the_host() {
         let expected = Next::Again {
             wait: Duration::from_secs(60),
-            everybody: true,
+            whole_host: true,
         };
         assert_eq!(next(&after(429, 60), FIRST, &PATIENCE), expected);
         assert_eq!(next(&after(503, 60), FIRST, &PATIENCE), expected);
         assert!(matches!(
             next(&status(429), FIRST, &PATIENCE),
             Next::Again {
-                everybody: true,
+                whole_host: true,
                 ..
             }
         ));
         assert!(matches!(
             next(&status(503), FIRST, &PATIENCE),
             Next::Again {
-                everybody: false,
+                whole_host: false,
                 ..
             }
         ));

@@ -1,4 +1,4 @@
-//! Decides what follows each request of one try: another scheme, a redirect, a new pass, or the end.
+//! Decides what follows a request of one try: another scheme, a redirect, a new pass or the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,4 +189,125 @@ fn join(base: &Url, path: &str) -> Result<Url, Failed> {
         let why = format!("{path} fits no URL ({error})");
         Problem::new(ProblemKind::Refused, why).into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::network::Network;
+    use crate::walk::cause::Cause;
+
+    fn route(registry: &str) -> Route {
+        let scheme = Arc::new(Scheme::new(registry, &Network::default()));
+        Route::new(scheme, "app/manifests/1".into()).ok().unwrap()
+    }
+
+    fn problem(kind: ProblemKind) -> Seen {
+        Seen::Problem(Problem::new(kind, "text"))
+    }
+
+    fn rejection(status: u16, body: &str, with_bearer: bool) -> Seen {
+        Seen::Rejection(Rejection {
+            status,
+            retry_after: None,
+            body: body.into(),
+            broken: None,
+            challenges: Vec::new(),
+            pass: with_bearer.then(|| Pass::bearer("token", None).ok().unwrap()),
+        })
+    }
+
+    fn name(step: &Step) -> &'static str {
+        match step {
+            Step::OtherScheme(_) => "other scheme",
+            Step::FirstScheme => "first scheme",
+            Step::OlderVersion(_) => "older version",
+            Step::Redirect(_) => "redirect",
+            Step::Renew(_) => "renew",
+            Step::GiveUp(_) => "give up",
+        }
+    }
+
+    #[test]
+    fn each_answer_of_a_registry_has_its_next_step() {
+        let (https, plain) = ("registry.example", "127.0.0.1:5000");
+        let expired = r#"{"errors":[{"message":"the token has expired"}]}"#;
+        for (registry, seen, expected) in [
+            (https, rejection(401, "", false), "renew"),
+            (https, rejection(403, "", false), "give up"),
+            (https, rejection(400, expired, true), "renew"),
+            (https, rejection(400, expired, false), "give up"),
+            (https, rejection(400, "HTTPS server", false), "give up"),
+            (plain, rejection(400, "HTTPS server", false), "other scheme"),
+            (plain, problem(ProblemKind::NotHttp), "other scheme"),
+            (https, problem(ProblemKind::NotHttp), "give up"),
+            (https, problem(ProblemKind::Headless), "older version"),
+            (https, Seen::Redirect(Some("/there".into())), "redirect"),
+            (https, Seen::Redirect(None), "give up"),
+        ] {
+            let mut route = route(registry);
+            // A TLS server may answer plain HTTP with an alert, which is not HTTP.
+            if registry == plain {
+                assert_eq!(route.base.scheme(), "http");
+            }
+            assert_eq!(name(&route.next(seen)), expected, "{registry}");
+            route.renewals = MOST_RENEWALS;
+            route.version = Version::One;
+            let exhausted = route.next(rejection(401, "", false));
+            assert_eq!(name(&exhausted), "give up");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_redirects_target_is_a_registrys_answer() {
+        let mut route = route("127.0.0.1:5000");
+        route.url = "https://cdn.example/blob?signature=1".parse().unwrap();
+        for seen in [
+            rejection(401, "", false),
+            rejection(400, "HTTPS server", true),
+            problem(ProblemKind::NotHttp),
+        ] {
+            let Step::GiveUp(failed) = route.next(seen) else {
+                panic!("it goes on");
+            };
+            let (Cause::Status { place, .. } | Cause::Unreached { place, .. }) = failed.fault.cause
+            else {
+                panic!("another cause");
+            };
+            assert_eq!(place, Place::Redirect("https://cdn.example".into()));
+        }
+    }
+
+    #[test]
+    fn the_first_failure_counts_where_the_other_scheme_is_no_better() {
+        let mut route = route("127.0.0.1:5000");
+        let Step::OtherScheme(why) = route.next(problem(ProblemKind::NotHttp)) else {
+            panic!("only one scheme is tried");
+        };
+        assert!(route.take_other_scheme(why).is_ok());
+        assert_eq!(
+            route.url.as_str(),
+            "https://127.0.0.1:5000/v2/app/manifests/1"
+        );
+        assert_eq!(
+            name(&route.next(problem(ProblemKind::Connection))),
+            "first scheme"
+        );
+        let first = route.back_to_first_scheme();
+        let Cause::Unreached { words, .. } = first.fault.cause else {
+            panic!("another cause");
+        };
+        assert_eq!(&*words, "text");
+        assert_eq!(route.scheme.base().ok().unwrap().scheme(), "http");
+    }
+
+    #[test]
+    fn five_redirects_are_followed_and_no_more() {
+        let mut route = route("registry.example");
+        let next = |route: &Route| route.next(Seen::Redirect(Some("/there".into())));
+        route.redirects = 4;
+        assert_eq!(name(&next(&route)), "redirect");
+        route.redirects = 5;
+        assert_eq!(name(&next(&route)), "give up");
+    }
 }

@@ -38,7 +38,7 @@ pub(super) struct Scheme {
 
 impl Scheme {
     /// Begins with plain HTTP where the user named the registry, or it is this machine.
-    fn new(registry: &str, network: &Network) -> Self {
+    pub(super) fn new(registry: &str, network: &Network) -> Self {
         let may_be_plain = plain_allowed(registry, network);
         let named = !matches!(network.insecure, Hosts::All);
         let plain = may_be_plain && (named || is_loopback(split_port(registry).0));
@@ -79,7 +79,7 @@ impl Scheme {
         self.settled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a problem may mean that the registry speaks the other scheme, where both are allowed.
+    /// Whether a problem may mean that the registry speaks the other scheme, if that is allowed.
     pub(super) fn is_doubted_by(&self, problem: &Problem, base: &Url) -> bool {
         if !self.may_be_plain || self.settled.load(Ordering::Relaxed) {
             return false;

@@ -109,7 +109,7 @@ impl<'a> Tries<'a> {
         if !is_absent {
             self.counted += 1;
         }
-        let Next::Again { wait, everybody } = retry::next(&failed.ended, self.state(), patience)
+        let Next::Again { wait, whole_host } = retry::next(&failed.ended, self.state(), patience)
         else {
             return None;
         };
@@ -124,7 +124,7 @@ impl<'a> Tries<'a> {
                 "{line}; retrying in {again} (attempt {tries} of {attempts})"
             ));
         }
-        Some((wait, everybody))
+        Some((wait, whole_host))
     }
 
     fn state(&self) -> State {
@@ -159,8 +159,8 @@ impl<'a> Tries<'a> {
     }
 }
 
-/// `registry.example: blobs/sha256:0123456789ab…: answered 503`, from a detail that is redacted as a
-/// whole: no part of a secret may be left by the cut.
+/// `registry.example: blobs/sha256:0123456789ab…: answered 503`. The detail is redacted before it is
+/// cut, because a part of a secret would not be recognised.
 fn line(host: &str, what: &str, redacted: &str) -> String {
     format!(
         "{host}: {}: {}",

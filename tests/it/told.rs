@@ -139,7 +139,7 @@ fn hundreds_of_repeated_requests_are_a_few_lines_of_log() {
     assert_eq!(told_of.len(), 8, "{finished}");
     assert!(
         told_of[0].contains(": blobs/sha256:")
-            && told_of[0].contains("…: answered 503; asking again in ")
+            && told_of[0].contains("…: answered 503; retrying in ")
     );
     assert!(
         told_of[7].ends_with("; more such lines only at log level debug"),
@@ -168,7 +168,7 @@ fn what_is_not_there_yet_is_waited_for_and_said_once() {
     assert!(
         finished
             .stderr
-            .contains("may come within 20.0 s (`settle`)"),
+            .contains("waiting up to 20.0 s for it to appear (`settle`)"),
         "{finished}"
     );
 }
