@@ -115,10 +115,14 @@ mod tests {
             challenges in proptest::collection::vec((other(), challenge()), 0..6),
             blanks in "[ \t]{0,3}",
         ) {
-            let header: Vec<String> =
-                challenges.iter().flat_map(|(other, challenge)| [(*other).to_owned(), written(challenge)]).collect();
-            let expected: Vec<Challenge> = challenges.into_iter().map(|(_, challenge)| challenge).collect();
-            prop_assert_eq!(read([header.join(&format!("{blanks},{blanks}")).as_str()]), expected.clone());
+            let header: Vec<String> = challenges
+                .iter()
+                .flat_map(|(other, challenge)| [(*other).to_owned(), written(challenge)])
+                .collect();
+            let expected: Vec<Challenge> =
+                challenges.into_iter().map(|(_, challenge)| challenge).collect();
+            let joined = header.join(&format!("{blanks},{blanks}"));
+            prop_assert_eq!(read([joined.as_str()]), expected.clone());
             prop_assert_eq!(read(header.iter().map(String::as_str)), expected);
         }
     }

@@ -71,12 +71,21 @@ mod tests {
             mark in prop_oneof![Just(""), Just("\u{feff}")],
         ) {
             let login = format!("{user}:{secret}");
-            let auth = if padded { BASE64_STANDARD.encode(login) } else { BASE64_STANDARD_NO_PAD.encode(login) };
-            let text = format!("{mark}{}", json!({ "auths": { "https://registry.example/v1/": { "auth": auth } } }));
-            let repository = Repository { registry: "registry.example".to_owned(), name: "a".to_owned() };
+            let auth = if padded {
+                BASE64_STANDARD.encode(login)
+            } else {
+                BASE64_STANDARD_NO_PAD.encode(login)
+            };
+            let auths = json!({ "https://registry.example/v1/": { "auth": auth } });
+            let text = format!("{mark}{}", json!({ "auths": auths }));
+            let repository = Repository {
+                registry: "registry.example".to_owned(),
+                name: "a".to_owned(),
+            };
             match entry_of(&text, &repository) {
                 Ok(Entry::Credential(Credential::Password { username, password })) => {
-                    prop_assert_eq!((username.as_str(), password.expose()), (user.as_str(), secret.as_str()));
+                    prop_assert_eq!(username, user);
+                    prop_assert_eq!(password.expose(), secret.as_str());
                 }
                 other => prop_assert!(false, "{:?}", other.map(|_| "something else")),
             }

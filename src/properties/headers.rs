@@ -1,4 +1,5 @@
-//! `Content-Range` and `Retry-After`: numbers are digits, and what was read can be written and read again.
+//! `Content-Range` and `Retry-After`: numbers are digits, and what was read can be written and read
+//! again.
 
 use std::time::{Duration, SystemTime};
 
@@ -47,7 +48,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_range_is_read(part in any::<Option<(u64, u64)>>(), length in any::<Option<u64>>(), blanks in " {0,3}") {
+        fn every_range_is_read(
+            part in any::<Option<(u64, u64)>>(),
+            length in any::<Option<u64>>(),
+            blanks in " {0,3}",
+        ) {
             let text = written((part, length)).replace(' ', &format!(" {blanks}"));
             prop_assert_eq!(content_range::read(&text), Some((part, length)));
             prop_assert_eq!(content_range::read(&text.replace('/', "")), None);

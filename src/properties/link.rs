@@ -59,9 +59,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_link_to_a_next_page_is_found(links in proptest::collection::vec(link(), 0..5)) {
+        fn the_first_link_to_a_next_page_is_found(
+            links in proptest::collection::vec(link(), 0..5),
+        ) {
             let header: Vec<&str> = links.iter().map(|(text, ..)| text.as_str()).collect();
-            let expected = links.iter().find(|(.., is_next)| *is_next).map(|(_, query, _)| query.clone());
+            let next = links.iter().find(|(.., is_next)| *is_next);
+            let expected = next.map(|(_, query, _)| query.clone());
             prop_assert_eq!(next_page(&header.join(" , ")), expected);
         }
     }

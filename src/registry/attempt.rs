@@ -136,16 +136,16 @@ impl<'a> Attempt<'a> {
 
     async fn renew(&mut self, rejection: &Rejection) -> Result<(), Failed> {
         self.route.renewals += 1;
-        let mut challenges = challenge::read(rejection.challenges.iter().map(String::as_str));
-        if challenges.is_empty() && rejection.is_expiry_with_400() {
-            challenges = self.challenges_without_a_pass().await?;
+        let mut offered = challenge::read(rejection.challenges.iter().map(String::as_str));
+        if offered.is_empty() && rejection.is_expiry_with_400() {
+            offered = self.challenges_without_a_pass().await?;
         }
         let challenged = Challenged {
             transport: self.transport,
             lane: self.lane,
             question: self.question,
             base: &self.route.base,
-            challenges: &challenges,
+            challenges: &offered,
         };
         // Other questions may use up a shared pass as fast as it is obtained.
         let alone = self.route.renewals > 1;

@@ -35,7 +35,7 @@ pub fn read(body: &[u8]) -> Option<Box<str>> {
             text.lines().next().unwrap_or_default().to_owned()
         }
     };
-    Some(said.into()).filter(|said: &Box<str>| !said.is_empty())
+    (!said.is_empty()).then(|| said.into())
 }
 
 fn one(error: &serde_json::Value) -> Option<String> {

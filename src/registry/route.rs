@@ -112,16 +112,16 @@ impl Route {
 
     fn after_problem(&self, problem: Problem) -> Step {
         let is_first_scheme = self.first_scheme.is_none();
-        if self.is_at_registry() {
-            if is_first_scheme && self.scheme.is_doubted_by(&problem, &self.base) {
-                return Step::OtherScheme(problem.into());
-            }
+        let is_at_registry = self.is_at_registry();
+        let may_be_other = is_at_registry && is_first_scheme;
+        if may_be_other && self.scheme.is_doubted_by(&problem, &self.base) {
+            return Step::OtherScheme(problem.into());
         }
         if problem.kind == ProblemKind::Headless && self.version == Version::Best {
             return Step::OlderVersion(problem);
         }
         // Without an answer only a certificate shows that TLS is spoken.
-        if self.is_at_registry() && !is_first_scheme && !problem.shows_tls() {
+        if is_at_registry && !is_first_scheme && !problem.shows_tls() {
             return Step::FirstScheme;
         }
         // Where HTTP/1.1 is not spoken at all, the first problem says more.

@@ -23,6 +23,7 @@ use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
+use crate::walk::cause::Cause;
 use crate::walk::source::Asked;
 
 /// Asks registries and their token servers; one for a whole run, which shares permits, waits and
@@ -67,12 +68,18 @@ pub(super) struct Aim<'a> {
 }
 
 impl Transport {
-    /// A transport whose settle window and time limit begin now.
+    /// A transport whose settle window and time limit begin now; `describe` says how a cause reads in
+    /// a log line.
     #[must_use]
-    pub fn new(clients: Arc<Clients>, patience: Patience, logins: Logins) -> Self {
+    pub fn new(
+        clients: Arc<Clients>,
+        patience: Patience,
+        logins: Logins,
+        describe: fn(&Cause) -> String,
+    ) -> Self {
         Self {
             clients,
-            shared_tries: SharedTries::new(patience),
+            shared_tries: SharedTries::new(patience, describe),
             auth: Auth::new(logins),
             gates: Mutex::default(),
             schemes: Schemes::default(),

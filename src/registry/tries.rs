@@ -11,13 +11,18 @@ use super::quirks;
 use super::repeated_lines::{RepeatedLines, Shown};
 use super::retry::{self, Next, State};
 use crate::http::patience::Patience;
-use crate::report::sentence;
 use crate::text::{escape, human};
+use crate::walk::cause::Cause;
 use crate::walk::source::{Asked, Fault};
+
+/// A cause in words.
+pub(super) type Describe = fn(&Cause) -> String;
 
 /// What the tries of all questions of a run share.
 pub(super) struct SharedTries {
     patience: Patience,
+    /// How a cause reads in a log line.
+    describe: Describe,
     started: Instant,
     lines: Mutex<RepeatedLines>,
     has_logged_absence: AtomicBool,
@@ -25,9 +30,10 @@ pub(super) struct SharedTries {
 
 impl SharedTries {
     /// The settle window and the time limit begin now.
-    pub(super) fn new(patience: Patience) -> Self {
+    pub(super) fn new(patience: Patience, describe: Describe) -> Self {
         Self {
             patience,
+            describe,
             started: Instant::now(),
             lines: Mutex::default(),
             has_logged_absence: AtomicBool::new(false),
@@ -113,7 +119,8 @@ impl<'a> Tries<'a> {
         else {
             return None;
         };
-        let line = line(host, what, &redact(&sentence::cause(&failed.fault.cause)));
+        let detail = (self.shared.describe)(&failed.fault.cause);
+        let line = line(host, what, &detail, redact);
         if is_absent {
             self.absences += 1;
             self.first_absence.get_or_insert_with(Instant::now);
@@ -159,14 +166,11 @@ impl<'a> Tries<'a> {
     }
 }
 
-/// `registry.example: blobs/sha256:0123456789ab…: answered 503`. The detail is redacted before it is
-/// cut, because a part of a secret would not be recognised.
-fn line(host: &str, what: &str, redacted: &str) -> String {
-    format!(
-        "{host}: {}: {}",
-        in_short(what),
-        escape::shortened(redacted)
-    )
+/// `registry.example: blobs/sha256:0123456789ab…: answered 503`.
+fn line(host: &str, what: &str, detail: &str, redact: &dyn Fn(&str) -> String) -> String {
+    // Redacted before it is cut: a part of a secret would not be recognised.
+    let detail = escape::shortened(&redact(detail));
+    format!("{host}: {}: {detail}", in_short(what))
 }
 
 /// `blobs/sha256:0123456789ab…`: as much of a digest as people need to find it in the report.
@@ -228,4 +232,55 @@ fn chance() -> f64 {
     // Without random numbers the waits are only less spread.
     let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
     f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Problem, ProblemKind};
+    use crate::text::redaction::Secrets;
+
+    #[test]
+    fn a_log_line_is_redacted_before_it_is_cut() {
+        let mut secrets = Secrets::default();
+        secrets.add("hunter2-hunter2");
+        for length in 0..1_000 {
+            let detail = format!("{}hunter2-hunter2 and more", "x".repeat(length));
+            let line = line("host", "token", &detail, &|text| secrets.redacted(text));
+            assert!(!line.contains("hunter"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_shortened_in_a_log_line() {
+        let what = format!("blobs/sha256:{}", "0123456789abcdef".repeat(4));
+        assert_eq!(
+            line("host", &what, "answered 503", &str::to_owned),
+            "host: blobs/sha256:0123456789ab…: answered 503"
+        );
+    }
+
+    #[test]
+    fn only_ends_at_the_same_byte_prove_that_content_ends_there() {
+        let cut = || Problem::new(ProblemKind::Cut, "cut");
+        let proves = |ends: &[(Option<u64>, bool)], attempts| {
+            let mut early = EarlyEnds::default();
+            for (at, farther) in ends {
+                early.note(&Unread {
+                    problem: cut(),
+                    otherwise: at.map(|at| (at, ())),
+                    farther: *farther,
+                });
+            }
+            early.prove(attempts)
+        };
+        let at = |at| (Some(at), false);
+        assert!(proves(&[at(5), at(5), at(5)], 5));
+        assert!(proves(&[at(0), at(0), at(0)], 5));
+        assert!(proves(&[at(5), at(5)], 2));
+        assert!(!proves(&[at(5), at(5)], 5));
+        assert!(!proves(&[at(5), at(6), at(5)], 5));
+        assert!(!proves(&[at(5), (None, false), at(5), at(5)], 5));
+        assert!(!proves(&[at(5), at(5), (Some(5), true)], 5));
+    }
 }

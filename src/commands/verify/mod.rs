@@ -15,7 +15,7 @@ use crate::http::Clients;
 use crate::http::patience::Patience;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
-use crate::report::Report;
+use crate::report::{Report, sentence};
 use crate::settings::Settings;
 use crate::terminal::progress::{Standing, while_telling};
 use crate::terminal::signals::Stopping;
@@ -32,7 +32,8 @@ pub async fn verify(
 ) -> Report {
     let started_at = SystemTime::now();
     let started = Instant::now();
-    let transport = Transport::new(clients, settings.patience.clone(), settings.login.clone());
+    let (patience, logins) = (settings.patience.clone(), settings.login.clone());
+    let transport = Transport::new(clients, patience, logins, sentence::cause);
     let repositories = by_repository(targets);
     let seen = RefCell::new(seen);
     let progress: Vec<Cell<(usize, usize)>> =

@@ -34,7 +34,8 @@ fn verify(registries: &[&Registry]) -> Pullproof {
 fn counting(run: Pullproof) -> Pullproof {
     let login = json!({"ServerURL": "x", "Username": "me", "Secret": "password"});
     let script = format!(
-        "#!/bin/sh\nread -r server\necho \"$server\" >> \"$HOME/starts\"\nsleep 0.2\necho '{login}'\n"
+        "#!/bin/sh\nread -r server\necho \"$server\" >> \"$HOME/starts\"\n\
+         sleep 0.2\necho '{login}'\n"
     );
     let run = run.file("bin/docker-credential-counting", script);
     let path = run.path("bin/docker-credential-counting");
