@@ -295,7 +295,7 @@ fn two_mistyped_references_are_told_apart_wherever_they_are_told() {
     let run = run.exits(1);
     assert!(
         run.stdout
-            .contains("\nhint (app:one and app:two): the registry does not know a reference"),
+            .contains("\nhint (app:one and app:two): the registry does not know this reference"),
         "{run}"
     );
     let run = pullproof()
