@@ -1,6 +1,7 @@
 //! What newcomers read and copy: the pipelines work, the names exist, and the quotes are current.
 
 mod ci;
+mod contributing;
 mod design;
 mod examples;
 mod links;

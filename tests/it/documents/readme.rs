@@ -58,16 +58,6 @@ fn every_pipeline_in_the_readme_has_six_lines() {
 }
 
 #[test]
-fn the_targets_in_the_readme_are_in_the_makefile() {
-    let readme = text("README.md");
-    let makefile = text("Makefile");
-    for target in ["demo", "test"] {
-        assert!(readme.contains(&format!("\nmake {target} ")), "{target}");
-        assert!(makefile.contains(&format!("\n{target}: ## ")), "{target}");
-    }
-}
-
-#[test]
 fn the_table_of_outputs_is_that_of_the_action() {
     let action: serde_norway::Value = serde_norway::from_str(&text("action.yml")).unwrap();
     let outputs = action["outputs"].as_mapping().unwrap();

@@ -25,7 +25,7 @@ fn every_promise_names_tests_that_exist() {
     let tables = page.split("\n\n").filter(|part| {
         part.lines()
             .next()
-            .is_some_and(|head| head.ends_with("| held by |"))
+            .is_some_and(|head| head.ends_with("| tested by |"))
     });
     let rows: Vec<&str> = tables.flat_map(|table| table.lines().skip(2)).collect();
     assert!(rows.len() > 25, "{}", rows.len());
