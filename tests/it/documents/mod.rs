@@ -4,6 +4,7 @@ mod ci;
 mod contributing;
 mod design;
 mod examples;
+mod how_it_works;
 mod links;
 mod messages;
 mod page;
