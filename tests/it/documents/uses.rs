@@ -1,4 +1,4 @@
-//! Where a pipeline uses the program: each place, and what it comes to when the CI system has handed it over.
+//! Every use of the program in a pipeline, read the way the program reads it in that CI system.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ const IMAGE: &str = "ghcr.io/pullproof/pullproof";
 
 /// One use of the program, understood.
 pub(crate) struct Use {
-    /// What the user wants.
+    /// The settings.
     pub(crate) settings: Settings,
-    /// What is verified; nothing when it only rebuilds.
+    /// What is verified; empty if it only rebuilds.
     pub(crate) targets: Vec<Target>,
 }
 
-/// Every use in a pipeline's YAML, in its order; fails when one of them is not understood as it is meant.
+/// Every use in a pipeline's YAML, in order; fails if one of them is not valid.
 #[track_caller]
 pub(crate) fn uses(yaml: &str) -> Vec<Use> {
     let parsed: Value = serde_norway::from_str(&ci::substituted(yaml))
@@ -89,7 +89,7 @@ fn search(value: &Value, visit: &mut impl FnMut(&Value)) {
     }
 }
 
-/// Every setting is in the table, unless the settings are those of another step as they are.
+/// Every setting is in the table, unless another step has the same settings.
 fn names_are_known(settings: &Value, pipeline: &Value) {
     let mut sharing = 0;
     search(pipeline, &mut |part| {
