@@ -102,16 +102,16 @@ impl Resolve for ForPort {
     }
 }
 
-/// Where a host is could not be found out.
+/// A host name that does not resolve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnknownHost {
-    #[error("there is no host of the name {name}")]
+    #[error("there is no host named {name}")]
     Nobody { name: String },
-    #[error("the name {name} cannot be looked up: {why}")]
+    #[error("the host name {name} cannot be resolved: {why}")]
     Unanswered { name: String, why: String },
 }
 
-/// A server sent us to an address that it may not send anybody to.
+/// A server named an address that no server may send us to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{host} is at {address}, a link-local or metadata address, which a server may not send us to"

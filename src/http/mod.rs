@@ -1,6 +1,7 @@
 //! How hosts are reached: HTTP clients for each origin, with its own roots, pins and guard.
 
 mod addresses;
+mod exchange;
 mod lanes;
 pub mod network;
 pub mod patience;
@@ -16,6 +17,7 @@ use url::Url;
 
 use self::addresses::Addresses;
 pub use self::addresses::{forbidden, forbidden_literal};
+pub use self::exchange::{Reply, append, read_retry_after};
 pub use self::lanes::Lanes;
 pub use self::problem::{Problem, ProblemKind};
 use self::trust::Trust;
