@@ -75,18 +75,10 @@ impl Clients {
         &self.network
     }
 
-    /// A client for the origin of `url`.
+    /// The lanes to the origin of `url`, for one request or many at once.
     ///
     /// # Errors
     /// When a certificate given in the settings or a proxy's URL cannot be read.
-    pub fn get(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<reqwest::Client> {
-        self.lanes(url, chosen_by, Version::Best)?.client(0)
-    }
-
-    /// The lanes to the origin of `url`, for many requests at once.
-    ///
-    /// # Errors
-    /// As [`Clients::get`].
     pub fn lanes(
         &self,
         url: &Url,
@@ -105,7 +97,8 @@ impl Clients {
         }
         let lanes = Arc::new(self.make(&origin)?);
         if made.len() >= MOST_ORIGINS {
-            // A server can lead us to another host with every answer. Who still uses one of these has it until the end.
+            // A server can lead us to another host with every answer. Lanes that are still in use stay
+            // with those who use them.
             made.retain(|(_, _, _, chosen_by, _), _| *chosen_by == ChosenBy::User);
         }
         made.insert(origin, Arc::clone(&lanes));
@@ -124,7 +117,7 @@ impl Clients {
         } else {
             trust::no_roots()
         };
-        // reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
+        // reqwest leaves the settings it is given alone, and without an offer there is no HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let only_one = *version == Version::One;
         if only_one {

@@ -77,7 +77,7 @@ impl Trust {
     }
 }
 
-/// TLS settings that believe nobody, for clients that speak plain HTTP.
+/// TLS settings that trust no authority, for clients that speak plain HTTP.
 pub(super) fn no_roots() -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder

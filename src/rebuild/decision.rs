@@ -64,7 +64,7 @@ pub fn decide(pipeline: &Pipeline, workflows: &[String]) -> Decision {
     }
     match deciding.iter().find(|workflow| !workflow.is_over()) {
         None => Decision::Succeeded,
-        // Nobody will run it any more.
+        // It will never run.
         Some(_) if pipeline.status == Status::Declined => Decision::Failed(Status::Declined),
         Some(_) if pipeline.status == Status::Blocked => Decision::Undecided(Status::Blocked),
         Some(open) => Decision::Undecided(open.state.clone()),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_workflow_is_told_with_what_there_is() {
+    fn a_missing_workflow_is_named_with_those_that_exist() {
         let absent = Decision::Absent {
             missing: vec!["push".into()],
             present: vec!["build".into(), "lint".into()],

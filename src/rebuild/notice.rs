@@ -1,11 +1,10 @@
-//! What a rebuild tells while it runs, one line each.
+//! What a rebuild reports while it runs, one line each.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::rebuild::woodpecker;
-use crate::rebuild::woodpecker::{Status, VARIABLES_UNSEEN};
-use crate::report;
+use crate::rebuild::woodpecker::{Error, Status, VARIABLES_UNSEEN};
+use crate::report::Pipeline;
 
 /// Something that a person who watches wants to know now. Names and words in it are the server's: untrusted text.
 #[derive(Clone, Debug)]
@@ -27,19 +26,19 @@ pub enum Notice {
     /// A request failed and is repeated.
     Again {
         /// How it failed.
-        error: woodpecker::Error,
+        error: Error,
         /// How long we wait first.
         wait: Duration,
     },
     /// The answer to the request to start was lost: the list is searched before anything else is started.
     Searching {
         /// How it was lost.
-        error: woodpecker::Error,
+        error: Error,
     },
     /// The pipeline was started.
     Started {
         /// That pipeline.
-        pipeline: report::Pipeline,
+        pipeline: Pipeline,
     },
     /// Its status changed, or some time has passed.
     Now {
@@ -58,7 +57,7 @@ pub enum Notice {
     /// The server does not answer usefully; we go on asking.
     Trouble {
         /// How a look failed.
-        error: woodpecker::Error,
+        error: Error,
     },
 }
 
@@ -82,13 +81,13 @@ impl fmt::Display for Notice {
             Self::EndsOurs { event } => write!(
                 f,
                 "the server ends this pipeline as soon as the other one starts, because the repository has \"Cancel \
-                 previous pipelines\" on for the event `{event}`: the other one has the verdict"
+                 previous pipelines\" on for the event `{event}`: the other one will have the result"
             ),
             Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
             Self::Searching { error } => {
                 write!(
                     f,
-                    "{error}; looking whether a pipeline was started before asking again"
+                    "{error}; checking whether a pipeline was started before asking again"
                 )
             }
             Self::Started { pipeline } => write!(
@@ -110,7 +109,7 @@ impl fmt::Display for Notice {
             Self::Blocked { url } => {
                 write!(
                     f,
-                    "the pipeline waits until somebody who may push to the repository approves it: {url}"
+                    "the pipeline waits until someone with push access to the repository approves it: {url}"
                 )
             }
             Self::Trouble { error } => write!(f, "{error}; the pipeline goes on, asking again"),

@@ -1,6 +1,7 @@
 //! Following a pipeline: every status, every broken answer, named workflows, the logs at the end.
 
 use base64::Engine as _;
+use pullproof::rebuild::plan::workflow_name;
 use pullproof::rebuild::{Ending, NotStarted, Notice};
 use serde_json::{Value, json};
 
@@ -138,7 +139,7 @@ async fn a_pipeline_that_the_server_hides_for_good_is_out_of_sight() {
 async fn a_pipeline_that_takes_too_long_is_still_running() {
     let fake = server();
     looks(&fake, [pipeline("running")]);
-    let case = Case::new(&fake).set(|settings| settings.wait_timeout = Duration::from_millis(50));
+    let case = Case::new(&fake).set(|plan| plan.wait_timeout = Duration::from_millis(50));
     let ran = case.run().await;
     assert_eq!(ran.rebuilt().ending, Ending::StillRunning);
     assert_contains(
@@ -159,7 +160,7 @@ async fn a_pipeline_that_waits_for_approval_says_where() {
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
     let page = fake.url("/repos/7/pipeline/12");
     let approval =
-        format!("waits until somebody who may push to the repository approves it: {page}");
+        format!("waits until someone with push access to the repository approves it: {page}");
     assert_eq!(
         ran.notices
             .iter()
@@ -183,7 +184,7 @@ async fn a_named_workflow_decides_before_the_pipeline_is_over() {
         ],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec!["build".into()])
+        .set(|plan| plan.workflows = vec!["build".into()])
         .run()
         .await;
     assert_eq!(
@@ -205,7 +206,7 @@ async fn a_named_workflow_fails_whatever_the_pipeline_says() {
     );
     fake.on("GET /api/repos/7/logs/12/1", [log(&["boom"])]);
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec![".woodpecker/build.yaml".into()])
+        .set(|plan| plan.workflows = vec![workflow_name(".woodpecker/build.yaml").unwrap()])
         .run()
         .await;
     assert_eq!(
@@ -226,7 +227,7 @@ async fn a_missing_workflow_is_an_error_that_lists_what_there_is() {
         ],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec!["push".into()])
+        .set(|plan| plan.workflows = vec!["push".into()])
         .run()
         .await;
     assert!(
@@ -258,7 +259,7 @@ async fn a_workflow_that_is_listed_late_is_not_missing() {
         ],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec!["push".into()])
+        .set(|plan| plan.workflows = vec!["push".into()])
         .run()
         .await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
@@ -323,7 +324,7 @@ async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
         )],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.logs = Logs::None)
+        .set(|plan| plan.logs = Logs::None)
         .run()
         .await;
     assert_eq!(
@@ -340,7 +341,7 @@ async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
         )],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.logs = Logs::All)
+        .set(|plan| plan.logs = Logs::All)
         .run()
         .await;
     let lines: Vec<_> = ran

@@ -1,7 +1,7 @@
 //! The loop guard against a server that tells, or does not tell, what led to the pipeline we run in.
 
 use pullproof::rebuild::guard::Loop;
-use pullproof::rebuild::settings::{Method, OwnPipeline, Restart};
+use pullproof::rebuild::plan::{Method, OwnPipeline, Restart};
 use pullproof::rebuild::{Ending, NotStarted};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn inside(fake: &Fake, event: &str, parent: Option<u64>) -> Case {
         branch: Some("trunk".into()),
         server: Some(fake.url("")),
     };
-    Case::new(fake).set(|settings| settings.own = own)
+    Case::new(fake).set(|plan| plan.own = own)
 }
 
 /// Pipeline #9 with these fields.
@@ -62,7 +62,7 @@ async fn a_second_rebuild_is_allowed_by_max_rebuilds_and_counted() {
         ))],
     );
     let ran = inside(&fake, "manual", None)
-        .set(|settings| settings.max_rebuilds = 2)
+        .set(|plan| plan.max_rebuilds = 2)
         .run()
         .await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
@@ -116,7 +116,7 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
         r#""many", not a number"#,
     );
 
-    let unnamed = |settings: &mut Rebuild| settings.own.number = None;
+    let unnamed = |plan: &mut Plan| plan.own.number = None;
     assert!(matches!(
         refused(&inside(&fake, "manual", None).set(unnamed).run().await),
         Loop::Unknown(_)
@@ -127,8 +127,7 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
 #[tokio::test]
 async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_both_addresses() {
     let fake = server();
-    let elsewhere =
-        |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
+    let elsewhere = |plan: &mut Plan| plan.own.server = Some("https://ci.example".parse().unwrap());
     let ran = inside(&fake, "manual", None).set(elsewhere).run().await;
     assert!(matches!(refused(&ran), Loop::Elsewhere { .. }), "{ran:?}");
     let (message, hint) = ran.refusal();
@@ -150,9 +149,9 @@ async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_
 }
 
 fn restart(case: Case, number: u64, max_rebuilds: u32) -> Case {
-    case.set(|settings| {
-        settings.method = Method::Restart(Restart::Number(number));
-        settings.max_rebuilds = max_rebuilds;
+    case.set(|plan| {
+        plan.method = Method::Restart(Restart::Number(number));
+        plan.max_rebuilds = max_rebuilds;
     })
 }
 
@@ -228,17 +227,17 @@ async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
         let ran = restart(inside(&fake, event, None), 9, 1).run().await;
         assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
         assert_eq!(
-            ran.told("the server ends this pipeline as soon as"),
+            ran.noticed("the server ends this pipeline as soon as"),
             warned,
             "{event} {branch}"
         );
     }
     let created = inside(&fake, "push", None)
-        .set(|settings| settings.branch = Some("trunk".into()))
+        .set(|plan| plan.branch = Some("trunk".into()))
         .run()
         .await;
     assert!(
-        !created.told("the server ends this pipeline"),
+        !created.noticed("the server ends this pipeline"),
         "{created:?}"
     );
 }

@@ -70,6 +70,24 @@ fn success_is_one_line_on_standard_output_that_ends_with_the_link() {
 }
 
 #[test]
+fn inside_a_pipeline_its_own_repository_is_rebuilt() {
+    let fake = server();
+    let server = fake.url("");
+    pullproof()
+        .argument("rebuild")
+        .variable("CI", "woodpecker")
+        .variable("CI_SYSTEM_URL", server.as_str())
+        .variable("CI_PIPELINE_URL", fake.url("/repos/7/pipeline/11").as_str())
+        .variable("CI_PIPELINE_NUMBER", "11")
+        .variable("CI_PIPELINE_EVENT", "push")
+        .variable("PLUGIN_WOODPECKER_TOKEN", TOKEN)
+        .variable("PLUGIN_POLL_INTERVAL", "100ms")
+        .run()
+        .exits(0);
+    assert_eq!(fake.requests_to(CREATE).len(), 1);
+}
+
+#[test]
 fn failure_shows_the_end_of_the_log_first_and_the_verdict_last() {
     let fake = server();
     fails(&fake, &["::error::not ours", "\u{1b}[31mboom\n"]);

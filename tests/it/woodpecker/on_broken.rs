@@ -175,7 +175,7 @@ fn a_pipeline_that_goes_out_of_sight_is_exit_4_and_the_image_still_called_broken
     );
     let finished = verify(&registry, &fake).run().exits(4);
     let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the end of the rebuild could not be seen: \
-                   pipeline #12 cannot be read any more; it was running after ";
+                   pipeline #12 can no longer be read; it was running after ";
     assert_contains(&finished.stdout, verdict);
 }
 
@@ -183,7 +183,7 @@ fn a_pipeline_that_goes_out_of_sight_is_exit_4_and_the_image_still_called_broken
 fn an_interruption_while_following_tells_what_is_broken_and_where_the_pipeline_goes_on() {
     let (registry, _, fake) = broken();
     let running = verify(&registry, &fake).start();
-    until("the pipeline is told to run", || {
+    until("the pipeline is reported as running", || {
         running.has_said("pipeline #12 is running")
     });
     running.signal("TERM");
