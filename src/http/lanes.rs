@@ -1,4 +1,5 @@
-//! The connections to one origin: in HTTP/1.1 one for each request in flight, in HTTP/2 one for all.
+//! The connections to one origin: in HTTP/1.1 one for each request in flight, in HTTP/2 one for
+//! all.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -48,8 +48,9 @@ const MOST_ORIGINS: usize = 64;
 
 /// The HTTP clients of a run.
 ///
-/// Every origin has clients of its own, because certificates, pins and the guard on addresses depend on host and port.
-/// Redirects are never followed here and nothing is decompressed; see `registry::redirect`.
+/// Every origin has clients of its own, because certificates, pins and the guard on addresses
+/// depend on host and port. Redirects are never followed here and nothing is decompressed; see
+/// `registry::redirect`.
 pub struct Clients {
     network: Network,
     addresses: Arc<Addresses>,
@@ -97,8 +98,8 @@ impl Clients {
         }
         let lanes = Arc::new(self.make(&origin)?);
         if made.len() >= MOST_ORIGINS {
-            // A server can lead us to another host with every answer. Lanes that are still in use stay
-            // with those who use them.
+            // A server can lead us to another host with every answer. Lanes that are still in use
+            // stay with those who use them.
             made.retain(|(_, _, _, chosen_by, _), _| *chosen_by == ChosenBy::User);
         }
         made.insert(origin, Arc::clone(&lanes));
@@ -109,7 +110,8 @@ impl Clients {
         let bare_host = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = self.addresses.for_port(*port, *chosen_by);
         let proxy = proxy::for_host(&self.network, scheme, bare_host, *port)?;
-        // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
+        // A client without TLS of its own would look for the platform's verifier, which a scratch
+        // image does not have.
         let verify = !self.network.skip_tls_verify.contain(bare_host, *port);
         let encrypted = scheme == "https";
         let mut config = if encrypted {

@@ -21,7 +21,8 @@ impl Trust {
     /// Reads the roots.
     ///
     /// # Errors
-    /// When a certificate of the `ca` setting cannot be read. A system root that cannot be read is passed over.
+    /// When a certificate of the `ca` setting cannot be read. A system root that cannot be read is
+    /// passed over.
     pub(super) fn load(network: &Network) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
         let named = network.ssl_cert_file.is_some() || network.ssl_cert_dir.is_some();

@@ -1,4 +1,5 @@
-//! Woodpecker's answers: whatever comes, lists and logs stay within bounds, and a log is the same however it is cut into pieces.
+//! Woodpecker's answers: whatever comes, lists and logs stay within bounds, and a log is the same
+//! however it is cut into pieces.
 
 use crate::rebuild::woodpecker::log::Tail;
 use crate::rebuild::woodpecker::{List, Pipeline, Repository};
@@ -6,7 +7,8 @@ use crate::rebuild::woodpecker::{List, Pipeline, Repository};
 /// How many lines are kept here.
 const LINES: usize = 3;
 
-/// Time is linear; a list holds at most 1000 entries, a log the lines that were asked for, of 1001 characters each.
+/// Time is linear; a list holds at most 1000 entries, a log the lines that were asked for, of 1001
+/// characters each.
 pub fn check(data: &[u8]) {
     let lines = tail(data, data.len().max(1));
     assert!(lines.len() <= LINES, "{} lines", lines.len());

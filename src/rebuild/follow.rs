@@ -111,7 +111,8 @@ impl Run<'_> {
             Decision::Succeeded => (Status::Success, Some(Ending::Succeeded)),
             Decision::Failed(status) => (status, Some(Ending::Failed)),
             Decision::Undecided(status) => (status, None),
-            // Believed when seen twice, so that a list that is being written is not taken for the whole.
+            // Believed when seen twice, so that a list that is being written is not taken for the
+            // whole.
             Decision::Absent { missing, present } if seen.incomplete || seen.pipeline.is_over() => {
                 return Err(Absent { missing, present });
             }

@@ -3,7 +3,7 @@
 //!
 //! A new pipeline carries the count of rebuilds that led to it in a variable, which the server
 //! gives back; so a person who starts a pipeline by hand is not mistaken for us. A restart carries
-//! nothing: whoever asked for it, it has the variables of the pipeline it repeats, and a parent. So
+//! nothing: it has the variables of the pipeline it repeats, and a parent. So
 //! restarts count as rebuilds where only a restart could follow, and a restart of another pipeline,
 //! which would forget the count, is left to runs that are in no rebuild at all. Along every chain
 //! of pipelines the count or the chain of parents thus grows until it is refused.
@@ -45,13 +45,14 @@ pub enum Loop {
     },
     /// Another pipeline would be restarted from within a rebuild.
     #[error(
-        "no rebuild is started: this pipeline is itself a rebuild or a restart, and a restart cannot carry the count"
+        "no rebuild is started: this pipeline is itself a rebuild or a restart, and a restart \
+         cannot carry the count"
     )]
     Uncounted,
     /// The pipeline runs on another server, or on the same one by another address.
     #[error(
-        "no rebuild is started: this pipeline may itself be a rebuild, and it runs on {own}, not on woodpecker_url, \
-         {server}"
+        "no rebuild is started: this pipeline may itself be a rebuild, and it runs on {own}, not \
+         on woodpecker_url, {server}"
     )]
     Elsewhere {
         /// What its server calls itself.
@@ -61,7 +62,8 @@ pub enum Loop {
     },
     /// The server does not say whether this is a rebuild.
     #[error(
-        "no rebuild is started: this pipeline may itself be a rebuild, and that cannot be checked: {0}"
+        "no rebuild is started: this pipeline may itself be a rebuild, and that cannot be checked: \
+         {0}"
     )]
     Unknown(String),
 }
@@ -95,7 +97,8 @@ impl Loop {
     }
 }
 
-/// Whether the own pipeline's past must be read from the server: a push, a tag or a schedule is no rebuild.
+/// Whether the own pipeline's past must be read from the server: a push, a tag or a schedule is no
+/// rebuild.
 #[must_use]
 pub fn is_suspicious(own: &OwnPipeline, method: Method) -> bool {
     // A restart keeps the event, so a new pipeline's count can only be in a manual one.
@@ -167,7 +170,8 @@ mod tests {
 
     #[test]
     fn every_chain_of_our_own_starts_ends() {
-        // Every sequence of starts; a new pipeline has the sent count and no parent, a restart one parent more.
+        // Every sequence of starts; a new pipeline has the sent count and no parent, a restart one
+        // parent more.
         for starts in 0..3_u32.pow(7) {
             let (mut now, mut digits, mut started) = (Past::default(), starts, 0);
             for _ in 0..7 {

@@ -1,4 +1,5 @@
-//! Rebuilding an image: start one pipeline, follow it to its end, fetch what its failing steps wrote.
+//! Rebuilding an image: start one pipeline, follow it to its end, fetch what its failing steps
+//! wrote.
 
 pub mod decision;
 mod evidence;
@@ -74,7 +75,9 @@ pub async fn rebuild(
     let (repository, started) = tokio::select! {
         biased;
         () = &mut stop => return Err(NotStarted::Interrupted),
-        started = tokio::time::timeout(longest, run.start()) => started.map_err(|_| NotStarted::TooSlow(longest))??,
+        started = tokio::time::timeout(longest, run.start()) => {
+            started.map_err(|_| NotStarted::TooSlow(longest))??
+        }
     };
     let begun = Instant::now();
     let pipeline = run.reported(repository, started.number, &started.status);

@@ -21,7 +21,8 @@ enum Launch {
 }
 
 impl Run<'_> {
-    /// Starts the pipeline; gives the repository's number and the pipeline as the server first described it.
+    /// Starts the pipeline; gives the repository's number and the pipeline as the server first
+    /// described it.
     pub(super) async fn start(&mut self) -> Result<(u64, Pipeline), NotStarted> {
         let (plan, client) = (self.plan, self.client);
         let repository = self.persist(|| client.repository(&plan.repository)).await?;
@@ -107,8 +108,9 @@ impl Run<'_> {
         })
     }
 
-    /// The newest pipeline of a branch that a push started; where none did, the newest of any other event but a pull
-    /// request's, whose branch is that of its target. The one that we run in is not meant.
+    /// The newest pipeline of a branch that a push started; where none did, the newest of any other
+    /// event but a pull request's, whose branch is that of its target. The one that we run in is
+    /// not meant.
     async fn newest(&mut self, repository: u64, branch: &str) -> Result<Pipeline, Error> {
         let client = self.client;
         let none = match self.persist(|| client.latest(repository, branch)).await {
@@ -138,8 +140,8 @@ impl Run<'_> {
         }
     }
 
-    /// The event, if the new pipeline makes the server end the one that we run in: pushes to the same branch do, and
-    /// all of another event.
+    /// The event, if the new pipeline makes the server end the one that we run in: pushes to the
+    /// same branch do, and all of another event.
     fn ends_ours<'a>(&self, repository: &Repository, launch: &'a Launch) -> Option<&'a str> {
         let own = &self.plan.own;
         let (event, same_branch) = match launch {
@@ -203,7 +205,8 @@ impl Run<'_> {
                 .persist(|| client.pipeline(repository, parent))
                 .await
                 .map_err(unknown)?;
-            // A restart has its parent's commit. Servers before 2.5 name the parent by another number.
+            // A restart has its parent's commit. Servers before 2.5 name the parent by another
+            // number.
             if older.number >= child.number || older.commit != child.commit {
                 return Err(Loop::Unknown(format!(
                     "#{parent} is not the pipeline that #{} restarts",
@@ -239,7 +242,8 @@ impl Run<'_> {
                         .await
                         .map_err(|_| self.unknown(repository, launch, error))?
                 }
-                // The server may keep a pipeline that could not be loaded or compiled, with its objections.
+                // The server may keep a pipeline that could not be loaded or compiled, with its
+                // objections.
                 Error::NotLoaded | Error::Server { .. } => {
                     self.look(repository, launch).await.ok().flatten()
                 }
@@ -287,8 +291,8 @@ impl Run<'_> {
 
     /// Looks for our pipeline until the server can no longer be about to start it.
     ///
-    /// It notes a pipeline as soon as it has asked the forge for the branch, which takes it a few seconds at worst; one
-    /// answer's patience is longer.
+    /// It notes a pipeline as soon as it has asked the forge for the branch, which takes it a few
+    /// seconds at worst; one answer's patience is longer.
     async fn search(
         &mut self,
         repository: u64,
@@ -320,8 +324,8 @@ impl Run<'_> {
                 .variables
                 .get(RUN_VARIABLE)
                 .is_some_and(|run| run == mark),
-            // A restart keeps the old variables, so ours is the new one with the right parent: by its number, or by its
-            // `id` before 2.5.
+            // A restart keeps the old variables, so ours is the new one with the right parent: by
+            // its number, or by its `id` before 2.5.
             Launch::Restart { old, newest } => {
                 pipeline.number > *newest
                     && (pipeline.parent == old.number || pipeline.parent == old.id)

@@ -10,7 +10,8 @@ use super::error;
 use super::gate::Gate;
 use crate::http::{Problem, Reply, append};
 
-/// The largest body that may be held while others are, in bytes; for a larger one there is room once per registry.
+/// The largest body that may be held while others are, in bytes; for a larger one there is room
+/// once per registry.
 const SMALL_BODY: usize = 64 * 1024;
 
 /// An answer whose body is still to come.
@@ -73,8 +74,8 @@ impl<'a> Answer<'a> {
         Ok(piece)
     }
 
-    /// Makes room for another `piece` of a body of which at most `limit` bytes are kept; a large one
-    /// waits for its turn.
+    /// Makes room for another `piece` of a body of which at most `limit` bytes are kept; a large
+    /// one waits for its turn.
     pub(super) async fn make_room(&mut self, body: &mut Vec<u8>, piece: usize, limit: usize) {
         if body.len() + piece > SMALL_BODY && self.room.is_none() {
             if let Some(gate) = self.gate {

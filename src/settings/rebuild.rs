@@ -204,28 +204,48 @@ fn server(value: &Value<'_>) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// `method` with the pipeline to restart; the current one only if it is of the repository that is meant.
+/// `method` with the pipeline to restart; the current one only if it is of the repository that is
+/// meant.
 fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
     let restart = words(typed.method(), &["create", "restart"])? == Some("restart");
     let pipeline = typed
         .pipeline()
         .filter(|value| !value.text.eq_ignore_ascii_case("current"));
     match pipeline {
-        Some(value) if !restart => Err(value.error("a pipeline is named, but method is create; set method to restart")),
-        Some(value) if value.text.eq_ignore_ascii_case("latest") => Ok(Method::Restart(Restart::Latest)),
-        Some(value) => value
-            .read("a pipeline's number, latest or current", |text| text.parse().ok().filter(|number| *number != 0))
-            .map(|number| Method::Restart(Restart::Number(number))),
-        None if !restart => Ok(Method::Create),
-        None if own.number.is_some() && !is_own_repository => {
-            Err(Error::new("pipeline: the current pipeline is of another repository, or of another server")
-                .with_hint("set pipeline to a number or to latest, or leave out woodpecker_repo and woodpecker_url"))
+        Some(value) if !restart => {
+            Err(value.error("a pipeline is named, but method is create; set method to restart"))
         }
-        None => own.number.map(|number| Method::Restart(Restart::Number(number))).ok_or_else(|| {
-            Error::new("pipeline: there is no current pipeline outside Woodpecker")
-                .with_hint("set pipeline to a number or to latest")
-        }),
+        Some(value) if value.text.eq_ignore_ascii_case("latest") => {
+            Ok(Method::Restart(Restart::Latest))
+        }
+        Some(value) => {
+            let number = |text: &str| text.parse().ok().filter(|number| *number != 0);
+            let number = value.read("a pipeline's number, latest or current", number)?;
+            Ok(Method::Restart(Restart::Number(number)))
+        }
+        None if restart => current(own, is_own_repository),
+        None => Ok(Method::Create),
     }
+}
+
+/// A restart of the pipeline that we run in.
+fn current(own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
+    let Some(number) = own.number else {
+        return Err(
+            Error::new("pipeline: there is no current pipeline outside Woodpecker")
+                .with_hint("set pipeline to a number or to latest"),
+        );
+    };
+    if !is_own_repository {
+        return Err(Error::new(
+            "pipeline: the current pipeline is of another repository, or of another server",
+        )
+        .with_hint(
+            "set pipeline to a number or to latest, or leave out woodpecker_repo and \
+             woodpecker_url",
+        ));
+    }
+    Ok(Method::Restart(Restart::Number(number)))
 }
 
 #[cfg(test)]
@@ -413,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn no_variable_without_prefix_names_the_server_outside_woodpecker() {
+    fn outside_woodpecker_no_plain_variable_names_the_server() {
         let pairs = [
             ("CI", "true"),
             ("CI_SYSTEM_URL", "https://evil.example.org"),
@@ -468,7 +488,8 @@ mod tests {
         for (text, expected) in [
             (
                 "ci.example.org",
-                "server: the value is not a URL such as https://ci.example.org: relative URL without a base",
+                "server: the value is not a URL such as https://ci.example.org: \
+                 relative URL without a base",
             ),
             (
                 "ftp://ci",

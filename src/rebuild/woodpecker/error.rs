@@ -74,7 +74,8 @@ pub enum Error {
     },
     /// 204 with `Pipeline-Filtered`.
     #[error(
-        "no workflow on the branch {branch} accepts the event `manual` (204, filtered): no pipeline was started"
+        "no workflow on the branch {branch} accepts the event `manual` (204, filtered): no \
+         pipeline was started"
     )]
     Filtered {
         /// The branch.
@@ -84,7 +85,8 @@ pub enum Error {
     },
     /// 204 without that header, or `null` before 3.14.
     #[error(
-        "the server could not load the pipeline's configuration (empty answer): no pipeline was started"
+        "the server could not load the pipeline's configuration (empty answer): no pipeline was \
+         started"
     )]
     NotLoaded,
     /// A page instead of data.
@@ -99,7 +101,8 @@ pub enum Error {
     },
     /// 3xx.
     #[error(
-        "failed to {task}: refused to follow a redirect ({status}), because the token must not be sent elsewhere"
+        "failed to {task}: refused to follow a redirect ({status}), because the token must not be \
+         sent elsewhere"
     )]
     Redirected {
         /// What was asked for.
@@ -254,8 +257,8 @@ fn behind_colon(text: &str) -> String {
     }
 }
 
-/// The server's address behind a redirect of one of its API's addresses: nothing of the path below `/api` and nothing of
-/// the query, where variables stand.
+/// The server's address behind a redirect of one of its API's addresses: nothing of the path below
+/// `/api` and nothing of the query, where variables stand.
 fn redirected_server(server: &Url, location: &str) -> Option<Url> {
     let mut target = server.join(location).ok().filter(Url::has_host)?;
     let path = target.path().to_owned();

@@ -32,7 +32,8 @@ use crate::http::{Lanes, Reply};
 use crate::rebuild::plan::RepositoryName;
 use crate::text::secret::Secret;
 
-/// The longest answer about pipelines, in bytes: a list has 50 of them, each with every changed file.
+/// The longest answer about pipelines, in bytes: a list has 50 of them, each with every changed
+/// file.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The longest error text that is looked at, in bytes.
@@ -197,7 +198,8 @@ impl Client {
         Ok(pipeline)
     }
 
-    /// The newest pipelines, newest first, at most 50, without workflows; `only` narrows them by `event` and `branch`.
+    /// The newest pipelines, newest first, at most 50, without workflows; `only` narrows them by
+    /// `event` and `branch`.
     ///
     /// Servers before 3.0 ignore that, so the caller looks itself.
     ///
@@ -220,7 +222,8 @@ impl Client {
     /// Asks for a new manual pipeline.
     ///
     /// # Errors
-    /// Every answer but a pipeline; [`Error::leaves_open`] says whether there may be one all the same.
+    /// Every answer but a pipeline; [`Error::leaves_open`] says whether there may be one all the
+    /// same.
     pub async fn create(
         &self,
         repository: u64,

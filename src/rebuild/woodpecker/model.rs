@@ -1,4 +1,5 @@
-//! What Woodpecker's API sends, as far as a rebuild needs it: lenient, for the field names of 2.x and 3.x.
+//! What Woodpecker's API sends, as far as a rebuild needs it: lenient, for the field names of 2.x
+//! and 3.x.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -88,7 +89,8 @@ impl Pipeline {
             .is_over(self.finished != 0 || self.finished_at != 0)
     }
 
-    /// Whether the server gave up before any step ran: the configuration could not be loaded or compiled.
+    /// Whether the server gave up before any step ran: the configuration could not be loaded or
+    /// compiled.
     #[must_use]
     pub fn failed_to_start(&self) -> bool {
         self.status == Status::Error
@@ -261,8 +263,8 @@ pub(super) struct LogEntry {
     pub(super) kind: i64,
 }
 
-/// A field whose type is not the expected one, `null` included, counts as absent: a renamed or retyped detail must not
-/// hide the status.
+/// A field whose type is not the expected one, `null` included, counts as absent: a renamed or
+/// retyped detail must not hide the status.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -327,7 +329,11 @@ mod tests {
         assert!(pipeline(json!({"status": "odd", "finished": 5})).is_over());
         assert!(pipeline(json!({"status": "odd", "finished_at": 5})).is_over());
         assert!(!pipeline(json!({"status": "odd", "finished": 0, "finished_at": 0})).is_over());
-        let workflows = json!({"workflows": [{"state": "odd", "finished": 5}, {"state": "odd", "end_time": 5}, {"state": "odd"}]});
+        let workflows = json!({"workflows": [
+            {"state": "odd", "finished": 5},
+            {"state": "odd", "end_time": 5},
+            {"state": "odd"},
+        ]});
         let over: Vec<bool> = pipeline(workflows)
             .workflows
             .iter()
@@ -427,7 +433,8 @@ mod tests {
         assert!(
             pipeline(json!({"status": "error", "started": 5, "finished": 5})).failed_to_start()
         );
-        let ran = json!({"status": "error", "workflows": [{"children": [{"started": 0}, {"started": 5}]}]});
+        let workflow = json!({"children": [{"started": 0}, {"started": 5}]});
+        let ran = json!({"status": "error", "workflows": [workflow]});
         assert!(!pipeline(ran).failed_to_start());
         assert!(!pipeline(json!({"status": "failure"})).failed_to_start());
     }

@@ -12,7 +12,8 @@ fn looks(fake: &Fake, looks: impl IntoIterator<Item = Value>) {
     fake.on(PIPELINE, looks.into_iter().map(|look| Reply::json(&look)));
 }
 
-/// Pipeline #12 with workflows, each with one step of the same state, which has run; step numbers count from 1.
+/// Pipeline #12 with workflows, each with one step of the same state, which has run; step numbers
+/// count from 1.
 fn flows(status: &str, workflows: &[(&str, &str)]) -> Value {
     let workflows: Vec<Value> = workflows
         .iter()
@@ -51,7 +52,7 @@ async fn every_end_but_success_is_a_failure() {
 }
 
 #[tokio::test]
-async fn every_status_on_the_way_is_told_once() {
+async fn every_status_on_the_way_is_reported_once() {
     let fake = server();
     let way = [
         "created", "pending", "pending", "running", "running", "paused", "running", "success",
@@ -59,12 +60,15 @@ async fn every_status_on_the_way_is_told_once() {
     looks(&fake, way.map(pipeline));
     let ran = Case::new(&fake).run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
-    let told: Vec<&str> = ran
+    let shown: Vec<&str> = ran
         .notices
         .iter()
         .filter_map(|notice| notice.strip_prefix("pipeline #12 is ")?.split(' ').next())
         .collect();
-    assert_eq!(told, ["created", "pending", "running", "paused", "running"]);
+    assert_eq!(
+        shown,
+        ["created", "pending", "running", "paused", "running"]
+    );
 }
 
 #[tokio::test]
@@ -88,7 +92,7 @@ async fn an_unknown_status_is_an_end_when_an_end_time_is_stated() {
 }
 
 #[tokio::test]
-async fn broken_answers_are_survived_and_told_once_in_a_row() {
+async fn broken_answers_are_survived_and_reported_once_in_a_row() {
     let fake = server();
     let broken = [
         Reply::status(200),
@@ -354,7 +358,7 @@ async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
 }
 
 #[tokio::test]
-async fn a_failed_step_that_nobody_minds_is_not_shown_when_all_is_green() {
+async fn an_ignored_failed_step_is_not_shown_when_all_is_green() {
     let fake = server();
     let mut green = flows("success", &[("build", "success")]);
     green["workflows"][0]["children"][0]["state"] = json!("failure");
@@ -427,7 +431,7 @@ async fn a_step_that_says_nothing_is_waited_for_only_so_long() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_has_an_error_and_no_exit_code() {
+async fn a_missing_program_has_an_error_and_no_exit_code() {
     let fake = server();
     let mut ended = flows("failure", &[("build", "failure")]);
     let error = r#"exec: "/nowhere": executable file not found in $PATH"#;
@@ -445,7 +449,7 @@ async fn a_program_that_is_not_there_has_an_error_and_no_exit_code() {
 }
 
 #[tokio::test]
-async fn who_canceled_a_pipeline_is_told() {
+async fn the_user_that_canceled_a_pipeline_is_named() {
     let fake = server();
     looks(
         &fake,

@@ -1,4 +1,5 @@
-//! The loop guard against a server that tells, or does not tell, what led to the pipeline we run in.
+//! The loop guard against a server that says, or does not say, what led to the pipeline we run
+//! in.
 
 use pullproof::rebuild::guard::Loop;
 use pullproof::rebuild::plan::{Method, OwnPipeline, Restart};
@@ -94,7 +95,7 @@ async fn a_push_is_no_rebuild_and_nothing_is_asked() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_found_out_counts_as_a_rebuild() {
+async fn an_unreadable_past_counts_as_a_rebuild() {
     let fake = server();
     for reply in [Reply::status(404), Reply::status(500), Reply::web_page()] {
         fake.on(OWN, [reply]);
@@ -125,7 +126,7 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_both_addresses() {
+async fn another_address_of_the_server_is_reported_with_both_addresses() {
     let fake = server();
     let elsewhere = |plan: &mut Plan| plan.own.server = Some("https://ci.example".parse().unwrap());
     let ran = inside(&fake, "manual", None).set(elsewhere).run().await;
@@ -166,7 +167,7 @@ async fn a_restart_does_not_restart_itself() {
 }
 
 #[tokio::test]
-async fn the_row_of_parents_counts() {
+async fn the_chain_of_parents_counts() {
     let fake = server();
     let parent =
         |number: u64, parent: u64| Reply::json(&own(json!({"number": number, "parent": parent})));
@@ -204,7 +205,7 @@ async fn a_parent_that_is_not_what_was_restarted_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
+async fn a_restart_that_ends_our_own_pipeline_is_warned_of() {
     let fake = server();
     let events = json!({"id": 7, "cancel_previous_pipeline_events": ["push", "pull_request"]});
     let old = |branch: &str| {
@@ -243,7 +244,7 @@ async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
 }
 
 #[tokio::test]
-async fn from_within_a_rebuild_no_other_pipeline_is_restarted() {
+async fn a_rebuild_restarts_no_other_pipeline() {
     let fake = server();
     fake.on(
         OWN,

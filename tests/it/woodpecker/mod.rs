@@ -31,7 +31,8 @@ const CREATE: &str = "POST /api/repos/7/pipelines";
 const LIST: &str = "GET /api/repos/7/pipelines";
 const PIPELINE: &str = "GET /api/repos/7/pipelines/12";
 
-/// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a success.
+/// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a
+/// success.
 fn server() -> Fake {
     let fake = Fake::start();
     let repository =
@@ -64,7 +65,8 @@ fn ours(status: &str) -> Value {
     )
 }
 
-/// What it takes to start a pipeline of this server and follow it, without long waits between two looks.
+/// What it takes to start a pipeline of this server and follow it, without long waits between two
+/// looks.
 pub(crate) fn plan(server: Url) -> Plan {
     Plan {
         server,

@@ -1,4 +1,5 @@
-//! The program as a CI system meets it: what it writes where, and wrong settings before anything is asked.
+//! The program as a CI system meets it: what it writes where, and wrong settings before anything is
+//! asked.
 
 use crate::support::command::{Pullproof, pullproof};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[tokio::test]
-async fn a_pipeline_is_started_on_the_default_branch_and_followed_to_success() {
+async fn a_pipeline_starts_on_the_default_branch_and_is_followed() {
     let fake = server();
     let ran = Case::new(&fake).run().await;
     let rebuilt = ran.rebuilt();
@@ -88,7 +88,7 @@ async fn a_server_with_a_path_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_pipeline_that_nobody_waits_for_is_only_started() {
+async fn a_pipeline_that_is_not_awaited_is_only_started() {
     let fake = server();
     let ran = Case::new(&fake).set(|plan| plan.wait = false).run().await;
     assert_eq!(
@@ -136,7 +136,7 @@ async fn a_pipeline_that_is_dead_from_the_start_was_not_started() {
 }
 
 #[tokio::test]
-async fn filtered_is_told_with_what_to_add() {
+async fn a_filtered_pipeline_is_reported_with_what_to_add() {
     let fake = server();
     fake.on(
         CREATE,
@@ -180,7 +180,7 @@ async fn the_version_that_hides_variables_is_warned_of_and_named_when_filtered()
 }
 
 #[tokio::test]
-async fn an_unloadable_configuration_is_told_by_either_empty_answer() {
+async fn either_empty_answer_means_an_unloadable_configuration() {
     for reply in [Reply::status(204), Reply::json(&Value::Null)] {
         let fake = server();
         fake.on(CREATE, [reply]).on(LIST, [Reply::json(&json!([]))]);
@@ -192,7 +192,7 @@ async fn an_unloadable_configuration_is_told_by_either_empty_answer() {
 }
 
 #[tokio::test]
-async fn an_unloadable_configuration_is_told_in_the_words_that_the_server_keeps() {
+async fn an_unloadable_configuration_is_reported_in_the_servers_words() {
     let fake = server();
     let errors =
         json!([{"message": "could not load config from forge: yaml: line 3", "is_warning": false}]);
@@ -224,7 +224,7 @@ async fn a_web_page_is_no_pipeline() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_accepted_is_named() {
+async fn a_token_that_is_not_accepted_is_reported() {
     let fake = server();
     let (message, hint) = Case::new(&fake)
         .set(|plan| plan.token = token("wrong"))
@@ -243,7 +243,7 @@ async fn a_token_that_is_not_accepted_is_named() {
 }
 
 #[tokio::test]
-async fn not_found_is_told_with_its_three_meanings() {
+async fn not_found_is_reported_with_its_three_meanings() {
     for route in [REPOSITORY, CREATE] {
         let fake = server();
         fake.on(route, [Reply::status(404)]);
@@ -256,7 +256,7 @@ async fn not_found_is_told_with_its_three_meanings() {
 }
 
 #[tokio::test]
-async fn an_inactive_repository_is_told_before_anything_is_started() {
+async fn an_inactive_repository_is_reported_before_anything_starts() {
     let fake = server();
     fake.on(
         REPOSITORY,
@@ -294,7 +294,7 @@ async fn a_redirect_is_refused_and_the_address_to_use_is_named() {
 }
 
 #[tokio::test]
-async fn any_other_refusal_is_told_in_the_servers_words() {
+async fn any_other_refusal_is_reported_in_the_servers_words() {
     let fake = server();
     fake.on(CREATE, [Reply::status(400).body("no\nway")]);
     assert_contains(
@@ -362,7 +362,7 @@ async fn a_pipeline_that_appears_late_is_not_started_twice() {
 }
 
 #[tokio::test]
-async fn only_when_the_list_stays_without_ours_is_another_started() {
+async fn another_starts_only_when_the_list_stays_without_ours() {
     let fake = server();
     fake.on(CREATE, [Reply::Close, Reply::json(&pipeline("pending"))])
         .on(LIST, [Reply::json(&json!([]))]);
@@ -402,7 +402,7 @@ async fn when_the_list_cannot_be_read_nothing_more_is_started() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_told_without_the_address_of_the_request() {
+async fn an_unreachable_server_is_reported_without_the_requests_address() {
     let fake = server();
     let gone = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -422,7 +422,7 @@ async fn a_server_that_cannot_be_reached_is_told_without_the_address_of_the_requ
 }
 
 #[tokio::test]
-async fn an_interruption_before_the_answer_is_told_as_such() {
+async fn an_interruption_before_the_answer_is_reported_as_one() {
     let fake = server();
     fake.on(CREATE, [Reply::Hang]);
     let stop = async {
@@ -494,8 +494,7 @@ async fn the_newest_pipeline_of_a_branch_is_restarted() {
 }
 
 #[tokio::test]
-async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_requests_is_restarted()
-{
+async fn without_a_push_the_newest_other_event_but_pull_requests_is_restarted() {
     let fake = restarting_server(Reply::json(&pipeline("pending")));
     let listed = |number: u64, event: &str, branch: &str| {
         with(
@@ -549,7 +548,7 @@ async fn a_branch_without_pipelines_has_nothing_to_restart() {
 }
 
 #[tokio::test]
-async fn variables_that_a_restart_would_not_change_are_warned_of_by_name_alone() {
+async fn variables_that_a_restart_keeps_are_warned_of_by_name_alone() {
     let fake = restarting_server(Reply::json(&pipeline("pending")));
     let variables = json!({"A": "old", "B": "same", "PULLPROOF_REBUILD": "1"});
     fake.on(
@@ -576,7 +575,7 @@ async fn variables_that_a_restart_would_not_change_are_warned_of_by_name_alone()
 }
 
 #[tokio::test]
-async fn a_restart_that_is_refused_is_told_in_the_servers_words() {
+async fn a_refused_restart_is_reported_in_the_servers_words() {
     let fake =
         restarting_server(Reply::status(400).body("cannot restart a pipeline with status blocked"));
     let ran = Case::new(&fake)
@@ -590,7 +589,7 @@ async fn a_restart_that_is_refused_is_told_in_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_restart_whose_answer_was_lost_is_known_by_its_parent() {
+async fn a_restart_whose_answer_was_lost_is_found_by_its_parent() {
     // Before 2.5 the parent is named by its id.
     for parent in [5, 105] {
         let fake = restarting_server(Reply::status(504));
