@@ -50,7 +50,7 @@ fn bounded(pipeline: &Pipeline, length: usize) {
     assert!(
         pipeline
             .canceled_by()
-            .is_none_or(|who| who.len() <= length + 64)
+            .is_none_or(|cause| cause.len() <= length + 64)
     );
     let status = pipeline.status.as_str();
     assert!(!pipeline.failed_to_start() || status == "error");
@@ -95,7 +95,9 @@ mod tests {
         fn a_detail_of_another_type_hides_nothing_else(
             number in 1..u64::MAX,
             odd in odd(),
-            name in prop_oneof![Just("errors"), Just("variables"), Just("workflows"), Just("cancel_info"), Just("branch"), Just("x")],
+            name in prop::sample::select(
+                vec!["errors", "variables", "workflows", "cancel_info", "branch", "x"],
+            ),
         ) {
             let text = json!({ "number": number, "status": "success", name: odd }).to_string();
             let pipeline: Pipeline = serde_json::from_str(&text).unwrap();
@@ -104,9 +106,11 @@ mod tests {
         }
 
         #[test]
-        fn the_last_lines_of_a_log_are_the_last(lines in proptest::collection::vec("[ -~é]{0,20}", 0..8)) {
-            let entries: Vec<Value> =
-                lines.iter().map(|line| json!({ "data": BASE64_STANDARD.encode(line), "type": 0 })).collect();
+        fn the_last_lines_of_a_log_are_the_last(
+            lines in proptest::collection::vec("[ -~é]{0,20}", 0..8),
+        ) {
+            let entry = |line: &String| json!({ "data": BASE64_STANDARD.encode(line), "type": 0 });
+            let entries: Vec<Value> = lines.iter().map(entry).collect();
             let text = json!(entries).to_string();
             prop_assert_eq!(tail(text.as_bytes(), 5), &lines[lines.len().saturating_sub(LINES)..]);
         }

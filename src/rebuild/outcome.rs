@@ -165,7 +165,9 @@ impl NotStarted {
                  does not match this pipeline is not in it"
                     .to_owned(),
             ),
-            Self::Unknown { mark, page, .. } => ("rebuild-unknown", where_to_look(mark, page)),
+            Self::Unknown { mark, page, .. } => {
+                ("rebuild-unknown", where_to_look(mark.as_deref(), page))
+            }
             Self::TooSlow(_) | Self::Interrupted => (
                 "rebuild-unknown",
                 "a request may have been under way: look at the newest pipelines".to_owned(),
@@ -198,7 +200,7 @@ fn secret_hint(objections: &[Objection]) -> Option<String> {
     ))
 }
 
-fn where_to_look(mark: &Option<String>, page: &str) -> String {
+fn where_to_look(mark: Option<&str>, page: &str) -> String {
     match mark {
         Some(mark) => {
             format!("look for the newest manual pipeline, with the variable {mark}, on {page}")

@@ -120,7 +120,7 @@ fn safe_server(server: Option<Url>, insecure: &Hosts) -> Result<Url, Error> {
 }
 
 fn token(value: Option<Value<'_>>) -> Result<Token, Error> {
-    let Some(value) = value.filter(|value| !value.text.trim().is_empty()) else {
+    let Some(value) = value else {
         return Err(missing(
             "woodpecker_token",
             "a personal access token of a user who may push",
@@ -180,8 +180,11 @@ fn workflows(typed: &Typed) -> Result<Vec<String>, Error> {
         workflow_name(given)
             .ok_or_else(|| value.error(format!("{given:?} is not the name of a workflow's file")))
     };
-    let named = names.iter().filter(|name| *name != "all");
-    named.map(name).collect()
+    names
+        .iter()
+        .filter(|name| *name != "all")
+        .map(name)
+        .collect()
 }
 
 /// An address of a server: http or https, perhaps with a path, nothing else.
