@@ -1,4 +1,4 @@
-//! One run: read the settings, verify, mend what is broken where that is wished, and tell.
+//! One run: read the settings, verify, rebuild what is broken where that is set, and report.
 
 mod rebuild;
 pub mod verify;
@@ -10,13 +10,11 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{error, info, warn};
 
-use crate::commands::rebuild as mend;
-use crate::commands::rebuild::Mended;
+use crate::commands::rebuild::Outcome;
 use crate::commands::verify::targets::{Target, idle_logins, targets};
 use crate::commands::verify::verify;
 use crate::http::Clients;
 use crate::http::patience::Patience;
-use crate::rebuild::plan::plan;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
@@ -89,11 +87,6 @@ fn work(settings: &Settings, progress: Progress) -> Exit {
         Ok(wanted) => wanted,
         Err(error) => return refuse(&settings.output, &error),
     };
-    if (settings.mode == Mode::Rebuild || settings.output.rebuild_when_broken)
-        && let Err(wrong) = plan(&settings.rebuild, &settings.network)
-    {
-        return refuse(&settings.output, &Error::new(wrong.to_string()));
-    }
     if let Some(warning) = idle_logins(&settings.login, &wanted) {
         warn!("{warning}");
     }
@@ -142,14 +135,14 @@ async fn go(
     mut progress: Progress,
 ) -> Exit {
     let clients = Arc::new(Clients::new(settings.network.clone()));
-    if settings.mode == Mode::Rebuild {
+    if let (Mode::Rebuild, Some(plan)) = (settings.mode, &settings.rebuild) {
         let report = Report::empty(settings.rules.depth, SystemTime::now());
         let started = Instant::now();
-        let Mended {
+        let Outcome {
             pipeline,
             exit,
             line,
-        } = mend::rebuild(settings, &clients, signals).await;
+        } = rebuild::rebuild(plan, settings, &clients, signals).await;
         let report = Report {
             pipeline,
             duration: started.elapsed(),
@@ -185,17 +178,18 @@ async fn go(
         .await
     };
     let report = check(wanted).await;
-    if !settings.output.rebuild_when_broken || Judgement::of(&report).cause() != Exit::Broken {
+    let is_broken = Judgement::of(&report).cause() == Exit::Broken;
+    let Some(plan) = settings.rebuild.as_ref().filter(|_| is_broken) else {
         progress.finish();
         return deliver(&Judgement::of(&report), &settings.output);
-    }
+    };
     info!("definitely broken, so a rebuild is started");
-    let Mended {
+    let Outcome {
         pipeline,
         exit,
         line,
-    } = mend::rebuild(settings, &clients, signals).await;
-    if exit != Exit::Verified || !settings.rebuild.wait {
+    } = rebuild::rebuild(plan, settings, &clients, signals).await;
+    if exit != Exit::Verified || !plan.wait {
         progress.finish();
         let report = Report { pipeline, ..report };
         let judgement = Judgement::of(&report);
@@ -207,7 +201,7 @@ async fn go(
         return deliver(&judgement, &settings.output);
     }
     info!("{line}, so the image is verified again");
-    let after = check(&mend::without_old_digests(wanted, &report)).await;
+    let after = check(&rebuild::without_old_digests(wanted, &report)).await;
     progress.finish();
     let report = Report {
         pipeline,

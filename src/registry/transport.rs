@@ -22,7 +22,7 @@ use super::tries::{Course, Ends, Tries};
 use super::{challenge, error};
 use crate::http::network::Network;
 use crate::http::patience::Patience;
-use crate::http::{ChosenBy, Clients, Obstacle, Problem, ProblemKind, Version};
+use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
 use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
@@ -270,7 +270,7 @@ impl Transport {
                 Err(problem) => {
                     // Only a certificate shows, without an answer, that TLS is spoken; else the first scheme was no worse.
                     if at_registry
-                        && !problem.shows_tls()
+                        && !problem.kind.shows_tls()
                         && let Some(first) = doubt.take()
                     {
                         scheme.turn(&base)?;
@@ -476,18 +476,7 @@ impl Transport {
         let sent = lanes
             .send(aim.lane, request, self.network().request_timeout)
             .await;
-        let response = sent.map_err(|problem| match (problem.kind, aim.url.scheme()) {
-            (ProblemKind::NotHttp, "http") => Problem {
-                obstacle: Some(Obstacle::WithoutPlainHttp),
-                ..problem
-            },
-            _ => problem,
-        })?;
-        Ok(Answer::new(
-            response,
-            self.network().request_timeout,
-            &self.bytes,
-        ))
+        Ok(Answer::new(sent?, &self.bytes))
     }
 }
 

@@ -564,10 +564,14 @@ mod tests {
             "A=1",
             "--params",
             "B=2,C=3",
+            "--on-broken=rebuild",
+            "--woodpecker-url=https://ci",
+            "--woodpecker-token=t",
+            "--woodpecker-repo=a/b",
         ])
         .settings();
         assert_eq!(settings.wanted.repositories, ["a", "b", "c"]);
-        assert_eq!(settings.rebuild.variables.len(), 3);
+        assert_eq!(settings.rebuild.unwrap().variables.len(), 3);
         assert_eq!(
             typed(&["verify", "--timeout", "1s", "--timeout", "2s"]).error(),
             "--timeout is given twice, with different values"

@@ -25,7 +25,7 @@ use oci_spec::image::Digest;
 
 use crate::http::network::Network;
 use crate::http::patience::Patience;
-use crate::rebuild::settings::Rebuild;
+use crate::rebuild::Plan;
 use crate::registry::logins::Logins;
 use crate::terminal::output::Output;
 use crate::walk::rules::Rules;
@@ -66,8 +66,8 @@ pub struct Settings {
     pub patience: Patience,
     /// Where the result goes.
     pub output: Output,
-    /// How to start a rebuild.
-    pub rebuild: Rebuild,
+    /// How to rebuild, when that is what to do, or what to do about a broken image.
+    pub rebuild: Option<Plan>,
 }
 
 /// `mode`.

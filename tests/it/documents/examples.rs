@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pullproof::rebuild::settings::Method;
+use pullproof::rebuild::plan::Method;
 use pullproof::settings::Mode;
 use pullproof::walk::rules::Depth;
 
@@ -150,11 +150,12 @@ fn the_docker_example_shows_three_ways_to_log_in() {
 #[test]
 fn the_rebuild_examples_start_what_their_target_accepts() {
     let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml"))).settings;
-    assert!(caller.output.rebuild_when_broken && caller.rebuild.wait);
+    assert!(caller.output.rebuild_when_broken && caller.rebuild.as_ref().unwrap().wait);
     let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh"))).settings;
     assert_eq!(by_hand.mode, Mode::Rebuild);
     let target = text("examples/woodpecker-rebuild-target.yaml");
-    for settings in [&caller.rebuild, &by_hand.rebuild] {
+    for settings in [&caller, &by_hand] {
+        let settings = settings.rebuild.as_ref().unwrap();
         assert_eq!(settings.method, Method::Create);
         assert_eq!(settings.workflows, ["rebuild"]);
         assert_eq!(settings.branch.as_deref(), Some("main"));
