@@ -1,9 +1,11 @@
 //! A rebuild as part of a run: from the settings to the pipeline, its progress and logs told, and the exit code it means.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{Level, error, info, log, warn};
 
+use crate::commands::finished::{Finished, Unfinished};
+use crate::commands::until_a_signal;
 use crate::commands::verify::targets::Target;
 use crate::http::{ChosenBy, Clients};
 use crate::rebuild as heal;
@@ -12,11 +14,12 @@ use crate::rebuild::settings::Rebuild;
 use crate::rebuild::{Ending, NotStarted, Rebuilt};
 use crate::report::exit::Exit;
 use crate::report::{FindingKind, Image, Pipeline, Report};
-use crate::settings::Settings;
+use crate::settings::{Error, RebuildSettings};
 use crate::terminal::log_lines::HINT;
 use crate::terminal::output::Format;
 use crate::terminal::signals::Signals;
 use crate::text::redaction::Told;
+use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
 
 /// How long the server may take for one answer: a create fetches the configuration from the forge first.
@@ -36,8 +39,51 @@ pub(crate) struct Mended {
     pub(crate) line: String,
 }
 
+/// Rebuilds.
+///
+/// # Errors
+///
+/// When the settings do not say what to rebuild, or the program cannot start.
+pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
+    check(settings)?;
+    let clients = Clients::new(settings.network.clone());
+    until_a_signal(async |signals| {
+        let report = Report::empty(Depth::Tail, SystemTime::now());
+        let started = Instant::now();
+        let Mended {
+            pipeline,
+            exit,
+            line,
+        } = rebuild(settings, &clients, signals).await;
+        let finished = Finished::of(Report {
+            pipeline,
+            duration: started.elapsed(),
+            ..report
+        });
+        match exit {
+            Exit::Verified => finished.ending_in(exit, None).remarking(line),
+            _ => finished.ending_in(exit, Some(line)),
+        }
+    })
+}
+
+/// Whether a rebuild can be planned, before anything is asked.
+///
+/// # Errors
+///
+/// The first setting that is missing or wrong.
+pub(crate) fn check(settings: &RebuildSettings) -> Result<(), Error> {
+    plan(&settings.rebuild, &settings.network)
+        .map(drop)
+        .map_err(|wrong| Error::new(wrong.to_string()))
+}
+
 /// Starts a pipeline and follows it to its end.
-pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Signals) -> Mended {
+pub(crate) async fn rebuild(
+    settings: &RebuildSettings,
+    clients: &Clients,
+    signals: &Signals,
+) -> Mended {
     let failed = |exit, line: String| {
         // On GitHub the report's own annotation says it.
         if settings.output.format != Format::Github {

@@ -28,7 +28,8 @@ pub(super) fn auto_tags(
         return Err(Error::new("auto_tag: the CI system does not tell which git reference was built")
             .with_hint("outside Woodpecker, Drone, GitLab and GitHub Actions name the tags with the setting tags"));
     };
-    let default_tag = typed.default_tag().map_or("latest", |value| value.text);
+    let default = typed.default_tag();
+    let default_tag = default.text;
     let suffix = typed.auto_tag_suffix().map(|value| value.text);
     let tags = if let Some(tag) = reference.strip_prefix("refs/tags/") {
         version_tags(tag).ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! Settings from variables with a prefix, as CI systems hand them over.
 
+use super::build_only::is_build_only;
 use super::ci::{Facts, System};
 use super::raw::Gathered;
 use super::suggest::nearest;
@@ -22,7 +23,7 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
                 let added = gathered.add(setting, &spelled, text);
                 error = error.or(added.err());
             }
-            None if text.trim().is_empty() || table::is_build_only(&name) => {}
+            None if text.trim().is_empty() || is_build_only(&name) => {}
             None => warnings.push(match nearest(&name) {
                 Some(known) => {
                     format!("unknown setting {spelled} is ignored; did you mean {known}?")

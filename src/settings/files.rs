@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::raw::Value;
+use super::value::SettingText;
 
 /// Reads a whole file as text.
 pub type Files<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
@@ -43,11 +43,11 @@ impl Disk<'_> {
     }
 
     /// The content of the file that a setting names.
-    pub(super) fn named(&self, value: &Value<'_>) -> Result<String, Error> {
+    pub(super) fn named(&self, value: &SettingText<'_>) -> Result<String, Error> {
         let path = self.resolve(value.text);
         (self.files)(&path).map_err(|error| {
             // What was meant as JSON but is not recognised as such would be shown as a path.
-            if value.setting.is_secret() && !looks_like_a_path(value.text) {
+            if value.setting.kind.is_secret() && !looks_like_a_path(value.text) {
                 return value.error("the value is neither JSON nor the path of a readable file");
             }
             let shown = path.display().to_string();
@@ -82,7 +82,6 @@ fn reason(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table;
     use super::*;
 
     fn disk<'a>(files: &'a Files<'a>) -> Disk<'a> {
@@ -109,10 +108,9 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_named_with_the_reason() {
         let denied = |_: &Path| Err(io::Error::from_raw_os_error(13));
-        let value = Value {
-            setting: table::find("tags_file").unwrap(),
+        let value = SettingText {
             spelled: "tag-file",
-            text: "x",
+            ..SettingText::default_of("tags_file", "x")
         };
         assert_eq!(
             disk(&denied).named(&value).unwrap_err().to_string(),
@@ -125,11 +123,7 @@ mod tests {
     fn what_may_be_a_secret_is_not_shown_as_a_path() {
         let missing = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
         let error = |text| {
-            let value = Value {
-                setting: table::find("docker_config").unwrap(),
-                spelled: "docker_config",
-                text,
-            };
+            let value = SettingText::default_of("docker_config", text);
             disk(&missing).named(&value).unwrap_err().to_string()
         };
         assert!(error("/a/config.json").contains("/a/config.json"));

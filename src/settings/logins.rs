@@ -1,4 +1,4 @@
-//! Who we are to a registry: given logins, docker's configuration, GitHub's token.
+//! The logins for registries: those that were given, docker's configuration, GitHub's token.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,12 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::Error;
 use super::ci::{Facts, System};
 use super::files::Disk;
-use super::raw::{Typed, Value};
+use super::raw::Typed;
 use super::suggest::nearest_of;
-use super::{Error, parse};
+use super::value::SettingText;
 use crate::oci::reference::DOCKER_HUB;
 use crate::registry::logins::{Login, Logins};
 use crate::text::secret::Secret;
@@ -25,7 +26,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 ///
-/// When a user has no password or a password no user, a list of logins is none, or a named file cannot be read.
+/// When a user has no password or a password no user, a value is not a list of logins, or a named
+/// file cannot be read.
 pub(super) fn logins(
     typed: &Typed,
     facts: &Facts<'_>,
@@ -35,10 +37,7 @@ pub(super) fn logins(
     let mut given = Vec::new();
     match (typed.username(), typed.password()) {
         (Some(username), Some(password)) => given.push(Login {
-            registry: typed
-                .registry()
-                .map_or(DOCKER_HUB, |value| value.text)
-                .to_owned(),
+            registry: typed.registry().text.to_owned(),
             username: username.text.to_owned(),
             password: Secret::new(password.text),
         }),
@@ -56,11 +55,7 @@ pub(super) fn logins(
         given.extend(login_list(&value, warnings)?);
     }
     Ok(Logins {
-        anonymous: typed
-            .anonymous()
-            .map(|value| value.read("true or false", parse::boolean))
-            .transpose()?
-            .unwrap_or(false),
+        anonymous: typed.anonymous().boolean()?,
         given,
         docker_config: match typed.docker_config() {
             Some(value) => Some(named_docker_config(&value, disk)?),
@@ -92,8 +87,7 @@ fn is_github(facts: &Facts<'_>) -> bool {
 const FIELDS: [&str; 3] = ["registry", "username", "password"];
 
 /// `[{registry, username, password}]` as JSON or YAML; keys in any case, numbers as text.
-fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login>, Error> {
-    let expected = "a JSON or YAML list of {registry, username, password}";
+fn login_list(value: &SettingText<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login>, Error> {
     // JSON that is not valid YAML exists: tabs.
     let parsed = serde_json::from_str(value.text)
         .ok()
@@ -101,13 +95,13 @@ fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login
     let entries = match parsed {
         Some(serde_norway::Value::Sequence(entries)) => entries,
         Some(entry @ serde_norway::Value::Mapping(_)) => vec![entry],
-        _ => return Err(value.refuse(expected)),
+        _ => return Err(value.refuse()),
     };
     let mut logins = Vec::new();
     for (position, entry) in entries.iter().enumerate() {
         let number = position + 1;
         let serde_norway::Value::Mapping(entry) = entry else {
-            return Err(value.refuse(expected));
+            return Err(value.refuse());
         };
         let field = |name: &str| -> Result<Option<String>, Error> {
             let found = entry.iter().find(|(key, _)| {
@@ -218,7 +212,7 @@ fn is_json_object(text: &str) -> bool {
 }
 
 /// The configuration that the setting holds or names; a directory means the `config.json` in it.
-fn named_docker_config(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Error> {
+fn named_docker_config(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Error> {
     let text = if value.text.starts_with('{') {
         value.text.to_owned()
     } else {

@@ -1,13 +1,11 @@
 //! How to start a rebuild, with what the pipeline we run in knows.
 
-use std::time::Duration;
-
 use url::Url;
 
+use super::Error;
 use super::ci::Facts;
-use super::network::{duration, duration_from, number};
-use super::raw::{Typed, Value};
-use super::{Error, parse, words};
+use super::raw::Typed;
+use super::value::{SettingText, or_empty};
 use crate::http::network::Hosts;
 use crate::rebuild::settings::{Logs, Method, OwnPipeline, Rebuild, RepositoryName, Restart};
 use crate::text::secret::Secret;
@@ -32,7 +30,7 @@ pub(super) fn rebuild(
     let server = given_server.or_else(|| own.server.clone());
     let (repository, at_branch) = if let Some(value) = typed.woodpecker_repo() {
         let expected = "owner/name, owner/name@branch, or the repository's number on the server";
-        let (name, branch) = value.read(expected, repository)?;
+        let (name, branch) = repository(value.text).ok_or_else(|| value.not(expected))?;
         (Some(name), branch)
     } else {
         // The number means another repository on another server; the name may be right.
@@ -91,36 +89,22 @@ pub(super) fn rebuild(
             .branch()
             .map(|value| value.text.to_owned())
             .or(at_branch),
-        variables: typed
-            .variables()
-            .map(|value| value.read("a JSON object or a list of NAME=value", parse::map))
-            .transpose()?
-            .unwrap_or_default(),
+        variables: or_empty(typed.variables(), SettingText::map)?,
         workflows: typed
             .workflow()
-            .map(|value| value.read("a list", parse::list))
-            .transpose()?
-            .unwrap_or_default()
+            .list()?
             .into_iter()
             .filter(|name| name != "all")
             .collect(),
-        wait: typed
-            .wait()
-            .map(|value| value.read("true or false", parse::boolean))
-            .transpose()?
-            .unwrap_or(true),
-        wait_timeout: duration(typed.wait_timeout(), Duration::from_secs(30 * 60))?,
-        poll_interval: duration_from(
-            typed.poll_interval(),
-            Duration::from_millis(100),
-            Duration::from_secs(5),
-        )?,
-        logs: match words(typed.logs(), &["none", "failed", "all"])? {
-            Some("none") => Logs::None,
-            Some("all") => Logs::All,
+        wait: typed.wait().boolean()?,
+        wait_timeout: typed.wait_timeout().duration()?,
+        poll_interval: typed.poll_interval().duration()?,
+        logs: match typed.logs().word()? {
+            "none" => Logs::None,
+            "all" => Logs::All,
             _ => Logs::Failed,
         },
-        max_rebuilds: number(typed.max_rebuilds(), 1, 100, 1)?,
+        max_rebuilds: typed.max_rebuilds().number()?,
         own,
     })
 }
@@ -135,7 +119,7 @@ fn require<T>(found: Option<&T>, setting: &str, what: &str, hint: &str) -> Resul
 }
 
 /// An address of a server: http or https, perhaps with a path, nothing else.
-fn server(value: &Value<'_>) -> Result<Url, Error> {
+fn server(value: &SettingText<'_>) -> Result<Url, Error> {
     // The text is not shown: it may hold a password.
     let url: Url = value.text.parse().map_err(|error| {
         value.error(format!(
@@ -188,16 +172,18 @@ fn repository(text: &str) -> Option<(RepositoryName, Option<String>)> {
 
 /// `method` with the pipeline to restart; the current one only if it is of the repository that is meant.
 fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
-    let restart = words(typed.method(), &["create", "restart"])? == Some("restart");
-    let pipeline = typed
-        .pipeline()
-        .filter(|value| !value.text.eq_ignore_ascii_case("current"));
+    let restart = typed.method().word()? == "restart";
+    let pipeline =
+        Some(typed.pipeline()).filter(|value| !value.text.eq_ignore_ascii_case("current"));
     match pipeline {
         Some(value) if !restart => Err(value.error("a pipeline is named, but method is create; set method to restart")),
         Some(value) if value.text.eq_ignore_ascii_case("latest") => Ok(Method::Restart(Restart::Latest)),
-        Some(value) => value
-            .read("a pipeline's number, latest or current", |text| text.parse().ok().filter(|number| *number != 0))
-            .map(|number| Method::Restart(Restart::Number(number))),
+        Some(value) => {
+            let number = value.text.parse().ok().filter(|number| *number != 0);
+            number
+                .map(|number| Method::Restart(Restart::Number(number)))
+                .ok_or_else(|| value.not("a pipeline's number, latest or current"))
+        }
         None if !restart => Ok(Method::Create),
         None if own.number.is_some() && !is_own_repository => {
             Err(Error::new("pipeline: the current pipeline is of another repository, or of another server")
@@ -233,9 +219,7 @@ mod tests {
 
     #[test]
     fn a_pipeline_rebuilds_its_own_repository_on_its_own_server() {
-        let rebuild = in_pipeline(&[("PLUGIN_MODE", "rebuild")])
-            .settings()
-            .rebuild;
+        let rebuild = in_pipeline(&[("PLUGIN_MODE", "rebuild")]).rebuild();
         assert_eq!(
             rebuild.server.unwrap().as_str(),
             "https://ci.example.org/woodpecker"
@@ -247,9 +231,7 @@ mod tests {
 
     #[test]
     fn on_another_server_only_the_name_can_be_right() {
-        let rebuild = in_pipeline(&[("PLUGIN_SERVER", "https://other.example.org")])
-            .settings()
-            .rebuild;
+        let rebuild = in_pipeline(&[("PLUGIN_SERVER", "https://other.example.org")]).rebuild();
         assert_eq!(
             rebuild.repository,
             Some(RepositoryName::Path("team/app".into()))
@@ -263,7 +245,7 @@ mod tests {
     #[test]
     fn the_repository_may_carry_a_branch() {
         let read = |pairs: &[(&str, &str)]| {
-            let rebuild = in_pipeline(pairs).settings().rebuild;
+            let rebuild = in_pipeline(pairs).rebuild();
             (rebuild.repository.unwrap(), rebuild.branch)
         };
         let path = |text: &str| RepositoryName::Path(text.into());
@@ -344,8 +326,11 @@ mod tests {
             ("CI_REPO", "a/b"),
             ("PLUGIN_TOKEN", "t"),
         ];
-        let rebuild = given(&pairs).settings().rebuild;
-        assert_eq!((rebuild.server, rebuild.repository), (None, None));
+        let mode = ("PLUGIN_MODE", "rebuild");
+        assert_eq!(
+            given(&[&pairs[..], &[mode]].concat()).error(),
+            "a rebuild needs the setting woodpecker_url: the address of the Woodpecker server"
+        );
     }
 
     #[test]
@@ -404,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_restart_needs_to_know_which() {
-        let method = |pairs: &[(&str, &str)]| in_pipeline(pairs).settings().rebuild.method;
+        let method = |pairs: &[(&str, &str)]| in_pipeline(pairs).rebuild().method;
         let restart = ("PLUGIN_METHOD", "restart");
         assert_eq!(method(&[restart]), Method::Restart(Restart::Number(12)));
         assert_eq!(
@@ -466,8 +451,7 @@ mod tests {
             ("PLUGIN_LOGS", "all"),
             ("PLUGIN_MAX_REBUILDS", "3"),
         ])
-        .settings()
-        .rebuild;
+        .rebuild();
         assert_eq!(
             (
                 rebuild.variables["TAG"].as_str(),
@@ -503,8 +487,7 @@ mod tests {
         );
         assert!(
             in_pipeline(&[("PLUGIN_WORKFLOW", "all")])
-                .settings()
-                .rebuild
+                .rebuild()
                 .workflows
                 .is_empty()
         );

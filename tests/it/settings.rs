@@ -71,7 +71,7 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
         ),
         (
             &[("AUTO_TAG", "true")],
-            "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built",
+            "auto_tag: refs/heads/x is neither a tag nor the default branch, so nothing was built",
         ),
     ] {
         let facts = [

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use pullproof::rebuild::settings::Method;
-use pullproof::settings::Mode;
 use pullproof::walk::rules::Depth;
 
 use super::text;
@@ -54,9 +53,9 @@ fn a_verifying_step_takes_the_build_steps_settings_for_two_registries_and_two_ta
         ]
     );
     assert!(found.targets.iter().all(|target| target.alike));
-    assert_eq!(found.settings.rules.platforms.len(), 2);
+    assert_eq!(found.settings().rules.platforms.len(), 2);
     let logins: Vec<_> = found
-        .settings
+        .settings()
         .login
         .given
         .iter()
@@ -69,10 +68,10 @@ fn a_verifying_step_takes_the_build_steps_settings_for_two_registries_and_two_ta
 fn woodpecker_looks_every_night() {
     let found = only(uses(&text("examples/woodpecker-nightly.yaml")));
     assert_eq!(
-        (found.targets.len(), found.settings.rules.depth),
+        (found.targets.len(), found.settings().rules.depth),
         (3, Depth::Full)
     );
-    assert!(found.settings.patience.settle.is_zero());
+    assert!(found.settings().patience.settle.is_zero());
 }
 
 #[test]
@@ -81,7 +80,7 @@ fn github_verifies_what_it_pushed_and_cleaned_before_it_deploys() {
     let found = only(uses(&workflow));
     assert_eq!(found.targets.len(), 2);
     assert!(found.targets.iter().all(|target| target.expected.is_some()));
-    assert!(found.settings.login.github.is_some());
+    assert!(found.settings().login.github.is_some());
     let workflow: serde_norway::Value = serde_norway::from_str(&workflow).unwrap();
     let needs = |job: &str| format!("{:?}", workflow["jobs"][job]["needs"]);
     assert!(
@@ -95,11 +94,11 @@ fn github_verifies_what_it_pushed_and_cleaned_before_it_deploys() {
 fn github_looks_every_night() {
     let found = only(uses(&text("examples/github-nightly.yaml")));
     assert_eq!(
-        (found.targets.len(), found.settings.rules.depth),
+        (found.targets.len(), found.settings().rules.depth),
         (3, Depth::Full)
     );
     assert_eq!(
-        found.settings.output.report.as_deref(),
+        found.settings().output.report.as_deref(),
         Some(Path::new("pullproof.json"))
     );
 }
@@ -123,19 +122,19 @@ fn gitlab_runs_the_flavour_with_a_shell() {
 fn docker_runs_it_in_three_ways() {
     let found = calls(&text("examples/docker-run.sh"));
     assert_eq!(found.len(), 3);
-    assert_eq!(found[0].settings.rules.platforms.len(), 2);
-    assert!(found[1].settings.login.docker_config.is_some());
-    assert!(found[2].settings.login.anonymous);
+    assert_eq!(found[0].settings().rules.platforms.len(), 2);
+    assert!(found[1].settings().login.docker_config.is_some());
+    assert!(found[2].settings().login.anonymous);
 }
 
 #[test]
 fn a_rebuild_is_asked_for_as_its_target_expects() {
-    let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml"))).settings;
-    assert!(caller.output.rebuild_when_broken && caller.rebuild.wait);
-    let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh"))).settings;
-    assert_eq!(by_hand.mode, Mode::Rebuild);
+    let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml")));
+    let caller = caller.settings().rebuild.as_ref().unwrap();
+    assert!(caller.rebuild.wait);
+    let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh")));
     let target = text("examples/woodpecker-rebuild-target.yaml");
-    for settings in [&caller.rebuild, &by_hand.rebuild] {
+    for settings in [&caller.rebuild, &by_hand.rebuild().rebuild] {
         assert_eq!(settings.method, Method::Create);
         assert_eq!(settings.workflows, ["rebuild"]);
         assert_eq!(settings.branch.as_deref(), Some("main"));
@@ -147,7 +146,7 @@ fn a_rebuild_is_asked_for_as_its_target_expects() {
         }
     }
     let verified = only(uses(&target));
-    assert!(!verified.settings.output.rebuild_when_broken);
+    assert!(verified.settings().rebuild.is_none());
     assert_eq!(references(&verified), ["registry.example/team/app:latest"]);
 }
 

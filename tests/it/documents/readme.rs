@@ -29,7 +29,7 @@ fn the_pipelines_in_the_readme_are_understood() {
         .flat_map(|block| calls(block))
         .collect();
     assert_eq!(run.len(), 1);
-    assert!(run[0].settings.login.anonymous);
+    assert!(run[0].settings().login.anonymous);
 }
 
 #[test]
