@@ -45,7 +45,7 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Asked, Error> {
     reading.finish()
 }
 
-/// The flags of arguments that are wrong elsewhere; what is not understood is left out.
+/// The flags of arguments of which some are wrong; those are left out.
 pub(super) fn understood_flags(arguments: &[OsString]) -> Gathered {
     let mut reading = Reading::of(arguments);
     while reading.step().unwrap_or(true) {}
@@ -196,7 +196,8 @@ fn not_a_command(text: &str) -> Error {
     }
 }
 
-/// Whether this is a platform rather than an image: no image is named like one where platforms are listed.
+/// Whether this is a platform rather than an image: after a list of platforms, a word such as
+/// `linux/arm64` is one.
 fn is_platform(text: &str) -> bool {
     const SYSTEMS: [&str; 4] = ["linux", "windows", "darwin", "freebsd"];
     text.parse::<Platform>()
@@ -217,7 +218,8 @@ fn flag(name: &str) -> Result<&'static Setting, Error> {
     })
 }
 
-/// A flag's value; one that may stand alone takes the next argument only when that can be nothing else.
+/// A flag's value; a flag that may stand alone takes the next argument only if it can be nothing
+/// else.
 fn value(
     parser: &mut lexopt::Parser,
     setting: &Setting,
@@ -246,11 +248,12 @@ fn value(
     })
 }
 
-/// The next argument, if it belongs to a flag that may stand alone: a boolean, or hosts where the flag takes them.
+/// The next argument, if it belongs to a flag that may stand alone: a boolean, or hosts where the
+/// flag takes them.
 ///
 /// # Errors
 ///
-/// When it can be neither that nor, for certain, the image that comes next.
+/// When the argument is neither that nor clearly an image.
 fn following(
     parser: &mut lexopt::Parser,
     kind: ValueKind,
@@ -314,7 +317,7 @@ fn add(
     }
 }
 
-/// One reference as a list of one, whatever is in it.
+/// One reference as a list with one item, whatever is in it.
 fn as_item(text: &str) -> String {
     serde_json::Value::from(vec![text]).to_string()
 }

@@ -9,7 +9,7 @@ use super::table::{DefaultValue, Setting, TABLE, groups};
 
 /// Which document a table is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+enum Face {
     /// The reference: every name, type and default, and the commands that take it.
     Reference,
     /// The Woodpecker plugin's page, in the form the plugin index knows.
@@ -17,8 +17,7 @@ pub enum Face {
 }
 
 /// One table per group of settings, as markdown.
-#[must_use]
-pub fn markdown(face: Face) -> String {
+fn markdown(face: Face) -> String {
     let mut text = String::new();
     for (heading, settings) in groups() {
         let _ = write!(text, "### {heading}\n\n");
@@ -40,8 +39,7 @@ pub fn markdown(face: Face) -> String {
 }
 
 /// Which settings each command takes, by group, as markdown.
-#[must_use]
-pub fn by_command() -> String {
+fn by_command() -> String {
     let mut text = String::new();
     for command in CommandName::ALL {
         let _ = write!(text, "### Settings of {command}\n\n");
@@ -125,8 +123,7 @@ fn words(setting: &Setting) -> String {
 }
 
 /// The entries below `inputs:` of `action.yml`, indented by two blanks, with names in kebab-case.
-#[must_use]
-pub fn action_inputs() -> String {
+fn action_inputs() -> String {
     let mut text = String::new();
     for setting in TABLE {
         let mut description = setting.help.to_owned();
@@ -168,9 +165,10 @@ mod tests {
 
     use super::*;
 
-    /// The tables between the marks of each document; `PULLPROOF_UPDATE_DOCS=1 cargo test` writes them anew.
+    /// The tables between the marks of each document; `PULLPROOF_UPDATE_DOCS=1 cargo test` rewrites
+    /// them.
     #[test]
-    fn the_documents_say_what_the_table_says() {
+    fn the_documents_agree_with_the_table() {
         let markdown_marks = ("<!-- settings:begin -->\n", "<!-- settings:end -->");
         for (document, marks, table) in [
             (
@@ -211,7 +209,8 @@ mod tests {
             } else {
                 assert!(
                     between == table,
-                    "{document} differs from the table of settings; write it anew with PULLPROOF_UPDATE_DOCS=1 cargo test"
+                    "{document} differs from the table of settings; PULLPROOF_UPDATE_DOCS=1 cargo test \
+                     rewrites it"
                 );
             }
         }

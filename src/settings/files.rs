@@ -18,7 +18,7 @@ pub(super) struct Disk<'a> {
 }
 
 impl Disk<'_> {
-    /// The path as it is meant: relative to the working directory, `~/` in the home directory.
+    /// The path, relative to the working directory, and with `~/` in the home directory.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         match (path.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => Path::new(home).join(rest),
@@ -46,7 +46,7 @@ impl Disk<'_> {
     pub(super) fn named(&self, value: &SettingText<'_>) -> Result<String, Error> {
         let path = self.resolve(value.text);
         (self.files)(&path).map_err(|error| {
-            // What was meant as JSON but is not recognised as such would be shown as a path.
+            // It may be broken JSON rather than a path, and then it may hold a secret.
             if value.setting.kind.is_secret() && !looks_like_a_path(value.text) {
                 return value.error("the value is neither JSON nor the path of a readable file");
             }
@@ -60,7 +60,7 @@ impl Disk<'_> {
     }
 }
 
-/// Tokens and base64 have dots and slashes, too: only what begins or ends as paths do is taken for one.
+/// Tokens and base64 have dots and slashes, too, so a path must begin or end as paths do.
 fn looks_like_a_path(text: &str) -> bool {
     let begins = ["/", "./", "../", "~/"]
         .iter()
@@ -71,7 +71,7 @@ fn looks_like_a_path(text: &str) -> bool {
     text.len() < 200 && (begins || ends) && !text.contains(['\n', '"', '{', '='])
 }
 
-/// The reason of an error without the number that Rust adds.
+/// The reason for an error without the number that Rust adds.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {

@@ -87,7 +87,7 @@ fn terminals(environment: &Environment) -> Terminals {
     }
 }
 
-/// Reads the command, with a warning for each odd thing, even when it explains an error that follows.
+/// Reads the command, with a warning for each odd thing, even when an error follows.
 fn command(
     environment: &Environment,
     files: &Files<'_>,
@@ -205,14 +205,14 @@ fn verify(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<VerifySet
         typed, facts, disk, ..
     } = reading;
     let (network, output) = shared(reading)?;
-    let is_rebuilt = typed.on_broken().word()? == "rebuild";
+    let rebuilds = typed.on_broken().word()? == "rebuild";
     let wanted = wanted::wanted(typed, facts, disk, warnings)?;
     let rules = rules::rules(typed)?;
     let login = logins::logins(typed, facts, disk, warnings)?;
     let patience = network::patience(typed)?;
-    let rebuild = rebuild::rebuild(typed, facts, &network.insecure, is_rebuilt)?;
+    let rebuild = rebuild::rebuild(typed, facts, &network.insecure, rebuilds)?;
     Ok(VerifySettings {
-        rebuild: is_rebuilt.then(|| RebuildSettings {
+        rebuild: rebuild.map(|rebuild| RebuildSettings {
             rebuild,
             network: network.clone(),
             patience: patience.clone(),
@@ -231,8 +231,9 @@ fn rebuild(reading: &Reading<'_>) -> Result<RebuildSettings, Error> {
     let Reading { typed, facts, .. } = reading;
     let (network, output) = shared(reading)?;
     let patience = network::patience(typed)?;
+    let rebuild = rebuild::rebuild(typed, facts, &network.insecure, true)?;
     Ok(RebuildSettings {
-        rebuild: rebuild::rebuild(typed, facts, &network.insecure, true)?,
+        rebuild: rebuild.expect("it is there, because it is needed"),
         network,
         patience,
         output,
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_means_the_default_of_the_table() {
+    fn the_defaults_are_those_of_the_table() {
         let mut compared = 0;
         for setting in TABLE {
             let DefaultValue::Value(default) = setting.default else {
@@ -458,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_makes_a_setting_panic() {
+    fn no_setting_panics_whatever_its_text() {
         for setting in TABLE {
             for text in scrambled_texts(40) {
                 let flag = format!("--{}={text}", setting.name);
@@ -552,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_that_the_action_always_sets_is_no_reason_to_warn() {
+    fn the_token_that_the_action_sets_by_itself_is_no_warning() {
         let inputs = [
             ("GITHUB_ACTIONS", "true"),
             ("INPUT_GITHUB-TOKEN", "t"),

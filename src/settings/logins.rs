@@ -16,7 +16,7 @@ use crate::oci::reference::DOCKER_HUB;
 use crate::registry::logins::{Login, Logins};
 use crate::text::secret::Secret;
 
-/// As docker's file is read: with padding or without.
+/// Docker's file may have padding or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -44,7 +44,9 @@ pub(super) fn logins(
         (Some(username), None) => {
             return Err(username
                 .error("there is no password for this user, or it is empty")
-                .with_hint("a secret that does not exist arrives empty: set password, or leave out the user"));
+                .with_hint(
+                    "a secret that does not exist arrives empty: set password, or leave out username",
+                ));
         }
         (None, Some(password)) => {
             return Err(password.error("there is no username for this password, or it is empty"));
@@ -88,7 +90,7 @@ const FIELDS: [&str; 3] = ["registry", "username", "password"];
 
 /// `[{registry, username, password}]` as JSON or YAML; keys in any case, numbers as text.
 fn login_list(value: &SettingText<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login>, Error> {
-    // JSON that is not valid YAML exists: tabs.
+    // JSON with tabs is not valid YAML.
     let parsed = serde_json::from_str(value.text)
         .ok()
         .or_else(|| serde_norway::from_str(value.text).ok());
@@ -163,8 +165,8 @@ fn login_list(value: &SettingText<'_>, warnings: &mut Vec<String>) -> Result<Vec
 }
 
 impl Logins {
-    /// Every secret that stood inside a larger text, and every password beside it: what a CI system that masks its own secrets
-    /// does not know.
+    /// Every password, and every secret inside a larger text: what a CI system that masks its own
+    /// secrets may not know.
     #[must_use]
     pub fn parsed_secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self
@@ -199,7 +201,7 @@ impl Logins {
     }
 }
 
-/// The text without the mark that some editors put before it.
+/// The text without the byte order mark that some editors put before it.
 fn unmarked(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
@@ -228,7 +230,7 @@ fn named_docker_config(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<Strin
     }
 }
 
-/// Docker's own file, else what GitLab passes on; a broken one is left out, as docker does.
+/// Docker's own file, else what GitLab passes on; a broken file is left out, as docker does.
 fn default_docker_config(
     facts: &Facts<'_>,
     disk: &Disk<'_>,
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_password_inside_a_larger_text_is_known_for_masking() {
+    fn every_password_inside_a_larger_text_is_masked() {
         let auth = BASE64_STANDARD.encode("me:three:3");
         let config = format!(
             r#"{{"auths":{{"a":{{"auth":"{auth}"}},"b":{{"identitytoken":"four"}},"c":{{"registrytoken":"five"}},
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_known_for_masking_with_padding_or_without_and_behind_a_mark() {
+    fn a_password_is_masked_however_docker_wrote_it() {
         for auth in [
             BASE64_STANDARD.encode("me:three"),
             BASE64_STANDARD_NO_PAD.encode("me:three"),
@@ -553,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn githubs_token_is_for_its_registry_and_never_from_another_server() {
+    fn githubs_token_is_for_its_own_registry() {
         let github = |pairs: &[(&str, &str)]| {
             given(
                 &[
@@ -593,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_may_have_logins_that_are_not_used() {
+    fn anonymous_leaves_logins_unused() {
         let settings = woodpecker(&[
             ("PLUGIN_PUBLIC", "yes"),
             ("PLUGIN_USERNAME", "me"),

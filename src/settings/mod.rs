@@ -5,7 +5,8 @@ mod auto_tag;
 mod build_only;
 mod ci;
 mod command;
-pub mod documentation;
+#[cfg(test)]
+mod documentation;
 mod environment;
 mod error;
 mod files;

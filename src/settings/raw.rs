@@ -63,7 +63,7 @@ impl std::fmt::Debug for Gathered {
 }
 
 impl Gathered {
-    /// Adds one value; an empty one is as good as none.
+    /// Adds one value; an empty one counts as not given.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl Gathered {
         self
     }
 
-    /// What was gathered, as far as each setting by itself is accepted.
+    /// Those of the settings that `accepted` takes, each by itself.
     pub(super) fn keeping(self, accepted: impl Fn(&Self) -> bool) -> Self {
         let each = self
             .0

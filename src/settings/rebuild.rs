@@ -10,17 +10,18 @@ use crate::http::network::Hosts;
 use crate::rebuild::settings::{Logs, Method, OwnPipeline, Rebuild, RepositoryName, Restart};
 use crate::text::secret::Secret;
 
-/// Reads how to rebuild; when a rebuild is `needed`, what it cannot do without must be there.
+/// Reads how to rebuild, if a rebuild is `needed`. What is given must be right in any case.
 ///
 /// # Errors
 ///
-/// When a value is not what its setting takes, settings contradict each other, or something needed is missing.
+/// When a value is not what its setting takes, settings contradict each other, or something needed
+/// is missing.
 pub(super) fn rebuild(
     typed: &Typed,
     facts: &Facts<'_>,
     insecure: &Hosts,
     needed: bool,
-) -> Result<Rebuild, Error> {
+) -> Result<Option<Rebuild>, Error> {
     let own = facts.own_pipeline();
     let given_server = typed
         .woodpecker_url()
@@ -80,7 +81,7 @@ pub(super) fn rebuild(
         }
         None => true,
     };
-    Ok(Rebuild {
+    let rebuild = Rebuild {
         method: method(typed, &own, is_own_repository)?,
         server,
         token,
@@ -106,7 +107,8 @@ pub(super) fn rebuild(
         },
         max_rebuilds: typed.max_rebuilds().number()?,
         own,
-    })
+    };
+    Ok(needed.then_some(rebuild))
 }
 
 fn require<T>(found: Option<&T>, setting: &str, what: &str, hint: &str) -> Result<(), Error> {
@@ -170,7 +172,7 @@ fn repository(text: &str) -> Option<(RepositoryName, Option<String>)> {
     is_path.then(|| (RepositoryName::Path(name.to_owned()), branch))
 }
 
-/// `method` with the pipeline to restart; the current one only if it is of the repository that is meant.
+/// `method` with the pipeline to restart; the current one only if it is of the right repository.
 fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
     let restart = typed.method().word()? == "restart";
     let pipeline =

@@ -4,10 +4,10 @@ use strsim::osa_distance;
 
 use super::table::{Setting, TABLE};
 
-/// A beginning of a name that says enough, in letters.
+/// How many letters of a name are enough to complete it.
 const BEGINNING: usize = 3;
 
-/// The setting's name or alias that is nearest to `name`, or that begins with it, unless none is near.
+/// The setting's name or alias that is nearest to `name` or begins with it, if one is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     nearest_of(
         &TABLE.iter().flat_map(Setting::names).collect::<Vec<_>>(),
@@ -15,10 +15,10 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     )
 }
 
-/// The one of these names that is nearest to `name`, or that begins with it, unless none is near.
+/// The one of `names` that is nearest to `name` or begins with it, if one is near.
 pub(super) fn nearest_of(names: &[&'static str], name: &str) -> Option<&'static str> {
     let names = || names.iter().copied();
-    // Of several, the one that differs in a letter rather than in its length; of those, the first in the table.
+    // Of several, the one that differs in a letter rather than in its length.
     let rank = |known: &&str| (osa_distance(name, known), known.len().abs_diff(name.len()));
     let known = names().min_by_key(rank)?;
     if osa_distance(name, known) <= (name.len() / 3).clamp(1, 3) {

@@ -67,7 +67,7 @@ impl Surroundings {
         self
     }
 
-    /// A file that answers with this number of the operating system.
+    /// A file whose reading fails with this error number of the operating system.
     pub(super) fn and_broken_file(mut self, path: &str, code: i32) -> Self {
         self.files.insert(path.into(), Err(code));
         self

@@ -65,8 +65,10 @@ pub(super) fn wanted(
     let mut wanted = named(typed, facts, warnings)?;
     warnings.extend(typed.tags().and_then(|value| unquoted_number(&value)));
     let written = written_tags(typed, disk);
-    let computes = typed.auto_tag().boolean()? && !wanted.repositories.is_empty();
-    let computed = computes.then(|| auto_tags(typed, facts, disk)).transpose();
+    let has_auto_tag = typed.auto_tag().boolean()? && !wanted.repositories.is_empty();
+    let computed = has_auto_tag
+        .then(|| auto_tags(typed, facts, disk))
+        .transpose();
     // A build that pushes nothing may leave no files, and needs no tags.
     let (written, computed) = if wanted.nothing_pushed.is_some() {
         (written.ok().flatten(), computed.ok().flatten())
@@ -189,9 +191,8 @@ fn written_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Written>, Error
 fn all_tags(computed: Option<AutoTags>, written: Vec<String>) -> Vec<String> {
     match computed {
         Some(AutoTags::These(computed)) => computed.into_iter().chain(written).collect(),
-        Some(AutoTags::NothingBuilt(_)) => written,
         None if written.is_empty() => vec!["latest".to_owned()],
-        None => written,
+        Some(AutoTags::NothingBuilt(_)) | None => written,
     }
 }
 
@@ -423,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_pushed_needs_no_files() {
+    fn a_build_that_pushed_nothing_needs_no_files() {
         for pair in [
             ("PLUGIN_DRY_RUN", "true"),
             ("PLUGIN_SKIP_PUSH", "1"),
@@ -528,11 +529,11 @@ mod tests {
         let auto = ("PLUGIN_AUTO_TAG", "true");
         assert_eq!(
             woodpecker(&[auto]).error(),
-            "auto_tag: the CI system does not tell which git reference was built"
+            "auto_tag: the CI system does not say which git reference was built"
         );
         assert_eq!(
             woodpecker(&[auto, ("CI_COMMIT_BRANCH", "x")]).error(),
-            "auto_tag: the CI system does not tell the repository's default branch"
+            "auto_tag: the CI system does not name the repository's default branch"
         );
         assert!(given(&[auto, ("PLUGIN_IMAGES", "a")]).command().is_ok());
     }
@@ -559,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_that_would_silently_be_ignored_are_an_error() {
+    fn tags_are_never_ignored_in_silence() {
         let image = |pairs: &[(&str, &str)]| given(&[&[("CI", "woodpecker")], pairs].concat());
         let error = "images: \"r.io/app\" has no tag, and tags is only combined with repo";
         assert_eq!(
@@ -612,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_beside_images_that_have_their_own_are_a_warning() {
+    fn tags_beside_tagged_images_are_a_warning() {
         for image in ["r.io/app:1", "r.io/app@sha256:1"] {
             let pairs = [
                 ("CI", "woodpecker"),
@@ -629,7 +630,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_which_none_is_one_for_repo_are_an_error() {
+    fn tags_that_are_all_full_references_are_an_error() {
         assert_eq!(
             woodpecker(&[("PLUGIN_TAGS", "feature/x")]).error(),
             "tags: no entry is a tag for repo, because \"feature/x\" has a / in it and is a full reference"
@@ -659,7 +660,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_came_as_a_number_is_odd() {
+    fn a_tag_that_is_a_number_is_a_warning() {
         let warnings = |text| woodpecker(&[("PLUGIN_TAGS", text)]).warnings();
         for text in ["[1.1]", "[1,1.1,1e2]"] {
             assert_eq!(

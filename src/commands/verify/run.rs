@@ -29,7 +29,7 @@ use crate::text::human;
 ///
 /// # Errors
 ///
-/// When there is nothing to verify, the settings contradict each other, or the program cannot start.
+/// When there is nothing to verify, settings contradict each other, or the program cannot start.
 pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finished, Unfinished> {
     let targets = targets(&settings.wanted)?;
     if let Some(rebuild) = &settings.rebuild {
@@ -127,7 +127,7 @@ fn rebuild_of<'a>(settings: &'a VerifySettings, report: &Report) -> Option<&'a R
         .filter(|_| Judgement::of(report).cause() == Exit::Broken)
 }
 
-/// The end of a run whose rebuild failed, or is not waited for: then the image is as broken as before.
+/// The end of a run whose rebuild failed or is not waited for: the image is as broken as before.
 fn not_verified_again(report: Report, mended: Mended) -> Finished {
     let Mended {
         pipeline,
@@ -147,7 +147,8 @@ fn warn_of_a_long_settle(patience: &Patience) {
     } = *patience;
     if settle >= timeout {
         warn!(
-            "settle ({}) is not shorter than timeout ({}): the run ends before it can believe a 404",
+            "settle ({}) is not shorter than timeout ({}): the run ends before it can believe a \
+             404",
             human::duration(settle),
             human::duration(timeout)
         );
