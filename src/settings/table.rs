@@ -167,7 +167,8 @@ const TENTH: Duration = Duration::from_millis(100);
 settings! {
     "Command" {
         mode [] [Verify Rebuild] Words(CommandName::WORDS), = "verify",
-            "What to do. `verify` checks images; `rebuild` starts a Woodpecker pipeline and follows it to its end.";
+            "What to do. `verify` checks images; `rebuild` starts a Woodpecker pipeline and \
+             follows it to its end.";
     }
     "Images" {
         images ["image", "destinations", "extra_tags"] [Verify] List,
@@ -175,35 +176,48 @@ settings! {
         repo [] [Verify] List,
             "Repositories to check, each combined with every tag.";
         tags ["tag"] [Verify] List, else "file `.tags`, else `latest`",
-            "Tags for `repo`. An entry with a `/` is a full reference. Quote tags that look like numbers.";
+            "Tags for `repo`. An entry with a `/` is a full reference. Quote tags that look like \
+             numbers.";
         tags_file ["tag_file"] [Verify] Path,
-            "File with the tags for `repo`. One per line, or separated by commas; wins over `tags`.";
+            "File with the tags for `repo`. One per line, or separated by commas; wins over \
+             `tags`.";
         auto_tag [] [Verify] Boolean, = "false",
-            "Computes the tags from the git reference. They are those of the buildx plugin: `1`, `1.2` and `1.2.3` for the git tag `v1.2.3`, `default_tag` on the default branch.";
+            "Computes the tags from the git reference. They are those of the buildx plugin: `1`, \
+             `1.2` and `1.2.3` for the git tag `v1.2.3`, `default_tag` on the default branch.";
         default_tag [] [Verify] Text, = "latest",
             "Tag that `auto_tag` computes on the default branch.";
         auto_tag_suffix ["default_suffix"] [Verify] Text,
-            "Suffix for every tag that `auto_tag` computes. With `alpine`, `1.2` becomes `1.2-alpine`, and `default_tag` becomes `alpine`.";
+            "Suffix for every tag that `auto_tag` computes. With `alpine`, `1.2` becomes \
+             `1.2-alpine`, and `default_tag` becomes `alpine`.";
         registry [] [Verify] Text, = "docker.io",
-            "Registry that `username` and `password` are for. It also prefixes a `repo` that names no host.";
+            "Registry that `username` and `password` are for. It also prefixes a `repo` that \
+             names no host.";
     }
     "Expectations" {
         digest ["expected_digest", "expect_digest"] [Verify] Digest,
             "Digest that every image must resolve to: `sha256:…` or `sha512:…`.";
         metadata_file ["digest_file", "artifact_file", "metadata"] [Verify] PathOrJson,
-            "What the build left, with names and expected digests. A path or the content itself: metadata of buildx, bake or imagetools, digest and image files of kaniko or buildah, artifact files, lists of references.";
+            "What the build left, with names and expected digests. A path or the content itself: \
+             metadata of buildx, bake or imagetools, digest and image files of kaniko or \
+             buildah, artifact files, lists of references.";
         platforms ["platform"] [Verify] Platforms,
             "Platforms that every image must have, as `os/arch[/variant]`.";
-        same_digest [] [Verify] Boolean, else "true for `repo` × `tags` and what a build left, false for `images` and command-line references",
+        same_digest [] [Verify] Boolean,
+            else "true for `repo` × `tags` and what a build left, false for `images` and \
+             command-line references",
             "All tags given for one repository must have the same digest.";
         attestations [] [Verify] Words(&["check", "warn", "ignore"]), = "check",
-            "How much attestations matter. `check` fails on broken provenance or SBOMs, `warn` reports them, `ignore` does not ask for them.";
+            "How much attestations matter. `check` fails on broken provenance or SBOMs, `warn` \
+             reports them, `ignore` does not ask for them.";
         allow_missing [] [Verify] Platforms,
-            "Platforms whose content may be absent. A sparse index or a pull-through cache lacks them; they are reported, and nothing fails.";
+            "Platforms whose content may be absent. A sparse index or a pull-through cache lacks \
+             them; they are reported, and nothing fails.";
         referrers [] [Verify] Words(&["ignore", "warn", "check"]), = "ignore",
-            "How much referrers matter. They are artifacts that refer to the image, such as signatures and SBOMs.";
+            "How much referrers matter. They are artifacts that refer to the image, such as \
+             signatures and SBOMs.";
         depth [] [Verify] Words(&["head", "tail", "full"]), = "tail",
-            "What is asked of every blob. `head` asks for its header, `tail` for its last byte, `full` for every byte, hashed.";
+            "What is asked of every blob. `head` asks for its header, `tail` for its last byte, \
+             `full` for every byte, hashed.";
     }
     "Login" {
         username [] [Verify] Text,
@@ -212,24 +226,30 @@ settings! {
             "Password or token for `registry`.";
         logins ["registry_auth"] [Verify] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
-        docker_config ["config", "docker_config_json", "registry_config"] [Verify] Credentials, else "`$DOCKER_CONFIG/config.json`, `~/.docker/config.json`",
-            "Docker's own credential file, as a path or the JSON itself. Its credential helpers are run where they are installed.";
+        docker_config ["config", "docker_config_json", "registry_config"] [Verify] Credentials,
+            else "`$DOCKER_CONFIG/config.json`, `~/.docker/config.json`",
+            "Docker's own credential file, as a path or the JSON itself. Its credential helpers \
+             are run where they are installed.";
         github_token [] [Verify] Secret, else "`${{ github.token }}` in the action",
-            "GitHub token for ghcr.io, used when no other login matches. It needs `packages: read`.";
+            "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
+             read`.";
         anonymous ["public"] [Verify] Boolean, = "false",
             "Checks without a login. No credentials are sent at all, whatever other settings say.";
     }
     "Patience" {
         attempts ["retries"] [Verify Rebuild] Number { least: 1, most: 100 }, = "5",
-            "How often a request is tried. Connection errors, timeouts, 408, 429 and 5xx are tried again.";
+            "How often a request is tried. Connection errors, timeouts, 408, 429 and 5xx are \
+             tried again.";
         backoff ["retry_wait"] [Verify Rebuild] Duration { least: ANY }, = "500ms",
             "First wait between attempts. It doubles, with jitter; a server's Retry-After wins.";
         max_backoff ["retry_max_wait"] [Verify Rebuild] Duration { least: ANY }, = "30s",
             "Longest wait between attempts.";
         settle [] [Verify] Duration { least: ANY }, = "15s",
-            "How long a 404 means \"not yet\". It is one window for the whole run; `0` takes the first answer.";
+            "How long a 404 means \"not yet\". It is one window for the whole run; `0` takes the \
+             first answer.";
         request_timeout [] [Verify Rebuild] Duration { least: MILLISECOND }, = "30s",
-            "How long to wait for an answer's headers. The same limit holds between two pieces of its body.";
+            "How long to wait for an answer's headers. The same limit holds between two pieces \
+             of its body.";
         timeout [] [Verify] Duration { least: MILLISECOND }, = "10m",
             "Limit for one whole verification.";
         concurrency [] [Verify] Number { least: 1, most: 256 }, = "16",
@@ -237,13 +257,18 @@ settings! {
     }
     "Network" {
         ca ["ca_cert", "ca_file", "certificate"] [Verify Rebuild] PathOrPem,
-            "More root certificates, as a path or the PEM text itself. They are added to the known ones and replace none.";
+            "More root certificates, as a path or the PEM text itself. They are added to the \
+             known ones and replace none.";
         skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Rebuild] Hosts, = "false",
-            "Accepts any certificate, from all hosts or from these (`host[:port]`). A warning says so.";
+            "Accepts any certificate, from all hosts or from these (`host[:port]`). A warning \
+             says so.";
         insecure ["insecure_registry"] [Verify Rebuild] Hosts, = "false",
-            "Allows plain HTTP, for all hosts or for these (`host[:port]`). Loopback is always allowed.";
+            "Allows plain HTTP, for all hosts or for these (`host[:port]`). Loopback is always \
+             allowed.";
         resolve ["connect_to"] [Verify Rebuild] Pins,
-            "Addresses to connect to instead of those in DNS. As curl writes them: `host:port:address[,address]`. TLS and the Host header keep the name; token servers and Woodpecker are included.";
+            "Addresses to connect to instead of those in DNS. As curl writes them: \
+             `host:port:address[,address]`. TLS and the Host header keep the name; token servers \
+             and Woodpecker are included.";
     }
     "Output" {
         report ["output"] [Verify Rebuild] Path,
@@ -257,27 +282,34 @@ settings! {
         log_level [] [Verify Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
             "How much is logged. It is at least `debug` when a GitHub job runs with debug logging.";
         fail_on [] [Verify] Words(&["broken", "never"]), = "broken",
-            "When the run fails. `never` only reports: the exit code is 0 whatever is wrong with the images.";
+            "When the run fails. `never` only reports: the exit code is 0 whatever is wrong with \
+             the images.";
         dry_run ["skip_push", "no_push"] [Verify] Boolean, = "false",
-            "Nothing was pushed, so nothing is checked. The run ends with result `skipped` and exit code 0.";
+            "Nothing was pushed, so nothing is checked. The run ends with result `skipped` and \
+             exit code 0.";
         on_broken [] [Verify] Words(&["fail", "rebuild"]), = "fail",
-            "What to do when an image is definitely broken. `rebuild` starts a Woodpecker pipeline, waits for it and verifies again; the second verdict counts.";
+            "What to do when an image is definitely broken. `rebuild` starts a Woodpecker \
+             pipeline, waits for it and verifies again; the second verdict counts.";
     }
     "Rebuild" {
-        woodpecker_url ["woodpecker_server", "server"] [Verify Rebuild] Url, else "the server the pipeline runs on",
+        woodpecker_url ["woodpecker_server", "server"] [Verify Rebuild] Url,
+            else "the server the pipeline runs on",
             "URL of the Woodpecker server; it may have a path.";
         woodpecker_token ["token"] [Verify Rebuild] Secret,
             "Personal access token of a user who may push to the repository.";
         woodpecker_repo [] [Verify Rebuild] Text, else "the repository the pipeline runs for",
             "Repository to rebuild, as `owner/name[@branch]` or its number on the server.";
-        branch [] [Verify Rebuild] Text, else "`@branch` of `woodpecker_repo`, else the default branch",
+        branch [] [Verify Rebuild] Text,
+            else "`@branch` of `woodpecker_repo`, else the default branch",
             "Branch to build.";
         variables ["params"] [Verify Rebuild] Map,
             "Variables for the pipeline, as a map or `NAME=value` entries.";
         method [] [Verify Rebuild] Words(&["create", "restart"]), = "create",
-            "How the pipeline is started. `create` starts a new manual pipeline; `restart` repeats one and keeps its event, git reference and thereby its secrets.";
+            "How the pipeline is started. `create` starts a new manual pipeline; `restart` \
+             repeats one and keeps its event, git reference and thereby its secrets.";
         pipeline [] [Verify Rebuild] Text, = "current",
-            "Which pipeline to restart. A number, `latest` of the branch, or `current`, the one this step runs in.";
+            "Which pipeline to restart. A number, `latest` of the branch, or `current`, the one \
+             this step runs in.";
         workflow ["workflows"] [Verify Rebuild] List, = "all",
             "Workflows whose state decides.";
         wait ["follow"] [Verify Rebuild] Boolean, = "true",
@@ -289,7 +321,8 @@ settings! {
         logs [] [Verify Rebuild] Words(&["none", "failed", "all"]), = "failed",
             "Which steps' logs are shown at the end. Each is shortened to its last lines.";
         max_rebuilds [] [Verify Rebuild] Number { least: 1, most: 100 }, = "1",
-            "How many rebuilds may follow from one pipeline. This stops rebuilds that start one another without end.";
+            "How many rebuilds may follow from one pipeline. This stops rebuilds that start one \
+             another without end.";
     }
 }
 
