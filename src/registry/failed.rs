@@ -45,17 +45,36 @@ impl Failed {
 
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        let (detail, obstacle) = (problem.text.clone(), problem.obstacle);
         let fault = Fault {
             kind: FaultKind::Unavailable,
-            detail,
-            obstacle,
+            detail: problem.text.clone(),
+            obstacle: obstacle_of(&problem),
         };
         Self {
             fault,
             status: None,
             ended: Ended::Problem(problem),
         }
+    }
+}
+
+/// What stands in the way, where a problem has a cause that a person can remove.
+pub(super) fn obstacle_of(problem: &Problem) -> Option<Obstacle> {
+    match problem.kind {
+        ProblemKind::UnknownHost => Some(Obstacle::UnknownHost),
+        ProblemKind::ConnectionRefused => Some(Obstacle::NobodyListens),
+        ProblemKind::WithoutTls => Some(Obstacle::WithoutTls),
+        ProblemKind::WithoutPlainHttp => Some(Obstacle::WithoutPlainHttp),
+        ProblemKind::UnknownIssuer => Some(Obstacle::UnknownIssuer),
+        ProblemKind::BadCertificate => Some(Obstacle::BadCertificate),
+        ProblemKind::WebPage => Some(Obstacle::WebPage),
+        ProblemKind::Connection
+        | ProblemKind::Handshake
+        | ProblemKind::NotHttp
+        | ProblemKind::Cut
+        | ProblemKind::Headless
+        | ProblemKind::Timeout
+        | ProblemKind::Refused => None,
     }
 }
 

@@ -77,7 +77,7 @@ impl<'a> RegistryRepository<'a> {
             path: None,
             may_be_absent: true,
         };
-        let read = async |answer: &mut Answer<'_>| Ok(!is_page(answer));
+        let read = async |answer: &mut Answer<'_>| Ok(!answer.is_page());
         let asked = self.transport.ask(
             &question,
             HeaderMap::new,
@@ -154,7 +154,7 @@ async fn read_manifest(answer: &mut Answer<'_>) -> Result<Manifest, Unread<Manif
             .trim()
             .to_ascii_lowercase()
     });
-    if is_page(answer) {
+    if answer.is_page() {
         return Err(page("manifest").into());
     }
     let claimed = answer
@@ -218,17 +218,6 @@ fn is_document(bytes: &[u8]) -> bool {
         .is_ok_and(|text| text.get().starts_with('{'))
 }
 
-/// Whether an answer calls itself a web page: from a login page in between, or from a server that is no registry.
-fn is_page(answer: &Answer<'_>) -> bool {
-    let content_type = answer.header(&CONTENT_TYPE).unwrap_or_default();
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .eq_ignore_ascii_case("text/html")
-}
-
 fn looks_like_page(bytes: &[u8]) -> bool {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(100)])
         .trim_start()
@@ -240,17 +229,14 @@ fn looks_like_page(bytes: &[u8]) -> bool {
 
 fn page(what: &str) -> Problem {
     let text = format!("answered a web page where a {what} belongs; is this a registry?");
-    Problem {
-        obstacle: Some(Obstacle::WebPage),
-        ..Problem::new(ProblemKind::NotHttp, text)
-    }
+    Problem::new(ProblemKind::WebPage, text)
 }
 
 /// Why an answer that does not fit says nothing about the content: it is another form of it, or somebody else's.
 fn disguise(answer: &Answer<'_>) -> Option<Problem> {
     encoding(answer)
         .map(|encoding| encoded(&encoding))
-        .or_else(|| is_page(answer).then(|| page("blob")))
+        .or_else(|| answer.is_page().then(|| page("blob")))
 }
 
 /// The header, not what the client makes of it: the answer to a HEAD has a length and no body.

@@ -273,7 +273,7 @@ impl Transport {
                 Err(problem) => {
                     // Only a certificate shows, without an answer, that TLS is spoken; else the first scheme was no worse.
                     if at_registry
-                        && !problem.shows_tls()
+                        && !problem.kind.shows_tls()
                         && let Some(first) = doubt.take()
                     {
                         scheme.turn(&base)?;
@@ -482,18 +482,7 @@ impl Transport {
         let sent = lanes
             .send(aim.lane, request, self.network().request_timeout)
             .await;
-        let response = sent.map_err(|problem| match (problem.kind, aim.url.scheme()) {
-            (ProblemKind::NotHttp, "http") => Problem {
-                obstacle: Some(Obstacle::WithoutPlainHttp),
-                ..problem
-            },
-            _ => problem,
-        })?;
-        Ok(Answer::new(
-            response,
-            self.network().request_timeout,
-            &self.bytes,
-        ))
+        Ok(Answer::new(sent?, &self.bytes))
     }
 }
 

@@ -594,7 +594,7 @@ mod tests {
         ])
         .settings();
         assert_eq!(settings.wanted.repositories, ["a", "b", "c"]);
-        assert_eq!(settings.rebuild.unwrap().rebuild.variables.len(), 3);
+        assert_eq!(settings.rebuild.unwrap().plan.variables.len(), 3);
         assert_eq!(
             typed(&["verify", "--timeout", "1s", "--timeout", "2s"]).error(),
             "--timeout is given twice, with different values"

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::rebuild::settings::OwnPipeline;
+use crate::rebuild::plan::OwnPipeline;
 
 /// The CI system, as far as it changes how settings are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::wanted::Wanted;
 use crate::http::network::Network;
 use crate::http::patience::Patience;
-use crate::rebuild::settings::Rebuild;
+use crate::rebuild::Plan;
 use crate::registry::logins::Logins;
 use crate::terminal::output::Output;
 use crate::walk::rules::Rules;
@@ -83,7 +83,7 @@ pub struct VerifySettings {
 #[derive(Clone, Debug)]
 pub struct RebuildSettings {
     /// How to start the pipeline.
-    pub rebuild: Rebuild,
+    pub plan: Plan,
     /// How the Woodpecker server is reached.
     pub network: Network,
     /// How often to ask.

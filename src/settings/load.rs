@@ -212,8 +212,8 @@ fn verify(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<VerifySet
     let patience = network::patience(typed)?;
     let rebuild = rebuild::rebuild(typed, facts, &network.insecure, rebuilds)?;
     Ok(VerifySettings {
-        rebuild: rebuild.map(|rebuild| RebuildSettings {
-            rebuild,
+        rebuild: rebuild.map(|plan| RebuildSettings {
+            plan,
             network: network.clone(),
             patience: patience.clone(),
             output: output.clone(),
@@ -231,9 +231,9 @@ fn rebuild(reading: &Reading<'_>) -> Result<RebuildSettings, Error> {
     let Reading { typed, facts, .. } = reading;
     let (network, output) = shared(reading)?;
     let patience = network::patience(typed)?;
-    let rebuild = rebuild::rebuild(typed, facts, &network.insecure, true)?;
+    let plan = rebuild::rebuild(typed, facts, &network.insecure, true)?;
     Ok(RebuildSettings {
-        rebuild: rebuild.expect("it is there, because it is needed"),
+        plan: plan.expect("it is there, because it is needed"),
         network,
         patience,
         output,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Command, Environment, Error, VerifySettings, read, read_output};
-use crate::rebuild::settings::Rebuild;
+use crate::rebuild::Plan;
 use crate::terminal::output::Output;
 
 /// What the process under test finds around itself.
@@ -107,11 +107,11 @@ impl Surroundings {
     }
 
     /// How to rebuild, when that is what the settings ask for.
-    pub(super) fn rebuild(mut self) -> Rebuild {
+    pub(super) fn plan(mut self) -> Plan {
         let mode = ("PLUGIN_MODE".to_owned(), "rebuild".to_owned());
         self.environment.variables.extend([mode]);
         match self.command() {
-            Ok(Command::Rebuild(settings)) => settings.rebuild,
+            Ok(Command::Rebuild(settings)) => settings.plan,
             other => panic!("expected a rebuild, got {other:?}"),
         }
     }

@@ -88,7 +88,7 @@ fn a_rebuild_that_lacks_its_server_says_so_once() {
         lines(&finished.stderr),
         [
             "error: a rebuild needs the setting woodpecker_url: the address of the Woodpecker server",
-            "hint: inside Woodpecker it is known by itself"
+            "hint: inside Woodpecker it is known without the setting"
         ]
     );
 }

@@ -11,7 +11,7 @@ use log::{info, warn};
 use super::targets::{Target, idle_logins, targets};
 use super::verify;
 use crate::commands::finished::{Finished, Unfinished};
-use crate::commands::rebuild::{self, Mended};
+use crate::commands::rebuild::{self, Outcome};
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::patience::Patience;
@@ -32,9 +32,6 @@ use crate::text::human;
 /// When there is nothing to verify, settings contradict each other, or the program cannot start.
 pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finished, Unfinished> {
     let targets = targets(&settings.wanted)?;
-    if let Some(rebuild) = &settings.rebuild {
-        rebuild::check(rebuild)?;
-    }
     if let Some(warning) = idle_logins(&settings.login, &targets) {
         warn!("{warning}");
     }
@@ -106,14 +103,14 @@ async fn verified(
         return Finished::of(report);
     };
     info!("definitely broken, so a rebuild is started");
-    let mended = rebuild::rebuild(rebuild, &clients, signals).await;
-    if mended.exit != Exit::Verified || !rebuild.rebuild.wait {
-        return not_verified_again(report, mended);
+    let outcome = rebuild::rebuild(rebuild, &clients, signals).await;
+    if outcome.exit != Exit::Verified || !rebuild.plan.wait {
+        return not_verified_again(report, outcome);
     }
-    info!("{}, so the image is verified again", mended.line);
+    info!("{}, so the image is verified again", outcome.line);
     let after = check(&rebuild::without_old_digests(targets, &report)).await;
     Finished::of(Report {
-        pipeline: mended.pipeline,
+        pipeline: outcome.pipeline,
         before: Some(Box::new(report)),
         ..after
     })
@@ -128,12 +125,12 @@ fn rebuild_of<'a>(settings: &'a VerifySettings, report: &Report) -> Option<&'a R
 }
 
 /// The end of a run whose rebuild failed or is not waited for: the image is as broken as before.
-fn not_verified_again(report: Report, mended: Mended) -> Finished {
-    let Mended {
+fn not_verified_again(report: Report, outcome: Outcome) -> Finished {
+    let Outcome {
         pipeline,
         exit,
         line,
-    } = mended;
+    } = outcome;
     let finished = Finished::of(Report { pipeline, ..report });
     match exit {
         Exit::Verified => finished.remarking(line),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pullproof::rebuild::settings::Method;
+use pullproof::rebuild::plan::Method;
 use pullproof::walk::rules::Depth;
 
 use super::text;
@@ -131,10 +131,10 @@ fn docker_runs_it_in_three_ways() {
 fn a_rebuild_is_asked_for_as_its_target_expects() {
     let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml")));
     let caller = caller.settings().rebuild.as_ref().unwrap();
-    assert!(caller.rebuild.wait);
+    assert!(caller.plan.wait);
     let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh")));
     let target = text("examples/woodpecker-rebuild-target.yaml");
-    for settings in [&caller.rebuild, &by_hand.rebuild().rebuild] {
+    for settings in [&caller.plan, &by_hand.rebuild().plan] {
         assert_eq!(settings.method, Method::Create);
         assert_eq!(settings.workflows, ["rebuild"]);
         assert_eq!(settings.branch.as_deref(), Some("main"));
