@@ -1,21 +1,24 @@
 //! A rebuild as part of a run: from the plan to the pipeline, its progress and logs, and the exit
 //! code it means.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{Level, error, info, log, warn};
 
+use crate::commands::finished::{Finished, Unfinished};
+use crate::commands::until_a_signal;
 use crate::commands::verify::targets::Target;
 use crate::http::{ChosenBy, Clients, Version};
 use crate::rebuild::{Ending, NotStarted, Notice, Plan, Rebuilt, StepLog, fresh_mark};
 use crate::report::exit::Exit;
 use crate::report::{Pipeline, Report};
-use crate::settings::Settings;
+use crate::settings::RebuildSettings;
 use crate::terminal::log_lines::HINT;
 use crate::terminal::output::Format;
 use crate::terminal::signals::Signals;
 use crate::text::redaction::Secrets;
 use crate::walk::checked::{Checked, Finding};
+use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
 
 /// How long the server may take for one answer: a create fetches the configuration from the forge
@@ -33,13 +36,41 @@ pub(crate) struct Outcome {
     pub(crate) line: String,
 }
 
+/// Rebuilds.
+///
+/// # Errors
+///
+/// When the program cannot start.
+pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
+    let clients = Clients::new(settings.network.clone());
+    until_a_signal(async |signals| {
+        let report = Report::empty(Depth::Tail, SystemTime::now());
+        let started = Instant::now();
+        let Outcome {
+            pipeline,
+            exit,
+            line,
+        } = rebuild(settings, &clients, signals).await;
+        let finished = Finished::of(Report {
+            command: "rebuild",
+            pipeline,
+            duration: started.elapsed(),
+            ..report
+        });
+        match exit {
+            Exit::Verified => finished.ending_in(exit, None).remarking(line),
+            _ => finished.ending_in(exit, Some(line)),
+        }
+    })
+}
+
 /// Starts a pipeline and follows it to its end.
 pub(crate) async fn rebuild(
-    plan: &Plan,
-    settings: &Settings,
+    settings: &RebuildSettings,
     clients: &Clients,
     signals: &Signals,
 ) -> Outcome {
+    let plan = &settings.plan;
     let lanes = match clients.lanes(&plan.server, ChosenBy::User, Version::Best) {
         Ok(lanes) => lanes,
         Err(problem) => return misconfigured(format!("{problem:#}"), settings),
@@ -65,7 +96,7 @@ pub(crate) async fn rebuild(
     }
 }
 
-fn misconfigured(line: String, settings: &Settings) -> Outcome {
+fn misconfigured(line: String, settings: &RebuildSettings) -> Outcome {
     // On GitHub the report's own annotation says it.
     if settings.output.format != Format::Github {
         error!("{line}");

@@ -1,13 +1,11 @@
 //! How to rebuild, with what the pipeline we run in knows.
 
-use std::time::Duration;
-
 use url::Url;
 
+use super::Error;
 use super::ci::Facts;
-use super::network::{duration, duration_from, number};
-use super::raw::{Typed, Value};
-use super::{Error, parse, words};
+use super::raw::Typed;
+use super::value::{SettingText, or_empty};
 use crate::http::is_loopback;
 use crate::http::network::Hosts;
 use crate::rebuild::plan::{
@@ -40,33 +38,21 @@ pub(super) fn rebuild(
         .as_ref()
         .is_none_or(|name| same_server && is_own(name, &own));
     let method = method(typed, &own, is_own)?;
-    let variables = typed
-        .variables()
-        .map(|value| value.read("a JSON object or a list of NAME=value", parse::map))
-        .transpose()?
-        .unwrap_or_default();
+    let variables = or_empty(typed.variables(), SettingText::map)?;
     if let (Some(value), Some(problem)) = (typed.variables(), variables_problem(&variables, method))
     {
         return Err(value.error(problem));
     }
     let workflows = workflows(typed)?;
-    let wait = typed
-        .wait()
-        .map(|value| value.read("true or false", parse::boolean))
-        .transpose()?
-        .unwrap_or(true);
-    let wait_timeout = duration(typed.wait_timeout(), Duration::from_secs(30 * 60))?;
-    let poll_interval = duration_from(
-        typed.poll_interval(),
-        Duration::from_millis(100),
-        Duration::from_secs(5),
-    )?;
-    let logs = match words(typed.logs(), &["none", "failed", "all"])? {
-        Some("none") => Logs::None,
-        Some("all") => Logs::All,
+    let wait = typed.wait().boolean()?;
+    let wait_timeout = typed.wait_timeout().duration()?;
+    let poll_interval = typed.poll_interval().duration()?;
+    let logs = match typed.logs().word()? {
+        "none" => Logs::None,
+        "all" => Logs::All,
         _ => Logs::Failed,
     };
-    let max_rebuilds = number(typed.max_rebuilds(), 1, 100, 1)?;
+    let max_rebuilds = typed.max_rebuilds().number()?;
     if !needed {
         return Ok(None);
     }
@@ -119,7 +105,7 @@ fn safe_server(server: Option<Url>, insecure: &Hosts) -> Result<Url, Error> {
     Ok(server)
 }
 
-fn token(value: Option<Value<'_>>) -> Result<Token, Error> {
+fn token(value: Option<SettingText<'_>>) -> Result<Token, Error> {
     let Some(value) = value else {
         return Err(missing(
             "woodpecker_token",
@@ -141,7 +127,7 @@ fn repository(
 ) -> Result<(Option<RepositoryName>, Option<String>), Error> {
     if let Some(value) = typed.woodpecker_repo() {
         let expected = "owner/name, owner/name@branch, or the repository's number on the server";
-        let (name, branch) = value.read(expected, at_branch)?;
+        let (name, branch) = at_branch(value.text).ok_or_else(|| value.not(expected))?;
         return Ok((Some(name), branch));
     }
     // The number means another repository on another server; the name may be right.
@@ -172,10 +158,8 @@ fn is_own(repository: &RepositoryName, own: &OwnPipeline) -> bool {
 }
 
 fn workflows(typed: &Typed) -> Result<Vec<String>, Error> {
-    let Some(value) = typed.workflow() else {
-        return Ok(Vec::new());
-    };
-    let names = value.read("a list", parse::list)?;
+    let value = typed.workflow();
+    let names = value.list()?;
     let name = |given: &String| {
         workflow_name(given)
             .ok_or_else(|| value.error(format!("{given:?} is not the name of a workflow's file")))
@@ -188,7 +172,7 @@ fn workflows(typed: &Typed) -> Result<Vec<String>, Error> {
 }
 
 /// An address of a server: http or https, perhaps with a path, nothing else.
-fn server(value: &Value<'_>) -> Result<Url, Error> {
+fn server(value: &SettingText<'_>) -> Result<Url, Error> {
     // The text is not shown: it may hold a password.
     let url: Url = value.text.parse().map_err(|error| {
         value.error(format!(
@@ -210,10 +194,9 @@ fn server(value: &Value<'_>) -> Result<Url, Error> {
 /// `method` with the pipeline to restart; the current one only if it is of the repository that is
 /// meant.
 fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
-    let restart = words(typed.method(), &["create", "restart"])? == Some("restart");
-    let pipeline = typed
-        .pipeline()
-        .filter(|value| !value.text.eq_ignore_ascii_case("current"));
+    let restart = typed.method().word()? == "restart";
+    let pipeline =
+        Some(typed.pipeline()).filter(|value| !value.text.eq_ignore_ascii_case("current"));
     match pipeline {
         Some(value) if !restart => {
             Err(value.error("a pipeline is named, but method is create; set method to restart"))
@@ -222,9 +205,10 @@ fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<M
             Ok(Method::Restart(Restart::Latest))
         }
         Some(value) => {
-            let number = |text: &str| text.parse().ok().filter(|number| *number != 0);
-            let number = value.read("a pipeline's number, latest or current", number)?;
-            Ok(Method::Restart(Restart::Number(number)))
+            let number = value.text.parse().ok().filter(|number| *number != 0);
+            number
+                .map(|number| Method::Restart(Restart::Number(number)))
+                .ok_or_else(|| value.not("a pipeline's number, latest or current"))
         }
         None if restart => current(own, is_own_repository),
         None => Ok(Method::Create),
@@ -275,9 +259,7 @@ mod tests {
 
     /// The plan of a rebuild in this pipeline.
     fn planned(pairs: &[(&str, &str)]) -> Plan {
-        let rebuild = [("PLUGIN_MODE", "rebuild")];
-        let settings = in_pipeline(&[&rebuild, pairs].concat()).settings();
-        settings.rebuild.unwrap()
+        in_pipeline(pairs).plan()
     }
 
     #[test]
@@ -399,7 +381,8 @@ mod tests {
         for name in names {
             let setting = TABLE.iter().find(|setting| setting.name == name).unwrap();
             let variable = format!("PLUGIN_{}", name.to_uppercase());
-            let given = planned(&[(&variable, setting.default)]);
+            let default = setting.default.words().unwrap();
+            let given = planned(&[(&variable, default)]);
             assert_eq!(format!("{given:?}"), unset, "{name}");
         }
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use pullproof::rebuild::plan::Method;
-use pullproof::settings::Mode;
 use pullproof::walk::rules::Depth;
 
 use super::page::links;
@@ -73,9 +72,9 @@ fn the_woodpecker_example_shares_settings_with_the_build_step() {
         ]
     );
     assert!(found.targets.iter().all(|target| target.alike));
-    assert_eq!(found.settings.rules.platforms.len(), 2);
+    assert_eq!(found.settings().rules.platforms.len(), 2);
     let logins: Vec<_> = found
-        .settings
+        .settings()
         .login
         .given
         .iter()
@@ -88,10 +87,10 @@ fn the_woodpecker_example_shares_settings_with_the_build_step() {
 fn the_nightly_woodpecker_example_reads_every_byte() {
     let found = only(uses(&text("examples/woodpecker-nightly.yaml")));
     assert_eq!(
-        (found.targets.len(), found.settings.rules.depth),
+        (found.targets.len(), found.settings().rules.depth),
         (3, Depth::Full)
     );
-    assert!(found.settings.patience.settle.is_zero());
+    assert!(found.settings().patience.settle.is_zero());
 }
 
 #[test]
@@ -100,7 +99,7 @@ fn the_github_example_verifies_after_the_clean_up_and_before_the_deployment() {
     let found = only(uses(&workflow));
     assert_eq!(found.targets.len(), 2);
     assert!(found.targets.iter().all(|target| target.expected.is_some()));
-    assert!(found.settings.login.github.is_some());
+    assert!(found.settings().login.github.is_some());
     let workflow: serde_norway::Value = serde_norway::from_str(&workflow).unwrap();
     let needs = |job: &str| format!("{:?}", workflow["jobs"][job]["needs"]);
     assert!(
@@ -114,11 +113,11 @@ fn the_github_example_verifies_after_the_clean_up_and_before_the_deployment() {
 fn the_nightly_github_example_writes_a_report() {
     let found = only(uses(&text("examples/github-nightly.yaml")));
     assert_eq!(
-        (found.targets.len(), found.settings.rules.depth),
+        (found.targets.len(), found.settings().rules.depth),
         (3, Depth::Full)
     );
     assert_eq!(
-        found.settings.output.report.as_deref(),
+        found.settings().output.report.as_deref(),
         Some(Path::new("pullproof.json"))
     );
 }
@@ -142,20 +141,19 @@ fn the_gitlab_example_uses_the_image_with_a_shell() {
 fn the_docker_example_shows_three_ways_to_log_in() {
     let found = calls(&text("examples/docker-run.sh"));
     assert_eq!(found.len(), 3);
-    assert_eq!(found[0].settings.rules.platforms.len(), 2);
-    assert!(found[1].settings.login.docker_config.is_some());
-    assert!(found[2].settings.login.anonymous);
+    assert_eq!(found[0].settings().rules.platforms.len(), 2);
+    assert!(found[1].settings().login.docker_config.is_some());
+    assert!(found[2].settings().login.anonymous);
 }
 
 #[test]
 fn the_rebuild_examples_start_what_their_target_accepts() {
-    let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml"))).settings;
-    assert!(caller.output.rebuild_when_broken && caller.rebuild.as_ref().unwrap().wait);
-    let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh"))).settings;
-    assert_eq!(by_hand.mode, Mode::Rebuild);
+    let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml")));
+    let caller = caller.settings().rebuild.as_ref().unwrap();
+    assert!(caller.plan.wait);
+    let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh")));
     let target = text("examples/woodpecker-rebuild-target.yaml");
-    for settings in [&caller, &by_hand] {
-        let settings = settings.rebuild.as_ref().unwrap();
+    for settings in [&caller.plan, &by_hand.rebuild().plan] {
         assert_eq!(settings.method, Method::Create);
         assert_eq!(settings.workflows, ["rebuild"]);
         assert_eq!(settings.branch.as_deref(), Some("main"));
@@ -167,7 +165,7 @@ fn the_rebuild_examples_start_what_their_target_accepts() {
         }
     }
     let verified = only(uses(&target));
-    assert!(!verified.settings.output.rebuild_when_broken);
+    assert!(verified.settings().rebuild.is_none());
     assert_eq!(references(&verified), ["registry.example/team/app:latest"]);
 }
 

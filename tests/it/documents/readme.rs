@@ -45,7 +45,7 @@ fn the_docker_command_in_the_readme_checks_without_a_login() {
         .flat_map(|block| calls(block))
         .collect();
     assert_eq!(run.len(), 1);
-    assert!(run[0].settings.login.anonymous);
+    assert!(run[0].settings().login.anonymous);
 }
 
 #[test]
