@@ -38,14 +38,14 @@ lint: ## Check the format, the lints, the documentation and the workflows
 	scripts/lint-workflows
 
 .PHONY: bench
-bench: ## Measure it beside its peers; PULLPROOF_BENCH=full,tags measures those cases alone
+bench: ## Measure it next to its peers; PULLPROOF_BENCH=full,tags measures those cases alone
 	scripts/prepare-bench
 	$(CARGO) build --release --locked --bin pullproof
 	$(CARGO) run --quiet --example peers
 
 .PHONY: bench-readme
-bench-readme: ## Measure it, and write the table into the README
-	@PULLPROOF_BENCH_README=README.md $(MAKE) bench
+bench-readme: ## Measure it, and write the tables into docs/benchmarks.md
+	@PULLPROOF_BENCH_README=docs/benchmarks.md $(MAKE) bench
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -1,9 +1,10 @@
 #!/bin/sh
-# The same rebuild by hand: starts the target workflow (woodpecker-rebuild-target.yaml), follows it, and ends with 0 when
-# it succeeded, 5 when no pipeline was started, 6 when it failed, 7 when it takes longer than wait_timeout.
+# The same rebuild by hand: start the target workflow (woodpecker-rebuild-target.yaml), follow
+# it, and exit with 0 if it succeeded, 5 if no pipeline was started, 6 if it failed, and 7 if it
+# takes longer than wait_timeout.
 set -eu
 
-# Woodpecker: user settings, CLI & API. In a file or the environment, never on the command line.
+# From Woodpecker: user settings, CLI & API. In a file or the environment, never on the command line.
 PLUGIN_WOODPECKER_TOKEN=$(cat "${WOODPECKER_TOKEN_FILE:?the file with the personal access token}")
 export PLUGIN_WOODPECKER_TOKEN
 

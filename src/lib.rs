@@ -1,4 +1,11 @@
 //! Proves that the container image that was just pushed can be pulled.
+//!
+//! ```text
+//! environment, flags ─► settings ─► commands ─┬─ verify   references ─► walk ─► report ─► terminal
+//!                                             └─ rebuild  a Woodpecker pipeline
+//! ```
+//!
+//! `walk` asks a `Source` for the content of one repository; `registry` is one over HTTP.
 
 pub mod commands;
 pub mod http;

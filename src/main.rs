@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         #[expect(
             clippy::print_stderr,
-            reason = "the last words of a program that cannot go on"
+            reason = "a panic message belongs on standard error"
         )]
         {
             eprintln!("{}", last_words(panic));

@@ -1,4 +1,4 @@
-//! The figures as Markdown, and their place in the README.
+//! The figures as Markdown, and their place in `docs/benchmarks.md`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl Page {
     /// A heading, and a line below it.
     pub(crate) fn heading(&mut self, heading: &str, line: &str) {
         let gap = if self.0.is_empty() { "" } else { "\n" };
-        let _ = write!(self.0, "{gap}#### {heading}\n\n{line}\n");
+        let _ = write!(self.0, "{gap}## {heading}\n\n{line}\n");
     }
 
     /// A paragraph.
@@ -96,24 +96,24 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
-/// Puts a text between the README's marks.
+/// Puts a text between the marks of a page.
 ///
 /// # Errors
 /// When the file cannot be read or written, or has no marks.
-pub(crate) fn put_into(readme: &std::path::Path, text: &str) -> std::result::Result<(), String> {
-    let old = std::fs::read_to_string(readme)
-        .map_err(|error| format!("{}: {error}", readme.display()))?;
+pub(crate) fn put_into(page: &std::path::Path, text: &str) -> std::result::Result<(), String> {
+    let old =
+        std::fs::read_to_string(page).map_err(|error| format!("{}: {error}", page.display()))?;
     let place = old
         .find(BEGIN)
         .zip(old.find(END))
         .filter(|(begin, end)| begin < end);
     let (begin, end) =
-        place.ok_or_else(|| format!("{} has no {BEGIN} before {END}", readme.display()))?;
+        place.ok_or_else(|| format!("{} has no {BEGIN} before {END}", page.display()))?;
     let new = format!(
         "{}{BEGIN}\n{}\n{}",
         &old[..begin],
         text.trim_end(),
         &old[end..]
     );
-    std::fs::write(readme, new).map_err(|error| format!("{}: {error}", readme.display()))
+    std::fs::write(page, new).map_err(|error| format!("{}: {error}", page.display()))
 }

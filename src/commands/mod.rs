@@ -1,60 +1,61 @@
-//! One run: read the settings, verify, mend what is broken where that is wished, and tell.
+//! The commands: reads the settings, runs the command, and delivers what it found.
 
+mod finished;
 mod rebuild;
 pub mod verify;
 
-use std::io;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::io::{self, Write as _};
+use std::time::SystemTime;
 
 use indicatif::ProgressBar;
 use log::{error, info, warn};
 
-use crate::commands::rebuild as mend;
-use crate::commands::rebuild::Mended;
-use crate::commands::verify::targets::{Target, idle_logins, targets};
-use crate::commands::verify::verify;
-use crate::http::Clients;
-use crate::http::patience::Patience;
-use crate::rebuild::plan::plan;
+use crate::commands::finished::{Finished, Unfinished};
+use crate::report::Report;
 use crate::report::exit::Exit;
-use crate::report::judgement::Judgement;
-use crate::report::{Report, github};
-use crate::settings::{
-    Command, Environment, Error, Mode, NothingPushed, Settings, read, read_output,
-};
-use crate::terminal::deliver::{announce, deliver, probe, unprinted};
+use crate::settings::{Command, Environment, Error, read, read_output};
+use crate::terminal::deliver::{deliver, probe, unprinted};
 use crate::terminal::log_lines::{HINT, LogLines, Reader};
 use crate::terminal::output::{Format, Output};
-use crate::terminal::progress::Progress;
 use crate::terminal::signals::Signals;
-use crate::text::human;
 use crate::walk::rules::Depth;
 
 /// Runs with what the process found around itself, and says how it ended.
 #[must_use]
 pub fn run(environment: &Environment) -> Exit {
-    match read(environment, &|path| std::fs::read_to_string(path)) {
-        Ok(Command::Help(text) | Command::Version(text)) => print(&text, environment),
-        Ok(Command::Run { settings, warnings }) => {
-            if settings.login.in_github_actions && settings.output.format == Format::Github {
-                // Whoever closed standard output reads nothing else either.
-                let _ = github::write_masks(&settings.login.parsed_secrets(), &mut io::stdout());
-            }
-            let progress = start_progress(&settings.output);
-            start_log(&settings.output, progress.handle());
-            for warning in warnings {
-                warn!("{warning}");
-            }
-            work(&settings, progress)
+    let read = read(environment, &|path| std::fs::read_to_string(path));
+    match read {
+        Ok((Command::Help(text) | Command::Version(text), _)) => print(&text, environment),
+        Ok((Command::Verify(settings), warnings)) => {
+            verify::run::mask(&settings);
+            let (progress, bar) = verify::run::progress(&settings.output);
+            start_log(&settings.output, bar, &warnings);
+            finish(&settings.output, || verify::run::run(&settings, progress))
+        }
+        Ok((Command::Rebuild(settings), warnings)) => {
+            start_log(&settings.output, ProgressBar::hidden(), &warnings);
+            finish(&settings.output, || rebuild::run(&settings))
         }
         Err(error) => {
             let output = read_output(environment);
-            start_log(&output, ProgressBar::hidden());
-            for warning in error.warnings() {
-                warn!("{warning}");
-            }
+            start_log(&output, ProgressBar::hidden(), error.warnings());
             refuse(&output, &error)
+        }
+    }
+}
+
+/// Runs a command, if its reports can be written, and delivers what it found.
+fn finish(output: &Output, command: impl FnOnce() -> Result<Finished, Unfinished>) -> Exit {
+    let mut writable = output.clone();
+    if let Err(message) = probe(&mut writable) {
+        return refuse(&writable, &Error::new(message));
+    }
+    match command() {
+        Ok(finished) => deliver(&finished.judgement(), output),
+        Err(Unfinished::Refused(error)) => refuse(output, &error),
+        Err(Unfinished::NotStarted(reason)) => {
+            error!("{reason}");
+            Exit::Bug
         }
     }
 }
@@ -70,162 +71,28 @@ fn refuse(output: &Output, error: &Error) -> Exit {
         info!(target: HINT, "{hint}");
     }
     let report = Report::empty(Depth::Tail, SystemTime::now());
-    deliver(
-        &Judgement::of(&report).ending_in(Exit::Configuration, Some(reason)),
-        output,
-    )
+    let refused = Finished::of(report).ending_in(Exit::Configuration, Some(reason));
+    deliver(&refused.judgement(), output)
 }
 
-fn work(settings: &Settings, progress: Progress) -> Exit {
-    let mut writable = settings.output.clone();
-    if let Err(error) = probe(&mut writable) {
-        return refuse(&writable, &error);
-    }
-    let wanted = match settings.mode {
-        Mode::Verify => targets(&settings.wanted),
-        Mode::Rebuild => Ok(Vec::new()),
-    };
-    let wanted = match wanted {
-        Ok(wanted) => wanted,
-        Err(error) => return refuse(&settings.output, &error),
-    };
-    if (settings.mode == Mode::Rebuild || settings.output.rebuild_when_broken)
-        && let Err(wrong) = plan(&settings.rebuild, &settings.network)
-    {
-        return refuse(&settings.output, &Error::new(wrong.to_string()));
-    }
-    if let Some(warning) = idle_logins(&settings.login, &wanted) {
-        warn!("{warning}");
-    }
-    if let (Mode::Verify, Some(why)) = (settings.mode, &settings.wanted.nothing_pushed) {
-        let report = Report {
-            skipped: true,
-            ..Report::empty(settings.rules.depth, SystemTime::now())
-        };
-        let judgement = Judgement::of(&report);
-        let judgement = match why {
-            NothingPushed::DryRun => judgement,
-            NothingPushed::Because(reason) => {
-                judgement.remarking(format!("{reason}; nothing was checked"))
-            }
-        };
-        return deliver(&judgement, &settings.output);
-    }
-    let runtime = match tokio::runtime::Builder::new_current_thread()
+/// Runs `work` to its end, with the signals that should end it earlier.
+fn until_a_signal<T>(work: impl AsyncFnOnce(&Signals) -> T) -> Result<T, Unfinished> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-    {
-        Ok(runtime) => runtime,
-        Err(failure) => {
-            error!("failed to start: {failure}");
-            return Exit::Bug;
-        }
-    };
-    let exit = runtime.block_on(async {
-        match Signals::listen() {
-            Ok(signals) => go(settings, &wanted, &signals, progress).await,
-            Err(failure) => {
-                error!("failed to listen for signals: {failure}");
-                Exit::Bug
-            }
-        }
+        .map_err(|failure| Unfinished::NotStarted(format!("failed to start: {failure}")))?;
+    let done = runtime.block_on(async {
+        let signals = Signals::listen().map_err(|failure| {
+            Unfinished::NotStarted(format!("failed to listen for signals: {failure}"))
+        })?;
+        Ok(work(&signals).await)
     });
     // A credential helper that does not end is not waited for.
     runtime.shutdown_background();
-    exit
+    done
 }
 
-async fn go(
-    settings: &Settings,
-    wanted: &[Target],
-    signals: &Signals,
-    mut progress: Progress,
-) -> Exit {
-    let clients = Arc::new(Clients::new(settings.network.clone()));
-    if settings.mode == Mode::Rebuild {
-        let report = Report::empty(settings.rules.depth, SystemTime::now());
-        let started = Instant::now();
-        let Mended {
-            pipeline,
-            exit,
-            line,
-        } = mend::rebuild(settings, &clients, signals).await;
-        let report = Report {
-            pipeline,
-            duration: started.elapsed(),
-            ..report
-        };
-        let judgement = Judgement::of(&report);
-        let judgement = match exit {
-            Exit::Verified => judgement.ending_in(exit, None).remarking(line),
-            _ => judgement.ending_in(exit, Some(line)),
-        };
-        return deliver(&judgement, &settings.output);
-    }
-    let Patience {
-        settle, timeout, ..
-    } = settings.patience;
-    if settle >= timeout {
-        warn!(
-            "settle ({}) is not shorter than timeout ({}): the run ends before it can believe a 404",
-            human::duration(settle),
-            human::duration(timeout)
-        );
-    }
-    announce(wanted, settings.rules.depth, &settings.output);
-    let mut check = async |wanted: &[Target]| {
-        let stopping = signals.or_after(settings.patience.timeout);
-        verify(
-            settings,
-            wanted,
-            Arc::clone(&clients),
-            stopping,
-            |standing| progress.update(standing, Instant::now()),
-        )
-        .await
-    };
-    let report = check(wanted).await;
-    if !settings.output.rebuild_when_broken || Judgement::of(&report).cause() != Exit::Broken {
-        progress.finish();
-        return deliver(&Judgement::of(&report), &settings.output);
-    }
-    info!("definitely broken, so a rebuild is started");
-    let Mended {
-        pipeline,
-        exit,
-        line,
-    } = mend::rebuild(settings, &clients, signals).await;
-    if exit != Exit::Verified || !settings.rebuild.wait {
-        progress.finish();
-        let report = Report { pipeline, ..report };
-        let judgement = Judgement::of(&report);
-        let judgement = match exit {
-            // Nobody knows yet what became of it, so the image is as broken as before.
-            Exit::Verified => judgement.remarking(line),
-            _ => judgement.ending_in(exit, Some(line)),
-        };
-        return deliver(&judgement, &settings.output);
-    }
-    info!("{line}, so the image is verified again");
-    let after = check(&mend::without_old_digests(wanted, &report)).await;
-    progress.finish();
-    let report = Report {
-        pipeline,
-        before: Some(Box::new(report)),
-        ..after
-    };
-    deliver(&Judgement::of(&report), &settings.output)
-}
-
-fn start_progress(output: &Output) -> Progress {
-    if output.terminal {
-        Progress::bar(Instant::now())
-    } else {
-        Progress::lines(Instant::now(), Box::new(io::stderr()))
-    }
-}
-
-fn start_log(output: &Output, bar: ProgressBar) {
+fn start_log(output: &Output, bar: ProgressBar, warnings: &[String]) {
     let reader = if output.format == Format::Github {
         Reader::GitHub
     } else {
@@ -233,12 +100,14 @@ fn start_log(output: &Output, bar: ProgressBar) {
     };
     // There is one already only where this is called as a library, whose log it then is.
     let _ = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr())).install();
+    for warning in warnings {
+        warn!("{warning}");
+    }
 }
 
 fn print(text: &str, environment: &Environment) -> Exit {
-    use io::Write as _;
     if let Some(failure) = unprinted(writeln!(io::stdout(), "{text}")) {
-        start_log(&read_output(environment), ProgressBar::hidden());
+        start_log(&read_output(environment), ProgressBar::hidden(), &[]);
         error!("{failure}");
         return Exit::Configuration;
     }

@@ -1,139 +1,145 @@
-//! A rebuild as part of a run: from the settings to the pipeline, its progress and logs told, and the exit code it means.
+//! A rebuild as part of a run: from the plan to the pipeline, its progress and logs, and the exit
+//! code it means.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{Level, error, info, log, warn};
 
+use crate::commands::finished::{Finished, Unfinished};
+use crate::commands::until_a_signal;
 use crate::commands::verify::targets::Target;
-use crate::http::{ChosenBy, Clients};
-use crate::rebuild as heal;
-use crate::rebuild::plan::plan;
-use crate::rebuild::settings::Rebuild;
-use crate::rebuild::{Ending, NotStarted, Rebuilt};
+use crate::http::{ChosenBy, Clients, Version};
+use crate::rebuild::{Ending, NotStarted, Notice, Plan, Rebuilt, StepLog, fresh_mark};
 use crate::report::exit::Exit;
 use crate::report::{Pipeline, Report};
-use crate::settings::Settings;
+use crate::settings::RebuildSettings;
 use crate::terminal::log_lines::HINT;
 use crate::terminal::output::Format;
 use crate::terminal::signals::Signals;
 use crate::text::redaction::Secrets;
 use crate::walk::checked::{Checked, Finding};
+use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
 
-/// How long the server may take for one answer: a create fetches the configuration from the forge first.
+/// How long the server may take for one answer: a create fetches the configuration from the forge
+/// first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Why a pipeline may wait for an agent for ever.
-const NO_AGENT: &str = "no agent took the pipeline: one with its labels must be connected and free; the pipeline that waits \
-     for it occupies one place itself (WOODPECKER_MAX_WORKFLOWS)";
-
 /// What came of a rebuild.
-pub(crate) struct Mended {
+pub(crate) struct Outcome {
     /// The pipeline, when one was seen.
     pub(crate) pipeline: Option<Pipeline>,
-    /// What it means for the run; [`Exit::Verified`] when the pipeline succeeded, or need not be waited for.
+    /// What it means for the run; [`Exit::Verified`] when the pipeline succeeded, or need not be
+    /// waited for.
     pub(crate) exit: Exit,
     /// How it went, as a fragment.
     pub(crate) line: String,
 }
 
-/// Starts a pipeline and follows it to its end.
-pub(crate) async fn rebuild(settings: &Settings, clients: &Clients, signals: &Signals) -> Mended {
-    let failed = |exit, line: String| {
-        // On GitHub the report's own annotation says it.
-        if settings.output.format != Format::Github {
-            error!("{line}");
-        }
-        Mended {
-            pipeline: None,
+/// Rebuilds.
+///
+/// # Errors
+///
+/// When the program cannot start.
+pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
+    let clients = Clients::new(settings.network.clone());
+    until_a_signal(async |signals| {
+        let report = Report::empty(Depth::Tail, SystemTime::now());
+        let started = Instant::now();
+        let Outcome {
+            pipeline,
             exit,
             line,
+        } = rebuild(settings, &clients, signals).await;
+        let finished = Finished::of(Report {
+            command: "rebuild",
+            pipeline,
+            duration: started.elapsed(),
+            ..report
+        });
+        match exit {
+            Exit::Verified => finished.ending_in(exit, None).remarking(line),
+            _ => finished.ending_in(exit, Some(line)),
         }
+    })
+}
+
+/// Starts a pipeline and follows it to its end.
+pub(crate) async fn rebuild(
+    settings: &RebuildSettings,
+    clients: &Clients,
+    signals: &Signals,
+) -> Outcome {
+    let plan = &settings.plan;
+    let lanes = match clients.lanes(&plan.server, ChosenBy::User, Version::Best) {
+        Ok(lanes) => lanes,
+        Err(problem) => return misconfigured(format!("{problem:#}"), settings),
     };
-    let plan = match plan(&settings.rebuild, &settings.network) {
-        Ok(plan) => plan,
-        Err(wrong) => return failed(Exit::Configuration, wrong.to_string()),
-    };
-    let http = match clients.get(plan.server(), ChosenBy::User) {
-        Ok(http) => http,
-        Err(problem) => return failed(Exit::Configuration, format!("{problem:#}")),
-    };
-    let client = match plan.client(http, REQUEST_TIMEOUT.max(settings.network.request_timeout)) {
-        Ok(client) => client,
-        Err(wrong) => return failed(Exit::Configuration, wrong.to_string()),
-    };
-    let told = told(&settings.rebuild);
-    let mut tell = |notice: heal::Notice| {
+    let client = plan.client(lanes, REQUEST_TIMEOUT.max(settings.network.request_timeout));
+    let secrets = secrets(plan);
+    let mut notify = |notice: Notice| {
         let level = if notice.is_warning() {
             Level::Warn
         } else {
             Level::Info
         };
-        log!(level, "{}", told.redacted(&notice.to_string()));
+        log!(level, "{}", secrets.redacted(&notice.to_string()));
     };
     let stop = async {
         signals.stopping().await;
     };
-    let mark = heal::fresh_mark();
-    match heal::rebuild(&plan, &client, &settings.patience, &mark, &mut tell, stop).await {
-        Ok(rebuilt) => ended(rebuilt, signals, &told),
-        Err(not_started) => refused(&not_started, signals, &told),
+    let mark = fresh_mark();
+    let patience = &settings.patience;
+    match crate::rebuild::rebuild(plan, &client, patience, &mark, &mut notify, stop).await {
+        Ok(rebuilt) => ended(rebuilt, signals, &secrets),
+        Err(not_started) => refused(&not_started, signals, &secrets),
     }
 }
 
-/// What the server gets to know and must not tell: steps print their variables, and errors repeat requests.
-fn told(settings: &Rebuild) -> Secrets {
+fn misconfigured(line: String, settings: &RebuildSettings) -> Outcome {
+    // On GitHub the report's own annotation says it.
+    if settings.output.format != Format::Github {
+        error!("{line}");
+    }
+    Outcome {
+        pipeline: None,
+        exit: Exit::Configuration,
+        line,
+    }
+}
+
+/// What the server gets to know and must not repeat: steps print their variables, and errors repeat
+/// requests.
+fn secrets(plan: &Plan) -> Secrets {
     /// A shorter value of a variable is a word like `true` or `main` rather than a secret.
     const SHORTEST: usize = 6;
-    let mut told = Secrets::default();
-    for value in settings
-        .variables
-        .values()
-        .filter(|value| value.len() >= SHORTEST)
-    {
-        told.add(value);
+    let mut secrets = Secrets::default();
+    let values = plan.variables.values();
+    for value in values.filter(|value| value.len() >= SHORTEST) {
+        secrets.add(value);
     }
-    if let Some(token) = &settings.token {
-        told.add(token.expose());
-    }
-    told
+    secrets.add(plan.token.secret().expose());
+    secrets
 }
 
-fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Secrets) -> Mended {
-    rebuilt.pipeline = hidden(&rebuilt.pipeline, told);
+fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> Outcome {
+    rebuilt.pipeline = hidden(&rebuilt.pipeline, secrets);
     for problem in &rebuilt.problems {
         warn!(
             "the server says of the pipeline: {}",
-            told.redacted(problem)
+            secrets.redacted(problem)
         );
     }
     for log in &rebuilt.logs {
-        let code = log
-            .exit_code
-            .map(|code| format!(", exit code {code}"))
-            .unwrap_or_default();
-        let step = told.redacted(&format!(
-            "step {} of workflow {}: {}{code}",
-            log.step, log.workflow, log.state
-        ));
-        match &log.lines {
-            Ok(lines) if lines.is_empty() => info!("{step}; its log is empty"),
-            Ok(lines) => {
-                info!("{step}; its log ends with:");
-                for line in lines {
-                    info!("  | {}", told.redacted(line));
-                }
-            }
-            Err(why) => info!("{step}; no log: {}", told.redacted(why)),
-        }
+        show(log, secrets);
     }
     if rebuilt.logs_left_out > 0 {
         info!("{} more steps have logs", rebuilt.logs_left_out);
     }
-    if rebuilt.ending == Ending::StillRunning && rebuilt.pipeline.status == "pending" {
-        info!(target: HINT, "{NO_AGENT}");
+    if let Some((_, hint)) = rebuilt.hint() {
+        info!(target: HINT, "{hint}");
     }
-    let line = told.redacted(&rebuilt.to_string());
+    let line = secrets.redacted(&rebuilt.to_string());
     let exit = match rebuilt.ending {
         Ending::Succeeded | Ending::NotAwaited => Exit::Verified,
         Ending::Failed => Exit::RebuildFailed,
@@ -141,23 +147,44 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, told: &Secrets) -> Mended {
         Ending::OutOfSight => Exit::Unknown,
         Ending::Interrupted => by_signal(signals),
     };
-    Mended {
+    Outcome {
         pipeline: Some(rebuilt.pipeline),
         exit,
         line,
     }
 }
 
-fn hidden(pipeline: &Pipeline, told: &Secrets) -> Pipeline {
+fn show(log: &StepLog, secrets: &Secrets) {
+    let code = log
+        .exit_code
+        .map(|code| format!(", exit code {code}"))
+        .unwrap_or_default();
+    let step = secrets.redacted(&format!(
+        "step {} of workflow {}: {}{code}",
+        log.step, log.workflow, log.state
+    ));
+    match &log.lines {
+        Ok(lines) if lines.is_empty() => info!("{step}; its log is empty"),
+        Ok(lines) => {
+            info!("{step}; its log ends with:");
+            for line in lines {
+                info!("  | {}", secrets.redacted(line));
+            }
+        }
+        Err(why) => info!("{step}; no log: {}", secrets.redacted(why)),
+    }
+}
+
+fn hidden(pipeline: &Pipeline, secrets: &Secrets) -> Pipeline {
     Pipeline {
-        status: told.redacted(&pipeline.status),
+        status: secrets.redacted(&pipeline.status),
         ..pipeline.clone()
     }
 }
 
-fn refused(not_started: &NotStarted, signals: &Signals, told: &Secrets) -> Mended {
-    if let Some(hint) = not_started.hint() {
-        info!(target: HINT, "{}", told.redacted(&hint));
+fn refused(not_started: &NotStarted, signals: &Signals, secrets: &Secrets) -> Outcome {
+    if let Some((_, hint)) = not_started.hint() {
+        info!(target: HINT, "{}", secrets.redacted(&hint));
     }
     let exit = match not_started {
         NotStarted::Interrupted => by_signal(signals),
@@ -165,11 +192,11 @@ fn refused(not_started: &NotStarted, signals: &Signals, told: &Secrets) -> Mende
     };
     let pipeline = not_started
         .pipeline()
-        .map(|pipeline| hidden(pipeline, told));
-    Mended {
+        .map(|pipeline| hidden(pipeline, secrets));
+    Outcome {
         pipeline,
         exit,
-        line: told.redacted(&not_started.to_string()),
+        line: secrets.redacted(&not_started.to_string()),
     }
 }
 
@@ -180,12 +207,14 @@ fn by_signal(signals: &Signals) -> Exit {
     }
 }
 
-/// The targets for the verification after a rebuild: another build has another digest, so what the first one left names nothing now.
+/// The targets for the verification after a rebuild: another build has another digest, so the
+/// digests of the first one are no longer expected.
 #[must_use]
 pub(crate) fn without_old_digests(targets: &[Target], before: &Report) -> Vec<Target> {
     if targets.iter().any(|target| target.expected.is_some()) {
         info!(
-            "the expected digests are those of the build before, so they are not asked of the rebuilt image"
+            "the expected digests are those of the previous build, so the rebuilt image is not \
+             compared with them"
         );
     }
     let found_wrong = |place: usize| {

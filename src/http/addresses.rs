@@ -1,4 +1,4 @@
-//! From names to addresses: the user's pins, then DNS, then the guard against addresses no server may send us to.
+//! From names to addresses: the user's pins, then DNS, then the guard against forbidden ones.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -102,20 +102,18 @@ impl Resolve for ForPort {
     }
 }
 
-/// Where a host is could not be found out.
+/// A host name that does not resolve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnknownHost {
-    #[error("there is no host of the name {name}")]
+    #[error("there is no host named {name}")]
     Nobody { name: String },
-    #[error("the name {name} cannot be looked up: {why}")]
+    #[error("the host name {name} cannot be resolved: {why}")]
     Unanswered { name: String, why: String },
 }
 
-/// A server sent us to an address that it may not send anybody to.
+/// A server named an address that no server may send us to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{host} is at {address}, a link-local or metadata address, which a server may not send us to"
-)]
+#[error("{host} is at {address}, a link-local or metadata address, where no server may send us")]
 pub(super) struct Forbidden {
     host: String,
     address: IpAddr,
@@ -124,7 +122,8 @@ pub(super) struct Forbidden {
 /// Whether `address` is link-local, unspecified, multicast, or a cloud's metadata service.
 #[must_use]
 pub fn forbidden(address: IpAddr) -> bool {
-    /// The metadata services outside the link-local ranges: AWS over IPv6, Alibaba Cloud, Azure's host agent.
+    /// The metadata services outside the link-local ranges: AWS over IPv6, Alibaba Cloud, Azure's
+    /// host agent.
     const METADATA: [IpAddr; 3] = [
         IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
         IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
@@ -158,7 +157,8 @@ fn embedded_v4(six: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether the host of `url` is written as an address that is [`forbidden`]; such a host never reaches a resolver.
+/// Whether the host of `url` is written as an address that is [`forbidden`]; such a host never
+/// reaches a resolver.
 #[must_use]
 pub fn forbidden_literal(url: &Url) -> bool {
     match url.host() {

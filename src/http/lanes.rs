@@ -1,21 +1,25 @@
-//! The connections to one origin: in HTTP/1.1 one for each request in flight, in HTTP/2 one for all.
+//! The connections to one origin: in HTTP/1.1 one for each request in flight, in HTTP/2 one for
+//! all.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Client, Request, Response, Version};
+use reqwest::{Client, Request};
 use tokio::sync::OnceCell;
 
-use super::{Problem, ProblemKind};
+use super::{Problem, ProblemKind, Reply};
 
-/// A lane carries one request at a time, and each has a client of its own. Clients that share a pool also share their
-/// connections, and then a request that waits for a new one takes over an old one that somebody else gives back, somebody
-/// else finds none and makes another, and in the end there are more than were ever used at once.
+/// The lanes to one origin: each carries one request at a time and has a client of its own.
+///
+/// Clients that share a pool also share their connections. A request that waits for a new
+/// connection then takes an old one that another request gives back, a third finds none and makes
+/// another, and in the end there are more connections than were ever used at once.
 pub struct Lanes {
     make: Box<dyn Fn() -> anyhow::Result<Client> + Send + Sync>,
     clients: Mutex<HashMap<usize, Client>>,
-    /// The lane that everybody uses because it speaks HTTP/2; known once the first request over TLS was answered, or failed.
+    /// The lane that all requests use because it speaks HTTP/2; known once the first request over
+    /// TLS was answered, or failed.
     shared: OnceCell<Option<usize>>,
 }
 
@@ -46,7 +50,8 @@ impl Lanes {
 
     /// Sends a request, and waits at most `limit` for the headers of its answer.
     ///
-    /// Over TLS the first one goes alone: until it is answered nobody knows whether the others can share its connection.
+    /// Over TLS the first one goes alone: only its answer shows whether the others can share its
+    /// connection.
     ///
     /// # Errors
     /// Why no answer came.
@@ -55,13 +60,11 @@ impl Lanes {
         lane: usize,
         request: Request,
         limit: Duration,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Reply, Problem> {
         let (mut request, mut first) = (Some(request), None);
         let shared = self.shared.get_or_init(|| async {
             let sent = self.send_on(lane, request.take()?, limit).await;
-            let in_two = sent
-                .as_ref()
-                .is_ok_and(|response| response.version() == Version::HTTP_2);
+            let in_two = sent.as_ref().is_ok_and(Reply::is_http2);
             first = Some(sent);
             in_two.then_some(lane)
         });
@@ -78,19 +81,18 @@ impl Lanes {
         lane: usize,
         request: Request,
         limit: Duration,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Reply, Problem> {
         let client = self
             .client(lane)
-            .map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
+            .map_err(|error| Problem::unsent(ProblemKind::Refused, format!("{error:#}")))?;
+        let encrypted = request.url().scheme() == "https";
         match tokio::time::timeout(limit, client.execute(request)).await {
             Err(_) => {
-                let seconds = limit.as_secs_f64();
-                Err(Problem::new(
-                    ProblemKind::Timeout,
-                    format!("no answer within {seconds:.1} s"),
-                ))
+                let text = format!("no answer within {:.1} s", limit.as_secs_f64());
+                Err(Problem::new(ProblemKind::Timeout, text))
             }
-            Ok(sent) => sent.map_err(Problem::from),
+            Ok(Err(error)) => Err(Problem::with_request(error, encrypted)),
+            Ok(Ok(response)) => Ok(Reply::new(response, limit)),
         }
     }
 }

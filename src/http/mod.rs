@@ -1,6 +1,7 @@
 //! How hosts are reached: HTTP clients for each origin, with its own roots, pins and guard.
 
 mod addresses;
+mod exchange;
 mod lanes;
 pub mod network;
 pub mod patience;
@@ -16,8 +17,9 @@ use url::Url;
 
 use self::addresses::Addresses;
 pub use self::addresses::{forbidden, forbidden_literal};
+pub use self::exchange::{Reply, append, read_retry_after};
 pub use self::lanes::Lanes;
-pub use self::problem::{Obstacle, Problem, ProblemKind};
+pub use self::problem::{Problem, ProblemKind};
 use self::trust::Trust;
 use crate::http::network::Network;
 
@@ -46,8 +48,9 @@ const MOST_ORIGINS: usize = 64;
 
 /// The HTTP clients of a run.
 ///
-/// Every origin has clients of its own, because certificates, pins and the guard on addresses depend on host and port.
-/// Redirects are never followed here and nothing is decompressed; see `registry::redirect`.
+/// Every origin has clients of its own, because certificates, pins and the guard on addresses
+/// depend on host and port. Redirects are never followed here and nothing is decompressed; see
+/// `registry::redirect`.
 pub struct Clients {
     network: Network,
     addresses: Arc<Addresses>,
@@ -73,18 +76,10 @@ impl Clients {
         &self.network
     }
 
-    /// A client for the origin of `url`.
+    /// The lanes to the origin of `url`, for one request or many at once.
     ///
     /// # Errors
     /// When a certificate given in the settings or a proxy's URL cannot be read.
-    pub fn get(&self, url: &Url, chosen_by: ChosenBy) -> anyhow::Result<reqwest::Client> {
-        self.lanes(url, chosen_by, Version::Best)?.client(0)
-    }
-
-    /// The lanes to the origin of `url`, for many requests at once.
-    ///
-    /// # Errors
-    /// As [`Clients::get`].
     pub fn lanes(
         &self,
         url: &Url,
@@ -103,7 +98,8 @@ impl Clients {
         }
         let lanes = Arc::new(self.make(&origin)?);
         if made.len() >= MOST_ORIGINS {
-            // A server can lead us to another host with every answer. Who still uses one of these has it until the end.
+            // A server can lead us to another host with every answer. Lanes that are still in use
+            // stay with those who use them.
             made.retain(|(_, _, _, chosen_by, _), _| *chosen_by == ChosenBy::User);
         }
         made.insert(origin, Arc::clone(&lanes));
@@ -114,7 +110,8 @@ impl Clients {
         let bare_host = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = self.addresses.for_port(*port, *chosen_by);
         let proxy = proxy::for_host(&self.network, scheme, bare_host, *port)?;
-        // A client without TLS of its own would look for the platform's verifier, which a scratch image does not have.
+        // A client without TLS of its own would look for the platform's verifier, which a scratch
+        // image does not have.
         let verify = !self.network.skip_tls_verify.contain(bare_host, *port);
         let encrypted = scheme == "https";
         let mut config = if encrypted {
@@ -122,7 +119,7 @@ impl Clients {
         } else {
             trust::no_roots()
         };
-        // reqwest leaves the settings it is given alone, and without an offer nobody speaks HTTP/2.
+        // reqwest leaves the settings it is given alone, and without an offer there is no HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let only_one = *version == Version::One;
         if only_one {

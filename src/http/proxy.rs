@@ -8,7 +8,8 @@ use crate::text::secret::Secret;
 
 /// The proxy for requests to `host` at `port`, if there is one.
 ///
-/// As curl and Go do it: `http_proxy` for http, `https_proxy` for https, `no_proxy` names exceptions; loopback never goes through a proxy.
+/// As curl and Go do it: `http_proxy` for http, `https_proxy` for https, `no_proxy` names
+/// exceptions; loopback never goes through a proxy.
 ///
 /// # Errors
 /// When the proxy's URL cannot be read.
@@ -43,7 +44,8 @@ pub(super) fn for_host(
     )))
 }
 
-/// The entries of `no_proxy` that hold for a port, without their ports: `host:port` is an exception for that port alone.
+/// The entries of `no_proxy` that hold for a port, without their ports: `host:port` is an exception
+/// for that port alone.
 fn exceptions_at(list: &str, port: u16) -> String {
     let at_port = |entry: &str| match entry.rsplit_once(':') {
         // More colons are an IPv6 address.
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_proxy_is_named_and_its_password_is_not() {
+    fn a_bad_proxy_is_named_without_its_password() {
         let network = Network {
             https_proxy: Some(Secret::new("http://user:hunter2@[bad")),
             ..Network::default()
@@ -103,7 +105,8 @@ mod tests {
 
     #[test]
     fn an_exception_with_a_port_holds_for_that_port_alone() {
-        let list = "a.example, b.example:443,.c.example:5000,10.0.0.0/8,fd00::1,[fd00::2]:443,[fd00::3]:80,*";
+        let list = "a.example, b.example:443,.c.example:5000,10.0.0.0/8,fd00::1,[fd00::2]:443,\
+                    [fd00::3]:80,*";
         assert_eq!(
             exceptions_at(list, 443),
             "a.example,b.example,10.0.0.0/8,fd00::1,fd00::2,*"

@@ -21,7 +21,8 @@ impl Trust {
     /// Reads the roots.
     ///
     /// # Errors
-    /// When a certificate of the `ca` setting cannot be read. A system root that cannot be read is passed over.
+    /// When a certificate of the `ca` setting cannot be read. A system root that cannot be read is
+    /// passed over.
     pub(super) fn load(network: &Network) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
         let named = network.ssl_cert_file.is_some() || network.ssl_cert_dir.is_some();
@@ -77,7 +78,7 @@ impl Trust {
     }
 }
 
-/// TLS settings that believe nobody, for clients that speak plain HTTP.
+/// TLS settings that trust no authority, for clients that speak plain HTTP.
 pub(super) fn no_roots() -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder

@@ -4,8 +4,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::text;
+use crate::http::read_retry_after;
 use crate::registry::content_range;
-use crate::registry::retry::read_retry_after;
 
 /// Time is linear; what comes out is numbers.
 pub fn check(data: &[u8]) {

@@ -1,4 +1,5 @@
-//! Woodpecker's answers: whatever comes, lists and logs stay within bounds, and a log is the same however it is cut into pieces.
+//! Woodpecker's answers: whatever comes, lists and logs stay within bounds, and a log is the same
+//! however it is cut into pieces.
 
 use crate::rebuild::woodpecker::log::Tail;
 use crate::rebuild::woodpecker::{List, Pipeline, Repository};
@@ -6,7 +7,8 @@ use crate::rebuild::woodpecker::{List, Pipeline, Repository};
 /// How many lines are kept here.
 const LINES: usize = 3;
 
-/// Time is linear; a list holds at most 1000 entries, a log the lines that were asked for, of 1001 characters each.
+/// Time is linear; a list holds at most 1000 entries, a log the lines that were asked for, of 1001
+/// characters each.
 pub fn check(data: &[u8]) {
     let lines = tail(data, data.len().max(1));
     assert!(lines.len() <= LINES, "{} lines", lines.len());
@@ -48,7 +50,7 @@ fn bounded(pipeline: &Pipeline, length: usize) {
     assert!(
         pipeline
             .canceled_by()
-            .is_none_or(|who| who.len() <= length + 64)
+            .is_none_or(|cause| cause.len() <= length + 64)
     );
     let status = pipeline.status.as_str();
     assert!(!pipeline.failed_to_start() || status == "error");
@@ -93,7 +95,9 @@ mod tests {
         fn a_detail_of_another_type_hides_nothing_else(
             number in 1..u64::MAX,
             odd in odd(),
-            name in prop_oneof![Just("errors"), Just("variables"), Just("workflows"), Just("cancel_info"), Just("branch"), Just("x")],
+            name in prop::sample::select(
+                vec!["errors", "variables", "workflows", "cancel_info", "branch", "x"],
+            ),
         ) {
             let text = json!({ "number": number, "status": "success", name: odd }).to_string();
             let pipeline: Pipeline = serde_json::from_str(&text).unwrap();
@@ -102,9 +106,11 @@ mod tests {
         }
 
         #[test]
-        fn the_last_lines_of_a_log_are_the_last(lines in proptest::collection::vec("[ -~é]{0,20}", 0..8)) {
-            let entries: Vec<Value> =
-                lines.iter().map(|line| json!({ "data": BASE64_STANDARD.encode(line), "type": 0 })).collect();
+        fn the_last_lines_of_a_log_are_the_last(
+            lines in proptest::collection::vec("[ -~é]{0,20}", 0..8),
+        ) {
+            let entry = |line: &String| json!({ "data": BASE64_STANDARD.encode(line), "type": 0 });
+            let entries: Vec<Value> = lines.iter().map(entry).collect();
             let text = json!(entries).to_string();
             prop_assert_eq!(tail(text.as_bytes(), 5), &lines[lines.len().saturating_sub(LINES)..]);
         }

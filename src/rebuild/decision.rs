@@ -24,7 +24,8 @@ pub enum Decision {
 
 /// Judges `pipeline` by its own status, or by that of the `workflows` when any are named.
 ///
-/// One bad end is enough for a failure, though others may still run. The workflows of a matrix share a name: all count.
+/// One bad end is enough for a failure, though others may still run. The workflows of a matrix
+/// share a name: all count.
 #[must_use]
 pub fn decide(pipeline: &Pipeline, workflows: &[String]) -> Decision {
     if workflows.is_empty() {
@@ -34,7 +35,8 @@ pub fn decide(pipeline: &Pipeline, workflows: &[String]) -> Decision {
             (status, true) => Decision::Failed(status.clone()),
         };
     }
-    // A pipeline comes without its workflows when it was just created, and when they could not be made.
+    // A pipeline comes without its workflows when it was just created, and when they could not be
+    // made.
     if pipeline.workflows.is_empty() && pipeline.status != Status::Success {
         return decide(pipeline, &[]);
     }
@@ -64,7 +66,7 @@ pub fn decide(pipeline: &Pipeline, workflows: &[String]) -> Decision {
     }
     match deciding.iter().find(|workflow| !workflow.is_over()) {
         None => Decision::Succeeded,
-        // Nobody will run it any more.
+        // It will never run.
         Some(_) if pipeline.status == Status::Declined => Decision::Failed(Status::Declined),
         Some(_) if pipeline.status == Status::Blocked => Decision::Undecided(Status::Blocked),
         Some(open) => Decision::Undecided(open.state.clone()),
@@ -78,8 +80,8 @@ fn named<'a>(pipeline: &'a Pipeline, name: &'a str) -> impl Iterator<Item = &'a 
         .filter(move |workflow| workflow.name == name)
 }
 
-/// How long to wait for the next look: `interval` at first, up to four times as long while nothing changes, up to sixteen
-/// times while the server answers nothing useful.
+/// How long to wait for the next look: `interval` at first, up to four times as long while nothing
+/// changes, up to sixteen times while the server answers nothing useful.
 #[must_use]
 pub fn pause(interval: Duration, unchanged: u32, failures: u32) -> Duration {
     let quarters = if failures == 0 {
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_workflow_is_told_with_what_there_is() {
+    fn a_missing_workflow_is_named_with_those_that_exist() {
         let absent = Decision::Absent {
             missing: vec!["push".into()],
             present: vec!["build".into(), "lint".into()],

@@ -3,7 +3,7 @@
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Ending, Rebuilt, Run, StepLog};
-use crate::rebuild::settings::Logs;
+use crate::rebuild::plan::Logs;
 use crate::rebuild::woodpecker::{Error, Pipeline, Status, Step, Workflow};
 
 /// How many lines of a step's log are shown.
@@ -12,7 +12,8 @@ const LINES: usize = 30;
 /// How many steps' logs are shown.
 const STEPS: usize = 20;
 
-/// For how many more [`crate::rebuild::plan::Plan::log_delay`]s a log that is still empty is asked for again.
+/// For how many more [`Plan::log_delay`](super::Plan::log_delay)s a log that is still empty is
+/// asked for again.
 const PATIENCE: u32 = 2;
 
 impl Run<'_> {
@@ -32,7 +33,7 @@ impl Run<'_> {
         if rebuilt.ending == Ending::Failed {
             rebuilt.problems.extend(problems(pipeline, &deciding));
         }
-        let wanted = steps(&deciding, self.plan.settings.logs, rebuilt.ending);
+        let wanted = steps(&deciding, self.plan.logs, rebuilt.ending);
         rebuilt.logs_left_out = wanted.len().saturating_sub(STEPS);
         if wanted.is_empty() {
             return;
@@ -54,7 +55,8 @@ impl Run<'_> {
         }
     }
 
-    /// The end of a log; one that is empty is asked for again until it is not, or all waited long enough.
+    /// The end of a log; one that is empty is asked for again until it is not, or all have waited
+    /// long enough.
     async fn log(
         &self,
         repository: u64,
@@ -73,7 +75,8 @@ impl Run<'_> {
     }
 }
 
-/// What the server says of the failure; what it says of a step and again of the step's workflow is told once.
+/// What the server says of the failure; what it says of a step and again of the step's workflow is
+/// shown once.
 fn problems(pipeline: &Pipeline, deciding: &[&Workflow]) -> Vec<String> {
     let objections = pipeline
         .errors
@@ -105,7 +108,8 @@ fn problems(pipeline: &Pipeline, deciding: &[&Workflow]) -> Vec<String> {
         .collect()
 }
 
-/// The steps whose logs are wanted. A green pipeline may hold failed steps that nobody minds (`failure: ignore`).
+/// The steps whose logs are wanted. A green pipeline may hold failed steps that do not matter
+/// (`failure: ignore`).
 fn steps<'a>(
     deciding: &[&'a Workflow],
     logs: Logs,

@@ -8,10 +8,10 @@ use super::{Ending, LONGEST_WAIT, Notice, Run};
 use crate::rebuild::decision::{Decision, decide, pause};
 use crate::rebuild::woodpecker::{Error, Pipeline, Status};
 
-/// How often in a row a definite refusal (404, 401) is believed to be a moment's confusion.
+/// How many definite refusals (404, 401) in a row mean that we cannot see the pipeline any more.
 const REFUSALS: u32 = 3;
 
-/// How long nothing may be told of a pipeline that goes on.
+/// For how long a pipeline that goes on may have no line of its own.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// What was seen of the pipeline.
@@ -23,7 +23,7 @@ pub(super) struct Seen {
     /// Why the last look failed, if it did.
     pub(super) trouble: Option<String>,
     begun: Instant,
-    told: Option<Instant>,
+    notified: Option<Instant>,
     unchanged: u32,
     failures: u32,
     refusals: u32,
@@ -37,7 +37,7 @@ impl Seen {
             pipeline,
             trouble: None,
             begun,
-            told: None,
+            notified: None,
             unchanged: 0,
             failures: 0,
             refusals: 0,
@@ -46,7 +46,7 @@ impl Seen {
     }
 
     fn was_silent(&self) -> bool {
-        self.told.is_none_or(|told| told.elapsed() >= SILENCE)
+        self.notified.is_none_or(|last| last.elapsed() >= SILENCE)
     }
 }
 
@@ -65,7 +65,7 @@ impl Run<'_> {
     ) -> Result<Ending, Absent> {
         let client = self.client;
         let number = seen.pipeline.number;
-        let deadline = seen.begun + self.plan.settings.wait_timeout;
+        let deadline = seen.begun + self.plan.wait_timeout;
         loop {
             // A look that starts just before the end still gets its answer.
             let Ok(look) = timeout_at(
@@ -93,16 +93,12 @@ impl Run<'_> {
             if now >= deadline {
                 return Ok(Ending::StillRunning);
             }
-            let own = pause(
-                self.plan.settings.poll_interval,
-                seen.unchanged,
-                seen.failures,
-            );
+            let own = pause(self.plan.poll_interval, seen.unchanged, seen.failures);
             sleep_until(deadline.min(now + own.max(asked_to_wait))).await;
         }
     }
 
-    /// Takes note of a look, and tells what is new.
+    /// Takes note of a look, and reports what is new.
     fn judge(
         &mut self,
         repository: u64,
@@ -115,7 +111,8 @@ impl Run<'_> {
             Decision::Succeeded => (Status::Success, Some(Ending::Succeeded)),
             Decision::Failed(status) => (status, Some(Ending::Failed)),
             Decision::Undecided(status) => (status, None),
-            // Believed when seen twice, so that a list that is being written is not taken for the whole.
+            // Believed when seen twice, so that a list that is being written is not taken for the
+            // whole.
             Decision::Absent { missing, present } if seen.incomplete || seen.pipeline.is_over() => {
                 return Err(Absent { missing, present });
             }
@@ -125,14 +122,14 @@ impl Run<'_> {
             }
         };
         if ending.is_none() {
-            self.tell_status(repository, seen, &status);
+            self.notify_status(repository, seen, &status);
         }
         seen.status = status;
         Ok(ending)
     }
 
-    fn tell_status(&mut self, repository: u64, seen: &mut Seen, status: &Status) {
-        let changed = seen.told.is_none() || seen.status != *status;
+    fn notify_status(&mut self, repository: u64, seen: &mut Seen, status: &Status) {
+        let changed = seen.notified.is_none() || seen.status != *status;
         seen.unchanged = if changed {
             0
         } else {
@@ -142,17 +139,17 @@ impl Run<'_> {
             return;
         }
         let number = seen.pipeline.number;
-        (self.tell)(Notice::Now {
+        (self.notify)(Notice::Now {
             number,
             status: status.clone(),
             elapsed: seen.begun.elapsed(),
         });
         if *status == Status::Blocked {
-            (self.tell)(Notice::Blocked {
+            (self.notify)(Notice::Blocked {
                 url: self.client.page(repository, number),
             });
         }
-        seen.told = Some(Instant::now());
+        seen.notified = Some(Instant::now());
     }
 
     /// Takes note of a look that failed; whether it is time to give up.
@@ -165,8 +162,8 @@ impl Run<'_> {
         };
         seen.trouble = Some(error.to_string());
         if seen.failures == 1 || seen.was_silent() {
-            (self.tell)(Notice::Trouble { error });
-            seen.told = Some(Instant::now());
+            (self.notify)(Notice::Trouble { error });
+            seen.notified = Some(Instant::now());
         }
         seen.refusals == REFUSALS
     }

@@ -1,18 +1,19 @@
-//! What a rebuild tells while it runs, one line each.
+//! What a rebuild reports while it runs, one line each.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::rebuild::woodpecker;
-use crate::rebuild::woodpecker::{Status, VARIABLES_UNSEEN};
-use crate::report;
+use crate::rebuild::woodpecker::{Error, Status, VARIABLES_UNSEEN};
+use crate::report::Pipeline;
 
-/// Something that a person who watches wants to know now. Names and words in it are the server's: untrusted text.
+/// Something that a person who watches wants to know now. Names and words in it are the server's:
+/// untrusted text.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// The server is the one version that hides variables.
     VariablesUnseen,
-    /// The pipeline that is restarted has variables of these names already, and the server keeps their old values.
+    /// The pipeline that is restarted has variables of these names already, and the server keeps
+    /// their old values.
     VariablesKept {
         /// Its number.
         number: u64,
@@ -27,19 +28,20 @@ pub enum Notice {
     /// A request failed and is repeated.
     Again {
         /// How it failed.
-        error: woodpecker::Error,
+        error: Error,
         /// How long we wait first.
         wait: Duration,
     },
-    /// The answer to the request to start was lost: the list is searched before anything else is started.
+    /// The answer to the request to start was lost: the list is searched before anything else is
+    /// started.
     Searching {
         /// How it was lost.
-        error: woodpecker::Error,
+        error: Error,
     },
     /// The pipeline was started.
     Started {
         /// That pipeline.
-        pipeline: report::Pipeline,
+        pipeline: Pipeline,
     },
     /// Its status changed, or some time has passed.
     Now {
@@ -58,7 +60,7 @@ pub enum Notice {
     /// The server does not answer usefully; we go on asking.
     Trouble {
         /// How a look failed.
-        error: woodpecker::Error,
+        error: Error,
     },
 }
 
@@ -76,19 +78,21 @@ impl fmt::Display for Notice {
             Self::VariablesUnseen => f.write_str(VARIABLES_UNSEEN),
             Self::VariablesKept { number, names } => write!(
                 f,
-                "the restart keeps the values that pipeline #{number} has for {}, not those of `variables`",
+                "the restart keeps the values that pipeline #{number} has for {}, not those of \
+                 `variables`",
                 names.join(", ")
             ),
             Self::EndsOurs { event } => write!(
                 f,
-                "the server ends this pipeline as soon as the other one starts, because the repository has \"Cancel \
-                 previous pipelines\" on for the event `{event}`: the other one has the verdict"
+                "the server ends this pipeline as soon as the other one starts, because the \
+                 repository has \"Cancel previous pipelines\" on for the event `{event}`: the \
+                 other one will have the result"
             ),
             Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
             Self::Searching { error } => {
                 write!(
                     f,
-                    "{error}; looking whether a pipeline was started before asking again"
+                    "{error}; checking whether a pipeline was started before asking again"
                 )
             }
             Self::Started { pipeline } => write!(
@@ -110,7 +114,8 @@ impl fmt::Display for Notice {
             Self::Blocked { url } => {
                 write!(
                     f,
-                    "the pipeline waits until somebody who may push to the repository approves it: {url}"
+                    "the pipeline waits until someone with push access to the repository approves \
+                     it: {url}"
                 )
             }
             Self::Trouble { error } => write!(f, "{error}; the pipeline goes on, asking again"),

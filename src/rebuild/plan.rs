@@ -1,132 +1,104 @@
-//! What a rebuild will do, decided before anything is asked of a server.
+//! A rebuild as the settings describe it: read and checked before anything is sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use super::guard::Loop;
-use crate::http::is_loopback;
-use crate::http::network::Network;
-use crate::rebuild::settings::{Method, Rebuild, RepositoryName};
-use crate::rebuild::woodpecker::{Client, bearer};
-use crate::text::secret::Secret;
+use super::woodpecker::{Client, Token};
+use crate::http::Lanes;
 
 /// The variable that finds our pipeline again after a lost answer.
 pub const RUN_VARIABLE: &str = "PULLPROOF_RUN";
 
-/// The variable that counts how many rebuilds led to a pipeline; absent from those that a person or a push started.
+/// The variable that counts how many rebuilds led to a pipeline; absent from those that a person
+/// or a push started.
 pub const COUNT_VARIABLE: &str = "PULLPROOF_REBUILD";
+
+/// How much later than its step ends the end of a log may arrive: an agent sends what it has when
+/// nothing new came for a second.
+pub const LOG_DELAY: Duration = Duration::from_millis(1500);
 
 /// Query parameters that mean something else to a restart than a variable.
 const RESERVED: [&str; 5] = ["access_token", "deploy_task", "deploy_to", "event", "fork"];
 
-/// A setting that is missing, or that cannot be right.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct Misconfigured {
-    /// The setting's name.
-    pub setting: &'static str,
-    /// What is wrong with it, and what is accepted.
-    pub problem: String,
-}
-
-fn wrong(setting: &'static str, problem: impl Into<String>) -> Misconfigured {
-    Misconfigured {
-        setting,
-        problem: problem.into(),
-    }
-}
-
-/// A rebuild whose settings are all there.
-#[derive(Clone, Debug)]
-pub struct Plan<'a> {
-    server: Url,
-    token: &'a Secret,
-    /// Which repository.
+/// Which pipeline to start, where, and how to follow it.
+#[derive(Clone)]
+pub struct Plan {
+    /// `woodpecker_url`, else `CI_SYSTEM_URL` inside Woodpecker; may have a path.
+    pub server: Url,
+    /// `woodpecker_token`.
+    pub token: Token,
+    /// `woodpecker_repo`, else the repository the pipeline runs for.
     pub repository: RepositoryName,
-    /// The names of the workflows whose state decides, as the server has them; empty is the whole pipeline.
+    /// `branch`, else `@branch` of `woodpecker_repo`; `None` is the default branch.
+    pub branch: Option<String>,
+    /// `variables`; their values may be secret.
+    pub variables: BTreeMap<String, String>,
+    /// `method` and `pipeline`.
+    pub method: Method,
+    /// `workflow`: the names of the workflows whose state decides, as the server has them; empty
+    /// is the whole pipeline.
     pub workflows: Vec<String>,
-    /// What needs no checking.
-    pub settings: &'a Rebuild,
-    /// How much later than its step ends the end of a log may arrive: an agent sends what it has when nothing new came
-    /// for a second.
+    /// `wait`.
+    pub wait: bool,
+    /// `wait_timeout`.
+    pub wait_timeout: Duration,
+    /// `poll_interval`.
+    pub poll_interval: Duration,
+    /// `logs`.
+    pub logs: Logs,
+    /// How long after a step's end its log is complete; [`LOG_DELAY`] but in tests.
     pub log_delay: Duration,
+    /// `max_rebuilds`.
+    pub max_rebuilds: u32,
+    /// What the pipeline we run in says of itself, for the loop guard.
+    pub own: OwnPipeline,
 }
 
-/// Checks what a rebuild needs.
-///
-/// # Errors
-/// The first setting that is missing or wrong: `woodpecker_url`, `woodpecker_token`, `woodpecker_repo`, `workflow`, `variables`.
-pub fn plan<'a>(settings: &'a Rebuild, network: &Network) -> Result<Plan<'a>, Misconfigured> {
-    let server = settings.server.clone().ok_or_else(|| {
-        wrong(
-            "woodpecker_url",
-            "missing: the address of the Woodpecker server, https://ci.example",
-        )
-    })?;
-    check_server(&server, network)?;
-    let token = settings
-        .token
-        .as_ref()
-        .filter(|token| !token.expose().trim().is_empty())
-        .ok_or_else(|| {
-            wrong(
-                "woodpecker_token",
-                "missing: a personal access token of a user who may push",
-            )
-        })?;
-    bearer(token).map_err(|invalid| wrong("woodpecker_token", invalid.to_string()))?;
-    let repository = repository(settings, &server)?;
-    let workflows = settings
-        .workflows
-        .iter()
-        .map(|name| workflow_name(name))
-        .collect::<Result<_, _>>()?;
-    check_variables(settings)?;
-    Ok(Plan {
-        server,
-        token,
-        repository,
-        workflows,
-        settings,
-        log_delay: Duration::from_millis(1500),
-    })
-}
-
-impl Plan<'_> {
-    /// A client for the server; `http` must not follow redirects, `patience` is as for [`Client::new`].
-    ///
-    /// # Errors
-    /// When the token is none.
-    pub fn client(
-        &self,
-        http: reqwest::Client,
-        patience: Duration,
-    ) -> Result<Client, Misconfigured> {
-        Client::new(http, self.server.clone(), self.token, patience)
-            .map_err(|invalid| wrong("woodpecker_token", invalid.to_string()))
+impl std::fmt::Debug for Plan {
+    /// Without the values of variables, which may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan")
+            .field("server", &self.server.as_str())
+            .field("token", &self.token)
+            .field("repository", &self.repository)
+            .field("branch", &self.branch)
+            .field("variables", &self.variables.keys().collect::<Vec<_>>())
+            .field("method", &self.method)
+            .field("workflows", &self.workflows)
+            .field("wait", &self.wait)
+            .field("wait_timeout", &self.wait_timeout)
+            .field("poll_interval", &self.poll_interval)
+            .field("logs", &self.logs)
+            .field("log_delay", &self.log_delay)
+            .field("max_rebuilds", &self.max_rebuilds)
+            .field("own", &self.own)
+            .finish()
     }
+}
 
-    /// Where the Woodpecker server is.
+impl Plan {
+    /// A client for the server, over lanes to its origin; `patience` is as for [`Client::new`].
     #[must_use]
-    pub fn server(&self) -> &Url {
-        &self.server
+    pub fn client(&self, lanes: Arc<Lanes>, patience: Duration) -> Client {
+        Client::new(lanes, self.server.clone(), &self.token, patience)
     }
 
     /// The pipeline that this program runs in, if it can be read from the server of the plan.
     #[must_use]
     pub fn own(&self) -> Option<(u64, u64)> {
-        let own = &self.settings.own;
-        own.runs_on(&self.server).then_some(())?;
-        Some((own.repository?, own.number?))
+        self.own.runs_on(&self.server).then_some(())?;
+        Some((self.own.repository?, self.own.number?))
     }
 
     /// Why the pipeline that this program runs in cannot be read.
     #[must_use]
     pub fn elsewhere(&self) -> Loop {
-        match &self.settings.own.server {
-            Some(own) if !self.settings.own.runs_on(&self.server) => Loop::Elsewhere {
+        match &self.own.server {
+            Some(own) if !self.own.runs_on(&self.server) => Loop::Elsewhere {
                 own: own.to_string(),
                 server: self.server.to_string(),
             },
@@ -137,300 +109,201 @@ impl Plan<'_> {
     /// The variables to send: the user's and our two, which win.
     #[must_use]
     pub fn variables(&self, run: &str, count: u32) -> BTreeMap<String, String> {
-        let mut variables = self.settings.variables.clone();
+        let mut variables = self.variables.clone();
         variables.insert(RUN_VARIABLE.to_owned(), run.to_owned());
         variables.insert(COUNT_VARIABLE.to_owned(), count.to_string());
         variables
     }
 }
 
-fn check_server(server: &Url, network: &Network) -> Result<(), Misconfigured> {
-    let wrong = |problem: String| Err(wrong("woodpecker_url", problem));
-    if !matches!(server.scheme(), "http" | "https") {
-        return wrong(format!(
-            "expected https://…, found the scheme {}",
-            server.scheme()
-        ));
-    }
-    if !server.username().is_empty() || server.password().is_some() {
-        return wrong(
-            "expected no user and no password in it: the token goes into woodpecker_token".into(),
-        );
-    }
-    let (Some(host), Some(port)) = (server.host_str(), server.port_or_known_default()) else {
-        return wrong("expected a host in it".into());
-    };
-    let bare = host.trim_matches(['[', ']']);
-    if server.scheme() == "http" && !is_loopback(bare) && !network.insecure.contain(bare, port) {
-        return wrong(format!(
-            "expected https: the token would be readable on the way (`insecure: {host}` allows it for this host)"
-        ));
-    }
-    Ok(())
+/// The repository on the Woodpecker server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RepositoryName {
+    /// Its number there.
+    Number(u64),
+    /// `owner/name`, to be looked up.
+    Path(String),
 }
 
-fn repository(settings: &Rebuild, server: &Url) -> Result<RepositoryName, Misconfigured> {
-    let own = &settings.own;
-    let number = own
-        .repository
-        .filter(|_| own.runs_on(server))
-        .map(RepositoryName::Number);
-    let name = settings
-        .repository
-        .clone()
-        .or(number)
-        .or_else(|| own.repository_name.clone().map(RepositoryName::Path))
-        .ok_or_else(|| {
-            wrong(
-                "woodpecker_repo",
-                "missing: owner/name, or the repository's number in Woodpecker",
-            )
-        })?;
-    if let RepositoryName::Path(path) = &name {
-        let parts: Vec<&str> = path.split('/').collect();
-        if parts.len() < 2 || parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-            return Err(wrong(
-                "woodpecker_repo",
-                format!("expected owner/name or a number, found {path:?}"),
-            ));
+impl RepositoryName {
+    /// Reads `owner/name` or a number; GitLab's groups may be nested.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        if let Ok(number) = text.parse::<u64>() {
+            return (number != 0).then_some(Self::Number(number));
         }
+        let is_name = |part: &str| {
+            !matches!(part, "" | "." | "..")
+                && !part.contains(|character: char| character == ':' || character.is_whitespace())
+        };
+        let is_path = text.contains('/') && text.split('/').all(is_name);
+        is_path.then(|| Self::Path(text.to_owned()))
     }
-    Ok(name)
 }
 
-/// The server's name for a workflow that may have been given as its file: no folder, no extension, no leading dot.
-fn workflow_name(given: &str) -> Result<String, Misconfigured> {
+/// `method` with what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A new manual pipeline.
+    Create,
+    /// The same again.
+    Restart(Restart),
+}
+
+/// `pipeline`: which one to restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// This one.
+    Number(u64),
+    /// The newest of the branch.
+    Latest,
+}
+
+/// `logs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// None.
+    None,
+    /// The failing steps'.
+    Failed,
+    /// Every step's.
+    All,
+}
+
+/// What the Woodpecker pipeline that runs this program says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnPipeline {
+    /// `CI_PIPELINE_EVENT`.
+    pub event: Option<String>,
+    /// `CI_PIPELINE_NUMBER`.
+    pub number: Option<u64>,
+    /// `CI_PIPELINE_PARENT`, when it is not 0.
+    pub parent: Option<u64>,
+    /// The repository's number, from `CI_PIPELINE_URL`.
+    pub repository: Option<u64>,
+    /// `CI_REPO`.
+    pub repository_name: Option<String>,
+    /// `CI_COMMIT_BRANCH`.
+    pub branch: Option<String>,
+    /// `CI_SYSTEM_URL`.
+    pub server: Option<Url>,
+}
+
+impl OwnPipeline {
+    /// Whether `server` is the server that runs it, by host, port and path.
+    #[must_use]
+    pub fn runs_on(&self, server: &Url) -> bool {
+        let place = |url: &Url| {
+            let host = url.host_str().map(str::to_owned);
+            (
+                host,
+                url.port_or_known_default(),
+                url.path().trim_end_matches('/').to_owned(),
+            )
+        };
+        self.server
+            .as_ref()
+            .is_some_and(|own| place(own) == place(server))
+    }
+}
+
+/// The server's name for a workflow that may be given as its file: without folder, extension and
+/// leading dot.
+#[must_use]
+pub fn workflow_name(given: &str) -> Option<String> {
     let file = given.rsplit('/').next().unwrap_or_default();
     let stem = file
         .strip_suffix(".yaml")
         .or_else(|| file.strip_suffix(".yml"))
         .unwrap_or(file);
     let name = stem.trim_start_matches('.');
-    if name.is_empty() {
-        return Err(wrong(
-            "workflow",
-            format!("expected the name of a workflow's file, found {given:?}"),
-        ));
-    }
-    Ok(name.to_owned())
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
-fn check_variables(settings: &Rebuild) -> Result<(), Misconfigured> {
-    if let Some(name) = settings
-        .variables
-        .keys()
-        .find(|name| name.is_empty() || name.contains(['=', '\0']))
-    {
-        return Err(wrong(
-            "variables",
-            format!("{name:?} cannot be the name of a variable"),
-        ));
+/// What is wrong with the names of variables, if anything is.
+#[must_use]
+pub fn variables_problem(variables: &BTreeMap<String, String>, method: Method) -> Option<String> {
+    let is_bad = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
+    if let Some(name) = variables.keys().find(is_bad) {
+        return Some(format!("{name:?} cannot be the name of a variable"));
     }
-    if settings.method == Method::Create {
-        return Ok(());
-    }
-    match settings
-        .variables
-        .keys()
-        .find(|name| RESERVED.contains(&name.as_str()))
-    {
-        Some(name) => Err(wrong(
-            "variables",
-            format!("`{name}` means something else to `method: restart`: rename it"),
-        )),
-        None => Ok(()),
-    }
+    let is_reserved = |name: &&String| RESERVED.contains(&name.as_str());
+    let reserved = variables.keys().find(is_reserved)?;
+    matches!(method, Method::Restart(_)).then(|| {
+        format!("`{reserved}` has another meaning for `method: restart`; rename the variable")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::network::Hosts;
-    use crate::rebuild::settings::{Logs, OwnPipeline, Restart};
+    use crate::text::secret::Secret;
 
-    fn settings() -> Rebuild {
-        Rebuild {
-            server: Some("https://ci.example/wood/".parse().unwrap()),
-            token: Some(Secret::new("t0ken")),
-            repository: Some(RepositoryName::Number(7)),
+    #[test]
+    fn a_path_that_would_lead_elsewhere_is_no_repository() {
+        for path in ["app", "", "me/", "/app", "me/../../user", "me/.", "0"] {
+            assert_eq!(RepositoryName::read(path), None, "{path:?}");
+        }
+        assert_eq!(RepositoryName::read("7"), Some(RepositoryName::Number(7)));
+        assert_eq!(
+            RepositoryName::read("group/sub/app"),
+            Some(RepositoryName::Path("group/sub/app".into()))
+        );
+    }
+
+    #[test]
+    fn a_workflow_may_be_given_as_its_file() {
+        let names = [
+            "build",
+            "build.yaml",
+            ".woodpecker/build.yml",
+            ".woodpecker.yml",
+        ]
+        .map(|given| workflow_name(given).unwrap());
+        assert_eq!(names, ["build", "build", "build", "woodpecker"]);
+        assert_eq!(workflow_name(".yml"), None);
+    }
+
+    #[test]
+    fn a_variable_that_would_change_the_restart_itself_is_refused() {
+        let variables = BTreeMap::from([("event".to_owned(), "deployment".to_owned())]);
+        assert!(variables_problem(&variables, Method::Restart(Restart::Latest)).is_some());
+        assert_eq!(variables_problem(&variables, Method::Create), None);
+        for name in ["", "a=b", "a\0"] {
+            let variables = BTreeMap::from([(name.to_owned(), String::new())]);
+            assert!(
+                variables_problem(&variables, Method::Create).is_some(),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_users_variables_cannot_replace_the_count() {
+        let given = [
+            ("DEPTH", "full"),
+            (COUNT_VARIABLE, "0"),
+            (RUN_VARIABLE, "x"),
+        ];
+        let plan = Plan {
+            server: "https://ci.example/wood/".parse().unwrap(),
+            token: Token::new(&Secret::new("t0ken")).unwrap(),
+            repository: RepositoryName::Number(7),
             branch: None,
-            variables: BTreeMap::new(),
+            variables: given
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             method: Method::Create,
             workflows: Vec::new(),
             wait: true,
             wait_timeout: Duration::from_secs(60),
             poll_interval: Duration::from_secs(5),
             logs: Logs::Failed,
+            log_delay: LOG_DELAY,
             max_rebuilds: 1,
             own: OwnPipeline::default(),
-        }
-    }
-
-    fn inside(server: &str) -> OwnPipeline {
-        OwnPipeline {
-            event: Some("push".into()),
-            number: Some(12),
-            parent: None,
-            repository: Some(3),
-            repository_name: Some("me/app".into()),
-            branch: Some("trunk".into()),
-            server: Some(server.parse().unwrap()),
-        }
-    }
-
-    fn refused(change: impl FnOnce(&mut Rebuild)) -> Misconfigured {
-        let mut settings = settings();
-        change(&mut settings);
-        plan(&settings, &Network::default()).unwrap_err()
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        assert_eq!(
-            refused(|settings| settings.server = None).setting,
-            "woodpecker_url"
-        );
-        assert_eq!(
-            refused(|settings| settings.token = None).setting,
-            "woodpecker_token"
-        );
-        assert_eq!(
-            refused(|settings| settings.token = Some(Secret::new(" "))).setting,
-            "woodpecker_token"
-        );
-        assert_eq!(
-            refused(|settings| settings.repository = None).setting,
-            "woodpecker_repo"
-        );
-    }
-
-    #[test]
-    fn an_address_that_would_give_the_token_away_is_refused() {
-        for address in [
-            "http://ci.example",
-            "ftp://ci.example",
-            "https://me@ci.example",
-            "https://me:pw@ci.example",
-        ] {
-            let refused = refused(|settings| settings.server = Some(address.parse().unwrap()));
-            assert_eq!(refused.setting, "woodpecker_url", "{address}");
-            assert!(!refused.problem.contains("pw"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_and_hosts_that_insecure_names() {
-        let mut settings = settings();
-        for address in [
-            "http://localhost:8000",
-            "http://127.0.0.1",
-            "http://[::1]:8000",
-        ] {
-            settings.server = Some(address.parse().unwrap());
-            assert!(plan(&settings, &Network::default()).is_ok(), "{address}");
-        }
-        settings.server = Some("http://ci.internal:8000".parse().unwrap());
-        let insecure = Hosts::Only(vec!["ci.internal".into()]);
-        assert!(
-            plan(
-                &settings,
-                &Network {
-                    insecure,
-                    ..Network::default()
-                }
-            )
-            .is_ok()
-        );
-        let other = Hosts::Only(vec!["registry.internal".into()]);
-        assert!(
-            plan(
-                &settings,
-                &Network {
-                    insecure: other,
-                    ..Network::default()
-                }
-            )
-            .is_err()
-        );
-    }
-
-    #[test]
-    fn without_a_name_it_is_the_repository_that_the_pipeline_runs_for() {
-        let mut settings = settings();
-        settings.repository = None;
-        settings.own = inside("https://ci.example/wood");
-        let number = plan(&settings, &Network::default()).unwrap();
-        assert_eq!(
-            (number.repository.clone(), number.own()),
-            (RepositoryName::Number(3), Some((3, 12)))
-        );
-
-        settings.own = inside("https://other.example");
-        let name = plan(&settings, &Network::default()).unwrap();
-        assert_eq!(
-            (name.repository.clone(), name.own()),
-            (RepositoryName::Path("me/app".into()), None)
-        );
-    }
-
-    #[test]
-    fn a_path_that_would_lead_elsewhere_is_no_repository() {
-        for path in ["app", "", "me/", "/app", "me/../../user", "me/."] {
-            let refused =
-                refused(|settings| settings.repository = Some(RepositoryName::Path(path.into())));
-            assert_eq!(refused.setting, "woodpecker_repo", "{path:?}");
-        }
-    }
-
-    #[test]
-    fn a_workflow_may_be_given_as_its_file() {
-        let mut settings = settings();
-        settings.workflows = [
-            "build",
-            "build.yaml",
-            ".woodpecker/build.yml",
-            ".woodpecker.yml",
-        ]
-        .map(Into::into)
-        .into();
-        let names = plan(&settings, &Network::default())
-            .unwrap()
-            .workflows
-            .clone();
-        assert_eq!(names, ["build", "build", "build", "woodpecker"]);
-        assert_eq!(
-            refused(|settings| settings.workflows = vec![".yml".into()]).setting,
-            "workflow"
-        );
-    }
-
-    #[test]
-    fn a_variable_that_would_change_the_restart_itself_is_refused() {
-        let variables = BTreeMap::from([("event".to_owned(), "deployment".to_owned())]);
-        let restart = |settings: &mut Rebuild| {
-            settings.variables = variables.clone();
-            settings.method = Method::Restart(Restart::Latest);
         };
-        assert_eq!(refused(restart).setting, "variables");
-        let mut settings = settings();
-        settings.variables = variables;
-        assert!(plan(&settings, &Network::default()).is_ok());
-    }
-
-    #[test]
-    fn the_users_variables_cannot_replace_the_count() {
-        let mut settings = settings();
-        let given = [
-            ("DEPTH", "full"),
-            (COUNT_VARIABLE, "0"),
-            (RUN_VARIABLE, "x"),
-        ];
-        settings.variables = given
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-        let variables = plan(&settings, &Network::default())
-            .unwrap()
-            .variables("abc", 2);
+        let variables = plan.variables("abc", 2);
         let variables: Vec<_> = variables
             .iter()
             .map(|(name, value)| format!("{name}={value}"))

@@ -1,24 +1,22 @@
-//! An answer, read as far as anybody wants it, and held within bounds.
+//! A registry's answer: its bytes are counted, and a large body waits for its turn.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use reqwest::Response;
-use reqwest::header::{CONTENT_LENGTH, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, HeaderName};
 use tokio::sync::SemaphorePermit;
 
+use super::error;
 use super::gate::Gate;
-use super::{error, retry};
-use crate::http::{Problem, ProblemKind};
+use crate::http::{Problem, Reply, append};
 
-/// The largest body that may be held while others are, in bytes; for a larger one there is room once per registry.
+/// The largest body that may be held while others are, in bytes; for a larger one there is room
+/// once per registry.
 const SMALL_BODY: usize = 64 * 1024;
 
 /// An answer whose body is still to come.
 pub(super) struct Answer<'a> {
-    response: Response,
-    /// The longest wait for the next piece of the body.
-    limit: Duration,
+    reply: Reply,
     /// Where bytes are counted.
     bytes: &'a AtomicU64,
     gate: Option<&'a Gate>,
@@ -26,10 +24,9 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(response: Response, limit: Duration, bytes: &'a AtomicU64) -> Self {
+    pub(super) fn new(reply: Reply, bytes: &'a AtomicU64) -> Self {
         Self {
-            response,
-            limit,
+            reply,
             bytes,
             gate: None,
             room: None,
@@ -45,49 +42,40 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn status(&self) -> u16 {
-        self.response.status().as_u16()
+        self.reply.status()
     }
 
     pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+        self.reply.header(name)
     }
 
     /// Every value of a header that may be there several times.
     pub(super) fn all(&self, name: &HeaderName) -> Vec<String> {
-        let values = self.response.headers().get_all(name);
-        values
-            .iter()
-            .filter_map(|value| value.to_str().ok().map(str::to_owned))
-            .collect()
+        self.reply.all(name)
     }
 
     /// `Retry-After`, as a wait from now.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        retry::read_retry_after(self.header(&RETRY_AFTER)?, SystemTime::now())
+        self.reply.retry_after()
+    }
+
+    /// Whether the headers say that it is a web page.
+    pub(super) fn is_page(&self) -> bool {
+        self.reply.is_page()
     }
 
     /// The next piece of the body.
     pub(super) async fn piece(
         &mut self,
     ) -> Result<Option<impl AsRef<[u8]> + Send + 'static + use<>>, Problem> {
-        match tokio::time::timeout(self.limit, self.response.chunk()).await {
-            Err(_) => Err(Problem::new(
-                ProblemKind::Timeout,
-                format!("no byte came for {}", seconds(self.limit)),
-            )),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(piece)) => {
-                let length = piece.as_ref().map_or(0, |piece| piece.len() as u64);
-                self.bytes.fetch_add(length, Ordering::Relaxed);
-                Ok(piece)
-            }
-        }
+        let piece = self.reply.piece().await?;
+        let length = piece.as_ref().map_or(0, |piece| piece.as_ref().len());
+        self.bytes.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(piece)
     }
 
-    /// Makes room for another `piece` of a body that is kept; at most `limit` bytes are. What is large waits for its turn.
+    /// Makes room for another `piece` of a body of which at most `limit` bytes are kept; a large
+    /// one waits for its turn.
     pub(super) async fn make_room(&mut self, body: &mut Vec<u8>, piece: usize, limit: usize) {
         if body.len() + piece > SMALL_BODY && self.room.is_none() {
             if let Some(gate) = self.gate {
@@ -100,7 +88,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The whole body, or its first `limit` bytes and whether there is more; or what came before it broke off.
+    /// The whole body, or its first `limit` bytes and whether there is more; or what came before it
+    /// broke off.
     pub(super) async fn body(
         &mut self,
         limit: usize,
@@ -113,11 +102,9 @@ impl<'a> Answer<'a> {
                 Ok(Some(piece)) => {
                     let piece = piece.as_ref();
                     self.make_room(&mut body, piece.len(), limit).await;
-                    if body.len() + piece.len() > limit {
-                        body.extend_from_slice(&piece[..limit - body.len()]);
+                    if !append(&mut body, piece, limit) {
                         return Ok((body, true));
                     }
-                    body.extend_from_slice(piece);
                 }
             }
         }
@@ -130,8 +117,4 @@ impl<'a> Answer<'a> {
             Err((problem, body)) => (body, Some(problem)),
         }
     }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }

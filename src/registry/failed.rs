@@ -7,7 +7,7 @@ use url::Url;
 use super::error;
 use super::redirect::shown;
 use super::retry::Ended;
-use crate::http::{Obstacle, Problem, ProblemKind};
+use crate::http::{Problem, ProblemKind};
 use crate::walk::cause::{Cause, Denial, Place, Trouble};
 use crate::walk::source::{Fault, FaultKind};
 
@@ -82,20 +82,20 @@ impl From<Problem> for Failed {
 }
 
 fn trouble(problem: &Problem) -> Trouble {
-    match (problem.obstacle, problem.kind) {
-        (Some(Obstacle::UnknownHost), _) => Trouble::UnknownHost,
-        (Some(Obstacle::NobodyListens), _) => Trouble::ConnectionRefused,
-        (Some(Obstacle::WithoutTls), _) => Trouble::WithoutTls,
-        (Some(Obstacle::WithoutPlainHttp), _) => Trouble::WithoutPlainHttp,
-        (Some(Obstacle::WebPage), _) => Trouble::WebPage,
-        (Some(Obstacle::UnknownIssuer), _) => Trouble::UnknownIssuer,
-        (Some(Obstacle::BadCertificate), _) => Trouble::BadCertificate,
-        (None, ProblemKind::Connection) => Trouble::Connection,
-        (None, ProblemKind::Tls) => Trouble::Handshake,
-        (None, ProblemKind::NotHttp | ProblemKind::Headless) => Trouble::Garbled,
-        (None, ProblemKind::Cut) => Trouble::Cut,
-        (None, ProblemKind::Timeout) => Trouble::Timeout,
-        (None, ProblemKind::Refused) => Trouble::NotAllowed,
+    match problem.kind {
+        ProblemKind::UnknownHost => Trouble::UnknownHost,
+        ProblemKind::ConnectionRefused => Trouble::ConnectionRefused,
+        ProblemKind::Connection => Trouble::Connection,
+        ProblemKind::WithoutTls => Trouble::WithoutTls,
+        ProblemKind::WithoutPlainHttp => Trouble::WithoutPlainHttp,
+        ProblemKind::UnknownIssuer => Trouble::UnknownIssuer,
+        ProblemKind::BadCertificate => Trouble::BadCertificate,
+        ProblemKind::Handshake => Trouble::Handshake,
+        ProblemKind::WebPage => Trouble::WebPage,
+        ProblemKind::NotHttp | ProblemKind::Headless => Trouble::Garbled,
+        ProblemKind::Cut => Trouble::Cut,
+        ProblemKind::Timeout => Trouble::Timeout,
+        ProblemKind::Refused => Trouble::NotAllowed,
     }
 }
 

@@ -1,20 +1,9 @@
 //! The form of an answer: its stated length, an encoding, or a web page in its place.
 
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 
 use super::answer::Answer;
-use crate::http::{Obstacle, Problem, ProblemKind};
-
-/// Whether an answer calls itself a web page: a login page, or a server that is not a registry.
-pub(super) fn is_page(answer: &Answer<'_>) -> bool {
-    let content_type = answer.header(&CONTENT_TYPE).unwrap_or_default();
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .eq_ignore_ascii_case("text/html")
-}
+use crate::http::{Problem, ProblemKind};
 
 pub(super) fn looks_like_page(bytes: &[u8]) -> bool {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(100)])
@@ -27,17 +16,14 @@ pub(super) fn looks_like_page(bytes: &[u8]) -> bool {
 
 pub(super) fn page(what: &str) -> Problem {
     let text = format!("answered a web page where a {what} belongs; is this a registry?");
-    Problem {
-        obstacle: Some(Obstacle::WebPage),
-        ..Problem::new(ProblemKind::NotHttp, text)
-    }
+    Problem::new(ProblemKind::WebPage, text)
 }
 
 /// Why an answer that does not fit says nothing about the content: it is encoded, or a web page.
 pub(super) fn disguise(answer: &Answer<'_>) -> Option<Problem> {
     encoding(answer)
         .map(|encoding| encoded(&encoding))
-        .or_else(|| is_page(answer).then(|| page("blob")))
+        .or_else(|| answer.is_page().then(|| page("blob")))
 }
 
 /// The stated length, from the header: the answer to a HEAD has a length and no body.

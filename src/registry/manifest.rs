@@ -5,7 +5,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::answer::Answer;
 use super::failed::Unread;
-use super::form::{content_length, encoded, encoding, is_page, looks_like_page, page};
+use super::form::{content_length, encoded, encoding, looks_like_page, page};
 use super::transport::Question;
 use super::{RegistryRepository, quirks};
 use crate::http::{Problem, ProblemKind};
@@ -34,7 +34,7 @@ pub(super) async fn fetch(
 
 /// Reads a manifest from an answer.
 pub(super) async fn read(answer: &mut Answer<'_>) -> Result<Manifest, Unread<Manifest>> {
-    if is_page(answer) {
+    if answer.is_page() {
         return Err(page("manifest").into());
     }
     let content_type = answer.header(&CONTENT_TYPE).map(media_type);

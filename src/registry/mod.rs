@@ -37,7 +37,6 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use self::answer::Answer;
-use self::form::is_page;
 use self::scope::Scope;
 use self::transport::Question;
 pub use self::transport::Transport;
@@ -83,7 +82,7 @@ impl<'a> RegistryRepository<'a> {
             ..self.question(Method::GET, String::new())
         };
         let accept = |status| matches!(status, 200 | 401 | 403);
-        let read = async |answer: &mut Answer<'_>| Ok(!is_page(answer));
+        let read = async |answer: &mut Answer<'_>| Ok(!answer.is_page());
         let asked = self
             .transport
             .ask(&question, HeaderMap::new, accept, read)

@@ -1,6 +1,6 @@
 //! When to ask again, and after how long.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::quirks;
 use crate::http::Problem;
@@ -94,7 +94,7 @@ pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
                 *status == 429,
             ),
         },
-        Ended::Problem(problem) if problem.is_transient() => {
+        Ended::Problem(problem) if problem.kind.is_transient() => {
             (backoff(patience, state.tries - 1, state.jitter), false)
         }
         Ended::Status { .. } | Ended::Problem(_) => return Next::Stop,
@@ -113,17 +113,6 @@ fn backoff(patience: &Patience, waits: u32, jitter: f64) -> Duration {
         .saturating_mul(2_u32.saturating_pow(waits.min(16)))
         .min(patience.max_backoff);
     whole.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
-}
-
-/// Reads `Retry-After`: seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
-#[must_use]
-pub fn read_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    if value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return value.parse().ok().map(Duration::from_secs);
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -286,10 +275,13 @@ mod tests {
     fn broken_connections_are_retried_and_refused_certificates_are_not() {
         let problem = |kind| Ended::Problem(Problem::new(kind, ""));
         for kind in [
+            ProblemKind::UnknownHost,
+            ProblemKind::ConnectionRefused,
             ProblemKind::Connection,
             ProblemKind::Timeout,
             ProblemKind::Cut,
             ProblemKind::NotHttp,
+            ProblemKind::WithoutPlainHttp,
         ] {
             assert_eq!(
                 wait(next(&problem(kind), FIRST, &PATIENCE)),
@@ -297,28 +289,18 @@ mod tests {
                 "{kind:?}"
             );
         }
-        for kind in [ProblemKind::Tls, ProblemKind::Refused] {
+        for kind in [
+            ProblemKind::WithoutTls,
+            ProblemKind::UnknownIssuer,
+            ProblemKind::BadCertificate,
+            ProblemKind::Handshake,
+            ProblemKind::Refused,
+        ] {
             assert_eq!(
                 next(&problem(kind), FIRST, &PATIENCE),
                 Next::Stop,
                 "{kind:?}"
             );
-        }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        let read = |value| read_retry_after(value, now);
-        assert_eq!(read("60"), Some(Duration::from_secs(60)));
-        assert_eq!(read(" 0 "), Some(Duration::ZERO));
-        assert_eq!(
-            read("Sun, 06 Nov 1994 08:50:37 GMT"),
-            Some(Duration::from_secs(60))
-        );
-        assert_eq!(read("Sun, 06 Nov 1994 08:48:37 GMT"), Some(Duration::ZERO));
-        for nonsense in ["", "-1", "soon", "1.5", "99999999999999999999999"] {
-            assert_eq!(read(nonsense), None, "{nonsense}");
         }
     }
 }

@@ -121,7 +121,7 @@ impl Route {
             return Step::OlderVersion(problem);
         }
         // Without an answer only a certificate shows that TLS is spoken.
-        if is_at_registry && !is_first_scheme && !problem.shows_tls() {
+        if is_at_registry && !is_first_scheme && !problem.kind.shows_tls() {
             return Step::FirstScheme;
         }
         // Where HTTP/1.1 is not spoken at all, the first problem says more.
@@ -239,17 +239,18 @@ mod tests {
             (https, rejection(400, expired, false), "give up"),
             (https, rejection(400, "HTTPS server", false), "give up"),
             (plain, rejection(400, "HTTPS server", false), "other scheme"),
-            (plain, problem(ProblemKind::NotHttp), "other scheme"),
+            (
+                plain,
+                problem(ProblemKind::WithoutPlainHttp),
+                "other scheme",
+            ),
+            (https, problem(ProblemKind::WithoutTls), "give up"),
             (https, problem(ProblemKind::NotHttp), "give up"),
             (https, problem(ProblemKind::Headless), "older version"),
             (https, Seen::Redirect(Some("/there".into())), "redirect"),
             (https, Seen::Redirect(None), "give up"),
         ] {
             let mut route = route(registry);
-            // A TLS server may answer plain HTTP with an alert, which is not HTTP.
-            if registry == plain {
-                assert_eq!(route.base.scheme(), "http");
-            }
             assert_eq!(name(&route.next(seen)), expected, "{registry}");
             route.renewals = MOST_RENEWALS;
             route.version = Version::One;
@@ -265,7 +266,7 @@ mod tests {
         for seen in [
             rejection(401, "", false),
             rejection(400, "HTTPS server", true),
-            problem(ProblemKind::NotHttp),
+            problem(ProblemKind::WithoutPlainHttp),
         ] {
             let Step::GiveUp(failed) = route.next(seen) else {
                 panic!("it goes on");
@@ -281,7 +282,8 @@ mod tests {
     #[test]
     fn the_first_failure_counts_where_the_other_scheme_is_no_better() {
         let mut route = route("127.0.0.1:5000");
-        let Step::OtherScheme(why) = route.next(problem(ProblemKind::NotHttp)) else {
+        let without = problem(ProblemKind::WithoutPlainHttp);
+        let Step::OtherScheme(why) = route.next(without) else {
             panic!("only one scheme is tried");
         };
         assert!(route.take_other_scheme(why).is_ok());

@@ -84,12 +84,11 @@ impl Scheme {
         if !self.may_be_plain || self.settled.load(Ordering::Relaxed) {
             return false;
         }
-        let unreachable =
-            problem.kind == ProblemKind::Connection && split_port(&self.host).1.is_none();
+        let unreachable = problem.kind.is_connection() && split_port(&self.host).1.is_none();
         match base.scheme() {
             // A TLS server answers an HTTP request with an alert.
-            "http" => problem.kind == ProblemKind::NotHttp || unreachable,
-            _ => problem.is_without_tls() || unreachable,
+            "http" => problem.kind == ProblemKind::WithoutPlainHttp || unreachable,
+            _ => problem.kind == ProblemKind::WithoutTls || unreachable,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::scope::Scope;
 use super::tries::{EarlyEnds, SharedTries, Tries};
 use crate::http::network::Network;
 use crate::http::patience::Patience;
-use crate::http::{ChosenBy, Clients, Obstacle, Problem, ProblemKind, Version};
+use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
 use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
@@ -214,17 +214,6 @@ impl Transport {
         let sent = lanes
             .send(aim.lane, request, self.network().request_timeout)
             .await;
-        let response = sent.map_err(|problem| match (problem.kind, aim.url.scheme()) {
-            (ProblemKind::NotHttp, "http") => Problem {
-                obstacle: Some(Obstacle::WithoutPlainHttp),
-                ..problem
-            },
-            _ => problem,
-        })?;
-        Ok(Answer::new(
-            response,
-            self.network().request_timeout,
-            &self.bytes,
-        ))
+        Ok(Answer::new(sent?, &self.bytes))
     }
 }

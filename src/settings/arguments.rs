@@ -4,24 +4,27 @@ use std::ffi::OsString;
 
 use lexopt::prelude::*;
 
+use super::command::CommandName;
+use super::help::Topic;
+use super::kind::ValueKind;
 use super::raw::Gathered;
 use super::suggest::{nearest, nearest_of};
-use super::table::{self, Kind, Setting};
-use super::{Error, Mode, parse};
+use super::table::{self, Setting};
+use super::{Error, parse};
 use crate::oci::platform::Platform;
 use crate::text::quote::quoted;
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// The help text.
-    Help,
+    /// A help text.
+    Help(Topic),
     /// The version.
     Version,
-    /// A run; without a command the mode comes from the settings.
+    /// A run; where no command is named, the setting `mode` says which.
     Run {
-        /// The command, if there is one.
-        command: Option<Mode>,
+        /// The command, if it is named.
+        command: Option<CommandName>,
         /// The settings that were given as flags; references are `images`.
         flags: Gathered,
     },
@@ -42,7 +45,7 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Asked, Error> {
     reading.finish()
 }
 
-/// The flags of arguments that are wrong elsewhere; what is not understood is left out.
+/// The flags of arguments of which some are wrong; those are left out.
 pub(super) fn understood_flags(arguments: &[OsString]) -> Gathered {
     let mut reading = Reading::of(arguments);
     while reading.step().unwrap_or(true) {}
@@ -52,7 +55,7 @@ pub(super) fn understood_flags(arguments: &[OsString]) -> Gathered {
 /// The arguments so far.
 struct Reading {
     parser: lexopt::Parser,
-    command: Option<Mode>,
+    command: Option<CommandName>,
     references: Vec<String>,
     flags: Gathered,
     asked: Option<Asked>,
@@ -79,7 +82,11 @@ impl Reading {
             return Ok(false);
         };
         match argument {
-            Short('h') | Long("help") => self.asked = Some(Asked::Help),
+            Short('h') => {
+                let topic = self.command.map_or(Topic::Overview, Topic::Command);
+                self.asked = Some(Asked::Help(topic));
+            }
+            Long("help") => self.asked = Some(Asked::Help(Topic::Everything)),
             Short('V') | Long("version") => self.asked = Some(Asked::Version),
             Short(letter) => {
                 return Err(
@@ -93,7 +100,7 @@ impl Reading {
                 let text = value(&mut self.parser, setting, &name, self.command.is_none())?;
                 let spelled = format!("--{}", name.replace('_', "-"));
                 add(&mut self.flags, setting, &spelled, &text)?;
-                self.platforms = (setting.kind == Kind::Platforms).then_some(spelled);
+                self.platforms = (setting.kind == ValueKind::Platforms).then_some(spelled);
             }
             Value(text) => {
                 let text = text.into_string().map_err(|text| not_text(&text))?;
@@ -103,15 +110,11 @@ impl Reading {
         Ok(true)
     }
 
-    /// Reads a word that is no flag.
+    /// Reads a word that is not a flag: a command, or what follows it.
     fn word(&mut self, text: String, after_platforms: Option<String>) -> Result<(), Error> {
-        match (self.command, text.as_str()) {
-            (None, "help") => self.asked = Some(self.help()?),
-            (None, "version") => self.asked = Some(Asked::Version),
-            (None, "verify") => self.command = Some(Mode::Verify),
-            (None, "rebuild") => self.command = Some(Mode::Rebuild),
-            (None, _) => return Err(not_a_command(&text)),
-            (Some(Mode::Verify), _) => {
+        match self.command {
+            None => self.command_word(&text),
+            Some(CommandName::Verify) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
                     return Err(Error::new(format!(
                         "{} follows the list of {name}",
@@ -122,26 +125,36 @@ impl Reading {
                     )));
                 }
                 self.references.push(text);
+                Ok(())
             }
-            (Some(Mode::Rebuild), _) => {
-                return Err(Error::new(format!(
-                    "rebuild takes no references, got {}",
-                    quoted(&text)
-                ))
-                .with_hint("to verify first, use pullproof verify --on-broken rebuild REF"));
-            }
+            Some(CommandName::Rebuild) => Err(Error::new(format!(
+                "rebuild takes no references, got {}",
+                quoted(&text)
+            ))
+            .with_hint("to verify first, use pullproof verify --on-broken rebuild REF")),
+        }
+    }
+
+    /// Reads the first word that is not a flag.
+    fn command_word(&mut self, text: &str) -> Result<(), Error> {
+        match text {
+            "help" => self.asked = Some(Asked::Help(self.topic()?)),
+            "version" => self.asked = Some(Asked::Version),
+            _ => self.command = Some(CommandName::of(text).ok_or_else(|| not_a_command(text))?),
         }
         Ok(())
     }
 
-    /// `help`, perhaps with the command that it is wanted for.
-    fn help(&mut self) -> Result<Asked, Error> {
-        let topic = self.parser.next().ok().flatten();
-        match topic {
-            Some(Value(text)) if !text.to_str().is_some_and(|text| COMMANDS.contains(&text)) => {
-                Err(not_a_command(&text.to_string_lossy()))
-            }
-            _ => Ok(Asked::Help),
+    /// What follows `help`: the command that it is about, if one is named.
+    fn topic(&mut self) -> Result<Topic, Error> {
+        let Some(Value(text)) = self.parser.next().ok().flatten() else {
+            return Ok(Topic::Overview);
+        };
+        let text = text.to_string_lossy();
+        match CommandName::of(&text) {
+            Some(command) => Ok(Topic::Command(command)),
+            None if is_command(&text) => Ok(Topic::Overview),
+            None => Err(not_a_command(&text)),
         }
     }
 
@@ -164,18 +177,27 @@ impl Reading {
     }
 }
 
-/// Every command.
-const COMMANDS: [&str; 4] = ["verify", "rebuild", "help", "version"];
+/// Commands that take no settings.
+const WITHOUT_SETTINGS: [&str; 2] = ["help", "version"];
+
+fn is_command(word: &str) -> bool {
+    CommandName::of(word).is_some() || WITHOUT_SETTINGS.contains(&word)
+}
 
 fn not_a_command(text: &str) -> Error {
     let error = Error::new(format!("{} is not a command", quoted(text)));
-    match nearest_of(&COMMANDS, text) {
+    let commands = [CommandName::WORDS, &WITHOUT_SETTINGS].concat();
+    match nearest_of(&commands, text) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
-        None => error.with_hint("the commands are verify and rebuild: pullproof verify REF"),
+        None => error.with_hint(format!(
+            "the commands are {}: pullproof verify REF",
+            CommandName::WORDS.join(" and ")
+        )),
     }
 }
 
-/// Whether this is a platform rather than an image: no image is named like one where platforms are listed.
+/// Whether this is a platform rather than an image: after a list of platforms, a word such as
+/// `linux/arm64` is one.
 fn is_platform(text: &str) -> bool {
     const SYSTEMS: [&str; 4] = ["linux", "windows", "darwin", "freebsd"];
     text.parse::<Platform>()
@@ -196,14 +218,15 @@ fn flag(name: &str) -> Result<&'static Setting, Error> {
     })
 }
 
-/// A flag's value; one that may stand alone takes the next argument only when that can be nothing else.
+/// A flag's value; a flag that may stand alone takes the next argument only if it can be nothing
+/// else.
 fn value(
     parser: &mut lexopt::Parser,
     setting: &Setting,
     name: &str,
     before_command: bool,
 ) -> Result<String, Error> {
-    let text = if matches!(setting.kind, Kind::Boolean | Kind::Hosts) {
+    let text = if matches!(setting.kind, ValueKind::Boolean | ValueKind::Hosts) {
         match parser.optional_value() {
             Some(text) => text,
             None => match following(parser, setting.kind, name, before_command)? {
@@ -217,7 +240,7 @@ fn value(
             .map_err(|_| Error::new(format!("the flag --{name} needs a value")))?
     };
     text.into_string().map_err(|text| {
-        if setting.is_secret() {
+        if setting.kind.is_secret() {
             Error::new(format!("--{name}: the value is not valid UTF-8"))
         } else {
             not_text(&text)
@@ -225,14 +248,15 @@ fn value(
     })
 }
 
-/// The next argument, if it belongs to a flag that may stand alone: a boolean, or hosts where the flag takes them.
+/// The next argument, if it belongs to a flag that may stand alone: a boolean, or hosts where the
+/// flag takes them.
 ///
 /// # Errors
 ///
-/// When it can be neither that nor, for certain, the image that comes next.
+/// When the argument is neither that nor clearly an image.
 fn following(
     parser: &mut lexopt::Parser,
-    kind: Kind,
+    kind: ValueKind,
     name: &str,
     before_command: bool,
 ) -> Result<Option<OsString>, Error> {
@@ -243,14 +267,14 @@ fn following(
         return Ok(None);
     };
     let is_flag = word.starts_with('-');
-    if is_flag || (before_command && COMMANDS.contains(&word)) {
+    if is_flag || (before_command && is_command(word)) {
         return Ok(None);
     }
-    let is_hosts = kind == Kind::Hosts && !word.contains('/') && parse::hosts(word).is_some();
+    let is_hosts = kind == ValueKind::Hosts && !word.contains('/') && parse::hosts(word).is_some();
     if parse::boolean(word).is_some() || is_hosts {
         return Ok(rest.next());
     }
-    if kind == Kind::Boolean && !word.contains(['/', ':', '@']) {
+    if kind == ValueKind::Boolean && !word.contains(['/', ':', '@']) {
         return Err(Error::new(format!(
             "{} follows --{name}, which takes true or false",
             quoted(word)
@@ -272,15 +296,15 @@ fn add(
 ) -> Result<(), Error> {
     let before = flags.text(setting.name).map(str::to_owned);
     let joined = before.and_then(|before| match setting.kind {
-        Kind::List | Kind::Platforms | Kind::Hosts => {
-            let mut items = parse::list(&before)?;
-            items.extend(parse::list(text.trim())?);
-            serde_json::to_string(&items).ok()
-        }
-        Kind::Map => {
+        ValueKind::Map => {
             let mut entries = parse::map(&before)?;
             entries.extend(parse::map(text.trim())?);
             serde_json::to_string(&entries).ok()
+        }
+        kind if kind.holds_several() => {
+            let mut items = parse::list(&before)?;
+            items.extend(parse::list(text.trim())?);
+            serde_json::to_string(&items).ok()
         }
         _ => None,
     });
@@ -293,7 +317,7 @@ fn add(
     }
 }
 
-/// One reference as a list of one, whatever is in it.
+/// One reference as a list with one item, whatever is in it.
 fn as_item(text: &str) -> String {
     serde_json::Value::from(vec![text]).to_string()
 }
@@ -318,8 +342,8 @@ fn unreadable(error: &lexopt::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::Command;
     use super::super::support::{given, typed};
-    use super::super::{Command, Mode};
     use crate::http::network::Hosts;
 
     #[test]
@@ -359,11 +383,10 @@ mod tests {
             settings.wanted.images,
             ["a", "b", "app:1", "[::1]:5000/app", "x,y"]
         );
-        assert_eq!(settings.mode, Mode::Verify);
     }
 
     #[test]
-    fn a_boolean_flag_takes_the_next_argument_only_if_it_is_a_boolean() {
+    fn a_boolean_flag_takes_only_a_boolean_for_its_value() {
         for (arguments, same_digest, images) in [
             (
                 &["verify", "--same-digest", "app:1"][..],
@@ -406,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_for_hosts_takes_the_next_argument_only_if_it_is_no_image() {
+    fn a_flag_for_hosts_does_not_take_an_image_for_its_value() {
         let only =
             |hosts: &[&str]| Hosts::Only(hosts.iter().map(|&host| host.to_owned()).collect());
         for (arguments, insecure, images) in [
@@ -455,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stray_word_is_no_image() {
+    fn a_stray_word_is_not_taken_for_an_image() {
         for (arguments, message) in [
             (
                 &["verify", "--anonymous", "maybe"][..],
@@ -560,6 +583,10 @@ mod tests {
             "--repo",
             "a,b",
             "--repo=c",
+            "--on-broken=rebuild",
+            "--server=https://ci.example.org",
+            "--token=t",
+            "--woodpecker-repo=a/b",
             "--variables",
             "A=1",
             "--params",
@@ -567,7 +594,7 @@ mod tests {
         ])
         .settings();
         assert_eq!(settings.wanted.repositories, ["a", "b", "c"]);
-        assert_eq!(settings.rebuild.variables.len(), 3);
+        assert_eq!(settings.rebuild.unwrap().plan.variables.len(), 3);
         assert_eq!(
             typed(&["verify", "--timeout", "1s", "--timeout", "2s"]).error(),
             "--timeout is given twice, with different values"
@@ -594,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_an_error_with_advice() {
+    fn an_unknown_argument_is_an_error_with_advice() {
         for (arguments, message, hint) in [
             (
                 &["verify", "--tagz", "x"][..],
@@ -664,7 +691,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn arguments_that_are_no_text_are_refused() {
+    fn arguments_that_are_not_text_are_refused() {
         use std::os::unix::ffi::OsStringExt as _;
         let broken = std::ffi::OsString::from_vec(vec![b'a', 0xff]);
         assert!(

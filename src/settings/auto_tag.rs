@@ -10,25 +10,31 @@ use super::raw::Typed;
 pub(super) enum AutoTags {
     /// These tags.
     These(Vec<String>),
-    /// None: this git reference is neither a tag nor the default branch.
+    /// Nothing: this git reference is neither a tag nor the default branch.
     NothingBuilt(String),
 }
 
-/// Computes the tags for the git reference that the CI system tells.
+/// Computes the tags for the git reference that the CI system names.
 ///
 /// # Errors
 ///
-/// When the reference or the default branch is not known, or the git tag is no version.
+/// When the reference or the default branch is not known, or the git tag is not a version.
 pub(super) fn auto_tags(
     typed: &Typed,
     facts: &Facts<'_>,
     disk: &Disk<'_>,
 ) -> Result<AutoTags, Error> {
     let Some(reference) = facts.git_reference() else {
-        return Err(Error::new("auto_tag: the CI system does not tell which git reference was built")
-            .with_hint("outside Woodpecker, Drone, GitLab and GitHub Actions name the tags with the setting tags"));
+        return Err(Error::new(
+            "auto_tag: the CI system does not say which git reference was built",
+        )
+        .with_hint(
+            "outside Woodpecker, Drone, GitLab and GitHub Actions, name the tags in the \
+                     setting tags",
+        ));
     };
-    let default_tag = typed.default_tag().map_or("latest", |value| value.text);
+    let default = typed.default_tag();
+    let default_tag = default.text;
     let suffix = typed.auto_tag_suffix().map(|value| value.text);
     let tags = if let Some(tag) = reference.strip_prefix("refs/tags/") {
         version_tags(tag).ok_or_else(|| {
@@ -37,7 +43,7 @@ pub(super) fn auto_tags(
                 crate::text::quote::quoted(tag)
             ))
             .with_hint(
-                "auto_tag takes 1.2.3, v1.2.3, a pre-release of them, or a date; else set tags",
+                "auto_tag understands 1.2.3, v1.2.3, a pre-release of them, or a date; otherwise set tags",
             )
         })?
     } else {
@@ -51,9 +57,9 @@ pub(super) fn auto_tags(
             Some(_) => return Ok(AutoTags::NothingBuilt(reference)),
             None => {
                 return Err(Error::new(
-                    "auto_tag: the CI system does not tell the repository's default branch",
+                    "auto_tag: the CI system does not name the repository's default branch",
                 )
-                .with_hint("name the tags with the setting tags"));
+                .with_hint("name the tags in the setting tags"));
             }
         }
     };
@@ -72,7 +78,7 @@ pub(super) fn auto_tags(
     }))
 }
 
-/// The default branch in the event's payload; no variable of GitHub Actions has it.
+/// The default branch in the event's payload: no variable of GitHub Actions names it.
 fn github_default_branch(facts: &Facts<'_>, disk: &Disk<'_>) -> Option<String> {
     let path = facts
         .path("GITHUB_EVENT_PATH")
@@ -84,7 +90,8 @@ fn github_default_branch(facts: &Facts<'_>, disk: &Disk<'_>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// `1`, `1.2`, `1.2.3` for a version; a date or a pre-release stays as it is; `0` alone is never a tag.
+/// `1`, `1.2`, `1.2.3` for a version; a date or a pre-release stays as it is; `0` alone is never a
+/// tag.
 fn version_tags(tag: &str) -> Option<Vec<String>> {
     if is_date(tag) {
         return Some(vec![tag.to_owned()]);

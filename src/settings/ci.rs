@@ -1,18 +1,18 @@
-//! Which CI system runs us, and what it tells us.
+//! Which CI system runs the program, and what its variables say.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use url::Url;
 
-use crate::rebuild::settings::OwnPipeline;
+use crate::rebuild::plan::OwnPipeline;
 
 /// The CI system, as far as it changes how settings are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum System {
     /// Woodpecker: `PLUGIN_`.
     Woodpecker,
-    /// Drone and its kin: `PLUGIN_`.
+    /// Drone and its forks: `PLUGIN_`.
     Drone,
     /// GitHub Actions, and what behaves like it: `INPUT_`.
     GithubActions,
@@ -59,7 +59,7 @@ impl<'a> Facts<'a> {
             .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// One variable, trimmed; an empty one is as good as none.
+    /// One variable, trimmed; an empty one counts as not set.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.variables
             .get(name)
@@ -77,7 +77,7 @@ impl<'a> Facts<'a> {
         self.get(name).map(PathBuf::from)
     }
 
-    /// Whether some CI system runs us.
+    /// Whether a CI system runs the program.
     pub(super) fn is_ci(&self) -> bool {
         self.system != System::Other
             || self
@@ -85,7 +85,7 @@ impl<'a> Facts<'a> {
                 .is_some_and(|text| !matches!(text, "false" | "0"))
     }
 
-    /// The git reference that was built: `refs/tags/…`, `refs/heads/…`, or what the system calls it.
+    /// The git reference that was built: `refs/tags/…`, `refs/heads/…`, or the system's own word.
     pub(super) fn git_reference(&self) -> Option<String> {
         if self.system == System::GithubActions {
             return self.get("GITHUB_REF").map(str::to_owned);
@@ -105,7 +105,7 @@ impl<'a> Facts<'a> {
         reference().or_else(tag).or_else(branch)
     }
 
-    /// The repository's default branch, as far as variables tell; in GitHub Actions they do not.
+    /// The repository's default branch, if a variable names it; in GitHub Actions none does.
     pub(super) fn default_branch(&self) -> Option<&'a str> {
         // The last is GitLab's.
         self.first(&[
@@ -115,7 +115,7 @@ impl<'a> Facts<'a> {
         ])
     }
 
-    /// What the Woodpecker pipeline we run in says of itself; nothing anywhere else.
+    /// What the variables say about the Woodpecker pipeline that runs the program; empty elsewhere.
     pub(super) fn own_pipeline(&self) -> OwnPipeline {
         if self.system != System::Woodpecker {
             return OwnPipeline::default();
@@ -137,7 +137,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The repository's number on the server, from `{server}/repos/{number}/pipeline/…`; no variable has it alone.
+/// The repository's number on the server, from `{server}/repos/{number}/pipeline/…`: no variable
+/// holds it alone.
 fn repository_number(pipeline_url: &str) -> Option<u64> {
     let (before, _) = pipeline_url.split_once("/pipeline/")?;
     let (server, number) = before.rsplit_once('/')?;
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_says_who_it_is() {
+    fn a_pipeline_identifies_itself() {
         let variables = variables(&[
             ("CI", "woodpecker"),
             ("CI_COMMIT_BRANCH", "main"),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_woodpecker_its_variables_mean_nothing() {
+    fn woodpeckers_variables_mean_nothing_elsewhere() {
         let variables = variables(&[
             ("CI", "true"),
             ("CI_SYSTEM_URL", "https://evil.example.org"),
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_read_out_of_the_link() {
+    fn the_repositorys_number_comes_from_the_pipelines_url() {
         for (link, number) in [
             ("https://ci/repos/7/pipeline/1", Some(7)),
             ("https://ci/a/repos/7/pipeline/1/2", Some(7)),
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_git_reference_comes_from_whatever_tells_it() {
+    fn the_git_reference_comes_from_the_first_variable_that_has_it() {
         for (pairs, expected) in [
             (
                 &[("CI_COMMIT_REF", "refs/heads/x"), ("CI_COMMIT_TAG", "v1")][..],

@@ -2,41 +2,64 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Kind, Setting, TABLE};
+use super::CommandName;
+use super::help::range;
+use super::kind::ValueKind;
+use super::table::{DefaultValue, Setting, TABLE, groups};
 
 /// Which document a table is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
-    /// The README: every name, type and default.
-    Readme,
+enum Face {
+    /// The reference: every name, type and default, and the commands that take it.
+    Reference,
     /// The Woodpecker plugin's page, in the form the plugin index knows.
     Plugin,
 }
 
 /// One table per group of settings, as markdown.
-#[must_use]
-pub fn markdown(face: Face) -> String {
+fn markdown(face: Face) -> String {
     let mut text = String::new();
-    let mut group = "";
-    for setting in TABLE {
-        if setting.group != group {
-            group = setting.group;
-            let _ = write!(text, "### {group}\n\n");
-            text.push_str(match face {
-                Face::Readme => {
-                    "| Setting | Also | Type | Default | What it does |\n|---|---|---|---|---|\n"
-                }
-                Face::Plugin => "| Settings Name | Default | Description |\n|---|---|---|\n",
-            });
+    for (heading, settings) in groups() {
+        let _ = write!(text, "### {heading}\n\n");
+        text.push_str(match face {
+            Face::Reference => {
+                "| Setting | Also | Commands | Type | Default | What it does |\n\
+                 |---|---|---|---|---|---|\n"
+            }
+            Face::Plugin => "| Settings Name | Default | Description |\n|---|---|---|\n",
+        });
+        for setting in settings {
+            row(&mut text, face, setting);
         }
-        row(&mut text, face, setting);
-        let is_last = TABLE.iter().rfind(|other| other.group == group) == Some(setting);
-        if is_last {
-            text.push('\n');
-        }
+        text.push('\n');
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
+    text
+}
+
+/// Which settings each command takes, by group, as markdown.
+fn by_command() -> String {
+    let mut text = String::new();
+    for command in CommandName::ALL {
+        let _ = write!(text, "### Settings of {command}\n\n");
+        for (heading, settings) in groups() {
+            let taken: Vec<_> = settings
+                .iter()
+                .filter(|setting| setting.is_for(*command))
+                .map(|setting| format!("`{}`", setting.name))
+                .collect();
+            if !taken.is_empty() {
+                let _ = writeln!(
+                    text,
+                    "- [{heading}](#{}): {}",
+                    heading.to_lowercase(),
+                    taken.join(", ")
+                );
+            }
+        }
+        text.push('\n');
+    }
     text
 }
 
@@ -47,15 +70,23 @@ fn row(text: &mut String, face: Face, setting: &Setting) {
         .iter()
         .map(|alias| format!("`{alias}`"))
         .collect();
-    let default = default(setting);
+    let default = match setting.default {
+        DefaultValue::None => String::new(),
+        DefaultValue::Value(value) => format!("`{value}`"),
+        DefaultValue::Described(words) => words.to_owned(),
+    };
     let _ = match face {
-        Face::Readme => writeln!(
-            text,
-            "| `{name}` | {} | {} | {default} | {} |",
-            aliases.join(", "),
-            setting.kind.describe(),
-            setting.help
-        ),
+        Face::Reference => {
+            let commands: Vec<_> = setting.commands.iter().map(|name| name.word()).collect();
+            writeln!(
+                text,
+                "| `{name}` | {} | {} | {} | {default} | {} |",
+                aliases.join(", "),
+                commands.join(", "),
+                setting.kind.describe(),
+                setting.help
+            )
+        }
         Face::Plugin => {
             let names = std::iter::once(format!("`{name}`"))
                 .chain(aliases)
@@ -68,28 +99,19 @@ fn row(text: &mut String, face: Face, setting: &Setting) {
             };
             writeln!(
                 text,
-                "| {names} | {none} | {}{} |",
+                "| {names} | {none} | {}{}{} |",
                 setting.help,
-                words(setting)
+                words(setting),
+                range(setting)
             )
         }
     };
 }
 
-/// The default as code, unless it is a phrase.
-fn default(setting: &Setting) -> String {
-    let is_phrase = setting.default.contains([' ', '`']);
-    if setting.default.is_empty() || is_phrase {
-        setting.default.to_owned()
-    } else {
-        format!("`{}`", setting.default)
-    }
-}
-
 /// The accepted words as a sentence, where the help text does not have them all.
 fn words(setting: &Setting) -> String {
     match setting.kind {
-        Kind::Words(words)
+        ValueKind::Words(words)
             if words
                 .iter()
                 .any(|word| !setting.help.contains(&format!("`{word}`"))) =>
@@ -101,36 +123,35 @@ fn words(setting: &Setting) -> String {
 }
 
 /// The entries below `inputs:` of `action.yml`, indented by two blanks, with names in kebab-case.
-#[must_use]
-pub fn action_inputs() -> String {
+fn action_inputs() -> String {
     let mut text = String::new();
     for setting in TABLE {
-        let kebab = |name: &str| name.replace('_', "-");
         let mut description = setting.help.to_owned();
         for other in TABLE.iter().filter(|other| other.name.contains('_')) {
             description = description.replace(
                 &format!("`{}`", other.name),
-                &format!("`{}`", kebab(other.name)),
+                &format!("`{}`", other.kebab()),
             );
         }
         description.push_str(&words(setting));
         match setting.kind {
-            Kind::Words(_) | Kind::Text | Kind::Secret => {}
+            ValueKind::Words(_) | ValueKind::Text | ValueKind::Secret => {}
             kind => {
                 let _ = write!(description, " Type: {}.", kind.describe());
             }
         }
-        let token_of_the_job = setting.name == "github_token";
-        if !setting.default.is_empty() && !token_of_the_job {
-            let _ = write!(description, " Default: {}.", setting.default);
+        if let Some(default) = setting.default.words()
+            && !setting.comes_with_the_action()
+        {
+            let _ = write!(description, " Default: {default}.");
         }
         let _ = write!(
             text,
             "  {}:\n    description: '{}'\n",
-            kebab(setting.name),
+            setting.kebab(),
             description.replace('\'', "''")
         );
-        if token_of_the_job {
+        if setting.comes_with_the_action() {
             text.push_str("    default: ${{ github.token }}\n");
         }
     }
@@ -144,15 +165,21 @@ mod tests {
 
     use super::*;
 
-    /// The tables between the marks of each document; `PULLPROOF_UPDATE_DOCS=1 cargo test` writes them anew.
+    /// The tables between the marks of each document; `PULLPROOF_UPDATE_DOCS=1 cargo test` rewrites
+    /// them.
     #[test]
-    fn the_documents_say_what_the_table_says() {
+    fn the_documents_agree_with_the_table() {
         let markdown_marks = ("<!-- settings:begin -->\n", "<!-- settings:end -->");
         for (document, marks, table) in [
             (
-                "README.md",
+                "docs/settings.md",
                 markdown_marks,
-                format!("\n{}\n", markdown(Face::Readme)),
+                format!("\n{}\n", markdown(Face::Reference)),
+            ),
+            (
+                "docs/settings.md",
+                ("<!-- commands:begin -->\n", "<!-- commands:end -->"),
+                format!("\n{}", by_command()),
             ),
             (
                 "plugin/docs.md",
@@ -182,7 +209,8 @@ mod tests {
             } else {
                 assert!(
                     between == table,
-                    "{document} differs from the table of settings; write it anew with PULLPROOF_UPDATE_DOCS=1 cargo test"
+                    "{document} differs from the table of settings; PULLPROOF_UPDATE_DOCS=1 cargo test \
+                     rewrites it"
                 );
             }
         }
@@ -194,7 +222,7 @@ mod tests {
         assert_eq!(inputs.as_mapping().unwrap().len(), TABLE.len());
         for setting in TABLE {
             let input = inputs
-                .get(setting.name.replace('_', "-"))
+                .get(setting.kebab())
                 .unwrap_or_else(|| panic!("{}", setting.name));
             assert!(
                 input
@@ -208,9 +236,9 @@ mod tests {
             );
             assert_eq!(
                 input.get("default").is_some(),
-                setting.name == "github_token"
+                setting.comes_with_the_action()
             );
-            for face in [Face::Readme, Face::Plugin] {
+            for face in [Face::Reference, Face::Plugin] {
                 assert_eq!(
                     markdown(face)
                         .matches(&format!("\n| `{}` ", setting.name))
@@ -238,10 +266,7 @@ mod tests {
         };
         assert_eq!(
             names("inputs"),
-            TABLE
-                .iter()
-                .map(|setting| setting.name.replace('_', "-"))
-                .collect::<Vec<_>>()
+            TABLE.iter().map(Setting::kebab).collect::<Vec<_>>()
         );
         assert_eq!(
             names("outputs"),

@@ -1,13 +1,14 @@
 //! Settings from variables with a prefix, as CI systems hand them over.
 
+use super::build_only::is_build_only;
 use super::ci::{Facts, System};
 use super::raw::Gathered;
 use super::suggest::nearest;
 use super::table;
 use super::{Error, parse};
 
-/// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each unknown one; the error is the
-/// first setting that is given different values under two of its names.
+/// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each
+/// unknown one; the error is the first setting that has different values under two of its names.
 pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered, Option<Error>) {
     let mut gathered = Gathered::default();
     let mut error = None;
@@ -22,7 +23,7 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
                 let added = gathered.add(setting, &spelled, text);
                 error = error.or(added.err());
             }
-            None if text.trim().is_empty() || table::is_build_only(&name) => {}
+            None if text.trim().is_empty() || is_build_only(&name) => {}
             None => warnings.push(match nearest(&name) {
                 Some(known) => {
                     format!("unknown setting {spelled} is ignored; did you mean {known}?")
@@ -64,7 +65,7 @@ fn setting_name(system: System, variable: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The name as the user wrote it, as far as can be told: in a pipeline's YAML, or the variable itself.
+/// The name as the user probably wrote it: in a pipeline's YAML, or the variable itself.
 fn spelling(system: System, variable: &str, name: &str) -> String {
     match system {
         System::Woodpecker | System::Drone => name.to_owned(),
@@ -78,7 +79,8 @@ fn is_build_output(name: &str, text: &str) -> bool {
     name == "output" && text.trim_start().starts_with("type=")
 }
 
-/// What tells a build step that shares its settings with us to push nothing: `output: type=local`, `push: false`.
+/// The setting that stops a build step with the same settings from pushing: `output: type=local`,
+/// `push: false`.
 pub(super) fn builds_without_push(facts: &Facts<'_>) -> Option<String> {
     const NOWHERE: [&str; 6] = [
         "type=local",
@@ -94,11 +96,11 @@ pub(super) fn builds_without_push(facts: &Facts<'_>) -> Option<String> {
                 (parse::boolean(text.trim()) == Some(false)).then(|| "push: false".to_owned())
             }
             Some(name) if is_build_output(name, text) => {
-                let told = text
+                let kind = text
                     .split(',')
                     .map(str::trim)
                     .find(|part| NOWHERE.contains(part))?;
-                Some(format!("output: {told}"))
+                Some(format!("output: {kind}"))
             }
             _ => None,
         }
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_called_what_the_user_wrote() {
+    fn a_setting_is_named_as_the_user_wrote_it() {
         let spelled = |pairs: &[(&str, &str)]| {
             read(pairs)
                 .unwrap()

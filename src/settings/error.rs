@@ -2,8 +2,8 @@
 
 /// Why the settings cannot be used; the run ends with exit code 2 before anything is asked.
 ///
-/// The message is a lower-case fragment that names the setting as it was typed, what came (never for secrets) and
-/// what is accepted.
+/// The message is a lower-case fragment that names the setting as it was typed, what came (never
+/// for secrets) and what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -30,21 +30,21 @@ impl Error {
         self
     }
 
-    /// The same error, said of what `name` names.
+    /// The same error, about what `name` names.
     #[must_use]
     pub(crate) fn about(mut self, name: &str) -> Self {
         self.message = format!("{name}: {}", self.message);
         self
     }
 
-    /// The same error with what looked odd before it was met, which may well explain it.
+    /// The same error with the warnings that came before it and may explain it.
     #[must_use]
     pub(super) fn after(mut self, warnings: Vec<String>) -> Self {
         self.warnings = warnings;
         self
     }
 
-    /// What looked odd before it was met, as fragments.
+    /// The warnings that came before it, as fragments.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings

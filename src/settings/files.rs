@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::raw::Value;
+use super::value::SettingText;
 
 /// Reads a whole file as text.
 pub type Files<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
@@ -18,7 +18,7 @@ pub(super) struct Disk<'a> {
 }
 
 impl Disk<'_> {
-    /// The path as it is meant: relative to the working directory, `~/` in the home directory.
+    /// The path, relative to the working directory, and with `~/` in the home directory.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         match (path.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => Path::new(home).join(rest),
@@ -43,11 +43,11 @@ impl Disk<'_> {
     }
 
     /// The content of the file that a setting names.
-    pub(super) fn named(&self, value: &Value<'_>) -> Result<String, Error> {
+    pub(super) fn named(&self, value: &SettingText<'_>) -> Result<String, Error> {
         let path = self.resolve(value.text);
         (self.files)(&path).map_err(|error| {
-            // What was meant as JSON but is not recognised as such would be shown as a path.
-            if value.setting.is_secret() && !looks_like_a_path(value.text) {
+            // It may be broken JSON rather than a path, and then it may hold a secret.
+            if value.setting.kind.is_secret() && !looks_like_a_path(value.text) {
                 return value.error("the value is neither JSON nor the path of a readable file");
             }
             let shown = path.display().to_string();
@@ -60,7 +60,7 @@ impl Disk<'_> {
     }
 }
 
-/// Tokens and base64 have dots and slashes, too: only what begins or ends as paths do is taken for one.
+/// Tokens and base64 have dots and slashes, too, so a path must begin or end as paths do.
 fn looks_like_a_path(text: &str) -> bool {
     let begins = ["/", "./", "../", "~/"]
         .iter()
@@ -71,7 +71,7 @@ fn looks_like_a_path(text: &str) -> bool {
     text.len() < 200 && (begins || ends) && !text.contains(['\n', '"', '{', '='])
 }
 
-/// The reason of an error without the number that Rust adds.
+/// The reason for an error without the number that Rust adds.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
@@ -82,7 +82,6 @@ fn reason(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table;
     use super::*;
 
     fn disk<'a>(files: &'a Files<'a>) -> Disk<'a> {
@@ -109,10 +108,9 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_named_with_the_reason() {
         let denied = |_: &Path| Err(io::Error::from_raw_os_error(13));
-        let value = Value {
-            setting: table::find("tags_file").unwrap(),
+        let value = SettingText {
             spelled: "tag-file",
-            text: "x",
+            ..SettingText::default_of("tags_file", "x")
         };
         assert_eq!(
             disk(&denied).named(&value).unwrap_err().to_string(),
@@ -125,11 +123,7 @@ mod tests {
     fn what_may_be_a_secret_is_not_shown_as_a_path() {
         let missing = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
         let error = |text| {
-            let value = Value {
-                setting: table::find("docker_config").unwrap(),
-                spelled: "docker_config",
-                text,
-            };
+            let value = SettingText::default_of("docker_config", text);
             disk(&missing).named(&value).unwrap_err().to_string()
         };
         assert!(error("/a/config.json").contains("/a/config.json"));

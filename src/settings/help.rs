@@ -1,61 +1,183 @@
-//! The help text, made from the table.
+//! The help texts, made from the table.
 
 use std::fmt::Write as _;
 
-use super::table::{Kind, Setting, TABLE};
+use super::command::CommandName;
+use super::kind::ValueKind;
+use super::table::{DefaultValue, Setting, groups};
 
-/// How wide the text is.
+/// How wide a text is.
 const WIDTH: usize = 100;
 
-/// What `pullproof --help` says.
-pub(super) fn help() -> String {
-    let mut text = String::from(
-        "pullproof proves that the container image you just pushed can be pulled
+/// What help is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    /// The program and its commands.
+    Overview,
+    /// One command and its settings, a line each.
+    Command(CommandName),
+    /// All settings of all commands, explained.
+    Everything,
+}
 
-Usage:
-  pullproof verify [REF...] [FLAGS]   check images and report; REF is name[:tag][@digest]
-  pullproof rebuild [FLAGS]           start a Woodpecker pipeline and follow it
-  pullproof help | version            say this, or the version
+/// What `pullproof --version` says.
+pub(super) fn version() -> String {
+    format!("pullproof {}", env!("CARGO_PKG_VERSION"))
+}
 
-Every setting is a flag. In Woodpecker it is also PLUGIN_<NAME>, in a GitHub action INPUT_<NAME>; flags win.
-Give secrets through the environment or a file rather than as a flag. A bool flag may stand alone;
-flags that take a list may be repeated. A bool flag takes the next word as its value if that is one.
-",
-    );
-    let mut group = "";
-    for setting in TABLE {
-        if setting.group != group {
-            group = setting.group;
-            let _ = write!(text, "\n{group}:\n");
+/// The help about a topic.
+pub(super) fn help(topic: Topic) -> String {
+    let text = match topic {
+        Topic::Overview => overview(),
+        Topic::Command(command) => short(command),
+        Topic::Everything => long(),
+    };
+    text.trim_end().to_owned()
+}
+
+const PURPOSE: &str = "pullproof proves that the container image you just pushed can be pulled";
+
+const EXIT_CODES: &str = "
+Exit codes:
+  0 verified, skipped, or rebuilt   1 an image cannot be pulled   2 wrong settings, nothing checked
+  3 authentication refused          4 undecided                   5 rebuild not started
+  6 rebuild failed                  7 rebuild still running       70 bug   130, 143 interrupted
+";
+
+/// How a command is called, what it does, and two examples.
+struct Page {
+    usage: &'static str,
+    purpose: &'static str,
+    examples: [&'static str; 2],
+}
+
+const fn page(command: CommandName) -> Page {
+    match command {
+        CommandName::Verify => Page {
+            usage: "pullproof verify [REF...] [FLAGS]",
+            purpose: "check that images can be pulled; REF is name[:tag][@digest]",
+            examples: [
+                "pullproof verify ghcr.io/example/app:1.2 --platforms linux/amd64,linux/arm64",
+                "pullproof verify --repo registry.example/app --tags 1.2,latest --depth full",
+            ],
+        },
+        CommandName::Rebuild => Page {
+            usage: "pullproof rebuild [FLAGS]",
+            purpose: "start a Woodpecker pipeline and follow it to its end",
+            examples: [
+                "pullproof rebuild --woodpecker-url https://ci.example --woodpecker-repo team/app",
+                "pullproof rebuild --woodpecker-repo team/app@main --workflow build --logs all",
+            ],
+        },
+    }
+}
+
+fn overview() -> String {
+    let mut text = format!("{PURPOSE}\n\nCommands:\n");
+    for command in CommandName::ALL {
+        let _ = writeln!(text, "  {:<9}{}", command.word(), page(*command).purpose);
+    }
+    text.push_str("  help     say this; help COMMAND lists what a command takes\n");
+    text.push_str("  version  say the version\n\nExamples:\n");
+    for command in CommandName::ALL {
+        let _ = writeln!(text, "  {}", page(*command).examples[0]);
+    }
+    text.push_str(EXIT_CODES);
+    text.push_str("\npullproof --help explains every flag.\n");
+    text
+}
+
+fn short(command: CommandName) -> String {
+    let Page {
+        usage,
+        purpose,
+        examples,
+    } = page(command);
+    let mut text = format!("{usage}\n{purpose}\n");
+    for (heading, settings) in groups() {
+        let mut taken = settings
+            .iter()
+            // Here the command is named already.
+            .filter(|setting| setting.is_for(command) && setting.name != "mode")
+            .peekable();
+        if taken.peek().is_some() {
+            let _ = writeln!(text, "\n{heading}:");
         }
-        flag(&mut text, setting);
+        for setting in taken {
+            line(&mut text, setting);
+        }
+    }
+    let _ = writeln!(text, "\nExamples:\n  {}\n  {}", examples[0], examples[1]);
+    if command == CommandName::Rebuild {
+        text.push_str("Give the token in the variable PLUGIN_WOODPECKER_TOKEN.\n");
+    }
+    text.push_str("\npullproof --help says more about each flag.\n");
+    text
+}
+
+/// One setting on one line, with its words and its default.
+fn line(text: &mut String, setting: &Setting) {
+    let summary = setting.summary().trim_end_matches('.').replace('`', "");
+    let mut notes = Vec::new();
+    if let ValueKind::Words(words) = setting.kind {
+        notes.push(words.join("|"));
+    }
+    match setting.default {
+        DefaultValue::Value(value) if value != "false" => notes.push(format!("default {value}")),
+        _ => {}
+    }
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", notes.join(", "))
+    };
+    let _ = writeln!(text, "  --{:<17} {summary}{notes}", setting.kebab());
+}
+
+fn long() -> String {
+    let mut text = format!("{PURPOSE}\n\nUsage:\n");
+    for command in CommandName::ALL {
+        let Page { usage, purpose, .. } = page(*command);
+        let _ = writeln!(text, "  {usage:<36}{purpose}");
     }
     text.push_str(
-        "
-Exit codes:
-  0 verified, skipped, or rebuilt    1 an image cannot be pulled    2 configuration error, nothing to check
-  3 authentication refused           4 could not find out           5 rebuild not started
-  6 rebuild failed                   7 rebuild still running        70 bug    130, 143 interrupted
+        "  pullproof help [COMMAND]            say what a command takes, a line each
+  pullproof version                   say the version
+
+Every setting is a flag. In Woodpecker it is also PLUGIN_<NAME>, in a GitHub action INPUT_<NAME>;
+flags win. Give secrets through the environment or a file rather than as a flag. A bool flag may
+stand alone, and takes the next word as its value if that is a bool. Flags that take a list may be
+repeated.
 ",
     );
+    for (heading, settings) in groups() {
+        let _ = writeln!(text, "\n{heading}:");
+        for setting in settings {
+            flag(&mut text, setting);
+        }
+    }
+    text.push_str(EXIT_CODES);
     text
 }
 
 fn flag(text: &mut String, setting: &Setting) {
-    let _ = write!(text, "  --{}", setting.name.replace('_', "-"));
-    for alias in setting.aliases {
-        let _ = write!(text, ", --{}", alias.replace('_', "-"));
-    }
-    let kind = match setting.kind {
-        Kind::Boolean => "[bool]".to_owned(),
-        Kind::Hosts => "[bool or hosts]".to_owned(),
-        Kind::Words(words) => format!("<{}>", words.join("|")),
-        kind => format!("<{}>", kind.describe()),
-    };
-    let _ = writeln!(text, " {kind}");
+    let names: Vec<_> = setting
+        .names()
+        .map(|name| format!("--{}", name.replace('_', "-")))
+        .collect();
+    let _ = writeln!(
+        text,
+        "  {} {}",
+        names.join(", "),
+        setting.kind.placeholder()
+    );
     let mut explanation = setting.help.to_owned();
-    if !setting.default.is_empty() {
-        let _ = write!(explanation, " Default: {}.", setting.default);
+    explanation.push_str(&range(setting));
+    if let Some(default) = setting.default.words() {
+        let _ = write!(explanation, " Default: {default}.");
+    }
+    if let [command] = setting.commands {
+        let _ = write!(explanation, " Only for {command}.");
     }
     let mut line = String::new();
     for word in explanation.replace('`', "").split(' ') {
@@ -71,24 +193,113 @@ fn flag(text: &mut String, setting: &Setting) {
     let _ = writeln!(text, "      {line}");
 }
 
+/// The bounds of a value as a sentence, with a blank before it.
+pub(super) fn range(setting: &Setting) -> String {
+    match setting.kind {
+        ValueKind::Number { least, most } => format!(" From {least} to {most}."),
+        ValueKind::Duration { least } if !least.is_zero() => format!(" At least {least:?}."),
+        _ => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::command::Command;
+    use super::super::support::typed;
+    use super::super::table::TABLE;
     use super::*;
 
+    fn said(arguments: &[&str]) -> String {
+        match typed(arguments).command() {
+            Ok(Command::Help(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn flags(text: &str) -> Vec<&str> {
+        text.lines()
+            .filter_map(|line| line.strip_prefix("  --")?.split(' ').next())
+            .collect()
+    }
+
     #[test]
-    fn every_flag_is_explained_within_the_width() {
-        let text = help();
+    fn every_flag_is_explained_in_the_long_form() {
+        let text = said(&["--help"]);
         for setting in TABLE {
             for name in setting.names() {
-                assert!(
-                    text.contains(&format!("--{}", name.replace('_', "-"))),
-                    "{name}"
-                );
+                let flag = format!("--{}", name.replace('_', "-"));
+                assert!(text.contains(&flag), "{name}");
             }
         }
-        for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH + 20, "{line}");
-            assert_eq!(line, line.trim_end());
+        assert_eq!(text, said(&["verify", "--help"]));
+        assert_eq!(text, said(&["rebuild", "--help"]));
+    }
+
+    #[test]
+    fn a_commands_help_has_its_settings_a_line_each_and_two_examples() {
+        for command in CommandName::ALL {
+            let text = said(&["help", command.word()]);
+            assert_eq!(text, said(&[command.word(), "-h"]));
+            let taken: Vec<_> = TABLE
+                .iter()
+                .filter(|setting| setting.is_for(*command) && setting.name != "mode")
+                .map(Setting::kebab)
+                .collect();
+            assert_eq!(flags(&text), taken, "{command}");
+            let examples = format!("\n  pullproof {command} ");
+            assert_eq!(text.matches(&examples).count(), 2, "{text}");
+        }
+        let verify = said(&["help", "verify"]);
+        for line in [
+            "  --depth             What is asked of every blob (head|tail|full, default tail)",
+            "  --repo              Repositories to check, each combined with every tag",
+            "  --attempts          How often a request is tried (default 5)",
+        ] {
+            assert!(verify.lines().any(|other| other == line), "{verify}");
+        }
+        assert!(!said(&["help", "rebuild"]).contains("--depth"));
+    }
+
+    #[test]
+    fn the_overview_fits_on_a_screen_and_names_every_command() {
+        let text = said(&["help"]);
+        assert_eq!(text, said(&["-h"]));
+        assert_eq!(text, said(&["help", "help"]));
+        assert!(text.lines().count() <= 24, "{text}");
+        for command in CommandName::ALL {
+            assert!(text.contains(&format!("\n  {command} ")), "{text}");
+        }
+        assert!(flags(&text).is_empty(), "{text}");
+    }
+
+    #[test]
+    fn no_line_of_help_is_too_wide() {
+        for arguments in [
+            &["--help"][..],
+            &["help"],
+            &["help", "verify"],
+            &["help", "rebuild"],
+        ] {
+            for line in said(arguments).lines() {
+                assert!(line.chars().count() <= WIDTH, "{line}");
+                assert_eq!(line, line.trim_end());
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_are_understood() {
+        for command in CommandName::ALL {
+            for example in page(*command).examples {
+                let words: Vec<_> = example.split(' ').skip(1).collect();
+                let surroundings = super::super::support::given(&[
+                    ("CI", "woodpecker"),
+                    ("CI_SYSTEM_URL", "https://ci.example"),
+                    ("PLUGIN_WOODPECKER_TOKEN", "t"),
+                ]);
+                let read = surroundings.and_arguments(&words).command();
+                assert!(read.is_ok(), "{example}: {read:?}");
+            }
         }
     }
 }

@@ -1,20 +1,19 @@
-//! From the process's surroundings to settings: gather, merge, give meaning, check one against the other.
+//! From the process's environment to a command: gather what was given, take what the command
+//! takes, and read it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::arguments::{self, Asked};
-use super::ci::Facts;
+use super::ci::{Facts, System};
+use super::command::{Command, CommandName, RebuildSettings, VerifySettings};
 use super::files::{Disk, Files};
-use super::raw::{Gathered, Typed, Value};
-use super::{
-    Error, Mode, Settings, Wanted, environment, help, logins, network, output, parse, rebuild,
-    wanted, words,
-};
-use crate::oci::platform::Platform;
+use super::output::Terminals;
+use super::raw::{Gathered, Typed};
+use super::{Error, environment, help, logins, network, output, rebuild, rules, wanted};
+use crate::http::network::Network;
 use crate::terminal::output::Output;
-use crate::walk::rules::{Concern, Depth, Rules};
 
 /// What the process finds around itself.
 #[derive(Clone, Default)]
@@ -44,219 +43,222 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// What to do.
-#[derive(Debug)]
-pub enum Command {
-    /// Print this text and end well.
-    Help(String),
-    /// Print this line and end well.
-    Version(String),
-    /// Run.
-    Run {
-        /// What the user wants.
-        settings: Box<Settings>,
-        /// What looks odd but does not hinder, as fragments.
-        warnings: Vec<String>,
-    },
-}
-
-/// Reads what the user wants from arguments and variables, and from the files they name.
+/// Reads what the user wants from arguments and variables, and from the files they name; beside it
+/// come warnings, as fragments, about what looks odd and prevents nothing.
 ///
 /// # Errors
 ///
 /// When something cannot be understood or does not fit together; the run ends with exit code 2.
-pub fn read(environment: &Environment, files: &Files<'_>) -> Result<Command, Error> {
+pub fn read(environment: &Environment, files: &Files<'_>) -> Result<(Command, Vec<String>), Error> {
     let mut warnings = Vec::new();
-    match read_warning(environment, files, &mut warnings) {
-        Ok(Read::Text(command)) => Ok(command),
-        Ok(Read::Settings(settings)) => Ok(Command::Run { settings, warnings }),
+    match command(environment, files, &mut warnings) {
+        Ok(command) => Ok((command, warnings)),
         Err(error) => Err(error.after(warnings)),
     }
 }
 
-/// What is asked for.
-enum Read {
-    /// A text.
-    Text(Command),
-    /// A run.
-    Settings(Box<Settings>),
-}
-
-/// Reads, with a warning for each odd thing, even when an error follows that it explains.
-fn read_warning(
-    environment: &Environment,
-    files: &Files<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Read, Error> {
-    let facts = Facts::new(&environment.variables);
-    let (command, flags) = match arguments::read(&environment.arguments) {
-        Ok(Asked::Help) => return Ok(Read::Text(Command::Help(help::help()))),
-        Ok(Asked::Version) => {
-            return Ok(Read::Text(Command::Version(format!(
-                "pullproof {}",
-                env!("CARGO_PKG_VERSION")
-            ))));
-        }
-        Ok(Asked::Run { command, flags }) => (command, flags),
-        Err(error) => {
-            environment::gather(&facts, warnings);
-            return Err(error);
-        }
-    };
-    let is_idle =
-        environment.arguments.is_empty() && !facts.is_ci() && !environment::has_settings(&facts);
-    if is_idle && environment.stdout_is_terminal {
-        return Ok(Read::Text(Command::Help(help::help())));
-    }
-    let (variables, contradiction) = environment::gather(&facts, warnings);
-    if let Some(contradiction) = contradiction {
-        return Err(contradiction);
-    }
-    let named_mode = flags.text("mode").is_some();
-    let typed = Typed::merge([flags, variables]);
-    let disk = Disk {
-        directory: &environment.directory,
-        home: facts.get("HOME"),
-        files,
-    };
-    let mode = mode(&typed, command, named_mode)?;
-    let terminals = (
-        environment.stdout_is_terminal,
-        environment.stderr_is_terminal,
-    );
-    let output = output::output(&typed, &facts, terminals.0, terminals.1)?;
-    let network = network::network(&typed, &facts, &disk)?;
-    let needs_rebuild = mode == Mode::Rebuild || output.rebuild_when_broken;
-    let settings = Settings {
-        mode,
-        // A rebuild names no images; what a shared anchor says of them must not hinder it.
-        wanted: match mode {
-            Mode::Verify => wanted::wanted(&typed, &facts, &disk, warnings)?,
-            Mode::Rebuild => Wanted::default(),
-        },
-        rules: rules(&typed, mode)?,
-        login: logins::logins(&typed, &facts, &disk, warnings)?,
-        patience: network::patience(&typed)?,
-        rebuild: rebuild::rebuild(&typed, &facts, &network.insecure, needs_rebuild)?,
-        network,
-        output,
-    };
-    Ok(Read::Settings(Box::new(settings)))
-}
-
-/// Where the result of a run goes whose settings cannot be used: where those of them say that can be understood.
+/// Where the result of a run goes whose settings are wrong: as those of them say that are right.
 #[must_use]
 pub fn read_output(environment: &Environment) -> Output {
     let facts = Facts::new(&environment.variables);
-    let (stdout, stderr) = (
-        environment.stdout_is_terminal,
-        environment.stderr_is_terminal,
-    );
-    let output =
-        |sources: [Gathered; 2]| output::output(&Typed::merge(sources), &facts, stdout, stderr);
+    let terminals = terminals(environment);
+    let output = |sources: [Gathered; 2]| output::output(&Typed::merge(sources), &facts, terminals);
     let understood = |gathered: Gathered| {
         gathered.keeping(|one| output([one.clone(), Gathered::default()]).is_ok())
     };
     let flags = arguments::understood_flags(&environment.arguments);
     let (variables, _) = environment::gather(&facts, &mut Vec::new());
     output([understood(flags), understood(variables)])
-        .unwrap_or_else(|_| output::unset(&facts, stdout, stderr))
+        .unwrap_or_else(|_| output::unset(&facts, terminals))
 }
 
-/// The command wins over the environment, but not over a flag that says the opposite.
-fn mode(typed: &Typed, command: Option<Mode>, named_by_flag: bool) -> Result<Mode, Error> {
-    let setting = words(typed.mode(), &["verify", "rebuild"])?.map(|word| {
-        if word == "rebuild" {
-            Mode::Rebuild
-        } else {
-            Mode::Verify
-        }
-    });
-    match (command, setting) {
-        (Some(command), Some(mode)) if named_by_flag && command != mode => {
-            Err(Error::new("--mode contradicts the command").with_hint("leave out --mode"))
-        }
-        (Some(command), _) => Ok(command),
-        (None, setting) => Ok(setting.unwrap_or(Mode::Verify)),
+/// What the values of settings are read with.
+struct Reading<'a> {
+    typed: Typed,
+    facts: Facts<'a>,
+    disk: Disk<'a>,
+    terminals: Terminals,
+}
+
+fn terminals(environment: &Environment) -> Terminals {
+    Terminals {
+        stdout: environment.stdout_is_terminal,
+        stderr: environment.stderr_is_terminal,
     }
 }
 
-fn rules(typed: &Typed, mode: Mode) -> Result<Rules, Error> {
-    let default = Rules::default();
-    let concern = |value: Option<Value<'_>>, default: Concern| {
-        Ok(match words(value, &["check", "warn", "ignore"])? {
-            Some("check") => Concern::Check,
-            Some("warn") => Concern::Warn,
-            Some(_) => Concern::Ignore,
-            None => default,
-        })
+/// Reads the command, with a warning for each odd thing, even when an error follows.
+fn command(
+    environment: &Environment,
+    files: &Files<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Command, Error> {
+    let facts = Facts::new(&environment.variables);
+    let (named, flags) = match arguments::read(&environment.arguments) {
+        Ok(Asked::Help(topic)) => return Ok(Command::Help(help::help(topic))),
+        Ok(Asked::Version) => return Ok(Command::Version(help::version())),
+        Ok(Asked::Run { command, flags }) => (command, flags),
+        Err(error) => {
+            environment::gather(&facts, warnings);
+            return Err(error);
+        }
     };
-    let (wanted, allowed) = (
-        platforms(typed.platforms())?,
-        platforms(typed.allow_missing())?,
-    );
-    // A rebuild looks at no images.
-    if let (Some(wish), Some(allowance), Mode::Verify) =
-        (typed.platforms(), typed.allow_missing(), mode)
-    {
-        contradiction(&wish, &wanted, &allowance, &allowed)?;
+    if environment.stdout_is_terminal && is_idle(environment, &facts) {
+        return Ok(Command::Help(help::help(help::Topic::Overview)));
     }
-    Ok(Rules {
-        platforms: wanted,
-        attestations: concern(typed.attestations(), default.attestations)?,
-        allow_missing: allowed,
-        referrers: concern(typed.referrers(), default.referrers)?,
-        depth: match words(typed.depth(), &["head", "tail", "full"])? {
-            Some("head") => Depth::Head,
-            Some("full") => Depth::Full,
-            _ => Depth::Tail,
+    let (variables, contradiction) = environment::gather(&facts, warnings);
+    if let Some(contradiction) = contradiction {
+        return Err(contradiction);
+    }
+    let command = command_name(named, &flags, &variables)?;
+    refuse_flags(command, &flags)?;
+    warnings.extend(ignored(command, &variables, facts.system()));
+    let reading = Reading {
+        typed: Typed::merge([flags, variables.of(command)]),
+        facts,
+        disk: Disk {
+            directory: &environment.directory,
+            home: facts.get("HOME"),
+            files,
         },
+        terminals: terminals(environment),
+    };
+    Ok(match command {
+        CommandName::Verify => Command::Verify(Box::new(verify(&reading, warnings)?)),
+        CommandName::Rebuild => Command::Rebuild(Box::new(rebuild(&reading)?)),
     })
 }
 
-/// A platform cannot be both demanded and allowed to be absent; an allowance for some of its variants is none for it.
-fn contradiction(
-    wish: &Value<'_>,
-    wanted: &[Platform],
-    allowance: &Value<'_>,
-    allowed: &[Platform],
-) -> Result<(), Error> {
-    let covered = wanted
-        .iter()
-        .find_map(|platform| Some((platform, allowed.iter().find(|it| platform.satisfies(it))?)));
-    let Some((platform, allowed)) = covered else {
-        return Ok(());
-    };
-    Err(allowance
-        .error(format!(
-            "{allowed} may be absent, but {} says that {platform} must be there",
-            wish.spelled
-        ))
-        .with_hint("take it out of one of them"))
+/// Whether nothing says what to do: no argument, no CI system, no setting.
+fn is_idle(environment: &Environment, facts: &Facts<'_>) -> bool {
+    environment.arguments.is_empty() && !facts.is_ci() && !environment::has_settings(facts)
 }
 
-fn platforms(value: Option<Value<'_>>) -> Result<Vec<Platform>, Error> {
-    let Some(value) = value else {
-        return Ok(Vec::new());
-    };
-    let mut platforms = Vec::new();
-    for item in value.read("a list of platforms", parse::list)? {
-        let platform: Platform = item.parse().map_err(|error| {
-            value
-                .error(format!("{} is {error}", crate::text::quote::quoted(&item)))
-                .with_hint("a platform looks like linux/amd64 or linux/arm/v7")
-        })?;
-        if !platforms.contains(&platform) {
-            platforms.push(platform);
+/// A command that is named wins over `mode` in the environment, but not over a flag that says the
+/// opposite.
+fn command_name(
+    named: Option<CommandName>,
+    flags: &Gathered,
+    variables: &Gathered,
+) -> Result<CommandName, Error> {
+    let typed = Typed::merge([flags.clone(), variables.clone()]);
+    let mode = CommandName::of(typed.mode().word()?).unwrap_or(CommandName::Verify);
+    match named {
+        Some(named) if flags.text("mode").is_some() && named != mode => {
+            Err(Error::new("--mode contradicts the command").with_hint("leave out --mode"))
         }
+        Some(named) => Ok(named),
+        None => Ok(mode),
     }
-    Ok(platforms)
+}
+
+/// A flag that the command does not take is an error: whoever types it expects something of it.
+fn refuse_flags(command: CommandName, flags: &Gathered) -> Result<(), Error> {
+    let other = flags
+        .settings()
+        .find(|(setting, _)| !setting.is_for(command));
+    let Some((setting, spelled)) = other else {
+        return Ok(());
+    };
+    let takers: Vec<_> = setting.commands.iter().map(|name| name.word()).collect();
+    Err(Error::new(format!(
+        "{spelled} is a setting of {}; {command} does not take it",
+        enumerated(&takers)
+    ))
+    .with_hint(format!("pullproof help {command} lists its settings")))
+}
+
+/// One warning about all settings of the environment that the command does not take: steps with
+/// different commands may share their settings.
+fn ignored(command: CommandName, variables: &Gathered, system: System) -> Option<String> {
+    let others: Vec<_> = variables
+        .settings()
+        .filter(|(setting, _)| !setting.is_for(command))
+        // The action sets it in every run.
+        .filter(|(setting, _)| {
+            !(setting.comes_with_the_action() && system == System::GithubActions)
+        })
+        .map(|(_, spelled)| spelled)
+        .collect();
+    let (are, them) = match others.len() {
+        0 => return None,
+        1 => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    Some(format!(
+        "{} {are} ignored: {command} does not take {them}",
+        enumerated(&others)
+    ))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn enumerated(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn verify(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<VerifySettings, Error> {
+    let Reading {
+        typed, facts, disk, ..
+    } = reading;
+    let (network, output) = shared(reading)?;
+    let rebuilds = typed.on_broken().word()? == "rebuild";
+    let wanted = wanted::wanted(typed, facts, disk, warnings)?;
+    let rules = rules::rules(typed)?;
+    let login = logins::logins(typed, facts, disk, warnings)?;
+    let patience = network::patience(typed)?;
+    let rebuild = rebuild::rebuild(typed, facts, &network.insecure, rebuilds)?;
+    Ok(VerifySettings {
+        rebuild: rebuild.map(|plan| RebuildSettings {
+            plan,
+            network: network.clone(),
+            patience: patience.clone(),
+            output: output.clone(),
+        }),
+        wanted,
+        rules,
+        network,
+        login,
+        patience,
+        output,
+    })
+}
+
+fn rebuild(reading: &Reading<'_>) -> Result<RebuildSettings, Error> {
+    let Reading { typed, facts, .. } = reading;
+    let (network, output) = shared(reading)?;
+    let patience = network::patience(typed)?;
+    let plan = rebuild::rebuild(typed, facts, &network.insecure, true)?;
+    Ok(RebuildSettings {
+        plan: plan.expect("it is there, because it is needed"),
+        network,
+        patience,
+        output,
+    })
+}
+
+/// What every command needs.
+fn shared(reading: &Reading<'_>) -> Result<(Network, Output), Error> {
+    let Reading {
+        typed,
+        facts,
+        disk,
+        terminals,
+    } = reading;
+    let output = output::output(typed, facts, *terminals)?;
+    Ok((network::network(typed, facts, disk)?, output))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::{given, scrambled_texts, typed};
-    use super::super::table::{Kind, TABLE};
+    use std::collections::BTreeSet;
+
+    use super::super::kind::ValueKind;
+    use super::super::support::{Surroundings, given, scrambled_texts, typed};
+    use super::super::table::{DefaultValue, Setting, TABLE};
     use super::*;
 
     #[test]
@@ -273,7 +275,7 @@ mod tests {
             assert!(
                 matches!(
                     given(&[pair]).at_a_terminal().command(),
-                    Ok(Command::Run { .. })
+                    Ok(Command::Verify(_))
                 ),
                 "{pair:?}"
             );
@@ -284,72 +286,72 @@ mod tests {
                 .command(),
             Ok(Command::Help(_))
         ));
-        assert!(matches!(typed(&[]).command(), Ok(Command::Run { .. })));
+        assert!(matches!(typed(&[]).command(), Ok(Command::Verify(_))));
     }
 
     #[test]
-    fn the_mode_comes_from_the_command_or_the_settings() {
+    fn the_command_is_an_argument_or_a_setting() {
         let rebuild = [
             ("PLUGIN_MODE", "Rebuild"),
             ("PLUGIN_SERVER", "https://ci.example.org"),
             ("PLUGIN_TOKEN", "t"),
             ("PLUGIN_WOODPECKER_REPO", "team/app"),
         ];
-        assert_eq!(given(&rebuild).settings().mode, Mode::Rebuild);
-        assert_eq!(
-            given(&rebuild).and_arguments(&["verify"]).settings().mode,
-            Mode::Verify
-        );
-        assert_eq!(
-            given(&rebuild[1..])
-                .and_arguments(&["rebuild"])
-                .settings()
-                .mode,
-            Mode::Rebuild
-        );
-        assert_eq!(given(&rebuild[1..]).settings().mode, Mode::Verify);
+        let is_rebuild = |surroundings: Surroundings| match surroundings.command().unwrap() {
+            Command::Rebuild(_) => true,
+            Command::Verify(_) => false,
+            other => panic!("{other:?}"),
+        };
+        assert!(is_rebuild(given(&rebuild)));
+        assert!(!is_rebuild(given(&rebuild).and_arguments(&["verify"])));
+        assert!(is_rebuild(given(&rebuild[1..]).and_arguments(&["rebuild"])));
+        assert!(!is_rebuild(given(&rebuild[1..])));
         assert_eq!(
             given(&[("PLUGIN_MODE", "x")]).error(),
             r#"PLUGIN_MODE: "x" is not one of verify, rebuild"#
         );
     }
 
+    /// Surroundings in which every setting matters but the one that says whether to rebuild.
+    fn complete(setting: &Setting) -> Surroundings {
+        let rebuilds = ("PLUGIN_ON_BROKEN", "rebuild");
+        let rebuilds = (setting.name != "on_broken").then_some(rebuilds);
+        given(
+            &REBUILD[1..]
+                .iter()
+                .copied()
+                .chain(rebuilds)
+                .collect::<Vec<_>>(),
+        )
+    }
+
     #[test]
     fn the_defaults_are_those_of_the_table() {
-        let unset = format!("{:?}", typed(&["verify", "app"]).settings());
         let mut compared = 0;
         for setting in TABLE {
-            let is_plain = !setting.default.is_empty() && !setting.default.contains(' ');
-            if is_plain
-                && matches!(
-                    setting.kind,
-                    Kind::Boolean
-                        | Kind::Hosts
-                        | Kind::Words(_)
-                        | Kind::Number
-                        | Kind::Duration
-                        | Kind::List
-                )
-            {
-                let flag = format!("--{}={}", setting.name.replace('_', "-"), setting.default);
-                assert_eq!(
-                    format!("{:?}", typed(&["verify", "app", &flag]).settings()),
-                    unset,
-                    "{flag}"
-                );
-                compared += 1;
-            }
+            let DefaultValue::Value(default) = setting.default else {
+                continue;
+            };
+            let settings = |flags: &[&str]| {
+                let arguments = [&["verify", "app"], flags].concat();
+                let mut settings = complete(setting).and_arguments(&arguments).settings();
+                settings.wanted.registry = None;
+                format!("{settings:?}")
+            };
+            let flag = format!("--{}={default}", setting.kebab());
+            assert_eq!(settings(&[&flag]), settings(&[]), "{flag}");
+            compared += 1;
         }
-        assert!(compared > 25, "only {compared} defaults were compared");
+        assert!(compared > 30, "only {compared} defaults were compared");
     }
 
     #[test]
     fn every_word_of_the_table_is_taken_and_others_are_not() {
         for setting in TABLE {
-            let Kind::Words(words) = setting.kind else {
+            let ValueKind::Words(words) = setting.kind else {
                 continue;
             };
-            let flag = format!("--{}", setting.name.replace('_', "-"));
+            let flag = format!("--{}", setting.kebab());
             for word in words.iter().filter(|word| **word != "rebuild") {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
@@ -366,40 +368,6 @@ mod tests {
             );
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
         }
-    }
-
-    #[test]
-    fn the_rules_say_what_matters() {
-        let rules = typed(&[
-            "--platforms",
-            "linux/amd64,linux/ARM64,linux/amd64",
-            "--allow-missing=linux/arm/v7",
-            "--attestations=warn",
-            "--referrers=check",
-            "--depth=full",
-        ])
-        .settings()
-        .rules;
-        assert_eq!(
-            rules.platforms,
-            [
-                "linux/amd64".parse().unwrap(),
-                "linux/arm64".parse().unwrap()
-            ]
-        );
-        assert_eq!(rules.allow_missing, ["linux/arm/v7".parse().unwrap()]);
-        assert_eq!(
-            (rules.attestations, rules.referrers, rules.depth),
-            (Concern::Warn, Concern::Check, Depth::Full)
-        );
-        assert_eq!(
-            typed(&["--platform", "linux"]).error(),
-            r#"--platform: "linux" is not os/arch or os/arch/variant"#
-        );
-        assert_eq!(
-            typed(&["--platform", "[linux"]).error(),
-            r#"--platform: "[linux" is not a list of platforms"#
-        );
     }
 
     #[test]
@@ -458,53 +426,6 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_is_not_demanded_and_allowed_to_be_absent() {
-        let settings = |wish: &str, allowance: &str| {
-            typed(&[
-                "verify",
-                "app",
-                "--platforms",
-                wish,
-                "--allow-missing",
-                allowance,
-            ])
-        };
-        assert_eq!(
-            settings("linux/amd64,linux/arm64", "linux/arm64").error(),
-            "--allow-missing: linux/arm64 may be absent, but --platforms says that linux/arm64 must be there"
-        );
-        for (wish, allowance) in [
-            ("linux/arm/v6", "linux/arm"),
-            ("linux/arm64", "linux/aarch64/v8"),
-            ("linux/armhf", "linux/arm/7"),
-        ] {
-            assert!(
-                settings(wish, allowance).error().contains("may be absent"),
-                "{wish} {allowance}"
-            );
-        }
-        for (wish, allowance) in [
-            ("linux/arm", "linux/arm/v6"),
-            ("linux/amd64", "linux/arm64"),
-            ("linux/arm/v7", "linux/arm/v6"),
-        ] {
-            assert!(
-                settings(wish, allowance).command().is_ok(),
-                "{wish} {allowance}"
-            );
-        }
-        let rebuild = typed(&[
-            "rebuild",
-            "--server=https://ci",
-            "--token=t",
-            "--woodpecker-repo=a/b",
-            "--platforms=linux/arm64",
-            "--allow-missing=linux/arm64",
-        ]);
-        assert!(rebuild.command().is_ok());
-    }
-
-    #[test]
     fn a_build_steps_settings_work_as_they_are() {
         let (settings, warnings) = given(&[
             ("CI", "woodpecker"),
@@ -538,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_makes_a_setting_panic() {
+    fn no_setting_panics_whatever_its_text() {
         for setting in TABLE {
             for text in scrambled_texts(40) {
                 let flag = format!("--{}={text}", setting.name);
@@ -568,5 +489,99 @@ mod tests {
         ])
         .settings();
         assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    const REBUILD: [(&str, &str); 4] = [
+        ("PLUGIN_MODE", "rebuild"),
+        ("PLUGIN_SERVER", "https://ci.example.org"),
+        ("PLUGIN_TOKEN", "t"),
+        ("PLUGIN_WOODPECKER_REPO", "team/app"),
+    ];
+
+    #[test]
+    fn a_flag_of_another_command_is_an_error_that_names_it() {
+        for (arguments, message) in [
+            (
+                &["rebuild", "--depth", "full"][..],
+                "--depth is a setting of verify; rebuild does not take it",
+            ),
+            (
+                &["rebuild", "--image=app"],
+                "--image is a setting of verify; rebuild does not take it",
+            ),
+            (
+                &["--mode=rebuild", "--skip-push"],
+                "--skip-push is a setting of verify; rebuild does not take it",
+            ),
+        ] {
+            let error = given(&REBUILD[1..])
+                .and_arguments(arguments)
+                .command()
+                .unwrap_err();
+            assert_eq!(error.to_string(), message);
+            assert_eq!(
+                error.hint(),
+                Some("pullproof help rebuild lists its settings")
+            );
+        }
+        let verify = typed(&["verify", "app", "--wait=false", "--logs=all"]);
+        assert!(verify.command().is_ok());
+    }
+
+    #[test]
+    fn settings_of_another_command_are_ignored_with_one_warning() {
+        let anchor = [
+            ("CI", "woodpecker"),
+            ("PLUGIN_REPO", "team/app"),
+            ("PLUGIN_TAG", "1"),
+            ("PLUGIN_TAGS_FILE", "missing"),
+            ("PLUGIN_DEPTH", "bottom"),
+            ("PLUGIN_USERNAME", "ci"),
+            ("PLUGIN_DOCKERFILE", "Dockerfile"),
+            ("PLUGIN_BUILD_ARGS", "A=1"),
+        ];
+        assert_eq!(
+            given(&[&REBUILD[..], &anchor].concat()).warnings(),
+            ["repo, tag, tags_file, depth and username are ignored: rebuild does not take them"]
+        );
+        assert_eq!(
+            given(&[&REBUILD[..], &[("PLUGIN_SETTLE", "1s")]].concat()).warnings(),
+            ["PLUGIN_SETTLE is ignored: rebuild does not take it"]
+        );
+        let verify = given(&[&REBUILD[1..], &[("PLUGIN_IMAGES", "app")]].concat());
+        assert!(verify.warnings().is_empty());
+    }
+
+    #[test]
+    fn the_token_that_the_action_sets_by_itself_is_no_warning() {
+        let inputs = [
+            ("GITHUB_ACTIONS", "true"),
+            ("INPUT_GITHUB-TOKEN", "t"),
+            ("INPUT_MODE", "rebuild"),
+            ("INPUT_WOODPECKER-URL", "https://ci.example.org"),
+            ("INPUT_WOODPECKER-TOKEN", "t"),
+            ("INPUT_WOODPECKER-REPO", "team/app"),
+        ];
+        assert!(given(&inputs).warnings().is_empty());
+    }
+
+    #[test]
+    fn every_word_of_the_table_means_something_of_its_own() {
+        for setting in TABLE {
+            let ValueKind::Words(words) = setting.kind else {
+                continue;
+            };
+            // `auto` means what another word says.
+            let own = words.iter().filter(|word| **word != "auto");
+            let meanings: BTreeSet<_> = own
+                .clone()
+                .map(|word| {
+                    let flag = format!("--{}={word}", setting.kebab());
+                    let settings = complete(setting).and_arguments(&[&flag]).command();
+                    format!("{settings:?}")
+                })
+                .collect();
+            assert_eq!(meanings.len(), own.count(), "{}", setting.name);
+        }
     }
 }

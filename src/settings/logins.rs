@@ -1,4 +1,4 @@
-//! Who we are to a registry: given logins, docker's configuration, GitHub's token.
+//! The logins for registries: those that were given, docker's configuration, GitHub's token.
 
 use std::path::PathBuf;
 
@@ -6,16 +6,17 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::Error;
 use super::ci::{Facts, System};
 use super::files::Disk;
-use super::raw::{Typed, Value};
+use super::raw::Typed;
 use super::suggest::nearest_of;
-use super::{Error, parse};
+use super::value::SettingText;
 use crate::oci::reference::DOCKER_HUB;
 use crate::registry::logins::{Login, Logins};
 use crate::text::secret::Secret;
 
-/// As docker's file is read: with padding or without.
+/// Docker's file may have padding or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -25,7 +26,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 ///
-/// When a user has no password or a password no user, a list of logins is none, or a named file cannot be read.
+/// When a user has no password or a password no user, a value is not a list of logins, or a named
+/// file cannot be read.
 pub(super) fn logins(
     typed: &Typed,
     facts: &Facts<'_>,
@@ -35,17 +37,16 @@ pub(super) fn logins(
     let mut given = Vec::new();
     match (typed.username(), typed.password()) {
         (Some(username), Some(password)) => given.push(Login {
-            registry: typed
-                .registry()
-                .map_or(DOCKER_HUB, |value| value.text)
-                .to_owned(),
+            registry: typed.registry().text.to_owned(),
             username: username.text.to_owned(),
             password: Secret::new(password.text),
         }),
         (Some(username), None) => {
             return Err(username
                 .error("there is no password for this user, or it is empty")
-                .with_hint("a secret that does not exist arrives empty: set password, or leave out the user"));
+                .with_hint(
+                    "a secret that does not exist arrives empty: set password, or leave out username",
+                ));
         }
         (None, Some(password)) => {
             return Err(password.error("there is no username for this password, or it is empty"));
@@ -56,11 +57,7 @@ pub(super) fn logins(
         given.extend(login_list(&value, warnings)?);
     }
     Ok(Logins {
-        anonymous: typed
-            .anonymous()
-            .map(|value| value.read("true or false", parse::boolean))
-            .transpose()?
-            .unwrap_or(false),
+        anonymous: typed.anonymous().boolean()?,
         given,
         docker_config: match typed.docker_config() {
             Some(value) => Some(named_docker_config(&value, disk)?),
@@ -92,22 +89,21 @@ fn is_github(facts: &Facts<'_>) -> bool {
 const FIELDS: [&str; 3] = ["registry", "username", "password"];
 
 /// `[{registry, username, password}]` as JSON or YAML; keys in any case, numbers as text.
-fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login>, Error> {
-    let expected = "a JSON or YAML list of {registry, username, password}";
-    // JSON that is not valid YAML exists: tabs.
+fn login_list(value: &SettingText<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login>, Error> {
+    // JSON with tabs is not valid YAML.
     let parsed = serde_json::from_str(value.text)
         .ok()
         .or_else(|| serde_norway::from_str(value.text).ok());
     let entries = match parsed {
         Some(serde_norway::Value::Sequence(entries)) => entries,
         Some(entry @ serde_norway::Value::Mapping(_)) => vec![entry],
-        _ => return Err(value.refuse(expected)),
+        _ => return Err(value.refuse()),
     };
     let mut logins = Vec::new();
     for (position, entry) in entries.iter().enumerate() {
         let number = position + 1;
         let serde_norway::Value::Mapping(entry) = entry else {
-            return Err(value.refuse(expected));
+            return Err(value.refuse());
         };
         let field = |name: &str| -> Result<Option<String>, Error> {
             let found = entry.iter().find(|(key, _)| {
@@ -169,8 +165,8 @@ fn login_list(value: &Value<'_>, warnings: &mut Vec<String>) -> Result<Vec<Login
 }
 
 impl Logins {
-    /// Every secret that stood inside a larger text, and every password beside it: what a CI system that masks its own secrets
-    /// does not know.
+    /// Every password, and every secret inside a larger text: what a CI system that masks its own
+    /// secrets may not know.
     #[must_use]
     pub fn parsed_secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self
@@ -205,7 +201,7 @@ impl Logins {
     }
 }
 
-/// The text without the mark that some editors put before it.
+/// The text without the byte order mark that some editors put before it.
 fn unmarked(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
@@ -218,7 +214,7 @@ fn is_json_object(text: &str) -> bool {
 }
 
 /// The configuration that the setting holds or names; a directory means the `config.json` in it.
-fn named_docker_config(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Error> {
+fn named_docker_config(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Error> {
     let text = if value.text.starts_with('{') {
         value.text.to_owned()
     } else {
@@ -234,7 +230,7 @@ fn named_docker_config(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Err
     }
 }
 
-/// Docker's own file, else what GitLab passes on; a broken one is left out, as docker does.
+/// Docker's own file, else what GitLab passes on; a broken file is left out, as docker does.
 fn default_docker_config(
     facts: &Facts<'_>,
     disk: &Disk<'_>,
@@ -293,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_password_inside_a_larger_text_is_known_for_masking() {
+    fn every_password_inside_a_larger_text_is_masked() {
         let auth = BASE64_STANDARD.encode("me:three:3");
         let config = format!(
             r#"{{"auths":{{"a":{{"auth":"{auth}"}},"b":{{"identitytoken":"four"}},"c":{{"registrytoken":"five"}},
@@ -319,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_known_for_masking_with_padding_or_without_and_behind_a_mark() {
+    fn a_password_is_masked_however_docker_wrote_it() {
         for auth in [
             BASE64_STANDARD.encode("me:three"),
             BASE64_STANDARD_NO_PAD.encode("me:three"),
@@ -559,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn githubs_token_is_for_its_registry_and_never_from_another_server() {
+    fn githubs_token_is_for_its_own_registry() {
         let github = |pairs: &[(&str, &str)]| {
             given(
                 &[
@@ -599,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_may_have_logins_that_are_not_used() {
+    fn anonymous_leaves_logins_unused() {
         let settings = woodpecker(&[
             ("PLUGIN_PUBLIC", "yes"),
             ("PLUGIN_USERNAME", "me"),

@@ -1,59 +1,14 @@
 //! How hosts are reached, and how long we wait for them.
 
-use std::time::Duration;
-
+use super::Error;
 use super::ci::Facts;
 use super::files::Disk;
-use super::raw::{Typed, Value};
-use super::{Error, parse};
-use crate::http::network::{Hosts, Network};
+use super::raw::Typed;
+use super::value::{SettingText, or_empty};
+use crate::http::network::Network;
 use crate::http::patience::Patience;
+use crate::text::quote::quoted;
 use crate::text::secret::Secret;
-
-/// What a duration is, for error messages.
-const DURATION: &str = "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)";
-
-/// A duration, if it was given.
-pub(super) fn duration(value: Option<Value<'_>>, default: Duration) -> Result<Duration, Error> {
-    value.map_or(Ok(default), |value| value.read(DURATION, parse::duration))
-}
-
-/// A duration that is at least `least`.
-pub(super) fn duration_from(
-    value: Option<Value<'_>>,
-    least: Duration,
-    default: Duration,
-) -> Result<Duration, Error> {
-    let Some(value) = value else {
-        return Ok(default);
-    };
-    let time = value.read(DURATION, parse::duration)?;
-    if time < least {
-        return Err(value.error(format!(
-            "{} is too short: at least {least:?}",
-            crate::text::quote::quoted(value.text)
-        )));
-    }
-    Ok(time)
-}
-
-/// A whole number within a range.
-pub(super) fn number(
-    value: Option<Value<'_>>,
-    least: u32,
-    most: u32,
-    default: u32,
-) -> Result<u32, Error> {
-    let Some(value) = value else {
-        return Ok(default);
-    };
-    value.read(&format!("a whole number from {least} to {most}"), |text| {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse()
-            .ok()
-            .filter(|number| digits && (least..=most).contains(number))
-    })
-}
 
 /// Reads how hosts are reached.
 ///
@@ -61,19 +16,7 @@ pub(super) fn number(
 ///
 /// When a value is not what its setting takes, or the file with certificates cannot be read.
 pub(super) fn network(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Result<Network, Error> {
-    let hosts = |value: Option<Value<'_>>| -> Result<Hosts, Error> {
-        let expected = "true, false, or a list of hosts as host or host:port";
-        value.map_or(Ok(Hosts::None), |value| value.read(expected, parse::hosts))
-    };
-    let resolve = match typed.resolve() {
-        None => Vec::new(),
-        Some(value) => parse::pins(value.text).map_err(|entry| {
-            value.error(format!(
-                "{} is not host:port:address[,address], with numeric addresses",
-                crate::text::quote::quoted(&entry)
-            ))
-        })?,
-    };
+    let proxy = |names: &[&str]| facts.first(names).map(Secret::new);
     Ok(Network {
         ca: typed
             .ca()
@@ -81,18 +24,12 @@ pub(super) fn network(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Resu
             .transpose()?
             .into_iter()
             .collect(),
-        skip_tls_verify: hosts(typed.skip_tls_verify())?,
-        insecure: hosts(typed.insecure())?,
-        resolve,
-        request_timeout: duration_from(
-            typed.request_timeout(),
-            Duration::from_millis(1),
-            Duration::from_secs(30),
-        )?,
-        http_proxy: facts.first(&["http_proxy", "HTTP_PROXY"]).map(Secret::new),
-        https_proxy: facts
-            .first(&["https_proxy", "HTTPS_PROXY"])
-            .map(Secret::new),
+        skip_tls_verify: typed.skip_tls_verify().hosts()?,
+        insecure: typed.insecure().hosts()?,
+        resolve: or_empty(typed.resolve(), SettingText::pins)?,
+        request_timeout: typed.request_timeout().duration()?,
+        http_proxy: proxy(&["http_proxy", "HTTP_PROXY"]),
+        https_proxy: proxy(&["https_proxy", "HTTPS_PROXY"]),
         no_proxy: facts.first(&["no_proxy", "NO_PROXY"]).map(str::to_owned),
         ssl_cert_file: facts.path("SSL_CERT_FILE"),
         ssl_cert_dir: facts.path("SSL_CERT_DIR"),
@@ -100,7 +37,7 @@ pub(super) fn network(typed: &Typed, facts: &Facts<'_>, disk: &Disk<'_>) -> Resu
 }
 
 /// The PEM text that the setting holds or names.
-fn certificates(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Error> {
+fn certificates(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Error> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     let inline = value.text.contains("-----BEGIN ");
     // A PEM text on one line has its line breaks written as `\n`.
@@ -110,15 +47,14 @@ fn certificates(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Error> {
         disk.named(value)?
     };
     if text.contains(BEGIN) {
-        Ok(text)
-    } else if inline {
-        Err(value.error("the text has no certificate in it (-----BEGIN CERTIFICATE-----)"))
-    } else {
-        Err(value.error(format!(
-            "the file {} has no certificate in it (-----BEGIN CERTIFICATE-----)",
-            crate::text::quote::quoted(value.text)
-        )))
+        return Ok(text);
     }
+    let holder = if inline {
+        "the text".to_owned()
+    } else {
+        format!("the file {}", quoted(value.text))
+    };
+    Err(value.error(format!("{holder} has no certificate in it ({BEGIN})")))
 }
 
 /// Reads how long and how often to ask.
@@ -127,32 +63,34 @@ fn certificates(value: &Value<'_>, disk: &Disk<'_>) -> Result<String, Error> {
 ///
 /// When a value is not what its setting takes, or the longest wait is shorter than the first.
 pub(super) fn patience(typed: &Typed) -> Result<Patience, Error> {
-    let default = Patience::default();
-    let backoff = duration(typed.backoff(), default.backoff)?;
-    let max_backoff = duration(typed.max_backoff(), default.max_backoff.max(backoff))?;
-    if let Some(value) = typed.max_backoff().filter(|_| max_backoff < backoff) {
-        // One that is shorter than the default first wait shortens that, too.
-        if typed.backoff().is_some() {
-            return Err(value.error(format!(
-                "{} is shorter than backoff",
-                crate::text::quote::quoted(value.text)
-            )));
-        }
+    let (first, longest) = (typed.backoff(), typed.max_backoff());
+    let (backoff, max_backoff) = (first.duration()?, longest.duration()?);
+    if first.is_given && longest.is_given && max_backoff < backoff {
+        return Err(longest.error(format!("{} is shorter than backoff", quoted(longest.text))));
     }
+    // A wait that was given bounds the other one's default.
+    let max_backoff = if longest.is_given {
+        max_backoff
+    } else {
+        max_backoff.max(backoff)
+    };
     Ok(Patience {
-        attempts: number(typed.attempts(), 1, 100, default.attempts)?,
+        attempts: typed.attempts().number()?,
         backoff: backoff.min(max_backoff),
         max_backoff,
-        settle: duration(typed.settle(), default.settle)?,
-        timeout: duration_from(typed.timeout(), Duration::from_millis(1), default.timeout)?,
-        concurrency: number(typed.concurrency(), 1, 256, 16)? as usize,
+        settle: typed.settle().duration()?,
+        timeout: typed.timeout().duration()?,
+        concurrency: typed.concurrency().number()? as usize,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::support::{given, typed};
+    use std::time::Duration;
+
     use super::*;
+    use crate::http::network::Hosts;
 
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
@@ -173,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused() {
+    fn a_text_without_a_certificate_is_refused() {
         let error = |text: &str| {
             given(&[("CI", "woodpecker"), ("PLUGIN_CA_FILE", text)])
                 .and_file("/workspace/key.pem", "-----BEGIN PRIVATE KEY-----")

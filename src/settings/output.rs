@@ -1,15 +1,22 @@
 //! Where the result goes, and in which form.
 
-use std::path::PathBuf;
-
 use log::LevelFilter;
 
+use super::Error;
 use super::ci::{Facts, System};
-use super::raw::{Typed, Value};
-use super::{Error, parse, words};
+use super::raw::Typed;
 use crate::terminal::output::{Format, Output};
 
-/// Reads where the result goes; the last two are whether standard output and standard error are terminals.
+/// Which of the standard streams are terminals.
+#[derive(Clone, Copy)]
+pub(super) struct Terminals {
+    /// Whether standard output is one.
+    pub(super) stdout: bool,
+    /// Whether standard error is one.
+    pub(super) stderr: bool,
+}
+
+/// Reads where the result goes.
 ///
 /// # Errors
 ///
@@ -17,73 +24,51 @@ use crate::terminal::output::{Format, Output};
 pub(super) fn output(
     typed: &Typed,
     facts: &Facts<'_>,
-    stdout_is_terminal: bool,
-    stderr_is_terminal: bool,
+    terminals: Terminals,
 ) -> Result<Output, Error> {
     let in_github = facts.system() == System::GithubActions;
-    let format = match words(typed.format(), &["auto", "text", "json", "github"])? {
-        Some("text") => Format::Text,
-        Some("json") => Format::Json,
-        Some("github") => Format::Github,
-        _ if in_github => Format::Github,
+    let in_woodpecker = matches!(facts.system(), System::Woodpecker | System::Drone);
+    let format = match typed.format().word()? {
+        "json" => Format::Json,
+        "github" => Format::Github,
+        "auto" if in_github => Format::Github,
         _ => Format::Text,
     };
-    let path = |value: Option<Value<'_>>| value.map(|value| PathBuf::from(value.text));
-    let (report, junit) = (path(typed.report()), path(typed.junit()));
+    let (report, junit) = (
+        typed.report().map(|value| value.path()),
+        typed.junit().map(|value| value.path()),
+    );
     if let Some(value) = typed.junit().filter(|_| report == junit) {
         return Err(value.error("the JSON report and the JUnit report cannot be the same file"));
     }
-    let in_woodpecker = matches!(facts.system(), System::Woodpecker | System::Drone);
-    let renders_colour = in_woodpecker || (stdout_is_terminal && facts.get("TERM") != Some("dumb"));
+    let renders_colour = in_woodpecker || (terminals.stdout && facts.get("TERM") != Some("dumb"));
     Ok(Output {
         report,
         junit,
         format,
-        summary: typed
-            .summary()
-            .map(|value| value.read("true or false", parse::boolean))
-            .transpose()?
-            .unwrap_or(true),
+        summary: typed.summary().boolean()?,
         log_level: log_level(typed, facts)?,
-        never_fail: words(typed.fail_on(), &["broken", "never"])? == Some("never"),
-        rebuild_when_broken: words(typed.on_broken(), &["fail", "rebuild"])? == Some("rebuild"),
+        never_fail: typed.fail_on().word()? == "never",
         colour: format == Format::Text && renders_colour && facts.get("NO_COLOR").is_none(),
-        terminal: stderr_is_terminal,
+        terminal: terminals.stderr,
         github_output: facts.path("GITHUB_OUTPUT").filter(|_| in_github),
         github_step_summary: facts.path("GITHUB_STEP_SUMMARY").filter(|_| in_github),
     })
 }
 
 /// Where the result goes when nothing is set.
-pub(super) fn unset(
-    facts: &Facts<'_>,
-    stdout_is_terminal: bool,
-    stderr_is_terminal: bool,
-) -> Output {
-    output(
-        &Typed::default(),
-        facts,
-        stdout_is_terminal,
-        stderr_is_terminal,
-    )
-    .expect("what is not set is not wrong")
+pub(super) fn unset(facts: &Facts<'_>, terminals: Terminals) -> Output {
+    output(&Typed::default(), facts, terminals).expect("the defaults are accepted")
 }
 
-/// `log_level`; the build plugins' words are understood too, and a job with debug logging gets at least `debug`.
+/// `log_level`; the build plugins' words are understood too, and a job with debug logging gets at
+/// least `debug`.
 fn log_level(typed: &Typed, facts: &Facts<'_>) -> Result<LevelFilter, Error> {
-    let level = match typed.log_level() {
-        None => LevelFilter::Info,
-        Some(value) => value.read("one of error, warn, info, debug, trace", |text| match text
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "error" | "fatal" | "panic" => Some(LevelFilter::Error),
-            "warn" | "warning" => Some(LevelFilter::Warn),
-            "info" => Some(LevelFilter::Info),
-            "debug" => Some(LevelFilter::Debug),
-            "trace" => Some(LevelFilter::Trace),
-            _ => None,
-        })?,
+    let value = typed.log_level();
+    let level = match value.text.to_ascii_lowercase().as_str() {
+        "fatal" | "panic" => LevelFilter::Error,
+        "warning" => LevelFilter::Warn,
+        _ => value.word()?.parse().unwrap_or(LevelFilter::Info),
     };
     Ok(if facts.get("RUNNER_DEBUG") == Some("1") {
         level.max(LevelFilter::Debug)
@@ -139,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_logging_of_a_job_is_heard() {
+    fn debug_logging_of_a_github_job_is_followed() {
         let level = |pairs: &[(&str, &str)]| given(pairs).settings().output.log_level;
         assert_eq!(level(&[]), LevelFilter::Info);
         assert_eq!(level(&[("RUNNER_DEBUG", "1")]), LevelFilter::Debug);
@@ -159,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn githubs_files_are_githubs_alone() {
+    fn githubs_files_are_written_in_github_actions_alone() {
         let files = [("GITHUB_OUTPUT", "/o"), ("GITHUB_STEP_SUMMARY", "/s")];
         let output = given(&[("GITHUB_ACTIONS", "true"), files[0], files[1]])
             .settings()
@@ -192,7 +177,7 @@ mod tests {
             (output.report, output.junit),
             (Some("a.json".into()), Some("b.xml".into()))
         );
-        assert!(output.never_fail && !output.summary && !output.rebuild_when_broken);
+        assert!(output.never_fail && !output.summary);
         assert_eq!(
             typed(&["--report", "a", "--junit", "a"]).error(),
             "--junit: the JSON report and the JUnit report cannot be the same file"

@@ -1,4 +1,4 @@
-//! Texts that people type, read strictly: what is not clearly meant is nothing.
+//! Texts that people type, read strictly: what is unclear is refused.
 
 mod duration;
 mod host;

@@ -1,10 +1,11 @@
-//! What was typed: every setting's text with the spelling the user chose for it.
+//! What was typed: every setting's text, with the name that the user chose for it.
 
 use std::collections::BTreeMap;
 
 use super::Error;
-use super::table::{self, Raw, Setting};
-use crate::text::quote::quoted;
+use super::command::CommandName;
+use super::table::{self, Raw, Setting, TABLE};
+use super::value::SettingText;
 
 /// The settings as texts, merged from the command line and the environment.
 #[derive(Clone, Default)]
@@ -35,59 +36,18 @@ impl Typed {
         &self.raw
     }
 
-    /// The value of a setting of the table with its spelling.
-    pub(super) fn value<'a>(
+    /// The text that was given for a setting of the table, with its spelling.
+    pub(super) fn given<'a>(
         &'a self,
         name: &'static str,
         text: Option<&'a str>,
-    ) -> Option<Value<'a>> {
-        let setting = table::find(name).expect("the name is from the table");
-        let spelled = self.spelled.get(name).map_or(name, String::as_str);
-        text.map(|text| Value {
-            setting,
-            spelled,
+    ) -> Option<SettingText<'a>> {
+        text.map(|text| SettingText {
+            setting: table::find(name).expect("the name is from the table"),
+            spelled: self.spelled.get(name).map_or(name, String::as_str),
             text,
+            is_given: true,
         })
-    }
-}
-
-/// One setting's value as it was typed.
-#[derive(Clone, Copy)]
-pub(super) struct Value<'a> {
-    /// Which setting.
-    pub(super) setting: &'static Setting,
-    /// How the user spelled its name.
-    pub(super) spelled: &'a str,
-    /// The text, trimmed and not empty.
-    pub(super) text: &'a str,
-}
-
-impl Value<'_> {
-    /// The meaning of the text, else an error that says what was expected.
-    pub(super) fn read<T>(
-        &self,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, Error> {
-        parse(self.text).ok_or_else(|| self.refuse(expected))
-    }
-
-    /// The error for a text that is not `expected`; it shows what came unless that may be secret.
-    pub(super) fn refuse(&self, expected: &str) -> Error {
-        if self.setting.is_secret() {
-            Error::new(format!("{}: the value is not {expected}", self.spelled))
-        } else {
-            Error::new(format!(
-                "{}: {} is not {expected}",
-                self.spelled,
-                quoted(self.text)
-            ))
-        }
-    }
-
-    /// An error about this setting.
-    pub(super) fn error(&self, message: impl std::fmt::Display) -> Error {
-        Error::new(format!("{}: {message}", self.spelled))
     }
 }
 
@@ -103,7 +63,7 @@ impl std::fmt::Debug for Gathered {
 }
 
 impl Gathered {
-    /// Adds one value; an empty one is as good as none.
+    /// Adds one value; an empty one counts as not given.
     ///
     /// # Errors
     ///
@@ -143,7 +103,22 @@ impl Gathered {
         self.0.insert(setting.name, (spelled.to_owned(), text));
     }
 
-    /// What was gathered, as far as each setting by itself is accepted.
+    /// The settings that were gathered, each as the user spelled it, in the order of the table.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&'static Setting, &str)> {
+        TABLE.iter().filter_map(|setting| {
+            let (spelled, _) = self.0.get(setting.name)?;
+            Some((setting, spelled.as_str()))
+        })
+    }
+
+    /// What was gathered for the settings that `command` takes.
+    pub(super) fn of(mut self, command: CommandName) -> Self {
+        self.0
+            .retain(|name, _| table::find(name).is_some_and(|setting| setting.is_for(command)));
+        self
+    }
+
+    /// Those of the settings that `accepted` takes, each by itself.
     pub(super) fn keeping(self, accepted: impl Fn(&Self) -> bool) -> Self {
         let each = self
             .0
@@ -177,11 +152,12 @@ mod tests {
         environment.add(setting("tags"), "tag", " a ").unwrap();
         environment.add(setting("depth"), "depth", "  ").unwrap();
         let typed = Typed::merge([flags, environment]);
-        let timeout = typed.timeout().unwrap();
+        let timeout = typed.timeout();
         assert_eq!((timeout.spelled, timeout.text), ("--timeout", "1m"));
         let tags = typed.tags().unwrap();
         assert_eq!((tags.spelled, tags.text), ("tag", "a"));
-        assert!(typed.depth().is_none());
+        let depth = typed.depth();
+        assert_eq!((depth.text, depth.is_given), ("tail", false));
     }
 
     #[test]
@@ -198,38 +174,6 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "tag is given twice, with different values"
-        );
-    }
-
-    #[test]
-    fn an_error_shows_what_came_unless_it_is_secret() {
-        let value = |name, text| Value {
-            setting: setting(name),
-            spelled: name,
-            text,
-        };
-        assert_eq!(
-            value("timeout", "soon").refuse("a duration").to_string(),
-            "timeout: \"soon\" is not a duration"
-        );
-        assert_eq!(
-            value("logins", "hunter2").refuse("a list").to_string(),
-            "logins: the value is not a list"
-        );
-        let endless = "é".repeat(1000);
-        assert!(
-            value("timeout", &endless)
-                .refuse("a duration")
-                .to_string()
-                .chars()
-                .count()
-                < 150
-        );
-        assert!(
-            !value("timeout", "a\u{1b}[31m\nb")
-                .refuse("a duration")
-                .to_string()
-                .contains(['\u{1b}', '\n'])
         );
     }
 }

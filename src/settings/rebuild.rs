@@ -1,141 +1,178 @@
-//! How to start a rebuild, with what the pipeline we run in knows.
-
-use std::time::Duration;
+//! How to rebuild, with what the pipeline we run in knows.
 
 use url::Url;
 
+use super::Error;
 use super::ci::Facts;
-use super::network::{duration, duration_from, number};
-use super::raw::{Typed, Value};
-use super::{Error, parse, words};
+use super::raw::Typed;
+use super::value::{SettingText, or_empty};
+use crate::http::is_loopback;
 use crate::http::network::Hosts;
-use crate::rebuild::settings::{Logs, Method, OwnPipeline, Rebuild, RepositoryName, Restart};
+use crate::rebuild::plan::{
+    LOG_DELAY, Logs, Method, OwnPipeline, Plan, RepositoryName, Restart, variables_problem,
+    workflow_name,
+};
+use crate::rebuild::woodpecker::Token;
 use crate::text::secret::Secret;
 
-/// Reads how to rebuild; when a rebuild is `needed`, what it cannot do without must be there.
+/// Reads how to rebuild, if a rebuild is `needed`. What is given must be right in any case.
 ///
 /// # Errors
 ///
-/// When a value is not what its setting takes, settings contradict each other, or something needed is missing.
+/// When a value is not what its setting takes, settings contradict each other, or something needed
+/// is missing.
 pub(super) fn rebuild(
     typed: &Typed,
     facts: &Facts<'_>,
     insecure: &Hosts,
     needed: bool,
-) -> Result<Rebuild, Error> {
+) -> Result<Option<Plan>, Error> {
     let own = facts.own_pipeline();
     let given_server = typed
         .woodpecker_url()
         .map(|value| server(&value))
         .transpose()?;
     let same_server = given_server.as_ref().is_none_or(|given| own.runs_on(given));
-    let server = given_server.or_else(|| own.server.clone());
-    let (repository, at_branch) = if let Some(value) = typed.woodpecker_repo() {
-        let expected = "owner/name, owner/name@branch, or the repository's number on the server";
-        let (name, branch) = value.read(expected, repository)?;
-        (Some(name), branch)
-    } else {
-        // The number means another repository on another server; the name may be right.
-        let number = own
-            .repository
-            .filter(|_| same_server)
-            .map(RepositoryName::Number);
-        (
-            number.or_else(|| own.repository_name.clone().map(RepositoryName::Path)),
-            None,
-        )
-    };
-    let token = typed
-        .woodpecker_token()
-        .map(|value| Secret::new(value.text));
-    if needed {
-        let inside = "inside Woodpecker it is known by itself";
-        require(
-            server.as_ref(),
-            "woodpecker_url",
-            "the address of the Woodpecker server",
-            inside,
-        )?;
-        let secret =
-            "take it from a secret, and look that secret up: one that does not exist arrives empty";
-        require(
-            token.as_ref(),
-            "woodpecker_token",
-            "a personal access token of a user who may push",
-            secret,
-        )?;
-        let path = "owner/name, or the repository's number on the server";
-        require(repository.as_ref(), "woodpecker_repo", path, inside)?;
-        if let Some(server) = server.as_ref().filter(|server| is_open(server, insecure)) {
-            return Err(Error::new(format!(
-                "woodpecker_url: the token would be sent over plain HTTP to {server}"
-            ))
-            .with_hint("use https, or name the host in the setting insecure"));
-        }
+    let (repository, at_branch) = repository(typed, &own, same_server)?;
+    let is_own = repository
+        .as_ref()
+        .is_none_or(|name| same_server && is_own(name, &own));
+    let method = method(typed, &own, is_own)?;
+    let variables = or_empty(typed.variables(), SettingText::map)?;
+    if let (Some(value), Some(problem)) = (typed.variables(), variables_problem(&variables, method))
+    {
+        return Err(value.error(problem));
     }
-    let is_own_repository = match &repository {
-        Some(RepositoryName::Number(number)) => {
-            same_server && own.repository.is_none_or(|own| own == *number)
-        }
-        Some(RepositoryName::Path(path)) => {
-            same_server && own.repository_name.as_ref().is_none_or(|own| own == path)
-        }
-        None => true,
+    let workflows = workflows(typed)?;
+    let wait = typed.wait().boolean()?;
+    let wait_timeout = typed.wait_timeout().duration()?;
+    let poll_interval = typed.poll_interval().duration()?;
+    let logs = match typed.logs().word()? {
+        "none" => Logs::None,
+        "all" => Logs::All,
+        _ => Logs::Failed,
     };
-    Ok(Rebuild {
-        method: method(typed, &own, is_own_repository)?,
-        server,
-        token,
-        repository,
+    let max_rebuilds = typed.max_rebuilds().number()?;
+    if !needed {
+        return Ok(None);
+    }
+    Ok(Some(Plan {
+        server: safe_server(given_server.or_else(|| own.server.clone()), insecure)?,
+        token: token(typed.woodpecker_token())?,
+        repository: repository.ok_or_else(|| {
+            let path = "owner/name, or the repository's number on the server";
+            missing("woodpecker_repo", path, KNOWN_INSIDE)
+        })?,
         branch: typed
             .branch()
             .map(|value| value.text.to_owned())
             .or(at_branch),
-        variables: typed
-            .variables()
-            .map(|value| value.read("a JSON object or a list of NAME=value", parse::map))
-            .transpose()?
-            .unwrap_or_default(),
-        workflows: typed
-            .workflow()
-            .map(|value| value.read("a list", parse::list))
-            .transpose()?
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|name| name != "all")
-            .collect(),
-        wait: typed
-            .wait()
-            .map(|value| value.read("true or false", parse::boolean))
-            .transpose()?
-            .unwrap_or(true),
-        wait_timeout: duration(typed.wait_timeout(), Duration::from_secs(30 * 60))?,
-        poll_interval: duration_from(
-            typed.poll_interval(),
-            Duration::from_millis(100),
-            Duration::from_secs(5),
-        )?,
-        logs: match words(typed.logs(), &["none", "failed", "all"])? {
-            Some("none") => Logs::None,
-            Some("all") => Logs::All,
-            _ => Logs::Failed,
-        },
-        max_rebuilds: number(typed.max_rebuilds(), 1, 100, 1)?,
+        variables,
+        method,
+        workflows,
+        wait,
+        wait_timeout,
+        poll_interval,
+        logs,
+        log_delay: LOG_DELAY,
+        max_rebuilds,
         own,
+    }))
+}
+
+/// Why a setting that a rebuild needs may be left out.
+const KNOWN_INSIDE: &str = "inside Woodpecker it is known without the setting";
+
+fn missing(setting: &str, what: &str, hint: &str) -> Error {
+    Error::new(format!("a rebuild needs the setting {setting}: {what}")).with_hint(hint)
+}
+
+/// The address to which the token may be sent.
+fn safe_server(server: Option<Url>, insecure: &Hosts) -> Result<Url, Error> {
+    let server = server.ok_or_else(|| {
+        let address = "the address of the Woodpecker server";
+        missing("woodpecker_url", address, KNOWN_INSIDE)
+    })?;
+    let host = server.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let port = server.port_or_known_default().unwrap_or_default();
+    if server.scheme() == "http" && !is_loopback(bare) && !insecure.contain(bare, port) {
+        return Err(Error::new(format!(
+            "woodpecker_url: the token would be sent over plain HTTP to {server}"
+        ))
+        .with_hint("use https, or name the host in the setting insecure"));
+    }
+    Ok(server)
+}
+
+fn token(value: Option<SettingText<'_>>) -> Result<Token, Error> {
+    let Some(value) = value else {
+        return Err(missing(
+            "woodpecker_token",
+            "a personal access token of a user who may push",
+            "take it from a secret, and check that the secret exists: one that does not arrives \
+             empty",
+        ));
+    };
+    Token::new(&Secret::new(value.text)).ok_or_else(|| {
+        value.error("the value has characters that no token has, such as a line break")
     })
 }
 
-fn require<T>(found: Option<&T>, setting: &str, what: &str, hint: &str) -> Result<(), Error> {
-    match found {
-        Some(_) => Ok(()),
-        None => Err(
-            Error::new(format!("a rebuild needs the setting {setting}: {what}")).with_hint(hint),
-        ),
+/// The repository and its `@branch`; when it is not given, the one that the pipeline runs for.
+fn repository(
+    typed: &Typed,
+    own: &OwnPipeline,
+    same_server: bool,
+) -> Result<(Option<RepositoryName>, Option<String>), Error> {
+    if let Some(value) = typed.woodpecker_repo() {
+        let expected = "owner/name, owner/name@branch, or the repository's number on the server";
+        let (name, branch) = at_branch(value.text).ok_or_else(|| value.not(expected))?;
+        return Ok((Some(name), branch));
+    }
+    // The number means another repository on another server; the name may be right.
+    let number = own
+        .repository
+        .filter(|_| same_server)
+        .map(RepositoryName::Number);
+    let name = || RepositoryName::read(own.repository_name.as_deref()?);
+    Ok((number.or_else(name), None))
+}
+
+/// `owner/name[@branch]` or `number[@branch]`.
+fn at_branch(text: &str) -> Option<(RepositoryName, Option<String>)> {
+    let (name, branch) = match text.split_once('@') {
+        Some((_, "")) => return None,
+        Some((name, branch)) => (name, Some(branch.to_owned())),
+        None => (text, None),
+    };
+    Some((RepositoryName::read(name)?, branch))
+}
+
+/// Whether a repository may be the one that the pipeline runs for.
+fn is_own(repository: &RepositoryName, own: &OwnPipeline) -> bool {
+    match repository {
+        RepositoryName::Number(number) => own.repository.is_none_or(|own| own == *number),
+        RepositoryName::Path(path) => own.repository_name.as_ref().is_none_or(|own| own == path),
     }
 }
 
+fn workflows(typed: &Typed) -> Result<Vec<String>, Error> {
+    let value = typed.workflow();
+    let names = value.list()?;
+    let name = |given: &String| {
+        workflow_name(given)
+            .ok_or_else(|| value.error(format!("{given:?} is not the name of a workflow's file")))
+    };
+    names
+        .iter()
+        .filter(|name| *name != "all")
+        .map(name)
+        .collect()
+}
+
 /// An address of a server: http or https, perhaps with a path, nothing else.
-fn server(value: &Value<'_>) -> Result<Url, Error> {
+fn server(value: &SettingText<'_>) -> Result<Url, Error> {
     // The text is not shown: it may hold a password.
     let url: Url = value.text.parse().map_err(|error| {
         value.error(format!(
@@ -154,65 +191,54 @@ fn server(value: &Value<'_>) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// Whether the address would show the token to the network.
-fn is_open(server: &Url, insecure: &Hosts) -> bool {
-    let (host, port) = (
-        server.host_str().unwrap_or_default(),
-        server.port_or_known_default().unwrap_or_default(),
-    );
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = match server.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    };
-    server.scheme() == "http" && !loopback && !insecure.contain(bare, port)
-}
-
-/// `owner/name[@branch]` or `number[@branch]`; GitLab's groups may be nested.
-fn repository(text: &str) -> Option<(RepositoryName, Option<String>)> {
-    let (name, branch) = match text.split_once('@') {
-        Some((_, "")) => return None,
-        Some((name, branch)) => (name, Some(branch.to_owned())),
-        None => (text, None),
-    };
-    if let Ok(number) = name.parse::<u64>() {
-        return (number != 0).then_some((RepositoryName::Number(number), branch));
-    }
-    let valid =
-        |part: &str| !part.is_empty() && !part.contains(':') && !part.contains(char::is_whitespace);
-    let is_path = name.contains('/') && name.split('/').all(valid);
-    is_path.then(|| (RepositoryName::Path(name.to_owned()), branch))
-}
-
-/// `method` with the pipeline to restart; the current one only if it is of the repository that is meant.
+/// `method` with the pipeline to restart; the current one only if it is of the repository that is
+/// meant.
 fn method(typed: &Typed, own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
-    let restart = words(typed.method(), &["create", "restart"])? == Some("restart");
-    let pipeline = typed
-        .pipeline()
-        .filter(|value| !value.text.eq_ignore_ascii_case("current"));
+    let restart = typed.method().word()? == "restart";
+    let pipeline =
+        Some(typed.pipeline()).filter(|value| !value.text.eq_ignore_ascii_case("current"));
     match pipeline {
-        Some(value) if !restart => Err(value.error("a pipeline is named, but method is create; set method to restart")),
-        Some(value) if value.text.eq_ignore_ascii_case("latest") => Ok(Method::Restart(Restart::Latest)),
-        Some(value) => value
-            .read("a pipeline's number, latest or current", |text| text.parse().ok().filter(|number| *number != 0))
-            .map(|number| Method::Restart(Restart::Number(number))),
-        None if !restart => Ok(Method::Create),
-        None if own.number.is_some() && !is_own_repository => {
-            Err(Error::new("pipeline: the current pipeline is of another repository, or of another server")
-                .with_hint("set pipeline to a number or to latest, or leave out woodpecker_repo and woodpecker_url"))
+        Some(value) if !restart => {
+            Err(value.error("a pipeline is named, but method is create; set method to restart"))
         }
-        None => own.number.map(|number| Method::Restart(Restart::Number(number))).ok_or_else(|| {
-            Error::new("pipeline: there is no current pipeline outside Woodpecker")
-                .with_hint("set pipeline to a number or to latest")
-        }),
+        Some(value) if value.text.eq_ignore_ascii_case("latest") => {
+            Ok(Method::Restart(Restart::Latest))
+        }
+        Some(value) => {
+            let number = value.text.parse().ok().filter(|number| *number != 0);
+            number
+                .map(|number| Method::Restart(Restart::Number(number)))
+                .ok_or_else(|| value.not("a pipeline's number, latest or current"))
+        }
+        None if restart => current(own, is_own_repository),
+        None => Ok(Method::Create),
     }
+}
+
+/// A restart of the pipeline that we run in.
+fn current(own: &OwnPipeline, is_own_repository: bool) -> Result<Method, Error> {
+    let Some(number) = own.number else {
+        return Err(
+            Error::new("pipeline: there is no current pipeline outside Woodpecker")
+                .with_hint("set pipeline to a number or to latest"),
+        );
+    };
+    if !is_own_repository {
+        return Err(Error::new(
+            "pipeline: the current pipeline is of another repository, or of another server",
+        )
+        .with_hint(
+            "set pipeline to a number or to latest, or leave out woodpecker_repo and \
+             woodpecker_url",
+        ));
+    }
+    Ok(Method::Restart(Restart::Number(number)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::support::{Surroundings, given};
+    use super::super::table::TABLE;
     use super::*;
 
     const PIPELINE: [(&str, &str); 6] = [
@@ -231,40 +257,34 @@ mod tests {
         given(&[&PIPELINE[..], pairs].concat())
     }
 
+    /// The plan of a rebuild in this pipeline.
+    fn planned(pairs: &[(&str, &str)]) -> Plan {
+        in_pipeline(pairs).plan()
+    }
+
     #[test]
     fn a_pipeline_rebuilds_its_own_repository_on_its_own_server() {
-        let rebuild = in_pipeline(&[("PLUGIN_MODE", "rebuild")])
-            .settings()
-            .rebuild;
-        assert_eq!(
-            rebuild.server.unwrap().as_str(),
-            "https://ci.example.org/woodpecker"
-        );
-        assert_eq!(rebuild.repository, Some(RepositoryName::Number(34)));
+        let rebuild = planned(&[]);
+        assert_eq!(rebuild.server.as_str(), "https://ci.example.org/woodpecker");
+        assert_eq!(rebuild.repository, RepositoryName::Number(34));
         assert_eq!((rebuild.branch, rebuild.method), (None, Method::Create));
         assert_eq!(rebuild.own.number, Some(12));
     }
 
     #[test]
     fn on_another_server_only_the_name_can_be_right() {
-        let rebuild = in_pipeline(&[("PLUGIN_SERVER", "https://other.example.org")])
-            .settings()
-            .rebuild;
-        assert_eq!(
-            rebuild.repository,
-            Some(RepositoryName::Path("team/app".into()))
-        );
-        assert_eq!(
-            rebuild.server.unwrap().as_str(),
-            "https://other.example.org/"
-        );
+        let rebuild = planned(&[("PLUGIN_SERVER", "https://other.example.org")]);
+        assert_eq!(rebuild.repository, RepositoryName::Path("team/app".into()));
+        assert_eq!(rebuild.server.as_str(), "https://other.example.org/");
+        assert_eq!(rebuild.own(), None);
+        assert_eq!(planned(&[]).own(), Some((34, 12)));
     }
 
     #[test]
     fn the_repository_may_carry_a_branch() {
         let read = |pairs: &[(&str, &str)]| {
-            let rebuild = in_pipeline(pairs).settings().rebuild;
-            (rebuild.repository.unwrap(), rebuild.branch)
+            let rebuild = planned(pairs);
+            (rebuild.repository, rebuild.branch)
         };
         let path = |text: &str| RepositoryName::Path(text.into());
         let repo = |text| ("PLUGIN_WOODPECKER_REPO", text);
@@ -290,6 +310,7 @@ mod tests {
             "https://ci/a/b",
             "a b/c",
             "@x",
+            "a/../b",
         ] {
             let expected =
                 "owner/name, owner/name@branch, or the repository's number on the server";
@@ -334,18 +355,89 @@ mod tests {
             }
         }
         assert!(given(&[("PLUGIN_IMAGES", "app")]).command().is_ok());
+        let space = [&complete[..], &[("PLUGIN_WOODPECKER_TOKEN", " ")]].concat();
+        let error = given(&[&space[..], &[("PLUGIN_MODE", "rebuild")]].concat()).error();
+        assert!(error.starts_with("a rebuild needs the setting woodpecker_token"));
     }
 
     #[test]
-    fn no_variable_without_prefix_names_the_server_outside_woodpecker() {
+    fn a_verification_alone_has_no_plan() {
+        assert!(in_pipeline(&[]).settings().rebuild.is_none());
+        let on_broken = ("PLUGIN_ON_BROKEN", "rebuild");
+        assert!(in_pipeline(&[on_broken]).settings().rebuild.is_some());
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_table() {
+        let unset = format!("{:?}", planned(&[]));
+        let names = [
+            "method",
+            "wait",
+            "wait_timeout",
+            "poll_interval",
+            "logs",
+            "max_rebuilds",
+        ];
+        for name in names {
+            let setting = TABLE.iter().find(|setting| setting.name == name).unwrap();
+            let variable = format!("PLUGIN_{}", name.to_uppercase());
+            let default = setting.default.words().unwrap();
+            let given = planned(&[(&variable, default)]);
+            assert_eq!(format!("{given:?}"), unset, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_secret_shows_in_the_debug_form_of_a_plan() {
+        let plan = planned(&[
+            ("PLUGIN_WOODPECKER_TOKEN", "hunter2"),
+            ("PLUGIN_VARIABLES", "A=hunter2"),
+        ]);
+        assert!(!format!("{plan:?}").contains("hunter2"), "{plan:?}");
+    }
+
+    #[test]
+    fn names_and_tokens_that_cannot_be_right_are_refused() {
+        let restart = ("PLUGIN_METHOD", "restart");
+        let event = ("PLUGIN_VARIABLES", "event=deployment");
+        assert_eq!(
+            in_pipeline(&[restart, event]).error(),
+            "variables: `event` has another meaning for `method: restart`; rename the variable"
+        );
+        assert!(in_pipeline(&[event]).command().is_ok());
+        assert_eq!(
+            in_pipeline(&[("PLUGIN_WORKFLOW", ".woodpecker/.yml")]).error(),
+            r#"workflow: ".woodpecker/.yml" is not the name of a workflow's file"#
+        );
+        let workflows = planned(&[("PLUGIN_WORKFLOW", ".woodpecker/build.yml")]).workflows;
+        assert_eq!(workflows, ["build"]);
+        let token = ("PLUGIN_WOODPECKER_TOKEN", "two\nlines");
+        assert_eq!(
+            in_pipeline(&[("PLUGIN_MODE", "rebuild"), token]).error(),
+            "woodpecker_token: the value has characters that no token has, such as a line break"
+        );
+    }
+
+    #[test]
+    fn outside_woodpecker_no_plain_variable_names_the_server() {
         let pairs = [
             ("CI", "true"),
             ("CI_SYSTEM_URL", "https://evil.example.org"),
             ("CI_REPO", "a/b"),
             ("PLUGIN_TOKEN", "t"),
         ];
-        let rebuild = given(&pairs).settings().rebuild;
-        assert_eq!((rebuild.server, rebuild.repository), (None, None));
+        let rebuild = |more| given(&[&pairs[..], &[("PLUGIN_MODE", "rebuild")], more].concat());
+        for (more, name) in [
+            (&[][..], "woodpecker_url"),
+            (
+                &[("PLUGIN_SERVER", "https://ci.example")][..],
+                "woodpecker_repo",
+            ),
+        ] {
+            let error = rebuild(more).error();
+            let start = format!("a rebuild needs the setting {name}: ");
+            assert!(error.starts_with(&start), "{error}");
+        }
     }
 
     #[test]
@@ -382,7 +474,8 @@ mod tests {
         for (text, expected) in [
             (
                 "ci.example.org",
-                "server: the value is not a URL such as https://ci.example.org: relative URL without a base",
+                "server: the value is not a URL such as https://ci.example.org: \
+                 relative URL without a base",
             ),
             (
                 "ftp://ci",
@@ -404,7 +497,7 @@ mod tests {
 
     #[test]
     fn a_restart_needs_to_know_which() {
-        let method = |pairs: &[(&str, &str)]| in_pipeline(pairs).settings().rebuild.method;
+        let method = |pairs: &[(&str, &str)]| planned(pairs).method;
         let restart = ("PLUGIN_METHOD", "restart");
         assert_eq!(method(&[restart]), Method::Restart(Restart::Number(12)));
         assert_eq!(
@@ -457,7 +550,7 @@ mod tests {
 
     #[test]
     fn the_rest_is_read_as_its_type_says() {
-        let rebuild = in_pipeline(&[
+        let rebuild = planned(&[
             ("PLUGIN_PARAMS", r#"{"TAG":1.5,"FORCE":true}"#),
             ("PLUGIN_WORKFLOW", "build,test"),
             ("PLUGIN_FOLLOW", "no"),
@@ -465,9 +558,7 @@ mod tests {
             ("PLUGIN_POLL_INTERVAL", "100ms"),
             ("PLUGIN_LOGS", "all"),
             ("PLUGIN_MAX_REBUILDS", "3"),
-        ])
-        .settings()
-        .rebuild;
+        ]);
         assert_eq!(
             (
                 rebuild.variables["TAG"].as_str(),
@@ -501,12 +592,6 @@ mod tests {
                 .error()
                 .contains("from 1 to 100")
         );
-        assert!(
-            in_pipeline(&[("PLUGIN_WORKFLOW", "all")])
-                .settings()
-                .rebuild
-                .workflows
-                .is_empty()
-        );
+        assert!(planned(&[("PLUGIN_WORKFLOW", "all")]).workflows.is_empty());
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Command, Environment, Error, Settings, read, read_output};
+use super::{Command, Environment, Error, VerifySettings, read, read_output};
+use crate::rebuild::Plan;
 use crate::terminal::output::Output;
 
 /// What the process under test finds around itself.
@@ -66,7 +67,7 @@ impl Surroundings {
         self
     }
 
-    /// A file that answers with this number of the operating system.
+    /// A file whose reading fails with this error number of the operating system.
     pub(super) fn and_broken_file(mut self, path: &str, code: i32) -> Self {
         self.files.insert(path.into(), Err(code));
         self
@@ -78,7 +79,7 @@ impl Surroundings {
         self
     }
 
-    pub(super) fn command(&self) -> Result<Command, Error> {
+    fn read(&self) -> Result<(Command, Vec<String>), Error> {
         read(
             &self.environment,
             &|path: &Path| match self.files.get(path) {
@@ -89,20 +90,34 @@ impl Surroundings {
         )
     }
 
-    /// The settings and warnings of a run.
-    pub(super) fn run(&self) -> (Settings, Vec<String>) {
-        match self.command() {
-            Ok(Command::Run { settings, warnings }) => (*settings, warnings),
-            other => panic!("expected a run, got {other:?}"),
+    pub(super) fn command(&self) -> Result<Command, Error> {
+        self.read().map(|(command, _)| command)
+    }
+
+    /// The settings and warnings of a verification.
+    pub(super) fn run(&self) -> (VerifySettings, Vec<String>) {
+        match self.read() {
+            Ok((Command::Verify(settings), warnings)) => (*settings, warnings),
+            other => panic!("expected a verification, got {other:?}"),
         }
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> VerifySettings {
         self.run().0
     }
 
+    /// How to rebuild, when that is what the settings ask for.
+    pub(super) fn plan(mut self) -> Plan {
+        let mode = ("PLUGIN_MODE".to_owned(), "rebuild".to_owned());
+        self.environment.variables.extend([mode]);
+        match self.command() {
+            Ok(Command::Rebuild(settings)) => settings.plan,
+            other => panic!("expected a rebuild, got {other:?}"),
+        }
+    }
+
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.run().1
+        self.read().expect("expected no error").1
     }
 
     /// Where the result goes when the settings are wrong.

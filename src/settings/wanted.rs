@@ -1,127 +1,228 @@
 //! Which images are meant: references, repositories with their tags, and what the build left.
 
+use oci_spec::image::Digest;
+
 use super::auto_tag::{AutoTags, auto_tags};
 use super::ci::Facts;
 use super::environment::builds_without_push;
 use super::files::Disk;
-use super::raw::{Typed, Value};
-use super::{Error, Metadata, NothingPushed, Wanted, parse};
+use super::raw::Typed;
+use super::value::{SettingText, or_empty};
+use super::{Error, parse};
 use crate::oci::reference::{is_bare, presentable};
+use crate::text::quote::quoted;
+
+/// The images to verify, as they were named.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// `images` and the command line's references.
+    pub images: Vec<String>,
+    /// `repo`.
+    pub repositories: Vec<String>,
+    /// The tags for `repo`, after `tags_file`, `.tags` and `auto_tag`.
+    pub tags: Vec<String>,
+    /// `registry`, if it was given: prefixes a `repo` without a host.
+    pub registry: Option<String>,
+    /// `digest`: every image must resolve to it.
+    pub digest: Option<Digest>,
+    /// The content of `metadata_file`.
+    pub metadata: Option<Metadata>,
+    /// `same_digest`, if it was given.
+    pub same_digest: Option<bool>,
+    /// `dry_run`, or what else says that nothing was pushed.
+    pub nothing_pushed: Option<NothingPushed>,
+}
+
+/// The content of `metadata_file`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// The setting as it was spelled, and the file if it names one; for error messages.
+    pub name: String,
+    /// The content.
+    pub text: String,
+}
+
+/// Why there is nothing to verify.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NothingPushed {
+    /// `dry_run` says so.
+    DryRun,
+    /// Something else does: this, as a fragment.
+    Because(String),
+}
 
 /// Gathers the names, with a warning for each odd thing.
 ///
 /// # Errors
 ///
-/// When a list, digest or boolean is none, or a named file cannot be read.
+/// When a value is not a valid list, digest or boolean, or a named file cannot be read.
 pub(super) fn wanted(
     typed: &Typed,
     facts: &Facts<'_>,
     disk: &Disk<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Wanted, Error> {
-    let mut wanted = Wanted {
-        images: items(typed.images())?,
-        repositories: items(typed.repo())?,
-        tags: Vec::new(),
-        registry: typed.registry().map(|value| value.text.to_owned()),
-        digest: typed
-            .digest()
-            .map(|value| value.read(DIGEST, parse::digest))
-            .transpose()?,
-        metadata: None,
-        same_digest: claim(typed.same_digest())?,
-        nothing_pushed: claim(typed.dry_run())?
-            .filter(|is_dry| *is_dry)
-            .map(|_| NothingPushed::DryRun),
-    };
-    if let Some(told) = builds_without_push(facts) {
-        let because = format!("the build step that shares these settings pushes nothing ({told})");
-        warnings.push(because.clone());
-        wanted.nothing_pushed = Some(NothingPushed::Because(because));
-    }
-    let dry_run = wanted.nothing_pushed.is_some();
-    wanted.metadata = typed
-        .metadata_file()
-        .filter(|_| !dry_run)
-        .map(|value| metadata(&value, disk))
-        .transpose()?;
+    let mut wanted = named(typed, facts, warnings)?;
     warnings.extend(typed.tags().and_then(|value| unquoted_number(&value)));
-    let supplied = needed(supplied_tags(typed, disk), dry_run)?.flatten();
-    if let Some(supplied) = supplied.as_ref().filter(|_| !dry_run) {
-        fits_the_rest(supplied, &wanted, typed, warnings)?;
-    }
-    let written_in = supplied.as_ref().map(|supplied| supplied.name.clone());
-    let supplied = supplied
-        .map(|supplied| supplied.tags)
-        .filter(|tags| !tags.is_empty());
-    let auto = claim(typed.auto_tag())?.unwrap_or(false) && !wanted.repositories.is_empty();
-    let computed = if auto {
-        needed(auto_tags(typed, facts, disk), dry_run)?
+    let written = written_tags(typed, disk);
+    let has_auto_tag = typed.auto_tag().boolean()? && !wanted.repositories.is_empty();
+    let computed = has_auto_tag
+        .then(|| auto_tags(typed, facts, disk))
+        .transpose();
+    // A build that pushes nothing may leave no files, and needs no tags.
+    let (written, computed) = if wanted.nothing_pushed.is_some() {
+        (written.ok().flatten(), computed.ok().flatten())
     } else {
-        None
-    };
-    let nothing_built = matches!(computed, Some(AutoTags::NothingBuilt(_)));
-    let tags = match (computed, supplied) {
-        (Some(AutoTags::These(computed)), supplied) => computed
-            .into_iter()
-            .chain(supplied.unwrap_or_default())
-            .collect(),
-        (_, Some(supplied)) => supplied,
-        (Some(AutoTags::NothingBuilt(reference)), None) => {
-            if wanted.images.is_empty() && wanted.metadata.is_none() {
-                let because = format!(
-                    "auto_tag: {reference} is no tag and not the default branch, so nothing was built"
-                );
-                warnings.push(because.clone());
-                wanted
-                    .nothing_pushed
-                    .get_or_insert(NothingPushed::Because(because));
-            }
-            Vec::new()
+        wanted.metadata = typed
+            .metadata_file()
+            .map(|value| metadata(&value, disk))
+            .transpose()?;
+        let written = written?;
+        if let Some(written) = &written {
+            check_use(written, &wanted, typed, warnings)?;
         }
-        (None, None) => vec!["latest".to_owned()],
+        let computed = computed?;
+        if let Some(written) = &written {
+            check_form(written, computed.as_ref(), &wanted)?;
+        }
+        (written, computed)
     };
-    let (references, tags): (Vec<_>, Vec<_>) = tags.into_iter().partition(|tag| tag.contains('/'));
-    if let (Some(name), Some(first), true) = (written_in, references.first(), tags.is_empty())
-        && !wanted.repositories.is_empty()
-        && !nothing_built
-        && !dry_run
+    let written = written.map(|written| written.tags).unwrap_or_default();
+    if let Some(AutoTags::NothingBuilt(reference)) = &computed
+        && written.is_empty()
+        && wanted.images.is_empty()
+        && wanted.metadata.is_none()
     {
-        return Err(Error::new(format!(
-            "{name}: no entry is a tag for repo, because {} has a / in it and is a full reference",
-            presentable(first)
-        ))
-        .with_hint("no tag has a /: where a branch name is the tag, replace it as the build does, or leave out repo"));
+        let because = format!(
+            "auto_tag: {reference} is neither a tag nor the default branch, so nothing was built"
+        );
+        warnings.push(because.clone());
+        wanted
+            .nothing_pushed
+            .get_or_insert(NothingPushed::Because(because));
     }
-    wanted.images.extend(references);
+    let (references, tags) = all_tags(computed, written)
+        .into_iter()
+        .partition(|tag| is_reference(tag));
+    wanted.images.extend::<Vec<_>>(references);
     wanted.tags = tags;
     Ok(wanted)
 }
 
-/// Tags that somebody wrote down must be able to mean something: an error where they would silently be replaced by `latest`, a
-/// warning where nothing needs them.
-fn fits_the_rest(
-    supplied: &Supplied,
+/// What needs no file: names, expectations, and whether anything was pushed.
+fn named(typed: &Typed, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Result<Wanted, Error> {
+    let nothing_pushed = if let Some(reason) = builds_without_push(facts) {
+        let because =
+            format!("the build step that shares these settings pushes nothing ({reason})");
+        warnings.push(because.clone());
+        Some(NothingPushed::Because(because))
+    } else {
+        typed.dry_run().boolean()?.then_some(NothingPushed::DryRun)
+    };
+    Ok(Wanted {
+        images: or_empty(typed.images(), SettingText::list)?,
+        repositories: or_empty(typed.repo(), SettingText::list)?,
+        tags: Vec::new(),
+        registry: typed
+            .registry()
+            .if_given()
+            .map(|value| value.text.to_owned()),
+        digest: typed.digest().map(|value| value.digest()).transpose()?,
+        metadata: None,
+        same_digest: typed
+            .same_digest()
+            .map(|value| value.boolean())
+            .transpose()?,
+        nothing_pushed,
+    })
+}
+
+/// An unquoted number that YAML or JSON may have changed before it came here.
+fn unquoted_number(value: &SettingText<'_>) -> Option<String> {
+    let items: Vec<serde_json::Value> = serde_json::from_str(value.text).ok()?;
+    let number = items.iter().find(|item| item.is_f64())?;
+    Some(format!(
+        "{}: {number} is a number and tags are text: quote it, or 1.10 arrives as 1.1",
+        value.spelled
+    ))
+}
+
+/// Tags that were written down.
+struct Written {
+    /// What they were written in, for error messages.
+    name: String,
+    /// Whether a setting holds or names them, rather than the file `.tags`.
+    is_given: bool,
+    /// The tags.
+    tags: Vec<String>,
+}
+
+/// The tags that were written down: in `tags_file`, else in `tags`, else in the file `.tags`, which
+/// build plugins read too.
+fn written_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Written>, Error> {
+    let given = |value: &SettingText<'_>, tags| Written {
+        name: value.spelled.to_owned(),
+        is_given: true,
+        tags,
+    };
+    if let Some(file) = typed.tags_file() {
+        let text = disk.named(&file)?;
+        return match parse::list(text.trim()) {
+            None => Err(file.error("the file is not a list of tags")),
+            Some(tags) if tags.is_empty() => Err(file.error("the file has no tags in it")),
+            Some(tags) => Ok(Some(given(&file, tags))),
+        };
+    }
+    if let Some(value) = typed.tags() {
+        return Ok(Some(given(&value, value.list()?)));
+    }
+    let text = disk
+        .optional(&disk.directory.join(".tags"))
+        .map_err(|error| Error::new(format!("tags: cannot read the file .tags: {error}")))?;
+    let tags = text.and_then(|text| parse::list(text.trim()));
+    Ok(tags.filter(|tags| !tags.is_empty()).map(|tags| Written {
+        name: "the file .tags".to_owned(),
+        is_given: false,
+        tags,
+    }))
+}
+
+/// The computed tags before the written ones, and `latest` where there are neither.
+fn all_tags(computed: Option<AutoTags>, written: Vec<String>) -> Vec<String> {
+    match computed {
+        Some(AutoTags::These(computed)) => computed.into_iter().chain(written).collect(),
+        None if written.is_empty() => vec!["latest".to_owned()],
+        Some(AutoTags::NothingBuilt(_)) | None => written,
+    }
+}
+
+/// No tag has a `/` in it, so what has one is a whole reference.
+fn is_reference(tag: &str) -> bool {
+    tag.contains('/')
+}
+
+/// Tags must be of use where they were written down: an error where `latest` would silently replace
+/// them, a warning where nothing needs them.
+fn check_use(
+    written: &Written,
     wanted: &Wanted,
     typed: &Typed,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let name = &supplied.name;
+    let name = &written.name;
     if !wanted.repositories.is_empty() {
-        if supplied.tags.is_empty() {
+        if written.tags.is_empty() {
             return Err(Error::new(format!("{name}: there is no tag in it"))
                 .with_hint("# starts a comment; to check latest, leave tags out"));
         }
         return Ok(());
     }
     // What a build step wrote into .tags was not meant for images that are named here.
-    if !supplied.is_given || supplied.tags.iter().all(|tag| tag.contains('/')) {
+    if !written.is_given || written.tags.iter().all(|tag| is_reference(tag)) {
         return Ok(());
     }
-    if let (Some(image), Some(images)) = (
-        wanted.images.iter().find(|image| is_bare(image)),
-        typed.images(),
-    ) {
+    let bare = wanted.images.iter().find(|image| is_bare(image));
+    if let (Some(image), Some(images)) = (bare, typed.images()) {
         return Err(images
             .error(format!(
                 "{} has no tag, and {name} is only combined with repo",
@@ -137,80 +238,34 @@ fn fits_the_rest(
     Ok(())
 }
 
-/// An unquoted number that YAML or JSON may have changed before it came here.
-fn unquoted_number(value: &Value<'_>) -> Option<String> {
-    let items: Vec<serde_json::Value> = serde_json::from_str(value.text).ok()?;
-    let number = items.iter().find(|item| item.is_f64())?;
-    Some(format!(
-        "{}: {number} is a number and tags are text: quote it, or 1.10 arrives as 1.1",
-        value.spelled
-    ))
-}
-
-const DIGEST: &str = "a digest (sha256: and 64 lower-case hex digits, or sha512: and 128)";
-
-/// What must be there unless nothing was pushed: then files that the build would have left may be missing.
-fn needed<T>(result: Result<T, Error>, dry_run: bool) -> Result<Option<T>, Error> {
-    if dry_run {
-        Ok(result.ok())
-    } else {
-        result.map(Some)
+/// Where there is a repository, something must be a tag for it.
+fn check_form(
+    written: &Written,
+    computed: Option<&AutoTags>,
+    wanted: &Wanted,
+) -> Result<(), Error> {
+    match written.tags.first() {
+        Some(first)
+            if computed.is_none()
+                && !wanted.repositories.is_empty()
+                && written.tags.iter().all(|tag| is_reference(tag)) =>
+        {
+            Err(Error::new(format!(
+                "{}: no entry is a tag for repo, because {} has a / in it and is a full reference",
+                written.name,
+                presentable(first)
+            ))
+            .with_hint(
+                "no tag has a /: where a branch name is the tag, replace it as the build does, or \
+                 leave out repo",
+            ))
+        }
+        _ => Ok(()),
     }
-}
-
-fn claim(value: Option<Value<'_>>) -> Result<Option<bool>, Error> {
-    value
-        .map(|value| value.read("true or false", parse::boolean))
-        .transpose()
-}
-
-/// Tags that somebody wrote down.
-struct Supplied {
-    /// What they were written in, for error messages.
-    name: String,
-    /// Whether a setting holds or names them, rather than the file `.tags`.
-    is_given: bool,
-    /// The tags.
-    tags: Vec<String>,
-}
-
-/// The tags that somebody wrote down: `tags_file`, else `tags`, else the file `.tags`, which build plugins read too.
-fn supplied_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Supplied>, Error> {
-    let given = |value: &Value<'_>, tags| {
-        Some(Supplied {
-            name: value.spelled.to_owned(),
-            is_given: true,
-            tags,
-        })
-    };
-    if let Some(file) = typed.tags_file() {
-        let text = disk.named(&file)?;
-        let tags =
-            parse::list(text.trim()).ok_or_else(|| file.error("the file is not a list of tags"))?;
-        return if tags.is_empty() {
-            Err(file.error("the file has no tags in it"))
-        } else {
-            Ok(given(&file, tags))
-        };
-    }
-    if let Some(tags) = typed.tags() {
-        return items(Some(tags)).map(|items| given(&tags, items));
-    }
-    let text = disk
-        .optional(&disk.directory.join(".tags"))
-        .map_err(|error| Error::new(format!("tags: cannot read the file .tags: {error}")))?;
-    let tags = text
-        .and_then(|text| parse::list(text.trim()))
-        .filter(|tags| !tags.is_empty());
-    Ok(tags.map(|tags| Supplied {
-        name: "the file .tags".to_owned(),
-        is_given: false,
-        tags,
-    }))
 }
 
 /// What the build left, as the setting holds or names it.
-fn metadata(value: &Value<'_>, disk: &Disk<'_>) -> Result<Metadata, Error> {
+fn metadata(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<Metadata, Error> {
     let name = value.spelled.to_owned();
     if is_metadata(value.text) {
         return Ok(Metadata {
@@ -219,18 +274,9 @@ fn metadata(value: &Value<'_>, disk: &Disk<'_>) -> Result<Metadata, Error> {
         });
     }
     Ok(Metadata {
-        name: format!("{name} {}", crate::text::quote::quoted(value.text)),
+        name: format!("{name} {}", quoted(value.text)),
         text: disk.named(value)?,
     })
-}
-
-/// The items of a list, if it was given.
-fn items(value: Option<Value<'_>>) -> Result<Vec<String>, Error> {
-    let expected = "a list: a JSON array, lines, or items separated by commas";
-    value
-        .map(|value| value.read(expected, parse::list))
-        .transpose()
-        .map(Option::unwrap_or_default)
 }
 
 /// Whether a `metadata_file` is the content itself rather than a path.
@@ -378,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_pushed_needs_no_files() {
+    fn a_build_that_pushed_nothing_needs_no_files() {
         for pair in [
             ("PLUGIN_DRY_RUN", "true"),
             ("PLUGIN_SKIP_PUSH", "1"),
@@ -453,7 +499,7 @@ mod tests {
         ];
         let (settings, warnings) = woodpecker(&facts).run();
         let reason =
-            "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built";
+            "auto_tag: refs/heads/x is neither a tag nor the default branch, so nothing was built";
         assert_eq!(
             (settings.wanted.nothing_pushed, settings.wanted.tags.len()),
             (because(reason), 0)
@@ -483,17 +529,17 @@ mod tests {
         let auto = ("PLUGIN_AUTO_TAG", "true");
         assert_eq!(
             woodpecker(&[auto]).error(),
-            "auto_tag: the CI system does not tell which git reference was built"
+            "auto_tag: the CI system does not say which git reference was built"
         );
         assert_eq!(
             woodpecker(&[auto, ("CI_COMMIT_BRANCH", "x")]).error(),
-            "auto_tag: the CI system does not tell the repository's default branch"
+            "auto_tag: the CI system does not name the repository's default branch"
         );
         assert!(given(&[auto, ("PLUGIN_IMAGES", "a")]).command().is_ok());
     }
 
     #[test]
-    fn github_tells_the_default_branch_in_the_event() {
+    fn the_default_branch_on_github_comes_from_the_event() {
         let surroundings = given(&[
             ("GITHUB_ACTIONS", "true"),
             ("GITHUB_REF", "refs/heads/main"),
@@ -514,18 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rebuild_looks_at_no_images() {
-        let rebuild = woodpecker(&[
-            ("PLUGIN_MODE", "rebuild"),
-            ("PLUGIN_SERVER", "https://ci"),
-            ("PLUGIN_TOKEN", "t"),
-            ("PLUGIN_WOODPECKER_REPO", "a/b"),
-            ("PLUGIN_TAGS_FILE", "none"),
-        ]);
-        assert!(rebuild.settings().wanted.repositories.is_empty());
-    }
-    #[test]
-    fn tags_that_would_silently_be_ignored_are_an_error() {
+    fn tags_are_never_ignored_in_silence() {
         let image = |pairs: &[(&str, &str)]| given(&[&[("CI", "woodpecker")], pairs].concat());
         let error = "images: \"r.io/app\" has no tag, and tags is only combined with repo";
         assert_eq!(
@@ -578,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_beside_images_that_have_their_own_are_a_warning() {
+    fn tags_beside_tagged_images_are_a_warning() {
         for image in ["r.io/app:1", "r.io/app@sha256:1"] {
             let pairs = [
                 ("CI", "woodpecker"),
@@ -595,7 +630,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_which_none_is_one_for_repo_are_an_error() {
+    fn tags_that_are_all_full_references_are_an_error() {
         assert_eq!(
             woodpecker(&[("PLUGIN_TAGS", "feature/x")]).error(),
             "tags: no entry is a tag for repo, because \"feature/x\" has a / in it and is a full reference"
@@ -625,7 +660,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_came_as_a_number_is_odd() {
+    fn a_tag_that_is_a_number_is_a_warning() {
         let warnings = |text| woodpecker(&[("PLUGIN_TAGS", text)]).warnings();
         for text in ["[1.1]", "[1,1.1,1e2]"] {
             assert_eq!(

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use log::{LevelFilter, error, warn};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::commands::verify::targets::Target;
+use crate::oci::reference::Reference;
 use crate::report::exit::Exit;
 use crate::report::github::Place;
 use crate::report::judgement::Judgement;
 use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
-use crate::settings::Error;
 use crate::terminal::output::{Format, Output};
 use crate::walk::rules::Depth;
 
@@ -88,7 +87,7 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
 /// # Errors
 ///
 /// When there is such a place, with the setting and the reason.
-pub(crate) fn probe(output: &mut Output) -> Result<(), Error> {
+pub(crate) fn probe(output: &mut Output) -> Result<(), String> {
     let problem = |setting: &str, place: &mut Option<PathBuf>| {
         let failure = open_and_leave(place.as_deref()?).err()?;
         Some(unwritable(setting, &place.take()?, &failure))
@@ -97,9 +96,7 @@ pub(crate) fn probe(output: &mut Output) -> Result<(), Error> {
         problem("report", &mut output.report),
         problem("junit", &mut output.junit),
     );
-    report
-        .or(junit)
-        .map_or(Ok(()), |message| Err(Error::new(message)))
+    report.or(junit).map_or(Ok(()), Err)
 }
 
 /// Opens for writing what is there, or makes it and takes it away again.
@@ -130,10 +127,13 @@ pub(crate) fn unprinted(printed: io::Result<()>) -> Option<String> {
 }
 
 /// Says at the start what is going to be checked, so that the log of a run that is killed tells that much.
-pub(crate) fn announce(targets: &[Target], depth: Depth, output: &Output) {
+pub(crate) fn announce<'a>(
+    references: impl Iterator<Item = &'a Reference>,
+    depth: Depth,
+    output: &Output,
+) {
     if output.format != Format::Json {
         let mut out = BufWriter::new(io::stdout().lock());
-        let references = targets.iter().map(|target| &target.reference);
         // Whoever closed standard output reads no report either.
         let _ = text::write_header(depth, references, &mut out).and_then(|()| out.flush());
     }
@@ -181,24 +181,20 @@ fn seed() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Command, Environment, read};
 
-    /// The output of a run with these two places for reports.
+    /// An output with these two places for reports.
     fn output(report: &Path, junit: &Path) -> Output {
-        let path = |path: &Path| path.as_os_str().to_owned();
-        let arguments = vec![
-            "--report".into(),
-            path(report),
-            "--junit".into(),
-            path(junit),
-        ];
-        let environment = Environment {
-            arguments,
-            ..Environment::default()
-        };
-        match read(&environment, &|_| Err(io::ErrorKind::NotFound.into())) {
-            Ok(Command::Run { settings, .. }) => settings.output,
-            other => panic!("{other:?}"),
+        Output {
+            report: Some(report.to_owned()),
+            junit: Some(junit.to_owned()),
+            format: Format::Text,
+            summary: true,
+            log_level: LevelFilter::Info,
+            never_fail: false,
+            colour: false,
+            terminal: false,
+            github_output: None,
+            github_step_summary: None,
         }
     }
 
@@ -218,19 +214,14 @@ mod tests {
         assert_eq!(fs::read_to_string(&old).unwrap(), "before");
         assert!(!new.exists());
         let mut places = output(&folder, &old.join("below"));
-        let error = probe(&mut places).unwrap_err().to_string();
+        let error = probe(&mut places).unwrap_err();
         assert!(
             error.starts_with(&format!("report: cannot write {}: ", folder.display())),
             "{error}"
         );
         assert_eq!((places.report, places.junit), (None, None));
         let mut places = output(&old, &folder);
-        assert!(
-            probe(&mut places)
-                .unwrap_err()
-                .to_string()
-                .starts_with("junit: ")
-        );
+        assert!(probe(&mut places).unwrap_err().starts_with("junit: "));
         assert_eq!((places.report, places.junit), (Some(old), None));
         fs::remove_dir_all(&folder).unwrap();
     }

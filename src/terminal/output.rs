@@ -21,8 +21,6 @@ pub struct Output {
     pub log_level: log::LevelFilter,
     /// `fail_on: never`.
     pub never_fail: bool,
-    /// `on_broken: rebuild`.
-    pub rebuild_when_broken: bool,
     /// Whether the text may carry ANSI colours.
     pub colour: bool,
     /// Whether standard error is a terminal, for a progress bar.

@@ -71,7 +71,7 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
         ),
         (
             &[("AUTO_TAG", "true")],
-            "auto_tag: refs/heads/x is no tag and not the default branch, so nothing was built",
+            "auto_tag: refs/heads/x is neither a tag nor the default branch, so nothing was built",
         ),
     ] {
         let facts = [
@@ -100,7 +100,7 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
 }
 
 #[test]
-fn the_report_is_written_whatever_is_wrong_with_the_flags() {
+fn the_report_is_written_even_when_flags_are_wrong() {
     for arguments in [
         ["verify", "--report", "b.json", "--bogus"],
         ["verify", "--bogus", "--report", "b.json"],
@@ -114,7 +114,7 @@ fn the_report_is_written_whatever_is_wrong_with_the_flags() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_told_before_anything_is_asked() {
+fn an_unwritable_report_is_an_error_before_anything_is_asked() {
     let registry = Registry::start();
     registry.image("app:1", &platforms(1));
     let reference = registry.reference("app:1");
@@ -155,7 +155,7 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_asked() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn standard_output_that_takes_nothing_is_no_pass() {
+fn unwritable_standard_output_is_not_a_pass() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(1));
     let run = |arguments: &[&str], out: Stdio| {
@@ -171,16 +171,16 @@ fn standard_output_that_takes_nothing_is_no_pass() {
         )
     };
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
-    let told = "error: cannot write to standard output: No space left on device (os error 28)\n"
+    let message = "error: cannot write to standard output: No space left on device (os error 28)\n"
         .to_owned();
     let reference = registry.reference("app:1");
     for format in ["text", "json"] {
         assert_eq!(
             run(&["verify", &reference, "--format", format], full()),
-            (Some(2), told.clone())
+            (Some(2), message.clone())
         );
     }
-    assert_eq!(run(&["help"], full()), (Some(2), told));
+    assert_eq!(run(&["help"], full()), (Some(2), message));
     // Whoever closes it reads the exit code at most.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -197,4 +197,62 @@ fn standard_output_that_takes_nothing_is_no_pass() {
         .0,
         Some(1)
     );
+}
+
+#[test]
+fn a_flag_of_another_command_is_an_error_that_names_the_command() {
+    let finished = pullproof()
+        .arguments(["rebuild", "--depth", "full", "--report", "report.json"])
+        .run()
+        .exits(2);
+    assert_eq!(
+        finished.stderr.lines().collect::<Vec<_>>(),
+        [
+            "error: --depth is a setting of verify; rebuild does not take it",
+            "hint: pullproof help rebuild lists its settings"
+        ]
+    );
+    assert!(
+        finished
+            .read("report.json")
+            .contains("--depth is a setting of verify"),
+        "{finished}"
+    );
+}
+
+#[test]
+fn a_rebuild_ignores_settings_of_a_verification_with_one_warning() {
+    let finished = woodpecker(&[
+        ("MODE", "rebuild"),
+        ("REPO", "registry.invalid/app"),
+        ("TAGS", "1,2"),
+        ("DEPTH", "full"),
+        ("DOCKERFILE", "Dockerfile"),
+    ])
+    .exits(2);
+    let lines: Vec<&str> = finished.stderr.lines().collect();
+    assert_eq!(
+        lines[0],
+        "warning: repo, tags and depth are ignored: rebuild does not take them"
+    );
+    assert!(
+        lines[1].starts_with("error: a rebuild needs the setting woodpecker_url"),
+        "{finished}"
+    );
+}
+
+#[test]
+fn help_goes_to_standard_output() {
+    for arguments in [&["verify", "-h"][..], &["help", "verify"]] {
+        let finished = pullproof()
+            .arguments(arguments.iter().copied())
+            .run()
+            .exits(0);
+        assert!(
+            finished.stdout.contains("\n  --depth ") && finished.stderr.is_empty(),
+            "{finished}"
+        );
+    }
+    let long = pullproof().arguments(["--help"]).run().exits(0);
+    assert!(long.stdout.contains("\n  --tags, --tag <list>\n"), "{long}");
 }

@@ -88,7 +88,7 @@ fn a_rebuild_that_lacks_its_server_says_so_once() {
         lines(&finished.stderr),
         [
             "error: a rebuild needs the setting woodpecker_url: the address of the Woodpecker server",
-            "hint: inside Woodpecker it is known by itself"
+            "hint: inside Woodpecker it is known without the setting"
         ]
     );
 }
@@ -295,7 +295,7 @@ fn two_mistyped_references_are_told_apart_wherever_they_are_told() {
     let run = run.exits(1);
     assert!(
         run.stdout
-            .contains("\nhint (app:one and app:two): the registry does not know a reference"),
+            .contains("\nhint (app:one and app:two): the registry does not know this reference"),
         "{run}"
     );
     let run = pullproof()

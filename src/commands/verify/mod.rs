@@ -2,6 +2,7 @@
 
 pub mod expectations;
 pub(crate) mod metadata;
+pub(crate) mod run;
 pub mod targets;
 
 use std::cell::{Cell, RefCell};
@@ -16,7 +17,7 @@ use crate::http::patience::Patience;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::report::{Report, sentence};
-use crate::settings::Settings;
+use crate::settings::VerifySettings;
 use crate::terminal::progress::{Standing, while_telling};
 use crate::terminal::signals::Stopping;
 use crate::walk::cause::Cause;
@@ -24,7 +25,7 @@ use crate::walk::walk;
 
 /// Verifies `targets`; `seen` hears how far it is, with every answer and every second.
 pub async fn verify(
-    settings: &Settings,
+    settings: &VerifySettings,
     targets: &[Target],
     clients: Arc<Clients>,
     stopping: Stopping,
@@ -127,7 +128,7 @@ fn by_repository(targets: &[Target]) -> Vec<(&Repository, Vec<usize>)> {
 }
 
 /// The settle window, when the run ends before it does.
-fn settle_outlasts_the_run(settings: &Settings) -> Option<Duration> {
+fn settle_outlasts_the_run(settings: &VerifySettings) -> Option<Duration> {
     let Patience {
         settle, timeout, ..
     } = settings.patience;
@@ -135,7 +136,7 @@ fn settle_outlasts_the_run(settings: &Settings) -> Option<Duration> {
 }
 
 /// Whether the user may count on a login that a container action cannot see.
-fn login_not_visible(settings: &Settings) -> bool {
+fn login_not_visible(settings: &VerifySettings) -> bool {
     let login = &settings.login;
     login.in_github_actions
         && !login.anonymous

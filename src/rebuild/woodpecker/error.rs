@@ -1,16 +1,16 @@
-//! What the Woodpecker server's answers mean when they are not the one that was hoped for, and what a person can do.
+//! Why the Woodpecker server did not do what was asked.
 
 use std::fmt;
 use std::time::Duration;
 
 use url::Url;
 
-use super::exchange::{Answer, Fault};
-use crate::report;
+use super::answer::Answer;
+use crate::http::Problem;
 
-/// What a request was for; fits after "failed to".
+/// What a request is for; fits after "failed to".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Task {
     /// Find `owner/name`, or a number, among the server's repositories.
     Repository(String),
     /// Read one pipeline of a repository.
@@ -27,7 +27,7 @@ pub enum Asked {
     Log(String),
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Repository(name) => write!(f, "find the repository {name}"),
@@ -45,24 +45,24 @@ impl fmt::Display for Asked {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// 401.
-    #[error("failed to {asked}: the server does not accept the token (401)")]
+    #[error("failed to {task}: the server does not accept the token (401)")]
     Unauthorized {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
     },
-    /// 403: not Woodpecker's own way of refusing a missing right, so perhaps a proxy's.
-    #[error("failed to {asked}: forbidden (403){}", behind_colon(text))]
+    /// 403: Woodpecker itself does not answer so when a right is missing, but a proxy may.
+    #[error("failed to {task}: forbidden (403){}", behind_colon(text))]
     Forbidden {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// The server's words.
         text: String,
     },
-    /// 404: the answer to everything that the token may not see or do, too.
-    #[error("failed to {asked}: not found (404){}", behind_colon(text))]
+    /// 404: also the answer to everything that the token may not see or do.
+    #[error("failed to {task}: not found (404){}", behind_colon(text))]
     NotFound {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// The server's words.
         text: String,
     },
@@ -74,7 +74,8 @@ pub enum Error {
     },
     /// 204 with `Pipeline-Filtered`.
     #[error(
-        "no workflow on the branch {branch} accepts the event `manual` (204, filtered): no pipeline was started"
+        "no workflow on the branch {branch} accepts the event `manual` (204, filtered): no \
+         pipeline was started"
     )]
     Filtered {
         /// The branch.
@@ -84,22 +85,15 @@ pub enum Error {
     },
     /// 204 without that header, or `null` before 3.14.
     #[error(
-        "the server could not load the pipeline's configuration (empty answer): no pipeline was started"
+        "the server could not load the pipeline's configuration (empty answer): no pipeline was \
+         started"
     )]
     NotLoaded,
-    /// A pipeline that was `error` from the start.
-    #[error("pipeline #{} was not started: {}", pipeline.number, objections(problems))]
-    Rejected {
-        /// The pipeline as the server keeps it.
-        pipeline: report::Pipeline,
-        /// What the server objects to.
-        problems: Vec<String>,
-    },
     /// A page instead of data.
-    #[error("failed to {asked}: the answer ({status}) is a web page, not Woodpecker's API")]
+    #[error("failed to {task}: the answer ({status}) is a web page, not Woodpecker's API")]
     WebPage {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// The status it came with.
         status: u16,
         /// The address that was taken for a Woodpecker server.
@@ -107,24 +101,22 @@ pub enum Error {
     },
     /// 3xx.
     #[error(
-        "failed to {asked}: refused to follow a redirect ({status}), because the token must not go elsewhere"
+        "failed to {task}: refused to follow a redirect ({status}), because the token must not be \
+         sent elsewhere"
     )]
     Redirected {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// The status.
         status: u16,
         /// The address to use instead, if the redirect names one.
         server: Option<String>,
     },
     /// 5xx and 429.
-    #[error(
-        "failed to {asked}: the server failed ({status}){}",
-        behind_colon(text)
-    )]
+    #[error("failed to {task}: the server failed ({status}){}", behind_colon(text))]
     Server {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// The status.
         status: u16,
         /// The server's words; Woodpecker itself has none.
@@ -134,38 +126,38 @@ pub enum Error {
     },
     /// Any other status.
     #[error(
-        "failed to {asked}: the server refused ({status}){}",
+        "failed to {task}: the server refused ({status}){}",
         behind_colon(text)
     )]
     Refused {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// The status.
         status: u16,
         /// The server's words.
         text: String,
     },
     /// A success that is not what was asked for.
-    #[error("failed to {asked}: the answer could not be understood: {detail}")]
+    #[error("failed to {task}: the answer could not be understood: {detail}")]
     Unreadable {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// What is wrong with it.
         detail: String,
     },
     /// There was no connection: the server has not seen the request.
-    #[error("failed to {asked}: the server could not be reached: {detail}")]
+    #[error("failed to {task}: the server could not be reached: {detail}")]
     Unreachable {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// Why.
         detail: String,
     },
     /// The answer did not come, or not whole: the server may have acted on the request.
-    #[error("failed to {asked}: the answer was lost: {detail}")]
+    #[error("failed to {task}: the answer was lost: {detail}")]
     Lost {
-        /// What was asked.
-        asked: Asked,
+        /// What was asked for.
+        task: Task,
         /// Why.
         detail: String,
     },
@@ -173,59 +165,53 @@ pub enum Error {
 
 impl Error {
     /// The meaning of an answer that is not a success with the data that was asked for.
-    pub(super) fn from_answer(asked: Asked, answer: &Answer, server: &Url) -> Self {
-        let status = answer.status.as_u16();
+    pub(super) fn from_answer(task: Task, answer: &Answer, server: &Url) -> Self {
+        let status = answer.status();
         let text = answer.text();
         match status {
-            401 => Self::Unauthorized { asked },
-            403 => Self::Forbidden { asked, text },
-            404 if !answer.is_html() => Self::NotFound { asked, text },
+            401 => Self::Unauthorized { task },
+            403 => Self::Forbidden { task, text },
+            404 if !answer.is_html() => Self::NotFound { task, text },
             300..=399 => {
                 let server = answer
                     .location()
                     .and_then(|location| redirected_server(server, location))
                     .map(String::from);
                 Self::Redirected {
-                    asked,
+                    task,
                     status,
                     server,
                 }
             }
             408 | 429 | 500..=599 => Self::Server {
-                asked,
+                task,
                 status,
                 text,
                 retry_after: answer.retry_after(),
             },
             _ if answer.is_html() => Self::WebPage {
-                asked,
+                task,
                 status,
                 server: server.to_string(),
             },
             200..=299 if answer.body.trim_ascii().is_empty() => Self::Unreadable {
-                asked,
+                task,
                 detail: format!("empty ({status})"),
             },
             200..=299 => Self::Unreadable {
-                asked,
+                task,
                 detail: format!("not the expected JSON ({status})"),
             },
-            _ => Self::Refused {
-                asked,
-                status,
-                text,
-            },
+            _ => Self::Refused { task, status, text },
         }
     }
 
-    pub(super) fn from_fault(asked: Asked, fault: Fault) -> Self {
-        match fault {
-            Fault::Unsent(detail) => Self::Unreachable { asked, detail },
-            Fault::Lost(detail) => Self::Lost { asked, detail },
-            Fault::TooLong(limit) => Self::Unreadable {
-                asked,
-                detail: format!("it is longer than {limit} bytes"),
-            },
+    pub(super) fn from_problem(task: Task, problem: Problem) -> Self {
+        let detail = problem.text;
+        if problem.unsent {
+            Self::Unreachable { task, detail }
+        } else {
+            Self::Lost { task, detail }
         }
     }
 
@@ -261,105 +247,6 @@ impl Error {
             _ => None,
         }
     }
-
-    /// What a person can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Unauthorized { .. } => {
-                "woodpecker_token must be a personal access token of this server (user settings, tab CLI & API), whole \
-                 and not revoked"
-                    .to_owned()
-            }
-            Self::Forbidden { .. } => {
-                "Woodpecker itself answers 404 when a right is missing: look at the proxy before it".to_owned()
-            }
-            Self::NotFound { asked, .. } => match asked {
-                Asked::Latest(_) => {
-                    "`pipeline: latest` is the newest that a push started, and where there is none, the newest of any \
-                     other event but a pull request's; name one by its number instead"
-                        .to_owned()
-                }
-                Asked::Pipeline(_) | Asked::Pipelines | Asked::Log(_) => {
-                    "check the number; Woodpecker says 404, too, when the token's owner may not read the repository"
-                        .to_owned()
-                }
-                Asked::Repository(_) | Asked::Create(_) | Asked::Restart(_) => {
-                    "check the name or number (Woodpecker's, not the forge's), that the repository is activated in \
-                     Woodpecker, and that the token's owner may push to it: the server says 404 in all three cases"
-                        .to_owned()
-                }
-            },
-            Self::Inactive { .. } => "activate it: Woodpecker, Repositories, Add repository".to_owned(),
-            Self::Filtered { branch, variables_unseen } => filtered_hint(branch, *variables_unseen),
-            Self::NotLoaded => {
-                "look for a workflow file with a syntax error, and whether the server may still read the repository: \
-                 the access of the user who activated it may have expired (repository settings, Repair)"
-                    .to_owned()
-            }
-            Self::Rejected { problems, .. } => return rejected_hint(problems),
-            Self::WebPage { server, .. } => format!(
-                "woodpecker_url is {server}: it must be the address of the server's start page, with the path if it \
-                 has one (https://ci.example/woodpecker), and without /api, /repos or a repository's name"
-            ),
-            Self::Redirected { server: Some(server), .. } => format!("set woodpecker_url to {server}"),
-            Self::Redirected { server: None, .. } => {
-                "set woodpecker_url to the address that a browser ends up at; often it only lacks https".to_owned()
-            }
-            Self::Server { asked: Asked::Create(branch), status: 500, .. } => format!(
-                "Woodpecker answers 500 when it cannot read the branch from the forge: check that {branch} exists, and \
-                 that the access of the user who activated the repository has not expired (log in to Woodpecker again)"
-            ),
-            Self::Server { asked: Asked::Restart(_), status: 500, .. } => {
-                "Woodpecker answers 500 when the stored configuration cannot be compiled any more: look at the newest \
-                 pipeline's errors on its page, or start a new pipeline with `method: create`"
-                    .to_owned()
-            }
-            Self::Unreachable { .. } => "check woodpecker_url, and `resolve`, `ca` and the proxy settings".to_owned(),
-            Self::Server { .. } | Self::Refused { .. } | Self::Unreadable { .. } | Self::Lost { .. } => return None,
-        };
-        Some(hint)
-    }
-}
-
-fn filtered_hint(branch: &str, variables_unseen: bool) -> String {
-    let mut hint = format!(
-        "add to a workflow on {branch}: `when: [{{event: manual}}]`; and if it has `evaluate`, `branch` or `path`, \
-         see that they hold for this pipeline and stand in the same list item. The server answers the same when there \
-         is no workflow file on that branch at all"
-    );
-    if variables_unseen {
-        hint.push_str("; ");
-        hint.push_str(VARIABLES_UNSEEN);
-    }
-    hint
-}
-
-/// What is wrong with server 3.18.0.
-pub(crate) const VARIABLES_UNSEEN: &str = "server version 3.18.0 does not show `variables` to `when: evaluate` nor in ${…} \
-     (woodpecker#7073, fixed by #7077): update the server, or use `method: restart`";
-
-fn rejected_hint(problems: &[String]) -> Option<String> {
-    let problem = problems
-        .iter()
-        .find(|problem| problem.contains("secret") && problem.contains("event"))?;
-    let manual = if problem.contains("manual") {
-        " `manual`"
-    } else {
-        ""
-    };
-    Some(format!(
-        "allow the event{manual} for this secret (settings, Secrets; it is not among the usual events), or use \
-         `method: restart`, which keeps the event of the pipeline that is restarted"
-    ))
-}
-
-fn objections(problems: &[String]) -> String {
-    if problems.is_empty() {
-        "the server calls it `error` and gives no reason".to_owned()
-    } else {
-        problems.join("; ")
-    }
 }
 
 fn behind_colon(text: &str) -> String {
@@ -370,8 +257,8 @@ fn behind_colon(text: &str) -> String {
     }
 }
 
-/// The server's address behind a redirect of one of its API's addresses: nothing of the path below `/api` and nothing of
-/// the query, where variables stand.
+/// The server's address behind a redirect of one of its API's addresses: nothing of the path below
+/// `/api` and nothing of the query, where variables stand.
 fn redirected_server(server: &Url, location: &str) -> Option<Url> {
     let mut target = server.join(location).ok().filter(Url::has_host)?;
     let path = target.path().to_owned();
@@ -391,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_is_told_as_the_servers_address_alone() {
+    fn a_redirect_is_shown_as_the_servers_address_alone() {
         let of = |server: &str, location: &str| {
             redirected_server(&server.parse().unwrap(), location).map(|url| url.to_string())
         };
@@ -410,14 +297,5 @@ mod tests {
             None
         );
         assert_eq!(of("http://ci.example", "//"), None);
-    }
-
-    #[test]
-    fn only_a_secrets_event_gets_the_secrets_hint() {
-        let hint = |problem: &str| rejected_hint(&[problem.to_owned()]);
-        let allowed = r#"secret "token" is not allowed to be used with pipeline event "manual""#;
-        assert!(hint(allowed).unwrap().contains("allow the event `manual`"));
-        assert_eq!(hint(r#"secret "token" not found"#), None);
-        assert_eq!(hint("image or plugin missing"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! The end of a step's log, out of a JSON array of any length: in memory are one entry and the lines that are kept.
+//! The end of a step's log, out of a JSON array of any length: in memory are one entry and the
+//! lines that are kept.
 
 use std::collections::VecDeque;
 
@@ -7,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::model::LogEntry;
 
-/// The longest entry that is kept, in bytes; Woodpecker cuts a line at 1 MiB, which base64 makes a third longer.
+/// The longest entry that is kept, in bytes; Woodpecker cuts a line at 1 MiB, which base64 makes a
+/// third longer.
 const LONGEST_ENTRY: usize = 2 * 1024 * 1024;
 
 /// The longest line that is shown, in characters.
@@ -169,7 +171,8 @@ mod tests {
 
     #[test]
     fn exit_codes_and_progress_are_no_lines() {
-        let log = json!([entry("text"), {"type": 2, "data": STANDARD.encode("1")}, {"type": 1, "data": "not base64"}]);
+        let code = json!({"type": 2, "data": STANDARD.encode("1")});
+        let log = json!([entry("text"), code, {"type": 1, "data": "not base64"}]);
         assert_eq!(read(&log.to_string(), 9, 5), ["text", "not base64"]);
     }
 

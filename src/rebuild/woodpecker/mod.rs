@@ -1,88 +1,106 @@
 //! Woodpecker's API: find a repository, start a pipeline, look at it, read its logs.
 //!
-//! The client asks once and tells what came; asking again is [`crate::rebuild`]'s business. The token goes into a header of
-//! requests to the server itself: never into an address, never along a redirect.
+//! The client asks once and says what came; asking again is [`crate::rebuild`]'s business. The
+//! token goes into a header of requests to the server itself: never into an address, never along a
+//! redirect.
 
+mod answer;
 mod error;
-mod exchange;
+mod hint;
 pub(crate) mod log;
 mod model;
 mod status;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, Request};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
-pub(crate) use self::error::VARIABLES_UNSEEN;
-pub use self::error::{Asked, Error};
-use self::exchange::{Answer, exchange, next_piece, open};
+use self::answer::Answer;
+pub use self::error::{Error, Task};
+pub(crate) use self::hint::VARIABLES_UNSEEN;
 pub use self::log::tail;
 pub(crate) use self::model::List;
-pub use self::model::{Pipeline, Problem, Repository, Step, Workflow};
+pub use self::model::{About, Objection, Pipeline, Repository, Step, Workflow};
 pub use self::status::Status;
-use crate::rebuild::settings::RepositoryName;
-use crate::report;
+use crate::http::{Lanes, Reply};
+use crate::rebuild::plan::RepositoryName;
 use crate::text::secret::Secret;
 
-/// The longest answer about pipelines, in bytes: a list has 50 of them, each with every changed file.
+/// The longest answer about pipelines, in bytes: a list has 50 of them, each with every changed
+/// file.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The longest error text that is looked at, in bytes.
+const ERROR_LIMIT: usize = 64 * 1024;
 
 /// How much of a log is read on the way to its end, in bytes.
 const LOG_LIMIT: usize = 256 * 1024 * 1024;
 
-/// A text that cannot be an HTTP header, so it is no token.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("it holds characters that no token has: a line break perhaps")]
-pub struct InvalidToken;
+/// A personal access token that can be sent in a header.
+#[derive(Clone, Debug)]
+pub struct Token {
+    secret: Secret,
+    bearer: HeaderValue,
+}
 
-/// What says who we are.
-///
-/// # Errors
-/// When the token cannot be sent in a header.
-pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, InvalidToken> {
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim()))
-        .map_err(|_| InvalidToken)?;
-    bearer.set_sensitive(true);
-    Ok(bearer)
+impl Token {
+    /// The token without the space around it; `None` when it has characters that no header can
+    /// hold.
+    #[must_use]
+    pub fn new(text: &Secret) -> Option<Self> {
+        let secret = Secret::new(text.expose().trim());
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", secret.expose())).ok()?;
+        bearer.set_sensitive(true);
+        Some(Self { secret, bearer })
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
 }
 
 /// A Woodpecker server, and who we are to it.
-#[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    lanes: Arc<Lanes>,
     server: Url,
     bearer: HeaderValue,
     patience: Duration,
 }
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("server", &self.server.as_str())
+            .field("bearer", &self.bearer)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Client {
-    /// A client for the server whose start page is `server`; `http` must not follow redirects.
+    /// A client for the server whose start page is `server`, over lanes to its origin.
     ///
-    /// `patience` is how long to wait for headers, and between two pieces of a body. Requests that start a pipeline may take
-    /// four times as long: the server reads the configuration from the forge meanwhile.
-    ///
-    /// # Errors
-    /// When the token cannot be sent in a header.
-    pub fn new(
-        http: reqwest::Client,
-        mut server: Url,
-        token: &Secret,
-        patience: Duration,
-    ) -> Result<Self, InvalidToken> {
-        let bearer = bearer(token)?;
+    /// `patience` is how long to wait for headers, and between two pieces of a body. Requests that
+    /// start a pipeline may take four times as long: the server reads the configuration from the
+    /// forge meanwhile.
+    #[must_use]
+    pub fn new(lanes: Arc<Lanes>, mut server: Url, token: &Token, patience: Duration) -> Self {
         server.set_query(None);
         server.set_fragment(None);
-        Ok(Self {
-            http,
+        Self {
+            lanes,
             server,
-            bearer,
+            bearer: token.bearer.clone(),
             patience,
-        })
+        }
     }
 
     /// How long to wait for an answer to a question.
@@ -109,24 +127,14 @@ impl Client {
         self.address(&["repos", &repository.to_string()]).into()
     }
 
-    /// The pipeline as a report tells of it.
-    #[must_use]
-    pub fn summary(&self, repository: u64, pipeline: &Pipeline) -> report::Pipeline {
-        report::Pipeline {
-            number: pipeline.number,
-            url: self.page(repository, pipeline.number),
-            status: pipeline.status.to_string(),
-        }
-    }
-
     /// Finds a repository.
     ///
     /// # Errors
     /// When the server does not know it, or keeps it from us.
     pub async fn repository(&self, name: &RepositoryName) -> Result<Repository, Error> {
-        let (asked, address) = match name {
+        let (task, address) = match name {
             RepositoryName::Number(id) => (
-                Asked::Repository(format!("number {id}")),
+                Task::Repository(format!("number {id}")),
                 self.api(&["repos", &id.to_string()]),
             ),
             RepositoryName::Path(path) => {
@@ -134,15 +142,15 @@ impl Client {
                     .into_iter()
                     .chain(path.split('/'))
                     .collect();
-                (Asked::Repository(path.clone()), self.api(&parts))
+                (Task::Repository(path.clone()), self.api(&parts))
             }
         };
-        let answer = self.ask(&asked, address).await?;
-        let mut repository: Repository = self.read(asked.clone(), &answer)?;
+        let answer = self.ask(&task, address).await?;
+        let mut repository: Repository = self.read(task.clone(), &answer)?;
         repository.server_version = answer.version().map(str::to_owned);
         if repository.id == 0 {
             return Err(Error::Unreadable {
-                asked,
+                task,
                 detail: "it holds no repository".into(),
             });
         }
@@ -160,13 +168,13 @@ impl Client {
     /// When the server does not know it, or does not answer with one.
     pub async fn pipeline(&self, repository: u64, number: u64) -> Result<Pipeline, Error> {
         let address = self.pipelines_address(repository, Some(&number.to_string()));
-        let asked = Asked::Pipeline(number);
-        let pipeline: Pipeline = self.get(asked.clone(), address).await?;
+        let task = Task::Pipeline(number);
+        let pipeline: Pipeline = self.get(task.clone(), address).await?;
         if pipeline.number == number {
             Ok(pipeline)
         } else {
             Err(Error::Unreadable {
-                asked,
+                task,
                 detail: format!("it is not about pipeline #{number}"),
             })
         }
@@ -179,18 +187,19 @@ impl Client {
     pub async fn latest(&self, repository: u64, branch: &str) -> Result<Pipeline, Error> {
         let mut address = self.pipelines_address(repository, Some("latest"));
         address.query_pairs_mut().append_pair("branch", branch);
-        let asked = Asked::Latest(branch.to_owned());
-        let pipeline: Pipeline = self.get(asked.clone(), address).await?;
+        let task = Task::Latest(branch.to_owned());
+        let pipeline: Pipeline = self.get(task.clone(), address).await?;
         if pipeline.number == 0 {
             return Err(Error::Unreadable {
-                asked,
+                task,
                 detail: "it holds no pipeline".into(),
             });
         }
         Ok(pipeline)
     }
 
-    /// The newest pipelines, newest first, at most 50, without workflows; `only` narrows them by `event` and `branch`.
+    /// The newest pipelines, newest first, at most 50, without workflows; `only` narrows them by
+    /// `event` and `branch`.
     ///
     /// Servers before 3.0 ignore that, so the caller looks itself.
     ///
@@ -205,7 +214,7 @@ impl Client {
         if !only.is_empty() {
             address.query_pairs_mut().extend_pairs(only);
         }
-        self.get(Asked::Pipelines, address)
+        self.get(Task::Pipelines, address)
             .await
             .map(|List(pipelines)| pipelines)
     }
@@ -213,7 +222,8 @@ impl Client {
     /// Asks for a new manual pipeline.
     ///
     /// # Errors
-    /// Every answer but a pipeline; [`Error::leaves_open`] tells whether there may be one all the same.
+    /// Every answer but a pipeline; [`Error::leaves_open`] says whether there may be one all the
+    /// same.
     pub async fn create(
         &self,
         repository: u64,
@@ -221,11 +231,11 @@ impl Client {
         variables: &BTreeMap<String, String>,
     ) -> Result<Pipeline, Error> {
         let body = json!({"branch": branch, "variables": variables}).to_string();
-        let request = self
-            .request(Method::POST, self.pipelines_address(repository, None))
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
-        self.start(Asked::Create(branch.to_owned()), request).await
+        let mut request = self.request(Method::POST, self.pipelines_address(repository, None));
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        *request.body_mut() = Some(body.into());
+        self.start(Task::Create(branch.to_owned()), request).await
     }
 
     /// Asks for a pipeline to be run again, with its event, its commit and thereby its secrets.
@@ -242,7 +252,7 @@ impl Client {
         if !variables.is_empty() {
             address.query_pairs_mut().extend_pairs(variables);
         }
-        self.start(Asked::Restart(number), self.request(Method::POST, address))
+        self.start(Task::Restart(number), self.request(Method::POST, address))
             .await
     }
 
@@ -264,17 +274,15 @@ impl Client {
             &number.to_string(),
             &step.id.to_string(),
         ];
-        let asked = Asked::Log(step.name.clone());
+        let task = Task::Log(step.name.clone());
         let request = self.request(Method::GET, self.api(&parts));
-        let fault = |fault| Error::from_fault(asked.clone(), fault);
-        let mut response = open(request, self.patience).await.map_err(fault)?;
-        let status = response.status();
+        let mut reply = self.send(&task, request, self.patience).await?;
         let mut tail = log::Tail::new(max);
         let mut read = 0;
-        while status == StatusCode::OK && read < LOG_LIMIT {
-            let Some(piece) = next_piece(&mut response, self.patience)
-                .await
-                .map_err(fault)?
+        while reply.status() == 200 && read < LOG_LIMIT {
+            let piece = reply.piece().await;
+            let Some(piece) =
+                piece.map_err(|problem| Error::from_problem(task.clone(), problem))?
             else {
                 break;
             };
@@ -284,34 +292,25 @@ impl Client {
         if tail.is_array() {
             return Ok(tail.into_lines());
         }
-        match status {
+        let text = String::new();
+        match reply.status() {
             // A step that wrote nothing.
-            StatusCode::OK if read <= "null\n".len() => Ok(Vec::new()),
-            StatusCode::OK => Err(Error::Unreadable {
-                asked,
-                detail: "it is no log".into(),
+            200 if read <= "null\n".len() => Ok(Vec::new()),
+            200 => Err(Error::Unreadable {
+                task,
+                detail: "it is not a log".into(),
             }),
-            StatusCode::NOT_FOUND => Err(Error::NotFound {
-                asked,
-                text: String::new(),
-            }),
-            status => Err(Error::Refused {
-                asked,
-                status: status.as_u16(),
-                text: String::new(),
-            }),
+            404 => Err(Error::NotFound { task, text }),
+            status => Err(Error::Refused { task, status, text }),
         }
     }
 
-    /// Sends a request that starts a pipeline, and tells its five answers apart.
-    async fn start(&self, asked: Asked, request: RequestBuilder) -> Result<Pipeline, Error> {
-        let answer = match exchange(request, ANSWER_LIMIT, self.patience * 4).await {
-            Ok(answer) => answer,
-            Err(fault) => return Err(Error::from_fault(asked, fault)),
-        };
-        match answer.status {
-            StatusCode::NO_CONTENT if answer.is_filtered() => {
-                let branch = if let Asked::Create(branch) = asked {
+    /// Sends a request that starts a pipeline, and distinguishes its five answers.
+    async fn start(&self, task: Task, request: Request) -> Result<Pipeline, Error> {
+        let answer = self.exchange(&task, request, self.patience * 4).await?;
+        match answer.status() {
+            204 if answer.is_filtered() => {
+                let branch = if let Task::Create(branch) = task {
                     branch
                 } else {
                     "of that pipeline".into()
@@ -321,52 +320,82 @@ impl Client {
                     variables_unseen: false,
                 })
             }
-            StatusCode::NO_CONTENT => Err(Error::NotLoaded),
+            204 => Err(Error::NotLoaded),
             // Before 3.14.
-            StatusCode::OK if answer.body.trim_ascii() == b"null" => Err(Error::NotLoaded),
-            StatusCode::OK => {
-                let pipeline: Pipeline = self.read(asked.clone(), &answer)?;
+            200 if answer.body.trim_ascii() == b"null" => Err(Error::NotLoaded),
+            200 => {
+                let pipeline: Pipeline = self.read(task.clone(), &answer)?;
                 if pipeline.number == 0 {
                     return Err(Error::Unreadable {
-                        asked,
+                        task,
                         detail: "it holds no pipeline".into(),
                     });
                 }
                 Ok(pipeline)
             }
-            _ => Err(Error::from_answer(asked, &answer, &self.server)),
+            _ => Err(Error::from_answer(task, &answer, &self.server)),
         }
     }
 
-    async fn get<T: DeserializeOwned>(&self, asked: Asked, address: Url) -> Result<T, Error> {
-        let answer = self.ask(&asked, address).await?;
-        self.read(asked, &answer)
+    async fn get<T: DeserializeOwned>(&self, task: Task, address: Url) -> Result<T, Error> {
+        let answer = self.ask(&task, address).await?;
+        self.read(task, &answer)
     }
 
-    async fn ask(&self, asked: &Asked, address: Url) -> Result<Answer, Error> {
-        let answer = exchange(
-            self.request(Method::GET, address),
-            ANSWER_LIMIT,
-            self.patience,
-        )
-        .await;
-        answer.map_err(|fault| Error::from_fault(asked.clone(), fault))
+    async fn ask(&self, task: &Task, address: Url) -> Result<Answer, Error> {
+        let request = self.request(Method::GET, address);
+        self.exchange(task, request, self.patience).await
     }
 
-    fn read<T: DeserializeOwned>(&self, asked: Asked, answer: &Answer) -> Result<T, Error> {
-        if answer.status == StatusCode::OK
+    /// Sends a request and reads its answer; of an error, only the beginning.
+    async fn exchange(
+        &self,
+        task: &Task,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Answer, Error> {
+        let mut reply = self.send(task, request, patience).await?;
+        let is_success = (200..300).contains(&reply.status());
+        let limit = if is_success {
+            ANSWER_LIMIT
+        } else {
+            ERROR_LIMIT
+        };
+        match reply.body(limit).await {
+            Ok((_, true)) if is_success => Err(Error::Unreadable {
+                task: task.clone(),
+                detail: format!("it is longer than {limit} bytes"),
+            }),
+            Ok((body, _)) => Ok(Answer { reply, body }),
+            Err(problem) => Err(Error::from_problem(task.clone(), problem)),
+        }
+    }
+
+    async fn send(
+        &self,
+        task: &Task,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Reply, Error> {
+        let sent = self.lanes.send(0, request, patience).await;
+        sent.map_err(|problem| Error::from_problem(task.clone(), problem))
+    }
+
+    fn read<T: DeserializeOwned>(&self, task: Task, answer: &Answer) -> Result<T, Error> {
+        if answer.status() == 200
             && let Ok(value) = serde_json::from_slice(&answer.body)
         {
             return Ok(value);
         }
-        Err(Error::from_answer(asked, answer, &self.server))
+        Err(Error::from_answer(task, answer, &self.server))
     }
 
-    fn request(&self, method: Method, address: Url) -> RequestBuilder {
-        self.http
-            .request(method, address)
-            .header(AUTHORIZATION, self.bearer.clone())
-            .header(ACCEPT, "application/json")
+    fn request(&self, method: Method, address: Url) -> Request {
+        let mut request = Request::new(method, address);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.bearer.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request
     }
 
     fn pipelines_address(&self, repository: u64, last: Option<&str>) -> Url {

@@ -1,4 +1,5 @@
-//! What Woodpecker's API sends, as far as a rebuild needs it: lenient, for the field names of 2.x and 3.x.
+//! What Woodpecker's API sends, as far as a rebuild needs it: lenient, for the field names of 2.x
+//! and 3.x.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +33,7 @@ pub struct Repository {
     /// The events whose pipelines end older ones that still run.
     #[serde(deserialize_with = "lenient_list")]
     pub cancel_previous_pipeline_events: Vec<String>,
-    /// The version of the server that told of it, from the answer's header.
+    /// The version of the server, from the answer's header.
     #[serde(skip)]
     pub server_version: Option<String>,
 }
@@ -58,7 +59,7 @@ pub struct Pipeline {
     pub status: Status,
     /// What the server objects to, warnings included.
     #[serde(deserialize_with = "lenient_list")]
-    pub errors: Vec<Problem>,
+    pub errors: Vec<Objection>,
     /// The commit it runs for.
     #[serde(deserialize_with = "lenient")]
     pub commit: String,
@@ -88,7 +89,8 @@ impl Pipeline {
             .is_over(self.finished != 0 || self.finished_at != 0)
     }
 
-    /// Whether the server gave up before any step ran: the configuration could not be loaded or compiled.
+    /// Whether the server gave up before any step ran: the configuration could not be loaded or
+    /// compiled.
     #[must_use]
     pub fn failed_to_start(&self) -> bool {
         self.status == Status::Error
@@ -101,12 +103,11 @@ impl Pipeline {
 
     /// What the server objects to, without warnings unless there is nothing else.
     #[must_use]
-    pub fn objections(&self) -> Vec<&str> {
+    pub fn objections(&self) -> Vec<&Objection> {
         let of = |warning: bool| {
             self.errors
                 .iter()
-                .filter(move |problem| problem.is_warning == warning)
-                .map(|problem| &*problem.message)
+                .filter(move |objection| objection.is_warning == warning)
                 .collect::<Vec<_>>()
         };
         let errors = of(false);
@@ -148,13 +149,41 @@ struct CancelInfo {
 /// Something that the server objects to in a pipeline's configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Problem {
+pub struct Objection {
     /// In the server's words.
     #[serde(deserialize_with = "lenient")]
     pub message: String,
     /// Whether the pipeline runs nevertheless.
     #[serde(deserialize_with = "lenient")]
     pub is_warning: bool,
+}
+
+/// What an objection is about, as far as a person does something else about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A secret may not be used for the pipeline's event.
+    SecretForEvent {
+        /// Whether the event is `manual`.
+        manual: bool,
+    },
+    /// Something else.
+    Other,
+}
+
+impl Objection {
+    /// What it is about. Woodpecker has no code for it, so its words are read:
+    /// `secret "x" is not allowed to be used with pipeline event "manual"`.
+    #[must_use]
+    pub fn about(&self) -> About {
+        let says = |word| self.message.contains(word);
+        if says("secret") && says("event") {
+            About::SecretForEvent {
+                manual: says("manual"),
+            }
+        } else {
+            About::Other
+        }
+    }
 }
 
 /// One workflow of a pipeline: one file, for one point of its matrix.
@@ -234,8 +263,8 @@ pub(super) struct LogEntry {
     pub(super) kind: i64,
 }
 
-/// A field whose type is not the expected one, `null` included, counts as absent: a renamed or retyped detail must not
-/// hide the status.
+/// A field whose type is not the expected one, `null` included, counts as absent: a renamed or
+/// retyped detail must not hide the status.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -300,7 +329,11 @@ mod tests {
         assert!(pipeline(json!({"status": "odd", "finished": 5})).is_over());
         assert!(pipeline(json!({"status": "odd", "finished_at": 5})).is_over());
         assert!(!pipeline(json!({"status": "odd", "finished": 0, "finished_at": 0})).is_over());
-        let workflows = json!({"workflows": [{"state": "odd", "finished": 5}, {"state": "odd", "end_time": 5}, {"state": "odd"}]});
+        let workflows = json!({"workflows": [
+            {"state": "odd", "finished": 5},
+            {"state": "odd", "end_time": 5},
+            {"state": "odd"},
+        ]});
         let over: Vec<bool> = pipeline(workflows)
             .workflows
             .iter()
@@ -337,21 +370,46 @@ mod tests {
     }
 
     #[test]
-    fn warnings_are_told_only_when_there_is_nothing_worse() {
+    fn warnings_are_shown_only_when_there_is_nothing_worse() {
         let warning = json!({"message": "old syntax", "is_warning": true});
         let error = json!({"message": "no secret", "is_warning": false});
-        assert_eq!(
-            pipeline(json!({"errors": [warning, error]})).objections(),
-            ["no secret"]
-        );
-        assert_eq!(
-            pipeline(json!({"errors": [warning]})).objections(),
-            ["old syntax"]
-        );
+        let objections = |errors: Value| {
+            let pipeline = pipeline(json!({"errors": errors}));
+            let messages = pipeline
+                .objections()
+                .into_iter()
+                .map(|one| one.message.clone());
+            messages.collect::<Vec<_>>()
+        };
+        assert_eq!(objections(json!([warning, error])), ["no secret"]);
+        assert_eq!(objections(json!([warning])), ["old syntax"]);
     }
 
     #[test]
-    fn an_early_end_is_told_with_who_is_to_blame() {
+    fn only_a_secrets_event_is_read_as_such() {
+        let about = |message: &str| {
+            let message = message.to_owned();
+            let is_warning = false;
+            Objection {
+                message,
+                is_warning,
+            }
+            .about()
+        };
+        assert_eq!(
+            about(r#"secret "token" is not allowed to be used with pipeline event "manual""#),
+            About::SecretForEvent { manual: true }
+        );
+        assert_eq!(
+            about(r#"secret "token" is not allowed to be used with pipeline event "tag""#),
+            About::SecretForEvent { manual: false }
+        );
+        assert_eq!(about(r#"secret "token" not found"#), About::Other);
+        assert_eq!(about("image or plugin missing"), About::Other);
+    }
+
+    #[test]
+    fn an_early_end_is_shown_with_its_cause() {
         let canceled =
             |info: Value| pipeline(json!({"status": "killed", "cancel_info": info})).canceled_by();
         assert_eq!(
@@ -375,7 +433,8 @@ mod tests {
         assert!(
             pipeline(json!({"status": "error", "started": 5, "finished": 5})).failed_to_start()
         );
-        let ran = json!({"status": "error", "workflows": [{"children": [{"started": 0}, {"started": 5}]}]});
+        let workflow = json!({"children": [{"started": 0}, {"started": 5}]});
+        let ran = json!({"status": "error", "workflows": [workflow]});
         assert!(!pipeline(ran).failed_to_start());
         assert!(!pipeline(json!({"status": "failure"})).failed_to_start());
     }

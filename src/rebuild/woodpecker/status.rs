@@ -54,7 +54,8 @@ impl Status {
         }
     }
 
-    /// Whether it will not change any more; an unknown word is believed to be an end when an end time is stated.
+    /// Whether it will not change any more; an unknown word is believed to be an end when an end
+    /// time is stated.
     #[must_use]
     pub fn is_over(&self, finished: bool) -> bool {
         match self {

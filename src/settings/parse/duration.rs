@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The longest time that is accepted: a year.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// `30` (seconds), or numbers with the units `h`, `m`, `s`, `ms`, from the longest to the shortest; a year at most.
+/// `30` (seconds), or numbers with the units `h`, `m`, `s`, `ms`, from the longest to the shortest;
+/// a year at most.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().ok()?)).filter(|time| *time <= LONGEST);

@@ -1,4 +1,4 @@
-//! Hosts, and where to dial for them.
+//! Hosts, and addresses to connect to instead.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -35,7 +35,7 @@ fn is_host(text: &str) -> bool {
     is_name(host) && boolean(host).is_none() && number.is_none_or(|number| port(number).is_some())
 }
 
-/// Digits; what reads numbers would take a sign as well.
+/// A port, in digits alone: parsing a number would accept a sign.
 fn port(text: &str) -> Option<u16> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())
@@ -49,7 +49,8 @@ fn is_name(host: &str) -> bool {
     is_address || (!host.is_empty() && host.bytes().all(letters))
 }
 
-/// Pins as curl's `--resolve` writes them: `[+]host:port:address[,address]…`; `Err` is the entry that is not one.
+/// Pins as curl's `--resolve` writes them: `[+]host:port:address[,address]…`; `Err` is the first
+/// entry that is not one.
 pub(crate) fn pins(text: &str) -> Result<Vec<Pin>, String> {
     let mut pins: Vec<Pin> = Vec::new();
     for item in list(text).ok_or_else(|| text.to_owned())? {

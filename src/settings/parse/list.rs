@@ -5,7 +5,8 @@ use std::net::Ipv6Addr;
 
 use serde_json::value::RawValue;
 
-/// A list: a JSON array, or lines with `#` comments and commas, `\,` for a literal comma; empty items are dropped.
+/// A list: a JSON array, or lines with `#` comments and commas, `\,` for a literal comma; empty
+/// items are dropped.
 pub(crate) fn list(text: &str) -> Option<Vec<String>> {
     if text.starts_with('[') {
         match serde_json::from_str::<Vec<&RawValue>>(text) {
@@ -28,7 +29,8 @@ pub(crate) fn list(text: &str) -> Option<Vec<String>> {
     ))
 }
 
-/// A text, number or boolean of JSON as text: a number as it was written, because the tag `1.10` is not `1.1`.
+/// A text, number or boolean of JSON as text: a number as it was written, because the tag `1.10` is
+/// not `1.1`.
 fn scalar(value: &RawValue) -> Option<String> {
     let written = value.get();
     match written.chars().next()? {

@@ -50,7 +50,8 @@ impl Example {
         own
     }
 
-    /// A plugin that takes the settings of the build plugin, and pushes the image as if it had built it.
+    /// A plugin that takes the settings of the build plugin, and pushes the image as if it had
+    /// built it.
     fn builder(&self) -> String {
         write_layout(&self.scratch, &self.image);
         let path = self.scratch.path();
@@ -94,7 +95,7 @@ fn replaced<'a>(text: &str, words: impl IntoIterator<Item = &'a (&'a str, &'a st
 }
 
 #[test]
-fn the_target_runs_for_its_variable_and_not_for_whoever_starts_a_pipeline_by_hand() {
+fn the_target_runs_for_its_variable_and_not_for_manual_starts() {
     let example = Example::new();
     let woodpecker = &example.woodpecker;
     for variables in [json!({}), json!({"REBUILD": "other"})] {
@@ -143,11 +144,11 @@ fn the_target_runs_for_its_variable_and_not_for_whoever_starts_a_pipeline_by_han
 }
 
 #[test]
-fn the_caller_finds_the_image_broken_and_has_the_target_mend_it() {
+fn the_caller_finds_the_image_broken_and_the_target_fixes_it() {
     let mut example = Example::new();
     example.registry.push("team/app:latest", &example.image);
     example.registry.stop().garbage_collect_untagged().start();
-    // Only so that nobody waits.
+    // Only to save time.
     let quick = (
         "wait_timeout: 45m",
         "wait_timeout: 45m\n      poll_interval: 100ms\n      settle: 0s",
@@ -171,13 +172,13 @@ fn the_caller_finds_the_image_broken_and_has_the_target_mend_it() {
         .map(|one| &one["name"])
         .collect();
     assert_eq!(workflows, ["rebuild"]);
-    let told = [
+    let said = [
         "before the rebuild:",
         "FAILED: 1 of 1 image cannot be pulled",
         "pipeline 2: success",
         "PASSED: 1 image",
     ];
-    let places = told.map(|words| {
+    let places = said.map(|words| {
         log.find(words)
             .unwrap_or_else(|| panic!("{words:?} is not in\n{log}"))
     });

@@ -1,4 +1,5 @@
-//! A forge as far as Woodpecker asks one: it speaks the API that Gitea and Forgejo share, and lets anybody in.
+//! A forge as far as Woodpecker asks one: it speaks the API that Gitea and Forgejo share, and
+//! accepts any login.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -57,7 +58,7 @@ impl Forge {
         self
     }
 
-    /// Tells whoever asked to be told that somebody pushed to `main`.
+    /// Calls the registered hook: a push to `main` happened.
     pub(crate) fn push(&self) -> Answer {
         let hook = self
             .state
@@ -140,9 +141,9 @@ fn in_the_repository(request: &Request, path: &str, state: &mut State) -> Reply 
         }
         ("GET", ["branches" | "contents" | "raw", ..]) => absent(),
         ("POST", ["hooks"]) => {
-            let wish: Value =
-                serde_json::from_slice(&request.body).expect("a wish for a hook is JSON");
-            state.hook = wish["config"]["url"].as_str().map(str::to_owned);
+            let hook: Value =
+                serde_json::from_slice(&request.body).expect("a request for a hook is JSON");
+            state.hook = hook["config"]["url"].as_str().map(str::to_owned);
             Reply::json(&json!({"id": 1})).but_status(201)
         }
         ("POST", ["statuses", _]) => Reply::json(&json!({"id": 1})).but_status(201),

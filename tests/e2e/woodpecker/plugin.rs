@@ -1,4 +1,5 @@
-//! Woodpecker's own way to hand settings to a plugin: `woodpecker-cli exec` runs a real pipeline file.
+//! Woodpecker's own way to hand settings to a plugin: `woodpecker-cli exec` runs a real pipeline
+//! file.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -32,7 +32,8 @@ pub(super) fn rebuild_at(url: &str, repository: &str, woodpecker: &Woodpecker) -
         .variable("PLUGIN_WOODPECKER_TOKEN", &woodpecker.token)
 }
 
-/// A server whose repository has these workflows, each of one command, all of which accept manual pipelines.
+/// A server whose repository has these workflows, each of one command, all of which accept manual
+/// pipelines.
 pub(super) fn with(workflows: &[(&str, &str)]) -> Woodpecker {
     let woodpecker = Woodpecker::start();
     for (name, command) in workflows {
@@ -94,7 +95,7 @@ fn a_pipeline_is_started_with_variables_and_followed_to_success() {
 }
 
 #[test]
-fn the_report_and_githubs_outputs_tell_of_the_pipeline() {
+fn the_report_and_githubs_outputs_hold_the_pipeline() {
     let woodpecker = with(&[("work", "true")]);
     let run = rebuild(&woodpecker).arguments(["--format", "json"]);
     let run = run
@@ -153,7 +154,7 @@ fn a_pipeline_that_fails_is_exit_6_with_the_end_of_its_log() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told_once_in_the_servers_words() {
+fn a_missing_program_is_reported_once_in_the_servers_words() {
     let woodpecker = Woodpecker::start();
     let step = json!({"name": "bake", "image": "/nowhere/oven", "settings": {"heat": 200}});
     let bake = json!({"when": {"event": "manual"}, "skip_clone": true, "steps": [step]});
@@ -170,7 +171,7 @@ fn a_program_that_is_not_there_is_told_once_in_the_servers_words() {
 }
 
 #[test]
-fn a_pipeline_that_somebody_cancels_is_exit_6_with_who_it_was() {
+fn a_canceled_pipeline_is_exit_6_and_names_the_user() {
     let woodpecker = endless();
     let running = rebuild(&woodpecker).start();
     until("the pipeline is seen to run", || {
@@ -222,7 +223,7 @@ fn a_pipeline_that_takes_too_long_is_exit_7_and_goes_on() {
 }
 
 #[test]
-fn a_pipeline_that_no_agent_takes_is_told_as_such() {
+fn a_pipeline_that_no_agent_takes_gets_its_hint() {
     let woodpecker = Woodpecker::start();
     let step = json!({"name": "work", "image": "bash", "commands": ["true"]});
     let labels = json!({"oven": "large"});
@@ -244,7 +245,7 @@ fn a_pipeline_that_no_agent_takes_is_told_as_such() {
 }
 
 #[test]
-fn a_pipeline_that_nobody_waits_for_is_exit_0_with_the_link() {
+fn a_pipeline_that_is_not_awaited_is_exit_0_with_the_link() {
     let woodpecker = endless();
     let finished = rebuild(&woodpecker)
         .arguments(["--wait", "false"])

@@ -1,4 +1,5 @@
-//! `pullproof rebuild` against the real server: every way not to begin is exit 5 with the reason and what to do.
+//! `pullproof rebuild` against the real server: every way not to begin is exit 5 with the reason
+//! and what to do.
 
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ fn a_branch_where_nothing_accepts_manual() {
 }
 
 #[test]
-fn a_repository_without_workflows_is_told_as_one_where_nothing_accepts_manual() {
+fn a_repository_without_workflows_is_answered_as_filtered() {
     let woodpecker = Woodpecker::start();
     refuses(
         rebuild(&woodpecker),
@@ -209,7 +210,7 @@ fn a_workflow_that_is_no_yaml() {
 }
 
 #[test]
-fn a_step_that_contradicts_itself_is_told_without_the_servers_mere_advice() {
+fn a_contradictory_step_is_reported_without_the_servers_warnings() {
     let woodpecker = with_step(json!({"commands": ["true"], "settings": {"heat": 200}}));
     let objections = woodpecker.trigger("main", &json!({}));
     let objections = super::server::json(&objections)["errors"].clone();

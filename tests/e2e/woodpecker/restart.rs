@@ -93,7 +93,7 @@ fn restarting_itself() -> Woodpecker {
 }
 
 #[test]
-fn a_step_restarts_the_pipeline_it_runs_in_once_and_with_the_events_secrets() {
+fn a_step_restarts_its_pipeline_once_with_the_events_secrets() {
     let woodpecker = restarting_itself();
     woodpecker.cancels_previous(&[]);
     let first = woodpecker.finished(woodpecker.push());
@@ -118,7 +118,7 @@ fn a_step_restarts_the_pipeline_it_runs_in_once_and_with_the_events_secrets() {
 }
 
 #[test]
-fn where_a_push_ends_older_ones_a_restart_ends_its_own_pipeline_and_says_so_before() {
+fn a_restart_that_ends_its_own_pipeline_says_so_before() {
     let woodpecker = restarting_itself();
     let first = woodpecker.finished(woodpecker.push());
     woodpecker.finished(2);

@@ -1,4 +1,5 @@
-//! What the real server does, asked without the program: the facts that the program's client stands on.
+//! What the real server does, asked without the program: the facts that the program's client stands
+//! on.
 
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ fn a_step_that_fails_fails_its_pipeline_and_leaves_its_exit_code_and_log() {
 }
 
 #[test]
-fn what_no_workflow_wants_is_filtered_and_leaves_nothing() {
+fn what_no_workflow_accepts_is_filtered_and_leaves_nothing() {
     let woodpecker = Woodpecker::start();
     woodpecker.forge.workflow("work", &for_push());
     let answer = woodpecker.trigger("main", &json!({}));
@@ -52,7 +53,7 @@ fn what_no_workflow_wants_is_filtered_and_leaves_nothing() {
 }
 
 #[test]
-fn a_config_that_cannot_be_loaded_is_an_empty_answer_and_a_pipeline_in_the_list() {
+fn an_unloadable_config_is_an_empty_answer_and_a_listed_pipeline() {
     let woodpecker = Woodpecker::start();
     woodpecker.forge.loses_its_files();
     let answer = woodpecker.trigger("main", &json!({}));

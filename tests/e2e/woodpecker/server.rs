@@ -1,4 +1,5 @@
-//! A real Woodpecker: the server with a database of its own, an agent with the local backend, and a fake forge below.
+//! A real Woodpecker: the server with a database of its own, an agent with the local backend, and a
+//! fake forge below.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -121,7 +122,7 @@ impl Woodpecker {
         )
     }
 
-    /// Lets somebody push, and gives the number of the pipeline that this starts.
+    /// Makes a push, and gives the number of the pipeline that this starts.
     #[track_caller]
     pub(crate) fn push(&self) -> u64 {
         number(&self.forge.push())
@@ -147,7 +148,8 @@ impl Woodpecker {
         assert_eq!(self.call("POST", &path, "").status, 204);
     }
 
-    /// Says pipelines of which events end older ones that still run; at first it is pushes and pull requests.
+    /// Says pipelines of which events end older ones that still run; at first it is pushes and pull
+    /// requests.
     #[track_caller]
     pub(crate) fn cancels_previous(&self, events: &[&str]) {
         let body = json!({"cancel_previous_pipeline_events": events}).to_string();
@@ -176,7 +178,7 @@ impl Woodpecker {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    /// A pipeline as the server tells it now.
+    /// A pipeline as the server describes it now.
     pub(crate) fn pipeline(&self, number: u64) -> Value {
         json(&self.call(
             "GET",
@@ -217,7 +219,8 @@ impl Woodpecker {
         self.pipeline(number)
     }
 
-    /// What a step in a pipeline has logged that is this program; waits for the verdict, its last line.
+    /// What a step in a pipeline has logged that is this program; waits for the verdict, its last
+    /// line.
     #[track_caller]
     pub(crate) fn log_to_the_verdict(&self, pipeline: &Value, step: &str) -> String {
         let mut log = String::new();
@@ -228,7 +231,8 @@ impl Woodpecker {
         log
     }
 
-    /// What the step of that name in a pipeline has logged; waits for it, as logs come after the end they tell of.
+    /// What the step of that name in a pipeline has logged; waits for it, as logs come after the
+    /// end they report.
     ///
     /// A long log comes in pieces, and this may be the first of them.
     #[track_caller]
@@ -288,7 +292,8 @@ fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
             ("WOODPECKER_GITEA_CLIENT", "client"),
             ("WOODPECKER_GITEA_SECRET", "of the client"),
             ("WOODPECKER_DATABASE_DRIVER", "sqlite3"),
-            // A transaction that only reads at first cannot wait for its turn to write: it is told "locked".
+            // A transaction that only reads at first cannot wait for its turn to write: it gets
+            // "locked".
             (
                 "WOODPECKER_DATABASE_DATASOURCE",
                 "woodpecker.sqlite?_busy_timeout=30000&_journal_mode=WAL&_txlock=immediate",
@@ -313,7 +318,7 @@ fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
     );
 }
 
-/// Two addresses of the loopback on which nobody listens.
+/// Two addresses of the loopback on which nothing listens.
 fn free_addresses() -> [String; 2] {
     let listeners =
         [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port"));
@@ -325,7 +330,8 @@ fn free_addresses() -> [String; 2] {
     })
 }
 
-/// Starts a program of Woodpecker's with this environment; what it says goes to a file beside its data.
+/// Starts a program of Woodpecker's with this environment; what it says goes to a file beside its
+/// data.
 fn start(scratch: &Scratch, name: &str, environment: &[(&str, &str)]) -> Process {
     let log = std::fs::File::create(scratch.path().join(name).with_extension("log"))
         .expect("the directory is ours");

@@ -1,4 +1,4 @@
-//! How CI systems hand settings over: from a pipeline's YAML to the variables that the program finds.
+//! How CI systems pass settings: from a pipeline's YAML to the variables that the program reads.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_norway::Value;
 /// Variables of an environment.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// What a secret holds here; one that holds a configuration file must be one.
+/// The content of a secret here; the one for a configuration file has to be valid.
 fn secret(name: &str) -> String {
     if name.contains("config") {
         r#"{"auths":{}}"#.to_owned()
@@ -16,7 +16,8 @@ fn secret(name: &str) -> String {
     }
 }
 
-/// Woodpecker's `settings:` as `PLUGIN_` variables: lists of plain values joined by commas, everything deeper as JSON.
+/// Woodpecker's `settings:` as `PLUGIN_` variables: lists of plain values joined by commas,
+/// anything nested as JSON.
 pub(crate) fn woodpecker(settings: &Value) -> Variables {
     let mut variables = Variables::from([
         ("CI".to_owned(), "woodpecker".to_owned()),
@@ -66,7 +67,7 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// A value that is neither a list nor a map; a secret is what it holds.
+/// A value that is neither a list nor a map; a secret is replaced by its content.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::Bool(value) => Some(value.to_string()),
@@ -79,7 +80,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// The same with every secret replaced by what it holds, however deep.
+/// The same with every secret replaced by its content, at any depth.
 fn revealed(value: &Value) -> serde_json::Value {
     match (scalar(value), value) {
         (Some(text), Value::Mapping(_)) => text.into(),
@@ -94,15 +95,15 @@ fn revealed(value: &Value) -> serde_json::Value {
     }
 }
 
-/// What Woodpecker's server puts in for `${…}` before it reads a pipeline.
+/// A pipeline after Woodpecker's server has replaced `${…}`.
 pub(crate) fn substituted(pipeline: &str) -> String {
     pipeline
         .replace("${CI_COMMIT_SHA:0:8}", "0123abcd")
         .replace("${CI_COMMIT_SHA}", &"0123abcd".repeat(5))
 }
 
-/// A GitHub action's `with:` as `INPUT_` variables, with the defaults of its `action.yml`; hyphens stay, as the runner
-/// leaves them.
+/// A GitHub action's `with:` as `INPUT_` variables, with the defaults of its `action.yml`.
+/// The runner keeps hyphens.
 pub(crate) fn github(with: &Value, action: &Value, environment: &Value) -> Variables {
     let mut variables = Variables::from([
         ("CI".to_owned(), "true".to_owned()),
@@ -137,7 +138,7 @@ pub(crate) fn github(with: &Value, action: &Value, environment: &Value) -> Varia
     variables
 }
 
-/// A text with each `${{ expression }}` replaced by what it might be.
+/// A text with each `${{ expression }}` replaced by a plausible value.
 fn evaluated(text: &str, environment: &Value) -> String {
     let Some((before, rest)) = text.split_once("${{") else {
         return text.to_owned();
@@ -165,13 +166,13 @@ fn evaluated(text: &str, environment: &Value) -> String {
                 .as_str()
                 .expect("the workflow sets it")
                 .to_owned(),
-            _ => panic!("nobody knows what {expression} would be"),
+            _ => panic!("no value for the expression {expression}"),
         },
     };
     format!("{before}{value}{}", evaluated(after, environment))
 }
 
-/// A GitLab job's `variables:`, with those in it that GitLab sets itself.
+/// A GitLab job's `variables:`, with the variables of GitLab replaced by plausible values.
 pub(crate) fn gitlab(variables: &Value) -> Variables {
     let entries = variables
         .as_mapping()
@@ -184,7 +185,7 @@ pub(crate) fn gitlab(variables: &Value) -> Variables {
                 "$CI_REGISTRY_PASSWORD" => secret("job_token"),
                 value => value.to_owned(),
             };
-            assert!(!value.contains('$'), "nobody knows what is in {value}");
+            assert!(!value.contains('$'), "no value for the variable in {value}");
             (
                 name.as_str().expect("a variable has a name").to_owned(),
                 value,
@@ -194,15 +195,12 @@ pub(crate) fn gitlab(variables: &Value) -> Variables {
     entries.chain(own).collect()
 }
 
-/// A shell's command line as words, with its variables replaced by something like their content.
+/// A shell's command line as words, with its variables replaced by plausible values.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let line = line
         .replace("$CI_REGISTRY_IMAGE", "registry.example/team/app")
         .replace("$CI_COMMIT_SHORT_SHA", "0123abcd");
-    assert!(
-        !line.contains('$'),
-        "nobody knows what is in the variables of {line}"
-    );
+    assert!(!line.contains('$'), "no value for a variable in {line}");
     line.split_whitespace()
         .map(|word| word.trim_matches(['"', '\'']).to_owned())
         .collect()

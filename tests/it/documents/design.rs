@@ -1,11 +1,11 @@
-//! DESIGN.md: no package and no room of the house is without its reason.
+//! DESIGN.md: every package has its reason, every room its purpose.
 
 use std::path::Path;
 
 use super::text;
 
 #[test]
-fn every_dependency_has_its_reason() {
+fn every_dependency_has_a_reason() {
     let (manifest, design) = (text("Cargo.toml"), text("DESIGN.md"));
     let sections = manifest
         .split("\n[")
@@ -24,7 +24,7 @@ fn every_dependency_has_its_reason() {
 }
 
 #[test]
-fn every_room_is_on_the_map() {
+fn every_room_is_in_the_table() {
     let design = text("DESIGN.md");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for entry in folder.read_dir().unwrap() {
@@ -39,42 +39,5 @@ fn every_room_is_on_the_map() {
             design.contains(&name),
             "DESIGN.md does not say what {name} holds"
         );
-    }
-}
-
-#[test]
-fn links_between_the_documents_lead_somewhere() {
-    for page in [
-        "README.md",
-        "DESIGN.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-    ] {
-        let page_text = text(page);
-        for target in page_text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
-            if target.starts_with("https://") {
-                continue;
-            }
-            if let Some(anchor) = target.strip_prefix('#') {
-                let is_it = |line: &str| {
-                    line.trim_start_matches('#')
-                        .trim()
-                        .to_lowercase()
-                        .replace(' ', "-")
-                        == anchor
-                };
-                assert!(page_text.lines().any(is_it), "{page}: #{anchor}");
-            } else {
-                assert!(
-                    Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists(),
-                    "{page}: {target}"
-                );
-            }
-        }
     }
 }

@@ -1,12 +1,12 @@
-//! The folder `examples`: each file is understood as it is meant.
+//! The folder `examples`: the program reads each file as intended.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pullproof::rebuild::settings::Method;
-use pullproof::settings::Mode;
+use pullproof::rebuild::plan::Method;
 use pullproof::walk::rules::Depth;
 
+use super::page::links;
 use super::text;
 use super::uses::{Use, calls, uses};
 
@@ -24,16 +24,20 @@ fn references(found: &Use) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn every_file_in_examples_is_in_these_tests() {
+/// The names of the files in `examples`.
+fn files() -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let files: BTreeSet<String> = folder
+    folder
         .read_dir()
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+        .collect()
+}
+
+#[test]
+fn every_example_has_a_test() {
     let tested = include_str!("examples.rs");
-    for file in files {
+    for file in files() {
         assert!(
             tested.contains(&format!("\"examples/{file}\"")),
             "examples/{file} is in no test"
@@ -42,7 +46,21 @@ fn every_file_in_examples_is_in_these_tests() {
 }
 
 #[test]
-fn a_verifying_step_takes_the_build_steps_settings_for_two_registries_and_two_tags() {
+fn the_list_of_examples_has_every_file_once() {
+    let page = text("examples/README.md");
+    let listed = links(&page);
+    let mut expected = files();
+    expected.remove("README.md");
+    assert_eq!(listed.len(), expected.len());
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), expected);
+    for line in page.lines().filter(|line| line.starts_with("- ")) {
+        let (_, description) = line.split_once("): ").unwrap_or_else(|| panic!("{line}"));
+        assert!(description.len() > 20, "{line}");
+    }
+}
+
+#[test]
+fn the_woodpecker_example_shares_settings_with_the_build_step() {
     let found = only(uses(&text("examples/woodpecker-build-verify.yaml")));
     assert_eq!(
         references(&found),
@@ -54,9 +72,9 @@ fn a_verifying_step_takes_the_build_steps_settings_for_two_registries_and_two_ta
         ]
     );
     assert!(found.targets.iter().all(|target| target.alike));
-    assert_eq!(found.settings.rules.platforms.len(), 2);
+    assert_eq!(found.settings().rules.platforms.len(), 2);
     let logins: Vec<_> = found
-        .settings
+        .settings()
         .login
         .given
         .iter()
@@ -66,22 +84,22 @@ fn a_verifying_step_takes_the_build_steps_settings_for_two_registries_and_two_ta
 }
 
 #[test]
-fn woodpecker_looks_every_night() {
+fn the_nightly_woodpecker_example_reads_every_byte() {
     let found = only(uses(&text("examples/woodpecker-nightly.yaml")));
     assert_eq!(
-        (found.targets.len(), found.settings.rules.depth),
+        (found.targets.len(), found.settings().rules.depth),
         (3, Depth::Full)
     );
-    assert!(found.settings.patience.settle.is_zero());
+    assert!(found.settings().patience.settle.is_zero());
 }
 
 #[test]
-fn github_verifies_what_it_pushed_and_cleaned_before_it_deploys() {
+fn the_github_example_verifies_after_the_clean_up_and_before_the_deployment() {
     let workflow = text("examples/github-build-verify-deploy.yaml");
     let found = only(uses(&workflow));
     assert_eq!(found.targets.len(), 2);
     assert!(found.targets.iter().all(|target| target.expected.is_some()));
-    assert!(found.settings.login.github.is_some());
+    assert!(found.settings().login.github.is_some());
     let workflow: serde_norway::Value = serde_norway::from_str(&workflow).unwrap();
     let needs = |job: &str| format!("{:?}", workflow["jobs"][job]["needs"]);
     assert!(
@@ -92,20 +110,20 @@ fn github_verifies_what_it_pushed_and_cleaned_before_it_deploys() {
 }
 
 #[test]
-fn github_looks_every_night() {
+fn the_nightly_github_example_writes_a_report() {
     let found = only(uses(&text("examples/github-nightly.yaml")));
     assert_eq!(
-        (found.targets.len(), found.settings.rules.depth),
+        (found.targets.len(), found.settings().rules.depth),
         (3, Depth::Full)
     );
     assert_eq!(
-        found.settings.output.report.as_deref(),
+        found.settings().output.report.as_deref(),
         Some(Path::new("pullproof.json"))
     );
 }
 
 #[test]
-fn gitlab_runs_the_flavour_with_a_shell() {
+fn the_gitlab_example_uses_the_image_with_a_shell() {
     let pipeline = text("examples/gitlab.yaml");
     let found = only(uses(&pipeline));
     assert_eq!(
@@ -120,22 +138,22 @@ fn gitlab_runs_the_flavour_with_a_shell() {
 }
 
 #[test]
-fn docker_runs_it_in_three_ways() {
+fn the_docker_example_shows_three_ways_to_log_in() {
     let found = calls(&text("examples/docker-run.sh"));
     assert_eq!(found.len(), 3);
-    assert_eq!(found[0].settings.rules.platforms.len(), 2);
-    assert!(found[1].settings.login.docker_config.is_some());
-    assert!(found[2].settings.login.anonymous);
+    assert_eq!(found[0].settings().rules.platforms.len(), 2);
+    assert!(found[1].settings().login.docker_config.is_some());
+    assert!(found[2].settings().login.anonymous);
 }
 
 #[test]
-fn a_rebuild_is_asked_for_as_its_target_expects() {
-    let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml"))).settings;
-    assert!(caller.output.rebuild_when_broken && caller.rebuild.wait);
-    let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh"))).settings;
-    assert_eq!(by_hand.mode, Mode::Rebuild);
+fn the_rebuild_examples_start_what_their_target_accepts() {
+    let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml")));
+    let caller = caller.settings().rebuild.as_ref().unwrap();
+    assert!(caller.plan.wait);
+    let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh")));
     let target = text("examples/woodpecker-rebuild-target.yaml");
-    for settings in [&caller.rebuild, &by_hand.rebuild] {
+    for settings in [&caller.plan, &by_hand.rebuild().plan] {
         assert_eq!(settings.method, Method::Create);
         assert_eq!(settings.workflows, ["rebuild"]);
         assert_eq!(settings.branch.as_deref(), Some("main"));
@@ -147,16 +165,17 @@ fn a_rebuild_is_asked_for_as_its_target_expects() {
         }
     }
     let verified = only(uses(&target));
-    assert!(!verified.settings.output.rebuild_when_broken);
+    assert!(verified.settings().rebuild.is_none());
     assert_eq!(references(&verified), ["registry.example/team/app:latest"]);
 }
 
 #[test]
-fn actions_of_others_are_pinned_to_a_commit_with_its_version_beside_it() {
+fn other_actions_are_pinned_to_a_commit_and_name_their_version() {
     for file in [
         "examples/github-build-verify-deploy.yaml",
         "examples/github-nightly.yaml",
         "README.md",
+        "docs/ci/github.md",
     ] {
         for line in text(file)
             .lines()

@@ -1,8 +1,12 @@
-//! What newcomers read and paste, held to the truth: it is understood, every name in it exists, and what it quotes is said.
+//! What newcomers read and copy: the pipelines work, the names exist, and the quotes are current.
 
 mod ci;
+mod contributing;
 mod design;
 mod examples;
+mod how_it_works;
+mod links;
+mod messages;
 mod page;
 mod readme;
 mod security;

@@ -1,15 +1,13 @@
-//! The README and the plugin's page: what they show works, and what they quote is what the program says.
+//! The README and the pages behind it: their pipelines work, their tables and output are current.
 
-use std::path::Path;
-
-use super::page::{blocks, holds, quoted_headings};
+use super::page::{blocks, is_current};
 use super::text;
 use super::uses::{calls, uses};
 use crate::support::command::pullproof;
 use crate::support::distribution::{Damage, Distribution};
 use crate::support::recipe::platforms;
 
-/// Every use in the pages' YAML, and how many there are, so that none is overlooked.
+/// Reads every use in a page's YAML and counts them, so that none is missed.
 #[track_caller]
 fn all_uses(page: &str, expected: usize) {
     let page = text(page);
@@ -22,97 +20,45 @@ fn all_uses(page: &str, expected: usize) {
 }
 
 #[test]
-fn the_pipelines_in_the_readme_are_understood() {
-    all_uses("README.md", 6);
+fn the_readme_has_at_most_ten_kilobytes() {
+    let bytes = text("README.md").len();
+    assert!(bytes <= 10_000, "{bytes}");
+}
+
+#[test]
+fn every_pipeline_in_the_documents_is_understood() {
+    for (page, expected) in [
+        ("README.md", 3),
+        ("docs/ci/woodpecker.md", 1),
+        ("docs/ci/github.md", 3),
+        ("docs/ci/gitlab.md", 1),
+        ("plugin/docs.md", 5),
+    ] {
+        all_uses(page, expected);
+    }
+}
+
+#[test]
+fn the_docker_command_in_the_readme_checks_without_a_login() {
     let run: Vec<_> = blocks(&text("README.md"), "sh")
         .iter()
         .flat_map(|block| calls(block))
         .collect();
     assert_eq!(run.len(), 1);
-    assert!(run[0].settings.login.anonymous);
+    assert!(run[0].settings().login.anonymous);
 }
 
 #[test]
-fn the_pipelines_on_the_plugins_page_are_understood() {
-    all_uses("plugin/docs.md", 5);
-}
-
-#[test]
-fn what_is_promised_in_six_lines_has_six_lines() {
-    for block in &blocks(&text("README.md"), "yaml")[..2] {
+fn every_pipeline_in_the_readme_has_six_lines() {
+    let blocks = blocks(&text("README.md"), "yaml");
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
         assert_eq!(block.lines().count(), 6, "{block}");
     }
 }
 
 #[test]
-fn troubleshooting_is_keyed_by_what_the_program_says() {
-    let mut sources = String::new();
-    read_sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut sources,
-    );
-    let said = without_placeholders(&sources);
-    let headings = quoted_headings(&text("README.md"), "## Troubleshooting");
-    assert!(headings.len() > 20, "{headings:?}");
-    for heading in headings {
-        assert!(
-            said.contains(&heading),
-            "the program does not say: {heading}"
-        );
-    }
-}
-
-/// The program's own lines, without those of its unit tests.
-fn read_sources(folder: &Path, into: &mut String) {
-    for entry in folder.read_dir().unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            read_sources(&path, into);
-        } else {
-            let source = std::fs::read_to_string(&path).unwrap();
-            into.push_str(
-                source
-                    .split("#[cfg(test)]\nmod tests {")
-                    .next()
-                    .unwrap_or_default(),
-            );
-        }
-    }
-}
-
-/// Texts as they are printed: lines that are continued are one, and `…` stands for everything that is put in.
-fn without_placeholders(sources: &str) -> String {
-    let mut lines = sources.lines();
-    let mut text = String::new();
-    while let Some(line) = lines.next() {
-        let mut line = line.to_owned();
-        while let Some(start) = line.strip_suffix('\\') {
-            line = format!("{start}{}", lines.next().unwrap_or_default().trim_start());
-        }
-        text.push_str(&line);
-        text.push('\n');
-    }
-    let mut said = String::new();
-    let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once('{') {
-        said.push_str(before);
-        match after.split_once('}') {
-            Some((inside, behind)) if !inside.contains(['{', '\n']) => {
-                said.push('…');
-                rest = behind;
-            }
-            _ => {
-                said.push('{');
-                rest = after;
-            }
-        }
-    }
-    said.push_str(rest);
-    said
-}
-
-#[test]
-fn the_outputs_are_those_of_the_action() {
+fn the_table_of_outputs_is_that_of_the_action() {
     let action: serde_norway::Value = serde_norway::from_str(&text("action.yml")).unwrap();
     let outputs = action["outputs"].as_mapping().unwrap();
     let rows = outputs.iter().map(|(name, output)| {
@@ -126,7 +72,7 @@ fn the_outputs_are_those_of_the_action() {
         "\n| output | what it is |\n|---|---|\n{}\n",
         rows.collect::<String>()
     );
-    holds("README.md", "outputs", &table, str::to_owned);
+    is_current("docs/ci/github.md", "outputs", &table, str::to_owned);
 }
 
 #[test]
@@ -138,8 +84,8 @@ fn the_exit_codes_on_both_pages_are_those_of_the_help() {
             .filter_map(|word| word.parse().ok())
             .collect()
     };
-    let told = numbers(codes);
-    assert_eq!(told.len(), 11);
+    let of_the_help = numbers(codes);
+    assert_eq!(of_the_help.len(), 11);
     let (readme, plugin) = (text("README.md"), text("plugin/docs.md"));
     let rows = |page: &str| -> Vec<u8> {
         let (_, section) = page.split_once("# Exit codes\n").unwrap();
@@ -150,14 +96,14 @@ fn the_exit_codes_on_both_pages_are_those_of_the_help() {
             .flat_map(|row| numbers(row.split('|').next().unwrap()))
             .collect()
     };
-    let mut sorted = told.clone();
+    let mut sorted = of_the_help;
     sorted.sort_unstable();
     assert_eq!(rows(&readme), sorted);
     assert_eq!(rows(&plugin), sorted[..8]);
 }
 
 #[test]
-fn the_output_in_the_readme_is_what_the_program_says() {
+fn the_output_in_the_readme_is_that_of_the_program() {
     let registry = Distribution::open();
     let image = registry.image(
         "team/app:1.4",
@@ -184,10 +130,10 @@ fn the_output_in_the_readme_is_what_the_program_says() {
         .replace(&registry.host(), "registry.example");
     let block =
         format!("\n```console\n$ pullproof verify registry.example/team/app:1.4\n{output}```\n\n");
-    holds("README.md", "output", &block, timeless);
+    is_current("README.md", "output", &block, timeless);
 }
 
-/// Without what differs from run to run: how long it took, and how much came before an answer broke off.
+/// Replaces what differs from run to run: times and sizes.
 fn timeless(text: &str) -> String {
     let mut words: Vec<&str> = text.split(' ').collect();
     for place in 1..words.len() {

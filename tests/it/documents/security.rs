@@ -1,10 +1,10 @@
-//! SECURITY.md: every test that it names is there.
+//! SECURITY.md: every test that it names exists.
 
 use std::path::Path;
 
 use super::text;
 
-/// The source of a group of tests: of the integration tests, else of the program's own.
+/// The source of a group of tests: integration tests first, then unit tests.
 fn source(group: &str) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = group.replace("::", "/");
@@ -20,19 +20,19 @@ fn source(group: &str) -> Option<String> {
 }
 
 #[test]
-fn every_promise_is_held_by_tests_that_exist() {
+fn every_promise_names_tests_that_exist() {
     let page = text("SECURITY.md");
     let tables = page.split("\n\n").filter(|part| {
         part.lines()
             .next()
-            .is_some_and(|head| head.ends_with("| held by |"))
+            .is_some_and(|head| head.ends_with("| tested by |"))
     });
     let rows: Vec<&str> = tables.flat_map(|table| table.lines().skip(2)).collect();
     assert!(rows.len() > 25, "{}", rows.len());
     for row in rows {
-        let holders = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
-        let names: Vec<&str> = holders.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "nothing holds: {row}");
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test is named: {row}");
         for name in names {
             let (group, test) = match name.strip_suffix("::") {
                 Some(group) => (group, None),

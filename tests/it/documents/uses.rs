@@ -1,9 +1,9 @@
-//! Where a pipeline uses the program: each place, and what it comes to when the CI system has handed it over.
+//! Every use of the program in a pipeline, read the way the program reads it in that CI system.
 
 use std::path::Path;
 
 use pullproof::commands::verify::targets::{Target, idle_logins, targets};
-use pullproof::settings::{Command, Environment, Mode, Settings, read, table};
+use pullproof::settings::{Command, Environment, RebuildSettings, VerifySettings, read, table};
 use serde_norway::Value;
 
 use super::ci::{self, Variables};
@@ -13,13 +13,32 @@ const IMAGE: &str = "ghcr.io/pullproof/pullproof";
 
 /// One use of the program, understood.
 pub(crate) struct Use {
-    /// What the user wants.
-    pub(crate) settings: Settings,
+    command: Command,
     /// What is verified; nothing when it only rebuilds.
     pub(crate) targets: Vec<Target>,
 }
 
-/// Every use in a pipeline's YAML, in its order; fails when one of them is not understood as it is meant.
+impl Use {
+    /// The settings of a verification.
+    #[track_caller]
+    pub(crate) fn settings(&self) -> &VerifySettings {
+        match &self.command {
+            Command::Verify(settings) => settings,
+            other => panic!("expected a verification, got {other:?}"),
+        }
+    }
+
+    /// The settings of a rebuild that is run alone.
+    #[track_caller]
+    pub(crate) fn rebuild(&self) -> &RebuildSettings {
+        match &self.command {
+            Command::Rebuild(settings) => settings,
+            other => panic!("expected a rebuild, got {other:?}"),
+        }
+    }
+}
+
+/// Every use in a pipeline's YAML, in order; fails if one of them is not valid.
 #[track_caller]
 pub(crate) fn uses(yaml: &str) -> Vec<Use> {
     let parsed: Value = serde_norway::from_str(&ci::substituted(yaml))
@@ -89,7 +108,7 @@ fn search(value: &Value, visit: &mut impl FnMut(&Value)) {
     }
 }
 
-/// Every setting is in the table, unless the settings are those of another step as they are.
+/// Every setting is in the table, unless another step has the same settings.
 fn names_are_known(settings: &Value, pipeline: &Value) {
     let mut sharing = 0;
     search(pipeline, &mut |part| {
@@ -114,19 +133,20 @@ fn understood(variables: Variables, arguments: &[String]) -> Use {
         directory: "/workspace".into(),
         ..Environment::default()
     };
-    let (settings, warnings) = match read(&environment, &|path| file(path)) {
-        Ok(Command::Run { settings, warnings }) => (*settings, warnings),
+    let (command, warnings) = read(&environment, &|path| file(path))
+        .unwrap_or_else(|error| panic!("{error} for {shown}"));
+    assert!(warnings.is_empty(), "{warnings:?} for {shown}");
+    let targets = match &command {
+        Command::Verify(settings) => {
+            let targets =
+                targets(&settings.wanted).unwrap_or_else(|error| panic!("{error} for {shown}"));
+            assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
+            targets
+        }
+        Command::Rebuild(_) => Vec::new(),
         other => panic!("{other:?} for {shown}"),
     };
-    assert!(warnings.is_empty(), "{warnings:?} for {shown}");
-    let targets = match settings.mode {
-        Mode::Rebuild => Vec::new(),
-        Mode::Verify => {
-            targets(&settings.wanted).unwrap_or_else(|error| panic!("{error} for {shown}"))
-        }
-    };
-    assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
-    Use { settings, targets }
+    Use { command, targets }
 }
 
 /// What a build step would have left in the workspace.

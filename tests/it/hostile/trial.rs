@@ -110,7 +110,7 @@ impl Trial {
             ..Environment::default()
         };
         let nothing = |_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
-        let Ok(Command::Run { settings, .. }) = read(&environment, &nothing) else {
+        let Ok((Command::Verify(settings), _)) = read(&environment, &nothing) else {
             panic!("the settings of a trial are right: {:?}", self.flags);
         };
         let wanted = targets(&settings.wanted).expect("the references of a trial are right");

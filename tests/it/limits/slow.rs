@@ -2,12 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use pullproof::http::network::Network;
 use pullproof::http::patience::Patience;
-use pullproof::rebuild as heal;
-use pullproof::rebuild::NotStarted;
-use pullproof::rebuild::plan::plan;
-use pullproof::rebuild::settings::Rebuild;
+use pullproof::rebuild::{NotStarted, Plan, rebuild};
 use serde_json::{Value, json};
 
 use crate::support::command::{Pullproof, pullproof};
@@ -192,18 +188,16 @@ async fn a_woodpecker_that_drips_does_not_hold_a_rebuild_for_ever() {
         json!({"id": 7, "full_name": "me/app", "default_branch": "main", "active": true});
     let server =
         Server::start(move |_| Reply::json(&repository).dripping(1, Duration::from_millis(50)));
-    let server = server.url("").parse().unwrap();
-    let settings = Rebuild {
+    let server: url::Url = server.url("").parse().unwrap();
+    let lanes = woodpecker::lanes(&server);
+    let plan = Plan {
         wait_timeout: Duration::from_millis(300),
-        ..woodpecker::settings(server)
+        ..woodpecker::plan(server)
     };
-    let plan = plan(&settings, &Network::default()).unwrap();
-    let client = plan
-        .client(woodpecker::http(), Duration::from_millis(500))
-        .unwrap();
+    let client = plan.client(lanes, Duration::from_millis(500));
     let began = Instant::now();
     let patience = Patience::default();
-    let started = heal::rebuild(
+    let started = rebuild(
         &plan,
         &client,
         &patience,

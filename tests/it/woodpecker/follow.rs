@@ -1,6 +1,7 @@
 //! Following a pipeline: every status, every broken answer, named workflows, the logs at the end.
 
 use base64::Engine as _;
+use pullproof::rebuild::plan::workflow_name;
 use pullproof::rebuild::{Ending, NotStarted, Notice};
 use serde_json::{Value, json};
 
@@ -11,7 +12,8 @@ fn looks(fake: &Fake, looks: impl IntoIterator<Item = Value>) {
     fake.on(PIPELINE, looks.into_iter().map(|look| Reply::json(&look)));
 }
 
-/// Pipeline #12 with workflows, each with one step of the same state, which has run; step numbers count from 1.
+/// Pipeline #12 with workflows, each with one step of the same state, which has run; step numbers
+/// count from 1.
 fn flows(status: &str, workflows: &[(&str, &str)]) -> Value {
     let workflows: Vec<Value> = workflows
         .iter()
@@ -50,7 +52,7 @@ async fn every_end_but_success_is_a_failure() {
 }
 
 #[tokio::test]
-async fn every_status_on_the_way_is_told_once() {
+async fn every_status_on_the_way_is_reported_once() {
     let fake = server();
     let way = [
         "created", "pending", "pending", "running", "running", "paused", "running", "success",
@@ -58,12 +60,15 @@ async fn every_status_on_the_way_is_told_once() {
     looks(&fake, way.map(pipeline));
     let ran = Case::new(&fake).run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
-    let told: Vec<&str> = ran
+    let shown: Vec<&str> = ran
         .notices
         .iter()
         .filter_map(|notice| notice.strip_prefix("pipeline #12 is ")?.split(' ').next())
         .collect();
-    assert_eq!(told, ["created", "pending", "running", "paused", "running"]);
+    assert_eq!(
+        shown,
+        ["created", "pending", "running", "paused", "running"]
+    );
 }
 
 #[tokio::test]
@@ -87,7 +92,7 @@ async fn an_unknown_status_is_an_end_when_an_end_time_is_stated() {
 }
 
 #[tokio::test]
-async fn broken_answers_are_survived_and_told_once_in_a_row() {
+async fn broken_answers_are_survived_and_reported_once_in_a_row() {
     let fake = server();
     let broken = [
         Reply::status(200),
@@ -138,7 +143,7 @@ async fn a_pipeline_that_the_server_hides_for_good_is_out_of_sight() {
 async fn a_pipeline_that_takes_too_long_is_still_running() {
     let fake = server();
     looks(&fake, [pipeline("running")]);
-    let case = Case::new(&fake).set(|settings| settings.wait_timeout = Duration::from_millis(50));
+    let case = Case::new(&fake).set(|plan| plan.wait_timeout = Duration::from_millis(50));
     let ran = case.run().await;
     assert_eq!(ran.rebuilt().ending, Ending::StillRunning);
     assert_contains(
@@ -159,7 +164,7 @@ async fn a_pipeline_that_waits_for_approval_says_where() {
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
     let page = fake.url("/repos/7/pipeline/12");
     let approval =
-        format!("waits until somebody who may push to the repository approves it: {page}");
+        format!("waits until someone with push access to the repository approves it: {page}");
     assert_eq!(
         ran.notices
             .iter()
@@ -183,7 +188,7 @@ async fn a_named_workflow_decides_before_the_pipeline_is_over() {
         ],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec!["build".into()])
+        .set(|plan| plan.workflows = vec!["build".into()])
         .run()
         .await;
     assert_eq!(
@@ -205,7 +210,7 @@ async fn a_named_workflow_fails_whatever_the_pipeline_says() {
     );
     fake.on("GET /api/repos/7/logs/12/1", [log(&["boom"])]);
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec![".woodpecker/build.yaml".into()])
+        .set(|plan| plan.workflows = vec![workflow_name(".woodpecker/build.yaml").unwrap()])
         .run()
         .await;
     assert_eq!(
@@ -226,7 +231,7 @@ async fn a_missing_workflow_is_an_error_that_lists_what_there_is() {
         ],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec!["push".into()])
+        .set(|plan| plan.workflows = vec!["push".into()])
         .run()
         .await;
     assert!(
@@ -258,7 +263,7 @@ async fn a_workflow_that_is_listed_late_is_not_missing() {
         ],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.workflows = vec!["push".into()])
+        .set(|plan| plan.workflows = vec!["push".into()])
         .run()
         .await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
@@ -323,7 +328,7 @@ async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
         )],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.logs = Logs::None)
+        .set(|plan| plan.logs = Logs::None)
         .run()
         .await;
     assert_eq!(
@@ -340,7 +345,7 @@ async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
         )],
     );
     let ran = Case::new(&fake)
-        .set(|settings| settings.logs = Logs::All)
+        .set(|plan| plan.logs = Logs::All)
         .run()
         .await;
     let lines: Vec<_> = ran
@@ -353,7 +358,7 @@ async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
 }
 
 #[tokio::test]
-async fn a_failed_step_that_nobody_minds_is_not_shown_when_all_is_green() {
+async fn an_ignored_failed_step_is_not_shown_when_all_is_green() {
     let fake = server();
     let mut green = flows("success", &[("build", "success")]);
     green["workflows"][0]["children"][0]["state"] = json!("failure");
@@ -426,7 +431,7 @@ async fn a_step_that_says_nothing_is_waited_for_only_so_long() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_has_an_error_and_no_exit_code() {
+async fn a_missing_program_has_an_error_and_no_exit_code() {
     let fake = server();
     let mut ended = flows("failure", &[("build", "failure")]);
     let error = r#"exec: "/nowhere": executable file not found in $PATH"#;
@@ -444,7 +449,7 @@ async fn a_program_that_is_not_there_has_an_error_and_no_exit_code() {
 }
 
 #[tokio::test]
-async fn who_canceled_a_pipeline_is_told() {
+async fn the_user_that_canceled_a_pipeline_is_named() {
     let fake = server();
     looks(
         &fake,

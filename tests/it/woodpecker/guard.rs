@@ -1,7 +1,8 @@
-//! The loop guard against a server that tells, or does not tell, what led to the pipeline we run in.
+//! The loop guard against a server that says, or does not say, what led to the pipeline we run
+//! in.
 
 use pullproof::rebuild::guard::Loop;
-use pullproof::rebuild::settings::{Method, OwnPipeline, Restart};
+use pullproof::rebuild::plan::{Method, OwnPipeline, Restart};
 use pullproof::rebuild::{Ending, NotStarted};
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ fn inside(fake: &Fake, event: &str, parent: Option<u64>) -> Case {
         branch: Some("trunk".into()),
         server: Some(fake.url("")),
     };
-    Case::new(fake).set(|settings| settings.own = own)
+    Case::new(fake).set(|plan| plan.own = own)
 }
 
 /// Pipeline #9 with these fields.
@@ -62,7 +63,7 @@ async fn a_second_rebuild_is_allowed_by_max_rebuilds_and_counted() {
         ))],
     );
     let ran = inside(&fake, "manual", None)
-        .set(|settings| settings.max_rebuilds = 2)
+        .set(|plan| plan.max_rebuilds = 2)
         .run()
         .await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
@@ -94,7 +95,7 @@ async fn a_push_is_no_rebuild_and_nothing_is_asked() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_found_out_counts_as_a_rebuild() {
+async fn an_unreadable_past_counts_as_a_rebuild() {
     let fake = server();
     for reply in [Reply::status(404), Reply::status(500), Reply::web_page()] {
         fake.on(OWN, [reply]);
@@ -116,7 +117,7 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
         r#""many", not a number"#,
     );
 
-    let unnamed = |settings: &mut Rebuild| settings.own.number = None;
+    let unnamed = |plan: &mut Plan| plan.own.number = None;
     assert!(matches!(
         refused(&inside(&fake, "manual", None).set(unnamed).run().await),
         Loop::Unknown(_)
@@ -125,10 +126,9 @@ async fn what_cannot_be_found_out_counts_as_a_rebuild() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_both_addresses() {
+async fn another_address_of_the_server_is_reported_with_both_addresses() {
     let fake = server();
-    let elsewhere =
-        |settings: &mut Rebuild| settings.own.server = Some("https://ci.example".parse().unwrap());
+    let elsewhere = |plan: &mut Plan| plan.own.server = Some("https://ci.example".parse().unwrap());
     let ran = inside(&fake, "manual", None).set(elsewhere).run().await;
     assert!(matches!(refused(&ran), Loop::Elsewhere { .. }), "{ran:?}");
     let (message, hint) = ran.refusal();
@@ -150,9 +150,9 @@ async fn a_server_that_is_written_otherwise_than_the_pipeline_does_is_told_with_
 }
 
 fn restart(case: Case, number: u64, max_rebuilds: u32) -> Case {
-    case.set(|settings| {
-        settings.method = Method::Restart(Restart::Number(number));
-        settings.max_rebuilds = max_rebuilds;
+    case.set(|plan| {
+        plan.method = Method::Restart(Restart::Number(number));
+        plan.max_rebuilds = max_rebuilds;
     })
 }
 
@@ -167,7 +167,7 @@ async fn a_restart_does_not_restart_itself() {
 }
 
 #[tokio::test]
-async fn the_row_of_parents_counts() {
+async fn the_chain_of_parents_counts() {
     let fake = server();
     let parent =
         |number: u64, parent: u64| Reply::json(&own(json!({"number": number, "parent": parent})));
@@ -205,7 +205,7 @@ async fn a_parent_that_is_not_what_was_restarted_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
+async fn a_restart_that_ends_our_own_pipeline_is_warned_of() {
     let fake = server();
     let events = json!({"id": 7, "cancel_previous_pipeline_events": ["push", "pull_request"]});
     let old = |branch: &str| {
@@ -228,23 +228,23 @@ async fn a_restart_that_ends_the_pipeline_we_run_in_is_warned_of() {
         let ran = restart(inside(&fake, event, None), 9, 1).run().await;
         assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
         assert_eq!(
-            ran.told("the server ends this pipeline as soon as"),
+            ran.noticed("the server ends this pipeline as soon as"),
             warned,
             "{event} {branch}"
         );
     }
     let created = inside(&fake, "push", None)
-        .set(|settings| settings.branch = Some("trunk".into()))
+        .set(|plan| plan.branch = Some("trunk".into()))
         .run()
         .await;
     assert!(
-        !created.told("the server ends this pipeline"),
+        !created.noticed("the server ends this pipeline"),
         "{created:?}"
     );
 }
 
 #[tokio::test]
-async fn from_within_a_rebuild_no_other_pipeline_is_restarted() {
+async fn a_rebuild_restarts_no_other_pipeline() {
     let fake = server();
     fake.on(
         OWN,

@@ -1,9 +1,9 @@
-//! The rebuild against a fake Woodpecker: every answer of the server, and what becomes of it.
+//! The rebuild against a fake Woodpecker: every answer of the server, and what comes of it.
 
 mod fake;
 mod follow;
 mod guard;
-mod healing;
+mod on_broken;
 mod program;
 mod start;
 
@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use pullproof::http::network::Network;
 use pullproof::http::patience::Patience;
-use pullproof::rebuild as heal;
-use pullproof::rebuild::plan::plan;
-use pullproof::rebuild::settings::{Logs, Method, OwnPipeline, Rebuild, RepositoryName};
+use pullproof::http::{ChosenBy, Clients, Lanes, Version};
+use pullproof::rebuild::plan::{Logs, Method, OwnPipeline, Plan, RepositoryName};
+use pullproof::rebuild::woodpecker::Token;
 use pullproof::rebuild::{NotStarted, Notice, Rebuilt};
 use pullproof::text::secret::Secret;
 use serde_json::{Value, json};
@@ -31,7 +31,8 @@ const CREATE: &str = "POST /api/repos/7/pipelines";
 const LIST: &str = "GET /api/repos/7/pipelines";
 const PIPELINE: &str = "GET /api/repos/7/pipelines/12";
 
-/// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a success.
+/// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a
+/// success.
 fn server() -> Fake {
     let fake = Fake::start();
     let repository =
@@ -42,7 +43,7 @@ fn server() -> Fake {
     fake
 }
 
-/// Pipeline #12 as the server tells of it.
+/// Pipeline #12 as the server describes it.
 fn pipeline(status: &str) -> Value {
     json!({"id": 112, "number": 12, "event": "manual", "status": status, "branch": "trunk", "commit": "c0ffee", "errors": null})
 }
@@ -64,12 +65,13 @@ fn ours(status: &str) -> Value {
     )
 }
 
-/// What it takes to start a pipeline of this server and follow it, without long waits between two looks.
-pub(crate) fn settings(server: Url) -> Rebuild {
-    Rebuild {
-        server: Some(server),
-        token: Some(Secret::new(TOKEN)),
-        repository: Some(RepositoryName::Number(7)),
+/// What it takes to start a pipeline of this server and follow it, without long waits between two
+/// looks.
+pub(crate) fn plan(server: Url) -> Plan {
+    Plan {
+        server,
+        token: token(TOKEN),
+        repository: RepositoryName::Number(7),
         branch: None,
         variables: BTreeMap::new(),
         method: Method::Create,
@@ -78,30 +80,32 @@ pub(crate) fn settings(server: Url) -> Rebuild {
         wait_timeout: Duration::from_secs(60),
         poll_interval: Duration::from_millis(2),
         logs: Logs::Failed,
+        log_delay: Duration::ZERO,
         max_rebuilds: 1,
         own: OwnPipeline::default(),
     }
 }
 
-/// A run of the rebuild: its settings, and how patient it is.
+fn token(text: &str) -> Token {
+    Token::new(&Secret::new(text)).unwrap()
+}
+
+/// A run of the rebuild: its plan, and how patient it is.
 struct Case {
-    settings: Rebuild,
+    plan: Plan,
     patience: Duration,
-    log_delay: Duration,
 }
 
 impl Case {
     fn new(fake: &Fake) -> Self {
-        let settings = settings(fake.url(""));
         Self {
-            settings,
+            plan: plan(fake.url("")),
             patience: Duration::from_secs(20),
-            log_delay: Duration::ZERO,
         }
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Rebuild)) -> Self {
-        change(&mut self.settings);
+    fn set(mut self, change: impl FnOnce(&mut Plan)) -> Self {
+        change(&mut self.plan);
         self
     }
 
@@ -113,7 +117,7 @@ impl Case {
 
     /// Believes that logs come so much later than ends.
     fn logs_come_after(mut self, delay: Duration) -> Self {
-        self.log_delay = delay;
+        self.plan.log_delay = delay;
         self
     }
 
@@ -127,9 +131,8 @@ impl Case {
         stop_at: impl Fn(&Notice) -> bool,
         stop: impl Future<Output = ()>,
     ) -> Ran {
-        let mut plan = plan(&self.settings, &Network::default()).unwrap();
-        plan.log_delay = self.log_delay;
-        let client = plan.client(http(), self.patience).unwrap();
+        let plan = &self.plan;
+        let client = plan.client(lanes(&plan.server), self.patience);
         let patience = Patience {
             attempts: 3,
             backoff: Duration::from_millis(1),
@@ -138,7 +141,7 @@ impl Case {
         };
         let seen = tokio::sync::Notify::new();
         let mut notices = Vec::new();
-        let mut tell = |notice: Notice| {
+        let mut notify = |notice: Notice| {
             if stop_at(&notice) {
                 seen.notify_one();
             }
@@ -150,7 +153,8 @@ impl Case {
                 () = stop => {}
             }
         };
-        let result = heal::rebuild(&plan, &client, &patience, MARK, &mut tell, stop).await;
+        let result =
+            pullproof::rebuild::rebuild(plan, &client, &patience, MARK, &mut notify, stop).await;
         let ran = Ran { result, notices };
         let everything = format!(
             "{ran:?} {client:?} {:?}",
@@ -158,7 +162,7 @@ impl Case {
         );
         assert!(
             !everything.contains(TOKEN),
-            "the token was told: {everything}"
+            "the token is shown: {everything}"
         );
         ran
     }
@@ -181,10 +185,13 @@ impl Ran {
     /// The message and the hint of a run that started nothing.
     fn refusal(&self) -> (String, String) {
         let error = self.result.as_ref().expect_err("nothing is started");
-        (error.to_string(), error.hint().unwrap_or_default())
+        (
+            error.to_string(),
+            error.hint().map(|(_, text)| text).unwrap_or_default(),
+        )
     }
 
-    fn told(&self, part: &str) -> bool {
+    fn noticed(&self, part: &str) -> bool {
         self.notices.iter().any(|notice| notice.contains(part))
     }
 }
@@ -194,18 +201,9 @@ fn assert_contains(text: &str, part: &str) {
     assert!(text.contains(part), "{part:?} is not in {text:?}");
 }
 
-/// A client as the program makes it: nothing is followed.
-pub(crate) fn http() -> reqwest::Client {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
+/// Lanes to a server as the program makes them.
+pub(crate) fn lanes(server: &Url) -> Arc<Lanes> {
+    Clients::new(Network::default())
+        .lanes(server, ChosenBy::User, Version::Best)
         .unwrap()
 }

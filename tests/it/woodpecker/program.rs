@@ -1,4 +1,5 @@
-//! The program as a CI system meets it: what it writes where, and wrong settings before anything is asked.
+//! The program as a CI system meets it: what it writes where, and wrong settings before anything is
+//! asked.
 
 use crate::support::command::{Pullproof, pullproof};
 
@@ -67,6 +68,24 @@ fn success_is_one_line_on_standard_output_that_ends_with_the_link() {
         format!("pipeline #12 was started: {link}\n")
     );
     assert!(!finished.to_string().contains(TOKEN), "{finished}");
+}
+
+#[test]
+fn inside_a_pipeline_its_own_repository_is_rebuilt() {
+    let fake = server();
+    let server = fake.url("");
+    pullproof()
+        .argument("rebuild")
+        .variable("CI", "woodpecker")
+        .variable("CI_SYSTEM_URL", server.as_str())
+        .variable("CI_PIPELINE_URL", fake.url("/repos/7/pipeline/11").as_str())
+        .variable("CI_PIPELINE_NUMBER", "11")
+        .variable("CI_PIPELINE_EVENT", "push")
+        .variable("PLUGIN_WOODPECKER_TOKEN", TOKEN)
+        .variable("PLUGIN_POLL_INTERVAL", "100ms")
+        .run()
+        .exits(0);
+    assert_eq!(fake.requests_to(CREATE).len(), 1);
 }
 
 #[test]

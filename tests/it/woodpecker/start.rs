@@ -1,6 +1,6 @@
 //! Starting a pipeline: what is asked for, and every answer.
 
-use pullproof::rebuild::settings::{Method, OwnPipeline, RepositoryName, Restart};
+use pullproof::rebuild::plan::{Method, OwnPipeline, RepositoryName, Restart};
 use pullproof::rebuild::woodpecker::Error;
 use pullproof::rebuild::{Ending, NotStarted};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[tokio::test]
-async fn a_pipeline_is_started_on_the_default_branch_and_followed_to_success() {
+async fn a_pipeline_starts_on_the_default_branch_and_is_followed() {
     let fake = server();
     let ran = Case::new(&fake).run().await;
     let rebuilt = ran.rebuilt();
@@ -30,13 +30,13 @@ async fn a_pipeline_is_started_on_the_default_branch_and_followed_to_success() {
 #[tokio::test]
 async fn the_users_branch_and_variables_are_sent() {
     let fake = server();
-    let case = Case::new(&fake).set(|settings| {
-        settings.branch = Some("release/1".into());
-        settings.variables = BTreeMap::from([("REBUILD".into(), "app".into())]);
+    let case = Case::new(&fake).set(|plan| {
+        plan.branch = Some("release/1".into());
+        plan.variables = BTreeMap::from([("REBUILD".into(), "app".into())]);
     });
     let ran = case.run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
-    assert!(!ran.told("3.18.0"), "{:?}", ran.notices);
+    assert!(!ran.noticed("3.18.0"), "{:?}", ran.notices);
     let asked: Value = serde_json::from_str(&fake.requests_to(CREATE)[0].body).unwrap();
     assert_eq!(
         (&asked["branch"], &asked["variables"]["REBUILD"]),
@@ -54,24 +54,10 @@ async fn a_repository_is_found_by_its_name() {
     );
     let name = RepositoryName::Path("group/sub/app".into());
     let ran = Case::new(&fake)
-        .set(|settings| settings.repository = Some(name))
+        .set(|plan| plan.repository = name)
         .run()
         .await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
-}
-
-#[tokio::test]
-async fn without_a_name_it_is_the_repository_that_the_pipeline_runs_for() {
-    let fake = server();
-    let own = OwnPipeline {
-        event: Some("push".into()),
-        number: Some(11),
-        repository: Some(7),
-        server: Some(fake.url("")),
-        ..OwnPipeline::default()
-    };
-    let case = Case::new(&fake).set(|settings| (settings.repository, settings.own) = (None, own));
-    assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
 }
 
 #[tokio::test]
@@ -91,7 +77,7 @@ async fn a_server_with_a_path_keeps_it() {
     );
     for path in ["/wood", "/wood/"] {
         let ran = Case::new(&fake)
-            .set(|settings| settings.server = Some(fake.url(path)))
+            .set(|plan| plan.server = fake.url(path))
             .run()
             .await;
         assert_eq!(
@@ -102,12 +88,9 @@ async fn a_server_with_a_path_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_pipeline_that_nobody_waits_for_is_only_started() {
+async fn a_pipeline_that_is_not_awaited_is_only_started() {
     let fake = server();
-    let ran = Case::new(&fake)
-        .set(|settings| settings.wait = false)
-        .run()
-        .await;
+    let ran = Case::new(&fake).set(|plan| plan.wait = false).run().await;
     assert_eq!(
         (ran.rebuilt().ending, &*ran.rebuilt().pipeline.status),
         (Ending::NotAwaited, "pending")
@@ -125,7 +108,7 @@ async fn a_repository_without_default_branch_needs_one_named() {
     let (message, hint) = Case::new(&fake).run().await.refusal();
     assert_contains(&message, "no default branch for me/app");
     assert_eq!(hint, "set `branch`");
-    let case = Case::new(&fake).set(|settings| settings.branch = Some("main".into()));
+    let case = Case::new(&fake).set(|plan| plan.branch = Some("main".into()));
     assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
 }
 
@@ -153,7 +136,7 @@ async fn a_pipeline_that_is_dead_from_the_start_was_not_started() {
 }
 
 #[tokio::test]
-async fn filtered_is_told_with_what_to_add() {
+async fn a_filtered_pipeline_is_reported_with_what_to_add() {
     let fake = server();
     fake.on(
         CREATE,
@@ -185,15 +168,19 @@ async fn the_version_that_hides_variables_is_warned_of_and_named_when_filtered()
     );
     let variables = BTreeMap::from([("REBUILD".to_owned(), "app".to_owned())]);
     let ran = Case::new(&fake)
-        .set(|settings| settings.variables = variables)
+        .set(|plan| plan.variables = variables)
         .run()
         .await;
-    assert!(ran.told("3.18.0") && ran.told("#7077"), "{:?}", ran.notices);
+    assert!(
+        ran.noticed("3.18.0") && ran.noticed("#7077"),
+        "{:?}",
+        ran.notices
+    );
     assert_contains(&ran.refusal().1, "#7077");
 }
 
 #[tokio::test]
-async fn an_unloadable_configuration_is_told_by_either_empty_answer() {
+async fn either_empty_answer_means_an_unloadable_configuration() {
     for reply in [Reply::status(204), Reply::json(&Value::Null)] {
         let fake = server();
         fake.on(CREATE, [reply]).on(LIST, [Reply::json(&json!([]))]);
@@ -205,7 +192,7 @@ async fn an_unloadable_configuration_is_told_by_either_empty_answer() {
 }
 
 #[tokio::test]
-async fn an_unloadable_configuration_is_told_in_the_words_that_the_server_keeps() {
+async fn an_unloadable_configuration_is_reported_in_the_servers_words() {
     let fake = server();
     let errors =
         json!([{"message": "could not load config from forge: yaml: line 3", "is_warning": false}]);
@@ -237,10 +224,10 @@ async fn a_web_page_is_no_pipeline() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_accepted_is_named() {
+async fn a_token_that_is_not_accepted_is_reported() {
     let fake = server();
     let (message, hint) = Case::new(&fake)
-        .set(|settings| settings.token = Some(Secret::new("wrong")))
+        .set(|plan| plan.token = token("wrong"))
         .run()
         .await
         .refusal();
@@ -256,7 +243,7 @@ async fn a_token_that_is_not_accepted_is_named() {
 }
 
 #[tokio::test]
-async fn not_found_is_told_with_its_three_meanings() {
+async fn not_found_is_reported_with_its_three_meanings() {
     for route in [REPOSITORY, CREATE] {
         let fake = server();
         fake.on(route, [Reply::status(404)]);
@@ -269,7 +256,7 @@ async fn not_found_is_told_with_its_three_meanings() {
 }
 
 #[tokio::test]
-async fn an_inactive_repository_is_told_before_anything_is_started() {
+async fn an_inactive_repository_is_reported_before_anything_starts() {
     let fake = server();
     fake.on(
         REPOSITORY,
@@ -307,7 +294,7 @@ async fn a_redirect_is_refused_and_the_address_to_use_is_named() {
 }
 
 #[tokio::test]
-async fn any_other_refusal_is_told_in_the_servers_words() {
+async fn any_other_refusal_is_reported_in_the_servers_words() {
     let fake = server();
     fake.on(CREATE, [Reply::status(400).body("no\nway")]);
     assert_contains(
@@ -323,7 +310,7 @@ async fn the_repository_is_asked_for_again_while_the_server_is_away() {
     fake.on(REPOSITORY, [Reply::status(502), Reply::Close, found]);
     let ran = Case::new(&fake).run().await;
     assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
-    assert!(ran.told("502"), "{:?}", ran.notices);
+    assert!(ran.noticed("502"), "{:?}", ran.notices);
 }
 
 #[tokio::test]
@@ -350,7 +337,7 @@ async fn after_a_lost_answer_our_pipeline_is_found_in_the_list() {
             "{reply:?}"
         );
         assert!(
-            ran.told("looking whether a pipeline was started"),
+            ran.noticed("checking whether a pipeline was started"),
             "{:?}",
             ran.notices
         );
@@ -375,7 +362,7 @@ async fn a_pipeline_that_appears_late_is_not_started_twice() {
 }
 
 #[tokio::test]
-async fn only_when_the_list_stays_without_ours_is_another_started() {
+async fn another_starts_only_when_the_list_stays_without_ours() {
     let fake = server();
     fake.on(CREATE, [Reply::Close, Reply::json(&pipeline("pending"))])
         .on(LIST, [Reply::json(&json!([]))]);
@@ -408,24 +395,21 @@ async fn when_the_list_cannot_be_read_nothing_more_is_started() {
         "{ran:?}"
     );
     let (message, hint) = ran.refusal();
-    assert_contains(&message, "could not be found out");
+    assert_contains(&message, "it is unknown whether a pipeline was started");
     assert_contains(&hint, "PULLPROOF_RUN=the-mark");
     assert_contains(&hint, fake.url("/repos/7").as_str());
     assert_eq!(fake.starts(), 1);
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_told_without_the_address_of_the_request() {
+async fn an_unreachable_server_is_reported_without_the_requests_address() {
     let fake = server();
     let gone = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
     let url = format!("http://{gone}").parse().unwrap();
-    let ran = Case::new(&fake)
-        .set(|settings| settings.server = Some(url))
-        .run()
-        .await;
+    let ran = Case::new(&fake).set(|plan| plan.server = url).run().await;
     assert!(
         matches!(
             ran.result,
@@ -438,7 +422,7 @@ async fn a_server_that_cannot_be_reached_is_told_without_the_address_of_the_requ
 }
 
 #[tokio::test]
-async fn an_interruption_before_the_answer_is_told_as_such() {
+async fn an_interruption_before_the_answer_is_reported_as_one() {
     let fake = server();
     fake.on(CREATE, [Reply::Hang]);
     let stop = async {
@@ -476,9 +460,9 @@ fn restarting_server(answer: Reply) -> Fake {
 #[tokio::test]
 async fn a_pipeline_is_restarted_by_its_number_with_variables() {
     let fake = restarting_server(Reply::json(&pipeline("pending")));
-    let case = Case::new(&fake).set(|settings| {
-        settings.method = Method::Restart(Restart::Number(5));
-        settings.variables = BTreeMap::from([("A B".into(), "x&y=z".into())]);
+    let case = Case::new(&fake).set(|plan| {
+        plan.method = Method::Restart(Restart::Number(5));
+        plan.variables = BTreeMap::from([("A B".into(), "x&y=z".into())]);
     });
     assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
     let query = &fake.requests_to("POST /api/repos/7/pipelines/5")[0].query;
@@ -498,9 +482,9 @@ async fn a_pipeline_is_restarted_by_its_number_with_variables() {
 #[tokio::test]
 async fn the_newest_pipeline_of_a_branch_is_restarted() {
     let fake = restarting_server(Reply::json(&pipeline("pending")));
-    let case = Case::new(&fake).set(|settings| {
-        settings.method = Method::Restart(Restart::Latest);
-        settings.branch = Some("release".into());
+    let case = Case::new(&fake).set(|plan| {
+        plan.method = Method::Restart(Restart::Latest);
+        plan.branch = Some("release".into());
     });
     assert_eq!(case.run().await.rebuilt().ending, Ending::Succeeded);
     assert_eq!(
@@ -510,8 +494,7 @@ async fn the_newest_pipeline_of_a_branch_is_restarted() {
 }
 
 #[tokio::test]
-async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_requests_is_restarted()
-{
+async fn without_a_push_the_newest_other_event_but_pull_requests_is_restarted() {
     let fake = restarting_server(Reply::json(&pipeline("pending")));
     let listed = |number: u64, event: &str, branch: &str| {
         with(
@@ -536,8 +519,8 @@ async fn where_nobody_pushed_the_newest_of_any_other_event_but_ours_and_pull_req
         server: Some(fake.url("")),
         ..OwnPipeline::default()
     };
-    let latest = |settings: &mut Rebuild| {
-        (settings.method, settings.own) = (Method::Restart(Restart::Latest), own);
+    let latest = |plan: &mut Plan| {
+        (plan.method, plan.own) = (Method::Restart(Restart::Latest), own);
     };
     assert_eq!(
         Case::new(&fake).set(latest).run().await.rebuilt().ending,
@@ -553,7 +536,7 @@ async fn a_branch_without_pipelines_has_nothing_to_restart() {
     fake.on("GET /api/repos/7/pipelines/latest", [Reply::status(404)])
         .on(LIST, [Reply::json(&json!([]))]);
     let ran = Case::new(&fake)
-        .set(|settings| settings.method = Method::Restart(Restart::Latest))
+        .set(|plan| plan.method = Method::Restart(Restart::Latest))
         .run()
         .await;
     assert_contains(
@@ -565,7 +548,7 @@ async fn a_branch_without_pipelines_has_nothing_to_restart() {
 }
 
 #[tokio::test]
-async fn variables_that_a_restart_would_not_change_are_warned_of_by_name_alone() {
+async fn variables_that_a_restart_keeps_are_warned_of_by_name_alone() {
     let fake = restarting_server(Reply::json(&pipeline("pending")));
     let variables = json!({"A": "old", "B": "same", "PULLPROOF_REBUILD": "1"});
     fake.on(
@@ -575,9 +558,9 @@ async fn variables_that_a_restart_would_not_change_are_warned_of_by_name_alone()
             json!({"number": 5, "variables": variables}),
         ))],
     );
-    let case = Case::new(&fake).set(|settings| {
-        settings.method = Method::Restart(Restart::Number(5));
-        settings.variables = [("A", "new"), ("B", "same"), ("C", "more")]
+    let case = Case::new(&fake).set(|plan| {
+        plan.method = Method::Restart(Restart::Number(5));
+        plan.variables = [("A", "new"), ("B", "same"), ("C", "more")]
             .map(|(a, b)| (a.into(), b.into()))
             .into();
     });
@@ -592,11 +575,11 @@ async fn variables_that_a_restart_would_not_change_are_warned_of_by_name_alone()
 }
 
 #[tokio::test]
-async fn a_restart_that_is_refused_is_told_in_the_servers_words() {
+async fn a_refused_restart_is_reported_in_the_servers_words() {
     let fake =
         restarting_server(Reply::status(400).body("cannot restart a pipeline with status blocked"));
     let ran = Case::new(&fake)
-        .set(|settings| settings.method = Method::Restart(Restart::Number(5)))
+        .set(|plan| plan.method = Method::Restart(Restart::Number(5)))
         .run()
         .await;
     assert_contains(
@@ -606,7 +589,7 @@ async fn a_restart_that_is_refused_is_told_in_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_restart_whose_answer_was_lost_is_known_by_its_parent() {
+async fn a_restart_whose_answer_was_lost_is_found_by_its_parent() {
     // Before 2.5 the parent is named by its id.
     for parent in [5, 105] {
         let fake = restarting_server(Reply::status(504));
@@ -627,7 +610,7 @@ async fn a_restart_whose_answer_was_lost_is_known_by_its_parent() {
             ],
         );
         let ran = Case::new(&fake)
-            .set(|settings| settings.method = Method::Restart(Restart::Number(5)))
+            .set(|plan| plan.method = Method::Restart(Restart::Number(5)))
             .run()
             .await;
         assert_eq!(

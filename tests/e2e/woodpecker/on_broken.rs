@@ -1,4 +1,5 @@
-//! The whole loop: a broken image in the real registry, a rebuild by the real server that pushes it again, verified.
+//! The whole loop: a broken image in the real registry, a rebuild by the real server that pushes it
+//! again, verified.
 
 use serde_json::json;
 
@@ -9,7 +10,8 @@ use crate::support::image::Image;
 use crate::support::recipe::platforms;
 use crate::support::scratch::Scratch;
 
-/// A registry whose garbage collector took what `app:1` consists of, and a pipeline that can push it again.
+/// A registry whose garbage collector took what `app:1` consists of, and a pipeline that can push
+/// it again.
 struct Bakery {
     registry: Distribution,
     image: Image,
@@ -45,7 +47,7 @@ impl Bakery {
         }
     }
 
-    /// Puts something else in the place of the pipeline that mends.
+    /// Replaces the pipeline that fixes the image.
     fn whose_rebuild(self, command: &str) -> Self {
         let when = json!([{"event": "manual", "evaluate": "REBUILD == \"app\""}]);
         self.woodpecker
@@ -104,14 +106,14 @@ fn a_broken_image_is_rebuilt_once_and_verified_again() {
         "{:#}",
         report.0
     );
-    let told = [
+    let said = [
         "before the rebuild:",
         "FAILED: 1 of 1 image cannot be pulled (2 broken digests), exit code 1\n",
         &format!("pipeline 1: success, {link}\n"),
         "app:1: passed\n",
     ];
     let out = &finished.stdout;
-    let places = told.map(|words| {
+    let places = said.map(|words| {
         out.find(words)
             .unwrap_or_else(|| panic!("{words:?} is not said: {finished}"))
     });
@@ -134,7 +136,7 @@ fn a_broken_image_is_rebuilt_once_and_verified_again() {
 }
 
 #[test]
-fn a_rebuild_that_mends_nothing_leaves_the_image_broken() {
+fn a_rebuild_that_fixes_nothing_leaves_the_image_broken() {
     let bakery = Bakery::with_a_broken_image().whose_rebuild("true");
     let finished = bakery.verify().run().exits(1);
     assert_eq!(finished.report_in("report.json").result(), "failed");
@@ -156,7 +158,7 @@ fn a_rebuild_that_fails_is_exit_6() {
 }
 
 #[test]
-fn a_rebuild_that_nobody_waits_for_leaves_the_image_broken_and_tells_the_link() {
+fn a_rebuild_that_is_not_awaited_leaves_exit_1_with_the_link() {
     let bakery = Bakery::with_a_broken_image();
     let finished = bakery
         .verify()
@@ -189,7 +191,7 @@ fn a_rebuild_that_cannot_be_started_is_exit_5_with_what_is_broken() {
 }
 
 #[test]
-fn what_cannot_be_found_out_is_never_rebuilt() {
+fn an_undecided_image_is_never_rebuilt() {
     let mut bakery = Bakery::with_a_broken_image();
     bakery.registry.stop();
     bakery
@@ -201,7 +203,7 @@ fn what_cannot_be_found_out_is_never_rebuilt() {
 }
 
 #[test]
-fn a_plugin_step_heals_the_image_from_inside_a_pipeline() {
+fn a_plugin_step_fixes_the_image_from_inside_a_pipeline() {
     let bakery = Bakery::with_a_broken_image();
     let settings = json!({
         "images": [bakery.registry.reference("app:1")],
@@ -264,7 +266,7 @@ fn a_rebuild_whose_own_check_finds_the_image_broken_starts_no_other() {
 }
 
 #[test]
-fn a_pipeline_that_builds_and_verifies_heals_the_image_by_a_restart_of_itself() {
+fn a_pipeline_fixes_its_image_by_restarting_itself() {
     let bakery = Bakery::with_a_broken_image();
     let settings = json!({
         "images": [bakery.registry.reference("app:1")],

@@ -9,7 +9,8 @@ use crate::support::recipe::platforms;
 
 use super::*;
 
-/// A registry with an image that lacks a layer, and a server that starts pipeline #12, which does not end by itself.
+/// A registry with an image that lacks a layer, and a server that starts pipeline #12, which does
+/// not end by itself.
 fn broken() -> (Registry, Image, Fake) {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
@@ -53,7 +54,7 @@ fn until(what: &str, so: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_broken_image_is_mended_and_the_second_verdict_counts() {
+fn a_broken_image_is_rebuilt_and_the_second_verdict_counts() {
     let (registry, image, fake) = broken();
     let running = verify(&registry, &fake).start();
     until("the pipeline is looked at", || {
@@ -113,7 +114,7 @@ fn a_tag_that_still_is_what_was_wrong_before_the_rebuild_is_wrong() {
 }
 
 #[test]
-fn a_pipeline_that_mends_nothing_leaves_the_image_broken() {
+fn a_pipeline_that_fixes_nothing_leaves_the_image_broken() {
     let (registry, _, fake) = broken();
     fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
     let report = verify(&registry, &fake)
@@ -128,7 +129,7 @@ fn a_pipeline_that_mends_nothing_leaves_the_image_broken() {
 }
 
 #[test]
-fn a_pipeline_that_nobody_waits_for_leaves_exit_1_with_the_link() {
+fn a_pipeline_that_is_not_awaited_leaves_exit_1_with_the_link() {
     let (registry, _, fake) = broken();
     let finished = verify(&registry, &fake)
         .arguments(["--wait", "false"])
@@ -148,7 +149,7 @@ fn a_pipeline_that_nobody_waits_for_leaves_exit_1_with_the_link() {
 }
 
 #[test]
-fn what_cannot_be_found_out_is_never_rebuilt() {
+fn an_undecided_image_is_never_rebuilt() {
     let (registry, image, fake) = broken();
     registry.find(image.layer(0, 0));
     registry
@@ -167,7 +168,7 @@ fn a_whole_image_asks_nothing_of_woodpecker() {
 }
 
 #[test]
-fn a_pipeline_that_goes_out_of_sight_is_exit_4_and_the_image_still_called_broken() {
+fn a_pipeline_out_of_sight_is_exit_4_and_the_image_stays_broken() {
     let (registry, _, fake) = broken();
     fake.on(
         PIPELINE,
@@ -175,15 +176,15 @@ fn a_pipeline_that_goes_out_of_sight_is_exit_4_and_the_image_still_called_broken
     );
     let finished = verify(&registry, &fake).run().exits(4);
     let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the end of the rebuild could not be seen: \
-                   pipeline #12 cannot be read any more; it was running after ";
+                   pipeline #12 can no longer be read; it was running after ";
     assert_contains(&finished.stdout, verdict);
 }
 
 #[test]
-fn an_interruption_while_following_tells_what_is_broken_and_where_the_pipeline_goes_on() {
+fn an_interruption_shows_what_is_broken_and_where_the_pipeline_runs() {
     let (registry, _, fake) = broken();
     let running = verify(&registry, &fake).start();
-    until("the pipeline is told to run", || {
+    until("the pipeline is reported as running", || {
         running.has_said("pipeline #12 is running")
     });
     running.signal("TERM");

@@ -1,0 +1,66 @@
+//! How a command ends: with something to deliver, or without.
+
+use crate::report::Report;
+use crate::report::exit::Exit;
+use crate::report::judgement::Judgement;
+use crate::settings::Error;
+
+/// What a command leaves to be delivered.
+pub(crate) struct Finished {
+    report: Report,
+    end: Option<(Exit, Option<String>)>,
+    remark: Option<String>,
+}
+
+impl Finished {
+    /// A run that ends as its images say.
+    pub(crate) fn of(report: Report) -> Self {
+        Self {
+            report,
+            end: None,
+            remark: None,
+        }
+    }
+
+    /// The same, with an end of its own; see [`Judgement::ending_in`].
+    pub(crate) fn ending_in(self, exit: Exit, reason: Option<String>) -> Self {
+        Self {
+            end: Some((exit, reason)),
+            ..self
+        }
+    }
+
+    /// The same, with a remark; see [`Judgement::remarking`].
+    pub(crate) fn remarking(self, remark: String) -> Self {
+        Self {
+            remark: Some(remark),
+            ..self
+        }
+    }
+
+    /// What it all means.
+    pub(super) fn judgement(&self) -> Judgement<'_> {
+        let mut judgement = Judgement::of(&self.report);
+        if let Some((exit, reason)) = &self.end {
+            judgement = judgement.ending_in(*exit, reason.clone());
+        }
+        if let Some(remark) = &self.remark {
+            judgement = judgement.remarking(remark.clone());
+        }
+        judgement
+    }
+}
+
+/// Why a command did not even begin.
+pub(crate) enum Unfinished {
+    /// The settings are wrong.
+    Refused(Error),
+    /// The system does not let the program start, for this reason.
+    NotStarted(String),
+}
+
+impl From<Error> for Unfinished {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}

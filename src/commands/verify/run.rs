@@ -1,0 +1,153 @@
+//! A verification from its settings to its end: the walks and, where the settings ask for it, a
+//! rebuild of what is broken and a second look.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use indicatif::ProgressBar;
+use log::{info, warn};
+
+use super::targets::{Target, idle_logins, targets};
+use super::verify;
+use crate::commands::finished::{Finished, Unfinished};
+use crate::commands::rebuild::{self, Outcome};
+use crate::commands::until_a_signal;
+use crate::http::Clients;
+use crate::http::patience::Patience;
+use crate::report::exit::Exit;
+use crate::report::judgement::Judgement;
+use crate::report::{Report, github};
+use crate::settings::{NothingPushed, RebuildSettings, VerifySettings};
+use crate::terminal::deliver::announce;
+use crate::terminal::output::{Format, Output};
+use crate::terminal::progress::Progress;
+use crate::terminal::signals::Signals;
+use crate::text::human;
+
+/// Verifies.
+///
+/// # Errors
+///
+/// When there is nothing to verify, settings contradict each other, or the program cannot start.
+pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finished, Unfinished> {
+    let targets = targets(&settings.wanted)?;
+    if let Some(warning) = idle_logins(&settings.login, &targets) {
+        warn!("{warning}");
+    }
+    if let Some(why) = &settings.wanted.nothing_pushed {
+        return Ok(skipped(settings, why));
+    }
+    until_a_signal(async |signals| {
+        let mut progress = progress;
+        let finished = verified(settings, &targets, signals, &mut progress).await;
+        progress.finish();
+        finished
+    })
+}
+
+/// Where the progress is shown: as a bar on a terminal, else as lines.
+pub(crate) fn progress(output: &Output) -> (Progress, ProgressBar) {
+    let progress = if output.terminal {
+        Progress::bar(Instant::now())
+    } else {
+        Progress::lines(Instant::now(), Box::new(io::stderr()))
+    };
+    let bar = progress.handle();
+    (progress, bar)
+}
+
+/// Asks GitHub to mask the secrets that it cannot know, before anything else is written.
+pub(crate) fn mask(settings: &VerifySettings) {
+    if settings.login.in_github_actions && settings.output.format == Format::Github {
+        // Whoever closed standard output reads nothing else either.
+        let _ = github::write_masks(&settings.login.parsed_secrets(), &mut io::stdout());
+    }
+}
+
+fn skipped(settings: &VerifySettings, why: &NothingPushed) -> Finished {
+    let finished = Finished::of(Report {
+        skipped: true,
+        ..Report::empty(settings.rules.depth, SystemTime::now())
+    });
+    match why {
+        NothingPushed::DryRun => finished,
+        NothingPushed::Because(reason) => {
+            finished.remarking(format!("{reason}; nothing was checked"))
+        }
+    }
+}
+
+/// The verification, and what follows when it finds something broken.
+async fn verified(
+    settings: &VerifySettings,
+    targets: &[Target],
+    signals: &Signals,
+    progress: &mut Progress,
+) -> Finished {
+    warn_of_a_long_settle(&settings.patience);
+    announce(
+        targets.iter().map(|target| &target.reference),
+        settings.rules.depth,
+        &settings.output,
+    );
+    let clients = Arc::new(Clients::new(settings.network.clone()));
+    let mut check = async |targets: &[Target]| {
+        let stopping = signals.or_after(settings.patience.timeout);
+        let clients = Arc::clone(&clients);
+        let seen = |standing| progress.update(standing, Instant::now());
+        verify(settings, targets, clients, stopping, seen).await
+    };
+    let report = check(targets).await;
+    let Some(rebuild) = rebuild_of(settings, &report) else {
+        return Finished::of(report);
+    };
+    info!("definitely broken, so a rebuild is started");
+    let outcome = rebuild::rebuild(rebuild, &clients, signals).await;
+    if outcome.exit != Exit::Verified || !rebuild.plan.wait {
+        return not_verified_again(report, outcome);
+    }
+    info!("{}, so the image is verified again", outcome.line);
+    let after = check(&rebuild::without_old_digests(targets, &report)).await;
+    Finished::of(Report {
+        pipeline: outcome.pipeline,
+        before: Some(Box::new(report)),
+        ..after
+    })
+}
+
+/// How to rebuild, if the images are definitely broken and the settings ask for it.
+fn rebuild_of<'a>(settings: &'a VerifySettings, report: &Report) -> Option<&'a RebuildSettings> {
+    settings
+        .rebuild
+        .as_ref()
+        .filter(|_| Judgement::of(report).cause() == Exit::Broken)
+}
+
+/// The end of a run whose rebuild failed or is not waited for: the image is as broken as before.
+fn not_verified_again(report: Report, outcome: Outcome) -> Finished {
+    let Outcome {
+        pipeline,
+        exit,
+        line,
+    } = outcome;
+    let finished = Finished::of(Report { pipeline, ..report });
+    match exit {
+        Exit::Verified => finished.remarking(line),
+        _ => finished.ending_in(exit, Some(line)),
+    }
+}
+
+fn warn_of_a_long_settle(patience: &Patience) {
+    let Patience {
+        settle, timeout, ..
+    } = *patience;
+    if settle >= timeout {
+        warn!(
+            "settle ({}) is not shorter than timeout ({}): the run ends before it can believe a \
+             404",
+            human::duration(settle),
+            human::duration(timeout)
+        );
+    }
+}

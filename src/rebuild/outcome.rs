@@ -1,0 +1,302 @@
+//! How a rebuild ended, or why none was started, for people and for the report.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::guard::Loop;
+use super::notice::in_words;
+use super::woodpecker::{About, Error, Objection};
+use crate::report::Pipeline;
+
+/// A rebuild that was started.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// The pipeline, with the status that decided.
+    pub pipeline: Pipeline,
+    /// From its start, as far as we saw, to the last look at it.
+    pub duration: Duration,
+    /// How it ended.
+    pub ending: Ending,
+    /// What the server objects to in it and in its workflows, as it came: untrusted text.
+    pub problems: Vec<String>,
+    /// The ends of steps' logs, as they came: untrusted text.
+    pub logs: Vec<StepLog>,
+    /// How many more steps' logs were asked for than are shown.
+    pub logs_left_out: usize,
+}
+
+/// How following a pipeline ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is green (exit 0).
+    Succeeded,
+    /// It is over and not green (exit 6).
+    Failed,
+    /// It was still running at `wait_timeout` (exit 7).
+    StillRunning,
+    /// The server does not let us see it any more (exit 4).
+    OutOfSight,
+    /// `wait: false` (exit 0).
+    NotAwaited,
+    /// A signal came: the pipeline goes on without us (exit 130 or 143).
+    Interrupted,
+}
+
+impl Rebuilt {
+    /// What a person can do about it: an id that stays the same, and the advice.
+    #[must_use]
+    pub fn hint(&self) -> Option<(&'static str, String)> {
+        let is_waiting = self.ending == Ending::StillRunning && self.pipeline.status == "pending";
+        is_waiting.then(|| {
+            let text = "no agent took the pipeline: one with its labels must be connected and \
+                        free; the pipeline that waits for it occupies an agent's place itself \
+                        (WOODPECKER_MAX_WORKFLOWS)";
+            ("no-free-agent", text.to_owned())
+        })
+    }
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Pipeline { number, status, .. } = &self.pipeline;
+        let after = in_words(self.duration);
+        match self.ending {
+            Ending::Succeeded => write!(f, "pipeline #{number} succeeded after {after}"),
+            Ending::Failed => write!(f, "pipeline #{number} ended with {status} after {after}"),
+            Ending::StillRunning => write!(
+                f,
+                "pipeline #{number} is still {status} after {after} (wait_timeout)"
+            ),
+            Ending::OutOfSight => write!(
+                f,
+                "pipeline #{number} can no longer be read; it was {status} after {after}"
+            ),
+            Ending::NotAwaited => write!(f, "pipeline #{number} was started and is not waited for"),
+            Ending::Interrupted => write!(f, "pipeline #{number} ({status}) goes on without us"),
+        }
+    }
+}
+
+/// The end of a step's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepLog {
+    /// The step's workflow.
+    pub workflow: String,
+    /// The step.
+    pub step: String,
+    /// Its state.
+    pub state: String,
+    /// The exit code of its process; `None` when the server has an error instead, which is among
+    /// the problems.
+    pub exit_code: Option<i64>,
+    /// The last lines, or why there are none.
+    pub lines: Result<Vec<String>, String>,
+}
+
+/// Why no rebuild was started (exit 5).
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The server's answer.
+    #[error(transparent)]
+    Server(#[from] Error),
+    /// It would be one rebuild too many.
+    #[error(transparent)]
+    Loop(#[from] Loop),
+    /// There is no branch to start a pipeline on.
+    #[error("failed to start a pipeline: the server names no default branch for {0}")]
+    NoBranch(String),
+    /// The pipeline was `error` from the start.
+    #[error("pipeline #{} was not started: {}", pipeline.number, in_a_line(objections))]
+    Rejected {
+        /// The pipeline as the server keeps it.
+        pipeline: Pipeline,
+        /// What the server objects to.
+        objections: Vec<Objection>,
+    },
+    /// There is a pipeline without the workflow that should decide.
+    #[error(
+        "pipeline #{} has no workflow {}: it has {}",
+        pipeline.number, missing.join(", "), listed(present)
+    )]
+    NoSuchWorkflow {
+        /// The pipeline, which goes on.
+        pipeline: Pipeline,
+        /// The names that were asked for and are not in it.
+        missing: Vec<String>,
+        /// The names that are in it.
+        present: Vec<String>,
+    },
+    /// The answer was lost, and the server does not say whether it started a pipeline.
+    #[error("{error}; it is unknown whether a pipeline was started")]
+    Unknown {
+        /// What happened to the request.
+        error: Box<Error>,
+        /// The variable that our pipeline would have, as `NAME=value`; none for a restart.
+        mark: Option<String>,
+        /// Where a person can look.
+        page: String,
+    },
+    /// The server did not answer to the end in all that time.
+    #[error(
+        "the server did not finish its answer within {} s (wait_timeout and two request timeouts)",
+        .0.as_secs()
+    )]
+    TooSlow(Duration),
+    /// A signal came before there was an answer (exit 130 or 143).
+    #[error("interrupted before a pipeline was seen to start")]
+    Interrupted,
+}
+
+impl NotStarted {
+    /// What a person can do about it: an id that stays the same, and the advice.
+    #[must_use]
+    pub fn hint(&self) -> Option<(&'static str, String)> {
+        let (id, text) = match self {
+            Self::Server(error) => return error.hint(),
+            Self::Loop(refused) => {
+                let (id, text) = refused.hint();
+                (id, text.to_owned())
+            }
+            Self::NoBranch(_) => ("no-default-branch", "set `branch`".to_owned()),
+            Self::Rejected { objections, .. } => ("secret-for-event", secret_hint(objections)?),
+            Self::NoSuchWorkflow { .. } => (
+                "no-such-workflow",
+                "`workflow` is the name of a file without its extension; a workflow whose `when` \
+                 does not match this pipeline is not in it"
+                    .to_owned(),
+            ),
+            Self::Unknown { mark, page, .. } => {
+                ("rebuild-unknown", where_to_look(mark.as_deref(), page))
+            }
+            Self::TooSlow(_) | Self::Interrupted => (
+                "rebuild-unknown",
+                "a request may have been under way: look at the newest pipelines".to_owned(),
+            ),
+        };
+        Some((id, text))
+    }
+
+    /// The pipeline that the server keeps all the same, for the report.
+    #[must_use]
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        match self {
+            Self::Rejected { pipeline, .. } | Self::NoSuchWorkflow { pipeline, .. } => {
+                Some(pipeline)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn secret_hint(objections: &[Objection]) -> Option<String> {
+    let manual = objections.iter().find_map(|one| match one.about() {
+        About::SecretForEvent { manual } => Some(manual),
+        About::Other => None,
+    })?;
+    let event = if manual { " `manual`" } else { "" };
+    Some(format!(
+        "allow the event{event} for this secret (settings, Secrets; it is not among the default \
+         events), or use `method: restart`, which keeps the event of the pipeline that is restarted"
+    ))
+}
+
+fn where_to_look(mark: Option<&str>, page: &str) -> String {
+    match mark {
+        Some(mark) => {
+            format!("look for the newest manual pipeline, with the variable {mark}, on {page}")
+        }
+        None => format!("look at the newest pipelines on {page}"),
+    }
+}
+
+fn in_a_line(objections: &[Objection]) -> String {
+    if objections.is_empty() {
+        return "the server calls it `error` and gives no reason".to_owned();
+    }
+    let messages: Vec<&str> = objections.iter().map(|one| &*one.message).collect();
+    messages.join("; ")
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rebuild::woodpecker::Task;
+
+    fn rejected(message: &str) -> NotStarted {
+        NotStarted::Rejected {
+            pipeline: Pipeline {
+                number: 12,
+                url: String::new(),
+                status: "error".to_owned(),
+            },
+            objections: vec![Objection {
+                message: message.to_owned(),
+                is_warning: false,
+            }],
+        }
+    }
+
+    #[test]
+    fn only_a_secret_refused_for_its_event_gets_the_secrets_hint() {
+        let hint = |message: &str| rejected(message).hint();
+        let refused = r#"secret "token" is not allowed to be used with pipeline event "manual""#;
+        let (id, text) = hint(refused).unwrap();
+        assert_eq!(id, "secret-for-event");
+        assert!(text.contains("allow the event `manual`"), "{text}");
+        assert_eq!(hint(r#"secret "token" not found"#), None);
+        assert_eq!(hint("image or plugin missing"), None);
+    }
+
+    #[test]
+    fn every_hint_has_an_id_in_kebab_case() {
+        let task = || Task::Restart(7);
+        let unknown = |mark: Option<&str>| NotStarted::Unknown {
+            error: Box::new(Error::NotLoaded),
+            mark: mark.map(str::to_owned),
+            page: String::new(),
+        };
+        let server = |error: Error| NotStarted::Server(error);
+        let reasons = [
+            server(Error::Unauthorized { task: task() }),
+            server(Error::NotLoaded),
+            server(Error::Filtered {
+                branch: "main".into(),
+                variables_unseen: true,
+            }),
+            server(Error::Redirected {
+                task: task(),
+                status: 301,
+                server: None,
+            }),
+            server(Error::Unreachable {
+                task: task(),
+                detail: String::new(),
+            }),
+            NotStarted::Loop(Loop::Exhausted { count: 1, max: 1 }),
+            NotStarted::Loop(Loop::Uncounted),
+            NotStarted::NoBranch("me/app".into()),
+            rejected("secret, event"),
+            unknown(None),
+            unknown(Some("A=b")),
+            NotStarted::TooSlow(Duration::ZERO),
+        ];
+        for reason in reasons {
+            let (id, text) = reason.hint().unwrap_or_else(|| panic!("no hint: {reason}"));
+            let is_kebab = id
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+            assert!(
+                is_kebab && !id.is_empty() && !text.is_empty(),
+                "{id}: {text}"
+            );
+        }
+    }
+}

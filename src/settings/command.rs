@@ -1,0 +1,93 @@
+//! The commands, by name and with their settings.
+
+use std::fmt;
+
+use super::wanted::Wanted;
+use crate::http::network::Network;
+use crate::http::patience::Patience;
+use crate::rebuild::Plan;
+use crate::registry::logins::Logins;
+use crate::terminal::output::Output;
+use crate::walk::rules::Rules;
+
+/// A command without its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandName {
+    /// Resolve, walk, report.
+    Verify,
+    /// Start a Woodpecker pipeline and follow it.
+    Rebuild,
+}
+
+impl CommandName {
+    /// Every command that takes settings.
+    pub const ALL: &[Self] = &[Self::Verify, Self::Rebuild];
+
+    /// Their words, in the same order.
+    pub(super) const WORDS: &[&str] = &[Self::Verify.word(), Self::Rebuild.word()];
+
+    /// The word for it on the command line and in `mode`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Rebuild => "rebuild",
+        }
+    }
+
+    /// The command with this word.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|name| name.word() == word)
+    }
+}
+
+impl fmt::Display for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What to do, with what it needs.
+#[derive(Debug)]
+pub enum Command {
+    /// Print this text and succeed.
+    Help(String),
+    /// Print this line and succeed.
+    Version(String),
+    /// Resolve, walk, report.
+    Verify(Box<VerifySettings>),
+    /// Start a Woodpecker pipeline and follow it.
+    Rebuild(Box<RebuildSettings>),
+}
+
+/// The settings of `verify`.
+#[derive(Clone, Debug)]
+pub struct VerifySettings {
+    /// Which images, and what they should be.
+    pub wanted: Wanted,
+    /// What the walk follows, and how much each kind of content matters.
+    pub rules: Rules,
+    /// How hosts are reached.
+    pub network: Network,
+    /// The logins for registries.
+    pub login: Logins,
+    /// How long and how often to ask.
+    pub patience: Patience,
+    /// Where the result goes.
+    pub output: Output,
+    /// How to rebuild when an image is definitely broken, with `on_broken: rebuild`.
+    pub rebuild: Option<RebuildSettings>,
+}
+
+/// The settings of `rebuild`.
+#[derive(Clone, Debug)]
+pub struct RebuildSettings {
+    /// How to start the pipeline.
+    pub plan: Plan,
+    /// How the Woodpecker server is reached.
+    pub network: Network,
+    /// How often to ask.
+    pub patience: Patience,
+    /// Where the result goes.
+    pub output: Output,
+}

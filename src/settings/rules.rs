@@ -1,0 +1,152 @@
+//! What the walk follows, and how much each kind of content matters.
+
+use super::Error;
+use super::raw::Typed;
+use super::value::{SettingText, or_empty};
+use crate::oci::platform::Platform;
+use crate::walk::rules::{Concern, Depth, Rules};
+
+/// Reads the rules of the walk.
+///
+/// # Errors
+///
+/// When a value is not what its setting takes, or a platform is both required and allowed to be
+/// absent.
+pub(super) fn rules(typed: &Typed) -> Result<Rules, Error> {
+    let platforms = or_empty(typed.platforms(), SettingText::platforms)?;
+    let allow_missing = or_empty(typed.allow_missing(), SettingText::platforms)?;
+    if let (Some(required), Some(allowed)) = (typed.platforms(), typed.allow_missing()) {
+        contradiction(&required, &platforms, &allowed, &allow_missing)?;
+    }
+    Ok(Rules {
+        platforms,
+        attestations: concern(&typed.attestations())?,
+        allow_missing,
+        referrers: concern(&typed.referrers())?,
+        depth: match typed.depth().word()? {
+            "head" => Depth::Head,
+            "full" => Depth::Full,
+            _ => Depth::Tail,
+        },
+    })
+}
+
+fn concern(value: &SettingText<'_>) -> Result<Concern, Error> {
+    Ok(match value.word()? {
+        "check" => Concern::Check,
+        "warn" => Concern::Warn,
+        _ => Concern::Ignore,
+    })
+}
+
+/// A platform cannot be both required and allowed to be absent; to allow some of its variants to be
+/// absent does not allow it for the platform itself.
+fn contradiction(
+    required: &SettingText<'_>,
+    platforms: &[Platform],
+    allowed: &SettingText<'_>,
+    allow_missing: &[Platform],
+) -> Result<(), Error> {
+    let both = platforms.iter().find_map(|platform| {
+        let absent = allow_missing.iter().find(|it| platform.satisfies(it))?;
+        Some((platform, absent))
+    });
+    let Some((platform, absent)) = both else {
+        return Ok(());
+    };
+    Err(allowed
+        .error(format!(
+            "{absent} may be absent, but {} says that {platform} must be there",
+            required.spelled
+        ))
+        .with_hint("take it out of one of them"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{given, typed};
+    use super::*;
+
+    #[test]
+    fn the_rules_say_what_matters() {
+        let rules = typed(&[
+            "--platforms",
+            "linux/amd64,linux/ARM64,linux/amd64",
+            "--allow-missing=linux/arm/v7",
+            "--attestations=warn",
+            "--referrers=check",
+            "--depth=full",
+        ])
+        .settings()
+        .rules;
+        assert_eq!(
+            rules.platforms,
+            [
+                "linux/amd64".parse().unwrap(),
+                "linux/arm64".parse().unwrap()
+            ]
+        );
+        assert_eq!(rules.allow_missing, ["linux/arm/v7".parse().unwrap()]);
+        assert_eq!(
+            (rules.attestations, rules.referrers, rules.depth),
+            (Concern::Warn, Concern::Check, Depth::Full)
+        );
+        assert_eq!(
+            typed(&["--platform", "linux"]).error(),
+            r#"--platform: "linux" is not os/arch or os/arch/variant"#
+        );
+        assert_eq!(
+            typed(&["--platform", "[linux"]).error(),
+            r#"--platform: "[linux" is not a list of platforms"#
+        );
+    }
+
+    #[test]
+    fn a_platform_is_not_both_required_and_allowed_to_be_absent() {
+        let settings = |required: &str, allowed: &str| {
+            typed(&[
+                "verify",
+                "app",
+                "--platforms",
+                required,
+                "--allow-missing",
+                allowed,
+            ])
+        };
+        assert_eq!(
+            settings("linux/amd64,linux/arm64", "linux/arm64").error(),
+            "--allow-missing: linux/arm64 may be absent, but --platforms says that linux/arm64 must be there"
+        );
+        for (required, allowed) in [
+            ("linux/arm/v6", "linux/arm"),
+            ("linux/arm64", "linux/aarch64/v8"),
+            ("linux/armhf", "linux/arm/7"),
+        ] {
+            assert!(
+                settings(required, allowed)
+                    .error()
+                    .contains("may be absent"),
+                "{required} {allowed}"
+            );
+        }
+        for (required, allowed) in [
+            ("linux/arm", "linux/arm/v6"),
+            ("linux/amd64", "linux/arm64"),
+            ("linux/arm/v7", "linux/arm/v6"),
+        ] {
+            assert!(
+                settings(required, allowed).command().is_ok(),
+                "{required} {allowed}"
+            );
+        }
+        let rebuild = given(&[
+            ("PLUGIN_MODE", "rebuild"),
+            ("PLUGIN_SERVER", "https://ci"),
+            ("PLUGIN_TOKEN", "t"),
+            ("PLUGIN_WOODPECKER_REPO", "a/b"),
+            ("PLUGIN_PLATFORMS", "linux/arm64"),
+            ("PLUGIN_ALLOW_MISSING", "linux/arm64"),
+        ]);
+        assert!(rebuild.command().is_ok());
+    }
+}
