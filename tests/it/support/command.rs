@@ -159,7 +159,7 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Collected {
             }
             shared
                 .lock()
-                .expect("no thread panics while it holds the lock")
+                .expect("the lock is never poisoned")
                 .extend_from_slice(&piece[..length]);
         }
     });
@@ -168,13 +168,14 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Collected {
 
 impl Collected {
     fn so_far(&self) -> String {
-        String::from_utf8_lossy(&self.bytes.lock().expect("no thread panics while it holds the lock")).into_owned()
+        String::from_utf8_lossy(&self.bytes.lock().expect("the lock is never poisoned"))
+            .into_owned()
     }
 
     fn all(self) -> String {
         let Self { bytes, reader } = self;
         reader.join().expect("reading a pipe does not panic");
-        let bytes = bytes.lock().expect("no thread panics while it holds the lock");
+        let bytes = bytes.lock().expect("the lock is never poisoned");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
