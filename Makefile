@@ -19,14 +19,16 @@ test: ## Install what is missing, start what is needed, run every test
 	$(CARGO) build --release --locked --bin pullproof
 	$(CARGO) test
 
+# PULLPROOF_ROUNDS, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change how much and which.
 .PHONY: soak
-soak: ## Compare with skopeo on 300 damaged images, disturb 300, fuzz each reader for a minute; PULLPROOF_ROUNDS, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change that
+soak: ## Test 300 damaged and 300 disturbed images, fuzz each reader for a minute
 	scripts/prepare
-	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" $(CARGO) test --test it -- --nocapture differential chaos
+	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" \
+		$(CARGO) test --test it -- --nocapture differential chaos
 	scripts/fuzz
 
 .PHONY: e2e
-e2e: ## Test among real components: the image in a Docker engine, a registry, Woodpecker
+e2e: ## Test among real components: the image in a Docker engine, other registries, Woodpecker
 	scripts/e2e
 
 .PHONY: lint

@@ -1,5 +1,5 @@
-//! Every statement is asked about any bytes, about the corpus of its fuzz target, about what is nearly right, and about very long
-//! inputs.
+//! Every statement is asked about any bytes, about the corpus of its fuzz target, about what is
+//! nearly right, and about very long inputs.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -11,7 +11,8 @@ use proptest::sample::Index;
 
 type Statement = fn(&[u8]);
 
-/// Every fuzz target with its statement, and how long an input is on which anything but linear work would show, in bytes.
+/// Every fuzz target with its statement, and how long an input is on which anything but linear work
+/// would show, in bytes.
 const TARGETS: [(&str, Statement, usize); 11] = [
     ("challenge", super::challenge::check, 64 * KIB),
     ("docker_config", super::docker_config::check, 128 * KIB),
@@ -32,7 +33,8 @@ fn directory(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "fuzz", name].iter().collect()
 }
 
-/// The files of a target's corpus that belong to the project: the fuzzer names its own by their hash.
+/// The files of a target's corpus that belong to the project: the fuzzer names its own by their
+/// hash.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(directory("corpus").join(target)).unwrap();
     let mut files: Vec<(String, Vec<u8>)> = files
@@ -104,12 +106,12 @@ fn the_corpus_holds() {
     }
 }
 
-/// A statement about an input of its longest size ends within this time, even unoptimised on a busy machine: linear work takes
-/// less than a second, and anything else many minutes.
+/// A statement about an input of its longest size ends within this time, even unoptimised on a busy
+/// machine: linear work takes less than a second, and anything else many minutes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
-fn the_longest_inputs_take_no_time() {
+fn the_longest_inputs_are_read_in_time() {
     for (name, statement, longest) in TARGETS {
         // Within a file of the corpus as well: in its middle, where something is open.
         let middle = corpus(name).swap_remove(0).1;
@@ -124,18 +126,18 @@ fn the_longest_inputs_take_no_time() {
 
 /// Asks a statement about a long input made of `word`, and fails when it takes too long.
 pub(super) fn ends(name: &str, statement: Statement, input: Vec<u8>, word: &[u8]) {
-    let (tell, told) = mpsc::channel();
+    let (done, finished) = mpsc::channel();
     let length = input.len();
     let began = Instant::now();
     let asked = thread::spawn(move || {
         statement(&input);
-        tell.send(())
+        done.send(())
     });
     let what = format!(
         "{name}: {length} bytes of {:?}",
         String::from_utf8_lossy(word)
     );
-    match told.recv_timeout(PATIENCE) {
+    match finished.recv_timeout(PATIENCE) {
         Err(RecvTimeoutError::Timeout) => panic!("{what} take longer than {PATIENCE:?}"),
         _ => asked
             .join()
@@ -208,7 +210,8 @@ fn changed(
     input
 }
 
-/// Asks one statement about many inputs; a failing input is printed, and its seed kept beside this file.
+/// Asks one statement about many inputs; a failing input is printed, and its seed kept beside this
+/// file.
 fn about_many<S: Strategy>(inputs: &S, statement: impl Fn(S::Value)) {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/properties/tests.rs");
     let config = ProptestConfig::with_source_file(source);
@@ -232,7 +235,7 @@ fn any_bytes_hold() {
 }
 
 #[test]
-fn what_is_nearly_right_holds() {
+fn nearly_valid_inputs_hold() {
     for (name, statement, _) in TARGETS {
         let (corpus, words) = (corpus(name), words(name));
         let inputs = (any::<Index>(), proptest::collection::vec(change(), 1..6));

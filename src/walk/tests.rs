@@ -393,7 +393,7 @@ async fn what_a_tag_delivers_has_to_be_there_by_its_digest_too() {
 }
 
 #[tokio::test]
-async fn a_manifest_may_be_absent_only_where_everybody_who_lists_it_allows_that() {
+async fn a_manifest_may_be_absent_only_where_every_parent_allows_it() {
     let rules = Rules {
         allow_missing: vec!["linux/arm/v6".parse().unwrap()],
         ..Rules::default()
@@ -417,7 +417,8 @@ async fn a_manifest_may_be_absent_only_where_everybody_who_lists_it_allows_that(
         let walked = walk_with(&memory, &[":1"], &rules).await;
         assert_eq!(find(&walked, &shared).verdict(), verdict);
     }
-    // Where it was asked for before anybody needed it, or settled, it is asked for again: a first 404 is not enough then.
+    // Where it was asked for before anybody needed it, or settled, it is asked for again: a first
+    // 404 is not enough then.
     let (one, other) = (
         memory.index(&[all[0].clone()]),
         memory.index(&[all[1].clone()]),
@@ -485,7 +486,7 @@ async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
 }
 
 #[tokio::test]
-async fn when_one_digest_fails_somebody_else_is_asked_once_more() {
+async fn when_one_digest_fails_another_is_asked_as_a_control() {
     let mut memory = Memory::default();
     let [index, ..] = two_platforms(&mut memory);
     let again = |memory: &Memory| {
@@ -508,7 +509,7 @@ async fn when_one_digest_fails_somebody_else_is_asked_once_more() {
 }
 
 #[tokio::test]
-async fn who_is_asked_once_more_is_a_manifest_that_was_delivered() {
+async fn the_control_request_is_for_a_manifest_that_was_delivered() {
     use base64::Engine as _;
     let mut memory = Memory::default();
     let arm = memory.image("linux/arm64", &["arm"]);
@@ -558,7 +559,8 @@ async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
     };
     let index = memory.index(std::slice::from_ref(&image));
     memory.tag("index", &index);
-    // Each signature is an index with the next image: 1 and 2 deep, 3 and 4, up to 8; below an index 2 and 3, up to 8 alone.
+    // Each signature is an index with the next image: 1 and 2 deep, 3 and 4, up to 8; below an
+    // index 2 and 3, up to 8 alone.
     for (tag, too_deep) in [(":1", Kind::Referrer), (":index", Kind::Manifest)] {
         let walked = walk_with(&memory, &[tag], &rules).await;
         let with = |verdict| {
@@ -658,7 +660,7 @@ async fn the_platform_comes_from_the_index_and_else_from_the_config() {
 }
 
 #[tokio::test]
-async fn a_config_that_is_known_gives_its_platform_to_whoever_has_none() {
+async fn a_known_config_gives_its_platform_to_manifests_without_one() {
     let mut memory = Memory::default();
     let platform = json!({ "os": "linux", "architecture": "amd64" });
     let config = memory.store(OCI_CONFIG, &platform.to_string());
@@ -697,7 +699,7 @@ fn attested(memory: &mut Memory) -> Value {
 }
 
 #[tokio::test]
-async fn attestations_are_checked_minded_or_left_alone_as_wished() {
+async fn attestations_are_checked_warned_about_or_ignored_as_set() {
     for (concern, care, verdict) in [
         (Concern::Check, Care::Check, Verdict::Missing),
         (Concern::Warn, Care::Warn, Verdict::Missing),
@@ -742,7 +744,7 @@ async fn attestations_are_checked_minded_or_left_alone_as_wished() {
 }
 
 #[tokio::test]
-async fn a_child_that_may_be_absent_is_skipped_when_it_is_and_checked_when_it_is_not() {
+async fn a_child_that_may_be_absent_is_skipped_or_checked() {
     let mut memory = Memory::default();
     let [_, amd, arm] = two_platforms(&mut memory);
     let rules = Rules {
@@ -794,7 +796,7 @@ async fn foreign_layers_are_not_asked_for() {
 }
 
 #[tokio::test]
-async fn inline_data_is_checked_without_a_question() {
+async fn inline_data_is_checked_without_a_request() {
     // Data of another length is none; the registry does not have it either.
     for (data, verdict) in [
         ("aW5saW5l", Verdict::Skipped),
@@ -833,7 +835,7 @@ async fn an_inline_manifest_is_followed() {
 }
 
 #[tokio::test]
-async fn one_digest_with_two_promised_sizes_is_two_questions() {
+async fn one_digest_with_two_sizes_is_two_checks() {
     let mut memory = Memory::default();
     let right = memory.store("application/x-layer", "content");
     let mut wrong = right.clone();
@@ -860,7 +862,7 @@ async fn a_config_that_is_also_a_layer_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_config_too_large_to_keep_is_looked_at_like_a_layer() {
+async fn a_config_too_large_to_keep_is_checked_like_a_layer() {
     let mut memory = Memory::default();
     for (size, what) in [(CONFIG_LIMIT, "config"), (CONFIG_LIMIT + 1, "blob")] {
         let digest = digest::sha256(format!("{size}").as_bytes());
@@ -1001,7 +1003,7 @@ async fn referrers_are_followed_when_they_matter() {
                 (Kind::Referrer, Some(200), 1)
             );
         }
-        // Signatures of signatures are nobody's business.
+        // Signatures of signatures are not checked.
         assert_eq!(
             memory
                 .asked
@@ -1015,7 +1017,7 @@ async fn referrers_are_followed_when_they_matter() {
 }
 
 #[tokio::test]
-async fn a_list_of_referrers_that_cannot_be_read_is_a_fault_of_its_own() {
+async fn an_unreadable_list_of_referrers_is_a_fault_of_its_own() {
     let mut memory = Memory::default();
     let amd = memory.image("linux/amd64", &["base"]);
     memory.tag("1", &amd);
@@ -1043,7 +1045,7 @@ async fn a_list_of_referrers_that_cannot_be_read_is_a_fault_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_list_of_referrers_that_is_not_what_its_header_claims_leads_nowhere() {
+async fn a_list_of_referrers_that_contradicts_its_header_is_not_followed() {
     let mut memory = Memory::default();
     let amd = memory.image("linux/amd64", &["base"]);
     memory.tag("1", &amd);
@@ -1072,7 +1074,7 @@ async fn a_list_of_referrers_that_is_not_what_its_header_claims_leads_nowhere() 
 }
 
 #[tokio::test]
-async fn when_the_run_ends_early_what_was_asked_is_unavailable_and_the_rest_not_checked() {
+async fn an_early_end_leaves_open_requests_unavailable_and_the_rest_not_checked() {
     let mut memory = Memory::default();
     let [index, ..] = two_platforms(&mut memory);
     let by_digest = format!("@{}", digest_of(&index));
@@ -1141,7 +1143,7 @@ async fn what_was_found_before_the_end_is_kept() {
 }
 
 #[tokio::test]
-async fn content_that_appears_late_says_so() {
+async fn content_that_appears_late_reports_its_delay() {
     struct Late(Memory);
     impl Source for Late {
         async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
@@ -1219,7 +1221,7 @@ async fn content_that_appears_late_says_so() {
 }
 
 #[tokio::test]
-async fn in_the_end_everything_found_is_settled() {
+async fn every_finding_is_settled_at_the_end() {
     let mut memory = Memory::default();
     let mut foreign = memory.store("application/x-layer", "foreign");
     foreign["urls"] = json!(["https://elsewhere.example/layer"]);
@@ -1255,6 +1257,7 @@ async fn in_the_end_everything_found_is_settled() {
         },
     )
     .await;
-    // index, image, config, two layers, attestation, the descriptor that is none, the list that is none
+    // index, image, config, two layers, attestation, the descriptor that is none, the list that is
+    // none
     assert_eq!((walked.graph.len(), last), (8, (8, 8)));
 }

@@ -1,14 +1,17 @@
-//! A workflow that uses the action, run by `act`, which is also what the runners of Gitea and Forgejo are made of.
+//! A workflow that uses the action, run by `act`, which is also what the runners of Gitea and
+//! Forgejo are made of.
 //!
-//! The host is the runner. In that mode act gives an action's container neither the files for outputs nor the host's
-//! network, so what is seen here is the inputs' way into the container and the exit code's way out.
+//! The host is the runner. In that mode act gives an action's container neither the files for
+//! outputs nor the host's network, so what is seen here is the inputs' way into the container and
+//! the exit code's way out.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::scratch::Scratch;
 
-/// The action as it is released, with an image rather than the `Dockerfile`: the one that `make e2e` has built.
+/// The action as it is released, with an image rather than the `Dockerfile`: the one that `make
+/// e2e` has built.
 fn action() -> String {
     let action = include_str!("../../action.yml");
     let released = action.replace("image: Dockerfile", "image: docker://pullproof:e2e");

@@ -1,18 +1,19 @@
-//! The program among real components: a Docker engine, a registry, Woodpecker's server, agent and command line.
+//! The program among real components: a Docker engine, other registries, Woodpecker.
 //!
-//! `make e2e` prepares them and says in the environment where they are; a test that lacks one fails.
+//! `make e2e` prepares them and sets variables that say where they are; without one, its tests fail.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 #[allow(
     dead_code,
     unused_imports,
-    reason = "a vocabulary is larger than what is said with it today"
+    reason = "shared helpers: not every test binary uses all of them"
 )]
 #[path = "../it/support/mod.rs"]
 mod support;
 
 mod act;
 mod container;
+mod registries;
 mod woodpecker;
 
 use std::time::{Duration, Instant};

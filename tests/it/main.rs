@@ -11,7 +11,7 @@ mod secrets;
 mod settings;
 #[allow(
     dead_code,
-    reason = "a vocabulary is larger than what is said with it today"
+    reason = "shared helpers: not every test binary uses all of them"
 )]
 mod support;
 mod told;

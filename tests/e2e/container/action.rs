@@ -1,4 +1,5 @@
-//! The container as GitHub's runner runs an action: `INPUT_` variables with hyphens, and files for outputs and summary.
+//! The container as GitHub's runner runs an action: `INPUT_` variables with hyphens, and files for
+//! outputs and summary.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,8 @@ impl Runner {
         Self(scratch)
     }
 
-    /// Runs the action with inputs by the names of `action.yml`. Every other input has its default, or is empty.
+    /// Runs the action with inputs by the names of `action.yml`. Every other input has its default,
+    /// or is empty.
     fn run(&self, inputs: &[(&str, &str)]) -> Step {
         let root = self.0.path();
         let mut container = container(PROGRAM)
@@ -79,7 +81,7 @@ impl Runner {
         let read =
             |name: &str| std::fs::read_to_string(root.join("file_commands").join(name)).unwrap();
         for file in ["set_env_1", "save_state_1", "add_path_1"] {
-            assert_eq!(read(file), "", "{file} is none of its business");
+            assert_eq!(read(file), "", "it wrote to {file}");
         }
         Step {
             finished,
@@ -215,7 +217,7 @@ fn a_broken_image_is_annotated_and_fails_with_its_outputs_written() {
 }
 
 #[test]
-fn an_input_that_means_nothing_is_annotated_by_its_name() {
+fn an_invalid_input_is_annotated_by_its_name() {
     let step = Runner::new().run(&[
         ("images", "registry.invalid/app:1"),
         ("request-timeout", "soon"),
@@ -235,7 +237,7 @@ fn an_input_that_means_nothing_is_annotated_by_its_name() {
 }
 
 #[test]
-fn the_jobs_token_is_shown_to_nobody() {
+fn the_jobs_token_is_never_shown() {
     let (_registry, _image, reference) = pushed();
     let step = Runner::new().run(&[("images", &reference), ("log-level", "trace")]);
     let finished = step.finished.exits(0);

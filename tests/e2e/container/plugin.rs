@@ -1,4 +1,5 @@
-//! The container as Woodpecker's agent runs a plugin: `PLUGIN_` variables, a shared workspace, no command.
+//! The container as Woodpecker's agent runs a plugin: `PLUGIN_` variables, a shared workspace, no
+//! command.
 
 use super::docker::{Container, Finished, PROGRAM, container};
 use crate::support::distribution::{Damage, Distribution};
@@ -59,7 +60,7 @@ fn a_broken_image_fails_the_step_with_the_verdict_last() {
 }
 
 #[test]
-fn a_setting_that_means_nothing_is_named_before_anything_is_asked() {
+fn an_invalid_setting_is_named_before_any_request() {
     let workspace = Scratch::new("workspace");
     let step = step(&workspace)
         .variable("PLUGIN_REPO", "registry.invalid/app")

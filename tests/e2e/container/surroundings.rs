@@ -1,4 +1,5 @@
-//! The container where little is allowed: any user, nothing to write to, no capabilities, and a signal for PID 1.
+//! The container where little is allowed: any user, nothing to write to, no capabilities, and a
+//! signal for PID 1.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ fn any_user_can_run_it_on_a_read_only_root_without_capabilities() {
 }
 
 #[test]
-fn sigterm_stops_it_within_a_second_although_it_is_pid_1() {
+fn sigterm_stops_it_within_a_second_even_as_pid_1() {
     let server = Server::start(|_| Reply::status(200).breaks(Break::Stall, 0));
     let running = container(PROGRAM).start(&["verify", &format!("{}/app:1", server.host())]);
     crate::until("it asks the registry", || !server.requests().is_empty());

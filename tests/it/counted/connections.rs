@@ -5,7 +5,7 @@ use crate::support::command::{Pullproof, verify};
 use crate::support::fake::{Registry, Storage, Tokens};
 use crate::support::recipe::platforms;
 
-/// Verifies ten tags that have nothing in common, which is when everybody wants a connection at once.
+/// Verifies ten tags that have nothing in common, so that all want a connection at once.
 fn verify_ten(registry: &Registry, host: &str) -> Pullproof {
     for tag in 0..10 {
         registry.image(&format!("app:{tag}"), &platforms(3).layers(10).seed(tag));
@@ -14,7 +14,8 @@ fn verify_ten(registry: &Registry, host: &str) -> Pullproof {
     verify(&format!("{host}/app:0")).arguments(references)
 }
 
-/// The same over TLS: under a name, since this machine's own addresses are tried in plain HTTP first.
+/// The same over TLS: under a name, since this machine's own addresses are tried in plain HTTP
+/// first.
 fn verify_ten_over_tls(registry: &Registry, authority: &Authority) -> Pullproof {
     let host = format!("{NAME}:{}", registry.server().port());
     let run = verify_ten(registry, &host).variable("PLUGIN_CA", authority.pem());
@@ -55,7 +56,7 @@ fn a_body_of_many_pieces_gives_its_connection_back_in_time() {
 }
 
 #[test]
-fn no_more_connections_than_permits_are_made_where_each_takes_its_time() {
+fn slow_answers_never_open_more_connections_than_permits() {
     let authority = Authority::new();
     for (concurrency, most) in [("1", 1), ("4", 4), ("16", 16)] {
         let registry = Registry::start_tls(&authority.issue(&[NAME]));
@@ -103,7 +104,7 @@ fn redirects_do_not_cost_connections() {
 }
 
 #[test]
-fn http_2_needs_one_connection_however_many_ask_at_once() {
+fn http_2_needs_one_connection_for_any_number_of_requests() {
     let authority = Authority::new();
     let registry = Registry::start_two(&authority.issue(&[NAME]));
     verify_ten_over_tls(&registry, &authority).run().passes();

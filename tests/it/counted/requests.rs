@@ -20,7 +20,7 @@ fn asked(registry: &Registry) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn every_digest_is_asked_for_once() {
+fn every_digest_is_requested_once() {
     for depth in DEPTHS {
         let registry = Registry::start();
         let image = registry.image("app:1", &platforms(6).layers(30).shared(5).attested());
@@ -67,7 +67,7 @@ fn a_token_costs_two_requests() {
 }
 
 #[test]
-fn tags_that_share_layers_share_the_questions() {
+fn tags_that_share_layers_share_the_requests() {
     let registry = Registry::start();
     let base: Image = platforms(1).layers(20).make();
     let mut digests = base.reachable();

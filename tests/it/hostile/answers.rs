@@ -1,4 +1,5 @@
-//! Answers of 200 that are no answer: web pages, nothing, nonsense, and HTTP as some servers write it.
+//! Answers of 200 that are no answer: web pages, nothing, nonsense, and HTTP as some servers write
+//! it.
 
 use super::trial::{DEPTHS, trial};
 use crate::support::authority::Authority;
@@ -11,7 +12,7 @@ const PAGE: &str =
     "<!DOCTYPE html>\n<html><title>Please log in</title>\n<p>to the network</html>\n";
 
 #[test]
-fn a_web_page_in_the_place_of_a_manifest_leaves_it_open() {
+fn a_web_page_instead_of_a_manifest_is_undecided() {
     for content_type in [
         "text/html",
         "text/html; charset=utf-8",
@@ -39,7 +40,7 @@ fn a_web_page_in_the_place_of_a_manifest_leaves_it_open() {
 }
 
 #[test]
-fn a_web_page_in_the_place_of_a_blob_leaves_it_open() {
+fn a_web_page_instead_of_a_blob_is_undecided() {
     for size in [PAGE.len() - 1, PAGE.len() + 1, 2_000_000] {
         for depth in DEPTHS {
             let registry = Registry::start();
@@ -80,7 +81,7 @@ fn a_layer_may_be_a_web_page_when_that_is_what_was_pushed() {
 }
 
 #[test]
-fn an_empty_200_says_that_it_is_there_and_gives_nothing() {
+fn an_empty_200_for_a_blob_is_empty() {
     for depth in DEPTHS {
         let registry = Registry::start();
         let image = registry.image("app:1", &platforms(2));
@@ -136,7 +137,7 @@ fn lines_may_end_without_a_carriage_return() {
 }
 
 #[test]
-fn what_is_not_http_leaves_it_open_and_once_is_nothing() {
+fn a_response_that_is_not_http_is_undecided_and_retried() {
     for garbage in [
         "garbage\r\n\r\n",
         "\0\u{1}\u{2}",
@@ -166,7 +167,7 @@ fn what_is_not_http_leaves_it_open_and_once_is_nothing() {
 }
 
 #[test]
-fn two_lengths_or_a_length_that_is_none_leave_it_open() {
+fn two_lengths_or_an_invalid_length_are_undecided() {
     for lengths in [
         "Content-Length: 5\r\nContent-Length: 7\r\n",
         "Content-Length: -1\r\n",
@@ -206,7 +207,7 @@ fn bodies_may_come_in_chunks_or_end_with_the_connection() {
 }
 
 #[test]
-fn content_that_came_whole_is_whole_although_its_last_chunk_is_missing() {
+fn complete_content_is_whole_although_its_last_chunk_is_missing() {
     for depth in DEPTHS {
         let registry = Registry::start();
         registry.image("app:1", &platforms(2));
@@ -221,7 +222,7 @@ fn content_that_came_whole_is_whole_although_its_last_chunk_is_missing() {
 }
 
 #[test]
-fn content_without_a_length_that_is_cut_off_once_is_asked_for_again() {
+fn content_without_a_length_is_retried_when_it_is_cut_once() {
     for depth in DEPTHS {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
@@ -261,7 +262,7 @@ fn content_without_a_length_that_is_cut_off_once_is_asked_for_again() {
 }
 
 #[test]
-fn tls_that_ends_without_saying_so_is_no_cut() {
+fn tls_without_a_closing_alert_is_not_a_cut() {
     let authority = Authority::new();
     let registry = Registry::start_tls(&authority.issue(&["127.0.0.1"]));
     registry.image("app:1", &platforms(2));
@@ -278,7 +279,7 @@ fn tls_that_ends_without_saying_so_is_no_cut() {
 }
 
 #[test]
-fn a_hundred_headers_and_early_hints_are_no_trouble() {
+fn a_hundred_headers_and_early_hints_are_accepted() {
     let registry = Registry::start();
     registry.image("app:1", &single());
     registry.on("GET", "").alters(|_, reply| {

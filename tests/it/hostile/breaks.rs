@@ -1,5 +1,5 @@
-//! An answer that ends at each of its bytes. A broken connection never proves anything; a body that ends early in good
-//! order, every time at the same place, is what is there.
+//! An answer that ends at each of its bytes. A broken connection never proves anything; a body that
+//! ends early in good order, every time at the same place, is what is there.
 
 use super::trial::{Trial, trial};
 use crate::support::fake::Registry;
@@ -7,7 +7,7 @@ use crate::support::http::Break;
 use crate::support::image::Image;
 use crate::support::recipe::single;
 
-/// What is asked for, and how its name is told.
+/// What is requested, and under which digest it is reported.
 struct Part {
     path: String,
     digest: String,
@@ -56,7 +56,7 @@ fn measured(registry: &Registry, image: &Image, digest: &str, verify: &Trial) ->
 }
 
 #[test]
-fn a_connection_that_is_reset_at_any_byte_leaves_it_open() {
+fn a_connection_reset_at_any_byte_is_undecided() {
     let registry = Registry::start();
     for part in parts(&registry) {
         for at in 0..part.length {
@@ -76,7 +76,7 @@ fn a_connection_that_is_reset_at_any_byte_leaves_it_open() {
 }
 
 #[test]
-fn a_connection_that_is_reset_once_at_any_byte_is_nothing() {
+fn a_connection_reset_once_at_any_byte_is_retried() {
     let registry = Registry::start();
     for part in parts(&registry) {
         for at in 0..part.length {
@@ -96,7 +96,7 @@ fn a_connection_that_is_reset_once_at_any_byte_is_nothing() {
 }
 
 #[test]
-fn a_connection_that_is_closed_in_the_headers_leaves_it_open_and_in_the_body_is_an_end() {
+fn a_close_in_the_headers_is_undecided_and_in_the_body_an_end() {
     let registry = Registry::start();
     for part in parts(&registry) {
         for at in 0..part.length {
@@ -135,7 +135,7 @@ fn a_connection_that_is_closed_in_the_headers_leaves_it_open_and_in_the_body_is_
 }
 
 #[test]
-fn a_body_that_ends_at_another_place_each_time_is_cut_by_somebody_else() {
+fn a_body_that_ends_elsewhere_each_time_is_not_broken() {
     let registry = Registry::start();
     for part in parts(&registry) {
         let body = part.length - part.headers;

@@ -1,4 +1,4 @@
-//! How registries ask who we are: several ways at once, in several spellings, or in none that we know.
+//! Challenges: several schemes at once, in several spellings, or only unknown ones.
 
 use super::trial::{Seen, Trial, trial};
 use crate::support::fake::guard::refusal;
@@ -49,13 +49,13 @@ fn two_challenges_in_one_header_are_both_read() {
 }
 
 #[test]
-fn a_challenge_without_a_scope_is_answered_with_the_one_that_is_needed() {
+fn a_challenge_without_a_scope_gets_the_scope_that_is_needed() {
     let without = |bearer: &str| vec![bearer.split(",scope").next().unwrap().to_owned()];
     with_token(without).passes();
 }
 
 #[test]
-fn a_challenge_in_another_spelling_is_the_same() {
+fn a_challenge_is_read_in_any_spelling() {
     with_token(|bearer| {
         vec![
             bearer
@@ -68,7 +68,7 @@ fn a_challenge_in_another_spelling_is_the_same() {
 }
 
 #[test]
-fn basic_is_answered_beside_a_scheme_that_we_do_not_know() {
+fn basic_is_used_beside_an_unknown_scheme() {
     let registry = Registry::start();
     registry.image("app:1", &single());
     let wanted = guard::basic("robot", SECRET);
@@ -83,7 +83,7 @@ fn basic_is_answered_beside_a_scheme_that_we_do_not_know() {
 }
 
 #[test]
-fn who_asks_in_no_way_that_we_know_refuses_us() {
+fn only_unknown_schemes_mean_denied() {
     let silent: [&[&str]; 5] = [
         &[],
         &["Negotiate"],
@@ -110,10 +110,10 @@ fn who_asks_in_no_way_that_we_know_refuses_us() {
 }
 
 #[test]
-fn who_takes_nobody_is_not_asked_for_ever() {
+fn a_registry_that_refuses_every_login_is_not_asked_forever() {
     let registry = Registry::start();
     registry.image("app:1", &single());
-    registry.guarded(guard::nobody());
+    registry.guarded(guard::refusal_of_all());
     as_robot(&registry)
         .run()
         .leaves_open(&[("", "denied")])
@@ -122,7 +122,7 @@ fn who_takes_nobody_is_not_asked_for_ever() {
 }
 
 #[test]
-fn a_refusal_of_one_digest_is_no_verdict_on_it() {
+fn a_refusal_of_one_digest_is_denied_and_not_broken() {
     for status in [401, 403] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());

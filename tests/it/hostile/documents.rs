@@ -1,4 +1,4 @@
-//! Manifests that are none, are too large, or claim to be two things at once.
+//! Manifests that are invalid, too large, or claim to be two things at once.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ fn padded(length: usize) -> Image {
 }
 
 #[test]
-fn a_manifest_of_four_mebibytes_is_read_and_one_byte_more_is_not() {
+fn a_manifest_of_four_mebibytes_is_read_and_not_one_byte_more() {
     for chunked in [false, true] {
         for (length, fits) in [(LIMIT, true), (LIMIT + 1, false), (5 * 1024 * 1024, false)] {
             let image = padded(length);
@@ -75,7 +75,7 @@ fn a_manifest_of_four_mebibytes_is_read_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn a_manifest_without_an_end_is_not_read_to_its_end() {
+fn an_endless_manifest_is_read_up_to_its_limit() {
     let registry = Registry::start();
     registry.image("app:1", &single());
     let endless = crate::support::http::message::Body::Zeros(u64::MAX / 2);
@@ -127,7 +127,7 @@ fn garbage_is_malformed() {
 }
 
 #[test]
-fn a_key_that_is_there_twice_is_malformed() {
+fn a_duplicate_key_is_malformed() {
     let (image, document) = right();
     let text = document.to_string();
     let layers = text.replacen("\"layers\":", "\"layers\":[],\"layers\":", 1);
@@ -142,7 +142,7 @@ fn a_key_that_is_there_twice_is_malformed() {
 }
 
 #[test]
-fn a_key_that_is_there_twice_in_a_descriptor_spoils_that_descriptor_alone() {
+fn a_duplicate_key_in_a_descriptor_affects_that_descriptor_alone() {
     let (image, mut document) = right();
     document["layers"][0]["size"] = json!("TWICE");
     let text = document
@@ -155,7 +155,7 @@ fn a_key_that_is_there_twice_in_a_descriptor_spoils_that_descriptor_alone() {
 }
 
 #[test]
-fn an_index_that_is_an_image_too_is_malformed() {
+fn a_document_that_is_both_index_and_image_is_malformed() {
     let (image, mut document) = right();
     document["manifests"] = json!([image.root_descriptor().json()]);
     for media_type in [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] {
@@ -220,7 +220,7 @@ fn a_document_whose_form_is_not_its_type_is_malformed() {
 }
 
 #[test]
-fn the_type_of_an_answer_may_have_parameters_or_be_missing_or_say_nothing() {
+fn a_content_type_may_be_missing_generic_or_have_parameters() {
     let types = ["; charset=utf-8", ";charset=UTF-8;q=1", " ; x"]
         .map(|more| Some(format!("{MANIFEST}{more}")));
     let others = [
@@ -248,7 +248,7 @@ fn the_type_of_an_answer_may_have_parameters_or_be_missing_or_say_nothing() {
 }
 
 #[test]
-fn schema_one_cannot_be_pulled_and_that_is_said() {
+fn schema_one_is_reported_as_unsupported() {
     let signed = "application/vnd.docker.distribution.manifest.v1+prettyjws";
     let old = json!({
         "schemaVersion": 1, "name": "app", "tag": "1", "architecture": "amd64",
@@ -273,7 +273,7 @@ fn schema_one_cannot_be_pulled_and_that_is_said() {
 }
 
 #[test]
-fn an_index_of_nothing_and_a_manifest_without_config_are_nothing_to_pull() {
+fn an_empty_index_and_a_manifest_without_config_cannot_be_pulled() {
     for manifests in [json!([]), Value::Null] {
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
         assert_malformed(Image::empty(), INDEX, index.to_string(), "nothing to pull");
@@ -284,7 +284,7 @@ fn an_index_of_nothing_and_a_manifest_without_config_are_nothing_to_pull() {
 }
 
 #[test]
-fn the_digest_that_a_header_claims_may_be_missing_or_nonsense_and_must_not_be_another() {
+fn the_digest_header_may_be_missing_or_invalid_but_not_different() {
     for (claim, passes) in [
         (None, true),
         (Some("nonsense"), true),
@@ -308,7 +308,7 @@ fn the_digest_that_a_header_claims_may_be_missing_or_nonsense_and_must_not_be_an
         } else {
             seen.finds(&[("", "digest_mismatch")])
         };
-        // By digest nobody needs it.
+        // By digest it is not needed.
         trial(registry.reference(&format!("app@{}", image.root())))
             .run()
             .passes();
@@ -316,7 +316,7 @@ fn the_digest_that_a_header_claims_may_be_missing_or_nonsense_and_must_not_be_an
 }
 
 #[test]
-fn a_tag_whose_digest_is_of_another_algorithm_is_held_against_that() {
+fn a_tag_is_compared_in_the_algorithm_of_its_digest() {
     let (image, document) = right();
     let right = crate::support::digest::sha512(document.to_string().as_bytes());
     for (claim, passes) in [
@@ -351,7 +351,7 @@ fn a_tag_whose_digest_is_of_another_algorithm_is_held_against_that() {
 }
 
 #[test]
-fn one_byte_more_or_less_is_another_manifest() {
+fn one_byte_more_or_less_breaks_a_manifest() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(1));
     let child = image.child(0);

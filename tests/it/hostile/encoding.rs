@@ -1,4 +1,4 @@
-//! A server or a CDN that encodes its answers although nobody asked for it: what cannot be read is not judged.
+//! A server or a CDN that encodes its answers unasked: what cannot be read is not judged.
 
 use super::trial::{DEPTHS, trial};
 use crate::support::fake::Registry;
@@ -6,7 +6,8 @@ use crate::support::fake::content::ranged;
 use crate::support::http::message::Body;
 use crate::support::recipe::single;
 
-/// Lets the registry encode what it answers about a digest: shorter or longer than it is, as compression may be.
+/// Lets the registry encode what it answers about a digest: shorter or longer than it is, as
+/// compression may be.
 fn encode(registry: &Registry, what: &str, encoded: Vec<u8>, chunked: bool) {
     registry.on("*", what).alters(move |request, reply| {
         let part = ranged(request, &Body::Bytes(encoded.clone().into()));
@@ -26,7 +27,7 @@ fn gzip(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn an_encoded_layer_is_not_judged() {
+fn an_encoded_layer_is_never_broken() {
     for length in [100, 999, 1000, 1001, 5000] {
         for chunked in [false, true] {
             for depth in DEPTHS {
@@ -47,7 +48,7 @@ fn an_encoded_layer_is_not_judged() {
 }
 
 #[test]
-fn a_large_encoded_layer_is_not_judged() {
+fn a_large_encoded_layer_is_undecided() {
     for length in [1_500_000, 2_500_000] {
         for depth in DEPTHS {
             let registry = Registry::start();
@@ -60,7 +61,7 @@ fn a_large_encoded_layer_is_not_judged() {
 }
 
 #[test]
-fn an_encoded_config_or_manifest_is_not_judged() {
+fn an_encoded_config_or_manifest_is_undecided() {
     for length in [20, 600, 5_000_000] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
@@ -81,7 +82,7 @@ fn an_encoded_config_or_manifest_is_not_judged() {
 }
 
 #[test]
-fn bytes_that_are_right_are_right_whatever_they_are_called() {
+fn right_bytes_pass_whatever_encoding_the_header_claims() {
     for name in ["gzip", "identity", "x-custom", ""] {
         for depth in DEPTHS {
             let registry = Registry::start();

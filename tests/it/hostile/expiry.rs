@@ -1,4 +1,4 @@
-//! Tokens that are used up faster than they are had: nobody is refused for the sake of somebody else's request.
+//! Tokens that are used up faster than they are issued: no request fails because of another.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use super::trial::{DEPTHS, Seen, trial};
 use crate::support::fake::{Registry, Tokens};
 use crate::support::recipe::platforms;
 
-/// Verifies two tags of forty digests with sixteen questions at once, each token good for so many requests.
+/// Verifies two tags of forty digests with sixteen questions at once, each token good for so many
+/// requests.
 fn verify_with(tokens: &Tokens, depth: &str) -> (Registry, Seen) {
     let registry = Registry::start();
     registry.image("app:1", &platforms(4).layers(6));
@@ -36,7 +37,7 @@ fn a_token_that_is_good_for_a_few_requests_is_enough() {
                 assert!(seen.report.count("checked") >= 66, "{seen}");
                 assert!(
                     registry.server().peak() > 4,
-                    "nobody was in a hurry: {}",
+                    "too few requests at once: {}",
                     registry.server().peak()
                 );
                 let issued = tokens.issued();
@@ -50,7 +51,7 @@ fn a_token_that_is_good_for_a_few_requests_is_enough() {
 }
 
 #[test]
-fn a_token_that_is_good_for_nothing_is_a_refusal_and_not_asked_for_again_and_again() {
+fn a_token_that_is_always_refused_is_denied_without_endless_renewal() {
     for status in [401, 400] {
         let tokens = Tokens::new().good_for(0, status);
         let (_registry, seen) = verify_with(&tokens, "tail");
@@ -60,7 +61,7 @@ fn a_token_that_is_good_for_nothing_is_a_refusal_and_not_asked_for_again_and_aga
 }
 
 #[test]
-fn a_token_that_says_nothing_of_its_time_is_shared() {
+fn a_token_without_a_lifetime_is_shared() {
     let tokens = Tokens::new().expires_in(None);
     let (_registry, seen) = verify_with(&tokens, "tail");
     seen.passes();
@@ -68,7 +69,7 @@ fn a_token_that_says_nothing_of_its_time_is_shared() {
 }
 
 #[test]
-fn a_token_that_expires_at_once_is_still_good_for_the_request_it_was_had_for() {
+fn a_token_that_expires_at_once_serves_its_own_request() {
     for seconds in [0, 1] {
         let tokens = Tokens::new().expires_in(Some(seconds));
         let (_registry, seen) = verify_with(&tokens, "tail");

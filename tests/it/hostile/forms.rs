@@ -60,7 +60,7 @@ fn content_under_sha512_is_hashed_with_sha512() {
 }
 
 #[test]
-fn an_algorithm_that_nobody_knows_is_unsupported_and_a_broken_digest_is_malformed() {
+fn an_unknown_algorithm_is_unsupported_and_an_invalid_digest_malformed() {
     let hex = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
     for (digest, verdict) in [
         (
@@ -97,7 +97,7 @@ fn an_algorithm_that_nobody_knows_is_unsupported_and_a_broken_digest_is_malforme
 }
 
 #[test]
-fn a_size_that_is_none_spoils_one_descriptor_and_a_huge_one_is_only_wrong() {
+fn an_invalid_size_affects_one_descriptor_and_a_huge_one_mismatches() {
     for (size, verdict) in [
         (json!(-1), "malformed"),
         (json!(1.5), "malformed"),
@@ -119,7 +119,7 @@ fn a_size_that_is_none_spoils_one_descriptor_and_a_huge_one_is_only_wrong() {
 
 #[test]
 fn foreign_layers_are_never_asked_for() {
-    let elsewhere = Server::start(|_| unreachable!("nobody goes there"));
+    let elsewhere = Server::start(|_| unreachable!("it is never requested"));
     let url = elsewhere.url("/layer");
     for media_type in [
         LAYER,
@@ -159,7 +159,7 @@ fn inline_data_is_checked_without_a_request() {
         };
         assert!(registry.asked(digest).is_empty());
     }
-    // Data of another length than was promised is nobody's: whoever pulls asks the registry.
+    // Data of a wrong length is ignored: a pull asks the registry.
     for data in [&b"in"[..], b"inline and more"] {
         let image = image_of(|image| {
             vec![
@@ -217,7 +217,7 @@ fn a_subject_may_point_to_nothing() {
 }
 
 #[test]
-fn an_artifact_with_the_empty_config_is_whole_and_its_file_may_be_lost() {
+fn an_artifact_with_the_empty_config_passes_or_reports_its_lost_file() {
     let image = artifact("application/vnd.example.model", &[b"weights", b"readme"]);
     for depth in DEPTHS {
         verify_at(depth, &image).passes();
@@ -245,7 +245,7 @@ fn an_empty_config_may_stand_in_its_descriptor() {
 }
 
 #[test]
-fn layers_may_be_null_or_not_there() {
+fn layers_may_be_null_or_absent() {
     for layers in [Some(Value::Null), Some(json!([])), None] {
         let mut image = Image::empty();
         let config = config(&mut image);
@@ -260,7 +260,7 @@ fn layers_may_be_null_or_not_there() {
 }
 
 #[test]
-fn a_digest_that_is_promised_with_two_sizes_is_wrong_with_one_of_them() {
+fn a_digest_with_two_sizes_mismatches_one_of_them() {
     for order in [[4, 5], [5, 4]] {
         for depth in DEPTHS {
             let image = image_of(|image| {
@@ -278,7 +278,7 @@ fn a_digest_that_is_promised_with_two_sizes_is_wrong_with_one_of_them() {
 }
 
 #[test]
-fn a_digest_that_is_there_many_times_is_asked_for_once() {
+fn a_digest_listed_in_many_places_is_requested_once() {
     let image = image_of(|image| {
         let layer = image.blob(LAYER, "four");
         vec![layer; 50]
@@ -291,7 +291,7 @@ fn a_digest_that_is_there_many_times_is_asked_for_once() {
 }
 
 #[test]
-fn an_empty_layer_is_legal_and_the_digest_of_nothing_behind_a_size_is_not() {
+fn an_empty_layer_is_legal_unless_its_descriptor_states_a_size() {
     for depth in DEPTHS {
         verify_at(
             depth,
@@ -321,7 +321,7 @@ fn a_child_of_another_size_than_promised_is_a_mismatch() {
 }
 
 #[test]
-fn a_build_cache_lists_layers_in_an_index_and_they_are_blobs() {
+fn layers_in_the_index_of_a_build_cache_are_blobs() {
     let mut image = Image::empty();
     let layer = image.blob(LAYER, "cached");
     let config = image.blob("application/vnd.buildkit.cacheconfig.v0", "{}");

@@ -1,4 +1,4 @@
-//! Graphs that nobody should follow for ever: too deep, in circles, and very wide.
+//! Graphs that must not be followed forever: too deep, in circles, and very wide.
 
 use std::time::Duration;
 
@@ -43,8 +43,9 @@ fn eight_indexes_deep_is_followed_and_nine_is_not() {
 }
 
 #[test]
-fn a_circle_is_a_lie_and_ends_where_it_begins() {
-    // No digest can be in its own content: a registry that serves a circle serves bytes that are not the digest's.
+fn a_cycle_is_a_digest_mismatch_and_ends_where_it_begins() {
+    // No digest can be in its own content: a registry that serves a circle serves bytes that are
+    // not the digest's.
     let registry = Registry::start();
     let claimed = sha256(b"the circle");
     let child = Descriptor::promising(INDEX, &claimed, 300).platform("linux/amd64");
@@ -110,7 +111,7 @@ fn more_than_a_hundred_thousand_children_are_refused_at_once() {
 }
 
 #[test]
-fn two_indexes_that_are_too_wide_together_are_cut_off_before_anything_is_asked_for() {
+fn two_indexes_too_wide_together_are_refused_before_any_request() {
     let registry = Registry::start();
     let mut image = Image::empty();
     let child = image.document_bytes(INDEX, wide(100_000));
@@ -125,7 +126,7 @@ fn two_indexes_that_are_too_wide_together_are_cut_off_before_anything_is_asked_f
 }
 
 #[test]
-fn one_child_forty_thousand_times_is_one_question() {
+fn one_child_listed_forty_thousand_times_is_one_request() {
     let mut image = single().make();
     let child = image.root_descriptor().clone();
     let (digest, size) = (child.digest(), child.size());

@@ -18,7 +18,7 @@ fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
 }
 
 #[test]
-fn head_that_is_refused_says_nothing() {
+fn a_refused_head_decides_nothing() {
     for status in [400, 401, 403, 404, 405, 500, 501, 503] {
         let (registry, image, verify) = single_image();
         let layer = image.layer(0, 1);
@@ -35,7 +35,7 @@ fn head_that_is_refused_says_nothing() {
 }
 
 #[test]
-fn head_that_is_throttled_or_gets_no_answer_is_not_followed_by_more_questions() {
+fn a_head_that_is_throttled_or_unanswered_is_not_followed_up() {
     let (registry, image, verify) = single_image();
     let layer = image.layer(0, 1);
     registry.on("HEAD", layer).answers_status(429);
@@ -54,7 +54,7 @@ fn head_that_is_throttled_or_gets_no_answer_is_not_followed_by_more_questions() 
             .asked(layer)
             .iter()
             .all(|asked| asked.starts_with("HEAD")),
-        "somebody went on"
+        "it went on"
     );
 }
 
@@ -74,7 +74,7 @@ fn what_is_gone_is_found_behind_a_refused_head() {
 }
 
 #[test]
-fn head_without_a_length_or_with_none_or_with_a_wrong_one_says_nothing() {
+fn a_head_with_a_missing_or_wrong_length_decides_nothing() {
     let lies: [fn(Reply) -> Reply; 4] = [
         |reply| reply.without("Content-Length"),
         |reply| reply.but_header("Content-Length", "0"),
@@ -96,7 +96,7 @@ fn head_without_a_length_or_with_none_or_with_a_wrong_one_says_nothing() {
 }
 
 #[test]
-fn head_behind_a_redirect_that_is_signed_for_get_is_no_refusal() {
+fn a_head_refused_behind_a_redirect_signed_for_get_is_not_denied() {
     let (registry, image, verify) = single_image();
     let storage = Storage::of(&image);
     storage.is_behind(&registry);
@@ -107,7 +107,7 @@ fn head_behind_a_redirect_that_is_signed_for_get_is_no_refusal() {
             .requests()
             .iter()
             .any(|request| request.method == "HEAD"),
-        "nobody tried"
+        "it was not tried"
     );
 }
 

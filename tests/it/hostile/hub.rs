@@ -1,4 +1,5 @@
-//! Docker Hub's names: `docker.io` is written, `registry-1.docker.io` is asked, and `auth.docker.io` gives the tokens.
+//! Docker Hub's names: `docker.io` is written, `registry-1.docker.io` is asked, and
+//! `auth.docker.io` gives the tokens.
 
 use super::trial::{Trial, trial};
 use crate::support::authority::Authority;
@@ -101,7 +102,7 @@ fn the_login_of_the_hub_goes_to_its_token_server_alone() {
 }
 
 #[test]
-fn a_stranger_at_the_hub_without_a_token_is_refused() {
+fn anonymous_access_to_the_hub_without_a_token_is_denied() {
     let hub = hub(&Tokens::new().login(USERNAME, PASSWORD));
     hub.verify("app").run().leaves_open(&[("", "denied")]);
 }

@@ -1,5 +1,6 @@
-//! The fault laboratory: what registries, proxies and attackers do, case by case, and what may not be made of it. A false
-//! "passed" and a false "failed" are equally bad; what cannot be found out is neither.
+//! The fault laboratory: what registries, proxies and attackers do, case by case, and what may not
+//! be made of it. A false "passed" and a false "failed" are equally bad; what cannot be found out
+//! is neither.
 
 mod answers;
 mod breaks;

@@ -1,4 +1,5 @@
-//! 5xx: of one digest it is the digest's fault, of all of them it is the registry's, and for a while it is nobody's.
+//! 5xx: a lasting one for one digest is a fault of that digest, for every digest one of the
+//! registry.
 
 use super::trial::{DEPTHS, trial};
 use crate::support::fake::Registry;
@@ -23,7 +24,7 @@ fn a_5xx_that_stays_on_one_digest_is_definite() {
 }
 
 #[test]
-fn a_registry_that_goes_down_after_its_first_answers_leaves_it_open() {
+fn a_registry_that_goes_down_midway_is_undecided() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
     registry.on("GET", image.layer(1, 0)).answers_status(500);
@@ -55,7 +56,7 @@ fn a_5xx_for_one_manifest_is_definite_too() {
 }
 
 #[test]
-fn a_5xx_of_everybody_leaves_it_open() {
+fn a_5xx_for_every_digest_is_undecided() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry.on("*", "").answers_status(503);
@@ -69,7 +70,7 @@ fn a_5xx_of_everybody_leaves_it_open() {
 }
 
 #[test]
-fn a_5xx_of_two_digests_leaves_it_open() {
+fn a_5xx_for_two_digests_is_undecided() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     let layers = [image.layer(0, 0), image.layer(0, 2)];
@@ -82,7 +83,7 @@ fn a_5xx_of_two_digests_leaves_it_open() {
 }
 
 #[test]
-fn a_5xx_for_a_while_is_nothing() {
+fn a_5xx_that_passes_is_retried() {
     for status in [408, 429, 500, 502, 503, 504] {
         for depth in DEPTHS {
             let registry = Registry::start();
@@ -105,7 +106,7 @@ fn a_5xx_for_a_while_is_nothing() {
 }
 
 #[test]
-fn what_a_server_cannot_do_at_all_is_not_asked_again() {
+fn an_answer_of_not_implemented_is_not_retried() {
     // Whoever refuses ranges so may serve everything, and is asked for that.
     for (status, asked) in [
         (501, 2),
@@ -147,15 +148,15 @@ fn a_definite_fault_counts_although_the_rest_is_down() {
 }
 
 #[test]
-fn a_404_that_no_registry_sent_leaves_it_open() {
+fn a_404_from_something_else_than_a_registry_is_undecided() {
     let page = "<html><body><h1>404 Not Found</h1></body></html>";
     for (body, kind) in [
         ("404 page not found\n", "text/plain"),
         (page, "text/html"),
         ("", "text/plain"),
     ] {
-        let stranger = Server::start(move |_| Reply::ok(kind, body).but_status(404));
-        let seen = trial(format!("{}/app:1", stranger.host()))
+        let other = Server::start(move |_| Reply::ok(kind, body).but_status(404));
+        let seen = trial(format!("{}/app:1", other.host()))
             .run()
             .leaves_open(&[("", "unavailable")]);
         seen.says("", "no registry answers at /v2/")
@@ -181,7 +182,7 @@ fn a_404_that_no_registry_sent_leaves_it_open() {
 }
 
 #[test]
-fn a_name_that_leads_nowhere_is_said_and_what_to_do() {
+fn an_unknown_host_is_reported_with_advice() {
     // https://www.rfc-editor.org/rfc/rfc6761#section-6.4
     let seen = trial("registry.invalid/app:1".to_owned())
         .run()

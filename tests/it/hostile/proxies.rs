@@ -79,7 +79,7 @@ fn loopback_never_goes_through_a_proxy() {
 }
 
 #[test]
-fn a_proxy_that_refuses_leaves_it_open_and_its_password_is_not_told() {
+fn a_refusing_proxy_is_undecided_and_its_password_redacted() {
     let proxy = Proxy::to(&[]);
     let with_password = proxy.url().replacen("http://", "http://me:hunter2@", 1);
     let seen = trial("registry.test/app:1")

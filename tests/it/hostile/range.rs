@@ -1,5 +1,5 @@
-//! What a registry may make of a question for one byte. Nothing definite follows from a range alone: who pulls asks for
-//! everything.
+//! What a registry may make of a question for one byte. Nothing definite follows from a range
+//! alone: who pulls asks for everything.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ fn registry(size: usize) -> (Registry, Image, Trial) {
     (registry, image, verify)
 }
 
-/// Lets every answer of 206 or 416 for the layer be changed so; the whole is `body`, or what it should be.
+/// Lets every answer of 206 or 416 for the layer be changed so; the whole is `body`, or what it
+/// should be.
 fn lie(
     registry: &Registry,
     layer: &str,
@@ -72,7 +73,7 @@ fn data_that_ends_before_the_last_byte_is_truncated() {
 }
 
 #[test]
-fn a_wrong_content_range_is_no_verdict_on_the_blob() {
+fn a_wrong_content_range_does_not_decide_about_the_blob() {
     for stated in [
         "bytes 0-0/1000",
         "bytes 999-999/5",
@@ -133,7 +134,7 @@ fn an_unknown_whole_length_beside_the_right_byte_is_fine() {
 }
 
 #[test]
-fn more_than_the_byte_that_was_wanted_is_no_answer_to_the_question() {
+fn more_bytes_than_the_range_do_not_decide_about_the_blob() {
     let (registry, image, verify) = registry(SIZE);
     lie(&registry, image.layer(0, 0), None, |reply| {
         reply.body(vec![7; 500])
@@ -143,7 +144,7 @@ fn more_than_the_byte_that_was_wanted_is_no_answer_to_the_question() {
 }
 
 #[test]
-fn the_last_byte_counts_even_when_its_answer_does_not_end_well() {
+fn the_last_byte_counts_even_when_its_response_ends_badly() {
     let (registry, image, verify) = registry(SIZE);
     let head = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 999-999/1000\r\nTransfer-Encoding: chunked\r\n\r\n";
     lie(&registry, image.layer(0, 0), None, move |_| {
@@ -176,7 +177,7 @@ fn a_small_blob_is_read_whole_where_ranges_are_ignored() {
 }
 
 #[test]
-fn a_blob_of_a_mebibyte_is_small_and_one_of_a_byte_more_is_not() {
+fn a_blob_counts_as_small_up_to_one_mebibyte() {
     for (size, is_read) in [(1024 * 1024, true), (1024 * 1024 + 1, false)] {
         let (registry, image, verify) = registry(size);
         let layer = image.layer(0, 0);
@@ -193,7 +194,7 @@ fn a_blob_of_a_mebibyte_is_small_and_one_of_a_byte_more_is_not() {
 }
 
 #[test]
-fn a_look_that_takes_two_questions_counts_the_requests_and_the_time_of_both() {
+fn a_check_of_two_requests_counts_both_and_their_time() {
     let (registry, image, verify) = registry(SIZE);
     let layer = image.layer(0, 0);
     registry.on("GET", layer).times(1).loses();
@@ -240,7 +241,7 @@ fn a_large_blob_is_not_downloaded_where_ranges_are_ignored() {
 }
 
 #[test]
-fn a_range_that_cannot_be_satisfied_is_no_verdict_on_the_blob() {
+fn an_unsatisfiable_range_does_not_decide_about_the_blob() {
     for stated in [
         Some("bytes */400"),
         Some("bytes */1000"),
@@ -261,7 +262,7 @@ fn a_range_that_cannot_be_satisfied_is_no_verdict_on_the_blob() {
 }
 
 #[test]
-fn a_short_blob_is_truncated_behind_a_range_that_cannot_be_satisfied() {
+fn a_short_blob_behind_an_unsatisfiable_range_is_truncated() {
     for stated in [Some("bytes */400"), Some("bytes */1000"), None] {
         let (registry, image, verify) = registry(SIZE);
         let layer = image.layer(0, 0);
@@ -277,7 +278,7 @@ fn a_short_blob_is_truncated_behind_a_range_that_cannot_be_satisfied() {
 }
 
 #[test]
-fn a_part_that_nobody_asked_for_is_no_answer() {
+fn an_unrequested_part_is_undecided() {
     let (registry, image, verify) = registry(SIZE);
     let layer = image.layer(0, 0);
     let part = Reply::ok("application/octet-stream", "x")

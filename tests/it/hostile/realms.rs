@@ -18,7 +18,8 @@ fn as_robot(registry: &Registry) -> Trial {
     trial(registry.reference("app:1")).login(&registry.host(), "robot", SECRET)
 }
 
-/// Verifies at a registry that names this realm; the answer stays open, and nothing but the question was sent.
+/// Verifies at a registry that names this realm; the answer stays open, and nothing but the
+/// question was sent.
 #[track_caller]
 fn refused_at(registry: &Registry, verify: &Trial, realm: &str) -> String {
     registry.image("app:1", &single());
@@ -194,7 +195,7 @@ fn an_endless_answer_of_a_token_server_is_not_read() {
 }
 
 #[test]
-fn a_token_server_that_is_down_for_a_while_is_asked_again() {
+fn a_token_server_that_is_down_for_a_while_is_retried() {
     let count = AtomicUsize::new(0);
     let (seen, asked) = token_server(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => Reply::status(503),
@@ -210,7 +211,7 @@ fn a_token_server_that_is_down_for_a_while_is_asked_again() {
 }
 
 #[test]
-fn a_token_server_that_stays_down_is_no_verdict_on_the_image() {
+fn a_token_server_that_stays_down_is_undecided() {
     for (status, verdict) in [
         (500, "unavailable"),
         (503, "unavailable"),

@@ -9,7 +9,7 @@ use crate::support::http::{Reply, Server};
 use crate::support::recipe::single;
 
 #[test]
-fn credentials_stay_behind_when_the_storage_is_elsewhere() {
+fn credentials_do_not_follow_a_redirect_to_other_storage() {
     for depth in DEPTHS {
         let (registry, image, verify) = single_image();
         let tokens = Tokens::new().login("robot", "hunter2");
@@ -90,7 +90,8 @@ fn a_relative_redirect_stays_at_the_registry_with_its_token() {
     verify.run().passes();
 }
 
-/// The detail about a layer whose question is redirected so; it is never definite, and no signature is in it.
+/// The detail about a layer whose question is redirected so; it is never definite, and no signature
+/// is in it.
 fn refused(location: Option<&str>) -> String {
     let (registry, image, verify) = single_image();
     let layer = image.layer(0, 0);
@@ -203,7 +204,7 @@ fn no_redirect_leads_from_https_to_http() {
 }
 
 #[test]
-fn what_the_storage_says_is_told_as_the_storages_word() {
+fn an_error_of_the_storage_is_reported_as_the_storages() {
     for (status, verdict) in [
         (403, "denied"),
         (404, "missing"),

@@ -105,7 +105,7 @@ fn the_referrers_api_may_have_pages_which_stay_at_the_registry() {
 }
 
 #[test]
-fn pages_without_an_end_are_not_followed_for_ever() {
+fn endless_pages_of_referrers_are_not_followed_forever() {
     let (registry, image, signatures, verify) = signed();
     let (page, count) = (list(&signatures), AtomicUsize::new(0));
     registry
@@ -167,7 +167,7 @@ fn what_cosign_keeps_under_tags_is_followed() {
 }
 
 #[test]
-fn a_list_that_cannot_be_had_leaves_it_open() {
+fn a_list_of_referrers_that_fails_is_undecided() {
     for (reply, verdict) in [
         (Reply::status(500), "unavailable"),
         (Reply::status(403), "denied"),
@@ -184,7 +184,7 @@ fn a_list_that_cannot_be_had_leaves_it_open() {
 }
 
 #[test]
-fn a_tag_that_is_there_does_not_hide_a_list_or_tag_that_cannot_be_had() {
+fn one_fallback_tag_does_not_hide_another_that_fails() {
     for (status, verdict) in [(500, "unavailable"), (404, "denied")] {
         let (registry, image, signatures, verify) = signed();
         let content = image.content(signatures[0].manifest.digest()).unwrap();
@@ -203,7 +203,7 @@ fn a_tag_that_is_there_does_not_hide_a_list_or_tag_that_cannot_be_had() {
 }
 
 #[test]
-fn a_list_that_is_none_is_malformed_and_one_bad_entry_spoils_itself() {
+fn an_invalid_list_is_malformed_and_a_bad_entry_affects_itself() {
     let (registry, image, signatures, verify) = signed();
     let path = format!("referrers/{}", image.root());
     registry
@@ -225,7 +225,7 @@ fn a_list_that_is_none_is_malformed_and_one_bad_entry_spoils_itself() {
 }
 
 #[test]
-fn referrers_are_nobodys_business_by_default() {
+fn referrers_are_not_requested_by_default() {
     let (registry, image, _signatures, _verify) = signed();
     trial(registry.reference("app:1")).run().passes();
     assert!(

@@ -1,4 +1,5 @@
-//! Downloads that are cut off: what came is not fetched again, and what is missing is asked for at the registry.
+//! Downloads that are cut off: what came is not fetched again, and what is missing is asked for at
+//! the registry.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,7 +47,7 @@ fn a_download_goes_on_where_it_was_cut() {
 }
 
 #[test]
-fn a_download_that_moves_on_is_not_given_up() {
+fn a_download_that_makes_progress_is_not_given_up() {
     let (registry, image, verify) = registry();
     for _ in 0..20 {
         registry
@@ -115,7 +116,7 @@ fn a_signed_url_is_never_used_twice() {
 }
 
 #[test]
-fn a_registry_that_cannot_go_on_in_the_middle_begins_again() {
+fn a_download_that_cannot_resume_starts_again() {
     let answers: [fn(Reply) -> Reply; 5] = [
         // The whole again.
         |_| Reply::status(200),
@@ -151,8 +152,8 @@ fn a_registry_that_cannot_go_on_in_the_middle_begins_again() {
 }
 
 #[test]
-fn what_was_wrong_before_the_cut_is_fetched_again() {
-    // Half of the answer came from somebody in between.
+fn wrong_bytes_before_a_cut_are_fetched_again() {
+    // Half of the response came from something in between.
     let (registry, image, verify) = registry();
     let layer = image.layer(0, 0);
     registry.on("GET", layer).times(1).alters(|_, reply| {
@@ -165,7 +166,7 @@ fn what_was_wrong_before_the_cut_is_fetched_again() {
 }
 
 #[test]
-fn a_wrong_byte_is_found_behind_a_cut_too() {
+fn a_wrong_byte_after_a_resume_is_found() {
     let (registry, image, verify) = registry();
     let layer = image.layer(0, 0);
     let mut bytes = image.content(layer).unwrap().bytes.to_vec();
@@ -181,7 +182,7 @@ fn a_wrong_byte_is_found_behind_a_cut_too() {
 }
 
 #[test]
-fn an_answer_that_overflows_every_count_is_no_more_than_wrong() {
+fn a_response_that_overflows_every_count_does_not_panic() {
     let (registry, image, verify) = registry();
     let layer = image.layer(0, 0);
     registry

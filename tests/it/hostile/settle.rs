@@ -7,7 +7,7 @@ use crate::support::fake::Registry;
 use crate::support::recipe::platforms;
 
 #[test]
-fn what_appears_late_is_whole_and_the_report_says_after_how_long() {
+fn what_appears_late_passes_and_the_report_states_the_delay() {
     for depth in DEPTHS {
         for part in 0..4 {
             let registry = Registry::start();
@@ -59,13 +59,13 @@ fn what_never_appears_is_missing_when_the_window_closes() {
         assert!(seen.took < Duration::from_secs(5), "{seen}");
         assert!(
             lost.iter().any(|digest| registry.asked(digest).len() > 2),
-            "nobody looked again"
+            "it was not checked again"
         );
     }
 }
 
 #[test]
-fn a_404_is_believed_at_once_when_there_is_no_window() {
+fn a_404_counts_at_once_without_a_settle_window() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(1));
     registry.lose(image.layer(0, 0));

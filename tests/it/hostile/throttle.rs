@@ -13,7 +13,7 @@ const PLAIN: &str = "HTTP/1.1 429 Too Many Requests\nRetry-After: 1\nContent-Len
                      Too Many Requests (HAP429).\nSorry.";
 
 #[test]
-fn who_says_how_long_to_wait_is_heard_by_everybody() {
+fn a_retry_after_pauses_every_request_to_that_host() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single().layers(12));
     let times: Arc<Mutex<Vec<(bool, Instant)>>> = Arc::default();
@@ -49,7 +49,7 @@ fn who_says_how_long_to_wait_is_heard_by_everybody() {
 }
 
 #[test]
-fn seconds_a_date_and_a_body_that_is_not_json_are_understood() {
+fn a_retry_after_may_be_seconds_or_a_date() {
     let date = || {
         // A date has whole seconds: at least one of these two is left.
         httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2))
@@ -84,7 +84,7 @@ fn seconds_a_date_and_a_body_that_is_not_json_are_understood() {
 }
 
 #[test]
-fn nonsense_for_a_wait_is_no_wait() {
+fn an_invalid_retry_after_is_ignored() {
     for wait in ["soon", "-5", "", "1e9", "99999999999999999999999999"] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
@@ -97,7 +97,7 @@ fn nonsense_for_a_wait_is_no_wait() {
 }
 
 #[test]
-fn who_throttles_to_the_end_leaves_it_open() {
+fn a_registry_that_throttles_to_the_end_is_undecided() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry.on("GET", image.layer(0, 0)).throttles("0");
@@ -110,7 +110,7 @@ fn who_throttles_to_the_end_leaves_it_open() {
 }
 
 #[test]
-fn a_wait_that_is_longer_than_the_run_is_not_begun() {
+fn a_wait_longer_than_the_run_is_not_started() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry.on("GET", image.layer(0, 0)).throttles("86400");
@@ -122,7 +122,7 @@ fn a_wait_that_is_longer_than_the_run_is_not_begun() {
 }
 
 #[test]
-fn a_server_that_is_overloaded_may_say_how_long_too() {
+fn an_overloaded_server_may_state_a_wait() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry

@@ -8,7 +8,7 @@ use crate::support::http::{Break, Reply};
 use crate::support::recipe::single;
 
 #[test]
-fn headers_that_do_not_come_leave_it_open() {
+fn headers_that_never_arrive_are_undecided() {
     for depth in DEPTHS {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
@@ -27,7 +27,7 @@ fn headers_that_do_not_come_leave_it_open() {
 }
 
 #[test]
-fn headers_that_come_late_once_are_waited_for_once_more() {
+fn headers_that_arrive_late_once_are_retried() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry
@@ -41,7 +41,7 @@ fn headers_that_come_late_once_are_waited_for_once_more() {
 }
 
 #[test]
-fn a_body_may_be_slow_as_long_as_it_moves() {
+fn a_body_may_be_slow_as_long_as_it_makes_progress() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single().layer_size(9_000));
     registry
@@ -56,7 +56,7 @@ fn a_body_may_be_slow_as_long_as_it_moves() {
 }
 
 #[test]
-fn a_body_that_stops_moving_leaves_it_open() {
+fn a_stalled_body_is_undecided() {
     for part in ["layer", "config", "manifest"] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single());
@@ -79,7 +79,7 @@ fn a_body_that_stops_moving_leaves_it_open() {
 }
 
 #[test]
-fn a_body_that_stops_moving_and_goes_on_when_it_is_asked_for_the_rest_is_waited_for() {
+fn a_stalled_body_that_resumes_on_request_passes() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry
@@ -93,8 +93,7 @@ fn a_body_that_stops_moving_and_goes_on_when_it_is_asked_for_the_rest_is_waited_
 }
 
 #[test]
-fn a_first_byte_that_stalls_leaves_it_open_where_ranges_are_ignored_and_where_the_last_one_is_gone()
-{
+fn a_stalled_first_byte_is_undecided() {
     for is_ignored in [true, false] {
         let registry = Registry::start();
         let image = registry.image("app:1", &single().layer_size(2_000_000));
@@ -116,7 +115,7 @@ fn a_first_byte_that_stalls_leaves_it_open_where_ranges_are_ignored_and_where_th
 }
 
 #[test]
-fn a_stalled_last_byte_leaves_it_open() {
+fn a_stalled_last_byte_is_undecided() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry

@@ -1,4 +1,5 @@
-//! Plain HTTP where TLS was expected, TLS where plain HTTP was, and certificates that nobody believes.
+//! Plain HTTP where TLS was expected, TLS where plain HTTP was, and certificates that are not
+//! trusted.
 
 use super::trial::{Trial, trial};
 use crate::support::authority::Authority;
@@ -27,7 +28,7 @@ fn plain() -> Registry {
 }
 
 #[test]
-fn loopback_may_speak_either() {
+fn loopback_may_use_http_or_https() {
     let registry = plain();
     trial(registry.reference("app:1")).run().passes();
     let (authority, registry) = tls(&["127.0.0.1"]);
@@ -38,8 +39,8 @@ fn loopback_may_speak_either() {
 }
 
 #[test]
-fn a_server_that_asks_for_https_in_plain_words_is_asked_so() {
-    // What Go's server and nginx answer to plain HTTP on a port for TLS. Behind these words there is none: what was said counts.
+fn a_plain_text_demand_for_https_is_followed() {
+    // What Go's server and nginx answer to plain HTTP on a port for TLS.
     for words in [
         "Client sent an HTTP request to an HTTPS server.\n",
         "The plain HTTP request was sent to HTTPS port",
@@ -60,7 +61,7 @@ fn a_server_that_asks_for_https_in_plain_words_is_asked_so() {
 }
 
 #[test]
-fn plain_http_elsewhere_needs_to_be_named() {
+fn plain_http_is_used_only_for_hosts_that_insecure_names() {
     let registry = plain();
     let seen = named(&registry).run().leaves_open(&[("", "unavailable")]);
     seen.says("", "does not speak TLS")
@@ -80,7 +81,7 @@ fn plain_http_elsewhere_needs_to_be_named() {
 }
 
 #[test]
-fn an_insecure_host_may_speak_tls_after_all() {
+fn an_insecure_host_may_use_tls() {
     let (authority, registry) = tls(&["registry.test"]);
     for insecure in ["true", "registry.test"] {
         named(&registry)
@@ -103,7 +104,7 @@ fn no_password_is_sent_in_the_clear_where_that_is_not_allowed() {
 }
 
 #[test]
-fn an_authority_that_nobody_knows_is_said_and_what_to_do() {
+fn an_unknown_authority_is_reported_with_advice() {
     for host in ["127.0.0.1", "registry.test"] {
         let (_authority, registry) = tls(&[host]);
         let verify = if host == "127.0.0.1" {
@@ -120,7 +121,7 @@ fn an_authority_that_nobody_knows_is_said_and_what_to_do() {
 }
 
 #[test]
-fn a_certificate_for_another_name_or_time_is_said() {
+fn a_certificate_for_another_name_or_time_is_reported() {
     let (authority, registry) = tls(&["other.test"]);
     let seen = named(&registry)
         .trusting(&authority)
@@ -147,7 +148,7 @@ fn a_certificate_for_another_name_or_time_is_said() {
 }
 
 #[test]
-fn one_moment_of_nonsense_does_not_change_what_is_spoken() {
+fn one_invalid_response_does_not_change_the_protocol() {
     let registry = plain();
     registry
         .on("GET", "manifests/1")

@@ -1,4 +1,5 @@
-//! One verification inside the test's own process: everything of the program but its start, at a hundredth of the cost.
+//! One verification inside the test's own process: everything of the program but its start, at a
+//! hundredth of the cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -156,7 +157,7 @@ pub(super) struct Seen {
     pub(super) exit: u8,
     /// The JSON report.
     pub(super) report: Report,
-    /// The report for people.
+    /// The text report.
     pub(super) text: String,
     /// How long it took.
     pub(super) took: Duration,
@@ -185,7 +186,8 @@ impl Seen {
         seen
     }
 
-    /// Fails, and shows everything, unless the image is broken by exactly these verdicts on these digests.
+    /// Fails, and shows everything, unless the image is broken by exactly these verdicts on these
+    /// digests.
     #[track_caller]
     pub(super) fn finds(self, faults: &[(&str, &str)]) -> Self {
         let seen = self.ends(1, faults);
@@ -193,7 +195,8 @@ impl Seen {
         seen
     }
 
-    /// Fails, and shows everything, unless these verdicts, none of them definite, leave it open how the image is.
+    /// Fails, and shows everything, unless these verdicts, none of them definite, leave it open how
+    /// the image is.
     #[track_caller]
     pub(super) fn leaves_open(self, faults: &[(&str, &str)]) -> Self {
         let denied = faults.iter().any(|(_, verdict)| *verdict == "denied");
@@ -246,7 +249,7 @@ impl Seen {
         self
     }
 
-    /// Fails, and shows everything, unless the report for people has these words.
+    /// Fails, and shows everything, unless the text report has these words.
     #[track_caller]
     pub(super) fn tells(self, words: &str) -> Self {
         assert!(self.text.contains(words), "{words:?} is not said: {self}");

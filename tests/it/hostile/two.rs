@@ -19,7 +19,7 @@ fn registry(size: usize) -> (Registry, Image, Trial) {
 }
 
 #[test]
-fn a_body_that_ends_short_of_its_length_is_what_is_there() {
+fn a_body_shorter_than_its_length_is_truncated() {
     for how in [Break::Close, Break::Reset] {
         for (after, verdict) in [(0, "empty"), (400, "truncated")] {
             let (registry, image, verify) = registry(100_000);
@@ -47,7 +47,7 @@ fn a_body_that_ends_short_of_its_length_is_what_is_there() {
 }
 
 #[test]
-fn a_stream_that_is_reset_in_the_middle_once_is_nothing() {
+fn a_stream_reset_once_in_the_middle_is_retried() {
     for how in [Break::Close, Break::Reset] {
         for depth in DEPTHS {
             let (registry, image, verify) = registry(100_000);
@@ -68,7 +68,7 @@ fn a_stream_that_is_reset_in_the_middle_once_is_nothing() {
 }
 
 #[test]
-fn a_stream_that_is_reset_before_its_headers_leaves_it_open() {
+fn a_stream_reset_before_its_headers_is_undecided() {
     let (registry, image, verify) = registry(1_000);
     registry
         .on("GET", image.layer(0, 0))
@@ -79,7 +79,7 @@ fn a_stream_that_is_reset_before_its_headers_leaves_it_open() {
 }
 
 #[test]
-fn a_stream_that_ends_with_its_headers_leaves_it_open_where_only_http2_is_spoken() {
+fn a_stream_that_ends_with_its_headers_is_undecided() {
     let (registry, image, verify) = registry(1_000);
     let layer = image.layer(0, 0);
     let end = |_: &_, reply: crate::support::http::Reply| {
@@ -96,7 +96,7 @@ fn a_stream_that_ends_with_its_headers_leaves_it_open_where_only_http2_is_spoken
 }
 
 #[test]
-fn a_stream_that_stalls_leaves_it_open_and_holds_nobody_up() {
+fn a_stalled_stream_is_undecided_and_delays_no_other() {
     let (registry, image, verify) = registry(1_000);
     registry
         .on("GET", image.layer(0, 0))
@@ -109,7 +109,7 @@ fn a_stream_that_stalls_leaves_it_open_and_holds_nobody_up() {
 }
 
 #[test]
-fn more_than_its_length_is_no_answer() {
+fn a_body_longer_than_its_length_never_passes() {
     let (registry, image, verify) = registry(1_000);
     let layer = image.layer(0, 0);
     registry.on("GET", layer).alters(|_, reply| {
@@ -121,7 +121,7 @@ fn more_than_its_length_is_no_answer() {
     assert_ne!(seen.exit, 0, "{seen}");
 }
 
-/// Every damage on a layer of its own, as the real registry tells of it in HTTP/2.
+/// Every damage on a layer of its own, as the real registry answers in HTTP/2.
 fn assert_found(warm: bool, expected: [[&str; 5]; 3]) {
     let mut registry = Distribution::tls();
     let image = registry.image("app:1", &platforms(2).layer_size(100_000));
@@ -155,7 +155,7 @@ fn assert_found(warm: bool, expected: [[&str; 5]; 3]) {
 }
 
 #[test]
-fn configs_and_manifests_of_the_real_registry_in_http2_are_read_rightly() {
+fn damaged_documents_of_a_real_registry_get_the_same_verdicts_over_http2() {
     let mut registry = Distribution::tls();
     let image = registry.image("app:1", &platforms(5));
     let verify = trial(registry.reference("app:1")).trusting(registry.authority());
@@ -186,7 +186,7 @@ fn configs_and_manifests_of_the_real_registry_in_http2_are_read_rightly() {
 }
 
 #[test]
-fn the_real_registry_in_http2_is_read_rightly_while_it_remembers() {
+fn a_warm_real_registry_gets_the_same_verdicts_over_http2() {
     // Emptied, truncated, flipped, deleted, unlinked.
     let head = ["ok"; 5];
     let tail = ["empty", "truncated", "ok", "empty", "ok"];
@@ -195,7 +195,7 @@ fn the_real_registry_in_http2_is_read_rightly_while_it_remembers() {
 }
 
 #[test]
-fn the_real_registry_in_http2_is_read_rightly_after_it_forgot() {
+fn a_cold_real_registry_gets_the_same_verdicts_over_http2() {
     let shallow = ["empty", "truncated", "ok", "missing", "missing"];
     let full = [
         "empty",

@@ -1,6 +1,7 @@
-//! What somebody would have to get into an output to do harm, each with a mark by which it is known again.
+//! Texts that would do harm in an output, each with a mark by which it is recognised.
 
-/// Commands of GitHub's runner and of others, ends of lines, controls of terminals, markup, and characters that nobody sees.
+/// Commands of GitHub's runner and of others, ends of lines, controls of terminals, markup, and
+/// invisible characters.
 pub(super) const PAYLOADS: [&str; 13] = [
     "::error::OWNED",
     " \t\u{3000}::set-output name=result::OWNED",

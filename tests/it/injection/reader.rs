@@ -1,10 +1,11 @@
-//! The readers of each output, as far as they obey: a terminal, GitHub's runner, a browser that shows a summary, a parser.
+//! The readers of each output, as far as they obey: a terminal, GitHub's runner, a browser that
+//! shows a summary, a parser.
 
 use std::collections::BTreeMap;
 
 use crate::support::command::Finished;
 
-/// More than any line for people needs; GitHub cuts a message at 4096 characters.
+/// More than any readable line needs; GitHub cuts a message at 4096 characters.
 const LONGEST_LINE: usize = 8 * 1024;
 
 /// Checks everything that a run left.
@@ -158,7 +159,8 @@ fn markdown(text: &str) {
     let mut columns = 0;
     for line in text.lines() {
         let table = line.starts_with('|');
-        // Our own words: headings, folds, hints with code in them, verdicts and findings with their underscores.
+        // Our own words: headings, folds, hints with code in them, verdicts and findings with their
+        // underscores.
         let mut foreign = line
             .strip_prefix("### pullproof")
             .or_else(|| line.strip_prefix("> **Hint:** ").map(|_| ""))

@@ -17,7 +17,8 @@ use crate::support::http::{Reply, Server};
 use crate::support::image::{CONFIG, Descriptor, Image, LAYER, MANIFEST, manifest_of};
 use crate::support::recipe::single;
 
-/// Runs it with every face; each run ends with this exit code, and no reader of any output obeys anything in it.
+/// Runs it with every face; each run ends with this exit code, and no reader of any output obeys
+/// anything in it.
 #[track_caller]
 fn comes_out_harmless(exit: i32, make: impl Fn(Face) -> Pullproof) {
     for face in FACES {
@@ -25,7 +26,7 @@ fn comes_out_harmless(exit: i32, make: impl Fn(Face) -> Pullproof) {
     }
 }
 
-/// A descriptor of content that nobody has.
+/// A descriptor of content that does not exist.
 fn lost(name: &str, media_type: &str) -> Descriptor {
     Descriptor::promising(media_type, &sha256(name.as_bytes()), 7)
 }
@@ -128,7 +129,7 @@ fn hostile_registry(payloads: &[&str]) -> Registry {
 }
 
 #[test]
-fn what_documents_and_answers_say_is_obeyed_by_nobody() {
+fn texts_in_documents_and_responses_inject_nothing() {
     let registry = hostile_registry(&PAYLOADS);
     for extra in [
         &["--log-level", "trace"][..],
@@ -150,7 +151,7 @@ fn what_documents_and_answers_say_is_obeyed_by_nobody() {
 }
 
 #[test]
-fn a_megabyte_is_cut_wherever_it_stands() {
+fn a_megabyte_of_text_is_cut_wherever_it_appears() {
     let long = megabyte();
     let registry = Registry::start();
     registry.lenient();
@@ -175,7 +176,7 @@ fn a_megabyte_is_cut_wherever_it_stands() {
 
 /// Answers to the very first question, and to the login that follows.
 #[test]
-fn what_a_refusal_says_is_obeyed_by_nobody() {
+fn texts_in_a_refusal_inject_nothing() {
     let long = megabyte();
     for payload in SHORT.into_iter().chain([long.as_str()]) {
         let header = for_header(payload).chars().take(3000).collect::<String>();
@@ -289,7 +290,7 @@ const SETTINGS: [(&str, Source); 14] = [
 ];
 
 #[test]
-fn what_settings_and_files_say_is_obeyed_by_nobody() {
+fn texts_in_settings_and_files_inject_nothing() {
     for (name, source) in SETTINGS {
         for (payload, face) in SHORT
             .into_iter()
@@ -297,7 +298,8 @@ fn what_settings_and_files_say_is_obeyed_by_nobody() {
         {
             println!("{name}");
             let finished = source(verify(face, "trace"), face, payload).run();
-            // A file may hold nothing but a comment; then its setting has its default, and nobody is there to be asked.
+            // A file with nothing but a comment leaves its setting's default, and no registry
+            // answers.
             assert!([Some(2), Some(4)].contains(&finished.code), "{finished}");
             obeys_nothing(&finished);
         }
@@ -317,7 +319,7 @@ fn what_settings_and_files_say_is_obeyed_by_nobody() {
 }
 
 #[test]
-fn what_woodpecker_says_is_obeyed_by_nobody() {
+fn texts_from_woodpecker_inject_nothing() {
     let long = megabyte();
     let payloads: Vec<&str> = PAYLOADS.into_iter().chain([&long[..100_000]]).collect();
     for refused in [None, Some("POST"), Some("GET")] {
@@ -392,7 +394,7 @@ fn hostile_pipeline(payloads: &[&str]) -> Value {
 }
 
 #[test]
-fn layers_and_configs_of_any_kind_are_told_harmlessly_too() {
+fn texts_in_layers_and_configs_inject_nothing() {
     let registry = Registry::start();
     let mut image = Image::empty();
     for payload in PAYLOADS {

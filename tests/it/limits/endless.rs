@@ -213,8 +213,8 @@ fn challenges_and_links_of_any_length_cost_nothing() {
 }
 
 #[test]
-fn requests_are_counted_out_whoever_wants_more() {
-    // Sent in a circle, asked for a login again and again, and told to come back.
+fn no_server_can_make_a_run_send_more_requests_than_its_limit() {
+    // Redirected in a circle, asked for a login again and again, and asked to come back.
     let circle =
         Server::start(|request| Reply::status(307).header("Location", request.path.clone()));
     verify(&format!("{}/app:1", circle.host()), "tail")

@@ -1,4 +1,5 @@
-//! Peak memory, as the kernel counts it (`VmHWM`), for what is largest and for what is meant to swell.
+//! Peak memory, as the kernel counts it (`VmHWM`), for what is largest and for what is meant to
+//! swell.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +21,8 @@ use crate::support::scratch::Scratch;
 /// The most that is promised, in kB.
 const MOST: u64 = 40_000;
 
-/// The program as it is shipped: a debug build takes more than that. `make test` has built it before.
+/// The program as it is shipped: a debug build takes more than that. `make test` has built it
+/// before.
 fn shipped() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args([
@@ -94,7 +96,7 @@ fn index(first: usize, children: usize, distinct: bool) -> String {
     document(&list)
 }
 
-/// What a run took and told.
+/// What a run took and found.
 struct Run {
     /// The most memory it had at once, in kB.
     peak: u64,
@@ -151,7 +153,7 @@ fn run(program: &PathBuf, host: &str, arguments: &[&str]) -> Run {
         .unwrap();
     let (began, mut peak) = (Instant::now(), 0);
     loop {
-        // The kernel keeps the peak, so that it does not matter when somebody looks.
+        // The kernel keeps the peak, so it does not matter when it is read.
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -182,7 +184,7 @@ fn the_largest_graph_fits_into_forty_megabytes() {
     // Platforms and refusals of which no two are alike are the worst case.
     for (what, distinct, extra) in [
         ("alike", false, &[][..]),
-        ("all told", false, &["--log-level", "debug"]),
+        ("all logged", false, &["--log-level", "debug"]),
         ("distinct", true, &[]),
     ] {
         let server = wide(5, 19_998, distinct);
@@ -207,7 +209,7 @@ fn ten_thousand_blobs_fit_into_thirty_megabytes() {
 }
 
 #[test]
-fn a_layer_takes_no_more_however_long_it_is() {
+fn memory_does_not_grow_with_the_size_of_a_layer() {
     let program = shipped();
     let peaks = [4, 400].map(|megabytes: usize| {
         let content = vec![0; megabytes * 1_000_000];
@@ -229,7 +231,7 @@ fn a_layer_takes_no_more_however_long_it_is() {
 }
 
 #[test]
-fn documents_that_are_meant_to_swell_do_not() {
+fn documents_built_to_swell_stay_within_their_memory() {
     let (program, small) = (binary(), wide(1, 20, false));
     let usual = run(&program, &small.host(), &[]).peak;
     let child = |more: &str| {
@@ -276,7 +278,7 @@ fn documents_that_are_meant_to_swell_do_not() {
 }
 
 #[test]
-fn many_large_documents_at_once_are_held_one_after_the_other() {
+fn many_large_documents_are_held_one_at_a_time() {
     let (program, small) = (binary(), wide(1, 20, false));
     let usual = run(&program, &small.host(), &[]).peak;
     let padded = |number: usize| {

@@ -41,7 +41,7 @@ fn wait_for(registry: &Registry, path: &str) {
     while registry.asked(path).is_empty() {
         assert!(
             began.elapsed() < Duration::from_secs(30),
-            "nobody asked for {path}"
+            "{path} was not requested"
         );
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -79,7 +79,7 @@ fn both_signals_end_a_run_at_once_with_its_reports() {
 }
 
 #[test]
-fn a_run_that_waits_for_a_missing_tag_is_interrupted_too() {
+fn a_signal_interrupts_a_run_that_waits_for_a_missing_tag() {
     let registry = Registry::start();
     registry.image("app:1", &single());
     registry.on("GET", "/manifests/1").loses();
@@ -92,7 +92,7 @@ fn a_run_that_waits_for_a_missing_tag_is_interrupted_too() {
 }
 
 #[test]
-fn a_rebuild_is_interrupted_too() {
+fn a_signal_interrupts_a_rebuild() {
     let server = Server::start(|_| Reply::status(200).breaks(Break::Stall, 0));
     let running = pullproof()
         .arguments([
@@ -106,7 +106,10 @@ fn a_rebuild_is_interrupted_too() {
         .start();
     let began = Instant::now();
     while server.requests().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "nobody asked");
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "nothing was requested"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
     let sent = Instant::now();

@@ -13,7 +13,8 @@ use crate::support::image::Image;
 use crate::support::recipe::single;
 use crate::woodpecker;
 
-/// How long a run may take beyond its `timeout`: a moment for the report, and more where the machine is busy.
+/// How long a run may take beyond its `timeout`: a moment for the report, and more where the
+/// machine is busy.
 const AFTERWARDS: Duration = Duration::from_secs(5);
 
 type Slowly = fn(Reply) -> Reply;
@@ -86,7 +87,8 @@ fn a_registry_that_never_finishes_ends_at_the_timeout() {
     for (how, slow) in SLOWNESS {
         for place in ["/manifests/1", image.config(0), image.layer(0, 1)] {
             let registry = slow_at(place, slow, &image);
-            // At the last byte of a layer a body of one byte is whole; everything is asked for instead.
+            // At the last byte of a layer a body of one byte is whole; everything is asked for
+            // instead.
             let report = ends_in_time(
                 limited(&registry.reference("app:1")).arguments(["--depth", "full"]),
                 how,
@@ -100,7 +102,7 @@ fn a_registry_that_never_finishes_ends_at_the_timeout() {
 }
 
 #[test]
-fn a_body_that_drips_for_ever_ends_at_the_timeout() {
+fn a_body_that_drips_forever_ends_at_the_timeout() {
     let image = single().layer_size(100_000).make();
     for (place, depth) in [("/manifests/1", "tail"), (image.layer(0, 1), "full")] {
         let registry = slow_at(
@@ -116,7 +118,7 @@ fn a_body_that_drips_for_ever_ends_at_the_timeout() {
 }
 
 #[test]
-fn what_was_found_before_the_timeout_is_told() {
+fn findings_before_the_timeout_are_reported() {
     let image = single().make();
     let registry = slow_at(
         image.layer(0, 2),
@@ -159,8 +161,8 @@ fn a_redirect_target_and_an_error_that_never_finish_end_at_the_timeout() {
 }
 
 #[test]
-fn a_wait_that_a_server_wishes_for_never_outlasts_the_run() {
-    for wish in [
+fn a_retry_after_never_outlasts_the_run() {
+    for wait in [
         "999999999999",
         "18446744073709551615",
         "99999999999999999999999",
@@ -168,22 +170,22 @@ fn a_wait_that_a_server_wishes_for_never_outlasts_the_run() {
     ] {
         let registry = Registry::start();
         registry.image("app:1", &single());
-        registry.on("GET", "/manifests/1").throttles(wish);
+        registry.on("GET", "/manifests/1").throttles(wait);
         let finished = limited(&registry.reference("app:1"))
             .arguments(["--attempts", "3"])
             .run()
             .exits(4);
         assert!(
             finished.took < Duration::from_secs(1) + AFTERWARDS,
-            "{wish}: {:?}",
+            "{wait}: {:?}",
             finished.took
         );
-        assert!(registry.requests().len() <= 3, "{wish}");
+        assert!(registry.requests().len() <= 3, "{wait}");
     }
 }
 
 #[tokio::test]
-async fn a_woodpecker_that_drips_does_not_hold_a_rebuild_for_ever() {
+async fn a_dripping_woodpecker_does_not_hold_up_a_rebuild_forever() {
     let repository =
         json!({"id": 7, "full_name": "me/app", "default_branch": "main", "active": true});
     let server =

@@ -9,10 +9,11 @@ use crate::support::digest::sha256;
 use crate::support::fake::Registry;
 use crate::support::image::{Descriptor, INDEX, Image, MANIFEST};
 
-/// For work that takes a moment when it is done well and many minutes when it is not, on a busy machine and without optimization.
+/// For work that takes a moment when it is done well and many minutes when it is not, on a busy
+/// machine and without optimization.
 const A_WHILE: Duration = Duration::from_secs(30);
 
-/// A child that nobody is asked for, when attestations are ignored.
+/// A child that is never requested when attestations are ignored.
 fn ignored(number: usize, platform: &Value) -> Value {
     let child = Descriptor::promising(MANIFEST, &sha256(&number.to_le_bytes()), 7);
     child
@@ -55,9 +56,9 @@ fn verify(image: &Image, code: i32) -> Finished {
 }
 
 #[test]
-fn tens_of_thousands_of_platforms_are_told_apart_in_time() {
+fn tens_of_thousands_of_platforms_are_distinguished_in_time() {
     let mut image = Image::empty();
-    // Nobody is asked for a digest by an algorithm that nobody knows; the platform counts all the same.
+    // A digest of an unknown algorithm is never requested; its platform counts all the same.
     let child = |number: usize| {
         let child = Descriptor::promising(MANIFEST, &format!("other:{number:032}"), 7);
         child
@@ -79,8 +80,9 @@ fn tens_of_thousands_of_platforms_are_told_apart_in_time() {
 }
 
 #[test]
-fn one_digest_listed_again_and_again_is_looked_at_once() {
-    // Every one of many indexes lists the same one thousands of times, and that one lists thousands.
+fn a_digest_listed_many_times_is_checked_once() {
+    // Every one of many indexes lists the same one thousands of times, and that one lists
+    // thousands.
     let mut image = Image::empty();
     let platform = json!({"os": "linux", "architecture": "amd64"});
     let inner: Vec<Value> = (0..10_000)
@@ -105,7 +107,7 @@ fn one_digest_listed_again_and_again_is_looked_at_once() {
 }
 
 #[test]
-fn more_references_than_can_be_held_are_refused() {
+fn more_references_than_the_limit_are_refused() {
     let mut image = Image::empty();
     let platform = json!({"os": "linux", "architecture": "amd64"});
     let leaf = image.document(&index(&[ignored(0, &platform)]));
@@ -127,7 +129,7 @@ fn more_references_than_can_be_held_are_refused() {
 }
 
 #[test]
-fn indexes_that_list_the_next_one_thousands_of_times_are_told_without_end_of_stack() {
+fn a_chain_of_thousands_of_indexes_is_reported_without_a_stack_overflow() {
     let mut image = Image::empty();
     let leaf = Descriptor::promising(MANIFEST, &sha256(b"lost"), 7).json();
     let mut chain = vec![image.document(&index(&[leaf]))];

@@ -1,4 +1,4 @@
-//! The fake registry is right where nobody told it to be wrong.
+//! The fake registry is right wherever a test does not make it wrong.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -51,7 +51,7 @@ fn a_type_that_is_not_accepted_is_a_404_as_in_distribution() {
 }
 
 #[test]
-fn a_blob_comes_whole_or_in_the_part_that_is_wanted() {
+fn a_blob_is_served_whole_or_as_the_requested_range() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single().layer_size(1000));
     let layer = image.layer(0, 0);
@@ -114,7 +114,7 @@ fn an_unknown_request_fails_the_test() {
 }
 
 #[test]
-fn a_deviation_holds_as_often_as_it_says() {
+fn a_rule_applies_as_often_as_it_states() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry
@@ -129,7 +129,7 @@ fn a_deviation_holds_as_often_as_it_says() {
 }
 
 #[test]
-fn answers_break_where_they_are_told_to() {
+fn responses_break_where_the_test_sets_it() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single().layer_size(1000));
     let path = |layer| format!("/v2/app/blobs/{}", image.layer(0, layer));
@@ -184,7 +184,7 @@ fn a_stalled_answer_ends_with_the_server() {
 }
 
 #[test]
-fn range_is_ignored_when_told_so() {
+fn ranges_are_ignored_when_the_test_sets_it() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single().layer_size(1000));
     registry.on("GET", image.layer(0, 0)).ignores_range();
@@ -319,7 +319,7 @@ fn storage_wants_the_signature_and_no_credentials() {
 }
 
 #[test]
-fn https_is_for_those_who_trust_the_authority() {
+fn https_needs_trust_in_the_authority() {
     let authority = Authority::new();
     let registry = Registry::start_tls(&authority.issue(&["127.0.0.1"]));
     registry.image("app:1", &single());

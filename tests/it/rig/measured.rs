@@ -1,5 +1,6 @@
-//! What the real registry answers for a damaged layer, to each kind of request. Why `tail` is the default depth: the
-//! registry remembers what it served (warm), and then `HEAD` says nothing about the disk.
+//! What the real registry answers for a damaged layer, to each kind of request. Why `tail` is the
+//! default depth: the registry remembers what it served (warm), and then `HEAD` says nothing about
+//! the disk.
 
 use crate::support::digest::sha256;
 use crate::support::distribution::{Damage, Distribution};
@@ -96,7 +97,7 @@ fn every_question_sees_that_a_cold_layer_has_no_data() {
 }
 
 #[test]
-fn the_first_byte_does_not_see_that_a_layer_is_truncated_and_the_last_does() {
+fn the_last_byte_shows_a_truncated_layer_and_the_first_does_not() {
     let warm = ["200 right length", "206 1 byte", "206 cut", "200 cut"];
     assert_measured(Some(Damage::Truncated), true, warm);
     let cold = [

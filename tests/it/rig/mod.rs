@@ -1,4 +1,5 @@
-//! The support itself, held against what it imitates: a test that stands on it must be able to trust it.
+//! The support itself, held against what it imitates: a test that stands on it must be able to
+//! trust it.
 
 mod fake;
 mod measured;

@@ -108,7 +108,7 @@ fn htpasswd_wants_the_right_password() {
 }
 
 #[test]
-fn tls_is_for_those_who_trust_the_authority() {
+fn tls_needs_trust_in_the_authority() {
     let registry = Distribution::tls();
     let url = format!("https://{}/v2/", registry.host());
     assert_eq!(
@@ -120,7 +120,7 @@ fn tls_is_for_those_who_trust_the_authority() {
 }
 
 #[test]
-fn tokens_of_the_token_server_are_taken() {
+fn tokens_of_the_token_server_are_accepted() {
     let registry = Distribution::token();
     let image = registry.image("app:1", &single());
     let url = format!(

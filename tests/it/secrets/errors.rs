@@ -161,7 +161,7 @@ const REFUSED: [(&str, Mistake); 24] = [
     }),
 ];
 
-/// Mistakes that are warned of; the run goes on, and then has nobody to ask.
+/// Mistakes that are warned of; the run goes on, and no registry answers.
 const WARNED: [(&str, Mistake); 6] = [
     ("docker's file that is no JSON", |run, _, secret| {
         run.file(".docker/config.json", secret)
@@ -208,13 +208,13 @@ fn wrong_settings_are_refused_without_their_secrets() {
 }
 
 #[test]
-fn odd_files_are_warned_of_without_their_secrets() {
+fn warnings_about_odd_files_contain_no_secrets() {
     for (name, mistake) in WARNED {
         let planted = Planted::token("odd");
         println!("{name}");
         let registry = crate::support::fake::Registry::start();
         registry.image("app:1", &crate::support::recipe::single());
-        registry.guarded(crate::support::fake::guard::nobody());
+        registry.guarded(crate::support::fake::guard::refusal_of_all());
         shows_nothing(&[&planted], 3, |face, run| {
             let run = run.argument(registry.reference("app:1"));
             mistake(run, face, &planted.value)
@@ -239,7 +239,7 @@ fn a_wrong_proxy_is_refused_without_its_password() {
 }
 
 #[test]
-fn nobody_there_gets_nothing_told() {
+fn a_refused_connection_is_reported_without_secrets() {
     let (password, token) = (
         Planted::password("unreachable"),
         Planted::token("variables"),

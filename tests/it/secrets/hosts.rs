@@ -1,4 +1,4 @@
-//! Each host gets what is its own: never another's credentials, and nothing at all where nobody may be asked.
+//! Each host gets its own credentials, never another's; a foreign layer's host gets no request.
 
 use serde_json::json;
 
@@ -76,7 +76,7 @@ fn a_login_for_one_port_or_path_is_not_for_another() {
     let planted = Planted::password("other");
     let registry = Registry::start();
     registry.image("team/app:1", &single());
-    registry.guarded(guard::nobody());
+    registry.guarded(guard::refusal_of_all());
     for key in [
         "127.0.0.1:1".to_owned(),
         "127.0.0.1".to_owned(),
@@ -116,7 +116,7 @@ fn the_github_token_is_for_githubs_registry_alone() {
 }
 
 #[test]
-fn a_redirect_to_another_host_takes_no_credentials_along_and_is_told_without_its_query() {
+fn a_redirect_to_another_host_carries_no_credentials_and_no_query_is_reported() {
     let planted = Planted::password("redirected");
     let signature = Planted::token("signature");
     for status in [200, 403, 404, 500] {
@@ -159,7 +159,7 @@ fn a_redirect_to_another_host_takes_no_credentials_along_and_is_told_without_its
 }
 
 #[test]
-fn a_user_inside_a_redirect_is_neither_used_nor_told() {
+fn a_user_inside_a_redirect_is_neither_used_nor_reported() {
     let (planted, inside) = (Planted::password("redirected"), Planted::token("inside"));
     let (registry, image) = guarded(&planted);
     let store = Storage::of(&image);
@@ -181,7 +181,7 @@ fn a_user_inside_a_redirect_is_neither_used_nor_told() {
 }
 
 #[test]
-fn redirects_that_lead_nowhere_are_told_without_their_query() {
+fn failing_redirects_are_reported_without_their_query() {
     let (planted, signature) = (Planted::password("redirected"), Planted::token("signature"));
     let value = &signature.value;
     for location in [
@@ -210,12 +210,12 @@ fn redirects_that_lead_nowhere_are_told_without_their_query() {
 #[test]
 fn a_foreign_layers_host_is_never_asked() {
     let planted = Planted::password("foreign");
-    let nobody = Server::start(|_| Reply::status(200));
+    let unused = Server::start(|_| Reply::status(200));
     let registry = Registry::start();
     let mut image = single().make();
     let elsewhere = image
         .blob(FOREIGN_LAYER, "kept elsewhere")
-        .urls(&[&nobody.url("/layer?key=1")]);
+        .urls(&[&unused.url("/layer?key=1")]);
     let parts = image.images[0].clone();
     let root = image.manifest(&parts.config, &[parts.layers[0].clone(), elsewhere.clone()]);
     registry.serve("app:1", &image.begins_with(&root));
@@ -226,12 +226,12 @@ fn a_foreign_layers_host_is_never_asked() {
             login(run, face, &registry.host(), &planted)
         });
     }
-    assert!(nobody.requests().is_empty());
+    assert!(unused.requests().is_empty());
     assert!(registry.asked(elsewhere.digest()).is_empty());
 }
 
 #[test]
-fn an_encrypted_registry_cannot_send_anybody_down_to_plain_http() {
+fn an_https_registry_cannot_redirect_credentials_to_plain_http() {
     let (authority, planted) = (Authority::new(), Planted::password("downgrade"));
     let registry = Registry::start_tls(&authority.issue(&["registry.test"]));
     let image = registry.image("app:1", &platforms(1));
@@ -330,7 +330,7 @@ fn a_plain_registry_under_a_name_gets_nothing_unless_the_user_names_it() {
 }
 
 #[test]
-fn a_certificate_that_is_not_believed_gets_nothing() {
+fn an_untrusted_certificate_gets_no_credentials() {
     let (authority, planted) = (Authority::new(), Planted::password("tls"));
     for name in ["registry.test", "other.test"] {
         let registry = Registry::start_tls(&authority.issue(&[name]));

@@ -1,4 +1,5 @@
-//! GitHub's masks: the one place where a secret goes to standard output, and only where a runner takes it out again.
+//! GitHub's masks: the one place where a secret goes to standard output, and only where a runner
+//! takes it out again.
 
 use serde_json::json;
 
@@ -36,7 +37,7 @@ fn the_runner_learns_passwords_inside_other_inputs_before_it_reads_anything_else
 }
 
 #[test]
-fn nobody_but_githubs_runner_is_told() {
+fn only_githubs_runner_gets_masking_commands() {
     let planted = Planted::password("mask");
     let registry = Registry::start();
     registry.image("app:1", &single());

@@ -1,4 +1,5 @@
-//! Nothing leaks: secrets are planted wherever they can come from, and searched for in everything that leaves the program.
+//! Nothing leaks: secrets are planted wherever they can come from, and searched for in everything
+//! that leaves the program.
 
 mod errors;
 mod helpers;

@@ -1,4 +1,5 @@
-//! Secrets that stand nowhere by accident, runs that leave all they can, and the search for one in the other.
+//! Secrets that stand nowhere by accident, runs that leave all they can, and the search for one in
+//! the other.
 
 use std::fmt::Write as _;
 
@@ -35,8 +36,8 @@ impl Planted {
         }
     }
 
-    /// What shows that the secret, or a good part of it, is in a text: the core as it is, in hexadecimal, and in base64 at
-    /// each of the three places where it can begin.
+    /// What shows that the secret, or a good part of it, is in a text: the core as it is, in
+    /// hexadecimal, and in base64 at each of the three places where it can begin.
     fn traces(&self) -> Vec<String> {
         let mut traces = vec![self.core.clone()];
         let mut hexadecimal = String::new();
@@ -146,8 +147,8 @@ fn unmasked(stdout: &str) -> String {
         .fold(String::new(), |text, line| text + line + "\n")
 }
 
-/// Verifies with every face at the most talkative log level; each run must end with this exit code and show nothing of the
-/// secrets.
+/// Verifies with every face at the most talkative log level; each run must end with this exit code
+/// and show nothing of the secrets.
 #[track_caller]
 pub(crate) fn shows_nothing(
     secrets: &[&Planted],

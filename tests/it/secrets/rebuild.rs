@@ -1,4 +1,5 @@
-//! The token and the variables of a rebuild: the server gets them, and nothing that the server says brings them back.
+//! The token and the variables of a rebuild: the server gets them, and nothing that the server says
+//! brings them back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -100,7 +101,7 @@ fn a_redirect_of_the_server_takes_no_token_along() {
 }
 
 #[test]
-fn what_the_server_tells_of_a_pipeline_is_freed_of_what_it_was_told() {
+fn secrets_that_a_pipeline_repeats_are_redacted() {
     let (token, variable) = (Planted::token("woodpecker"), Planted::token("variable"));
     let (said, key) = (
         format!("{} and {}", token.value, variable.value),
@@ -138,7 +139,7 @@ fn what_the_server_tells_of_a_pipeline_is_freed_of_what_it_was_told() {
 }
 
 #[test]
-fn variables_in_the_address_of_a_restart_are_not_told_when_it_breaks() {
+fn variables_in_the_address_of_a_failed_restart_are_redacted() {
     let (token, variable) = (Planted::token("woodpecker"), Planted::token("variable"));
     let started = AtomicBool::new(false);
     let pipeline = |number: u64, parent: u64| json!({"id": 100 + number, "number": number, "parent": parent, "commit": "c0ffee", "status": "success"});

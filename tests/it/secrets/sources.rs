@@ -1,4 +1,4 @@
-//! A password, from every place it can come from: the registry gets it, and nobody else.
+//! A password, from every place it can come from: only the registry gets it.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -127,7 +127,7 @@ pub(super) fn helper(run: Pullproof, answer: &str) -> Pullproof {
     run.variable("PATH", path)
 }
 
-/// Refuses everybody, and repeats in every form what they showed.
+/// Refuses every request, and repeats its credentials in every form.
 fn echoing(registry: &Registry) {
     registry.guarded(Box::new(|request| {
         let shown = request.header("Authorization").unwrap_or_default();
@@ -171,7 +171,7 @@ fn a_right_password_goes_to_its_registry_and_nowhere_else() {
 }
 
 #[test]
-fn a_wrong_password_is_not_told_though_the_registry_repeats_it() {
+fn a_wrong_password_is_redacted_even_when_the_registry_repeats_it() {
     for (name, source) in SOURCES {
         let registry = Registry::start();
         registry.image("app:1", &single());
@@ -211,7 +211,7 @@ fn an_anonymous_run_takes_no_password_out_of_its_place() {
 }
 
 #[test]
-fn what_a_helper_says_in_vain_is_not_passed_on() {
+fn the_output_of_a_failing_helper_is_not_shown() {
     let planted = Planted::password("helper");
     for (answer, exit) in [
         (format!("no JSON but {}", planted.value), 3),
@@ -223,7 +223,7 @@ fn what_a_helper_says_in_vain_is_not_passed_on() {
     ] {
         let registry = Registry::start();
         registry.image("app:1", &single());
-        registry.guarded(guard::nobody());
+        registry.guarded(guard::refusal_of_all());
         shows_nothing(&[&planted], exit, |_, run| {
             let run = run.argument(registry.reference("app:1"));
             helper(

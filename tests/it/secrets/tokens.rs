@@ -221,13 +221,13 @@ fn an_answer_that_cannot_be_read_is_not_shown() {
 }
 
 #[test]
-fn a_realm_is_told_without_what_may_be_secret_in_it() {
+fn a_realm_is_reported_without_its_secrets() {
     let planted = Planted::token("realm");
-    let nobody = Server::start(|_| Reply::status(500));
+    let unused = Server::start(|_| Reply::status(500));
     let value = &planted.value;
     for realm in [
-        format!("http://me:{value}@{}/token", nobody.host()),
-        format!("http://{}/{value}/token?key={value}", nobody.host()),
+        format!("http://me:{value}@{}/token", unused.host()),
+        format!("http://{}/{value}/token?key={value}", unused.host()),
         format!("ftp://auth.example/?key={value}"),
         format!("http://169.254.169.254/{value}?key={value}"),
         format!("https://[bad/?key={value}"),

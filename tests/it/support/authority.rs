@@ -7,7 +7,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// An authority that nobody trusts by default.
+/// An authority that is not trusted by default.
 pub(crate) struct Authority {
     certificate: rcgen::Certificate,
     issuer: Issuer<'static, KeyPair>,
@@ -65,7 +65,7 @@ impl Authority {
         Identity { certificate, key }
     }
 
-    /// A client that trusts it and nobody else.
+    /// A client that trusts it and no other.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots

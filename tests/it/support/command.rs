@@ -16,7 +16,8 @@ use super::scratch::Scratch;
 /// Longer than any test should need; a run that takes longer is killed, and the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the program under test is: the one this test was built with, or the one beside a development program.
+/// Where the program under test is: the one this test was built with, or the one beside a
+/// development program.
 pub(crate) fn binary() -> PathBuf {
     if let Some(path) = option_env!("CARGO_BIN_EXE_pullproof") {
         return path.into();
@@ -158,7 +159,7 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Collected {
             }
             shared
                 .lock()
-                .expect("nobody panics with it")
+                .expect("the lock is never poisoned")
                 .extend_from_slice(&piece[..length]);
         }
     });
@@ -167,13 +168,14 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Collected {
 
 impl Collected {
     fn so_far(&self) -> String {
-        String::from_utf8_lossy(&self.bytes.lock().expect("nobody panics with it")).into_owned()
+        String::from_utf8_lossy(&self.bytes.lock().expect("the lock is never poisoned"))
+            .into_owned()
     }
 
     fn all(self) -> String {
         let Self { bytes, reader } = self;
         reader.join().expect("reading a pipe does not panic");
-        let bytes = bytes.lock().expect("nobody panics with it");
+        let bytes = bytes.lock().expect("the lock is never poisoned");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -274,7 +276,8 @@ impl Finished {
         self
     }
 
-    /// Fails, and shows everything, unless something was checked and all of it was found to be whole.
+    /// Fails, and shows everything, unless something was checked and all of it was found to be
+    /// whole.
     #[track_caller]
     pub(crate) fn passes(self) -> Report {
         let report = self.exits(0).report();

@@ -24,7 +24,8 @@ fn hex(algorithm: &'static Algorithm, bytes: &[u8]) -> String {
         })
 }
 
-/// A small generator of repeatable randomness (`SplitMix64`, <https://doi.org/10.1145/2714064.2660195>).
+/// A small generator of repeatable randomness (`SplitMix64`,
+/// <https://doi.org/10.1145/2714064.2660195>).
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 

@@ -314,13 +314,13 @@ impl Image {
             .map(|digest| (digest.as_str(), &self.contents[digest]))
     }
 
-    /// Every digest that the image needs, by following its documents from the root: descriptors in `manifests`, `config`
-    /// and `layers`, but not in `subject`.
+    /// Every digest that the image needs, by following its documents from the root: descriptors in
+    /// `manifests`, `config` and `layers`, but not in `subject`.
     pub(crate) fn reachable(&self) -> BTreeSet<String> {
         self.reachable_without(&[])
     }
 
-    /// The same, as far as it can be known by somebody to whom these digests are lost: the lost ones themselves, but not
+    /// The same where these digests are lost: the lost ones themselves, but not
     /// what only they refer to.
     pub(crate) fn reachable_without(&self, lost: &[&str]) -> BTreeSet<String> {
         let mut found = BTreeSet::new();

@@ -9,3 +9,4 @@ pub(crate) mod http;
 pub(crate) mod image;
 pub(crate) mod recipe;
 pub(crate) mod scratch;
+pub(crate) mod skopeo;

@@ -1,4 +1,5 @@
-//! The usual images, by how they differ: how many platforms and layers, which types, attested or not.
+//! The usual images, by how they differ: how many platforms and layers, which types, attested or
+//! not.
 
 use serde_json::json;
 
@@ -169,7 +170,8 @@ impl Recipe {
     }
 }
 
-/// An attestation manifest as `BuildKit` writes it: a config that names no platform, and one statement.
+/// An attestation manifest as `BuildKit` writes it: a config that names no platform, and one
+/// statement.
 fn attest(image: &mut Image, subject: &Descriptor, random: &mut Random) -> Parts {
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v0.1",

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An empty directory that lives as long as this value; kept when the test fails, so that it can be looked at.
+/// An empty directory that lives as long as this value; kept when the test fails, so that it can be
+/// looked at.
 #[derive(Debug)]
 pub(crate) struct Scratch(PathBuf);
 

@@ -1,4 +1,4 @@
-//! Advice is worth what it mends: each is followed on a real registry, and what is not advised is shown not to help.
+//! Each advice is followed on a real registry and fixes the image; what is not advised does not.
 
 use crate::support::command::{Finished, pullproof};
 use crate::support::distribution::{Damage, Distribution};
@@ -59,14 +59,14 @@ fn assert_advised(registry: &Distribution, depth: &str, words: &str) {
 
 /// Stops it, removes a digest from its storage, starts it, pushes: then the image is whole.
 #[track_caller]
-fn assert_mended_by_removing(registry: &mut Distribution, image: &Image, digest: &str) {
+fn assert_fixed_by_removing(registry: &mut Distribution, image: &Image, digest: &str) {
     registry.stop().remove(digest);
     registry.start().push_by_skopeo(NAME, image);
     look(registry, "full").exits(0);
 }
 
 #[test]
-fn a_layer_that_is_gone_is_mended_by_a_restart_and_a_push() {
+fn a_deleted_layer_is_fixed_by_a_restart_and_a_push() {
     let (mut registry, image) = served();
     registry.damage(REPOSITORY, image.layer(1, 0), Damage::Deleted);
     registry.push_by_skopeo(NAME, &image);
@@ -90,7 +90,7 @@ fn a_damaged_file_has_to_go_before_a_push_helps() {
         }
         registry.restart().push_by_skopeo(NAME, &image);
         assert_advised(&registry, depth, REMOVE_THEN_PUSH);
-        assert_mended_by_removing(&mut registry, &image, layer);
+        assert_fixed_by_removing(&mut registry, &image, layer);
     }
 }
 
@@ -123,7 +123,7 @@ fn changed_bytes_stay_until_they_are_removed_or_collected() {
         .push_by_skopeo(NAME, &image);
     look(&registry, "full").exits(0);
     registry.damage(REPOSITORY, layer, Damage::Flipped);
-    assert_mended_by_removing(&mut registry, &image, layer);
+    assert_fixed_by_removing(&mut registry, &image, layer);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_manifest_that_the_registry_cannot_read_stays_until_it_is_removed() {
             .delete(REPOSITORY, child)
             .push_by_skopeo(NAME, &image);
         assert_advised(&registry, "tail", REMOVE_THEN_PUSH);
-        assert_mended_by_removing(&mut registry, &image, child);
+        assert_fixed_by_removing(&mut registry, &image, child);
     }
 }
 

@@ -11,7 +11,8 @@ use crate::support::recipe::platforms;
 
 const DEPTHS: [&str; 3] = ["head", "tail", "full"];
 
-/// Damages one part of a whole image, and holds the verdict at each depth against what it should be.
+/// Damages one part of a whole image, and holds the verdict at each depth against what it should
+/// be.
 #[track_caller]
 fn assert_found(part: fn(&Image) -> &str, damage: Damage, warm: bool, expected: [&str; 3]) {
     let mut registry = Distribution::open();
@@ -56,7 +57,7 @@ fn child(image: &Image) -> &str {
 }
 
 #[test]
-fn a_warm_layer_without_data_is_found_by_its_last_byte_and_not_by_head() {
+fn the_last_byte_shows_a_warm_layer_without_data_and_head_does_not() {
     assert_found(layer, Damage::Emptied, true, ["ok", "empty", "empty"]);
     assert_found(layer, Damage::Deleted, true, ["ok", "empty", "empty"]);
 }
@@ -96,7 +97,7 @@ fn a_flipped_byte_in_a_layer_is_found_by_reading_everything() {
 }
 
 #[test]
-fn a_removed_link_to_a_layer_is_found_when_the_registry_forgot_it_too() {
+fn a_removed_link_to_a_layer_is_found_on_a_cold_registry() {
     assert_found(layer, Damage::Unlinked, true, ["ok"; 3]);
     assert_found(layer, Damage::Unlinked, false, ["missing"; 3]);
 }
@@ -122,8 +123,9 @@ fn a_child_that_is_not_there_is_missing_at_every_depth() {
 }
 
 #[test]
-fn a_child_that_the_registry_cannot_read_is_broken_and_not_a_registry_that_is_down() {
-    // distribution answers 500 for a manifest that is not JSON: one digest alone, while all others answer.
+fn a_child_the_registry_cannot_read_is_broken_and_not_an_outage() {
+    // distribution answers 500 for a manifest that is not JSON: one digest alone, while all others
+    // answer.
     for warm in [true, false] {
         assert_found(child, Damage::Emptied, warm, ["unavailable"; 3]);
         assert_found(child, Damage::Truncated, warm, ["unavailable"; 3]);

@@ -1,15 +1,14 @@
-//! Random images with random damage on the real registry: pullproof and skopeo have to agree on what can be pulled.
+//! Random images with random damage on the real registry: pullproof and skopeo have to agree on
+//! what can be pulled.
 //!
 //! `PULLPROOF_ROUNDS` says how many images (30 if it does not), and `PULLPROOF_SEED` with which seed they begin.
 
-use std::process::{Command, Stdio};
-
 use crate::support::command::verify;
 use crate::support::digest::Random;
-use crate::support::distribution::{Damage, Distribution, missing};
+use crate::support::distribution::{Damage, Distribution};
 use crate::support::image::Image;
 use crate::support::recipe::{Recipe, platforms, single};
-use crate::support::scratch::Scratch;
+use crate::support::skopeo;
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect("it is a number"))
@@ -46,7 +45,7 @@ fn random_damage(random: &mut Random, image: &Image) -> Vec<(String, Damage)> {
         .collect()
 }
 
-/// Whether a damage is one that only reading every byte can show, or no damage to anybody who pulls.
+/// Whether only reading every byte can show a damage, or a pull does not meet it.
 fn unseen_by_tail(image: &Image, digest: &str, damage: Damage, warm: bool) -> bool {
     let manifest = image
         .content(digest)
@@ -70,29 +69,6 @@ fn unreadable(damage: Damage) -> bool {
     )
 }
 
-/// Whether skopeo can copy everything that the reference stands for; every byte is checked on the way.
-fn skopeo_pulls(reference: &str) -> (bool, String) {
-    let copy = Scratch::new("copy");
-    let output = Command::new("skopeo")
-        .args([
-            "--insecure-policy",
-            "copy",
-            "--all",
-            "--quiet",
-            "--src-tls-verify=false",
-        ])
-        .arg(format!("docker://{reference}"))
-        .arg(format!("dir:{}", copy.path().display()))
-        .env("HOME", copy.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| missing("skopeo", &error));
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
-}
-
 #[test]
 fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
     let (rounds, first) = (number("PULLPROOF_ROUNDS", 30), number("PULLPROOF_SEED", 1));
@@ -102,7 +78,8 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         let mut random = Random::seeded(seed);
         let name = format!("app-{seed}");
         let image = registry.image(&format!("{name}:1"), &random_recipe(&mut random, seed));
-        // By digest: skopeo does not hold what a tag gives against the digest that the registry states.
+        // By digest: skopeo does not hold what a tag gives against the digest that the registry
+        // states.
         let reference = registry.reference(&format!("{name}@{}", image.root()));
         let warm = random.below(2) == 0;
         if warm {
@@ -122,10 +99,11 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
             "seed {seed}, {}, {damages:?}",
             if warm { "warm" } else { "cold" }
         );
-        let (pulls, told) = skopeo_pulls(&reference);
+        let (pulls, printed) = skopeo::pulls(&reference);
         pulled += u64::from(pulls);
-        // The registry answers 500 for a manifest that is not JSON. When that is the only question, or one of two that are
-        // answered so, nobody can tell whether it is the image that is broken or the registry.
+        // The registry answers 500 for a manifest that is not JSON. When that is the only question,
+        // or one of two that are answered so, it stays open whether the image is broken or the
+        // registry.
         let is_manifest = |digest: &str| {
             image
                 .content(digest)
@@ -147,7 +125,7 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         let full = verify(&reference).arguments(["--depth", "full"]).run();
         assert!(
             agrees(full.code),
-            "depth full, {context}: {full}\n--- skopeo\n{told}"
+            "depth full, {context}: {full}\n--- skopeo\n{printed}"
         );
         undecided += u64::from(full.code == Some(4));
         let tail = verify(&reference).arguments(["--depth", "tail"]).run();
@@ -156,7 +134,7 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         if tail.code != Some(0) || !damages.iter().all(unseen) {
             assert!(
                 agrees(tail.code),
-                "depth tail, {context}: {tail}\n--- skopeo\n{told}"
+                "depth tail, {context}: {tail}\n--- skopeo\n{printed}"
             );
         } else if !pulls {
             unseen_flips += 1;

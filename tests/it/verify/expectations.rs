@@ -56,22 +56,25 @@ fn an_image_that_states_no_platform_has_none() {
 }
 
 #[test]
-fn tags_of_one_repo_have_to_be_one_digest_unless_the_user_says_otherwise() {
+fn tags_of_one_repo_must_share_a_digest_unless_allowed_otherwise() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
     registry.serve("app:1.2", &image);
     registry.image("app:latest", &single().seed(1));
     let repo = format!("{}/app", registry.host());
-    let told = || {
+    let verify_tags = || {
         let run = pullproof().arguments(["verify", "--repo", &repo, "--tags", "1,1.2,latest"]);
         run.arguments(["--format", "json", "--settle", "0s"])
     };
-    let finished = told().run().exits(1);
+    let finished = verify_tags().run().exits(1);
     assert_eq!(
         findings(&finished),
         [vec![], vec![], vec![json!("tags_differ")]]
     );
-    told().arguments(["--same-digest", "false"]).run().exits(0);
+    verify_tags()
+        .arguments(["--same-digest", "false"])
+        .run()
+        .exits(0);
     let references = [":1", ":latest"].map(|tag| registry.reference(&format!("app{tag}")));
     verify(&references[0])
         .arguments([references[1].clone()])
@@ -80,7 +83,7 @@ fn tags_of_one_repo_have_to_be_one_digest_unless_the_user_says_otherwise() {
 }
 
 #[test]
-fn every_image_has_to_be_the_digest_that_was_pushed() {
+fn every_image_must_have_the_digest_that_was_pushed() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
     let other = registry.image("app:2", &platforms(2).seed(1));

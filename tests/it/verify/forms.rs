@@ -1,4 +1,5 @@
-//! The real registry in its four forms: who is let in finds what is there, and who is not says that it could not find out.
+//! The real registry in its four forms: with access the image passes, without it the result is
+//! denied.
 
 use crate::support::authority::Authority;
 use crate::support::command::{Pullproof, pullproof};
@@ -62,7 +63,7 @@ fn htpasswd_needs_the_login() {
 }
 
 #[test]
-fn htpasswd_refuses_strangers_and_wrong_passwords() {
+fn htpasswd_denies_anonymous_access_and_wrong_passwords() {
     let registry = Distribution::htpasswd();
     push(&registry);
     step(&registry).run().exits(3);
@@ -99,7 +100,7 @@ fn an_unknown_authority_is_not_trusted() {
 }
 
 #[test]
-fn tls_is_not_verified_where_that_is_wished() {
+fn tls_is_not_verified_when_skip_tls_verify_is_set() {
     let registry = Distribution::tls();
     push(&registry);
     step(&registry)
@@ -116,7 +117,7 @@ fn the_token_server_gives_a_token_for_the_login() {
 }
 
 #[test]
-fn the_token_server_refuses_strangers_and_wrong_passwords() {
+fn the_token_server_denies_anonymous_access_and_wrong_passwords() {
     let registry = Distribution::token();
     push(&registry);
     step(&registry).run().exits(3);

@@ -1,5 +1,5 @@
-//! Every single loss and every pair of losses in an image of two platforms with attestations, at every depth: what is
-//! reported is what is lost and can be known to be, no more and no less.
+//! Every single loss and every pair of losses in an image of two platforms with attestations, at
+//! every depth: what is reported is what is lost and can be known to be, no more and no less.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ fn assert_reported(registry: &Registry, image: &Image, lost: &[&str], depth: &st
     for digest in lost {
         registry.lose(digest);
     }
-    // By digest, or nobody could know the digest of what a lost tag pointed to.
+    // By digest: what a lost tag pointed to cannot be known.
     let reference = registry.reference(&format!("app@{}", image.root()));
     let report = verify(&reference)
         .arguments(["--depth", depth])

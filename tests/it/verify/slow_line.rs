@@ -1,5 +1,5 @@
-//! Connections that break in the middle of a layer, at depth full: what came is kept, and only data that ends three times at the same byte
-//! is said to end there.
+//! Connections that break in the middle of a layer, at depth full: what came is kept, and only data
+//! that ends three times at the same byte is said to end there.
 
 use crate::support::command::verify;
 use crate::support::fake::Registry;
@@ -41,7 +41,7 @@ fn a_broken_download_goes_on_where_it_broke() {
 }
 
 #[test]
-fn data_that_comes_farther_each_time_is_waited_for() {
+fn a_download_that_gets_further_each_time_is_continued() {
     let (registry, layer) =
         breaking(|registry, layer| registry.on("GET", layer).breaks(Break::Close, 10_000));
     let report = verify(&registry.reference("app:1"))

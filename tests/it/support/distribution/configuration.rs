@@ -1,4 +1,5 @@
-//! What distribution reads when it starts, for each form, and the token server that one of them needs.
+//! What distribution reads when it starts, for each form, and the token server that one of them
+//! needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::support::authority::Identity;
 use crate::support::fake::guard::{basic_credentials, refusal};
 use crate::support::http::{Reply, Request, Server};
 
-/// Who may come in where not everybody may.
+/// The user of a registry that wants a login.
 pub(crate) const USERNAME: &str = "tester";
 /// With this password.
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -30,7 +31,7 @@ const ISSUER: &str = "tokens.test";
 pub(super) enum Port {
     /// On the registry's own port, in its form.
     Own,
-    /// On any port, for everybody: to push.
+    /// On any port, without a login: to push.
     Any,
 }
 

@@ -1,7 +1,8 @@
-//! What distribution keeps on its disk, and how that goes wrong: see `registry/storage/paths.go` there.
+//! What distribution keeps on its disk, and how that goes wrong: see `registry/storage/paths.go`
+//! there.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Distribution;
 
@@ -29,35 +30,44 @@ impl Damage {
         Self::Deleted,
         Self::Unlinked,
     ];
+
+    /// Damages a file, or removes the directory of a link.
+    #[track_caller]
+    pub(crate) fn apply(self, path: &Path) {
+        let done = match self {
+            Self::Emptied => fs::write(path, ""),
+            Self::Deleted => fs::remove_file(path),
+            Self::Unlinked => fs::remove_dir_all(path),
+            Self::Truncated => {
+                fs::read(path).and_then(|bytes| fs::write(path, &bytes[..bytes.len() / 2]))
+            }
+            Self::Flipped => fs::read(path).and_then(|mut bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(path, bytes)
+            }),
+        };
+        done.unwrap_or_else(|error| panic!("{self:?} {}: {error}", path.display()));
+    }
 }
 
 impl Distribution {
-    /// Damages a blob or a manifest of a repository; except for a link, of every repository that has it.
+    /// Damages a blob or a manifest of a repository; except for a link, of every repository that
+    /// has it.
     pub(crate) fn damage(&self, name: &str, digest: &str, damage: Damage) -> &Self {
-        let path = self.data(digest);
-        let done = match damage {
-            Damage::Emptied => fs::write(&path, ""),
-            Damage::Deleted => fs::remove_file(&path),
-            Damage::Truncated => {
-                fs::read(&path).and_then(|bytes| fs::write(&path, &bytes[..bytes.len() / 2]))
-            }
-            Damage::Flipped => fs::read(&path).and_then(|mut bytes| {
-                let middle = bytes.len() / 2;
-                bytes[middle] ^= 1;
-                fs::write(&path, bytes)
-            }),
-            Damage::Unlinked => {
-                // A manifest's revision, or a blob's membership; never both.
-                let links = ["_manifests/revisions", "_layers"]
-                    .map(|kind| self.repository(name).join(kind));
-                let link = links
-                    .map(|links| links.join(digest.replace(':', "/")))
-                    .into_iter()
-                    .find(|path| path.exists());
-                fs::remove_dir_all(link.unwrap_or_else(|| panic!("{name} has no {digest}")))
-            }
+        let path = if damage == Damage::Unlinked {
+            // A manifest's revision, or a blob's membership; never both.
+            let links = ["_manifests/revisions", "_layers"].map(|kind| {
+                self.repository(name)
+                    .join(kind)
+                    .join(digest.replace(':', "/"))
+            });
+            let link = links.into_iter().find(|path| path.exists());
+            link.unwrap_or_else(|| panic!("{name} has no {digest}"))
+        } else {
+            self.data(digest)
         };
-        done.unwrap_or_else(|error| panic!("{damage:?} {}: {error}", path.display()));
+        damage.apply(&path);
         self
     }
 
@@ -69,7 +79,7 @@ impl Distribution {
         self
     }
 
-    /// Removes a digest's directory from the storage, as a person does who was told to.
+    /// Removes a digest's directory from the storage, as the advice says.
     pub(crate) fn remove(&self, digest: &str) -> &Self {
         let data = self.data(digest);
         fs::remove_dir_all(data.parent().expect("it has a directory"))

@@ -1,10 +1,12 @@
-//! Debian's `docker-registry`: the real distribution 2.8.2, with a directory of its own on a free port.
+//! The real distribution with a directory of its own on a free port: Debian's 2.8.2, or another
+//! one.
 
 mod configuration;
 mod disk;
 mod push;
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -18,22 +20,23 @@ use super::http::client::ask;
 use super::image::Image;
 use super::recipe::Recipe;
 use super::scratch::Scratch;
+use super::skopeo;
 
 pub(crate) use configuration::{PASSWORD, USERNAME};
 pub(crate) use disk::Damage;
 #[allow(
     unused_imports,
-    reason = "a vocabulary is larger than what is said with it today"
+    reason = "shared helpers: not every test binary uses all of them"
 )]
 pub(crate) use push::write_layout;
 
-/// How it lets people in.
+/// Which access it allows.
 pub(crate) enum Form {
-    /// Everybody, over plain HTTP.
+    /// Anonymous access, over plain HTTP.
     Open,
     /// [`USERNAME`] with [`PASSWORD`], over plain HTTP.
     Htpasswd,
-    /// Everybody, over HTTPS with a certificate of a private authority.
+    /// Anonymous access, over HTTPS with a certificate of a private authority.
     Tls(Box<Authority>),
     /// Bearers of a token, over plain HTTP; the token server wants [`USERNAME`] with [`PASSWORD`].
     Token(Server),
@@ -41,6 +44,7 @@ pub(crate) enum Form {
 
 /// A registry that runs as long as this value lives.
 pub(crate) struct Distribution {
+    program: PathBuf,
     directory: Scratch,
     form: Form,
     port: u16,
@@ -52,18 +56,26 @@ struct Process {
     log: Arc<Mutex<String>>,
 }
 
+/// Debian's program.
+const DEBIAN: &str = "docker-registry";
+
 /// How many registries this process had.
 static COUNT: AtomicU16 = AtomicU16::new(0);
 
 impl Distribution {
-    /// An empty one for everybody.
+    /// An empty one with anonymous access.
     pub(crate) fn open() -> Self {
-        Self::start_as(Form::Open, |_| {})
+        Self::open_by(DEBIAN)
+    }
+
+    /// An empty one with anonymous access, of this program instead of Debian's.
+    pub(crate) fn open_by(program: impl Into<PathBuf>) -> Self {
+        Self::start_as(program, Form::Open, |_| {})
     }
 
     /// An empty one with htpasswd.
     pub(crate) fn htpasswd() -> Self {
-        Self::start_as(Form::Htpasswd, |directory| {
+        Self::start_as(DEBIAN, Form::Htpasswd, |directory| {
             configuration::write_htpasswd(directory.path());
         })
     }
@@ -72,7 +84,7 @@ impl Distribution {
     pub(crate) fn tls() -> Self {
         let authority = Authority::new();
         let identity = authority.issue(&["127.0.0.1", "localhost"]);
-        Self::start_as(Form::Tls(Box::new(authority)), |directory| {
+        Self::start_as(DEBIAN, Form::Tls(Box::new(authority)), |directory| {
             configuration::write_identity(directory.path(), &identity);
         })
     }
@@ -82,15 +94,16 @@ impl Distribution {
         let identity = Authority::new().issue(&["tokens.test"]);
         let certificate = identity.pem();
         let server = configuration::token_server(identity);
-        Self::start_as(Form::Token(server), |directory| {
+        Self::start_as(DEBIAN, Form::Token(server), |directory| {
             configuration::write_token_root(directory.path(), &certificate);
         })
     }
 
-    fn start_as(form: Form, prepare: impl FnOnce(&Scratch)) -> Self {
+    fn start_as(program: impl Into<PathBuf>, form: Form, prepare: impl FnOnce(&Scratch)) -> Self {
         let directory = Scratch::new("registry");
         prepare(&directory);
         let mut registry = Self {
+            program: program.into(),
             directory,
             form,
             port: 0,
@@ -99,7 +112,8 @@ impl Distribution {
         let own = u16::try_from(std::process::id() % 11_000).expect("it is below 11,000");
         let mut log = String::new();
         for _ in 0..100 {
-            // Below the range from which the system gives ports away, so that a restart finds its own again.
+            // Below the range from which the system gives ports away, so that a restart finds its
+            // own again.
             registry.port = 20_000 + (own + COUNT.fetch_add(1, Ordering::Relaxed)) % 12_000;
             match registry.try_start(Port::Own) {
                 Ok(()) => return registry,
@@ -127,7 +141,7 @@ impl Distribution {
         }
     }
 
-    /// The token server that it sends people to.
+    /// The token server that its challenge names.
     pub(crate) fn token_server(&self) -> &Server {
         match &self.form {
             Form::Token(server) => server,
@@ -200,15 +214,15 @@ impl Distribution {
         image
     }
 
-    /// Pushes an image as `name:tag`. A form that wants credentials is not asked for them: a second process on the same
-    /// directory takes the image.
+    /// Pushes an image as `name:tag`. A form that wants credentials is not asked for them: a second
+    /// process on the same directory takes the image.
     pub(crate) fn push(&self, name: &str, image: &Image) {
         self.with_open_door(|host| push::push(host, name, image));
     }
 
     /// Pushes an image as `name:tag` with skopeo, which decides by itself how.
     pub(crate) fn push_by_skopeo(&self, name: &str, image: &Image) {
-        self.with_open_door(|host| push::push_by_skopeo(host, name, image));
+        self.with_open_door(|host| skopeo::push(host, name, image));
     }
 
     fn with_open_door(&self, push: impl FnOnce(&str)) {
@@ -229,11 +243,13 @@ impl Distribution {
 
     fn command(&self, verb: &str, port: Port) -> Command {
         let path = configuration::write(self.directory.path(), &self.form, self.port, port);
-        let mut command = Command::new("docker-registry");
+        let mut command = Command::new(&self.program);
         command
             .arg(verb)
             .arg(path)
             .env_remove("REGISTRY_HTTP_ADDR")
+            // Version 3 sends traces to a collector by default.
+            .env("OTEL_TRACES_EXPORTER", "none")
             .stdin(Stdio::null());
         command
     }
@@ -245,7 +261,8 @@ impl Distribution {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
-        let mut child = spawned.unwrap_or_else(|error| missing("docker-registry", &error));
+        let mut child =
+            spawned.unwrap_or_else(|error| missing(&self.program.to_string_lossy(), &error));
         let stderr = child.stderr.take().expect("it is piped");
         let log = Arc::new(Mutex::new(String::new()));
         let listening = read_log(stderr, Arc::clone(&log));
@@ -279,7 +296,7 @@ impl Drop for Process {
     }
 }
 
-/// Keeps a log, and tells the port once the log says that it listens.
+/// Keeps a log, and sends the port once the log says that it listens.
 fn read_log(stderr: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>) -> Receiver<u16> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -294,7 +311,7 @@ fn read_log(stderr: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>
             log.push_str(&line);
             log.push('\n');
             if let Some(port) = port.and_then(|port| port.parse().ok()) {
-                // Nobody waits any more after the first time.
+                // Nothing waits any more after the first time.
                 let _ = sender.send(port);
             }
         }
@@ -309,7 +326,7 @@ pub(crate) fn missing(program: &str, error: &std::io::Error) -> ! {
 
 /// Ends a test whose helper failed, with all that it said.
 #[track_caller]
-fn require_success(output: &Output, what: &str) {
+pub(super) fn require_success(output: &Output, what: &str) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert!(

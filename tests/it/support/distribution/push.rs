@@ -1,10 +1,7 @@
-//! Two ways to push an image: by the few requests of the specification, and by a tool that others wrote.
-
-use std::process::{Command, Stdio};
+//! A push by the few requests of the specification.
 
 use serde_json::json;
 
-use super::{missing, require_success};
 use crate::support::http::client::ask;
 use crate::support::image::Image;
 use crate::support::scratch::Scratch;
@@ -66,29 +63,8 @@ fn request(method: &str, url: &str, content_type: &str, body: &[u8], expected: u
     answer.header("Location").unwrap_or_default().to_owned()
 }
 
-/// Pushes with `skopeo copy` from an OCI layout, byte for byte.
-pub(super) fn push_by_skopeo(host: &str, name: &str, image: &Image) {
-    let layout = Scratch::new("layout");
-    write_layout(&layout, image);
-    let output = Command::new("skopeo")
-        .args([
-            "--insecure-policy",
-            "copy",
-            "--all",
-            "--preserve-digests",
-            "--quiet",
-            "--dest-tls-verify=false",
-        ])
-        .arg(format!("oci:{}:pushed", layout.path().display()))
-        .arg(format!("docker://{host}/{name}"))
-        .env("HOME", layout.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| missing("skopeo", &error));
-    require_success(&output, "skopeo copy");
-}
-
-/// Writes an image, by the name `pushed`, as <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>.
+/// Writes an image, by the name `pushed`, as
+/// <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>.
 pub(crate) fn write_layout(layout: &Scratch, image: &Image) {
     let root = layout.path();
     for (digest, content) in image.contents() {

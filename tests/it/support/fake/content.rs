@@ -1,5 +1,6 @@
 //! The right answer to a question about repositories, by
-//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>, as distribution gives it.
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>, as distribution gives
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,7 +120,7 @@ impl Repositories {
         let known =
             [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].contains(&content.media_type.as_str());
         if known && !accepts(request, &content.media_type) {
-            // So does distribution: a client that does not name the type is told that there is nothing.
+            // So does distribution: a client that does not name the type gets a 404.
             return Ok(unknown());
         }
         let reply = Reply::ok(&content.media_type, content.bytes.to_vec())
@@ -153,7 +154,8 @@ pub(super) fn split(path: &str) -> Option<(&str, &str, &str)> {
     Some((name, endpoint, last))
 }
 
-/// The tag under which a registry without the Referrers API keeps referrers: known to everybody, and mostly not there.
+/// The tag under which a registry without the Referrers API keeps referrers: well known, and mostly
+/// absent.
 fn is_referrers_tag(tag: &str) -> bool {
     tag.starts_with("sha256-") || tag.starts_with("sha512-")
 }
@@ -171,7 +173,8 @@ fn accepts(request: &Request, media_type: &str) -> bool {
         })
 }
 
-/// A body, or the part of it that the request wants (<https://www.rfc-editor.org/rfc/rfc9110#section-14>).
+/// A body, or the part of it that the request wants
+/// (<https://www.rfc-editor.org/rfc/rfc9110#section-14>).
 pub(crate) fn ranged(request: &Request, body: &Body) -> Reply {
     let whole = || {
         Reply::ok("application/octet-stream", "")

@@ -35,7 +35,7 @@ pub(crate) fn basic(username: &str, password: &str) -> Guard {
     })
 }
 
-/// Takes nobody, whatever they bring.
-pub(crate) fn nobody() -> Guard {
+/// Refuses every request, whatever credentials it has.
+pub(crate) fn refusal_of_all() -> Guard {
     Box::new(|_| Some(refusal(&["Basic realm=\"tests\"".to_owned()])))
 }

@@ -1,4 +1,4 @@
-//! A proxy as companies have one: a tunnel for HTTPS, whole addresses for HTTP, and nothing but what it is told of.
+//! A proxy as companies have one: a tunnel for HTTPS, whole addresses for HTTP, and nothing else.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};

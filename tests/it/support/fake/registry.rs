@@ -10,8 +10,8 @@ use crate::support::http::{Reply, Request, Server};
 use crate::support::image::Image;
 use crate::support::recipe::Recipe;
 
-/// A registry on loopback that holds images in memory. A request for something that it was never told of makes the test
-/// fail at its end.
+/// A registry on loopback that holds images in memory. A request for something it does not know
+/// makes the test fail at its end.
 pub(crate) struct Registry {
     server: Server,
     state: Arc<Mutex<State>>,
@@ -106,7 +106,8 @@ impl Registry {
         self
     }
 
-    /// Deviates for requests of this method (`*` for any) whose path ends so; a digest is an end, and so is nothing.
+    /// Deviates for requests of this method (`*` for any) whose path ends so; a digest is an end,
+    /// and so is nothing.
     pub(crate) fn on(&self, method: &str, path: &str) -> When<'_> {
         When::new(self, method, path)
     }
@@ -132,7 +133,7 @@ impl Registry {
         self
     }
 
-    /// Answers 404 to what it was never told of, and the test does not fail of it.
+    /// Answers 404 to what it does not know, without failing the test.
     pub(crate) fn lenient(&self) -> &Self {
         self.state().strict = false;
         self

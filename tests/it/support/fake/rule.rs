@@ -46,7 +46,7 @@ impl Rule {
     }
 }
 
-/// A deviation that is being told.
+/// A deviation that is being described.
 #[must_use = "it says when, and not yet what"]
 pub(crate) struct When<'a> {
     registry: &'a Registry,
@@ -123,7 +123,8 @@ impl<'a> When<'a> {
         self.alters(move |_, reply| reply.breaks_in_body(how, after));
     }
 
-    /// So many bytes of the whole answer, status line and headers included, then one of the ways to break.
+    /// So many bytes of the whole answer, status line and headers included, then one of the ways to
+    /// break.
     pub(crate) fn breaks_anywhere(self, how: Break, after: usize) {
         self.alters(move |_, reply| reply.breaks(how, after));
     }

@@ -1,5 +1,5 @@
-//! The store behind a registry, to which it redirects for blobs: signed for one method, and without patience for anybody
-//! who brings credentials.
+//! The store behind a registry, to which it redirects for blobs: signed for one method, and without
+//! patience for anybody who brings credentials.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

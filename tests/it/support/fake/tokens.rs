@@ -1,4 +1,5 @@
-//! A token server: <https://distribution.github.io/distribution/spec/auth/token/> and its OAuth2 sibling.
+//! A token server: <https://distribution.github.io/distribution/spec/auth/token/> and its OAuth2
+//! sibling.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -33,7 +34,7 @@ struct Token {
 }
 
 impl Tokens {
-    /// Tokens for anybody, for ever, by GET and POST.
+    /// Tokens for any login, forever, by GET and POST.
     pub(crate) fn new() -> Self {
         let rules = Rules {
             login: None,
@@ -178,7 +179,8 @@ impl Tokens {
                 return Some(refusal(&challenges));
             }
             if token.uses_left == 0 {
-                // Some registries forget the challenge, and the right status, for a token that was once good.
+                // Some registries forget the challenge, and the right status, for a token that was
+                // once good.
                 return Some(match expired {
                     401 => refusal(&challenges),
                     other => Reply::error(other, "DENIED", "your authorization token has expired")

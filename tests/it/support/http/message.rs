@@ -56,7 +56,7 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 pub(crate) enum Body {
     /// These bytes.
     Bytes(Arc<[u8]>),
-    /// So many zeros, which nobody has to hold.
+    /// So many zeros, never held in memory.
     Zeros(u64),
 }
 
@@ -99,7 +99,7 @@ pub(crate) enum Break {
     Stall,
 }
 
-/// What a server answers: correct, unless it is told otherwise.
+/// What a server answers: correct, unless a test changes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(super) status: u16,
@@ -150,7 +150,8 @@ impl Reply {
         Self::ok("application/json", json.to_string())
     }
 
-    /// An error in the form of <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>.
+    /// An error in the form of
+    /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>.
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let json = serde_json::json!({"errors": [{"code": code, "message": message}]});
         Self {
@@ -315,7 +316,7 @@ impl Reply {
             && !matches!(self.status, 204 | 304)
     }
 
-    /// Whether the client can tell where it ends without the end of the connection.
+    /// Whether the client sees where it ends without the end of the connection.
     pub(super) fn ends_by_itself(&self) -> bool {
         let stated = find(&self.headers, "Content-Length");
         let honest = stated.is_none_or(|length| length.parse() == Ok(self.body.len()));

@@ -1,4 +1,5 @@
-//! A server on loopback that answers as a function says, in exactly the bytes it says, and remembers every question.
+//! A server on loopback that answers as a function says, in exactly the bytes it says, and
+//! remembers every question.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
@@ -14,7 +15,7 @@ use super::message::{Break, Place, Reply, Request};
 use super::two;
 use super::wire::{Wire, read_head};
 
-/// With this byte a client begins who wants to speak TLS.
+/// A TLS connection begins with this byte.
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Decides what to answer.
@@ -61,7 +62,8 @@ impl Server {
         Self::listen(Protocol::Tls(tls), Box::new(handler))
     }
 
-    /// As [`Server::start_tls`], in HTTP/2. There a broken answer is a broken stream: the connection stays.
+    /// As [`Server::start_tls`], in HTTP/2. There a broken answer is a broken stream: the
+    /// connection stays.
     pub(crate) fn start_two(
         tls: Arc<ServerConfig>,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -149,7 +151,8 @@ impl Drop for Server {
 }
 
 impl Shared {
-    /// Remembers a request and decides what to answer; the answer is being given as long as the second value lives.
+    /// Remembers a request and decides what to answer; the answer is being given as long as the
+    /// second value lives.
     pub(super) fn decide(&self, request: &Request) -> (Reply, Busy<'_>) {
         self.requests
             .lock()
@@ -182,7 +185,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         shared.connections.fetch_add(1, Ordering::SeqCst);
         let shared = Arc::clone(shared);
         std::thread::spawn(move || {
-            // A client may go at any time, and some answers are meant to break: only what was asked is of interest.
+            // A client may go at any time, and some answers are meant to break: only what was asked
+            // is of interest.
             let _ = serve(&stream, number, &shared);
             shared
                 .open
@@ -214,7 +218,7 @@ fn serve(stream: &TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<
     if matches!(shared.protocol, Protocol::Plain)
         && wire.fill_buf()?.first() == Some(&TLS_HANDSHAKE)
     {
-        // So do others who speak plain HTTP alone.
+        // So do other servers of plain HTTP.
         return wire
             .get_mut()
             .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request");

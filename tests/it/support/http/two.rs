@@ -74,7 +74,8 @@ async fn answer(
     let response = response
         .body(())
         .expect("tests write headers that are headers");
-    // Go's server, which finds nothing to send after headers that promise something, ends the stream with them.
+    // Go's server, which finds nothing to send after headers that promise something, ends the
+    // stream with them.
     let promises = matches!(reply.broken, Some((Break::Close, Place::Message(after))) if after == reply.head().len());
     let nothing_follows =
         request.method == "HEAD" || promises || (reply.body.len() == 0 && reply.broken.is_none());
@@ -85,7 +86,8 @@ async fn answer(
     send_body(&mut stream, &reply, limit).await?;
     match reply.broken {
         Some((Break::Reset, _)) => {
-            // A reset overtakes what is still waiting to be written; the connection has its turn first.
+            // A reset overtakes what is still waiting to be written; the connection has its turn
+            // first.
             for _ in 0..10 {
                 tokio::task::yield_now().await;
             }

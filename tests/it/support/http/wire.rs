@@ -49,7 +49,8 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Reads the body that follows; `to_the_end` when a body without a length ends with the connection.
+    /// Reads the body that follows; `to_the_end` when a body without a length ends with the
+    /// connection.
     ///
     /// # Errors
     /// When the connection breaks, or ends before the stated length; `body` then has what came before.
