@@ -9,12 +9,12 @@
 
 pub mod commands;
 pub mod http;
-pub mod oci;
+pub(crate) mod oci;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod properties;
 pub mod rebuild;
-pub mod registry;
+pub(crate) mod registry;
 pub mod report;
 pub mod settings;
 pub mod terminal;

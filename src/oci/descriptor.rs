@@ -22,7 +22,7 @@ pub struct Promise {
 
 /// One reference of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Child {
+pub(crate) enum Child {
     /// A descriptor that can be followed.
     Readable(Box<Descriptor>),
     /// One that cannot; its siblings are not affected.
@@ -31,7 +31,7 @@ pub enum Child {
 
 /// A descriptor that can be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Descriptor {
+pub(crate) struct Descriptor {
     /// What is promised.
     pub promise: Promise,
     /// What it is for.
@@ -48,7 +48,7 @@ pub struct Descriptor {
 
 /// A descriptor that cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     /// The digest as it was written, perhaps empty.
     pub written: String,
     /// What it should have been.

@@ -5,53 +5,42 @@ use ring::digest::{Algorithm, Context, SHA256, SHA384, SHA512};
 
 /// Hashes content piece by piece.
 #[derive(Clone)]
-pub struct Hasher {
+pub(crate) struct Hasher {
     name: DigestAlgorithm,
     context: Context,
-    length: u64,
 }
 
 impl Hasher {
     /// A hasher of the algorithm of `digest`; `None` when we do not know it.
     #[must_use]
-    pub fn like(digest: &Digest) -> Option<Self> {
+    pub(crate) fn like(digest: &Digest) -> Option<Self> {
         algorithm(digest.algorithm()).map(|algorithm| Self {
             name: digest.algorithm().clone(),
             context: Context::new(algorithm),
-            length: 0,
         })
     }
 
     /// A hasher of SHA-256.
     #[must_use]
-    pub fn sha256() -> Self {
+    pub(crate) fn sha256() -> Self {
         Self {
             name: DigestAlgorithm::Sha256,
             context: Context::new(&SHA256),
-            length: 0,
         }
     }
 
     /// A hasher of SHA-512.
     #[must_use]
-    pub fn sha512() -> Self {
+    pub(crate) fn sha512() -> Self {
         Self {
             name: DigestAlgorithm::Sha512,
             context: Context::new(&SHA512),
-            length: 0,
         }
     }
 
     /// Adds the next piece.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         self.context.update(piece);
-        self.length += piece.len() as u64;
-    }
-
-    /// How many bytes were added.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.length
     }
 
     /// The digest of all pieces.
@@ -59,7 +48,7 @@ impl Hasher {
     /// # Panics
     /// Never: what is written here is a digest.
     #[must_use]
-    pub fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         use std::fmt::Write as _;
         let mut text = format!("{}:", self.name);
         for byte in self.context.finish().as_ref() {
@@ -81,13 +70,13 @@ fn algorithm(name: &DigestAlgorithm) -> Option<&'static Algorithm> {
 
 /// Whether content of this digest can be checked.
 #[must_use]
-pub fn is_supported(digest: &Digest) -> bool {
+pub(crate) fn is_supported(digest: &Digest) -> bool {
     algorithm(digest.algorithm()).is_some()
 }
 
 /// The digest of `bytes` by the algorithm of `like`; `None` when we do not know it.
 #[must_use]
-pub fn of_bytes(bytes: &[u8], like: &Digest) -> Option<Digest> {
+pub(crate) fn of_bytes(bytes: &[u8], like: &Digest) -> Option<Digest> {
     let mut hasher = Hasher::like(like)?;
     hasher.update(bytes);
     Some(hasher.finish())
@@ -95,7 +84,7 @@ pub fn of_bytes(bytes: &[u8], like: &Digest) -> Option<Digest> {
 
 /// The SHA-256 digest of `bytes`.
 #[must_use]
-pub fn sha256(bytes: &[u8]) -> Digest {
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::sha256();
     hasher.update(bytes);
     hasher.finish()
@@ -103,7 +92,7 @@ pub fn sha256(bytes: &[u8]) -> Digest {
 
 /// The SHA-512 digest of `bytes`.
 #[must_use]
-pub fn sha512(bytes: &[u8]) -> Digest {
+pub(crate) fn sha512(bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::sha512();
     hasher.update(bytes);
     hasher.finish()
@@ -111,7 +100,7 @@ pub fn sha512(bytes: &[u8]) -> Digest {
 
 /// Whether this is the SHA-256 of no bytes at all: what a push of an empty file leaves under another name.
 #[must_use]
-pub fn is_of_nothing(digest: &Digest) -> bool {
+pub(crate) fn is_of_nothing(digest: &Digest) -> bool {
     digest.as_ref() == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 }
 
@@ -137,7 +126,6 @@ mod tests {
             let mut hasher = Hasher::like(&like).unwrap();
             hasher.update(b"ab");
             hasher.update(b"c");
-            assert_eq!(hasher.length(), 3);
             assert_eq!(Some(hasher.finish()), of_bytes(b"abc", &like));
         }
         assert_eq!(

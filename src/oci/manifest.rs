@@ -10,7 +10,7 @@ use super::platform::Platform;
 use super::wire::{List, WireDocument, WirePlatform};
 
 /// The most references of one document that are looked at.
-pub const MAX_CHILDREN: usize = 100_000;
+pub(crate) const MAX_CHILDREN: usize = 100_000;
 
 /// The form of a manifest document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Form {
 
 /// What a readable manifest document says.
 #[derive(Debug)]
-pub struct Document<'a> {
+pub(crate) struct Document<'a> {
     /// [`Kind::Index`], [`Kind::Manifest`] or [`Kind::Artifact`].
     pub kind: Kind,
     /// The media type it is to be treated as.
@@ -55,7 +55,7 @@ pub struct Document<'a> {
 
 /// The references of a document, each read when it is its turn: a document may list tens of thousands.
 #[derive(Debug)]
-pub struct Children<'a> {
+pub(crate) struct Children<'a> {
     config: Option<Child>,
     rest: std::vec::IntoIter<&'a RawValue>,
     kind_of: KindOf,
@@ -99,7 +99,7 @@ impl<'a> Children<'a> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read<'a>(
+pub(crate) fn read<'a>(
     bytes: &'a [u8],
     content_type: Option<&str>,
     promised: Option<&str>,
@@ -234,7 +234,7 @@ fn image(wire: WireDocument<'_>, media_type: String) -> Result<Document<'_>, Fla
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read_referrers(bytes: &[u8]) -> Result<Children<'_>, Flaw> {
+pub(crate) fn read_referrers(bytes: &[u8]) -> Result<Children<'_>, Flaw> {
     let wire: WireDocument<'_> =
         serde_json::from_slice(bytes).map_err(|error| not_readable(Expected::Referrers, &error))?;
     match wire.manifests.listed {
@@ -264,7 +264,7 @@ fn index_child_kind(media_type: &str, attestation: bool) -> Kind {
 
 /// The platform an image's config states, if it states one.
 #[must_use]
-pub fn config_platform(bytes: &[u8]) -> Option<Platform> {
+pub(crate) fn config_platform(bytes: &[u8]) -> Option<Platform> {
     let wire: WirePlatform = serde_json::from_slice(bytes).ok()?;
     wire.read()
 }

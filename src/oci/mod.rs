@@ -1,11 +1,11 @@
 //! The words of the field, read strictly where people write them and leniently where registries do.
 
-pub mod descriptor;
-pub mod digest;
-pub mod flaw;
-pub mod kind;
-pub mod manifest;
-pub mod media_type;
-pub mod platform;
-pub mod reference;
+pub(crate) mod descriptor;
+pub(crate) mod digest;
+pub(crate) mod flaw;
+pub(crate) mod kind;
+pub(crate) mod manifest;
+pub(crate) mod media_type;
+pub(crate) mod platform;
+pub(crate) mod reference;
 mod wire;

@@ -8,7 +8,7 @@ use oci_spec::image::{Digest, DigestAlgorithm};
 use crate::text::quote::quoted;
 
 /// The host that a reference without one means.
-pub const DOCKER_HUB: &str = "docker.io";
+pub(crate) const DOCKER_HUB: &str = "docker.io";
 
 /// The hosts by which Docker Hub is known to docker's tools and in their credential files.
 const DOCKER_HUB_HOSTS: [&str; 4] = [
@@ -73,13 +73,13 @@ pub struct InvalidReference(String);
 
 /// Whether the first component of a name is a host, by docker's rule.
 #[must_use]
-pub fn is_host(component: &str) -> bool {
+pub(crate) fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost" || component.starts_with('[')
 }
 
 /// Whether this host is Docker Hub by one of its names, in any case.
 #[must_use]
-pub fn is_docker_hub(host: &str) -> bool {
+pub(crate) fn is_docker_hub(host: &str) -> bool {
     DOCKER_HUB_HOSTS
         .iter()
         .any(|known| known.eq_ignore_ascii_case(host))
@@ -87,7 +87,7 @@ pub fn is_docker_hub(host: &str) -> bool {
 
 /// Whether a reference, well-formed or not, says neither a tag nor a digest.
 #[must_use]
-pub fn is_bare(text: &str) -> bool {
+pub(crate) fn is_bare(text: &str) -> bool {
     // A colon before the last slash begins a port.
     let last = text.rsplit('/').next().unwrap_or(text);
     !text.contains('@') && !last.contains(':')

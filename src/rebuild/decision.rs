@@ -6,7 +6,7 @@ use crate::rebuild::woodpecker::{Pipeline, Status, Workflow};
 
 /// What a look at a pipeline says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It goes on, with this status.
     Undecided(Status),
     /// All that counts is green.
@@ -27,7 +27,7 @@ pub enum Decision {
 /// One bad end is enough for a failure, though others may still run. The workflows of a matrix
 /// share a name: all count.
 #[must_use]
-pub fn decide(pipeline: &Pipeline, workflows: &[String]) -> Decision {
+pub(crate) fn decide(pipeline: &Pipeline, workflows: &[String]) -> Decision {
     if workflows.is_empty() {
         return match (&pipeline.status, pipeline.is_over()) {
             (status, false) => Decision::Undecided(status.clone()),
@@ -83,7 +83,7 @@ fn named<'a>(pipeline: &'a Pipeline, name: &'a str) -> impl Iterator<Item = &'a 
 /// How long to wait for the next look: `interval` at first, up to four times as long while nothing
 /// changes, up to sixteen times while the server answers nothing useful.
 #[must_use]
-pub fn pause(interval: Duration, unchanged: u32, failures: u32) -> Duration {
+pub(crate) fn pause(interval: Duration, unchanged: u32, failures: u32) -> Duration {
     let quarters = if failures == 0 {
         (4 + unchanged).min(16)
     } else {

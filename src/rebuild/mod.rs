@@ -1,7 +1,7 @@
 //! Rebuilding an image: start one pipeline, follow it to its end, fetch what its failing steps
 //! wrote.
 
-pub mod decision;
+pub(crate) mod decision;
 mod evidence;
 mod follow;
 pub mod guard;

@@ -6,7 +6,7 @@ const LIMIT: usize = 8 * 1024;
 
 /// A challenge that we can answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Challenge {
+pub(crate) enum Challenge {
     /// The user and password, as they are.
     Basic,
     /// A token from a token server, see
@@ -24,7 +24,7 @@ pub enum Challenge {
 /// The challenges of all `WWW-Authenticate` headers of an answer, in their order, without unknown
 /// schemes and invalid text.
 #[must_use]
-pub fn read<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+pub(crate) fn read<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     headers
         .into_iter()
         .filter(|header| header.len() <= LIMIT)
@@ -130,7 +130,7 @@ fn known(challenge: &Written) -> Option<Challenge> {
 /// The challenge to answer: a token before a password, so that the password goes to as few servers
 /// as possible.
 #[must_use]
-pub fn choose(challenges: &[Challenge]) -> Option<&Challenge> {
+pub(crate) fn choose(challenges: &[Challenge]) -> Option<&Challenge> {
     challenges
         .iter()
         .find(|challenge| matches!(challenge, Challenge::Bearer { .. }))

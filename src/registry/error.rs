@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 /// The longest error body that is read, in bytes.
-pub const ERROR_LIMIT: usize = 64 * 1024;
+pub(crate) const ERROR_LIMIT: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 struct WireError {
@@ -19,7 +19,7 @@ struct WireError {
 
 /// The server's own words, as a fragment, uncut and unredacted; `None` when there are none.
 #[must_use]
-pub fn read(body: &[u8]) -> Option<Box<str>> {
+pub(crate) fn read(body: &[u8]) -> Option<Box<str>> {
     let said = if let Ok(wire) = serde_json::from_slice::<WireError>(body) {
         let mut parts: Vec<String> = wire.list.iter().take(3).filter_map(one).collect();
         let error = wire.error.as_ref().and_then(serde_json::Value::as_str);
@@ -54,7 +54,7 @@ fn one(error: &serde_json::Value) -> Option<String> {
 
 /// Whether an error has the form that the specification gives to a registry's.
 #[must_use]
-pub fn is_registry_error(body: &[u8]) -> bool {
+pub(crate) fn is_registry_error(body: &[u8]) -> bool {
     serde_json::from_slice::<WireError>(body).is_ok_and(|wire| !wire.list.is_empty())
 }
 

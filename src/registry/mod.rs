@@ -4,26 +4,26 @@
 mod answer;
 mod attempt;
 mod auth;
-pub mod challenge;
+pub(crate) mod challenge;
 pub(crate) mod content_range;
 pub(crate) mod credentials;
 pub(crate) mod docker_config;
 mod download;
-pub mod error;
+pub(crate) mod error;
 mod failed;
 mod form;
 mod gate;
 mod hashing;
 pub(crate) mod link;
-pub mod logins;
+pub(crate) mod logins;
 mod look;
 mod lookup;
 mod manifest;
 mod quirks;
-pub mod redirect;
+pub(crate) mod redirect;
 mod referrers;
 mod repeated_lines;
-pub mod retry;
+pub(crate) mod retry;
 mod route;
 mod scheme;
 mod scope;
@@ -39,7 +39,7 @@ use reqwest::header::HeaderMap;
 use self::answer::Answer;
 use self::scope::Scope;
 use self::transport::Question;
-pub use self::transport::Transport;
+pub(crate) use self::transport::Transport;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
@@ -47,7 +47,7 @@ use crate::walk::rules::Depth;
 use crate::walk::source::{Asked, Blob, FaultKind, Manifest, Referring, Source};
 
 /// One repository of a registry.
-pub struct RegistryRepository<'a> {
+pub(crate) struct RegistryRepository<'a> {
     transport: &'a Transport,
     repository: &'a Repository,
     depth: Depth,
@@ -56,7 +56,7 @@ pub struct RegistryRepository<'a> {
 impl<'a> RegistryRepository<'a> {
     /// A repository whose blobs are checked at `depth`.
     #[must_use]
-    pub fn new(transport: &'a Transport, repository: &'a Repository, depth: Depth) -> Self {
+    pub(crate) fn new(transport: &'a Transport, repository: &'a Repository, depth: Depth) -> Self {
         Self {
             transport,
             repository,

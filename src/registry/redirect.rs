@@ -5,11 +5,11 @@ use url::Url;
 use crate::http::forbidden_literal;
 
 /// How many redirects one question follows.
-pub const MAX_REDIRECTS: usize = 5;
+pub(crate) const MAX_REDIRECTS: usize = 5;
 
 /// Whether a status is a redirect with the same method; only GET and HEAD are sent to a registry.
 #[must_use]
-pub fn is_redirect(status: u16) -> bool {
+pub(crate) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
@@ -17,7 +17,7 @@ pub fn is_redirect(status: u16) -> bool {
 ///
 /// # Errors
 /// Why it is not followed, as a fragment without the query, which may be a signature.
-pub fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
+pub(crate) fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
     let location = location.ok_or("a redirect without a usable Location")?;
     let next = current
         .join(location)
@@ -46,7 +46,7 @@ pub fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
 
 /// Whether credentials for `here` may also be sent to `there`: the same scheme, host and port.
 #[must_use]
-pub fn same_origin(here: &Url, there: &Url) -> bool {
+pub(crate) fn same_origin(here: &Url, there: &Url) -> bool {
     here.scheme() == there.scheme()
         && here.host() == there.host()
         && here.port_or_known_default() == there.port_or_known_default()
@@ -54,7 +54,7 @@ pub fn same_origin(here: &Url, there: &Url) -> bool {
 
 /// A URL to print: scheme and host alone, because path and query may be a signature.
 #[must_use]
-pub fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{}://{host}:{port}", url.scheme()),

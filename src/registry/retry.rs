@@ -8,7 +8,7 @@ use crate::http::patience::Patience;
 
 /// How one try ended, as far as the next one is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// An HTTP status came.
     Status {
         /// The status.
@@ -32,7 +32,7 @@ impl Ended {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// This answer stands.
     Stop,
     /// Ask again after this wait.
@@ -46,7 +46,7 @@ pub enum Next {
 
 /// What the decision depends on beside the answer.
 #[derive(Clone, Copy, Debug)]
-pub struct State {
+pub(crate) struct State {
     /// How many tries there were that count against `attempts`, this one included; at least 1.
     pub tries: u32,
     /// How many times 404 was taken for "not yet" so far.
@@ -64,13 +64,13 @@ pub struct State {
 /// 408, 425, 429 and 5xx, but not 501 and 505: those say that the server cannot do it at all.
 /// <https://www.rfc-editor.org/rfc/rfc9110#section-15>
 #[must_use]
-pub fn is_transient(status: u16) -> bool {
+pub(crate) fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
 }
 
 /// Decides whether and when to ask again.
 #[must_use]
-pub fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
+pub(crate) fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
     let (wait, whole_host) = match ended {
         Ended::Status { status, .. }
             if quirks::ghcr_and_docker_hub_answer_404_right_after_a_push(*status) =>

@@ -28,7 +28,7 @@ use crate::walk::source::Asked;
 
 /// Asks registries and their token servers; one for a whole run, which shares permits, waits and
 /// tokens.
-pub struct Transport {
+pub(crate) struct Transport {
     clients: Arc<Clients>,
     shared_tries: SharedTries,
     auth: Auth,
@@ -71,7 +71,7 @@ impl Transport {
     /// A transport whose settle window and time limit begin now; `describe` says how a cause reads in
     /// a log line.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         clients: Arc<Clients>,
         patience: Patience,
         logins: Logins,
@@ -90,19 +90,19 @@ impl Transport {
 
     /// How many requests were sent.
     #[must_use]
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
     /// How many bytes of bodies were received.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// The secrets that were sent to any server so far.
     #[must_use]
-    pub fn secrets(&self) -> Secrets {
+    pub(crate) fn secrets(&self) -> Secrets {
         self.auth.secrets()
     }
 

@@ -178,7 +178,7 @@ impl<'a> AffectedBy<'a> {
 /// # Panics
 /// Never: there are fewer groups of people than nodes.
 #[must_use]
-pub fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
+pub(crate) fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
     let mut faults: Vec<NodeId> = root.faults().collect();
     faults.sort_unstable();
     faults.dedup();

@@ -7,7 +7,7 @@ use crate::text::human::{self, count};
 
 /// The verdict on a whole run: short, without doubt, and with the exit code.
 #[must_use]
-pub fn headline(judgement: &Judgement<'_>) -> String {
+pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
     let code = judgement.exit.code();
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven {
@@ -34,7 +34,7 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
 ///
 /// Nothing may follow, not even the end of a colour: what turns addresses into links takes everything up to a space.
 #[must_use]
-pub fn link(judgement: &Judgement<'_>) -> String {
+pub(crate) fn link(judgement: &Judgement<'_>) -> String {
     let pipeline = judgement.remark().and(judgement.report.pipeline.as_ref());
     pipeline
         .map(|pipeline| format!(": {}", escape::line(&pipeline.url)))
@@ -43,7 +43,7 @@ pub fn link(judgement: &Judgement<'_>) -> String {
 
 /// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
 #[must_use]
-pub fn is_refused(judgement: &Judgement<'_>) -> bool {
+pub(crate) fn is_refused(judgement: &Judgement<'_>) -> bool {
     judgement.cause() == Exit::Configuration
         && judgement.counts.images == 0
         && judgement.reason().is_some()
@@ -51,7 +51,7 @@ pub fn is_refused(judgement: &Judgement<'_>) -> bool {
 
 /// The verdict in one word.
 #[must_use]
-pub fn word(judgement: &Judgement<'_>) -> &'static str {
+pub(crate) fn word(judgement: &Judgement<'_>) -> &'static str {
     match (judgement.conclusion(), judgement.cause()) {
         (_, Exit::Interrupted | Exit::Terminated) => "INTERRUPTED",
         (Conclusion::Skipped, _) => "SKIPPED",

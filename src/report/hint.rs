@@ -369,3 +369,28 @@ impl fmt::Display for Hint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// The texts of one arm each of `Hint::id`.
+    fn ids() -> Vec<&'static str> {
+        let source = include_str!("hint.rs");
+        let (_, rest) = source.split_once("pub fn id(self)").unwrap();
+        let (arms, _) = rest.split_once("\n    }\n").unwrap();
+        let text = |line: &'static str| line.split('"').nth(1);
+        arms.lines().filter_map(text).collect()
+    }
+
+    #[test]
+    fn every_hint_heads_an_entry_on_the_troubleshooting_page() {
+        let page = include_str!("../../docs/troubleshooting.md");
+        let headings = page.lines().filter_map(|line| line.strip_prefix("### "));
+        let entries: BTreeSet<&str> = headings.filter(|text| !text.starts_with('`')).collect();
+        let ids = ids();
+        assert!(ids.len() > 30, "{ids:?}");
+        assert_eq!(ids.iter().copied().collect::<BTreeSet<_>>(), entries);
+        assert_eq!(ids.len(), entries.len(), "an id stands for one hint");
+    }
+}

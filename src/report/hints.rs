@@ -229,6 +229,7 @@ mod tests {
         platform_missing, referrer, report, status, trouble,
     };
     use crate::report::judgement::Judgement;
+    use crate::report::sentence;
     use crate::walk::checked::Finding;
     use crate::walk::checked::TagsDiffer;
     use crate::walk::graph::{Care, Found};
@@ -599,5 +600,44 @@ mod tests {
         };
         add_layer(&mut report, damaged);
         assert_eq!(found(&report), [Hint::DamagedFile, Hint::DockerHubLimit]);
+    }
+
+    #[test]
+    fn hints_stay_the_same_when_every_sentence_changes() {
+        let causes = [
+            (Verdict::Missing, 404, status(404)),
+            (Verdict::Truncated, 200, other_size()),
+            (Verdict::Empty, 206, Cause::NoBytes { expected: Some(7) }),
+            (Verdict::Unsupported, 200, Cause::Unusable(Flaw::SchemaOne)),
+            (
+                Verdict::Unavailable,
+                0,
+                trouble(Trouble::UnknownHost, "why"),
+            ),
+            (Verdict::Unavailable, 0, trouble(Trouble::WithoutTls, "why")),
+            (
+                Verdict::Unavailable,
+                404,
+                Cause::NoRegistry(Box::new(status(404))),
+            ),
+            (Verdict::RateLimited, 429, status(429)),
+        ];
+        let hints = |reversed| {
+            sentence::REVERSED.set(reversed);
+            let image = |(verdict, status, cause): &(Verdict, u16, Cause)| {
+                let layer = layer(0x22).found(*verdict, *status, cause.clone());
+                let report = report(&[("app:1", plain(0x20).with(layer))]);
+                let mut json = Vec::new();
+                crate::report::json::write(&Judgement::of(&report), &mut json).unwrap();
+                (found(&report), json)
+            };
+            let all: Vec<_> = causes.iter().map(image).collect();
+            sentence::REVERSED.set(false);
+            all
+        };
+        for (as_they_are, reversed) in hints(false).into_iter().zip(hints(true)) {
+            assert_eq!((as_they_are.0.len(), &as_they_are.0), (1, &reversed.0));
+            assert_ne!(as_they_are.1, reversed.1, "the sentences did change");
+        }
     }
 }

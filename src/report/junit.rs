@@ -18,7 +18,7 @@ use crate::walk::verdict::Verdict;
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     let seconds = judgement.report.duration.as_secs_f64();
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(out, r#"<testsuites name="pullproof" time="{seconds:.3}">"#)?;

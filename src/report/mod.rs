@@ -1,22 +1,22 @@
 //! The result of a run, as data: every format is a function of it.
 
-pub mod affected;
+pub(crate) mod affected;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod exit;
-pub mod github;
-pub mod headline;
-pub mod hint;
+pub(crate) mod github;
+pub(crate) mod headline;
+pub(crate) mod hint;
 mod hints;
 pub mod json;
-pub mod judged;
+pub(crate) mod judged;
 pub mod judgement;
-pub mod junit;
-pub mod platforms;
-pub mod sentence;
+pub(crate) mod junit;
+pub(crate) mod platforms;
+pub(crate) mod sentence;
 pub mod text;
-pub mod timestamp;
-pub mod totals;
+pub(crate) mod timestamp;
+pub(crate) mod totals;
 
 use std::time::{Duration, SystemTime};
 

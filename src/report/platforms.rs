@@ -8,7 +8,7 @@ use crate::walk::graph::{Graph, NodeId};
 
 /// The platforms of one image.
 #[derive(Debug, Default)]
-pub struct Platforms<'a> {
+pub(crate) struct Platforms<'a> {
     /// Those of images (and not of attestations), each once, in the image's own order.
     pub offered: Vec<&'a Platform>,
     stated: Vec<Option<&'a Platform>>,
@@ -17,7 +17,7 @@ pub struct Platforms<'a> {
 impl<'a> Platforms<'a> {
     /// Gathers them from every index below `root`.
     #[must_use]
-    pub fn of(graph: &'a Graph, root: NodeId) -> Self {
+    pub(crate) fn of(graph: &'a Graph, root: NodeId) -> Self {
         let mut platforms = Self {
             offered: Vec::new(),
             stated: vec![None; graph.len()],
@@ -46,7 +46,7 @@ impl<'a> Platforms<'a> {
 
     /// What is stated for a digest; the first word counts when an index states several.
     #[must_use]
-    pub fn stated(&self, id: NodeId) -> Option<&'a Platform> {
+    pub(crate) fn stated(&self, id: NodeId) -> Option<&'a Platform> {
         self.stated[id.place()]
     }
 }

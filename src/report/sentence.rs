@@ -15,7 +15,11 @@ use crate::walk::stop::Stop;
 /// What was expected and what came, as a fragment that fits behind a colon; empty when there is
 /// nothing to add to the verdict.
 #[must_use]
-pub fn cause(cause: &Cause) -> String {
+pub(crate) fn cause(cause: &Cause) -> String {
+    said(of_cause(cause))
+}
+
+fn of_cause(cause: &Cause) -> String {
     match cause {
         Cause::Plain => String::new(),
         Cause::AppearedAfter(after) => format!("appeared after {:.1} s", after.as_secs_f64()),
@@ -54,16 +58,13 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Foreign => "foreign: its data is not kept in the registry".to_owned(),
         Cause::Inline => "its data stands in the descriptor and is right".to_owned(),
         Cause::InlineWrong(inner) => {
-            format!(
-                "the data in the descriptor is wrong: {}",
-                self::cause(inner)
-            )
+            format!("the data in the descriptor is wrong: {}", of_cause(inner))
         }
         Cause::OnlyByTag(inner) => format!(
             "{}; a tag delivers it, its own digest does not",
-            self::cause(inner)
+            of_cause(inner)
         ),
-        Cause::Referrers(inner) => format!("the list of referrers: {}", self::cause(inner)),
+        Cause::Referrers(inner) => format!("the list of referrers: {}", of_cause(inner)),
         Cause::Stopped {
             stop,
             timeout,
@@ -76,7 +77,7 @@ pub fn cause(cause: &Cause) -> String {
             ..
         } => at(place, &with_words(status_words(*status), words.as_deref())),
         Cause::NoRegistry(inner) => {
-            format!("{}, and no registry answers at /v2/", self::cause(inner))
+            format!("{}, and no registry answers at /v2/", of_cause(inner))
         }
         Cause::Denied { denial, words } => with_words(denied(denial), words.as_deref()),
         Cause::Unreached { place, words, .. } => at(place, words),
@@ -85,7 +86,11 @@ pub fn cause(cause: &Cause) -> String {
 
 /// What is wrong with an image rather than with a node, as a fragment.
 #[must_use]
-pub fn finding(finding: &Finding) -> String {
+pub(crate) fn finding(finding: &Finding) -> String {
+    said(of_finding(finding))
+}
+
+fn of_finding(finding: &Finding) -> String {
     match finding {
         Finding::WrongDigest { expected, actual } => {
             format!("expected {expected}, the reference resolves to {actual}")
@@ -105,6 +110,26 @@ pub fn finding(finding: &Finding) -> String {
             format!("expected {expected}, the image has {}", present.join(", "))
         }
     }
+}
+
+#[cfg(not(test))]
+fn said(sentence: String) -> String {
+    sentence
+}
+
+/// A test can turn every sentence into another one, to show that nothing depends on them.
+#[cfg(test)]
+fn said(sentence: String) -> String {
+    if REVERSED.get() {
+        sentence.chars().rev().collect()
+    } else {
+        sentence
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    pub(super) static REVERSED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 fn bytes(size: u64) -> String {

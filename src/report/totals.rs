@@ -12,7 +12,7 @@ use crate::walk::verdict::Verdict;
 
 /// The sums of a run.
 #[derive(Debug)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// How many of what.
     pub counts: Counts,
     /// What all images together come to; [`Exit::Verified`] where there is none.
@@ -24,7 +24,7 @@ pub struct Totals {
 impl Totals {
     /// The sums of nothing; `start` is what the run comes to by itself.
     #[must_use]
-    pub fn new(start: Exit) -> Self {
+    pub(crate) fn new(start: Exit) -> Self {
         Self {
             counts: Counts::default(),
             exit: start,
@@ -33,7 +33,7 @@ impl Totals {
     }
 
     /// Adds a repository.
-    pub fn add(&mut self, judged: &Judged<'_>) {
+    pub(crate) fn add(&mut self, judged: &Judged<'_>) {
         self.counts.add(&judged.counts);
         for (place, subject) in judged.checked.subjects.iter().enumerate() {
             self.exit = self.exit.or(judged.exit(place));

@@ -51,8 +51,8 @@ pub(super) fn output(
         never_fail: typed.fail_on().word()? == "never",
         colour: format == Format::Text && renders_colour && facts.get("NO_COLOR").is_none(),
         terminal: terminals.stderr,
-        github_output: facts.path("GITHUB_OUTPUT").filter(|_| in_github),
-        github_step_summary: facts.path("GITHUB_STEP_SUMMARY").filter(|_| in_github),
+        step_outputs: facts.path("GITHUB_OUTPUT").filter(|_| in_github),
+        step_summary: facts.path("GITHUB_STEP_SUMMARY").filter(|_| in_github),
     })
 }
 
@@ -150,14 +150,14 @@ mod tests {
             .settings()
             .output;
         assert_eq!(
-            (output.github_output, output.github_step_summary),
+            (output.step_outputs, output.step_summary),
             (Some("/o".into()), Some("/s".into()))
         );
         let output = given(&[("CI", "woodpecker"), files[0], files[1]])
             .settings()
             .output;
         assert_eq!(
-            (output.github_output, output.github_step_summary),
+            (output.step_outputs, output.step_summary),
             (None, None)
         );
     }

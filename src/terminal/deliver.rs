@@ -42,7 +42,7 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
         .as_ref()
         .filter(|_| is_reported)
         .map(|path| path.display().to_string());
-    if let Some(path) = &output.github_output {
+    if let Some(path) = &output.step_outputs {
         let place = Place {
             report: report.as_deref(),
             seed: seed(),
@@ -52,7 +52,7 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
         });
     }
     if let Some(path) = output
-        .github_step_summary
+        .step_summary
         .as_ref()
         .filter(|_| output.summary)
     {
@@ -193,8 +193,8 @@ mod tests {
             never_fail: false,
             colour: false,
             terminal: false,
-            github_output: None,
-            github_step_summary: None,
+            step_outputs: None,
+            step_summary: None,
         }
     }
 

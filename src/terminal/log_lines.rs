@@ -9,11 +9,11 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use crate::text::escape;
 
 /// The target of records that give advice rather than tell what happened.
-pub const HINT: &str = "pullproof::hint";
+pub(crate) const HINT: &str = "pullproof::hint";
 
 /// Who reads the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub(crate) enum Reader {
     /// A person.
     Person,
     /// GitHub's runner, which turns commands into annotations.
@@ -21,7 +21,7 @@ pub enum Reader {
 }
 
 /// Writes what this program has to say, and nothing that its libraries say.
-pub struct LogLines {
+pub(crate) struct LogLines {
     level: LevelFilter,
     reader: Reader,
     bar: ProgressBar,
@@ -31,7 +31,7 @@ pub struct LogLines {
 impl LogLines {
     /// Writes records up to `level` to `out`, above the progress bar if there is one there.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         level: LevelFilter,
         reader: Reader,
         bar: ProgressBar,
@@ -49,7 +49,7 @@ impl LogLines {
     ///
     /// # Errors
     /// When there is one already.
-    pub fn install(self) -> Result<(), log::SetLoggerError> {
+    pub(crate) fn install(self) -> Result<(), log::SetLoggerError> {
         let level = self.level;
         log::set_boxed_logger(Box::new(self))?;
         log::set_max_level(level);

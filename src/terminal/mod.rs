@@ -1,8 +1,8 @@
 //! What touches the process: the log, progress, delivery, signals, the panic message.
 
-pub mod deliver;
-pub mod log_lines;
-pub mod output;
+pub(crate) mod deliver;
+pub(crate) mod log_lines;
+pub(crate) mod output;
 pub mod panic;
-pub mod progress;
-pub mod signals;
+pub(crate) mod progress;
+pub(crate) mod signals;

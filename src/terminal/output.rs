@@ -26,9 +26,9 @@ pub struct Output {
     /// Whether standard error is a terminal, for a progress bar.
     pub terminal: bool,
     /// `GITHUB_OUTPUT`.
-    pub github_output: Option<PathBuf>,
+    pub step_outputs: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`.
-    pub github_step_summary: Option<PathBuf>,
+    pub step_summary: Option<PathBuf>,
 }
 
 /// `format`.

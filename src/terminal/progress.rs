@@ -21,7 +21,7 @@ const DRAWINGS_PER_SECOND: u8 = 10;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Does the work, and tells every second how far it is, whether something was answered meanwhile or not.
-pub async fn while_telling<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
+pub(crate) async fn while_telling<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
     let mut work = pin!(work);
     loop {
         tokio::select! {
@@ -44,7 +44,7 @@ pub struct Standing {
 }
 
 /// Shows how far a walk has come.
-pub struct Progress {
+pub(crate) struct Progress {
     started: Instant,
     show: Show,
 }
@@ -65,7 +65,7 @@ impl Progress {
     ///
     /// [`Progress::handle`] must be given to whoever else writes there.
     #[must_use]
-    pub fn bar(started: Instant) -> Self {
+    pub(crate) fn bar(started: Instant) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         Self {
             started,
@@ -75,7 +75,7 @@ impl Progress {
 
     /// Plain lines for a log, one every 10 seconds at most.
     #[must_use]
-    pub fn lines(started: Instant, out: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn lines(started: Instant, out: Box<dyn Write + Send>) -> Self {
         Self {
             started,
             show: Show::Lines {
@@ -87,7 +87,7 @@ impl Progress {
 
     /// The bar, so that lines can be written above it; hidden when there is none.
     #[must_use]
-    pub fn handle(&self) -> ProgressBar {
+    pub(crate) fn handle(&self) -> ProgressBar {
         match &self.show {
             Show::Bar { bar, .. } => bar.clone(),
             Show::Lines { .. } => ProgressBar::hidden(),
@@ -95,7 +95,7 @@ impl Progress {
     }
 
     /// Takes note of where the walk stands at `now`. Cheap enough for every answer, and to be called when there is none.
-    pub fn update(&mut self, standing: Standing, now: Instant) {
+    pub(crate) fn update(&mut self, standing: Standing, now: Instant) {
         match &mut self.show {
             Show::Bar { bar, seen } => {
                 if !*seen && now.duration_since(self.started) >= PATIENCE {
@@ -121,7 +121,7 @@ impl Progress {
     }
 
     /// Takes the bar away; what was written as lines stays.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         if let Show::Bar { bar, .. } = self.show {
             bar.finish_and_clear();
         }

@@ -9,10 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::walk::stop::Stop;
 
 /// A wish to stop that everybody who works can wait for.
-pub type Stopping = Shared<BoxFuture<'static, Stop>>;
+pub(crate) type Stopping = Shared<BoxFuture<'static, Stop>>;
 
 /// SIGINT and SIGTERM, listened for from the start: as PID 1 of a container nothing else ends the process.
-pub struct Signals {
+pub(crate) struct Signals {
     stopping: Shared<BoxFuture<'static, Stop>>,
 }
 
@@ -21,7 +21,7 @@ impl Signals {
     ///
     /// # Errors
     /// When the system lets us not.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
         Ok(Self {
@@ -30,12 +30,12 @@ impl Signals {
     }
 
     /// Ready when a signal came.
-    pub fn stopping(&self) -> Stopping {
+    pub(crate) fn stopping(&self) -> Stopping {
         self.stopping.clone()
     }
 
     /// Ready when a signal came or `limit` is over, counted from now.
-    pub fn or_after(&self, limit: Duration) -> Stopping {
+    pub(crate) fn or_after(&self, limit: Duration) -> Stopping {
         let signals = self.stopping.clone();
         let until = tokio::time::Instant::now() + limit;
         async move {

@@ -7,14 +7,14 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The longest piece of foreign text that is shown, in characters.
-pub const LONGEST: usize = 500;
+pub(crate) const LONGEST: usize = 500;
 
 /// For a line on a terminal or in a CI's log.
 ///
 /// GitHub's runner obeys a line that starts with `::` after trimming, and `##[` anywhere; others obey `##vso[` and
 /// `##teamcity[`. So no `::` starts the text and no two `#` follow each other.
 #[must_use]
-pub fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let text = visible(text);
     let mut harmless = String::with_capacity(text.len());
     if text.trim_start().starts_with("::") {
@@ -31,7 +31,7 @@ pub fn line(text: &str) -> String {
 
 /// For the message of a workflow command: the characters that end it; line breaks of our own stay line breaks.
 #[must_use]
-pub fn command_message(text: &str) -> String {
+pub(crate) fn command_message(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
@@ -39,7 +39,7 @@ pub fn command_message(text: &str) -> String {
 
 /// For a property of a workflow command, such as `title`.
 #[must_use]
-pub fn command_property(text: &str) -> String {
+pub(crate) fn command_property(text: &str) -> String {
     command_message(text)
         .replace(':', "%3A")
         .replace(',', "%2C")
@@ -47,7 +47,7 @@ pub fn command_property(text: &str) -> String {
 
 /// For a cell of a markdown table: no markup, no HTML, no end of the cell.
 #[must_use]
-pub fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     let mut escaped = String::new();
     for character in visible(text).chars() {
         match character {
@@ -67,7 +67,7 @@ pub fn markdown(text: &str) -> String {
 
 /// For XML, as an attribute or as text.
 #[must_use]
-pub fn xml(text: &str) -> String {
+pub(crate) fn xml(text: &str) -> String {
     let mut escaped = String::new();
     for character in line(text).chars() {
         match character {
@@ -84,7 +84,7 @@ pub fn xml(text: &str) -> String {
 
 /// The beginning of the text, without what may be secret in URLs.
 #[must_use]
-pub fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     if text.len() <= LONGEST && !text.contains(['?', '@']) {
         return text.to_owned();
     }
@@ -102,7 +102,7 @@ pub fn shortened(text: &str) -> String {
 
 /// Whether a character would not be seen, or would change how others are seen.
 #[must_use]
-pub fn is_hidden(character: char) -> bool {
+pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// `1 layer`, `12 layers`.
 #[must_use]
-pub fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {
@@ -21,7 +21,7 @@ fn plural(noun: &str) -> String {
 
 /// `214 MB`: decimal units, at most three digits that matter.
 #[must_use]
-pub fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if number < 1000 {
         return format!("{number} B");
@@ -44,7 +44,7 @@ pub fn bytes(number: u64) -> String {
 
 /// `350 ms`, `2.1 s`, `3 min 20 s`.
 #[must_use]
-pub fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let seconds = duration.as_secs();
     if milliseconds < 1000 {
@@ -58,7 +58,7 @@ pub fn duration(duration: Duration) -> String {
 
 /// `a`, `a and b`, `a, b and c`.
 #[must_use]
-pub fn list(items: &[String]) -> String {
+pub(crate) fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [only] => only.clone(),

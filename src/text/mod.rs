@@ -1,7 +1,7 @@
 //! Words for people: escaping, numbers, quoting, and what must never be shown.
 
-pub mod escape;
-pub mod human;
-pub mod quote;
-pub mod redaction;
+pub(crate) mod escape;
+pub(crate) mod human;
+pub(crate) mod quote;
+pub(crate) mod redaction;
 pub mod secret;

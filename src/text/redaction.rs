@@ -19,7 +19,7 @@ const REDACTED: &str = "[secret]";
 
 /// Secrets in every form in which they are sent.
 #[derive(Clone, Default)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     forms: BTreeSet<String>,
     /// Finds all forms at once; made when it is first needed after the last change.
     finder: OnceLock<Option<AhoCorasick>>,
@@ -33,7 +33,7 @@ impl fmt::Debug for Secrets {
 
 impl Secrets {
     /// Remembers a secret: as it is, in base64, and as a form or a URL holds it.
-    pub fn add(&mut self, secret: &str) {
+    pub(crate) fn add(&mut self, secret: &str) {
         if secret.len() < SHORTEST || self.forms.contains(secret) {
             return;
         }
@@ -48,7 +48,7 @@ impl Secrets {
 
     /// The same text, with every secret in it made unreadable. It has to be whole: a part of a secret is not found.
     #[must_use]
-    pub fn redacted(&self, text: &str) -> String {
+    pub(crate) fn redacted(&self, text: &str) -> String {
         // Nothing but memory can be lacking to build it, and then nothing can be said safely.
         let finder = self
             .finder

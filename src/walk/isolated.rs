@@ -9,7 +9,7 @@ use crate::walk::verdict::Verdict;
 /// A second digest without an answer speaks for the registry being down after all, and so does an answer that came from
 /// somewhere else: from a token server, or from where the registry redirects to. 501 and 505 say what a server cannot do.
 #[must_use]
-pub fn candidate(graph: &Graph) -> Option<NodeId> {
+pub(crate) fn candidate(graph: &Graph) -> Option<NodeId> {
     let silent = || {
         graph
             .iter()

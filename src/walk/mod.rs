@@ -1,13 +1,13 @@
 //! Follows descriptors until nobody is being asked; each digest once per repository.
 
-pub mod cause;
-pub mod checked;
+pub(crate) mod cause;
+pub(crate) mod checked;
 mod follow;
-pub mod graph;
-pub mod isolated;
+pub(crate) mod graph;
+pub(crate) mod isolated;
 mod referrers;
 pub mod rules;
-pub mod source;
+pub(crate) mod source;
 pub mod stop;
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,10 @@ use crate::oci::descriptor::Promise;
 use crate::oci::reference::Reference;
 
 /// The largest manifest that is read, in bytes: distribution and containerd refuse larger ones.
-pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+pub(crate) const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The largest config that is fetched whole, in bytes; a larger one is looked at like a layer.
-pub const CONFIG_LIMIT: u64 = 8 * 1024 * 1024;
+pub(crate) const CONFIG_LIMIT: u64 = 8 * 1024 * 1024;
 
 /// One repository's content, wherever it is.
 pub trait Source {

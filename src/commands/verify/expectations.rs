@@ -12,7 +12,7 @@ use crate::walk::graph::{Graph, NodeId};
 use crate::walk::verdict::Verdict;
 
 /// Adds its findings to each image; `targets` are those that the repository was walked for, in the same order.
-pub fn add(checked: &mut Checked, targets: &[&Target], platforms: &[Platform]) {
+pub(crate) fn add(checked: &mut Checked, targets: &[&Target], platforms: &[Platform]) {
     let images: Vec<(&Subject, &Target)> = checked
         .subjects
         .iter()

@@ -1,6 +1,6 @@
 //! One verification: walks every image, a walk for each repository, all at once, and tells what came of it.
 
-pub mod expectations;
+pub(crate) mod expectations;
 pub(crate) mod metadata;
 pub(crate) mod run;
 pub mod targets;

@@ -9,7 +9,7 @@ use crate::text::secret::Secret;
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_masks(secrets: &[Secret], out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_masks(secrets: &[Secret], out: &mut dyn Write) -> io::Result<()> {
     for secret in secrets
         .iter()
         .map(Secret::expose)

@@ -6,9 +6,9 @@ mod summary;
 
 use std::io::{self, Write};
 
-pub use self::mask::write_masks;
-pub use self::outputs::{Place, write_outputs};
-pub use self::summary::write_summary;
+pub(crate) use self::mask::write_masks;
+pub(crate) use self::outputs::{Place, write_outputs};
+pub(crate) use self::summary::write_summary;
 use super::exit::Exit;
 use super::judgement::Judgement;
 use super::sentence;
@@ -26,7 +26,11 @@ const NAMED: usize = 5;
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(
+    judgement: &Judgement<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     text::write_before(judgement, style, Groups::Commands, out)?;
     text::write_body(judgement, style, Groups::Commands, out)?;
     write_annotations(judgement, out)?;

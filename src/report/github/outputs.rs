@@ -10,7 +10,7 @@ use crate::text::escape;
 
 /// What the outputs say beside the report.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// Where the JSON report was written.
     pub report: Option<&'a str>,
     /// What nobody else can guess, for the delimiter between two values.
@@ -24,7 +24,7 @@ pub struct Place<'a> {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_outputs(
+pub(crate) fn write_outputs(
     judgement: &Judgement<'_>,
     place: Place<'_>,
     out: &mut dyn Write,

@@ -20,7 +20,7 @@ const DETAILS: usize = 500_000;
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     let verdict = markdown(&headline::headline(judgement));
     writeln!(out, "### pullproof: {verdict}\n")?;
     if let Some(reason) = judgement

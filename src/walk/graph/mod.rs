@@ -1,6 +1,6 @@
 //! What a walk found: every digest of a repository that the images refer to, each once, and who refers to it.
 //!
-//! A hostile repository can make it large, so a node is a few numbers: 88 bytes, and 20 for each
+//! A hostile repository can make it large, so a node is a few numbers: 120 bytes, and 12 for each
 //! reference. What is asked for as [`Node`] or [`Edge`] is a view on them.
 
 mod name;
@@ -21,13 +21,13 @@ use crate::walk::cause::{Bound, Cause};
 use crate::walk::verdict::{Outcome, Verdict};
 
 /// The most nodes of one repository that are followed.
-pub const MAX_NODES: usize = 100_000;
+pub(crate) const MAX_NODES: usize = 100_000;
 
 /// The most references between them.
-pub const MAX_REFERENCES: usize = 400_000;
+pub(crate) const MAX_REFERENCES: usize = 400_000;
 
 /// The most bytes of media types and platforms, each counted once.
-pub const MAX_TEXT: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// The most room that digests and foreign texts in causes may take, in bytes; beyond it only types
 /// and numbers are kept.
@@ -41,9 +41,6 @@ const LONGEST_PART: usize = 100;
 
 /// The longest foreign text in a cause that is shown, in characters.
 const LONGEST_WORDS: usize = 300;
-
-/// No node, no reference.
-const NONE: u32 = u32::MAX;
 
 /// The place of a node in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,10 +123,9 @@ struct Slot {
     media_type: u32,
     platform: u32,
     size: u64,
-    first_child: u32,
-    last_child: u32,
-    first_parent: u32,
-    last_parent: u32,
+    children: Vec<Child>,
+    /// Each parent once, in the order of discovery.
+    parents: Vec<u32>,
 }
 
 impl Slot {
@@ -138,13 +134,10 @@ impl Slot {
     }
 }
 
-/// A reference as it is kept: a link in the list of its parent's children, and in that of its child's parents.
+/// A reference as its parent keeps it.
 #[derive(Debug)]
-struct Link {
-    from: u32,
+struct Child {
     to: u32,
-    next_child: u32,
-    next_parent: u32,
     /// The platform's number, doubled, and whether faults count.
     platform_and_care: u32,
 }
@@ -153,7 +146,8 @@ struct Link {
 #[derive(Debug, Default)]
 pub struct Graph {
     slots: Vec<Slot>,
-    links: Vec<Link>,
+    /// How many references there are.
+    references: usize,
     known: HashTable<u32>,
     state: RandomState,
     names: Names,
@@ -225,29 +219,16 @@ impl<'g> Node<'g> {
 
     /// Who refers to it, in the order of discovery.
     pub fn parents(self) -> impl Iterator<Item = NodeId> + use<'g> {
-        let links = &self.graph.links;
-        let mut next = self.slot.first_parent;
-        let mut last = NONE;
-        std::iter::from_fn(move || {
-            loop {
-                let link = links.get(next as usize)?;
-                next = link.next_parent;
-                // A parent's references are added in one go, so looking at the last one is enough.
-                if std::mem::replace(&mut last, link.from) != link.from {
-                    return Some(NodeId(link.from));
-                }
-            }
-        })
+        self.slot.parents.iter().map(|parent| NodeId(*parent))
     }
 
     /// What it refers to, in its own order.
     pub fn children(self) -> impl Iterator<Item = Edge<'g>> + Clone + use<'g> {
-        let (links, platforms) = (&self.graph.links, &self.graph.platforms);
-        let first = links.get(self.slot.first_child as usize);
-        std::iter::successors(first, |link| links.get(link.next_child as usize)).map(|link| Edge {
-            to: NodeId(link.to),
-            platform: platforms.get(link.platform_and_care / 2).as_ref(),
-            care: if link.platform_and_care % 2 == 0 {
+        let platforms = &self.graph.platforms;
+        self.slot.children.iter().map(|child| Edge {
+            to: NodeId(child.to),
+            platform: platforms.get(child.platform_and_care / 2).as_ref(),
+            care: if child.platform_and_care.is_multiple_of(2) {
                 Care::Check
             } else {
                 Care::Warn
@@ -258,7 +239,7 @@ impl<'g> Node<'g> {
     /// Whether it refers to nothing.
     #[must_use]
     pub fn is_leaf(self) -> bool {
-        self.slot.first_child == NONE
+        self.slot.children.is_empty()
     }
 
     /// The judgement; [`Verdict::NotChecked`] until the answer is there.
@@ -334,7 +315,7 @@ impl Graph {
     pub fn has_no_room_for(&self, more: usize) -> Option<Bound> {
         if self.slots.len() + more > MAX_NODES {
             Some(Bound::Nodes)
-        } else if self.links.len() + more > MAX_REFERENCES {
+        } else if self.references + more > MAX_REFERENCES {
             Some(Bound::References)
         } else {
             (self.text_room > MAX_TEXT).then_some(Bound::Text)
@@ -380,10 +361,8 @@ impl Graph {
             media_type,
             platform,
             size: found.size.unwrap_or_default(),
-            first_child: NONE,
-            last_child: NONE,
-            first_parent: NONE,
-            last_parent: NONE,
+            children: Vec::new(),
+            parents: Vec::new(),
         });
         self.set_outcome(id, &found.outcome);
         id
@@ -406,28 +385,17 @@ impl Graph {
     }
 
     /// Notes that `parent` refers to a child.
-    ///
-    /// # Panics
-    /// When there are more than `u32::MAX` references; the walk stops long before.
     pub fn connect(&mut self, parent: NodeId, to: NodeId, platform: Option<&Platform>, care: Care) {
-        let link = u32::try_from(self.links.len()).expect("the walk stops at 400,000 references");
         let platform = self.platform(platform);
-        self.links.push(Link {
-            from: parent.0,
+        self.references += 1;
+        self.slots[parent.place()].children.push(Child {
             to: to.0,
-            next_child: NONE,
-            next_parent: NONE,
             platform_and_care: platform * 2 + u32::from(care == Care::Warn),
         });
-        let from = &mut self.slots[parent.place()];
-        match std::mem::replace(&mut from.last_child, link) {
-            NONE => from.first_child = link,
-            before => self.links[before as usize].next_child = link,
-        }
-        let child = &mut self.slots[to.place()];
-        match std::mem::replace(&mut child.last_parent, link) {
-            NONE => child.first_parent = link,
-            before => self.links[before as usize].next_parent = link,
+        let parents = &mut self.slots[to.place()].parents;
+        // A parent's references are added in one go, so looking at the last one is enough.
+        if parents.last() != Some(&parent.0) {
+            parents.push(parent.0);
         }
     }
 
@@ -646,7 +614,7 @@ mod tests {
 
     #[test]
     fn a_node_takes_the_room_that_is_promised() {
-        assert_eq!((size_of::<Slot>(), size_of::<Link>()), (88, 20));
+        assert_eq!((size_of::<Slot>(), size_of::<Child>()), (120, 8));
     }
 
     #[test]
