@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) exit: Exit,
     /// How it went, as a fragment.
     pub(crate) line: String,
+    /// What to do about it: the hint's id and its text.
+    pub(crate) hint: Option<(&'static str, String)>,
 }
 
 /// Rebuilds.
@@ -50,10 +52,12 @@ pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
             pipeline,
             exit,
             line,
+            hint,
         } = rebuild(settings, &clients, signals).await;
         let finished = Finished::of(Report {
             command: "rebuild",
             pipeline,
+            rebuild_hint: hint,
             duration: started.elapsed(),
             ..report
         });
@@ -105,6 +109,7 @@ fn misconfigured(line: String, settings: &RebuildSettings) -> Outcome {
         pipeline: None,
         exit: Exit::Configuration,
         line,
+        hint: None,
     }
 }
 
@@ -136,9 +141,7 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> Outcome 
     if rebuilt.logs_left_out > 0 {
         info!("{} more steps have logs", rebuilt.logs_left_out);
     }
-    if let Some((_, hint)) = rebuilt.hint() {
-        info!(target: HINT, "{hint}");
-    }
+    let hint = advise(rebuilt.hint(), secrets);
     let line = secrets.redacted(&rebuilt.to_string());
     let exit = match rebuilt.ending {
         Ending::Succeeded | Ending::NotAwaited => Exit::Verified,
@@ -151,7 +154,19 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> Outcome 
         pipeline: Some(rebuilt.pipeline),
         exit,
         line,
+        hint,
     }
+}
+
+/// Logs a hint at once, since a person may be waiting, and keeps it for the report.
+fn advise(
+    hint: Option<(&'static str, String)>,
+    secrets: &Secrets,
+) -> Option<(&'static str, String)> {
+    let (id, text) = hint?;
+    let text = secrets.redacted(&text);
+    info!(target: HINT, "{text}");
+    Some((id, text))
 }
 
 fn show(log: &StepLog, secrets: &Secrets) {
@@ -183,9 +198,7 @@ fn hidden(pipeline: &Pipeline, secrets: &Secrets) -> Pipeline {
 }
 
 fn refused(not_started: &NotStarted, signals: &Signals, secrets: &Secrets) -> Outcome {
-    if let Some((_, hint)) = not_started.hint() {
-        info!(target: HINT, "{}", secrets.redacted(&hint));
-    }
+    let hint = advise(not_started.hint(), secrets);
     let exit = match not_started {
         NotStarted::Interrupted => by_signal(signals),
         _ => Exit::RebuildNotStarted,
@@ -197,6 +210,7 @@ fn refused(not_started: &NotStarted, signals: &Signals, secrets: &Secrets) -> Ou
         pipeline,
         exit,
         line: secrets.redacted(&not_started.to_string()),
+        hint,
     }
 }
 

@@ -227,6 +227,8 @@ fn listed(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::rebuild::woodpecker::Task;
 
@@ -298,5 +300,34 @@ mod tests {
                 "{id}: {text}"
             );
         }
+    }
+
+    /// The ids in a source: texts of small letters with hyphens, in front of a comma.
+    fn ids(source: &'static str) -> impl Iterator<Item = &'static str> {
+        let (code, _) = source.split_once("#[cfg(test)]").unwrap_or((source, ""));
+        let texts = code.split('"').skip(1).step_by(2);
+        let is_id = |text: &&str| {
+            let letters = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+            text.contains('-') && text.bytes().all(letters)
+        };
+        texts.filter(is_id)
+    }
+
+    #[test]
+    fn every_hint_heads_an_entry_on_the_troubleshooting_page() {
+        let page = include_str!("../../docs/troubleshooting.md");
+        let (_, rebuilds) = page.split_once("\n## Rebuilds\n").unwrap();
+        let (rebuilds, _) = rebuilds.split_once("\n## ").unwrap();
+        let headings = rebuilds
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "));
+        let sources = [
+            include_str!("outcome.rs"),
+            include_str!("guard.rs"),
+            include_str!("woodpecker/hint.rs"),
+        ];
+        let ids: BTreeSet<&str> = sources.into_iter().flat_map(ids).collect();
+        assert!(ids.len() > 15, "{ids:?}");
+        assert_eq!(ids, headings.collect());
     }
 }

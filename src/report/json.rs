@@ -89,7 +89,7 @@ impl<'j, 'a> Document<'j, 'a> {
                 requests: counts.requests,
                 bytes: counts.bytes,
             },
-            hints: judgement.advice.iter().map(Hint::of).collect(),
+            hints: hints(judgement),
             error: judgement.reason().map(escape::shortened),
             pipeline: report.pipeline.as_ref().map(|pipeline| Pipeline {
                 number: pipeline.number,
@@ -125,6 +125,20 @@ struct Hint {
     id: &'static str,
     text: String,
     images: Vec<String>,
+}
+
+fn hints(judgement: &Judgement<'_>) -> Vec<Hint> {
+    let of_rebuild = judgement
+        .report
+        .rebuild_hint
+        .as_ref()
+        .map(|(id, text)| Hint {
+            id,
+            text: escape::shortened(text),
+            images: Vec::new(),
+        });
+    let of_images = judgement.advice.iter().map(Hint::of);
+    of_images.chain(of_rebuild).collect()
 }
 
 impl Hint {

@@ -55,6 +55,8 @@ pub struct Report {
     pub login_not_visible: bool,
     /// The pipeline that was started to rebuild the image.
     pub pipeline: Option<Pipeline>,
+    /// What to do about the rebuild: the hint's id and its text.
+    pub rebuild_hint: Option<(&'static str, String)>,
     /// The verification before the rebuild.
     pub before: Option<Box<Report>>,
 }
@@ -78,6 +80,7 @@ impl Report {
             never_fail: false,
             login_not_visible: false,
             pipeline: None,
+            rebuild_hint: None,
             before: None,
         }
     }

@@ -156,10 +156,7 @@ mod tests {
         let output = given(&[("CI", "woodpecker"), files[0], files[1]])
             .settings()
             .output;
-        assert_eq!(
-            (output.step_outputs, output.step_summary),
-            (None, None)
-        );
+        assert_eq!((output.step_outputs, output.step_summary), (None, None));
     }
 
     #[test]

@@ -51,11 +51,7 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
             github::write_outputs(judgement, place, out)
         });
     }
-    if let Some(path) = output
-        .step_summary
-        .as_ref()
-        .filter(|_| output.summary)
-    {
+    if let Some(path) = output.step_summary.as_ref().filter(|_| output.summary) {
         append("GITHUB_STEP_SUMMARY", path, &|out| {
             github::write_summary(judgement, out)
         });

@@ -111,6 +111,7 @@ async fn verified(
     let after = check(&rebuild::without_old_digests(targets, &report)).await;
     Finished::of(Report {
         pipeline: outcome.pipeline,
+        rebuild_hint: outcome.hint,
         before: Some(Box::new(report)),
         ..after
     })
@@ -130,8 +131,13 @@ fn not_verified_again(report: Report, outcome: Outcome) -> Finished {
         pipeline,
         exit,
         line,
+        hint,
     } = outcome;
-    let finished = Finished::of(Report { pipeline, ..report });
+    let finished = Finished::of(Report {
+        pipeline,
+        rebuild_hint: hint,
+        ..report
+    });
     match exit {
         Exit::Verified => finished.remarking(line),
         _ => finished.ending_in(exit, Some(line)),

@@ -171,6 +171,11 @@ fn the_report_holds_the_pipeline_and_an_error_only_when_there_is_one() {
         none.0["error"].as_str().unwrap(),
         "does not accept the token (401)",
     );
+    assert_eq!(none.0["hints"][0]["id"], "woodpecker-token");
+    assert_eq!(
+        (&good.report().0["kind"], &none.0["kind"]),
+        (&json!("rebuild"), &json!("rebuild"))
+    );
 }
 
 #[test]
