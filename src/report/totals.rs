@@ -100,7 +100,8 @@ impl Counts {
         };
         let distinct = |ids: fn(&Root<'_>) -> Vec<NodeId>| {
             let ids = roots.iter().flat_map(ids).collect();
-            by_digest(graph, ids).len()
+            let ids = by_digest(graph, ids);
+            same_digest(graph, &ids).count()
         };
         counts.failures += distinct(|root| root.broken.clone());
         counts.warnings += distinct(|root| root.warned.clone());
@@ -109,7 +110,8 @@ impl Counts {
             reached[id.place()] = true;
         }
         let nodes = graph.ids().filter(|id| reached[id.place()]).collect();
-        for same in by_digest(graph, nodes) {
+        let nodes = by_digest(graph, nodes);
+        for same in same_digest(graph, &nodes) {
             counts.nodes += 1;
             let states = same.iter().map(|id| state(&roots[0], *id));
             *match states.max() {
@@ -139,12 +141,15 @@ impl Counts {
     }
 }
 
-/// The nodes of each digest together.
-fn by_digest(graph: &Graph, mut ids: Vec<NodeId>) -> Vec<Vec<NodeId>> {
+/// The nodes in an order in which those of one digest are neighbours.
+fn by_digest(graph: &Graph, mut ids: Vec<NodeId>) -> Vec<NodeId> {
     ids.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
+    ids
+}
+
+/// The nodes of each digest together.
+fn same_digest<'i>(graph: &Graph, ids: &'i [NodeId]) -> impl Iterator<Item = &'i [NodeId]> {
     ids.chunk_by(|one, other| graph.compare_digests(*one, *other).is_eq())
-        .map(<[NodeId]>::to_vec)
-        .collect()
 }
 
 fn state(root: &Root<'_>, id: NodeId) -> State {
