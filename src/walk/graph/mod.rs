@@ -1,6 +1,6 @@
 //! What a walk found: every digest of a repository that the images refer to, each once, and who refers to it.
 //!
-//! A hostile repository can make it large, so a node is a few numbers: 120 bytes, and 12 for each
+//! A hostile repository can make it large, so a node is a few numbers: 88 bytes, and 20 for each
 //! reference. What is asked for as [`Node`] or [`Edge`] is a view on them.
 
 mod name;
@@ -41,6 +41,9 @@ const LONGEST_PART: usize = 100;
 
 /// The longest foreign text in a cause that is shown, in characters.
 const LONGEST_WORDS: usize = 300;
+
+/// No node, no reference.
+const NONE: u32 = u32::MAX;
 
 /// The place of a node in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,9 +126,10 @@ struct Slot {
     media_type: u32,
     platform: u32,
     size: u64,
-    children: Vec<Child>,
-    /// Each parent once, in the order of discovery.
-    parents: Vec<u32>,
+    first_child: u32,
+    last_child: u32,
+    first_parent: u32,
+    last_parent: u32,
 }
 
 impl Slot {
@@ -134,10 +138,13 @@ impl Slot {
     }
 }
 
-/// A reference as its parent keeps it.
+/// A reference as it is kept: a link in the list of its parent's children, and in that of its child's parents.
 #[derive(Debug)]
-struct Child {
+struct Link {
+    from: u32,
     to: u32,
+    next_child: u32,
+    next_parent: u32,
     /// The platform's number, doubled, and whether faults count.
     platform_and_care: u32,
 }
@@ -146,8 +153,7 @@ struct Child {
 #[derive(Debug, Default)]
 pub struct Graph {
     slots: Vec<Slot>,
-    /// How many references there are.
-    references: usize,
+    links: Vec<Link>,
     known: HashTable<u32>,
     state: RandomState,
     names: Names,
@@ -219,16 +225,29 @@ impl<'g> Node<'g> {
 
     /// Who refers to it, in the order of discovery.
     pub fn parents(self) -> impl Iterator<Item = NodeId> + use<'g> {
-        self.slot.parents.iter().map(|parent| NodeId(*parent))
+        let links = &self.graph.links;
+        let mut next = self.slot.first_parent;
+        let mut last = NONE;
+        std::iter::from_fn(move || {
+            loop {
+                let link = links.get(next as usize)?;
+                next = link.next_parent;
+                // A parent's references are added in one go, so looking at the last one is enough.
+                if std::mem::replace(&mut last, link.from) != link.from {
+                    return Some(NodeId(link.from));
+                }
+            }
+        })
     }
 
     /// What it refers to, in its own order.
     pub fn children(self) -> impl Iterator<Item = Edge<'g>> + Clone + use<'g> {
-        let platforms = &self.graph.platforms;
-        self.slot.children.iter().map(|child| Edge {
-            to: NodeId(child.to),
-            platform: platforms.get(child.platform_and_care / 2).as_ref(),
-            care: if child.platform_and_care.is_multiple_of(2) {
+        let (links, platforms) = (&self.graph.links, &self.graph.platforms);
+        let first = links.get(self.slot.first_child as usize);
+        std::iter::successors(first, |link| links.get(link.next_child as usize)).map(|link| Edge {
+            to: NodeId(link.to),
+            platform: platforms.get(link.platform_and_care / 2).as_ref(),
+            care: if link.platform_and_care % 2 == 0 {
                 Care::Check
             } else {
                 Care::Warn
@@ -239,7 +258,7 @@ impl<'g> Node<'g> {
     /// Whether it refers to nothing.
     #[must_use]
     pub fn is_leaf(self) -> bool {
-        self.slot.children.is_empty()
+        self.slot.first_child == NONE
     }
 
     /// The judgement; [`Verdict::NotChecked`] until the answer is there.
@@ -315,7 +334,7 @@ impl Graph {
     pub fn has_no_room_for(&self, more: usize) -> Option<Bound> {
         if self.slots.len() + more > MAX_NODES {
             Some(Bound::Nodes)
-        } else if self.references + more > MAX_REFERENCES {
+        } else if self.links.len() + more > MAX_REFERENCES {
             Some(Bound::References)
         } else {
             (self.text_room > MAX_TEXT).then_some(Bound::Text)
@@ -361,8 +380,10 @@ impl Graph {
             media_type,
             platform,
             size: found.size.unwrap_or_default(),
-            children: Vec::new(),
-            parents: Vec::new(),
+            first_child: NONE,
+            last_child: NONE,
+            first_parent: NONE,
+            last_parent: NONE,
         });
         self.set_outcome(id, &found.outcome);
         id
@@ -385,17 +406,28 @@ impl Graph {
     }
 
     /// Notes that `parent` refers to a child.
+    ///
+    /// # Panics
+    /// When there are more than `u32::MAX` references; the walk stops long before.
     pub fn connect(&mut self, parent: NodeId, to: NodeId, platform: Option<&Platform>, care: Care) {
+        let link = u32::try_from(self.links.len()).expect("the walk stops at 400,000 references");
         let platform = self.platform(platform);
-        self.references += 1;
-        self.slots[parent.place()].children.push(Child {
+        self.links.push(Link {
+            from: parent.0,
             to: to.0,
+            next_child: NONE,
+            next_parent: NONE,
             platform_and_care: platform * 2 + u32::from(care == Care::Warn),
         });
-        let parents = &mut self.slots[to.place()].parents;
-        // A parent's references are added in one go, so looking at the last one is enough.
-        if parents.last() != Some(&parent.0) {
-            parents.push(parent.0);
+        let from = &mut self.slots[parent.place()];
+        match std::mem::replace(&mut from.last_child, link) {
+            NONE => from.first_child = link,
+            before => self.links[before as usize].next_child = link,
+        }
+        let child = &mut self.slots[to.place()];
+        match std::mem::replace(&mut child.last_parent, link) {
+            NONE => child.first_parent = link,
+            before => self.links[before as usize].next_parent = link,
         }
     }
 
@@ -614,7 +646,7 @@ mod tests {
 
     #[test]
     fn a_node_takes_the_room_that_is_promised() {
-        assert_eq!((size_of::<Slot>(), size_of::<Child>()), (120, 8));
+        assert_eq!((size_of::<Slot>(), size_of::<Link>()), (88, 20));
     }
 
     #[test]
