@@ -126,7 +126,7 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> Outcome 
     rebuilt.pipeline = hidden(&rebuilt.pipeline, secrets);
     for problem in &rebuilt.problems {
         warn!(
-            "the server says of the pipeline: {}",
+            "the server's message about the pipeline: {}",
             secrets.redacted(problem)
         );
     }

@@ -113,7 +113,7 @@ pub(super) enum UnknownHost {
 
 /// A server named an address that no server may send us to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} is at {address}, a link-local or metadata address, where no server may send us")]
+#[error("{host} is at {address}, a link-local or metadata address, which no server may send us to")]
 pub(super) struct Forbidden {
     host: String,
     address: IpAddr,

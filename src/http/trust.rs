@@ -103,7 +103,7 @@ fn add_pem(roots: &mut RootCertStore, pem: &[u8]) -> anyhow::Result<()> {
     }
     anyhow::ensure!(
         found > 0,
-        "no certificate in it (expected PEM: -----BEGIN CERTIFICATE-----)"
+        "it contains no certificate (expected PEM: -----BEGIN CERTIFICATE-----)"
     );
     Ok(())
 }

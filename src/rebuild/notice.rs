@@ -88,7 +88,7 @@ impl fmt::Display for Notice {
                  repository has \"Cancel previous pipelines\" on for the event `{event}`: the \
                  other one will have the result"
             ),
-            Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
+            Self::Again { error, wait } => write!(f, "{error}; retrying in {}", in_words(*wait)),
             Self::Searching { error } => {
                 write!(
                     f,

@@ -71,8 +71,11 @@ impl fmt::Display for Rebuilt {
                 f,
                 "pipeline #{number} can no longer be read; it was {status} after {after}"
             ),
-            Ending::NotAwaited => write!(f, "pipeline #{number} was started and is not waited for"),
-            Ending::Interrupted => write!(f, "pipeline #{number} ({status}) goes on without us"),
+            Ending::NotAwaited => write!(
+                f,
+                "pipeline #{number} was started, and its end is not awaited"
+            ),
+            Ending::Interrupted => write!(f, "pipeline #{number} ({status}) keeps running"),
         }
     }
 }
@@ -211,7 +214,7 @@ fn where_to_look(mark: Option<&str>, page: &str) -> String {
 
 fn in_a_line(objections: &[Objection]) -> String {
     if objections.is_empty() {
-        return "the server calls it `error` and gives no reason".to_owned();
+        return "the server reports `error` without a reason".to_owned();
     }
     let messages: Vec<&str> = objections.iter().map(|one| &*one.message).collect();
     messages.join("; ")

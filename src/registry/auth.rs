@@ -71,7 +71,7 @@ impl Pass {
 
     pub(super) fn bearer(token: &str, expires: Option<Instant>) -> Result<Self, Refused> {
         let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
-            let why = "the token holds characters that fit no header";
+            let why = "the token has characters that no header may contain";
             Refused::Denied(Denial::Unsafe(why.into()), None)
         })?;
         header.set_sensitive(true);

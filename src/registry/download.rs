@@ -121,7 +121,7 @@ impl Download {
                 // The two parts may come from different contents: only one that comes in one piece
                 // is judged.
                 Ok(_) => {
-                    let why = "what came after a break does not fit what came before";
+                    let why = "what came after a break does not match what came before";
                     (nothing, Err(again(why).into()))
                 }
                 Err(unread) => {
@@ -136,7 +136,7 @@ impl Download {
                 (anew.unless_complete(promise), result)
             }
             Delivered::Part => {
-                let why = "answered a part although everything was asked for";
+                let why = "answered with a part although the whole was requested";
                 (self, Err(Problem::new(ProblemKind::Refused, why).into()))
             }
             Delivered::End => {

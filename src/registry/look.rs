@@ -238,7 +238,7 @@ async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Un
 }
 
 fn cut() -> Problem {
-    again("the registry says it is there and sends no bytes")
+    again("the registry says it is there but sends no bytes")
 }
 
 /// A reason to ask again.

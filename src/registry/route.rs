@@ -186,7 +186,7 @@ impl Route {
 
 fn join(base: &Url, path: &str) -> Result<Url, Failed> {
     base.join(path).map_err(|error| {
-        let why = format!("{path} fits no URL ({error})");
+        let why = format!("{path} cannot be part of a URL ({error})");
         Problem::new(ProblemKind::Refused, why).into()
     })
 }

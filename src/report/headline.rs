@@ -79,7 +79,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
     let digests = count(counts.checked, "digest");
     match judgement.cause() {
         Exit::Interrupted | Exit::Terminated if broken > 0 => {
-            format!("until then {}", failures(judgement))
+            format!("so far {}", failures(judgement))
         }
         Exit::Interrupted | Exit::Terminated => {
             format!(
@@ -88,7 +88,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
             )
         }
         _ if judgement.report.skipped => {
-            "dry run, nothing was pushed and nothing was checked".to_owned()
+            "dry run: nothing was pushed, so nothing was checked".to_owned()
         }
         Exit::RebuildNotStarted => {
             format!("{}the rebuild was not started", before(judgement, broken))
@@ -96,11 +96,11 @@ fn fact(judgement: &Judgement<'_>) -> String {
         Exit::RebuildFailed => format!("{}the rebuild ran and failed", before(judgement, broken)),
         Exit::RebuildRunning => {
             format!(
-                "{}the rebuild was still running when `wait_timeout` was over",
+                "{}the rebuild was still running when `wait_timeout` expired",
                 before(judgement, broken)
             )
         }
-        Exit::Bug => "pullproof itself failed, please report it".to_owned(),
+        Exit::Bug => "this is a bug in pullproof, please report it".to_owned(),
         Exit::Verified if counts.images == 0 => "the rebuild succeeded".to_owned(),
         Exit::Verified => format!(
             "{all}, {digests} checked in {}",
@@ -109,7 +109,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
         Exit::Configuration if counts.images == 0 => "there is no image to check".to_owned(),
         Exit::Configuration if broken == 0 => {
             format!(
-                "{} of {all} had nothing to check, and that is never a pass",
+                "{} of {all} had nothing to check, which is never a pass",
                 tally(judgement, Exit::Configuration)
             )
         }
@@ -120,7 +120,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
         ),
         Exit::Unknown if judgement.reason().is_some() => {
             format!(
-                "{}the end of the rebuild could not be seen",
+                "{}the rebuild's result could not be read",
                 before(judgement, broken)
             )
         }

@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn what_is_said_by_a_stronger_hint_is_left_out() {
         let gone = || layer(0x22).missing();
-        let stale = || layer(0x23).found(Verdict::Empty, 206, "gives no bytes");
+        let stale = || layer(0x23).found(Verdict::Empty, 206, "sends no bytes");
         let damaged = || layer(0x24).found(Verdict::Empty, 200, other_size());
         assert_eq!(
             one(plain(0x20).with(gone()).with(stale())),
@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_timeout_within_the_settle_window_is_not_blamed_on_the_registry() {
-        let mut report = report(&[("app:1", nothing().unreachable("no answer to rely on"))]);
+        let mut report = report(&[("app:1", nothing().unreachable("no reliable answer"))]);
         report.stopped = Some(Stop::Timeout);
         assert_eq!(found(&report), [Hint::Timeout]);
         report.settling = Some(Duration::from_secs(15));

@@ -445,7 +445,7 @@ mod tests {
                     "platforms": ["linux/amd64"],
                     "findings": [{
                         "kind": "platform_missing",
-                        "detail": "expected linux/s390x, the image states none",
+                        "detail": "expected linux/s390x, the image states no platform",
                     }],
                     "broken": [format!("sha256:{}", digest("22"))],
                     "undecided": [format!("sha256:{}", digest("40"))],

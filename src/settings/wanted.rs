@@ -169,7 +169,7 @@ fn written_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Written>, Error
         let text = disk.named(&file)?;
         return match parse::list(text.trim()) {
             None => Err(file.error("the file is not a list of tags")),
-            Some(tags) if tags.is_empty() => Err(file.error("the file has no tags in it")),
+            Some(tags) if tags.is_empty() => Err(file.error("the file contains no tags")),
             Some(tags) => Ok(Some(given(&file, tags))),
         };
     }
@@ -212,7 +212,7 @@ fn check_use(
     let name = &written.name;
     if !wanted.repositories.is_empty() {
         if written.tags.is_empty() {
-            return Err(Error::new(format!("{name}: there is no tag in it"))
+            return Err(Error::new(format!("{name}: it contains no tag"))
                 .with_hint("# starts a comment; to check latest, leave tags out"));
         }
         return Ok(());
@@ -363,7 +363,7 @@ mod tests {
             woodpecker(&file)
                 .and_file("/workspace/list", "# none\n")
                 .error(),
-            "tag_file: the file has no tags in it"
+            "tag_file: the file contains no tags"
         );
         assert_eq!(
             woodpecker(&file).and_file("/workspace/list", "[1").error(),

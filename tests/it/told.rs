@@ -271,7 +271,7 @@ fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
         (
             Reply::status(503),
             "answered 503",
-            "hint: the registry fails by itself (5xx)",
+            "hint: the registry has an error of its own (5xx)",
         ),
     ] {
         let server = crate::support::http::Server::start(move |_| reply.clone());

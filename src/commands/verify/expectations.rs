@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(missing(index(0x10).with(nested), &["linux/amd64"]), [""; 0]);
         assert_eq!(
             missing(index(0x10), &["linux/amd64"]),
-            ["expected linux/amd64, the image states none"]
+            ["expected linux/amd64, the image states no platform"]
         );
         // A platform whose manifest is lost is there, and broken.
         assert_eq!(
@@ -291,7 +291,10 @@ mod tests {
             let found = found(report, &targets, &["linux/amd64"]).remove(0);
             found.iter().map(sentence::finding).collect::<Vec<_>>()
         };
-        assert_eq!(said(None), ["expected linux/amd64, the image states none"]);
+        assert_eq!(
+            said(None),
+            ["expected linux/amd64, the image states no platform"]
+        );
         assert_eq!(said(Some("linux/amd64")), [""; 0]);
         assert_eq!(
             said(Some("linux/arm64")),
@@ -300,7 +303,7 @@ mod tests {
         let inline = content_with_inline_config();
         assert_eq!(
             missing(inline, &["linux/amd64"]),
-            ["expected linux/amd64, the image states none"]
+            ["expected linux/amd64, the image states no platform"]
         );
     }
 

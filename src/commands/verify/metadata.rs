@@ -58,7 +58,7 @@ pub(crate) fn read(text: &str) -> Result<Built, Error> {
         (true, [digest, rest @ ..]) if rest.iter().all(|other| other == digest) => {
             Ok(Built::Digest(digest.clone()))
         }
-        (true, _) => Err(error("the content holds several digests and no names")),
+        (true, _) => Err(error("the content has several digests but no names")),
     }
 }
 
@@ -70,7 +70,7 @@ enum Found {
 
 fn error(message: impl std::fmt::Display) -> Error {
     Error::new(message.to_string()).with_hint(
-        "it takes what buildx, bake, imagetools, kaniko and buildah write, and lists of references",
+        "it accepts what buildx, bake, imagetools, kaniko and buildah write, and lists of references",
     )
 }
 
@@ -178,7 +178,7 @@ fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
     });
     if stated.is_some() && stated == text(object, "containerimage.config.digest") {
         return Err(Error::new(
-            "its containerimage.digest is the image ID (the digest of the configuration), and no registry knows that",
+            "its containerimage.digest is the image ID (the digest of the configuration), which no registry knows",
         )
         .with_hint(
             "build with the docker-container driver or with the containerd image store, or leave metadata_file out",
@@ -305,7 +305,7 @@ mod tests {
         let several = r##"{"a":{"containerimage.digest":"#"},"b":{"containerimage.digest":"%"}}"##;
         assert_eq!(
             error(several),
-            "the content holds several digests and no names"
+            "the content has several digests but no names"
         );
     }
 
@@ -396,7 +396,7 @@ mod tests {
                 "the content names no image and no digest",
             ),
             ("[1, null]", "the content names no image and no digest"),
-            ("#\n%", "the content holds several digests and no names"),
+            ("#\n%", "the content has several digests but no names"),
             ("@#", "there is an image without a name"),
             (r#"["a""#, "the content is not valid JSON"),
             (

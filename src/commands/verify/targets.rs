@@ -91,7 +91,7 @@ pub fn idle_logins(logins: &Logins, targets: &[Target]) -> Option<String> {
     };
     let where_to = host(&first.registry);
     Some(format!(
-        "no image is on {where_to}{more}, so no login is used; the setting registry says where username is for"
+        "no image is on {where_to}{more}, so no login is used; set registry to the host that username is for"
     ))
 }
 
@@ -201,7 +201,7 @@ impl Targets {
         let images = match built {
             Built::Digest(digest) if self.list.is_empty() => {
                 return Err(Error::new(format!(
-                    "{setting}: it holds the digest {digest} and names no image"
+                    "{setting}: it has the digest {digest} but names no image"
                 ))
                 .with_hint("name the image, too: images, or repo with tags"));
             }
@@ -593,7 +593,7 @@ mod tests {
         let error = targets(&with_metadata(&text)).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("metadata_file: it holds the digest {text} and names no image")
+            format!("metadata_file: it has the digest {text} but names no image")
         );
         let contradiction = Wanted {
             digest: Some(digest("2")),

@@ -434,7 +434,7 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 terminated,
-                "INTERRUPTED: until then 1 of 1 image cannot be pulled (1 broken digest), exit code 143",
+                "INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest), exit code 143",
             ),
             (
                 forgiving,
@@ -442,7 +442,7 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 dry,
-                "SKIPPED: dry run, nothing was pushed and nothing was checked, exit code 0",
+                "SKIPPED: dry run: nothing was pushed, so nothing was checked, exit code 0",
             ),
             (
                 report(&[]),
@@ -450,7 +450,7 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 report(&[("app:1", index(0x10))]),
-                "ERROR: 1 of 1 image had nothing to check, and that is never a pass, exit code 2",
+                "ERROR: 1 of 1 image had nothing to check, which is never a pass, exit code 2",
             ),
         ] {
             assert_eq!(last_line(&report), format!("pullproof: {expected}"));
@@ -634,11 +634,11 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 Exit::Unknown,
-                "FAILED: {images}, and the end of the rebuild could not be seen: why, exit code 4: {url}",
+                "FAILED: {images}, and the rebuild's result could not be read: why, exit code 4: {url}",
             ),
             (
                 Exit::Terminated,
-                "INTERRUPTED: until then {images}: why, exit code 143: {url}",
+                "INTERRUPTED: so far {images}: why, exit code 143: {url}",
             ),
         ] {
             let judgement = Judgement::of(&broken).ending_in(exit, Some("why".into()));

@@ -255,7 +255,7 @@ fn a_pipeline_that_is_not_awaited_is_exit_0_with_the_link() {
     assert!(
         finished
             .stdout
-            .contains("pipeline #1 was started and is not waited for"),
+            .contains("pipeline #1 was started, and its end is not awaited"),
         "{finished}"
     );
 }
@@ -273,7 +273,7 @@ fn interrupted_it_says_that_the_pipeline_goes_on() {
     assert!(
         finished
             .stdout
-            .contains("pipeline #1 (running) goes on without us"),
+            .contains("pipeline #1 (running) keeps running"),
         "{finished}"
     );
     assert_eq!(woodpecker.pipeline(1)["finished"], 0);

@@ -167,7 +167,7 @@ fn a_document_that_is_both_index_and_image_is_malformed() {
         image.clone(),
         "application/json",
         document.to_string(),
-        "at once",
+        "both an index",
     );
 }
 
@@ -215,7 +215,7 @@ fn a_document_whose_form_is_not_its_type_is_malformed() {
         image,
         "application/json",
         foreign.to_string(),
-        "is not a manifest's",
+        "is not that of a manifest",
     );
 }
 

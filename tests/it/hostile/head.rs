@@ -12,7 +12,7 @@ fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
     verify.depth("head").run().passes();
     for depth in ["tail", "full"] {
         let seen = verify.depth(depth).run().finds(&[(layer, "empty")]);
-        seen.says(layer, "gives no bytes")
+        seen.says(layer, "sends no bytes")
             .tells("Restart the registry");
     }
 }

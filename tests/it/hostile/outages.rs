@@ -160,7 +160,7 @@ fn a_404_from_something_else_than_a_registry_is_undecided() {
             .run()
             .leaves_open(&[("", "unavailable")]);
         seen.says("", "no registry answers at /v2/")
-            .tells("what answers there is no registry");
+            .tells("what answers there is not a registry");
         let page = Server::start(move |request| match request.path.as_str() {
             "/v2/" => Reply::ok("text/html", "<html>welcome</html>"),
             _ => Reply::ok(kind, body).but_status(404),

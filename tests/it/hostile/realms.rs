@@ -161,7 +161,7 @@ fn a_redirect_of_the_token_call_is_not_followed() {
         let (seen, asked) =
             token_server(move |_| Reply::status(status).header("Location", &location));
         seen.leaves_open(&[("", "unavailable")])
-            .says("", "redirects, which is not followed");
+            .says("", "a login never follows a redirect");
         assert_eq!(asked, 1);
         assert!(elsewhere.requests().is_empty());
     }

@@ -54,7 +54,7 @@ fn a_plain_text_demand_for_https_is_followed() {
             .leaves_open(&[("", "unavailable")]);
         seen.says("", "answered 400")
             .says("", words.trim())
-            .tells("take its host out of `insecure`");
+            .tells("remove its host from `insecure`");
         registry.forget_rules();
         trial(registry.reference("app:1")).run().passes();
     }

@@ -279,10 +279,7 @@ async fn an_interruption_leaves_the_pipeline_running_and_says_so() {
     let rebuilt = ran.rebuilt();
     assert_eq!(rebuilt.ending, Ending::Interrupted);
     let page = fake.url("/repos/7/pipeline/12");
-    assert_eq!(
-        rebuilt.to_string(),
-        "pipeline #12 (running) goes on without us"
-    );
+    assert_eq!(rebuilt.to_string(), "pipeline #12 (running) keeps running");
     assert_eq!(rebuilt.pipeline.url, page.as_str());
 }
 

@@ -137,8 +137,7 @@ fn a_pipeline_that_is_not_awaited_leaves_exit_1_with_the_link() {
         .exits(1);
     let link = fake.url("/repos/7/pipeline/12");
     let verdict = format!(
-        "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was started and is not \
-         waited for, exit code 1: {link}\n"
+        "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was started, and its end is not awaited, exit code 1: {link}\n"
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");
     assert_eq!(
@@ -175,7 +174,7 @@ fn a_pipeline_out_of_sight_is_exit_4_and_the_image_stays_broken() {
         [Reply::json(&pipeline("running")), Reply::status(404)],
     );
     let finished = verify(&registry, &fake).run().exits(4);
-    let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the end of the rebuild could not be seen: \
+    let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the rebuild's result could not be read: \
                    pipeline #12 can no longer be read; it was running after ";
     assert_contains(&finished.stdout, verdict);
 }
@@ -190,8 +189,8 @@ fn an_interruption_shows_what_is_broken_and_where_the_pipeline_runs() {
     running.signal("TERM");
     let finished = running.wait().exits(143);
     let verdict = format!(
-        "pullproof: INTERRUPTED: until then 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 (running) \
-         goes on without us, exit code 143: {}\n",
+        "pullproof: INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 (running) \
+         keeps running, exit code 143: {}\n",
         fake.url("/repos/7/pipeline/12")
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");
