@@ -159,7 +159,7 @@ impl Clients {
     }
 }
 
-/// Whether `host` (without brackets) is this machine.
+/// Whether `host` (without brackets) is loopback.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")

@@ -35,7 +35,7 @@ pub enum ProblemKind {
     Headless,
     /// Nothing came within the time limit.
     Timeout,
-    /// We do not go there, or do not read that.
+    /// The address is not allowed, or the content is not read.
     Refused,
 }
 
@@ -307,7 +307,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of a library that has nothing but words.
+    /// An error of a library that has only a message.
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
     struct Words(&'static str);

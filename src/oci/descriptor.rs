@@ -62,7 +62,7 @@ pub struct Unreadable {
 /// Says what a child is for, by its media type and whether it is marked as an attestation.
 pub(super) type KindOf = fn(&str, bool) -> Kind;
 
-/// Reads one descriptor; whatever is wrong with it affects this child alone.
+/// Reads one descriptor; a fault in it affects this child alone.
 pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
     let wire: WireDescriptor<'_> = match serde_json::from_str(raw.get()) {
         Ok(wire) => wire,

@@ -23,7 +23,7 @@ impl Platform {
         &*self.os == "unknown" && &*self.architecture == "unknown"
     }
 
-    /// Whether an image for `self` satisfies a wish for `wanted`: a wish without a variant takes any.
+    /// Whether an image for `self` satisfies `wanted`, which without a variant accepts any.
     ///
     /// Both are compared by their usual names: `arm64` and `aarch64/v8` are the same, as in containerd.
     #[must_use]

@@ -30,7 +30,7 @@ const LONGEST_TAG: usize = 128;
 /// One repository on one registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
-    /// `host[:port]`; Docker Hub is `docker.io`, whatever its API's host is called.
+    /// `host[:port]`; Docker Hub is `docker.io`, although its API has another host.
     pub registry: String,
     /// The name below it: `library/alpine`.
     pub name: String,

@@ -49,7 +49,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What is wrong is told in not much more than the document, whose characters may be escaped.
+/// An error is not much longer than the document, whose characters may be escaped.
 fn bounded_flaw(mut flaw: Flaw, length: usize) {
     for text in flaw.texts() {
         assert!(text.len() <= 10 * length + 300, "{text}");
@@ -160,7 +160,7 @@ mod tests {
     /// Digest, size and inline content.
     type Sound = (String, u64, Option<Vec<u8>>);
 
-    /// A descriptor as JSON, with things nobody asked for.
+    /// A descriptor as JSON, with fields that are not read.
     fn descriptor(media_type: &'static str) -> impl Strategy<Value = Value> {
         let digest = prop_oneof!["sha256:[0-9a-f]{64}", "sha512:[0-9a-f]{128}"];
         let inline = proptest::option::of(proptest::collection::vec(any::<u8>(), 1..8));

@@ -1,4 +1,4 @@
-//! Following a pipeline to its end, through whatever the server answers meanwhile.
+//! Follows a pipeline to its end, through failures of the server.
 
 use std::time::Duration;
 

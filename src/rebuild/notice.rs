@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::rebuild::woodpecker::{Error, Status, VARIABLES_UNSEEN};
 use crate::report::Pipeline;
 
-/// Something that a person who watches wants to know now. Names and words in it are the server's:
-/// untrusted text.
+/// An event that a person who watches needs to see at once. Names in it are the server's: untrusted text.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// The server is the one version that hides variables.
@@ -20,7 +19,7 @@ pub enum Notice {
         /// The names.
         names: Vec<String>,
     },
-    /// The server will end the pipeline that we run in, and us with it, when the other one starts.
+    /// The server will end the pipeline that we run in when the other one starts.
     EndsOurs {
         /// Their event.
         event: String,

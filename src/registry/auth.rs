@@ -194,7 +194,7 @@ impl Auth {
     /// pass that is obtained `alone` is for one question and not shared.
     ///
     /// # Errors
-    /// When the login is refused or there is none, or the token server could not be asked.
+    /// When the login is refused or missing, or the token server could not be asked.
     pub(super) async fn renew(
         &self,
         challenged: &Challenged<'_>,

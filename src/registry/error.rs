@@ -17,7 +17,7 @@ struct WireError {
     details: Option<String>,
 }
 
-/// The server's own words, as a fragment, uncut and unredacted; `None` when there are none.
+/// The server's own message, as a fragment, uncut and unredacted; `None` when there is none.
 #[must_use]
 pub fn read(body: &[u8]) -> Option<Box<str>> {
     let said = if let Ok(wire) = serde_json::from_slice::<WireError>(body) {

@@ -218,7 +218,7 @@ async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> A
 async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Unread<Seen>> {
     let stated = content_length(answer);
     if stated == Some(promise.size) && promise.size > SMALL {
-        // The length is stated and the first bytes are there: the rest is not worth its transfer.
+        // The length is stated and the first bytes are there: the rest need not be transferred.
         let gone = |problem| Unread::ended(problem, 0, Seen::Blob(Blob::Cut { received: Some(0) }));
         return match answer.piece().await {
             Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(Seen::Blob(Blob::Stated {

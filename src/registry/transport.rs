@@ -135,7 +135,7 @@ impl Transport {
         Arc::clone(gate)
     }
 
-    /// Asks until the answer stands. `headers` are made anew for each try; `accept` says which
+    /// Asks until the answer stands. `headers` are rebuilt for each try; `accept` says which
     /// statuses `read` understands.
     pub(super) async fn ask<T>(
         &self,

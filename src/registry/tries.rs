@@ -93,7 +93,7 @@ impl<'a> Tries<'a> {
         self.sent += 1;
     }
 
-    /// Forgets the tries so far, because the last one came farther than the one before.
+    /// Forgets the tries so far, because the last one got further than the one before.
     pub(super) fn count_anew(&mut self) {
         self.counted = 0;
     }

@@ -1,4 +1,4 @@
-//! Who is affected by a digest that is not there.
+//! Which pulls a faulty digest affects.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,33 +12,33 @@ use crate::walk::graph::{Edge, Graph, NodeId};
 /// How many platforms are named before the rest is counted.
 const NAMED: usize = 8;
 
-/// How many platforms of one image are told apart; an index may list tens of thousands over one manifest.
+/// How many platforms of one image are distinguished; an index may list tens of thousands over one manifest.
 const TOLD_APART: usize = 256;
 
-/// Everybody who needs one digest of one image.
+/// The pulls that need one digest of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Affected<'a> {
-    /// Whoever pulls the image.
+    /// Every pull of the image.
     Everybody,
-    /// Whoever pulls for one of these platforms, in the image's own order.
+    /// Pulls for these platforms, in the image's own order.
     Platforms {
         /// The platforms.
         named: Vec<&'a Platform>,
         /// Whether the image has more than one, and these are all of them.
         all: bool,
-        /// Whether there are more than can be told apart.
+        /// Whether there are more than are distinguished.
         more: bool,
     },
-    /// Whoever pulls a child that the index lists without a platform.
+    /// Pulls of a child that the index lists without a platform.
     Unnamed,
-    /// Nobody but the readers of provenance or an SBOM.
+    /// No pull: only readers of provenance or an SBOM.
     Provenance,
-    /// Nobody but the readers of what refers to the image.
+    /// No pull: only readers of what refers to the image.
     Signatures,
 }
 
 impl Affected<'_> {
-    /// Whether somebody cannot pull.
+    /// Whether a pull fails.
     #[must_use]
     pub fn stops_a_pull(&self) -> bool {
         !matches!(self, Self::Provenance | Self::Signatures)
@@ -82,7 +82,7 @@ impl Affected<'_> {
     }
 }
 
-/// On whose behalf a node is needed, as bits; the lowest is the gravest. Platforms have a bit each, from 1 on.
+/// For which pulls a node is needed, as bits; the lowest is the gravest. Each platform has a bit, from 1 on.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Behalf([u64; 5]);
 
@@ -112,7 +112,7 @@ impl Behalf {
         self
     }
 
-    /// Adds everybody of another.
+    /// Adds all bits of another.
     fn join(&mut self, other: Self) {
         for (word, more) in self.0.iter_mut().zip(other.0) {
             *word |= more;
@@ -124,7 +124,7 @@ impl Behalf {
     }
 }
 
-/// Who is affected by each digest of a root that is not fine.
+/// Which pulls each faulty digest of a root affects.
 #[derive(Debug, Default)]
 pub struct AffectedBy<'a> {
     /// By place, with the place in `behalves`.
@@ -142,7 +142,7 @@ impl fmt::Debug for Behalf {
 }
 
 impl<'a> AffectedBy<'a> {
-    /// Who is affected by this one; `None` when it is fine.
+    /// Which pulls this one affects; `None` when it is fine.
     #[must_use]
     pub fn get(&self, id: NodeId) -> Option<Affected<'a>> {
         let found = self
@@ -173,10 +173,10 @@ impl<'a> AffectedBy<'a> {
     }
 }
 
-/// Finds, for every digest of a root that is not fine, who needs it.
+/// Finds which pulls need each faulty digest of a root.
 ///
 /// # Panics
-/// Never: there are fewer groups of people than nodes.
+/// Never: there are fewer groups of pulls than nodes.
 #[must_use]
 pub fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
     let mut faults: Vec<NodeId> = root.faults().collect();
@@ -188,7 +188,7 @@ pub fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
     let mut platforms = Numbered::default();
     let mut needed_by = vec![Behalf::default(); graph.len()];
     needed_by[root.node.place()] = Behalf::of(EVERYBODY);
-    // Only what refers to an image from outside can lead in a circle, and it adds nobody who is affected more than a reader of it.
+    // Only what refers to an image from outside can lead in a circle, and it affects only its own readers.
     for id in parents_first(graph, root.node) {
         for edge in graph.node(id).children() {
             let behalf = along(graph, id, &edge, needed_by[id.place()], &mut platforms);
@@ -212,7 +212,7 @@ pub fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
     }
 }
 
-/// Who needs a child, when these need its parent.
+/// Which pulls need a child when these need its parent.
 fn along<'a>(
     graph: &'a Graph,
     from: NodeId,
@@ -239,7 +239,7 @@ fn along<'a>(
     behalf
 }
 
-/// The platforms in the image's own order, as far as they are told apart.
+/// The platforms in the image's own order, as far as they are distinguished.
 #[derive(Default)]
 struct Numbered<'a> {
     platforms: Vec<&'a Platform>,

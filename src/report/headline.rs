@@ -1,11 +1,11 @@
-//! The one line that says it all.
+//! The verdict line: the whole run in one sentence.
 
 use super::exit::{Conclusion, Exit};
 use super::judgement::Judgement;
 use crate::text::escape;
 use crate::text::human::{self, count};
 
-/// The verdict on a whole run: short, without doubt, and with the exit code.
+/// The verdict on a whole run, with the exit code.
 #[must_use]
 pub fn headline(judgement: &Judgement<'_>) -> String {
     let code = judgement.exit.code();
@@ -16,9 +16,9 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
         ""
     };
     let text = match judgement.remark() {
-        // Wrong settings: the log has told them.
+        // Wrong settings: the log has named them.
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
-        // A rebuild alone: there is nothing else to tell.
+        // A rebuild alone: there is nothing else to report.
         Some(remark) if judgement.counts.images == 0 => escape::line(remark),
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
@@ -30,7 +30,7 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
     )
 }
 
-/// What stands behind the verdict when it is about a pipeline: a colon and the pipeline's page.
+/// What follows the verdict when it is about a pipeline: a colon and the pipeline's page.
 ///
 /// Nothing may follow, not even the end of a colour: what turns addresses into links takes everything up to a space.
 #[must_use]
@@ -63,7 +63,7 @@ pub fn word(judgement: &Judgement<'_>) -> &'static str {
     }
 }
 
-/// `, 1 warning`: what is not whole and does not break what passed.
+/// `, 1 warning`: faults that do not fail a run that passed.
 fn warnings(judgement: &Judgement<'_>) -> String {
     let passed = judgement.conclusion() == Conclusion::Passed;
     match judgement.counts.warnings {
@@ -138,7 +138,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
     }
 }
 
-/// How many images come to this end.
+/// How many images end like this.
 fn tally(judgement: &Judgement<'_>, exit: Exit) -> usize {
     judgement
         .images()

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::oci::reference::Reference;
 use crate::text::human;
 
-/// What has to be done to content that a push would skip because the registry believes that it has it.
+/// How to replace content that a push would skip because the registry believes that it has it.
 macro_rules! remove {
     () => {
         "on a registry of your own, stop it, remove the blob's directory \
@@ -15,12 +15,12 @@ macro_rules! remove {
     };
 }
 
-/// What may have led to a result, and what to do; in the order in which it is to be done.
+/// What may have caused a result, and what to do; in the order in which it is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hint {
     /// A reference itself answers 404.
     ReferenceMissing,
-    /// Another size than promised, and the registry states it itself.
+    /// The registry itself states a size other than the promised one.
     DamagedFile,
     /// 5xx for one digest.
     OneDigestFails,
@@ -70,11 +70,11 @@ pub enum Hint {
     NotARegistry,
     /// A certificate that is signed by an unknown authority.
     UnknownAuthority,
-    /// A certificate that is not for this name, or not for now.
+    /// A certificate that is not valid for this name, or not at this time.
     BadCertificate,
     /// The connection is refused.
     ConnectionRefused,
-    /// The name leads nowhere.
+    /// The name does not resolve.
     UnknownHost,
     /// A web page instead of an answer.
     WebPage,
@@ -100,7 +100,7 @@ pub struct Advice {
     pub hint: Hint,
     /// The images that it is for.
     pub images: Vec<Reference>,
-    /// The shortest names that tell those images apart from the others; none when it is for all of the run.
+    /// The shortest names that distinguish those images from the others; empty when it is for all of the run.
     pub names: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Which hints a judged repository gives reason for. They follow from verdicts, causes and statuses
+//! Which hints apply to a judged repository. They follow from verdicts, causes and statuses
 //! alone, never from the words of a sentence.
 
 use std::collections::BTreeSet;

@@ -19,7 +19,7 @@ use crate::walk::verdict::Verdict;
 pub struct Context {
     /// Why the run ended early, if it did.
     pub stopped: Option<Stop>,
-    /// Whether the user may count on a login that is not visible here.
+    /// Whether the user may rely on a login that is not visible here.
     pub login_not_visible: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct Root<'a> {
     pub undecided: Vec<NodeId>,
     /// Broken or undecided, and the image does not need them.
     pub warned: Vec<NodeId>,
-    /// Who is affected by each of those.
+    /// Which pulls each of those affects.
     pub affected: AffectedBy<'a>,
     /// The images that resolve to it, by their places; never none.
     pub subjects: Vec<usize>,
@@ -148,7 +148,7 @@ impl<'a> Judged<'a> {
         self.root_of_subject[subject]
     }
 
-    /// What one image comes to; a finding breaks it whatever its digests say.
+    /// The exit code of one image; a finding breaks it even if its digests are fine.
     #[must_use]
     pub fn exit(&self, subject: usize) -> Exit {
         let root = self.root(subject).exit;

@@ -1,4 +1,4 @@
-//! What a whole run comes to: its judged repositories, and their sums.
+//! The judgement of a whole run: its judged repositories, and their sums.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub struct Judgement<'a> {
     pub counts: Counts,
     /// What the run comes to.
     pub exit: Exit,
-    /// What may have led to it and what to do, what is to be done first first.
+    /// The hints, in the order in which they are to be followed.
     pub advice: Vec<Advice>,
     verdict: Exit,
     reason: Option<String>,
@@ -64,7 +64,7 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    /// The same, for a run that came to another end than its images say: wrong settings, a rebuild, a fault of our own.
+    /// The same, for a run whose result is not that of its images: wrong settings, a rebuild, a bug.
     ///
     /// `reason` is a fragment without secrets; it stands in the verdict line and is the JSON report's `error`.
     #[must_use]
@@ -88,7 +88,7 @@ impl<'a> Judgement<'a> {
         self.remark.as_deref().or(self.reason())
     }
 
-    /// Why the run came to another end than its images say.
+    /// Why the run's result is not that of its images.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
@@ -140,7 +140,7 @@ impl<'a> Judgement<'a> {
         (first != subject).then(|| &judged.checked.subjects[first])
     }
 
-    /// What one image comes to; a finding breaks it whatever its digests say.
+    /// The exit code of one image; a finding breaks it even if its digests are fine.
     #[must_use]
     pub fn image_exit(&self, image: usize) -> Exit {
         let (judged, subject) = self.place(image);
@@ -179,7 +179,7 @@ fn verdict(report: &Report, images: Exit) -> Exit {
     }
 }
 
-/// Every hint that a report gives reason for, in the order in which it is to be done, each once.
+/// Every hint that applies to a report, each once, in the order in which they are to be followed.
 fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
     let images: Vec<&Reference> = report.images().map(|image| &image.reference).collect();
     let names = short_names(&images);

@@ -43,7 +43,7 @@ pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</testsuites>")
 }
 
-/// What a test case says.
+/// The result of a test case.
 enum Says {
     Passed,
     Failure(String, String),
@@ -57,7 +57,7 @@ struct Case {
     says: Says,
 }
 
-/// Told twice: first to be counted, then to be written, for there may be a hundred thousand of them.
+/// Visited twice, first to be counted and then to be written: there may be a hundred thousand.
 type Cases<'c> = &'c dyn Fn(&mut dyn FnMut(Case) -> io::Result<()>) -> io::Result<()>;
 
 fn write_suite(
@@ -123,7 +123,7 @@ fn problem(element: &str, kind: &str, text: &str) -> String {
     format!(r#"><{element} type="{kind}" message="{text}">{text}</{element}></testcase>"#)
 }
 
-/// Tells every case of one image.
+/// Visits every case of one image.
 fn cases(
     judgement: &Judgement<'_>,
     place: usize,

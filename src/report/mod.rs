@@ -51,7 +51,7 @@ pub struct Report {
     pub skipped: bool,
     /// `fail_on: never`.
     pub never_fail: bool,
-    /// Whether a login of `docker/login-action` may be what the user counted on, and there are no credentials.
+    /// Whether a login of `docker/login-action` may be what the user relied on, and there are no credentials.
     pub login_not_visible: bool,
     /// The pipeline that was started to rebuild the image.
     pub pipeline: Option<Pipeline>,
@@ -101,7 +101,7 @@ impl Report {
     }
 }
 
-/// A Woodpecker pipeline, as far as a report tells of it.
+/// The Woodpecker pipeline that a report names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
     /// Its number in its repository.

@@ -218,8 +218,7 @@ fn flag(name: &str) -> Result<&'static Setting, Error> {
     })
 }
 
-/// A flag's value; a flag that may stand alone takes the next argument only if it can be nothing
-/// else.
+/// A flag's value; a flag that may stand alone takes the next argument only if that is clearly a value.
 fn value(
     parser: &mut lexopt::Parser,
     setting: &Setting,
@@ -317,7 +316,7 @@ fn add(
     }
 }
 
-/// One reference as a list with one item, whatever is in it.
+/// One reference as a list with one item, with its separators escaped.
 fn as_item(text: &str) -> String {
     serde_json::Value::from(vec![text]).to_string()
 }

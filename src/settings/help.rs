@@ -20,7 +20,7 @@ pub(super) enum Topic {
     Everything,
 }
 
-/// What `pullproof --version` says.
+/// What `pullproof --version` prints.
 pub(super) fn version() -> String {
     format!("pullproof {}", env!("CARGO_PKG_VERSION"))
 }
@@ -44,7 +44,7 @@ Exit codes:
   6 rebuild failed                  7 rebuild still running       70 bug   130, 143 interrupted
 ";
 
-/// How a command is called, what it does, and two examples.
+/// A command's usage, what it does, and two examples.
 struct Page {
     usage: &'static str,
     purpose: &'static str,

@@ -1,4 +1,4 @@
-//! The log: escaped single lines on standard error, or workflow commands where GitHub reads along.
+//! The log: escaped single lines on standard error, or workflow commands for GitHub's runner.
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::text::escape;
 
-/// The target of records that give advice rather than tell what happened.
+/// The target of records that give advice rather than report an event.
 pub const HINT: &str = "pullproof::hint";
 
 /// Who reads the log.
@@ -20,7 +20,7 @@ pub enum Reader {
     GitHub,
 }
 
-/// Writes what this program has to say, and nothing that its libraries say.
+/// Writes this program's records and none of its libraries'.
 pub struct LogLines {
     level: LevelFilter,
     reader: Reader,

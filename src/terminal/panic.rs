@@ -1,4 +1,4 @@
-//! What is said when the program meets a bug of its own: one line that tells where, and nothing of what was being read.
+//! The message of a panic: one line that says where, and shows nothing of what was being read.
 
 use std::panic::PanicHookInfo;
 
@@ -21,7 +21,7 @@ pub fn last_words(panic: &PanicHookInfo<'_>) -> String {
     )
 }
 
-/// The words before the first sign that data may follow: a panic quotes the text, or shows the value, that it stumbled on.
+/// Cut before the first sign of data: a panic's message may quote the text or value that caused it.
 fn line(said: &str, place: &str) -> String {
     let words = said
         .split([':', '`', '"', '\n'])

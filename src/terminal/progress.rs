@@ -17,10 +17,10 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Between two drawings of the bar, at most.
 const DRAWINGS_PER_SECOND: u8 = 10;
 
-/// Between two tellings when nothing is answered.
+/// Between two updates while no answer comes.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Does the work, and tells every second how far it is, whether something was answered meanwhile or not.
+/// Does the work, and calls `update` every second, even while no answer comes.
 pub async fn while_telling<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
     let mut work = pin!(work);
     loop {
@@ -63,7 +63,7 @@ enum Show {
 impl Progress {
     /// A bar on standard error, which must be a terminal; it appears when the work takes a moment.
     ///
-    /// [`Progress::handle`] must be given to whoever else writes there.
+    /// [`Progress::handle`] must be used for everything else that is written there.
     #[must_use]
     pub fn bar(started: Instant) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
@@ -94,7 +94,7 @@ impl Progress {
         }
     }
 
-    /// Takes note of where the walk stands at `now`. Cheap enough for every answer, and to be called when there is none.
+    /// Notes how far the walk is at `now`. Cheap enough to be called for every answer.
     pub fn update(&mut self, standing: Standing, now: Instant) {
         match &mut self.show {
             Show::Bar { bar, seen } => {
@@ -113,7 +113,7 @@ impl Progress {
                 if now >= *next {
                     *next = now + EVERY;
                     let line = line(standing, now.duration_since(self.started));
-                    // Whoever closed the log does not want to know how far we are.
+                    // A reader that closed the log needs no progress.
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
             }

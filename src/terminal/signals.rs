@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::walk::stop::Stop;
 
-/// A wish to stop that everybody who works can wait for.
+/// A request to stop that every task can wait for.
 pub type Stopping = Shared<BoxFuture<'static, Stop>>;
 
 /// SIGINT and SIGTERM, listened for from the start: as PID 1 of a container nothing else ends the process.
@@ -20,7 +20,7 @@ impl Signals {
     /// Begins to listen.
     ///
     /// # Errors
-    /// When the system lets us not.
+    /// When the system refuses.
     pub fn listen() -> std::io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;

@@ -1,4 +1,4 @@
-//! Text from elsewhere, made harmless for where it goes.
+//! Foreign text, escaped for where it goes.
 //!
 //! A registry may say anything: an error body, a media type, a platform. Everything in here shortens, cuts what
 //! may be secret in URLs and makes visible what would not be seen, before it does what its own destination needs.
@@ -51,7 +51,7 @@ pub fn markdown(text: &str) -> String {
     let mut escaped = String::new();
     for character in visible(text).chars() {
         match character {
-            // GitHub makes a link of whatever begins with `www.`.
+            // GitHub makes a link of any text that begins with `www.`.
             '.' if escaped.ends_with(['w', 'W']) => escaped.push_str("&#46;"),
             character if character.is_ascii_alphanumeric() || " ./-,;".contains(character) => {
                 escaped.push(character);

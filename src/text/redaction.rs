@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use url::form_urlencoded::byte_serialize;
 
-/// The shortest secret that is looked for, in bytes: a shorter one stands in every other word.
+/// The shortest secret that is looked for, in bytes: a shorter one would be found in ordinary words.
 const SHORTEST: usize = 4;
 
 /// What stands in its place.

@@ -17,7 +17,7 @@ pub(super) const TOO_DEEP: Judged = (Verdict::Malformed, Cause::TooDeep);
 enum Way {
     /// It needs no question: this is what it is.
     Known(Judged),
-    /// Its content stands in the descriptor.
+    /// Its content is embedded in the descriptor.
     Inline(Vec<u8>),
     /// It is asked for, whole or as deep as the run looks.
     Ask { whole: bool },
@@ -160,7 +160,7 @@ impl Walk<'_> {
         self.graph.set_platform(node, platform);
     }
 
-    /// Content that stands in its descriptor is checked without a request.
+    /// Content embedded in its descriptor is checked without a request.
     fn take_inline(&mut self, node: NodeId, bytes: Vec<u8>) {
         let promise = self.promise(node);
         let length = bytes.len() as u64;

@@ -1,4 +1,4 @@
-//! Follows descriptors until nobody is being asked; each digest once per repository.
+//! Follows descriptors until no question is open; asks for each digest once per repository.
 
 pub mod cause;
 pub mod checked;
@@ -166,7 +166,7 @@ struct Walk<'a> {
     graph: Graph,
     roots: Vec<Option<NodeId>>,
     also: Vec<Option<Digest>>,
-    /// What the walk alone wants to know of each node, by its place.
+    /// What only the walk needs to know of each node, by its place.
     notes: Vec<Note>,
     manifests: VecDeque<Question>,
     blobs: VecDeque<Question>,
@@ -278,7 +278,7 @@ impl Walk<'_> {
             Err(fault) if fault.kind == FaultKind::NotFound && allowed => {
                 (Verdict::Skipped, Cause::AllowedMissing)
             }
-            // By now somebody needs it: a first 404 is not enough.
+            // A parent needs it by now: a first 404 is not enough.
             Err(fault) if fault.kind == FaultKind::NotFound && may_be_absent => {
                 self.manifests.push_back(Question::Manifest(node));
                 return;
@@ -295,7 +295,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Somebody needs it who does not allow it to be absent.
+    /// A parent needs it and does not allow it to be absent.
     fn require(&mut self, node: NodeId) {
         let allowed = std::mem::take(&mut self.notes[node.place()].allowed);
         if allowed && self.graph.node(node).verdict() == Verdict::Skipped {
@@ -306,7 +306,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A question to somebody who has answered before, where a single fault may be the registry's or the content's.
+    /// A question to a registry that has answered before: a single fault may be its own or the content's.
     fn last_question(&mut self) -> Option<Question> {
         if std::mem::replace(&mut self.over, true) {
             return None;
@@ -447,7 +447,7 @@ impl Walk<'_> {
         self.settle(node, judged, asked);
     }
 
-    /// A config tells the platform of the manifests whose index did not.
+    /// A config states the platform of the manifests whose index did not.
     fn learn_platform(&mut self, config: NodeId, bytes: &[u8]) {
         let Some(platform) = manifest::config_platform(bytes) else {
             return;
@@ -481,7 +481,7 @@ impl Walk<'_> {
         self.graph.set_outcome(node, &outcome);
     }
 
-    /// Writes what it took to be delivered by a tag; what it is worth is not known yet.
+    /// Notes the cost of delivery by a tag; its verdict is not known yet.
     fn note_so_far(&mut self, node: NodeId, asked: &Asked<Manifest>) {
         let cause = asked.appeared_after.map(Cause::AppearedAfter);
         let (attempts, duration) = (asked.attempts, asked.duration);

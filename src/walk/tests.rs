@@ -471,7 +471,7 @@ async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
             (Kind::Manifest, "linux/amd64".to_owned())
         );
     }
-    // For whom it was listed first it stays.
+    // For the parent that listed it first it stays.
     let mut again = image.clone();
     again["platform"] = json!({ "os": "linux", "architecture": "arm64" });
     let index = memory.index(&[image.clone(), again]);

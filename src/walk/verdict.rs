@@ -10,18 +10,18 @@ use crate::oci::descriptor::Promise;
 use crate::oci::digest;
 use crate::oci::flaw::Flaw;
 
-/// The judgement of one digest. The words of [`Verdict::as_str`] are the values in the JSON report.
+/// The verdict on one digest. The words of [`Verdict::as_str`] are the values in the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// Everything that was asked for is there, and is what its digest says.
     Ok,
     /// The registry answers 404, and still does after the settle window.
     Missing,
-    /// The registry says that it has the content, and gives no bytes.
+    /// The registry says that it has the content, but sends no bytes.
     Empty,
     /// The content ends before the size that was promised.
     Truncated,
-    /// The content has another size than was promised.
+    /// The content does not have the promised size.
     SizeMismatch,
     /// The bytes hash to another digest.
     DigestMismatch,
@@ -29,7 +29,7 @@ pub enum Verdict {
     Malformed,
     /// A form that no current tool can pull or check: schema 1, an unknown digest algorithm.
     Unsupported,
-    /// 401 or 403: the credentials are refused, or there are none.
+    /// 401 or 403: the credentials are refused or missing.
     Denied,
     /// 429, after all attempts.
     RateLimited,
@@ -79,7 +79,7 @@ impl Verdict {
         }
     }
 
-    /// Whether this is a definite fault of the content: asking again, or as somebody else, would not help.
+    /// Whether this is a definite fault of the content: asking again, or with another login, would not help.
     #[must_use]
     pub fn is_definite(self) -> bool {
         matches!(
@@ -94,7 +94,7 @@ impl Verdict {
         )
     }
 
-    /// Whether the question was put and got no answer about the content.
+    /// Whether the content was asked for without a usable answer.
     #[must_use]
     pub fn is_undecided(self) -> bool {
         matches!(

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "this is what a demonstration is for")]
 fn play(number: usize, scene: &Scene, registry: &Registry) -> bool {
     let reference = registry.reference(&format!("team/app:{}", scene.name));
-    // A registry on loopback needs no time to settle, and nobody likes to wait in a demonstration.
+    // A registry on loopback needs no time to settle, and a demonstration should not wait.
     let arguments = ["verify", &reference, "--settle", "0s", "--backoff", "10ms"];
     println!(
         "{number}. {}\n\n$ pullproof {}",

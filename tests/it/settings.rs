@@ -181,7 +181,7 @@ fn unwritable_standard_output_is_not_a_pass() {
         );
     }
     assert_eq!(run(&["help"], full()), (Some(2), message));
-    // Whoever closes it reads the exit code at most.
+    // A reader that closes it reads the exit code at most.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(

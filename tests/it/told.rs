@@ -1,4 +1,4 @@
-//! What a person reads who does not know the program: wrong settings, a registry that is away, many faults, an interruption.
+//! What a newcomer reads: wrong settings, a registry that is down, many faults, an interruption.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub(crate) struct Image {
     pub(crate) digest: Option<Digest>,
 }
 
-/// Reads whatever `metadata_file` may hold.
+/// Reads any form of `metadata_file`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! One verification: walks every image, a walk for each repository, all at once, and tells what came of it.
+//! One verification: a walk for each repository, all at once, and a report on them.
 
 pub mod expectations;
 pub(crate) mod metadata;

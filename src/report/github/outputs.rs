@@ -13,7 +13,7 @@ use crate::text::escape;
 pub struct Place<'a> {
     /// Where the JSON report was written.
     pub report: Option<&'a str>,
-    /// What nobody else can guess, for the delimiter between two values.
+    /// An unguessable word for the delimiter between two values.
     pub seed: u64,
 }
 

@@ -16,7 +16,7 @@ use crate::walk::graph::NodeId;
 const TABLE: usize = 400_000;
 const DETAILS: usize = 500_000;
 
-/// Writes the summary as markdown, less than 1 MiB whatever the report's size; rows that do not fit are counted.
+/// Writes the summary as markdown, always less than 1 MiB; rows that do not fit are counted.
 ///
 /// # Errors
 /// When `out` cannot be written to.

@@ -1,4 +1,4 @@
-//! The report for people: what was asked, what is there, what is not and who is affected, and the verdict last.
+//! The report for people: each image with its faults and whom they affect; the verdict is last.
 
 mod entry;
 mod paint;

@@ -302,7 +302,7 @@ fn the_digest_header_may_be_missing_or_invalid_but_not_different() {
             None => reply.without("Docker-Content-Digest"),
         });
         let seen = trial(registry.reference("app:1")).run();
-        // Whoever resolves a tag believes the header, and then finds that the bytes are others.
+        // A client that resolves a tag believes the header, and then finds that the bytes are others.
         if passes {
             seen.passes()
         } else {
@@ -333,7 +333,7 @@ fn a_tag_is_compared_in_the_algorithm_of_its_digest() {
             .alters(move |_, reply| reply.but_header("Docker-Content-Digest", &claim));
         let seen = trial(registry.reference("app:1")).run();
         if passes {
-            // Whoever expects the same bytes by their usual digest is right.
+            // Expecting the same bytes by their usual digest is right.
             let expected = crate::support::digest::sha256(document.to_string().as_bytes());
             trial(registry.reference("app:1"))
                 .flag("digest", expected)

@@ -107,7 +107,7 @@ fn a_5xx_that_passes_is_retried() {
 
 #[test]
 fn an_answer_of_not_implemented_is_not_retried() {
-    // Whoever refuses ranges so may serve everything, and is asked for that.
+    // A server that refuses ranges like this may serve everything, so that is requested.
     for (status, asked) in [
         (501, 2),
         (400, 2),
