@@ -60,7 +60,7 @@ impl Addresses {
         let found = dns.lookup_ip(name).await.map_err(|error| {
             let name = name.to_owned();
             if error.is_nx_domain() || error.is_no_records_found() {
-                UnknownHost::Nobody { name }
+                UnknownHost::NotFound { name }
             } else {
                 UnknownHost::Unanswered {
                     name,
@@ -106,7 +106,7 @@ impl Resolve for ForPort {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnknownHost {
     #[error("there is no host named {name}")]
-    Nobody { name: String },
+    NotFound { name: String },
     #[error("the host name {name} cannot be resolved: {why}")]
     Unanswered { name: String, why: String },
 }
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pin_holds_for_its_port_alone_and_the_guard_sees_through_it() {
+    async fn a_pin_holds_for_one_port_and_is_guarded() {
         let pin = Pin {
             host: "auth.example".into(),
             port: 443,

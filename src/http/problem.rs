@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn an_error_within_an_io_error_is_found() {
-        let forbidden = UnknownHost::Nobody {
+        let forbidden = UnknownHost::NotFound {
             name: "nowhere.example".into(),
         };
         let error = io::Error::other(io::Error::other(forbidden));

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_without_variant_takes_any_and_arm64_is_v8() {
+    fn a_platform_without_variant_accepts_any_and_arm64_is_v8() {
         assert!(platform("linux/arm/v7").satisfies(&platform("linux/arm")));
         assert!(!platform("linux/arm/v6").satisfies(&platform("linux/arm/v7")));
         assert!(!platform("linux/arm").satisfies(&platform("linux/arm/v7")));
@@ -135,7 +135,7 @@ mod tests {
     }
     #[test]
     fn a_platform_is_known_by_all_its_names() {
-        for (stated, wished) in [
+        for (stated, wanted) in [
             ("darwin/arm64", "macos/aarch64"),
             ("linux/386", "linux/i386"),
             ("linux/amd64", "linux/x86_64"),
@@ -155,16 +155,16 @@ mod tests {
             ("linux/armel", "linux/arm"),
         ] {
             assert!(
-                platform(stated).satisfies(&platform(wished)),
-                "{stated} {wished}"
+                platform(stated).satisfies(&platform(wanted)),
+                "{stated} {wanted}"
             );
             assert_eq!(
-                platform(wished).to_string(),
-                wished,
+                platform(wanted).to_string(),
+                wanted,
                 "it is shown as it was written"
             );
         }
-        for (stated, wished) in [
+        for (stated, wanted) in [
             ("linux/arm/v6", "linux/armhf"),
             ("linux/arm", "linux/armhf"),
             ("linux/arm/v7", "linux/armel"),
@@ -175,8 +175,8 @@ mod tests {
             ("linux/amd64", "linux/i386"),
         ] {
             assert!(
-                !platform(stated).satisfies(&platform(wished)),
-                "{stated} {wished}"
+                !platform(stated).satisfies(&platform(wanted)),
+                "{stated} {wanted}"
             );
         }
     }

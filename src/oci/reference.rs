@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_tells_a_host_by_its_dot_or_colon() {
+    fn a_host_is_recognised_by_its_dot_or_colon() {
         for host in ["ghcr.io", "registry:5000", "localhost", "[::1]"] {
             assert!(is_host(host), "{host}");
         }

@@ -274,7 +274,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_index_gives_exactly_its_children_and_a_spoiled_one_spoils_only_itself(
+        fn an_index_gives_its_children_and_a_bad_one_affects_only_itself(
             entries in list(media_type::OCI_MANIFEST, 1..8),
             stated in any::<bool>(),
             pretty in any::<bool>(),

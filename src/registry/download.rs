@@ -131,9 +131,9 @@ impl Download {
                 }
             },
             Delivered::Everything => {
-                let mut anew = nothing;
-                let result = anew.read(answer, promise).await;
-                (anew.unless_complete(promise), result)
+                let mut fresh = nothing;
+                let result = fresh.read(answer, promise).await;
+                (fresh.unless_complete(promise), result)
             }
             Delivered::Part => {
                 let why = "answered with a part although the whole was requested";

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_read_in_its_first_line_or_called_a_web_page() {
+    fn other_text_is_cut_to_a_line_or_called_a_web_page() {
         assert_eq!(
             said("Too Many Requests (HAP429)\n\nmore").unwrap(),
             "Too Many Requests (HAP429)"

@@ -164,7 +164,7 @@ impl Transport {
                 Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
                 Ok((status, Err(unread))) => {
                     if unread.farther {
-                        tries.count_anew();
+                        tries.reset();
                     }
                     ends.note(&unread);
                     let otherwise = unread.otherwise.map(|(_, content)| content);

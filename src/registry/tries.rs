@@ -94,7 +94,7 @@ impl<'a> Tries<'a> {
     }
 
     /// Forgets the tries so far, because the last one got further than the one before.
-    pub(super) fn count_anew(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.counted = 0;
     }
 

@@ -13,7 +13,7 @@ use crate::walk::graph::{Edge, Graph, NodeId};
 const NAMED: usize = 8;
 
 /// How many platforms of one image are distinguished; an index may list tens of thousands over one manifest.
-const TOLD_APART: usize = 256;
+const MAX_DISTINCT: usize = 256;
 
 /// The pulls that need one digest of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +87,10 @@ impl Affected<'_> {
 struct Behalf([u64; 5]);
 
 const EVERYBODY: usize = 0;
-const ANOTHER_PLATFORM: usize = TOLD_APART + 1;
-const UNNAMED: usize = TOLD_APART + 2;
-const PROVENANCE: usize = TOLD_APART + 3;
-const SIGNATURES: usize = TOLD_APART + 4;
+const ANOTHER_PLATFORM: usize = MAX_DISTINCT + 1;
+const UNNAMED: usize = MAX_DISTINCT + 2;
+const PROVENANCE: usize = MAX_DISTINCT + 3;
+const SIGNATURES: usize = MAX_DISTINCT + 4;
 
 impl Behalf {
     fn of(bit: usize) -> Self {
@@ -251,7 +251,7 @@ impl<'a> Numbered<'a> {
         if let Some(bit) = self.bits.get(platform) {
             return *bit;
         }
-        if self.platforms.len() == TOLD_APART {
+        if self.platforms.len() == MAX_DISTINCT {
             return ANOTHER_PLATFORM;
         }
         self.platforms.push(platform);
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_of_provenance_are_affected_only_when_nobody_else_is() {
+    fn provenance_is_named_only_when_no_pull_is_affected() {
         let provenance = index(0x10)
             .with(manifest(0x20, "linux/amd64"))
             .with(attestation(0x40).with(lost()));

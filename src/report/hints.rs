@@ -375,8 +375,8 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let begins = |images: &[&str], words: &str| {
-            let told = advice(images);
-            assert!(told.len() == 1 && told[0].starts_with(words), "{told:?}");
+            let given = advice(images);
+            assert!(given.len() == 1 && given[0].starts_with(words), "{given:?}");
         };
         begins(
             &["registry.example/team/app:1"],

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_below_a_broken_parent_adds_nothing() {
+    fn children_of_a_broken_parent_add_nothing() {
         let image = index(0x10).with(
             manifest(0x20, "linux/amd64")
                 .missing()
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(
             exit(&report(&[("app:1", alone)])),
             Exit::Unknown,
-            "nobody answers"
+            "nothing answers"
         );
         let tag = report(&[
             ("app:1", plain(0x20)),
@@ -344,12 +344,12 @@ mod tests {
         assert_eq!(exit(&stopped), Exit::Unknown, "not everybody was asked");
         let mut down = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         down.repositories[0].graph.set_still_answering(false);
-        assert_eq!(exit(&down), Exit::Unknown, "nobody answers any more");
+        assert_eq!(exit(&down), Exit::Unknown, "nothing answers any more");
         let elsewhere = plain(0x20).with(failing_with(500).elsewhere());
         assert_eq!(
             exit(&report(&[("app:1", elsewhere)])),
             Exit::Unknown,
-            "somebody else fails"
+            "another digest fails"
         );
         let unable = plain(0x20).with(failing_with(501));
         assert_eq!(

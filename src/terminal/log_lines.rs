@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_one_line_that_nobody_obeys() {
+    fn a_record_is_one_line_without_commands() {
         let foreign = "::error::a\n::set-output name=x::y ##[error]\u{1b}[31m";
         let line = logged(Reader::Person, Level::Info, "pullproof", foreign);
         assert_eq!(

@@ -6,7 +6,7 @@ use crate::text::escape;
 
 /// The line for standard error.
 #[must_use]
-pub fn last_words(panic: &PanicHookInfo<'_>) -> String {
+pub fn panic_message(panic: &PanicHookInfo<'_>) -> String {
     let payload = panic.payload();
     let said = payload
         .downcast_ref::<&str>()
@@ -44,8 +44,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bug_is_told_by_its_place_and_never_by_what_was_read() {
-        for (said, told) in [
+    fn a_panic_message_names_the_place_and_no_data() {
+        for (said, shown) in [
             (
                 "the invariant does not hold",
                 ": the invariant does not hold",
@@ -67,7 +67,7 @@ mod tests {
         ] {
             assert_eq!(
                 line(said, "src/a.rs:1:2"),
-                format!("pullproof: bug, please report it: src/a.rs:1:2{told}")
+                format!("pullproof: bug, please report it: src/a.rs:1:2{shown}")
             );
         }
     }

@@ -21,13 +21,13 @@ const DRAWINGS_PER_SECOND: u8 = 10;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Does the work, and calls `update` every second, even while no answer comes.
-pub async fn while_telling<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
+pub async fn with_updates<T>(work: impl Future<Output = T>, mut update: impl FnMut()) -> T {
     let mut work = pin!(work);
     loop {
         tokio::select! {
             biased;
             done = &mut work => return done,
-            () = tokio::time::sleep(TICK) => tell(),
+            () = tokio::time::sleep(TICK) => update(),
         }
     }
 }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn long_work_tells_every_ten_seconds_in_a_log() {
+    fn long_work_logs_a_line_every_ten_seconds() {
         let expected = "checked 10 of 161 digests found so far, 10 kB in 10.0 s\n\
                         checked 20 of 161 digests found so far, 20 kB in 20.0 s\n";
         assert_eq!(log_after(29), expected);
@@ -206,7 +206,7 @@ mod tests {
         let mut progress = Progress::lines(started, Box::new(log.clone()));
         let (mut found, mut bytes) = (0, 0);
         let stalled = tokio::time::sleep(Duration::from_millis(35_500));
-        while_telling(stalled, || {
+        with_updates(stalled, || {
             bytes += 1000;
             found = if bytes > 15_000 { 31 } else { 0 };
             progress.update(

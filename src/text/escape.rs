@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_obeys_nobody() {
+    fn a_line_has_no_commands() {
         for (foreign, harmless) in [
             ("plain text, ünïcode and #1", "plain text, ünïcode and #1"),
             ("::error::x", ".::error::x"),
@@ -287,7 +287,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_hidden_and_no_command_comes_out(text in hostile()) {
+        fn no_hidden_character_and_no_command_comes_out(text in hostile()) {
             let line = line(&text);
             prop_assert!(!line.chars().any(is_hidden), "{line:?}");
             prop_assert!(!line.trim_start().starts_with("::"), "{line:?}");

@@ -453,7 +453,7 @@ async fn a_manifest_may_be_absent_only_where_every_parent_allows_it() {
 }
 
 #[tokio::test]
-async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
+async fn an_attestation_that_is_also_listed_for_a_platform_is_an_image() {
     let mut memory = Memory::default();
     let image = memory.image("linux/amd64", &["base"]);
     let mut attestation = image.clone();
@@ -601,7 +601,7 @@ async fn a_child_of_another_type_than_its_index_says_is_malformed() {
 }
 
 #[tokio::test]
-async fn what_the_index_states_of_a_platform_stands_against_the_config() {
+async fn the_platform_in_the_index_wins_over_the_config() {
     let mut memory = Memory::default();
     let mut amd = memory.image("linux/amd64", &["base"]);
     amd["platform"] = json!({ "os": "linux", "architecture": "arm64" });

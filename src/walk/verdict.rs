@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_is_what_its_digest_and_size_say_or_it_is_not_ok() {
+    fn a_manifest_is_judged_by_its_digest_and_size() {
         let right = digest::sha256(BYTES);
         let length = BYTES.len() as u64;
         assert_eq!(judged(BYTES, Some(&right), Some(length)), Verdict::Ok);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_whose_header_claims_another_digest_is_a_mismatch_and_nonsense_claims_nothing() {
+    fn a_header_with_another_digest_is_a_mismatch_and_nonsense_is_ignored() {
         let claiming = |claimed: &str| Manifest {
             claimed: Some(claimed.into()),
             ..manifest(BYTES)

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the program on one image, shows what it says, and tells whether its exit code is the one it should be.
+/// Runs the program on one image, shows what it says, and returns whether its exit code is the expected one.
 #[expect(clippy::print_stdout, reason = "this is what a demonstration is for")]
 fn play(number: usize, scene: &Scene, registry: &Registry) -> bool {
     let reference = registry.reference(&format!("team/app:{}", scene.name));

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_could_not_be_read_nothing_is_said_to_be_missing() {
+    fn unreadable_content_is_not_called_missing() {
         for image in [
             index(0x10).missing(),
             index(0x10).with(index(0x11).denied()),

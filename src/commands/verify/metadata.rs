@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_id_is_told_from_a_digest() {
+    fn an_image_id_is_distinguished_from_a_digest() {
         let text = r##"{"containerimage.config.digest":"#","containerimage.digest":"#","image.name":"a:1"}"##;
         assert!(error(text).contains("is the image ID"));
     }
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_about_images_is_refused() {
+    fn content_without_images_is_refused() {
         for (text, expected) in [
             ("", "the content is empty"),
             (" \n", "the content is empty"),

@@ -341,11 +341,11 @@ mod tests {
             assert_eq!(found.is_some(), odd, "{registries:?} {image}: {found:?}");
             assert!(!found.unwrap_or_default().contains("hunter2"));
         }
-        let stranger = Logins {
+        let elsewhere = Logins {
             anonymous: true,
             ..logins(&["docker.io"])
         };
-        assert_eq!(idle_logins(&stranger, &wanted("r.io/a")), None);
+        assert_eq!(idle_logins(&elsewhere, &wanted("r.io/a")), None);
         assert_eq!(idle_logins(&logins(&["docker.io"]), &[]), None);
     }
 
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_that_is_alike_stays_alike() {
+    fn a_same_digest_target_stays_one() {
         let wanted = Wanted {
             repositories: texts(&["r.io/x"]),
             tags: texts(&["1"]),

@@ -196,7 +196,7 @@ mod tests {
     use crate::walk::verdict::Verdict;
 
     #[test]
-    fn wrong_settings_are_told_and_nothing_else() {
+    fn wrong_settings_are_reported_and_nothing_else() {
         let report = report(&[]);
         let judgement = Judgement::of(&report)
             .ending_in(crate::report::exit::Exit::Configuration, Some("a|b".into()));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn references_that_lead_nowhere_are_told_apart() {
+    fn references_that_lead_nowhere_are_distinguished() {
         let nowhere = |tag| (tag, nothing().missing());
         let shared = || plain(0x20).with(layer(0x22).missing());
         let summary = summary(&report(&[

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_images_are_told_in_few_lines() {
+    fn whole_images_take_few_lines() {
         let image = index(0x10)
             .with(
                 manifest(0x20, "linux/amd64")
@@ -318,7 +318,7 @@ pullproof: PASSED: 2 images, 10 digests checked in 2.1 s, exit code 0
     }
 
     #[test]
-    fn every_broken_digest_is_told_once_in_full_with_who_is_hurt() {
+    fn every_broken_digest_is_shown_once_in_full_with_affected_platforms() {
         let shared = || {
             layer(0x55).found(
                 Verdict::Truncated,
@@ -539,7 +539,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn more_than_fifty_whole_manifests_are_folded_and_a_broken_one_is_not() {
+    fn more_than_fifty_whole_manifests_are_folded() {
         let manifests = |number: u8| {
             (0..number).fold(index(1), |index, place| {
                 index.with(manifest(2 + 2 * place, &format!("linux/a{place}")))
@@ -612,7 +612,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn a_rebuild_that_does_not_mend_is_told_with_what_is_broken_and_the_link() {
+    fn a_rebuild_that_fixes_nothing_reports_the_fault_and_the_link() {
         let url = "https://ci.example/repos/1/pipeline/7";
         let mut broken = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
         broken.pipeline = Some(Pipeline {
@@ -655,7 +655,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn an_index_that_lists_a_manifest_twice_tells_of_it_once() {
+    fn an_index_that_lists_a_manifest_twice_shows_it_once() {
         let mut report = report(&[(
             "app:1",
             index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())),

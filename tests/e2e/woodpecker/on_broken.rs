@@ -178,7 +178,7 @@ fn a_rebuild_that_is_not_awaited_leaves_exit_1_with_the_link() {
 }
 
 #[test]
-fn a_rebuild_that_cannot_be_started_is_exit_5_with_what_is_broken() {
+fn a_rebuild_that_cannot_start_is_exit_5_with_the_fault() {
     let bakery = Bakery::with_a_broken_image();
     let finished = bakery
         .verify()

@@ -131,7 +131,7 @@ fn the_report_and_githubs_outputs_hold_the_pipeline() {
 }
 
 #[test]
-fn a_pipeline_that_fails_is_exit_6_with_the_end_of_its_log() {
+fn a_failed_pipeline_is_exit_6_with_its_log() {
     let lines =
         "for number in $(seq 60); do echo piece $number; done; echo the oven is cold; exit 3";
     let woodpecker = with(&[("work", lines)]);

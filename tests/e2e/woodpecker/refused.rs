@@ -192,7 +192,7 @@ fn a_secret_that_does_not_allow_manual() {
 }
 
 #[test]
-fn a_secret_that_there_is_not() {
+fn a_missing_secret() {
     let woodpecker =
         with_step(json!({"commands": ["true"], "environment": {"S": {"from_secret": "s"}}}));
     refuses(

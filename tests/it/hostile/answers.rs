@@ -57,7 +57,7 @@ fn a_web_page_instead_of_a_blob_is_undecided() {
 }
 
 #[test]
-fn a_layer_may_be_a_web_page_when_that_is_what_was_pushed() {
+fn a_layer_may_be_a_web_page() {
     let mut image = single().make();
     let config = image.images[0].config.clone();
     let page = image.blob("text/html", PAGE);

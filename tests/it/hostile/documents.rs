@@ -262,7 +262,7 @@ fn schema_one_is_reported_as_unsupported() {
         let image = root_of(Image::empty(), media_type, old.to_string());
         verify(&image)
             .finds(&[(image.root(), "unsupported")])
-            .tells("schema 1");
+            .prints("schema 1");
     }
     let future = root_of(
         Image::empty(),

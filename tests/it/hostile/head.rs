@@ -5,7 +5,7 @@ use crate::support::fake::Storage;
 use crate::support::http::{Break, Reply};
 
 #[test]
-fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
+fn an_empty_body_behind_right_headers_is_found() {
     let (registry, image, verify) = single_image();
     let layer = image.layer(0, 1);
     registry.on("GET", layer).empties();
@@ -13,7 +13,7 @@ fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
     for depth in ["tail", "full"] {
         let seen = verify.depth(depth).run().finds(&[(layer, "empty")]);
         seen.says(layer, "sends no bytes")
-            .tells("Restart the registry");
+            .prints("Restart the registry");
     }
 }
 

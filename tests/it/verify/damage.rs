@@ -57,7 +57,7 @@ fn child(image: &Image) -> &str {
 }
 
 #[test]
-fn the_last_byte_shows_a_warm_layer_without_data_and_head_does_not() {
+fn the_last_byte_finds_lost_data_that_head_does_not() {
     assert_found(layer, Damage::Emptied, true, ["ok", "empty", "empty"]);
     assert_found(layer, Damage::Deleted, true, ["ok", "empty", "empty"]);
 }

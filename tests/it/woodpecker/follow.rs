@@ -313,7 +313,7 @@ async fn the_failing_steps_last_lines_are_kept() {
 }
 
 #[tokio::test]
-async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
+async fn logs_none_reads_no_log_and_all_reads_every_log() {
     let fake = server();
     fake.on("GET /api/repos/7/logs/12/1", [log(&["built"])])
         .on("GET /api/repos/7/logs/12/2", [log(&["linted"])]);

@@ -89,7 +89,7 @@ fn a_broken_image_is_rebuilt_and_the_second_verdict_counts() {
 }
 
 #[test]
-fn a_tag_that_still_is_what_was_wrong_before_the_rebuild_is_wrong() {
+fn a_tag_that_the_rebuild_did_not_move_is_wrong() {
     let registry = Registry::start();
     let old = registry.image("app:1", &platforms(2));
     let new = platforms(2).seed(1).make();
@@ -167,7 +167,7 @@ fn a_whole_image_asks_nothing_of_woodpecker() {
 }
 
 #[test]
-fn a_pipeline_out_of_sight_is_exit_4_and_the_image_stays_broken() {
+fn a_pipeline_that_becomes_unreadable_is_exit_4() {
     let (registry, _, fake) = broken();
     fake.on(
         PIPELINE,

@@ -113,7 +113,7 @@ async fn a_repository_without_default_branch_needs_one_named() {
 }
 
 #[tokio::test]
-async fn a_pipeline_that_is_dead_from_the_start_was_not_started() {
+async fn a_pipeline_that_fails_at_once_was_not_started() {
     let fake = server();
     let secret =
         r#"secret "registry_password" is not allowed to be used with pipeline event "manual""#;
