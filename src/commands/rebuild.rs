@@ -25,7 +25,7 @@ use crate::walk::stop::Stop;
 /// first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What came of a rebuild.
+/// The result of a rebuild.
 pub(crate) struct Outcome {
     /// The pipeline, when one was seen.
     pub(crate) pipeline: Option<Pipeline>,

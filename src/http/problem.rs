@@ -231,7 +231,7 @@ fn io_kinds(causes: &[Cause<'_>]) -> impl Iterator<Item = io::ErrorKind> {
         .map(io::Error::kind)
 }
 
-/// What only the words of hyper and h2 say: neither has public types for these.
+/// Recognised only by the messages of hyper and h2, which have no public types for these.
 fn worded_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
     /// In HTTP/2 a body that is too short, or whose source a proxy lost, ends one stream and not
     /// the connection.

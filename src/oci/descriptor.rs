@@ -89,7 +89,8 @@ pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
             media_type,
             platform,
             inline,
-            // Whatever its type says: without an address of its own it can only come from the registry.
+            // Whatever its type says: without an address of its own it can only come from the
+            // registry.
             foreign: !kind.is_manifest() && wire.urls.is_some_and(|urls| urls.0),
         })),
         Err(flaw) => Child::Unreadable(Box::new(Unreadable {

@@ -1,4 +1,5 @@
-//! The lenient wire forms of index and manifest: a malformed child affects itself and not its siblings.
+//! The lenient wire forms of index and manifest: a malformed child affects itself and not its
+//! siblings.
 
 use serde_json::value::RawValue;
 
@@ -53,7 +54,8 @@ pub struct Document<'a> {
     pub children: Children<'a>,
 }
 
-/// The references of a document, each read when it is its turn: a document may list tens of thousands.
+/// The references of a document, each read when it is its turn: a document may list tens of
+/// thousands.
 #[derive(Debug)]
 pub struct Children<'a> {
     config: Option<Child>,
@@ -149,7 +151,8 @@ fn check_schema(wire: &WireDocument<'_>, named: &[(&str, &str, Form)]) -> Result
     }
 }
 
-/// The document's own type must be a manifest's, and every place that names a manifest's type the same.
+/// The document's own type must be a manifest's, and every place that names a manifest's type the
+/// same.
 fn check_types(stated: Option<&str>, named: &[(&'static str, &str, Form)]) -> Result<(), Flaw> {
     if let Some(stated) = stated.filter(|stated| Form::of(stated).is_none()) {
         return Err(Flaw::NotAManifestType(stated.into()));

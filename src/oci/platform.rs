@@ -17,7 +17,8 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// `unknown/unknown`: what `BuildKit` writes for a child that is no image, such as an attestation.
+    /// `unknown/unknown`: what `BuildKit` writes for a child that is no image, such as an
+    /// attestation.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         &*self.os == "unknown" && &*self.architecture == "unknown"
@@ -25,7 +26,8 @@ impl Platform {
 
     /// Whether an image for `self` satisfies `wanted`, which without a variant accepts any.
     ///
-    /// Both are compared by their usual names: `arm64` and `aarch64/v8` are the same, as in containerd.
+    /// Both are compared by their usual names: `arm64` and `aarch64/v8` are the same, as in
+    /// containerd.
     #[must_use]
     pub fn satisfies(&self, wanted: &Self) -> bool {
         let (os, architecture, variant) = self.usual();
@@ -37,7 +39,8 @@ impl Platform {
     }
 
     /// Operating system, architecture and variant by the names that containerd gives them, see
-    /// <https://github.com/containerd/platforms/blob/main/database.go>; but `arm` alone stays without a variant.
+    /// <https://github.com/containerd/platforms/blob/main/database.go>; but `arm` alone stays
+    /// without a variant.
     fn usual(&self) -> (&str, &str, Option<&str>) {
         let os = match &*self.os {
             "macos" => "darwin",

@@ -93,7 +93,8 @@ pub fn is_bare(text: &str) -> bool {
     !text.contains('@') && !last.contains(':')
 }
 
-/// What is not a reference, for an error message: without what may be a user with a password, and without a query.
+/// What is not a reference, for an error message: without what may be a user with a password, and
+/// without a query.
 pub(crate) fn presentable(text: &str) -> String {
     let (scheme, rest) = match text.find("://") {
         Some(at) if !text[..at].contains('@') => text.split_at(at + 3),
@@ -124,8 +125,9 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     /// Reads by docker's grammar, see
-    /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand because a regular expression that
-    /// holds it takes longer to build than a small image takes to verify.
+    /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand
+    /// because a regular expression that holds it takes longer to build than a small image takes to
+    /// verify.
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
         let invalid = |why: &str| {
             InvalidReference(format!(
@@ -164,7 +166,8 @@ impl FromStr for Reference {
         }
         if !tag.is_none_or(is_tag) {
             return Err(invalid(
-                "a tag has at most 128 letters, digits, '_', '.' and '-', and begins with none of the last two",
+                "a tag has at most 128 letters, digits, '_', '.' and '-', and begins with none \
+                 of the last two",
             ));
         }
         let (registry, name) = match path.split_once('/') {

@@ -1,4 +1,5 @@
-//! Manifests, indexes, configs and lists of referrers: what a strict reader finds in them is found, and nothing grows.
+//! Manifests, indexes, configs and lists of referrers: what a strict reader finds in them is found,
+//! and nothing grows.
 
 use oci_spec::image::{Descriptor as StrictDescriptor, ImageIndex, ImageManifest};
 
@@ -13,8 +14,9 @@ use crate::oci::platform::Platform;
 /// The longest part of a platform, in bytes.
 const LONGEST_PART: usize = 1024;
 
-/// Time is linear; there is at most one child for two bytes, and at most 100,001; their inline content
-/// and their texts together are shorter than the document, and a part of a platform has at most 1 KiB.
+/// Time is linear; there is at most one child for two bytes, and at most 100,001; their inline
+/// content and their texts together are shorter than the document, and a part of a platform has at
+/// most 1 KiB.
 pub fn check(data: &[u8]) {
     for content_type in [
         None,

@@ -2,11 +2,11 @@
 //! pipelines.
 //!
 //! A new pipeline carries the count of rebuilds that led to it in a variable, which the server
-//! gives back; so a person who starts a pipeline by hand is not mistaken for us. A restart carries
-//! nothing: it has the variables of the pipeline it repeats, and a parent. So
-//! restarts count as rebuilds where only a restart could follow, and a restart of another pipeline,
-//! which would forget the count, is left to runs that are in no rebuild at all. Along every chain
-//! of pipelines the count or the chain of parents thus grows until it is refused.
+//! gives back; so a person who starts a pipeline by hand is not mistaken for a rebuild. A restart
+//! carries nothing: it has the variables of the pipeline it repeats, and a parent. So restarts
+//! count as rebuilds where only a restart could follow, and a restart of another pipeline, which
+//! would forget the count, is left to runs that are in no rebuild at all. Along every chain of
+//! pipelines the count or the chain of parents thus grows until it is refused.
 
 use crate::rebuild::plan::{Method, OwnPipeline};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::rebuild::woodpecker::{Error, Status, VARIABLES_UNSEEN};
 use crate::report::Pipeline;
 
-/// An event that a person who watches needs to see at once. Names in it are the server's: untrusted text.
+/// An event that a person who watches needs to see at once. Names in it are the server's: untrusted
+/// text.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// The server is the one version that hides variables.

@@ -240,7 +240,7 @@ mod tests {
     use crate::text::secret::Secret;
 
     #[test]
-    fn a_path_that_would_lead_elsewhere_is_no_repository() {
+    fn a_path_that_would_lead_elsewhere_is_not_a_repository() {
         for path in ["app", "", "me/", "/app", "me/../../user", "me/.", "0"] {
             assert_eq!(RepositoryName::read(path), None, "{path:?}");
         }

@@ -1,4 +1,4 @@
-//! Why a try brought no content, as a cause.
+//! Why a try failed, as a cause.
 
 use std::time::Duration;
 

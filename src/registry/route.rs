@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_redirects_target_is_a_registrys_answer() {
+    fn a_redirect_targets_answer_is_not_the_registrys() {
         let mut route = route("127.0.0.1:5000");
         route.url = "https://cdn.example/blob?signature=1".parse().unwrap();
         for seen in [

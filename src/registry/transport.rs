@@ -68,8 +68,8 @@ pub(super) struct Aim<'a> {
 }
 
 impl Transport {
-    /// A transport whose settle window and time limit begin now; `describe` says how a cause reads in
-    /// a log line.
+    /// A transport whose settle window and time limit begin now; `describe` says how a cause reads
+    /// in a log line.
     #[must_use]
     pub fn new(
         clients: Arc<Clients>,

@@ -12,7 +12,8 @@ use crate::walk::graph::{Edge, Graph, NodeId};
 /// How many platforms are named before the rest is counted.
 const NAMED: usize = 8;
 
-/// How many platforms of one image are distinguished; an index may list tens of thousands over one manifest.
+/// How many platforms of one image are distinguished; an index may list tens of thousands over one
+/// manifest.
 const MAX_DISTINCT: usize = 256;
 
 /// The pulls that need one digest of one image.
@@ -82,9 +83,10 @@ impl Affected<'_> {
     }
 }
 
-/// For which pulls a node is needed, as bits; the lowest is the gravest. Each platform has a bit, from 1 on.
+/// For which pulls a node is needed, as bits; the lowest is the gravest. Each platform has a bit,
+/// from 1 on.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct Behalf([u64; 5]);
+struct PullSet([u64; 5]);
 
 const EVERYBODY: usize = 0;
 const ANOTHER_PLATFORM: usize = MAX_DISTINCT + 1;
@@ -92,11 +94,11 @@ const UNNAMED: usize = MAX_DISTINCT + 2;
 const PROVENANCE: usize = MAX_DISTINCT + 3;
 const SIGNATURES: usize = MAX_DISTINCT + 4;
 
-impl Behalf {
+impl PullSet {
     fn of(bit: usize) -> Self {
-        let mut behalf = Self::default();
-        behalf.0[bit / 64] |= 1 << (bit % 64);
-        behalf
+        let mut set = Self::default();
+        set.0[bit / 64] |= 1 << (bit % 64);
+        set
     }
 
     fn is_empty(self) -> bool {
@@ -127,13 +129,13 @@ impl Behalf {
 /// Which pulls each faulty digest of a root affects.
 #[derive(Debug, Default)]
 pub struct AffectedBy<'a> {
-    /// By place, with the place in `behalves`.
+    /// By place, with the place in `sets`.
     faults: Vec<(NodeId, u32)>,
-    behalves: Vec<Behalf>,
+    sets: Vec<PullSet>,
     platforms: Vec<&'a Platform>,
 }
 
-impl fmt::Debug for Behalf {
+impl fmt::Debug for PullSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
             .entries((0..=SIGNATURES).filter(|bit| self.holds(*bit)))
@@ -149,21 +151,21 @@ impl<'a> AffectedBy<'a> {
             .faults
             .binary_search_by_key(&id, |(fault, _)| *fault)
             .ok()?;
-        let behalf = self.behalves[self.faults[found].1 as usize];
-        Some(match behalf.first() {
+        let set = self.sets[self.faults[found].1 as usize];
+        Some(match set.first() {
             None | Some(EVERYBODY) => Affected::Everybody,
             Some(1..=ANOTHER_PLATFORM) => {
                 let numbers = self
                     .platforms
                     .iter()
                     .enumerate()
-                    .filter(|(number, _)| behalf.holds(number + 1));
+                    .filter(|(number, _)| set.holds(number + 1));
                 let named: Vec<_> = numbers.map(|(_, platform)| *platform).collect();
                 let all = named.len() > 1 && named.len() == self.platforms.len();
                 Affected::Platforms {
                     named,
                     all,
-                    more: behalf.holds(ANOTHER_PLATFORM),
+                    more: set.holds(ANOTHER_PLATFORM),
                 }
             }
             Some(UNNAMED) => Affected::Unnamed,
@@ -186,28 +188,29 @@ pub fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
         return AffectedBy::default();
     }
     let mut platforms = Numbered::default();
-    let mut needed_by = vec![Behalf::default(); graph.len()];
-    needed_by[root.node.place()] = Behalf::of(EVERYBODY);
-    // Only what refers to an image from outside can lead in a circle, and it affects only its own readers.
+    let mut needed_by = vec![PullSet::default(); graph.len()];
+    needed_by[root.node.place()] = PullSet::of(EVERYBODY);
+    // Only what refers to an image from outside can lead in a circle, and it affects only its own
+    // readers.
     for id in parents_first(graph, root.node) {
         for edge in graph.node(id).children() {
-            let behalf = along(graph, id, &edge, needed_by[id.place()], &mut platforms);
-            needed_by[edge.to.place()].join(behalf);
+            let set = along(graph, id, &edge, needed_by[id.place()], &mut platforms);
+            needed_by[edge.to.place()].join(set);
         }
     }
-    let mut places: HashMap<Behalf, u32> = HashMap::new();
-    let mut behalves = Vec::new();
+    let mut places: HashMap<PullSet, u32> = HashMap::new();
+    let mut sets = Vec::new();
     let faults = faults.into_iter().map(|id| {
-        let behalf = needed_by[id.place()];
-        let place = *places.entry(behalf).or_insert_with(|| {
-            behalves.push(behalf);
-            u32::try_from(behalves.len() - 1).expect("there are fewer than nodes")
+        let set = needed_by[id.place()];
+        let place = *places.entry(set).or_insert_with(|| {
+            sets.push(set);
+            u32::try_from(sets.len() - 1).expect("there are fewer than nodes")
         });
         (id, place)
     });
     AffectedBy {
         faults: faults.collect(),
-        behalves,
+        sets,
         platforms: platforms.platforms,
     }
 }
@@ -217,26 +220,26 @@ fn along<'a>(
     graph: &'a Graph,
     from: NodeId,
     edge: &Edge<'a>,
-    behalf: Behalf,
+    set: PullSet,
     platforms: &mut Numbered<'a>,
-) -> Behalf {
+) -> PullSet {
     let child = graph.node(edge.to);
     // A config's platform says whose a manifest is where the index does not.
     let stated = edge
         .platform
         .or(child.platform().filter(|_| child.kind() == Kind::Manifest));
     let for_everybody = match (child.kind(), stated) {
-        _ if behalf.is_empty() => return behalf,
-        (Kind::Referrer, _) => return Behalf::of(SIGNATURES),
-        (Kind::Attestation, _) => return Behalf::of(PROVENANCE),
-        _ if !behalf.holds(EVERYBODY) => return behalf,
+        _ if set.is_empty() => return set,
+        (Kind::Referrer, _) => return PullSet::of(SIGNATURES),
+        (Kind::Attestation, _) => return PullSet::of(PROVENANCE),
+        _ if !set.holds(EVERYBODY) => return set,
         (_, Some(platform)) if !platform.is_unknown() => platforms.bit(platform),
         (kind, _) if graph.node(from).kind() == Kind::Index && kind != Kind::Index => UNNAMED,
-        _ => return behalf,
+        _ => return set,
     };
-    let mut behalf = behalf.without(EVERYBODY);
-    behalf.join(Behalf::of(for_everybody));
-    behalf
+    let mut set = set.without(EVERYBODY);
+    set.join(PullSet::of(for_everybody));
+    set
 }
 
 /// The platforms in the image's own order, as far as they are distinguished.
@@ -260,7 +263,8 @@ impl<'a> Numbered<'a> {
     }
 }
 
-/// Every node that can be reached, parents before their children as far as there are no circles, else in the image's own order.
+/// Every node that can be reached, parents before their children as far as there are no circles,
+/// else in the image's own order.
 pub(super) fn parents_first(graph: &Graph, root: NodeId) -> Vec<NodeId> {
     let children = |id: NodeId| {
         graph
@@ -415,7 +419,8 @@ mod tests {
         };
         assert_eq!(
             sentence(platforms(10)),
-            "linux/a0, linux/a1, linux/a2, linux/a3, linux/a4, linux/a5, linux/a6, linux/a7 and 2 more cannot be pulled"
+            "linux/a0, linux/a1, linux/a2, linux/a3, linux/a4, linux/a5, linux/a6, linux/a7 and \
+             2 more cannot be pulled"
         );
         assert!(
             sentence(platforms(300)).ends_with("linux/a7 and at least 248 more cannot be pulled")

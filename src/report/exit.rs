@@ -54,7 +54,8 @@ impl Exit {
 
     /// Whether it is about images, so that `fail_on: never` turns it into 0.
     ///
-    /// A configuration error, a failed rebuild, a signal and a fault of our own are not about images and stay.
+    /// A configuration error, a failed rebuild, a signal and a fault of our own are not about
+    /// images and stay.
     #[must_use]
     pub fn is_verdict(self) -> bool {
         matches!(
@@ -70,7 +71,8 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The result of a run or of one image; the words of [`Conclusion::as_str`] are the values in the JSON report.
+/// The result of a run or of one image; the words of [`Conclusion::as_str`] are the values in the
+/// JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conclusion {
     /// Everything that was asked for is there.

@@ -32,7 +32,8 @@ pub fn headline(judgement: &Judgement<'_>) -> String {
 
 /// What follows the verdict when it is about a pipeline: a colon and the pipeline's page.
 ///
-/// Nothing may follow, not even the end of a colour: what turns addresses into links takes everything up to a space.
+/// Nothing may follow, not even the end of a colour: what turns addresses into links takes
+/// everything up to a space.
 #[must_use]
 pub fn link(judgement: &Judgement<'_>) -> String {
     let pipeline = judgement.remark().and(judgement.report.pipeline.as_ref());
@@ -41,7 +42,8 @@ pub fn link(judgement: &Judgement<'_>) -> String {
         .unwrap_or_default()
 }
 
-/// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
+/// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the
+/// reason.
 #[must_use]
 pub fn is_refused(judgement: &Judgement<'_>) -> bool {
     judgement.cause() == Exit::Configuration

@@ -100,7 +100,8 @@ pub struct Advice {
     pub hint: Hint,
     /// The images that it is for.
     pub images: Vec<Reference>,
-    /// The shortest names that distinguish those images from the others; empty when it is for all of the run.
+    /// The shortest names that distinguish those images from the others; empty when it is for all
+    /// of the run.
     pub names: Vec<String>,
 }
 
@@ -169,7 +170,7 @@ impl Hint {
     }
 
     /// Whether another of these says all that it would say.
-    pub(super) fn is_said_by(self, others: &BTreeSet<Self>) -> bool {
+    pub(super) fn is_covered_by(self, others: &BTreeSet<Self>) -> bool {
         let stronger: &[Self] = match self {
             Self::StaleCache => &[Self::DamagedFile],
             Self::BlobsMissing => &[

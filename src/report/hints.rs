@@ -29,7 +29,7 @@ pub(super) fn of_subjects(judged: &Judged<'_>, context: Context) -> Vec<BTreeSet
         let mut hints = of_roots[judged.root_place(place)].clone();
         hints.extend(of_subject(judged.root(place), subject));
         let all = hints.clone();
-        hints.retain(|hint| !hint.is_said_by(&all));
+        hints.retain(|hint| !hint.is_covered_by(&all));
         hints
     });
     hints.collect()
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn only_attestations_is_said_when_nothing_else_is_lost() {
+    fn only_attestations_needs_everything_else_to_be_there() {
         let image = || index(0x10).with(manifest(0x20, "linux/amd64"));
         assert_eq!(
             one(image().with(attestation(0x30).missing())),
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_the_registry_states_itself_is_no_stale_cache() {
+    fn a_wrong_size_that_the_registry_states_is_not_a_stale_cache() {
         for verdict in [Verdict::Empty, Verdict::Truncated, Verdict::SizeMismatch] {
             let damaged = |status| layer(0x22).found(verdict, status, other_size());
             assert_eq!(
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_by_a_stronger_hint_is_left_out() {
+    fn a_hint_that_a_stronger_one_covers_is_left_out() {
         let gone = || layer(0x22).missing();
         let stale = || layer(0x23).found(Verdict::Empty, 206, "sends no bytes");
         let damaged = || layer(0x24).found(Verdict::Empty, 200, other_size());

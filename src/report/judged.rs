@@ -217,9 +217,11 @@ fn exit(root: &Root<'_>, required: &[NodeId]) -> Exit {
     }
 }
 
-/// Whether anything that a client would pull was read: a manifest below the root, or the root itself when it is one.
+/// Whether anything that a client would pull was read: a manifest below the root, or the root
+/// itself when it is one.
 ///
-/// An index all of whose children may be missing is not proven by being readable, nor by its attestations.
+/// An index all of whose children may be missing is not proven by being readable, nor by its
+/// attestations.
 fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
     required.iter().any(|id| {
         let node = graph.node(*id);

@@ -64,9 +64,11 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    /// The same, for a run whose result is not that of its images: wrong settings, a rebuild, a bug.
+    /// The same, for a run whose result is not that of its images: wrong settings, a rebuild, a
+    /// bug.
     ///
-    /// `reason` is a fragment without secrets; it stands in the verdict line and is the JSON report's `error`.
+    /// `reason` is a fragment without secrets; it stands in the verdict line and is the JSON
+    /// report's `error`.
     #[must_use]
     pub fn ending_in(mut self, exit: Exit, reason: Option<String>) -> Self {
         self.exit = exit;
@@ -75,7 +77,8 @@ impl<'a> Judgement<'a> {
         self
     }
 
-    /// The same, with a fragment without secrets that the verdict line should not lack, though it is not an error.
+    /// The same, with a fragment without secrets that the verdict line should not lack, though it
+    /// is not an error.
     #[must_use]
     pub fn remarking(mut self, remark: String) -> Self {
         self.remark = Some(remark);
@@ -132,7 +135,8 @@ impl<'a> Judgement<'a> {
         judged.root(subject)
     }
 
-    /// The first image that resolves to the same root as the one at this place, when that is another one.
+    /// The first image that resolves to the same root as the one at this place, when that is
+    /// another one.
     #[must_use]
     pub fn twin(&self, image: usize) -> Option<&'a Subject> {
         let (judged, subject) = self.place(image);
@@ -207,7 +211,8 @@ fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
     advice
 }
 
-/// What each image is called beside the others: `app:1`, or the whole reference where that is said of another one too.
+/// What each image is called beside the others: `app:1`, or the whole reference where that is said
+/// of another one too.
 fn short_names<'r>(images: &[&'r Reference]) -> HashMap<&'r Reference, String> {
     let short = |reference: &Reference| {
         let whole = reference.to_string();
@@ -276,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_is_needed_elsewhere_too_is_no_warning() {
+    fn a_digest_that_is_needed_elsewhere_too_is_not_a_warning() {
         let image = index(0x10)
             .with(attestation(0x30).with(layer(0x55).missing()).minor())
             .with(manifest(0x20, "linux/amd64").with(layer(0x55)));
@@ -406,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn never_forgives_images_and_nothing_else() {
+    fn fail_on_never_applies_to_images_alone() {
         let never = |mut report: Report| {
             report.never_fail = true;
             exit(&report)

@@ -1,4 +1,5 @@
-//! The report as JUnit XML: a test suite per image, a test case per manifest and per digest that is not ok.
+//! The report as JUnit XML: a test suite per image, a test case per manifest and per digest that is
+//! not ok.
 
 use std::collections::HashSet;
 use std::io::{self, Write};

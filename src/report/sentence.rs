@@ -139,7 +139,8 @@ fn stopped(stop: Stop, timeout: Duration, settle: Option<Duration>) -> String {
             timeout.as_secs_f64()
         ),
         (Stop::Timeout, Some(settle)) => format!(
-            "no reliable answer before the run's timeout of {} s; a 404 counts only after `settle` ({} s)",
+            "no reliable answer before the run's timeout of {} s; a 404 counts only after \
+             `settle` ({} s)",
             timeout.as_secs_f64(),
             settle.as_secs_f64()
         ),

@@ -66,7 +66,8 @@ pub struct Counts {
     pub undecided: usize,
     /// Digests that were deliberately left out.
     pub skipped: usize,
-    /// What counts against an image: its broken digests, each once per repository, and findings about images.
+    /// What counts against an image: its broken digests, each once per repository, and findings
+    /// about images.
     pub failures: usize,
     /// Digests that are broken or undecided and that no image needs; each once per repository.
     pub warnings: usize,

@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_that_the_action_sets_by_itself_is_no_warning() {
+    fn the_actions_default_token_gives_no_warning() {
         let inputs = [
             ("GITHUB_ACTIONS", "true"),
             ("INPUT_GITHUB-TOKEN", "t"),

@@ -45,7 +45,8 @@ pub(super) fn logins(
             return Err(username
                 .error("there is no password for this user, or it is empty")
                 .with_hint(
-                    "a secret that does not exist arrives empty: set password, or leave out username",
+                    "a secret that does not exist arrives empty: set password, or leave out \
+                     username",
                 ));
         }
         (None, Some(password)) => {
@@ -356,8 +357,10 @@ mod tests {
         ];
         for text in [
             r#"[{"registry":"a.example.org","username":"me","password":1234},{"Username":true,"PASSWORD":"p"}]"#,
-            "- registry: a.example.org\n  username: me\n  password: 1234\n- username: true\n  password: p",
-            "[{registry: a.example.org, username: me, password: 1234}, {username: true, password: p, email: x}]",
+            "- registry: a.example.org\n  username: me\n  password: 1234\n- username: true\n  password: \
+             p",
+            "[{registry: a.example.org, username: me, password: 1234}, {username: true, \
+             password: p, email: x}]",
             "[{\"registry\":\t\"a.example.org\",\"username\":\"me\",\"password\":1234},\n\t{\"username\":true,\"password\":\"p\"}]",
         ] {
             assert_eq!(

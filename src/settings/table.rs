@@ -260,7 +260,8 @@ settings! {
             "More root certificates, as a path or the PEM text itself. They are added to the \
              known ones and replace none.";
         skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Rebuild] Hosts, = "false",
-            "Accepts any certificate, from all hosts or from these (`host[:port]`). It logs a warning.";
+            "Accepts any certificate, from all hosts or from these (`host[:port]`). It logs a \
+             warning.";
         insecure ["insecure_registry"] [Verify Rebuild] Hosts, = "false",
             "Allows plain HTTP, for all hosts or for these (`host[:port]`). Loopback is always \
              allowed.";

@@ -16,7 +16,8 @@ use crate::report::{github, json, junit, text};
 use crate::terminal::output::{Format, Output};
 use crate::walk::rules::Depth;
 
-/// Delivers, whatever the verdict, and says how the run ends: a requested report that cannot be written is an error of the settings, unless something worse is to be reported.
+/// Delivers, whatever the verdict, and says how the run ends: a requested report that cannot be
+/// written is an error of the settings, unless something worse is to be reported.
 pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
     let mut complete = true;
     let mut file =
@@ -81,7 +82,8 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
     }
 }
 
-/// Checks that the reports can be written before the run starts; a path that cannot be written is dropped.
+/// Checks that the reports can be written before the run starts; a path that cannot be written is
+/// dropped.
 ///
 /// # Errors
 ///
@@ -117,7 +119,8 @@ fn unwritable(setting: &str, path: &Path, failure: &io::Error) -> String {
     format!("{setting}: cannot write {}: {failure}", path.display())
 }
 
-/// Why standard output did not get everything; `None` if the reader closed it, which reads at most the exit code then.
+/// Why standard output did not get everything; `None` if the reader closed it, which reads at most
+/// the exit code then.
 pub(crate) fn unprinted(printed: io::Result<()>) -> Option<String> {
     let failure = printed
         .err()
@@ -150,7 +153,8 @@ fn make_folder(path: &Path) -> io::Result<()> {
     folder.map_or(Ok(()), fs::create_dir_all)
 }
 
-/// GitHub's files are there already and belong to the runner: not being able to write there is no fault of the image.
+/// GitHub's files are there already and belong to the runner: not being able to write there is no
+/// fault of the image.
 fn append(name: &str, path: &Path, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) {
     let appended = OpenOptions::new()
         .append(true)

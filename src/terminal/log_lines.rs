@@ -71,7 +71,7 @@ impl Log for LogLines {
         let line = line(record, self.reader);
         self.bar.suspend(|| {
             if let Ok(mut out) = self.out.lock() {
-                // There is nowhere left to complain to.
+                // There is nowhere left to report it.
                 let _ = writeln!(out, "{line}");
             }
         });

@@ -1,4 +1,5 @@
-//! How far a walk has come: a bar on a terminal, a plain line now and then in a log, nothing for short work.
+//! How far a walk has come: a bar on a terminal, a plain line now and then in a log, nothing for
+//! short work.
 
 use std::io::Write;
 use std::pin::pin;

@@ -11,7 +11,8 @@ use crate::walk::stop::Stop;
 /// A request to stop that every task can wait for.
 pub type Stopping = Shared<BoxFuture<'static, Stop>>;
 
-/// SIGINT and SIGTERM, listened for from the start: as PID 1 of a container nothing else ends the process.
+/// SIGINT and SIGTERM, listened for from the start: as PID 1 of a container nothing else ends the
+/// process.
 pub struct Signals {
     stopping: Shared<BoxFuture<'static, Stop>>,
 }

@@ -1,7 +1,8 @@
 //! Foreign text, escaped for where it goes.
 //!
-//! A registry may say anything: an error body, a media type, a platform. Everything in here shortens, cuts what
-//! may be secret in URLs and makes visible what would not be seen, before it does what its own destination needs.
+//! A registry may say anything: an error body, a media type, a platform. Everything in here
+//! shortens, cuts what may be secret in URLs and makes visible what would not be seen, before it
+//! does what its own destination needs.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,7 +12,8 @@ pub const LONGEST: usize = 500;
 
 /// For a line on a terminal or in a CI's log.
 ///
-/// GitHub's runner obeys a line that starts with `::` after trimming, and `##[` anywhere; others obey `##vso[` and
+/// GitHub's runner obeys a line that starts with `::` after trimming, and `##[` anywhere; others
+/// obey `##vso[` and
 /// `##teamcity[`. So no `::` starts the text and no two `#` follow each other.
 #[must_use]
 pub fn line(text: &str) -> String {
@@ -29,7 +31,8 @@ pub fn line(text: &str) -> String {
     harmless
 }
 
-/// For the message of a workflow command: the characters that end it; line breaks of our own stay line breaks.
+/// For the message of a workflow command: the characters that end it; line breaks of our own stay
+/// line breaks.
 #[must_use]
 pub fn command_message(text: &str) -> String {
     text.replace('%', "%25")
@@ -88,7 +91,8 @@ pub fn shortened(text: &str) -> String {
     if text.len() <= LONGEST && !text.contains(['?', '@']) {
         return text.to_owned();
     }
-    // Cutting first keeps the work in bounds however long the text is; what is cut off hides nothing.
+    // Cutting first keeps the work in bounds however long the text is; what is cut off hides
+    // nothing.
     let short = without_url_secrets(
         text.char_indices()
             .nth(4 * LONGEST)
@@ -124,7 +128,8 @@ fn visible(text: &str) -> String {
     shown
 }
 
-/// Cuts what may be secret in everything that looks like a URL or its path: the query, and a user with a password.
+/// Cuts what may be secret in everything that looks like a URL or its path: the query, and a user
+/// with a password.
 fn without_url_secrets(text: &str) -> String {
     let is_end = |end: char| end.is_whitespace() || "\"<>".contains(end);
     let mut kept = String::with_capacity(text.len());
@@ -145,8 +150,8 @@ fn without_url_secrets(text: &str) -> String {
     kept
 }
 
-/// Cuts the user behind every `//`: some messages lose the scheme before it, some write the slashes as `\/`, and some name several
-/// URLs without a blank between them.
+/// Cuts the user behind every `//`: some messages lose the scheme before it, some write the slashes
+/// as `\/`, and some name several URLs without a blank between them.
 fn without_user(url: &str) -> Cow<'_, str> {
     let mut kept = String::new();
     let mut rest = url;

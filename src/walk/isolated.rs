@@ -4,10 +4,12 @@
 use crate::walk::graph::{Graph, NodeId};
 use crate::walk::verdict::Verdict;
 
-/// The first node of the one digest that stays at 5xx while others of its repository are fine, if that is what happened.
+/// The first node of the one digest that stays at 5xx while others of its repository are fine, if
+/// that is what happened.
 ///
-/// A second digest without an answer speaks for the registry being down after all, and so does an answer that came from
-/// somewhere else: from a token server, or from where the registry redirects to. 501 and 505 say what a server cannot do.
+/// A second digest without an answer speaks for the registry being down after all, and so does an
+/// answer that came from somewhere else: from a token server, or from where the registry redirects
+/// to. 501 and 505 say what a server cannot do.
 #[must_use]
 pub fn candidate(graph: &Graph) -> Option<NodeId> {
     let silent = || {

@@ -39,14 +39,15 @@ use crate::oci::reference::{Reference, Repository};
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
 
-/// How many questions are put to the source at once: enough for its permits, few enough to hold in memory.
+/// How many questions are put to the source at once: enough for its permits, few enough to hold in
+/// memory.
 const WIDTH: usize = 256;
 
 /// Walks the images of one repository.
 ///
-/// It never stops at a fault. When `stop` is ready, what was not answered by then stays undecided, with
-/// the cause that `stop` gives. `seen` is called with how many nodes are known and how many of them are
-/// settled.
+/// It never stops at a fault. When `stop` is ready, what was not answered by then stays undecided,
+/// with the cause that `stop` gives. `seen` is called with how many nodes are known and how many of
+/// them are settled.
 ///
 /// # Panics
 /// Never: a walk ends when every reference has its node.
@@ -306,7 +307,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A question to a registry that has answered before: a single fault may be its own or the content's.
+    /// A question to a registry that has answered before: a single fault may be its own or the
+    /// content's.
     fn last_question(&mut self) -> Option<Question> {
         if std::mem::replace(&mut self.over, true) {
             return None;
@@ -321,7 +323,8 @@ impl Walk<'_> {
             .map(|(id, _)| Question::Witness(id))
     }
 
-    /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a digest leads to.
+    /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a
+    /// digest leads to.
     fn add_delivered(
         &mut self,
         kind: Kind,
@@ -368,7 +371,8 @@ impl Walk<'_> {
         node
     }
 
-    /// Follows what a tag delivered, and asks for it by its digest, as a pull does that has resolved the tag.
+    /// Follows what a tag delivered, and asks for it by its digest, as a pull does that has
+    /// resolved the tag.
     fn follow_tag(&mut self, node: NodeId, asked: &Asked<Manifest>) {
         match self.read(node, asked) {
             Ok(children) => {
@@ -395,7 +399,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads a manifest, and writes what it turns out to be; what it refers to, or why it is of no use.
+    /// Reads a manifest, and writes what it turns out to be; what it refers to, or why it is of no
+    /// use.
     fn read<'d>(
         &mut self,
         node: NodeId,
@@ -592,7 +597,8 @@ fn unasked<T>(answer: Result<T, source::Fault>) -> Asked<T> {
     }
 }
 
-/// What a tag resolves to: the digest the registry claims, when the bytes bear it out, else their SHA-256.
+/// What a tag resolves to: the digest the registry claims, when the bytes bear it out, else their
+/// SHA-256.
 fn true_digest(manifest: &Manifest) -> Option<Digest> {
     let Body::Whole(bytes) = &manifest.body else {
         return None;

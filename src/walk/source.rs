@@ -51,7 +51,8 @@ pub struct Asked<T> {
     pub appeared_after: Option<Duration>,
 }
 
-/// Why a question brought no content. It says nothing about the content, except for [`FaultKind::NotFound`].
+/// Why a question brought no content. It says nothing about the content, except for
+/// [`FaultKind::NotFound`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// What kind.

@@ -417,8 +417,8 @@ async fn a_manifest_may_be_absent_only_where_every_parent_allows_it() {
         let walked = walk_with(&memory, &[":1"], &rules).await;
         assert_eq!(find(&walked, &shared).verdict(), verdict);
     }
-    // Where it was asked for before anybody needed it, or settled, it is asked for again: a first
-    // 404 is not enough then.
+    // Where it was asked for, or settled, before any parent needed it, it is asked for again: a
+    // first 404 is not enough then.
     let (one, other) = (
         memory.index(&[all[0].clone()]),
         memory.index(&[all[1].clone()]),
@@ -534,7 +534,7 @@ async fn the_control_request_is_for_a_manifest_that_was_delivered() {
 }
 
 #[tokio::test]
-async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
+async fn signatures_of_signatures_have_a_depth_limit() {
     let mut memory = Memory::default();
     let image = memory.image("linux/amd64", &["base"]);
     memory.tag("1", &image);
@@ -797,7 +797,7 @@ async fn foreign_layers_are_not_asked_for() {
 
 #[tokio::test]
 async fn inline_data_is_checked_without_a_request() {
-    // Data of another length is none; the registry does not have it either.
+    // Data of another length does not count; the registry does not have it either.
     for (data, verdict) in [
         ("aW5saW5l", Verdict::Skipped),
         ("aW5saW5m", Verdict::DigestMismatch),
@@ -1257,7 +1257,6 @@ async fn every_finding_is_settled_at_the_end() {
         },
     )
     .await;
-    // index, image, config, two layers, attestation, the descriptor that is none, the list that is
-    // none
+    // index, image, config, two layers, attestation, the invalid descriptor, the invalid list
     assert_eq!((walked.graph.len(), last), (8, (8, 8)));
 }

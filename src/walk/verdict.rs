@@ -79,7 +79,8 @@ impl Verdict {
         }
     }
 
-    /// Whether this is a definite fault of the content: asking again, or with another login, would not help.
+    /// Whether this is a definite fault of the content: asking again, or with another login, would
+    /// not help.
     #[must_use]
     pub fn is_definite(self) -> bool {
         matches!(
@@ -161,9 +162,11 @@ pub fn judge_flaw(flaw: Flaw) -> Judged {
     (verdict, Cause::Unusable(flaw))
 }
 
-/// Judges a manifest against the digest and the size it was promised with, as far as there was a promise.
+/// Judges a manifest against the digest and the size it was promised with, as far as there was a
+/// promise.
 ///
-/// Content alone is judged here; whether the bytes are a manifest is for [`crate::oci::manifest::read`] to say.
+/// Content alone is judged here; whether the bytes are a manifest is for
+/// [`crate::oci::manifest::read`] to say.
 #[must_use]
 pub fn judge_manifest(digest: Option<&Digest>, size: Option<u64>, delivered: &Manifest) -> Judged {
     let none = (Verdict::Empty, Cause::NoBytes { expected: None });
@@ -204,7 +207,8 @@ fn judge_digest(digest: &Digest, bytes: &[u8]) -> Judged {
     }
 }
 
-/// A client resolves a tag to the digest that the header claims, and then checks the bytes against it.
+/// A client resolves a tag to the digest that the header claims, and then checks the bytes against
+/// it.
 fn judge_claim(claimed: Option<&str>, bytes: &[u8]) -> Judged {
     let claimed = claimed.and_then(|claimed| claimed.parse::<Digest>().ok());
     match claimed {

@@ -246,7 +246,7 @@ fn a_run_that_cannot_outlast_its_settle_window_blames_no_registry() {
     assert!(
         finished
             .stdout
-            .contains("a 404 counts only after `settle`, 15 s"),
+            .contains("a 404 counts only after `settle` (15 s)"),
         "{finished}"
     );
     assert!(

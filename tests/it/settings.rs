@@ -1,4 +1,5 @@
-//! Settings that would have ended in a silent pass, and results that would have contradicted the exit code.
+//! Settings that would have passed silently, and results that would have contradicted the exit
+//! code.
 
 use std::fs::File;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! What is expected of an image besides being whole: its digest, the same digest as its siblings, its platforms.
+//! What is expected of an image besides being whole: its digest, the same digest as its siblings,
+//! its platforms.
 
 use std::collections::HashSet;
 
@@ -11,7 +12,8 @@ use crate::walk::checked::{Checked, Finding, Subject, TagsDiffer};
 use crate::walk::graph::{Graph, NodeId};
 use crate::walk::verdict::Verdict;
 
-/// Adds its findings to each image; `targets` are those that the repository was walked for, in the same order.
+/// Adds its findings to each image; `targets` are those that the repository was walked for, in the
+/// same order.
 pub fn add(checked: &mut Checked, targets: &[&Target], platforms: &[Platform]) {
     let images: Vec<(&Subject, &Target)> = checked
         .subjects
@@ -89,7 +91,8 @@ fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Fi
     wanted.iter().filter(is_missing).map(finding).collect()
 }
 
-/// The platforms of an image in its own order; `None` when that cannot be known, because an index or a config could not be read.
+/// The platforms of an image in its own order; `None` when that cannot be known, because an index
+/// or a config could not be read.
 fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<&Platform>> {
     let mut present = Vec::new();
     let mut known = HashSet::new();

@@ -7,7 +7,8 @@ use crate::oci::reference::is_bare;
 use crate::settings::{Error, parse_digest, parse_list};
 use crate::text::quote::quoted;
 
-/// The longest address of a registry, in bytes. It is put before every name, so that a long one would be held many times.
+/// The longest address of a registry, in bytes. It is put before every name, so that a long one
+/// would be held many times.
 const LONGEST_REGISTRY: usize = 512;
 
 /// What a build says it made.
@@ -34,7 +35,8 @@ pub(crate) struct Image {
 ///
 /// # Errors
 ///
-/// As a fragment that does not name the setting: when the content is none of the known forms, or says nothing about images.
+/// As a fragment that does not name the setting: when the content is none of the known forms, or
+/// says nothing about images.
 pub(crate) fn read(text: &str) -> Result<Built, Error> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
@@ -70,7 +72,8 @@ enum Found {
 
 fn error(message: impl std::fmt::Display) -> Error {
     Error::new(message.to_string()).with_hint(
-        "it accepts what buildx, bake, imagetools, kaniko and buildah write, and lists of references",
+        "it accepts what buildx, bake, imagetools, kaniko and buildah write, and lists of \
+         references",
     )
 }
 
@@ -168,7 +171,8 @@ fn is_build(object: &Map<String, Value>) -> bool {
     .any(|name| object.contains_key(*name))
 }
 
-/// buildx and imagetools: `containerimage.digest` or the descriptor's, and `image.name` with commas.
+/// buildx and imagetools: `containerimage.digest` or the descriptor's, and `image.name` with
+/// commas.
 fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
     let stated = text(object, "containerimage.digest").or_else(|| {
         object
@@ -178,10 +182,12 @@ fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
     });
     if stated.is_some() && stated == text(object, "containerimage.config.digest") {
         return Err(Error::new(
-            "its containerimage.digest is the image ID (the digest of the configuration), which no registry knows",
+            "its containerimage.digest is the image ID (the digest of the configuration), which \
+             no registry knows",
         )
         .with_hint(
-            "build with the docker-container driver or with the containerd image store, or leave metadata_file out",
+            "build with the docker-container driver or with the containerd image store, or leave \
+             metadata_file out",
         ));
     }
     let names: Vec<&str> = text(object, "image.name")
@@ -287,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn bake_says_the_same_for_every_target() {
+    fn bake_states_one_digest_for_every_target() {
         let text = r##"{"job":{"containerimage.digest":"%","image.name":"r.io/a:job"},
             "web":{"containerimage.digest":"#","image.name":"r.io/a:web"},"buildx.build.warnings":[{"x":1}],"empty":{}}"##;
         assert_eq!(

@@ -17,9 +17,11 @@ pub struct Place<'a> {
     pub seed: u64,
 }
 
-/// Writes every output; one that has no value is written empty, so that an expression never meets an old one.
+/// Writes every output; one that has no value is written empty, so that an expression never meets
+/// an old one.
 ///
-/// `digest` is that of the first image that has one, `digests` a JSON object from reference to digest; `images` and
+/// `digest` is that of the first image that has one, `digests` a JSON object from reference to
+/// digest; `images` and
 /// `platforms` are JSON arrays; `failures` counts broken digests and findings.
 ///
 /// # Errors

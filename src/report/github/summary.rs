@@ -86,7 +86,7 @@ fn write_rows(
             let rest = count(total - written, "more row");
             return writeln!(
                 out,
-                "| {rest}, left out because a summary has little room |"
+                "| {rest}, left out because a summary has limited room |"
             );
         }
         room -= row.len();
@@ -279,7 +279,7 @@ mod tests {
         assert!(summary.len() < 1_000_000, "{} bytes", summary.len());
         assert_eq!(
             summary
-                .matches("left out because a summary has little room")
+                .matches("left out because a summary has limited room")
                 .count(),
             2
         );

@@ -28,7 +28,8 @@ pub(super) enum Groups {
     Commands,
 }
 
-/// Writes what is going to be checked: the version, the depth and the references; nothing when there are none.
+/// Writes what is going to be checked: the version, the depth and the references; nothing when
+/// there are none.
 ///
 /// # Errors
 /// When `out` cannot be written to.
@@ -344,7 +345,7 @@ pullproof 0.1.0, depth tail
   registry.example/app:2
 
 registry.example/app:1: failed
-  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 (itself ok) 2 manifests, 1 attestation; 2 broken, 1 not whole, a warning
+  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 (itself ok) 2 manifests, 1 attestation; 2 broken, 1 with a warning
     ✗ linux/amd64 sha256:202020202020 (itself ok) config, 1 layer, 10 MB; 1 broken
       ✗ layer sha256:5555555555555555555555555555555555555555555555555555555555555555 truncated: expected 10000000 bytes, the last did not come
           no platform can be pulled; status 206, 1 request in 20 ms
@@ -430,15 +431,18 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 interrupted,
-                "INTERRUPTED: 5 of at least 6 digests checked, nothing broken so far, exit code 130",
+                "INTERRUPTED: 5 of at least 6 digests checked, nothing broken so far, exit code \
+                 130",
             ),
             (
                 terminated,
-                "INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest), exit code 143",
+                "INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest), exit code \
+                 143",
             ),
             (
                 forgiving,
-                "FAILED: 1 of 1 image cannot be pulled (1 broken digest), exit code 0 because of `fail_on: never`",
+                "FAILED: 1 of 1 image cannot be pulled (1 broken digest), exit code 0 because of \
+                 `fail_on: never`",
             ),
             (
                 dry,
@@ -475,7 +479,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn what_came_late_is_said_with_a_whole_manifest() {
+    fn a_late_manifest_states_its_delay() {
         let late = |content: Content| content.found(Verdict::Ok, 200, "appeared after 6.2 s");
         let image = report(&[(
             "app:1",
@@ -505,7 +509,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn wrong_settings_leave_nothing_but_the_verdict() {
+    fn wrong_settings_print_only_the_verdict() {
         let report = report(&[]);
         let judgement =
             Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into()));
@@ -634,7 +638,8 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 Exit::Unknown,
-                "FAILED: {images}, and the rebuild's result could not be read: why, exit code 4: {url}",
+                "FAILED: {images}, and the rebuild's result could not be read: why, exit code 4: \
+                 {url}",
             ),
             (
                 Exit::Terminated,
@@ -715,7 +720,8 @@ requests      12: 48.2 kB in 2.1 s
         let text = text(&report);
         assert!(
             text.contains(
-                "library/app:1: failed\n  ✗ platform_missing: expected linux/arm64, the image has linux/amd64\n"
+                "library/app:1: failed\n  ✗ platform_missing: expected linux/arm64, the image \
+                 has linux/amd64\n"
             ),
             "{text}"
         );

@@ -202,7 +202,7 @@ fn a_missing_secret() {
 }
 
 #[test]
-fn a_workflow_that_is_no_yaml() {
+fn a_workflow_that_is_not_yaml() {
     refuses(
         rebuild(&with_text("when: {event: manual}\nsteps: [")),
         &["pipeline #1 was not started: "],

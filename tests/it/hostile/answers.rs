@@ -1,5 +1,4 @@
-//! Answers of 200 that are no answer: web pages, nothing, nonsense, and HTTP as some servers write
-//! it.
+//! 200 without a usable answer: web pages, empty bodies, nonsense, and unusual HTTP.
 
 use super::trial::{DEPTHS, trial};
 use crate::support::authority::Authority;

@@ -302,7 +302,8 @@ fn the_digest_header_may_be_missing_or_invalid_but_not_different() {
             None => reply.without("Docker-Content-Digest"),
         });
         let seen = trial(registry.reference("app:1")).run();
-        // A client that resolves a tag believes the header, and then finds that the bytes are others.
+        // A client that resolves a tag believes the header, and then finds that the bytes are
+        // others.
         if passes {
             seen.passes()
         } else {

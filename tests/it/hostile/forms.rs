@@ -1,4 +1,4 @@
-//! What an image may consist of beside the usual, and what it may promise wrongly.
+//! Unusual but legal images, and images with wrong promises.
 
 use serde_json::{Value, json};
 

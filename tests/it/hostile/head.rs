@@ -1,4 +1,4 @@
-//! HEAD can say that all is well. Whatever else it says is a hint to ask for the last byte.
+//! HEAD can show that all is well; any other answer to it leads to a request for the last byte.
 
 use super::trial::{DEPTHS, single_image};
 use crate::support::fake::Storage;

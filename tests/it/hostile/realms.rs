@@ -1,4 +1,4 @@
-//! Where a registry may send us for a token, and what may go there.
+//! Where a registry may send clients for a token, and what may be sent there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

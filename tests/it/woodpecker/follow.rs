@@ -401,7 +401,7 @@ async fn a_log_that_comes_later_than_the_end_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_step_that_says_nothing_is_waited_for_only_so_long() {
+async fn a_wait_for_a_silent_steps_log_is_limited() {
     let fake = server();
     looks(
         &fake,
@@ -463,7 +463,7 @@ async fn the_user_that_canceled_a_pipeline_is_named() {
 }
 
 #[tokio::test]
-async fn an_empty_log_is_no_error() {
+async fn an_empty_log_is_not_an_error() {
     let fake = server();
     looks(&fake, [flows("failure", &[("build", "failure")])]);
     fake.on("GET /api/repos/7/logs/12/1", [Reply::json(&Value::Null)]);
@@ -474,7 +474,7 @@ async fn an_empty_log_is_no_error() {
 }
 
 #[tokio::test]
-async fn only_so_many_logs_are_fetched() {
+async fn the_number_of_fetched_logs_is_limited() {
     let fake = server();
     let names: Vec<String> = (0..25).map(|number| format!("flow{number}")).collect();
     let workflows: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "failure")).collect();
@@ -490,7 +490,7 @@ async fn only_so_many_logs_are_fetched() {
 }
 
 #[tokio::test]
-async fn what_the_server_objects_to_is_kept_in_its_words() {
+async fn the_servers_objections_are_quoted() {
     let fake = server();
     let ended = with(
         flows("error", &[("build", "error")]),

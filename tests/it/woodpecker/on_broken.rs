@@ -137,7 +137,8 @@ fn a_pipeline_that_is_not_awaited_leaves_exit_1_with_the_link() {
         .exits(1);
     let link = fake.url("/repos/7/pipeline/12");
     let verdict = format!(
-        "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was started, and its end is not awaited, exit code 1: {link}\n"
+        "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was \
+         started, and its end is not awaited, exit code 1: {link}\n"
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");
     assert_eq!(
@@ -159,7 +160,7 @@ fn an_undecided_image_is_never_rebuilt() {
 }
 
 #[test]
-fn a_whole_image_asks_nothing_of_woodpecker() {
+fn a_whole_image_sends_nothing_to_woodpecker() {
     let (registry, image, fake) = broken();
     registry.find(image.layer(0, 0));
     verify(&registry, &fake).run().exits(0);

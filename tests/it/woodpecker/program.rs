@@ -1,5 +1,4 @@
-//! The program as a CI system meets it: what it writes where, and wrong settings before anything is
-//! asked.
+//! The program as a CI system runs it: its outputs, and wrong settings before any request.
 
 use crate::support::command::{Pullproof, pullproof};
 

@@ -1,4 +1,4 @@
-//! Starting a pipeline: what is asked for, and every answer.
+//! Starting a pipeline: the request, and every answer.
 
 use pullproof::rebuild::plan::{Method, OwnPipeline, RepositoryName, Restart};
 use pullproof::rebuild::woodpecker::Error;
@@ -207,7 +207,7 @@ async fn an_unloadable_configuration_is_reported_in_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_web_page_is_no_pipeline() {
+async fn a_web_page_is_not_a_pipeline() {
     let fake = server();
     fake.on(CREATE, [Reply::web_page()]);
     let (message, hint) = Case::new(&fake).run().await.refusal();
