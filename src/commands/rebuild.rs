@@ -108,8 +108,8 @@ fn misconfigured(line: String, settings: &RebuildSettings) -> Outcome {
     }
 }
 
-/// What the server gets to know and must not repeat: steps print their variables, and errors repeat
-/// requests.
+/// Secrets that the server knows and must not repeat: steps print their variables, and errors
+/// repeat requests.
 fn secrets(plan: &Plan) -> Secrets {
     /// A shorter value of a variable is a word like `true` or `main` rather than a secret.
     const SHORTEST: usize = 6;

@@ -1,4 +1,4 @@
-//! From names to addresses: the user's pins, then DNS, then the guard against forbidden ones.
+//! From names to addresses: the user's pins, then DNS, then the check for forbidden addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use url::{Host, Url};
 use super::ChosenBy;
 use crate::http::network::Pin;
 
-/// Why there are no addresses; it comes back as a link in the chain of causes.
+/// Why there are no addresses; it reappears in the chain of causes.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 /// The name service of a run.

@@ -1,4 +1,4 @@
-//! Why a request brought no answer, without its URL.
+//! Why a request has no answer, without its URL.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -80,7 +80,7 @@ impl ProblemKind {
     }
 }
 
-/// Why a request brought no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What kind of problem.
@@ -108,7 +108,7 @@ impl Problem {
         }
     }
 
-    /// A problem that was there before anything was sent.
+    /// A problem before anything was sent.
     #[must_use]
     pub fn unsent(kind: ProblemKind, text: impl Into<String>) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Problem {
         }
     }
 
-    /// What became of a request to an address in `https` (`encrypted`) or in `http`.
+    /// The problem of a request to an address in `https` (`encrypted`) or in `http`.
     pub(super) fn with_request(error: reqwest::Error, encrypted: bool) -> Self {
         let problem = Self::from(error);
         match problem.kind {

@@ -108,7 +108,7 @@ pub fn is_suspicious(own: &OwnPipeline, method: Method) -> bool {
 /// Decides whether `start` may be started, and with which count.
 ///
 /// # Errors
-/// When it could be one rebuild too many.
+/// When it could exceed `max_rebuilds`.
 pub fn guard(max: u32, past: Past, start: Start) -> Result<u32, Loop> {
     let all = past.rebuilds.saturating_add(past.restarts);
     let count = match start {

@@ -57,7 +57,7 @@ pub enum Notice {
         /// Its page.
         url: String,
     },
-    /// The server does not answer usefully; we go on asking.
+    /// The server's answers are not usable; asking continues.
     Trouble {
         /// How a look failed.
         error: Error,

@@ -1,4 +1,4 @@
-//! The header that authorizes a request, and when a new one is obtained.
+//! The header that authorizes a request, and its renewal.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
 use crate::walk::cause::Denial;
 
-/// How long a token is good for when its server does not say, see
+/// How long a token is valid when its server does not say, see
 /// <https://distribution.github.io/distribution/spec/auth/token/>.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 

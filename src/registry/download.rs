@@ -148,7 +148,7 @@ impl Download {
         }
     }
 
-    /// Itself, or nothing where there is no part to ask for: everything came, and was wrong.
+    /// Itself, or nothing where everything was received and was wrong.
     fn unless_complete(self, promise: &Promise) -> Self {
         if self.hashing.is_none() || self.received >= promise.size {
             Self::new(promise, self.kept.is_some())

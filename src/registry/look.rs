@@ -30,7 +30,7 @@ enum Seen {
     AskAll,
     /// The server contradicts the promised size: ask for everything, and read it.
     ReadAll,
-    /// The last byte did not come: ask for the first one.
+    /// The last byte was not delivered: ask for the first one.
     AskFirst,
 }
 
@@ -241,7 +241,7 @@ fn cut() -> Problem {
     again("the registry says it is there but sends no bytes")
 }
 
-/// A reason to ask again.
+/// A reason to retry.
 pub(super) fn again(why: &str) -> Problem {
     Problem::new(ProblemKind::Cut, why)
 }

@@ -32,7 +32,7 @@ pub(super) struct Route {
     pub(super) first_version: Option<Problem>,
 }
 
-/// What came of a request, other than the answer.
+/// The outcome of a request, other than the answer.
 pub(super) enum Seen {
     Problem(Problem),
     /// A redirect to this `Location`.

@@ -31,7 +31,7 @@ struct WireToken {
     expires_in: Option<serde_json::Value>,
 }
 
-/// A token, and for how many seconds it is good.
+/// A token, and for how many seconds it is valid.
 pub(super) struct Token {
     pub(super) value: String,
     pub(super) expires_in: Option<f64>,

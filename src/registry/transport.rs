@@ -1,4 +1,4 @@
-//! Asks registries: a permit for each question, and another try where that may help.
+//! Asks registries: a permit for each question, and retries where they may help.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

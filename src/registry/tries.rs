@@ -185,7 +185,7 @@ fn in_short(what: &str) -> String {
     }
 }
 
-/// Where the answers to one question ended too early, one after the other.
+/// Where consecutive answers to one question ended too early.
 #[derive(Default)]
 pub(super) struct EarlyEnds {
     at: u64,

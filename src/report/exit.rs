@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Exit {
-    /// Every image is whole, or nothing was to be done, or the rebuild succeeded.
+    /// Every image is whole, there was nothing to do, or the rebuild succeeded.
     Verified = 0,
     /// An image definitely cannot be pulled, or is not the expected one.
     Broken = 1,
@@ -22,7 +22,7 @@ pub enum Exit {
     RebuildFailed = 6,
     /// The rebuild was still running at `wait_timeout`.
     RebuildRunning = 7,
-    /// A fault of this program.
+    /// A bug in this program.
     Bug = 70,
     /// SIGINT.
     Interrupted = 130,
@@ -54,8 +54,7 @@ impl Exit {
 
     /// Whether it is about images, so that `fail_on: never` turns it into 0.
     ///
-    /// A configuration error, a failed rebuild, a signal and a fault of our own are not about
-    /// images and stay.
+    /// A configuration error, a failed rebuild, a signal and a bug are not about images and stay.
     #[must_use]
     pub fn is_verdict(self) -> bool {
         matches!(
@@ -81,7 +80,7 @@ pub enum Conclusion {
     Failed,
     /// Undecided.
     Error,
-    /// Nothing was to be checked, and that is what was asked for.
+    /// Nothing was to be checked, as requested.
     Skipped,
 }
 

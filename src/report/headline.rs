@@ -90,7 +90,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
             )
         }
         _ if judgement.report.skipped => {
-            "dry run: nothing was pushed, so nothing was checked".to_owned()
+            "nothing was pushed (dry run), so nothing was checked".to_owned()
         }
         Exit::RebuildNotStarted => {
             format!("{}the rebuild was not started", before(judgement, broken))

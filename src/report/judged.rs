@@ -14,7 +14,7 @@ use crate::walk::isolated;
 use crate::walk::stop::Stop;
 use crate::walk::verdict::Verdict;
 
-/// What a judgement takes from the run beside the repository itself.
+/// What a judgement needs of the run besides the repository.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
     /// Why the run ended early, if it did.
@@ -28,7 +28,7 @@ pub struct Context {
 pub struct Judged<'a> {
     /// The repository that was judged.
     pub checked: &'a Checked,
-    /// Every distinct root, in the order of the first image that resolves to it.
+    /// Every distinct root, ordered by the first image that resolves to it.
     pub roots: Vec<Root<'a>>,
     /// How many of what.
     pub counts: Counts,
@@ -37,7 +37,7 @@ pub struct Judged<'a> {
     root_of_subject: Vec<usize>,
 }
 
-/// One distinct root: what all images that resolve to it have in common.
+/// One distinct root: what all images that resolve to it share.
 #[derive(Debug)]
 pub struct Root<'a> {
     /// The graph that it is in.
@@ -84,7 +84,7 @@ impl Root<'_> {
         self.isolated && self.graph.node(id).verdict() == Verdict::Unavailable
     }
 
-    /// How much trouble a node is by itself.
+    /// How serious a node's state is by itself.
     #[must_use]
     pub fn trouble(&self, id: NodeId) -> Trouble {
         match self.graph.node(id).verdict() {
@@ -95,12 +95,12 @@ impl Root<'_> {
     }
 }
 
-/// How much trouble a digest means for the image it is seen from.
+/// How serious a digest's state is for an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
     /// Whole.
     None,
-    /// Not whole, and it does not matter.
+    /// Not whole, but not needed.
     Warned,
     /// Not known.
     Undecided,

@@ -20,7 +20,7 @@ pub struct Judgement<'a> {
     pub repositories: Vec<Judged<'a>>,
     /// How many of what.
     pub counts: Counts,
-    /// What the run comes to.
+    /// The exit code of the run.
     pub exit: Exit,
     /// The hints, in the order in which they are to be followed.
     pub advice: Vec<Advice>,
@@ -77,8 +77,7 @@ impl<'a> Judgement<'a> {
         self
     }
 
-    /// The same, with a fragment without secrets that the verdict line should not lack, though it
-    /// is not an error.
+    /// The same, with a fragment without secrets for the verdict line that is not an error.
     #[must_use]
     pub fn remarking(mut self, remark: String) -> Self {
         self.remark = Some(remark);
@@ -112,7 +111,7 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    /// What the images alone come to, before `fail_on: never`.
+    /// The exit code of the images alone, before `fail_on: never`.
     #[must_use]
     pub fn cause(&self) -> Exit {
         self.verdict
@@ -211,8 +210,7 @@ fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
     advice
 }
 
-/// What each image is called beside the others: `app:1`, or the whole reference where that is said
-/// of another one too.
+/// The short name of each image: `app:1`, or the whole reference where two images share that.
 fn short_names<'r>(images: &[&'r Reference]) -> HashMap<&'r Reference, String> {
     let short = |reference: &Reference| {
         let whole = reference.to_string();
@@ -346,7 +344,7 @@ mod tests {
         assert_eq!(exit(&tag), Exit::Unknown, "a tag is no digest");
         let mut stopped = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         stopped.stopped = Some(Stop::Timeout);
-        assert_eq!(exit(&stopped), Exit::Unknown, "not everybody was asked");
+        assert_eq!(exit(&stopped), Exit::Unknown, "not every digest was asked for");
         let mut down = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         down.repositories[0].graph.set_still_answering(false);
         assert_eq!(exit(&down), Exit::Unknown, "nothing answers any more");

@@ -1,8 +1,8 @@
 //! Foreign text, escaped for where it goes.
 //!
-//! A registry may say anything: an error body, a media type, a platform. Everything in here
-//! shortens, cuts what may be secret in URLs and makes visible what would not be seen, before it
-//! does what its own destination needs.
+//! A registry controls many texts: error bodies, media types, platforms. Every function here
+//! shortens them, removes what may be secret in URLs and makes invisible characters visible, before
+//! it escapes for its own destination.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -274,7 +274,7 @@ mod tests {
         );
     }
 
-    /// Text made of what is dangerous, and of anything else.
+    /// Text made of dangerous and harmless parts.
     fn hostile() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just("::".to_owned()),

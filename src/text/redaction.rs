@@ -1,5 +1,5 @@
-//! Secrets that servers were shown, so that none of them appears in an output: some servers repeat
-//! a header, a form or a token in the text of an error.
+//! Secrets that were sent to servers, so that no output shows them: some servers repeat a header, a
+//! form or a token in an error.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ impl Secrets {
         self.finder = OnceLock::new();
     }
 
-    /// The same text, with every secret in it made unreadable. It has to be whole: a part of a
+    /// The same text with every secret redacted. The text must not be cut before: a part of a
     /// secret is not found.
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {

@@ -125,7 +125,7 @@ enum Question {
     Config(NodeId),
     Blob(NodeId),
     Referrers(NodeId),
-    /// Once more, when all is over: does the registry still answer?
+    /// The control question at the end: does the registry still answer?
     Witness(NodeId),
 }
 
@@ -158,7 +158,7 @@ struct Note {
     allowed: bool,
     /// It was asked for.
     asked: bool,
-    /// What it refers to is being followed already, because a tag delivered it.
+    /// Its references are followed already, because a tag delivered it.
     followed: bool,
 }
 
@@ -172,7 +172,7 @@ struct Walk<'a> {
     manifests: VecDeque<Question>,
     blobs: VecDeque<Question>,
     settled: usize,
-    /// Everything was asked, and the last question is put.
+    /// Everything else was asked, and the control question is sent.
     over: bool,
 }
 
@@ -399,8 +399,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads a manifest, and writes what it turns out to be; what it refers to, or why it is of no
-    /// use.
+    /// Reads a manifest and notes its kind; returns its references, or why it cannot be used.
     fn read<'d>(
         &mut self,
         node: NodeId,
@@ -529,7 +528,7 @@ impl Walk<'_> {
         self.notes[parent.place()].depth + 1
     }
 
-    /// The run ends: what was asked got no answer in time, the rest was not asked.
+    /// The run ends: open questions had no answer in time, the rest was not asked.
     fn give_up(&mut self, references: &[Reference], cause: &Cause) {
         for (at, reference) in references.iter().enumerate() {
             if self.roots[at].is_none() {
@@ -597,7 +596,7 @@ fn unasked<T>(answer: Result<T, source::Fault>) -> Asked<T> {
     }
 }
 
-/// What a tag resolves to: the digest the registry claims, when the bytes bear it out, else their
+/// What a tag resolves to: the digest the registry claims, when the bytes match it, else their
 /// SHA-256.
 fn true_digest(manifest: &Manifest) -> Option<Digest> {
     let Body::Whole(bytes) = &manifest.body else {

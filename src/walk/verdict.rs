@@ -1,4 +1,4 @@
-//! What a registry's answer says about the content it was asked for.
+//! The verdict that follows from a registry's answer.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ impl Verdict {
     }
 }
 
-/// A verdict with what led to it: what a person needs to believe it.
+/// A verdict with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The judgement.
@@ -139,7 +139,7 @@ pub type Judged = (Verdict, Cause);
 
 const OK: Judged = (Verdict::Ok, Cause::Plain);
 
-/// Judges a question that brought no content.
+/// Judges a question without content in its answer.
 #[must_use]
 pub fn judge_fault(fault: &Fault) -> Judged {
     let verdict = match fault.kind {
@@ -258,7 +258,7 @@ pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judged {
     }
 }
 
-/// A length that is not the promised one: of bytes that were really served (`served`), a short one
+/// A length other than the promised one; if the bytes were really served (`served`), a short one
 /// means that data is lost.
 fn other_size(expected: u64, actual: u64, served: bool) -> Judged {
     let verdict = match actual {

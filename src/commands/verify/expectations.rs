@@ -47,7 +47,7 @@ fn wrong_digest(subject: &Subject, target: &Target, graph: &Graph) -> Option<Fin
     (!is_it).then_some(Finding::WrongDigest { expected, actual })
 }
 
-/// Compares with the first of the siblings, so that the odd ones out are the ones that are named.
+/// Compares with the first of the siblings, so that the ones that differ are named.
 fn tags_differ(
     subject: &Subject,
     target: &Target,

@@ -1,4 +1,4 @@
-//! What builds leave, recognised by content: names, digests, or both.
+//! The files that builds write, recognised by content: names, digests, or both.
 
 use oci_spec::image::Digest;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::text::quote::quoted;
 /// would be held many times.
 const LONGEST_REGISTRY: usize = 512;
 
-/// What a build says it made.
+/// What a build reports as its result.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Built {
     /// One digest without a name.
@@ -35,8 +35,8 @@ pub(crate) struct Image {
 ///
 /// # Errors
 ///
-/// As a fragment that does not name the setting: when the content is none of the known forms, or
-/// says nothing about images.
+/// As a fragment that does not name the setting: when the content has no known form, or names no
+/// image.
 pub(crate) fn read(text: &str) -> Result<Built, Error> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {

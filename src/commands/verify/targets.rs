@@ -18,8 +18,7 @@ pub struct Target {
     pub reference: Reference,
     /// What it must resolve to.
     pub expected: Option<Digest>,
-    /// What it must not resolve to any more: what was found before a rebuild, and was not what had
-    /// been pushed.
+    /// What it must not resolve to any more: the digest that was wrong before a rebuild.
     pub unwanted: Option<Digest>,
     /// Whether all such targets of one repository must be the same digest.
     pub alike: bool,
@@ -67,8 +66,7 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
     Ok(targets.list)
 }
 
-/// What looks odd about the logins, as a fragment: none of them is for a registry that any image is
-/// on.
+/// A warning about the logins, as a fragment: none of them is for the registry of an image.
 #[must_use]
 pub fn idle_logins(logins: &Logins, targets: &[Target]) -> Option<String> {
     let host = |registry: &str| match registry_prefix(registry) {
@@ -170,8 +168,7 @@ struct Targets {
 }
 
 impl Targets {
-    /// Adds a target, or what is new about one that is there; what is expected comes with the
-    /// setting that says so.
+    /// Adds a target, or what is new about an existing one; an expectation comes with its setting.
     fn add(
         &mut self,
         reference: Reference,

@@ -1,6 +1,6 @@
 //! Woodpecker's API: find a repository, start a pipeline, look at it, read its logs.
 //!
-//! The client asks once and says what came; asking again is [`crate::rebuild`]'s business. The
+//! The client asks once and returns the answer; asking again is left to [`crate::rebuild`]. The
 //! token goes into a header of requests to the server itself: never into an address, never along a
 //! redirect.
 

@@ -446,7 +446,7 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 dry,
-                "SKIPPED: dry run: nothing was pushed, so nothing was checked, exit code 0",
+                "SKIPPED: nothing was pushed (dry run), so nothing was checked, exit code 0",
             ),
             (
                 report(&[]),

@@ -116,7 +116,7 @@ fn an_unknown_authority_is_reported_with_advice() {
             .trusting(&Authority::new())
             .run()
             .leaves_open(&[("", "unavailable")]);
-        seen.says("", "unknown authority").prints("in `ca`");
+        seen.says("", "unknown authority").prints("set `ca` to");
     }
 }
 
