@@ -344,7 +344,11 @@ mod tests {
         assert_eq!(exit(&tag), Exit::Unknown, "a tag is no digest");
         let mut stopped = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         stopped.stopped = Some(Stop::Timeout);
-        assert_eq!(exit(&stopped), Exit::Unknown, "not every digest was asked for");
+        assert_eq!(
+            exit(&stopped),
+            Exit::Unknown,
+            "not every digest was asked for"
+        );
         let mut down = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         down.repositories[0].graph.set_still_answering(false);
         assert_eq!(exit(&down), Exit::Unknown, "nothing answers any more");

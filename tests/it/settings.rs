@@ -97,7 +97,10 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
         assert_eq!(last(&finished.stdout), verdict, "{finished}");
     }
     let dry = woodpecker(&[("REPO", "registry.invalid/app"), ("DRY_RUN", "true")]).exits(0);
-    assert!(last(&dry.stdout).contains("SKIPPED: nothing was pushed (dry run)"), "{dry}");
+    assert!(
+        last(&dry.stdout).contains("SKIPPED: nothing was pushed (dry run)"),
+        "{dry}"
+    );
 }
 
 #[test]
