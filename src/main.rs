@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use pullproof::report::exit::Exit;
 use pullproof::settings::Environment;
-use pullproof::terminal::panic::last_words;
+use pullproof::terminal::panic::panic_message;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             reason = "a panic message belongs on standard error"
         )]
         {
-            eprintln!("{}", last_words(panic));
+            eprintln!("{}", panic_message(panic));
         }
         // With panic=abort nothing else sets the exit code.
         std::process::exit(Exit::Bug.code().into());

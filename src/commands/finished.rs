@@ -1,11 +1,11 @@
-//! How a command ends: with something to deliver, or without.
+//! How a command ends: with a report to deliver, or without.
 
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::settings::Error;
 
-/// What a command leaves to be delivered.
+/// The report of a command.
 pub(crate) struct Finished {
     report: Report,
     end: Option<(Exit, Option<String>)>,
@@ -13,7 +13,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// A run that ends as its images say.
+    /// A run whose result is that of its images.
     pub(crate) fn of(report: Report) -> Self {
         Self {
             report,
@@ -22,7 +22,7 @@ impl Finished {
         }
     }
 
-    /// The same, with an end of its own; see [`Judgement::ending_in`].
+    /// The same, with a result of its own; see [`Judgement::ending_in`].
     pub(crate) fn ending_in(self, exit: Exit, reason: Option<String>) -> Self {
         Self {
             end: Some((exit, reason)),
@@ -38,7 +38,7 @@ impl Finished {
         }
     }
 
-    /// What it all means.
+    /// The judgement.
     pub(super) fn judgement(&self) -> Judgement<'_> {
         let mut judgement = Judgement::of(&self.report);
         if let Some((exit, reason)) = &self.end {
@@ -51,7 +51,7 @@ impl Finished {
     }
 }
 
-/// Why a command did not even begin.
+/// Why a command did not start.
 pub(crate) enum Unfinished {
     /// The settings are wrong.
     Refused(Error),

@@ -25,7 +25,7 @@ use crate::walk::stop::Stop;
 /// first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What came of a rebuild.
+/// The result of a rebuild.
 pub(crate) struct Outcome {
     /// The pipeline, when one was seen.
     pub(crate) pipeline: Option<Pipeline>,
@@ -113,8 +113,8 @@ fn misconfigured(line: String, settings: &RebuildSettings) -> Outcome {
     }
 }
 
-/// What the server gets to know and must not repeat: steps print their variables, and errors repeat
-/// requests.
+/// Secrets that the server knows and must not repeat: steps print their variables, and errors
+/// repeat requests.
 fn secrets(plan: &Plan) -> Secrets {
     /// A shorter value of a variable is a word like `true` or `main` rather than a secret.
     const SHORTEST: usize = 6;
@@ -131,7 +131,7 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> Outcome 
     rebuilt.pipeline = hidden(&rebuilt.pipeline, secrets);
     for problem in &rebuilt.problems {
         warn!(
-            "the server says of the pipeline: {}",
+            "the server's message about the pipeline: {}",
             secrets.redacted(problem)
         );
     }

@@ -1,4 +1,4 @@
-//! From names to addresses: the user's pins, then DNS, then the guard against forbidden ones.
+//! From names to addresses: the user's pins, then DNS, then the check for forbidden addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use url::{Host, Url};
 use super::ChosenBy;
 use crate::http::network::Pin;
 
-/// Why there are no addresses; it comes back as a link in the chain of causes.
+/// Why there are no addresses; it reappears in the chain of causes.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 /// The name service of a run.
@@ -60,7 +60,7 @@ impl Addresses {
         let found = dns.lookup_ip(name).await.map_err(|error| {
             let name = name.to_owned();
             if error.is_nx_domain() || error.is_no_records_found() {
-                UnknownHost::Nobody { name }
+                UnknownHost::NotFound { name }
             } else {
                 UnknownHost::Unanswered {
                     name,
@@ -106,14 +106,14 @@ impl Resolve for ForPort {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnknownHost {
     #[error("there is no host named {name}")]
-    Nobody { name: String },
+    NotFound { name: String },
     #[error("the host name {name} cannot be resolved: {why}")]
     Unanswered { name: String, why: String },
 }
 
 /// A server named an address that no server may send us to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} is at {address}, a link-local or metadata address, where no server may send us")]
+#[error("{host} is at {address}, a link-local or metadata address, which no server may send us to")]
 pub(super) struct Forbidden {
     host: String,
     address: IpAddr,
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pin_holds_for_its_port_alone_and_the_guard_sees_through_it() {
+    async fn a_pin_holds_for_one_port_and_is_guarded() {
         let pin = Pin {
             host: "auth.example".into(),
             port: 443,

@@ -77,7 +77,7 @@ impl Reply {
         match tokio::time::timeout(self.limit, self.response.chunk()).await {
             Err(_) => {
                 let seconds = self.limit.as_secs_f64();
-                let text = format!("no byte came for {seconds:.1} s");
+                let text = format!("no bytes arrived for {seconds:.1} s");
                 Err(Problem::new(ProblemKind::Timeout, text))
             }
             Ok(piece) => piece.map_err(Problem::from),

@@ -1,4 +1,4 @@
-//! How hosts are reached: HTTP clients for each origin, with its own roots, pins and guard.
+//! HTTP clients for each origin, with its own roots, pins and guard.
 
 mod addresses;
 mod exchange;
@@ -23,10 +23,10 @@ pub use self::problem::{Problem, ProblemKind};
 use self::trust::Trust;
 use crate::http::network::Network;
 
-/// Who chose the host of a request.
+/// Whether the user or a server chose the host of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChosenBy {
-    /// The user, in a setting or a reference: any address will do.
+    /// The user, in a setting or a reference: any address is accepted.
     User,
     /// A server, in a token realm or a redirect: link-local and metadata addresses are refused.
     Server,
@@ -159,7 +159,7 @@ impl Clients {
     }
 }
 
-/// Whether `host` (without brackets) is this machine.
+/// Whether `host` (without brackets) is loopback.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")

@@ -1,4 +1,4 @@
-//! Why a request brought no answer, without its URL.
+//! Why a request has no answer, without its URL.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -35,7 +35,7 @@ pub enum ProblemKind {
     Headless,
     /// Nothing came within the time limit.
     Timeout,
-    /// We do not go there, or do not read that.
+    /// The address is not allowed, or the content is not read.
     Refused,
 }
 
@@ -80,7 +80,7 @@ impl ProblemKind {
     }
 }
 
-/// Why a request brought no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What kind of problem.
@@ -108,7 +108,7 @@ impl Problem {
         }
     }
 
-    /// A problem that was there before anything was sent.
+    /// A problem before anything was sent.
     #[must_use]
     pub fn unsent(kind: ProblemKind, text: impl Into<String>) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Problem {
         }
     }
 
-    /// What became of a request to an address in `https` (`encrypted`) or in `http`.
+    /// The problem of a request to an address in `https` (`encrypted`) or in `http`.
     pub(super) fn with_request(error: reqwest::Error, encrypted: bool) -> Self {
         let problem = Self::from(error);
         match problem.kind {
@@ -231,7 +231,7 @@ fn io_kinds(causes: &[Cause<'_>]) -> impl Iterator<Item = io::ErrorKind> {
         .map(io::Error::kind)
 }
 
-/// What only the words of hyper and h2 say: neither has public types for these.
+/// Recognised only by the messages of hyper and h2, which have no public types for these.
 fn worded_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
     /// In HTTP/2 a body that is too short, or whose source a proxy lost, ends one stream and not
     /// the connection.
@@ -307,7 +307,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of a library that has nothing but words.
+    /// An error of a library that has only a message.
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
     struct Words(&'static str);
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn an_error_within_an_io_error_is_found() {
-        let forbidden = UnknownHost::Nobody {
+        let forbidden = UnknownHost::NotFound {
             name: "nowhere.example".into(),
         };
         let error = io::Error::other(io::Error::other(forbidden));

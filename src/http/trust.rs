@@ -1,4 +1,4 @@
-//! Which certificates are believed.
+//! Which certificates are trusted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -103,12 +103,12 @@ fn add_pem(roots: &mut RootCertStore, pem: &[u8]) -> anyhow::Result<()> {
     }
     anyhow::ensure!(
         found > 0,
-        "no certificate in it (expected PEM: -----BEGIN CERTIFICATE-----)"
+        "it contains no certificate (expected PEM: -----BEGIN CERTIFICATE-----)"
     );
     Ok(())
 }
 
-/// `skip_tls_verify`: any certificate will do; the handshake itself must still be sound.
+/// `skip_tls_verify`: any certificate is accepted; the handshake itself must still be valid.
 #[derive(Debug)]
 struct Unchecked(Arc<CryptoProvider>);
 

@@ -62,7 +62,7 @@ pub(crate) struct Unreadable {
 /// Says what a child is for, by its media type and whether it is marked as an attestation.
 pub(super) type KindOf = fn(&str, bool) -> Kind;
 
-/// Reads one descriptor; whatever is wrong with it affects this child alone.
+/// Reads one descriptor; a fault in it affects this child alone.
 pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
     let wire: WireDescriptor<'_> = match serde_json::from_str(raw.get()) {
         Ok(wire) => wire,
@@ -89,7 +89,8 @@ pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
             media_type,
             platform,
             inline,
-            // Whatever its type says: without an address of its own it can only come from the registry.
+            // Whatever its type says: without an address of its own it can only come from the
+            // registry.
             foreign: !kind.is_manifest() && wire.urls.is_some_and(|urls| urls.0),
         })),
         Err(flaw) => Child::Unreadable(Box::new(Unreadable {

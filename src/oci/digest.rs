@@ -98,7 +98,8 @@ pub(crate) fn sha512(bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
-/// Whether this is the SHA-256 of no bytes at all: what a push of an empty file leaves under another name.
+/// Whether this is the SHA-256 of no bytes at all: what a push of an empty file leaves under
+/// another name.
 #[must_use]
 pub(crate) fn is_of_nothing(digest: &Digest) -> bool {
     digest.as_ref() == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

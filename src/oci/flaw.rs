@@ -1,6 +1,7 @@
 //! Why a document or a descriptor cannot be used.
 
-/// What is wrong with a document or a descriptor. Texts in it are the document's own, uncut and unredacted.
+/// What is wrong with a document or a descriptor. Texts in it are the document's own, uncut and
+/// unredacted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Flaw {
     /// It is not JSON, or not of the expected types.

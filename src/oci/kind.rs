@@ -11,7 +11,8 @@ pub enum Kind {
     Config,
     /// A part of the image's file system, or of an artifact's content.
     Layer,
-    /// A manifest with provenance or an SBOM, stored as an index's child with the platform `unknown/unknown`.
+    /// A manifest with provenance or an SBOM, stored as an index's child with the platform
+    /// `unknown/unknown`.
     Attestation,
     /// A manifest that is not a container image: `artifactType`, Helm, WASM.
     Artifact,

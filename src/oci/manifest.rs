@@ -1,4 +1,5 @@
-//! The lenient wire forms of index and manifest: a malformed child affects itself and not its siblings.
+//! The lenient wire forms of index and manifest: a malformed child affects itself and not its
+//! siblings.
 
 use serde_json::value::RawValue;
 
@@ -53,7 +54,8 @@ pub(crate) struct Document<'a> {
     pub children: Children<'a>,
 }
 
-/// The references of a document, each read when it is its turn: a document may list tens of thousands.
+/// The references of a document, each read when it is its turn: a document may list tens of
+/// thousands.
 #[derive(Debug)]
 pub(crate) struct Children<'a> {
     config: Option<Child>,
@@ -149,7 +151,8 @@ fn check_schema(wire: &WireDocument<'_>, named: &[(&str, &str, Form)]) -> Result
     }
 }
 
-/// The document's own type must be a manifest's, and every place that names a manifest's type the same.
+/// The document's own type must be a manifest's, and every place that names a manifest's type the
+/// same.
 fn check_types(stated: Option<&str>, named: &[(&'static str, &str, Form)]) -> Result<(), Flaw> {
     if let Some(stated) = stated.filter(|stated| Form::of(stated).is_none()) {
         return Err(Flaw::NotAManifestType(stated.into()));
@@ -368,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn every_manifest_type_is_read_by_its_name_and_without_one_by_its_form() {
+    fn a_manifest_type_is_known_by_its_name_or_else_its_form() {
         for (media_type, document, kind) in [
             (
                 media_type::OCI_INDEX,
@@ -409,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_is_no_image_is_an_artifact() {
+    fn a_manifest_that_is_not_an_image_is_an_artifact() {
         for config in [
             "application/vnd.oci.empty.v1+json",
             "application/vnd.cncf.helm.config.v1+json",
@@ -575,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn an_indexs_children_are_told_by_type_platform_and_annotation() {
+    fn children_of_an_index_are_known_by_type_platform_and_annotation() {
         let unknown = json!({ "os": "unknown", "architecture": "unknown" });
         let annotated = json!({ "vnd.docker.reference.type": "attestation-manifest" });
         let child = || descriptor(media_type::OCI_MANIFEST);
@@ -693,7 +696,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_content_is_told_by_its_urls_and_a_manifest_is_never_foreign() {
+    fn foreign_content_has_urls_and_is_never_a_manifest() {
         let layer = |descriptor| {
             let document = manifest(&self::descriptor("x/y"), &[descriptor]);
             readable(read_json(&document).unwrap().children.remove(1)).foreign
@@ -821,7 +824,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_referrers_may_be_empty_and_holds_nothing_but_referrers() {
+    fn a_list_of_referrers_may_be_empty_and_has_only_referrers() {
         let kinds = |index: &Value| {
             let text = index.to_string();
             let listed = read_referrers(text.as_bytes()).unwrap();

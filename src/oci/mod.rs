@@ -1,4 +1,4 @@
-//! The words of the field, read strictly where people write them and leniently where registries do.
+//! OCI's types, read strictly where people write them and leniently where registries do.
 
 pub(crate) mod descriptor;
 pub(crate) mod digest;

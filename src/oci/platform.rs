@@ -17,15 +17,17 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// `unknown/unknown`: what `BuildKit` writes for a child that is no image, such as an attestation.
+    /// `unknown/unknown`: what `BuildKit` writes for a child that is no image, such as an
+    /// attestation.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         &*self.os == "unknown" && &*self.architecture == "unknown"
     }
 
-    /// Whether an image for `self` satisfies a wish for `wanted`: a wish without a variant takes any.
+    /// Whether an image for `self` satisfies `wanted`, which without a variant accepts any.
     ///
-    /// Both are compared by their usual names: `arm64` and `aarch64/v8` are the same, as in containerd.
+    /// Both are compared by their usual names: `arm64` and `aarch64/v8` are the same, as in
+    /// containerd.
     #[must_use]
     pub fn satisfies(&self, wanted: &Self) -> bool {
         let (os, architecture, variant) = self.usual();
@@ -37,7 +39,8 @@ impl Platform {
     }
 
     /// Operating system, architecture and variant by the names that containerd gives them, see
-    /// <https://github.com/containerd/platforms/blob/main/database.go>; but `arm` alone stays without a variant.
+    /// <https://github.com/containerd/platforms/blob/main/database.go>; but `arm` alone stays
+    /// without a variant.
     fn usual(&self) -> (&str, &str, Option<&str>) {
         let os = match &*self.os {
             "macos" => "darwin",
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_without_variant_takes_any_and_arm64_is_v8() {
+    fn a_platform_without_variant_accepts_any_and_arm64_is_v8() {
         assert!(platform("linux/arm/v7").satisfies(&platform("linux/arm")));
         assert!(!platform("linux/arm/v6").satisfies(&platform("linux/arm/v7")));
         assert!(!platform("linux/arm").satisfies(&platform("linux/arm/v7")));
@@ -135,7 +138,7 @@ mod tests {
     }
     #[test]
     fn a_platform_is_known_by_all_its_names() {
-        for (stated, wished) in [
+        for (stated, wanted) in [
             ("darwin/arm64", "macos/aarch64"),
             ("linux/386", "linux/i386"),
             ("linux/amd64", "linux/x86_64"),
@@ -155,16 +158,16 @@ mod tests {
             ("linux/armel", "linux/arm"),
         ] {
             assert!(
-                platform(stated).satisfies(&platform(wished)),
-                "{stated} {wished}"
+                platform(stated).satisfies(&platform(wanted)),
+                "{stated} {wanted}"
             );
             assert_eq!(
-                platform(wished).to_string(),
-                wished,
+                platform(wanted).to_string(),
+                wanted,
                 "it is shown as it was written"
             );
         }
-        for (stated, wished) in [
+        for (stated, wanted) in [
             ("linux/arm/v6", "linux/armhf"),
             ("linux/arm", "linux/armhf"),
             ("linux/arm/v7", "linux/armel"),
@@ -175,8 +178,8 @@ mod tests {
             ("linux/amd64", "linux/i386"),
         ] {
             assert!(
-                !platform(stated).satisfies(&platform(wished)),
-                "{stated} {wished}"
+                !platform(stated).satisfies(&platform(wanted)),
+                "{stated} {wanted}"
             );
         }
     }

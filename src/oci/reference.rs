@@ -30,7 +30,7 @@ const LONGEST_TAG: usize = 128;
 /// One repository on one registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
-    /// `host[:port]`; Docker Hub is `docker.io`, whatever its API's host is called.
+    /// `host[:port]`; Docker Hub is `docker.io`, although its API has another host.
     pub registry: String,
     /// The name below it: `library/alpine`.
     pub name: String,
@@ -93,7 +93,8 @@ pub(crate) fn is_bare(text: &str) -> bool {
     !text.contains('@') && !last.contains(':')
 }
 
-/// What is not a reference, for an error message: without what may be a user with a password, and without a query.
+/// What is not a reference, for an error message: without what may be a user with a password, and
+/// without a query.
 pub(crate) fn presentable(text: &str) -> String {
     let (scheme, rest) = match text.find("://") {
         Some(at) if !text[..at].contains('@') => text.split_at(at + 3),
@@ -124,8 +125,9 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     /// Reads by docker's grammar, see
-    /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand because a regular expression that
-    /// holds it takes longer to build than a small image takes to verify.
+    /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand
+    /// because a regular expression that holds it takes longer to build than a small image takes to
+    /// verify.
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
         let invalid = |why: &str| {
             InvalidReference(format!(
@@ -164,7 +166,8 @@ impl FromStr for Reference {
         }
         if !tag.is_none_or(is_tag) {
             return Err(invalid(
-                "a tag has at most 128 letters, digits, '_', '.' and '-', and begins with none of the last two",
+                "a tag has at most 128 letters, digits, '_', '.' and '-', and begins with none \
+                 of the last two",
             ));
         }
         let (registry, name) = match path.split_once('/') {
@@ -415,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_tells_a_host_by_its_dot_or_colon() {
+    fn a_host_is_recognised_by_its_dot_or_colon() {
         for host in ["ghcr.io", "registry:5000", "localhost", "[::1]"] {
             assert!(is_host(host), "{host}");
         }

@@ -1,4 +1,4 @@
-//! What is read of documents, and nothing else: a hostile one can hold a million values in what we do not need.
+//! The parts of a document that are read: a hostile one can have a million values in the rest.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,7 +30,7 @@ pub(super) struct WireDocument<'a> {
 }
 
 impl WireDocument<'_> {
-    /// Whether there is a config; `null` is none.
+    /// Whether there is a config; `null` counts as absent.
     pub(super) fn has_config(&self) -> bool {
         self.config.is_some_and(|config| config.get() != "null")
     }

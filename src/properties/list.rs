@@ -1,4 +1,5 @@
-//! Lists, maps, hosts and pins of settings: nothing is lost, nothing is added, and what was read can be written.
+//! Lists, maps, hosts and pins of settings: nothing is lost, nothing is added, and what was read
+//! can be written.
 
 use super::text;
 use crate::http::network::Hosts;

@@ -1,4 +1,5 @@
-//! Manifests, indexes, configs and lists of referrers: what a strict reader finds in them is found, and nothing grows.
+//! Manifests, indexes, configs and lists of referrers: what a strict reader finds in them is found,
+//! and nothing grows.
 
 use oci_spec::image::{Descriptor as StrictDescriptor, ImageIndex, ImageManifest};
 
@@ -13,8 +14,9 @@ use crate::oci::platform::Platform;
 /// The longest part of a platform, in bytes.
 const LONGEST_PART: usize = 1024;
 
-/// Time is linear; there is at most one child for two bytes, and at most 100,001; their inline content
-/// and their texts together are shorter than the document, and a part of a platform has at most 1 KiB.
+/// Time is linear; there is at most one child for two bytes, and at most 100,001; their inline
+/// content and their texts together are shorter than the document, and a part of a platform has at
+/// most 1 KiB.
 pub fn check(data: &[u8]) {
     for content_type in [
         None,
@@ -49,7 +51,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What is wrong is told in not much more than the document, whose characters may be escaped.
+/// An error is not much longer than the document, whose characters may be escaped.
 fn bounded_flaw(mut flaw: Flaw, length: usize) {
     for text in flaw.texts() {
         assert!(text.len() <= 10 * length + 300, "{text}");
@@ -160,7 +162,7 @@ mod tests {
     /// Digest, size and inline content.
     type Sound = (String, u64, Option<Vec<u8>>);
 
-    /// A descriptor as JSON, with things nobody asked for.
+    /// A descriptor as JSON, with fields that are not read.
     fn descriptor(media_type: &'static str) -> impl Strategy<Value = Value> {
         let digest = prop_oneof!["sha256:[0-9a-f]{64}", "sha512:[0-9a-f]{128}"];
         let inline = proptest::option::of(proptest::collection::vec(any::<u8>(), 1..8));
@@ -274,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_index_gives_exactly_its_children_and_a_spoiled_one_spoils_only_itself(
+        fn an_index_gives_its_children_and_a_bad_one_affects_only_itself(
             entries in list(media_type::OCI_MANIFEST, 1..8),
             stated in any::<bool>(),
             pretty in any::<bool>(),

@@ -15,7 +15,8 @@ const LONGEST_MESSAGE: usize = 3 * 1024;
 /// How many bytes a name may have that are not its own: a registry that is stated beside it.
 const LONGEST_REGISTRY: usize = 512;
 
-/// Time is linear; there is at most one image for two bytes, whose name has at most 512 bytes that are not in its own entry.
+/// Time is linear; there is at most one image for two bytes, whose name has at most 512 bytes that
+/// are not in its own entry.
 pub fn check(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match read(text) {
@@ -124,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_tool_says_the_same(images in proptest::collection::vec(image(), 1..5)) {
+        fn every_tool_gives_the_same_result(images in proptest::collection::vec(image(), 1..5)) {
             let expected: Vec<Image> = images
                 .iter()
                 .map(|(name, digest)| Image {

@@ -1,8 +1,9 @@
-//! What holds whatever a reader is given. Each statement is one function over bytes, and three ask it: the property tests in here,
-//! the fuzz targets in `fuzz/`, and a test over the targets' corpus.
+//! What holds for any input of a reader. Each statement is one function over bytes, and three ask
+//! it: the property tests in here, the fuzz targets in `fuzz/`, and a test over the targets'
+//! corpus.
 //!
-//! Every statement bounds what comes out by what goes in. That time is linear is shown with inputs long enough that anything else
-//! would not end.
+//! Every statement bounds what comes out by what goes in. That time is linear is shown with inputs
+//! long enough that anything else would not end.
 #![allow(
     clippy::missing_panics_doc,
     reason = "to panic is how a statement says that it does not hold"

@@ -1,5 +1,5 @@
-//! Woodpecker's answers: whatever comes, lists and logs stay within bounds, and a log is the same
-//! however it is cut into pieces.
+//! Woodpecker's answers: lists and logs always stay within bounds, and a log is the same however it
+//! is cut into pieces.
 
 use crate::rebuild::woodpecker::log::Tail;
 use crate::rebuild::woodpecker::{List, Pipeline, Repository};

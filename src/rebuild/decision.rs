@@ -9,9 +9,9 @@ use crate::rebuild::woodpecker::{Pipeline, Status, Workflow};
 pub(crate) enum Decision {
     /// It goes on, with this status.
     Undecided(Status),
-    /// All that counts is green.
+    /// All that counts succeeded.
     Succeeded,
-    /// Something that counts is over and not green.
+    /// Something that counts ended without success.
     Failed(Status),
     /// Workflows that should decide are not in it.
     Absent {

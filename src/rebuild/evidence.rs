@@ -1,4 +1,4 @@
-//! What there is to show at a pipeline's end: the server's objections, and the ends of steps' logs.
+//! What is shown at a pipeline's end: the server's objections, and the ends of steps' logs.
 
 use tokio::time::{Instant, sleep, sleep_until};
 

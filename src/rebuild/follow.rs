@@ -1,4 +1,4 @@
-//! Following a pipeline to its end, through whatever the server answers meanwhile.
+//! Follows a pipeline to its end, through failures of the server.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::{Ending, LONGEST_WAIT, Notice, Run};
 use crate::rebuild::decision::{Decision, decide, pause};
 use crate::rebuild::woodpecker::{Error, Pipeline, Status};
 
-/// How many definite refusals (404, 401) in a row mean that we cannot see the pipeline any more.
+/// How many definite refusals (404, 401) in a row mean that the pipeline can no longer be read.
 const REFUSALS: u32 = 3;
 
-/// For how long a pipeline that goes on may have no line of its own.
+/// How long a running pipeline may go without a line in the log.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// What was seen of the pipeline.

@@ -2,11 +2,11 @@
 //! pipelines.
 //!
 //! A new pipeline carries the count of rebuilds that led to it in a variable, which the server
-//! gives back; so a person who starts a pipeline by hand is not mistaken for us. A restart carries
-//! nothing: it has the variables of the pipeline it repeats, and a parent. So
-//! restarts count as rebuilds where only a restart could follow, and a restart of another pipeline,
-//! which would forget the count, is left to runs that are in no rebuild at all. Along every chain
-//! of pipelines the count or the chain of parents thus grows until it is refused.
+//! gives back; so a person who starts a pipeline by hand is not mistaken for a rebuild. A restart
+//! carries nothing: it has the variables of the pipeline it repeats, and a parent. So restarts
+//! count as rebuilds where only a restart could follow, and a restart of another pipeline, which
+//! would forget the count, is left to runs that are in no rebuild at all. Along every chain of
+//! pipelines the count or the chain of parents thus grows until it is refused.
 
 use crate::rebuild::plan::{Method, OwnPipeline};
 
@@ -108,7 +108,7 @@ pub fn is_suspicious(own: &OwnPipeline, method: Method) -> bool {
 /// Decides whether `start` may be started, and with which count.
 ///
 /// # Errors
-/// When it could be one rebuild too many.
+/// When it could exceed `max_rebuilds`.
 pub fn guard(max: u32, past: Past, start: Start) -> Result<u32, Loop> {
     let all = past.rebuilds.saturating_add(past.restarts);
     let count = match start {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::rebuild::woodpecker::{Error, Status, VARIABLES_UNSEEN};
 use crate::report::Pipeline;
 
-/// Something that a person who watches wants to know now. Names and words in it are the server's:
-/// untrusted text.
+/// An event that a person who watches needs to see at once. Names in it are the server's: untrusted
+/// text.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// The server is the one version that hides variables.
@@ -20,7 +20,7 @@ pub enum Notice {
         /// The names.
         names: Vec<String>,
     },
-    /// The server will end the pipeline that we run in, and us with it, when the other one starts.
+    /// The server will end the pipeline that we run in when the other one starts.
     EndsOurs {
         /// Their event.
         event: String,
@@ -57,7 +57,7 @@ pub enum Notice {
         /// Its page.
         url: String,
     },
-    /// The server does not answer usefully; we go on asking.
+    /// The server's answers are not usable; asking continues.
     Trouble {
         /// How a look failed.
         error: Error,
@@ -88,7 +88,7 @@ impl fmt::Display for Notice {
                  repository has \"Cancel previous pipelines\" on for the event `{event}`: the \
                  other one will have the result"
             ),
-            Self::Again { error, wait } => write!(f, "{error}; again in {}", in_words(*wait)),
+            Self::Again { error, wait } => write!(f, "{error}; retrying in {}", in_words(*wait)),
             Self::Searching { error } => {
                 write!(
                     f,

@@ -28,17 +28,17 @@ pub struct Rebuilt {
 /// How following a pipeline ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It is green (exit 0).
+    /// It succeeded (exit 0).
     Succeeded,
-    /// It is over and not green (exit 6).
+    /// It ended without success (exit 6).
     Failed,
     /// It was still running at `wait_timeout` (exit 7).
     StillRunning,
-    /// The server does not let us see it any more (exit 4).
+    /// The server no longer shows it (exit 4).
     OutOfSight,
     /// `wait: false` (exit 0).
     NotAwaited,
-    /// A signal came: the pipeline goes on without us (exit 130 or 143).
+    /// A signal came: the pipeline keeps running (exit 130 or 143).
     Interrupted,
 }
 
@@ -71,8 +71,11 @@ impl fmt::Display for Rebuilt {
                 f,
                 "pipeline #{number} can no longer be read; it was {status} after {after}"
             ),
-            Ending::NotAwaited => write!(f, "pipeline #{number} was started and is not waited for"),
-            Ending::Interrupted => write!(f, "pipeline #{number} ({status}) goes on without us"),
+            Ending::NotAwaited => write!(
+                f,
+                "pipeline #{number} was started, and its end is not awaited"
+            ),
+            Ending::Interrupted => write!(f, "pipeline #{number} ({status}) keeps running"),
         }
     }
 }
@@ -99,7 +102,7 @@ pub enum NotStarted {
     /// The server's answer.
     #[error(transparent)]
     Server(#[from] Error),
-    /// It would be one rebuild too many.
+    /// It would exceed `max_rebuilds`.
     #[error(transparent)]
     Loop(#[from] Loop),
     /// There is no branch to start a pipeline on.
@@ -136,7 +139,7 @@ pub enum NotStarted {
         /// Where a person can look.
         page: String,
     },
-    /// The server did not answer to the end in all that time.
+    /// The server did not finish its answer in time.
     #[error(
         "the server did not finish its answer within {} s (wait_timeout and two request timeouts)",
         .0.as_secs()
@@ -211,7 +214,7 @@ fn where_to_look(mark: Option<&str>, page: &str) -> String {
 
 fn in_a_line(objections: &[Objection]) -> String {
     if objections.is_empty() {
-        return "the server calls it `error` and gives no reason".to_owned();
+        return "the server reports `error` without a reason".to_owned();
     }
     let messages: Vec<&str> = objections.iter().map(|one| &*one.message).collect();
     messages.join("; ")

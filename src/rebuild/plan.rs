@@ -17,8 +17,8 @@ pub const RUN_VARIABLE: &str = "PULLPROOF_RUN";
 /// or a push started.
 pub const COUNT_VARIABLE: &str = "PULLPROOF_REBUILD";
 
-/// How much later than its step ends the end of a log may arrive: an agent sends what it has when
-/// nothing new came for a second.
+/// How long after its step a log may be incomplete: an agent sends what it has when nothing new
+/// came for a second.
 pub const LOG_DELAY: Duration = Duration::from_millis(1500);
 
 /// Query parameters that mean something else to a restart than a variable.
@@ -240,7 +240,7 @@ mod tests {
     use crate::text::secret::Secret;
 
     #[test]
-    fn a_path_that_would_lead_elsewhere_is_no_repository() {
+    fn a_path_that_would_lead_elsewhere_is_not_a_repository() {
         for path in ["app", "", "me/", "/app", "me/../../user", "me/.", "0"] {
             assert_eq!(RepositoryName::read(path), None, "{path:?}");
         }

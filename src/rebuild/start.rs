@@ -8,7 +8,7 @@ use crate::rebuild::guard::{Loop, Past, Start, guard, is_suspicious};
 use crate::rebuild::plan::{COUNT_VARIABLE, Method, RUN_VARIABLE, Restart};
 use crate::rebuild::woodpecker::{Error, Pipeline, Repository, Status};
 
-/// How our pipeline is asked for, and known again in a list.
+/// How our pipeline is requested, and recognised in a list.
 enum Launch {
     Create {
         branch: String,
@@ -218,7 +218,7 @@ impl Run<'_> {
         Ok(past)
     }
 
-    /// Asks for the pipeline until there is an answer that leaves nothing open.
+    /// Requests the pipeline until an answer is conclusive.
     async fn once(
         &mut self,
         repository: u64,
@@ -278,7 +278,7 @@ impl Run<'_> {
         }
     }
 
-    /// Refuses a pipeline that was dead from the start.
+    /// Refuses a pipeline that failed at once.
     fn accept(&self, repository: u64, pipeline: Pipeline) -> Result<Pipeline, NotStarted> {
         if !pipeline.failed_to_start() {
             return Ok(pipeline);

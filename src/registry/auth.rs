@@ -1,4 +1,4 @@
-//! The header that authorizes a request, and when a new one is obtained.
+//! The header that authorizes a request, and its renewal.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
 use crate::walk::cause::Denial;
 
-/// How long a token is good for when its server does not say, see
+/// How long a token is valid when its server does not say, see
 /// <https://distribution.github.io/distribution/spec/auth/token/>.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
@@ -71,7 +71,7 @@ impl Pass {
 
     pub(super) fn bearer(token: &str, expires: Option<Instant>) -> Result<Self, Refused> {
         let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
-            let why = "the token holds characters that fit no header";
+            let why = "the token has characters that no header may contain";
             Refused::Denied(Denial::Unsafe(why.into()), None)
         })?;
         header.set_sensitive(true);
@@ -194,7 +194,7 @@ impl Auth {
     /// pass that is obtained `alone` is for one question and not shared.
     ///
     /// # Errors
-    /// When the login is refused or there is none, or the token server could not be asked.
+    /// When the login is refused or missing, or the token server could not be asked.
     pub(super) async fn renew(
         &self,
         challenged: &Challenged<'_>,

@@ -171,7 +171,7 @@ impl Helper {
         };
         match given {
             Ok(credential) => Ok(Some(from_docker(credential))),
-            // A helper that runs and has nothing for this server is as good as no helper.
+            // A helper that runs and has nothing for this server counts as no helper.
             Err(
                 CredentialRetrievalError::HelperFailure { .. }
                 | CredentialRetrievalError::NoCredentialConfigured,

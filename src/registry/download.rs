@@ -121,7 +121,7 @@ impl Download {
                 // The two parts may come from different contents: only one that comes in one piece
                 // is judged.
                 Ok(_) => {
-                    let why = "what came after a break does not fit what came before";
+                    let why = "what came after a break does not match what came before";
                     (nothing, Err(again(why).into()))
                 }
                 Err(unread) => {
@@ -131,12 +131,12 @@ impl Download {
                 }
             },
             Delivered::Everything => {
-                let mut anew = nothing;
-                let result = anew.read(answer, promise).await;
-                (anew.unless_complete(promise), result)
+                let mut fresh = nothing;
+                let result = fresh.read(answer, promise).await;
+                (fresh.unless_complete(promise), result)
             }
             Delivered::Part => {
-                let why = "answered a part although everything was asked for";
+                let why = "answered with a part although the whole was requested";
                 (self, Err(Problem::new(ProblemKind::Refused, why).into()))
             }
             Delivered::End => {
@@ -148,7 +148,7 @@ impl Download {
         }
     }
 
-    /// Itself, or nothing where there is no part to ask for: everything came, and was wrong.
+    /// Itself, or nothing where everything was received and was wrong.
     fn unless_complete(self, promise: &Promise) -> Self {
         if self.hashing.is_none() || self.received >= promise.size {
             Self::new(promise, self.kept.is_some())

@@ -17,7 +17,7 @@ struct WireError {
     details: Option<String>,
 }
 
-/// The server's own words, as a fragment, uncut and unredacted; `None` when there are none.
+/// The server's own message, as a fragment, uncut and unredacted; `None` when there is none.
 #[must_use]
 pub(crate) fn read(body: &[u8]) -> Option<Box<str>> {
     let said = if let Ok(wire) = serde_json::from_slice::<WireError>(body) {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_read_in_its_first_line_or_called_a_web_page() {
+    fn other_text_is_cut_to_a_line_or_called_a_web_page() {
         assert_eq!(
             said("Too Many Requests (HAP429)\n\nmore").unwrap(),
             "Too Many Requests (HAP429)"

@@ -1,4 +1,4 @@
-//! Why a try brought no content, as a cause.
+//! Why a try failed, as a cause.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ pub(super) struct Unread<T> {
     pub(super) problem: Problem,
     /// After which byte it ended, and what that means when every further try ends there.
     pub(super) otherwise: Option<(u64, T)>,
-    /// Whether this try resumed where the one before had ended, and came farther.
+    /// Whether this try resumed where the one before had ended, and got further.
     pub(super) farther: bool,
 }
 

@@ -15,7 +15,7 @@ pub(super) fn looks_like_page(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn page(what: &str) -> Problem {
-    let text = format!("answered a web page where a {what} belongs; is this a registry?");
+    let text = format!("answered with a web page instead of a {what}; is this a registry?");
     Problem::new(ProblemKind::WebPage, text)
 }
 
@@ -46,7 +46,7 @@ pub(super) fn encoded(encoding: &str) -> Problem {
     Problem::new(
         ProblemKind::Refused,
         format!(
-            "the answer is encoded ({encoding}) although identity was asked for, \
+            "the answer is encoded ({encoding}) although identity was requested, \
              so it cannot be checked"
         ),
     )

@@ -5,8 +5,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::oci::digest::Hasher;
 
-/// How many bytes are handed over at once: enough to be worth it, and few enough to hold for every
-/// request in flight.
+/// How many bytes are handed over at once: enough to outweigh the hand-over, and few enough to hold
+/// for every request in flight.
 const BATCH: usize = 256 * 1024;
 
 /// How many pieces are handed over at once, however small: a server may send single bytes.

@@ -39,7 +39,7 @@ fn is_next(parameters: &str) -> bool {
     false
 }
 
-/// What is before the first separator outside quotes, and what is after it.
+/// The text before the first separator outside quotes, and the text after it.
 fn until(text: &str, separator: char) -> (&str, &str) {
     let (mut quoted, mut escaped) = (false, false);
     for (at, letter) in text.char_indices() {

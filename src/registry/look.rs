@@ -30,7 +30,7 @@ enum Seen {
     AskAll,
     /// The server contradicts the promised size: ask for everything, and read it.
     ReadAll,
-    /// The last byte did not come: ask for the first one.
+    /// The last byte was not delivered: ask for the first one.
     AskFirst,
 }
 
@@ -218,7 +218,7 @@ async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> A
 async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Unread<Seen>> {
     let stated = content_length(answer);
     if stated == Some(promise.size) && promise.size > SMALL {
-        // The length is stated and the first bytes are there: the rest is not worth its transfer.
+        // The length is stated and the first bytes are there: the rest need not be transferred.
         let gone = |problem| Unread::ended(problem, 0, Seen::Blob(Blob::Cut { received: Some(0) }));
         return match answer.piece().await {
             Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(Seen::Blob(Blob::Stated {
@@ -238,10 +238,10 @@ async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Un
 }
 
 fn cut() -> Problem {
-    again("the registry says it is there and sends no bytes")
+    again("the registry says it is there but sends no bytes")
 }
 
-/// A reason to ask again.
+/// A reason to retry.
 pub(super) fn again(why: &str) -> Problem {
     Problem::new(ProblemKind::Cut, why)
 }

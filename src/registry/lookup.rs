@@ -1,4 +1,4 @@
-//! Finds the credential for a repository, and runs a credential helper once for each server.
+//! Finds the credential for a repository; a credential helper runs once for each server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};

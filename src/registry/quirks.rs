@@ -1,4 +1,4 @@
-//! What single registries do differently: one function for each, named after it, with its source.
+//! What some registries do differently: one function for each, named after it, with its source.
 //!
 //! A strange answer is looked up here first. Some need no decision of their own:
 //!

@@ -1,4 +1,4 @@
-//! Which of many similar log lines are logged: enough to see what goes on, and not hundreds.
+//! Which of many similar log lines are logged: a few of hundreds.
 
 use std::time::Duration;
 

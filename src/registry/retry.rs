@@ -59,7 +59,7 @@ pub(crate) struct State {
     pub jitter: f64,
 }
 
-/// Whether a status may be another one next time.
+/// Whether a status may change on a retry.
 ///
 /// 408, 425, 429 and 5xx, but not 501 and 505: those say that the server cannot do it at all.
 /// <https://www.rfc-editor.org/rfc/rfc9110#section-15>

@@ -32,7 +32,7 @@ pub(super) struct Route {
     pub(super) first_version: Option<Problem>,
 }
 
-/// What came of a request, other than the answer.
+/// The outcome of a request, other than the answer.
 pub(super) enum Seen {
     Problem(Problem),
     /// A redirect to this `Location`.
@@ -186,7 +186,7 @@ impl Route {
 
 fn join(base: &Url, path: &str) -> Result<Url, Failed> {
     base.join(path).map_err(|error| {
-        let why = format!("{path} fits no URL ({error})");
+        let why = format!("{path} cannot be part of a URL ({error})");
         Problem::new(ProblemKind::Refused, why).into()
     })
 }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_redirects_target_is_a_registrys_answer() {
+    fn a_redirect_targets_answer_is_not_the_registrys() {
         let mut route = route("127.0.0.1:5000");
         route.url = "https://cdn.example/blob?signature=1".parse().unwrap();
         for seen in [

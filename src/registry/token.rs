@@ -31,7 +31,7 @@ struct WireToken {
     expires_in: Option<serde_json::Value>,
 }
 
-/// A token, and for how many seconds it is good.
+/// A token, and for how many seconds it is valid.
 pub(super) struct Token {
     pub(super) value: String,
     pub(super) expires_in: Option<f64>,
@@ -220,13 +220,13 @@ pub(super) fn token_url(
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(format!(
-            "the realm {} holds a user, which no registry should send",
+            "the realm {} contains a user, which no registry should send",
             shown(&url)
         ));
     }
     if forbidden_literal(&url) {
         return Err(format!(
-            "the token server {} is a link-local or metadata address, not asked",
+            "the token server {} is a link-local or metadata address, so it is not contacted",
             shown(&url)
         ));
     }

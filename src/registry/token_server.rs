@@ -74,7 +74,9 @@ impl Transport {
         let status = answer.status();
         let refused = |why| Failed::from(Problem::new(ProblemKind::Refused, why));
         if is_redirect(status) {
-            return Err(refused("it redirects, which is not followed with a login"));
+            return Err(refused(
+                "it redirects, and a login never follows a redirect",
+            ));
         }
         if retry::is_transient(status) {
             let retry_after = answer.retry_after();

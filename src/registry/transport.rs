@@ -1,4 +1,4 @@
-//! Asks registries: a permit for each question, and another try where that may help.
+//! Asks registries: a permit for each question, and retries where they may help.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,8 +68,8 @@ pub(super) struct Aim<'a> {
 }
 
 impl Transport {
-    /// A transport whose settle window and time limit begin now; `describe` says how a cause reads in
-    /// a log line.
+    /// A transport whose settle window and time limit begin now; `describe` says how a cause reads
+    /// in a log line.
     #[must_use]
     pub(crate) fn new(
         clients: Arc<Clients>,
@@ -135,7 +135,7 @@ impl Transport {
         Arc::clone(gate)
     }
 
-    /// Asks until the answer stands. `headers` are made anew for each try; `accept` says which
+    /// Asks until the answer stands. `headers` are rebuilt for each try; `accept` says which
     /// statuses `read` understands.
     pub(super) async fn ask<T>(
         &self,
@@ -164,7 +164,7 @@ impl Transport {
                 Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
                 Ok((status, Err(unread))) => {
                     if unread.farther {
-                        tries.count_anew();
+                        tries.reset();
                     }
                     ends.note(&unread);
                     let otherwise = unread.otherwise.map(|(_, content)| content);

@@ -93,8 +93,8 @@ impl<'a> Tries<'a> {
         self.sent += 1;
     }
 
-    /// Forgets the tries so far, because the last one came farther than the one before.
-    pub(super) fn count_anew(&mut self) {
+    /// Forgets the tries so far, because the last one got further than the one before.
+    pub(super) fn reset(&mut self) {
         self.counted = 0;
     }
 
@@ -185,7 +185,7 @@ fn in_short(what: &str) -> String {
     }
 }
 
-/// Where the answers to one question ended too early, one after the other.
+/// Where consecutive answers to one question ended too early.
 #[derive(Default)]
 pub(super) struct EarlyEnds {
     at: u64,

@@ -1,4 +1,4 @@
-//! Who is affected by a digest that is not there.
+//! Which pulls a faulty digest affects.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,33 +12,34 @@ use crate::walk::graph::{Edge, Graph, NodeId};
 /// How many platforms are named before the rest is counted.
 const NAMED: usize = 8;
 
-/// How many platforms of one image are told apart; an index may list tens of thousands over one manifest.
-const TOLD_APART: usize = 256;
+/// How many platforms of one image are distinguished; an index may list tens of thousands over one
+/// manifest.
+const MAX_DISTINCT: usize = 256;
 
-/// Everybody who needs one digest of one image.
+/// The pulls that need one digest of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Affected<'a> {
-    /// Whoever pulls the image.
+    /// Every pull of the image.
     Everybody,
-    /// Whoever pulls for one of these platforms, in the image's own order.
+    /// Pulls for these platforms, in the image's own order.
     Platforms {
         /// The platforms.
         named: Vec<&'a Platform>,
         /// Whether the image has more than one, and these are all of them.
         all: bool,
-        /// Whether there are more than can be told apart.
+        /// Whether there are more than are distinguished.
         more: bool,
     },
-    /// Whoever pulls a child that the index lists without a platform.
+    /// Pulls of a child that the index lists without a platform.
     Unnamed,
-    /// Nobody but the readers of provenance or an SBOM.
+    /// No pull: only readers of provenance or an SBOM.
     Provenance,
-    /// Nobody but the readers of what refers to the image.
+    /// No pull: only readers of what refers to the image.
     Signatures,
 }
 
 impl Affected<'_> {
-    /// Whether somebody cannot pull.
+    /// Whether a pull fails.
     #[must_use]
     pub fn stops_a_pull(&self) -> bool {
         !matches!(self, Self::Provenance | Self::Signatures)
@@ -82,21 +83,22 @@ impl Affected<'_> {
     }
 }
 
-/// On whose behalf a node is needed, as bits; the lowest is the gravest. Platforms have a bit each, from 1 on.
+/// For which pulls a node is needed, as bits; the lowest is the gravest. Each platform has a bit,
+/// from 1 on.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct Behalf([u64; 5]);
+struct PullSet([u64; 5]);
 
 const EVERYBODY: usize = 0;
-const ANOTHER_PLATFORM: usize = TOLD_APART + 1;
-const UNNAMED: usize = TOLD_APART + 2;
-const PROVENANCE: usize = TOLD_APART + 3;
-const SIGNATURES: usize = TOLD_APART + 4;
+const ANOTHER_PLATFORM: usize = MAX_DISTINCT + 1;
+const UNNAMED: usize = MAX_DISTINCT + 2;
+const PROVENANCE: usize = MAX_DISTINCT + 3;
+const SIGNATURES: usize = MAX_DISTINCT + 4;
 
-impl Behalf {
+impl PullSet {
     fn of(bit: usize) -> Self {
-        let mut behalf = Self::default();
-        behalf.0[bit / 64] |= 1 << (bit % 64);
-        behalf
+        let mut set = Self::default();
+        set.0[bit / 64] |= 1 << (bit % 64);
+        set
     }
 
     fn is_empty(self) -> bool {
@@ -112,7 +114,7 @@ impl Behalf {
         self
     }
 
-    /// Adds everybody of another.
+    /// Adds all bits of another.
     fn join(&mut self, other: Self) {
         for (word, more) in self.0.iter_mut().zip(other.0) {
             *word |= more;
@@ -124,16 +126,16 @@ impl Behalf {
     }
 }
 
-/// Who is affected by each digest of a root that is not fine.
+/// Which pulls each faulty digest of a root affects.
 #[derive(Debug, Default)]
 pub struct AffectedBy<'a> {
-    /// By place, with the place in `behalves`.
+    /// By place, with the place in `sets`.
     faults: Vec<(NodeId, u32)>,
-    behalves: Vec<Behalf>,
+    sets: Vec<PullSet>,
     platforms: Vec<&'a Platform>,
 }
 
-impl fmt::Debug for Behalf {
+impl fmt::Debug for PullSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
             .entries((0..=SIGNATURES).filter(|bit| self.holds(*bit)))
@@ -142,28 +144,28 @@ impl fmt::Debug for Behalf {
 }
 
 impl<'a> AffectedBy<'a> {
-    /// Who is affected by this one; `None` when it is fine.
+    /// Which pulls this one affects; `None` when it is fine.
     #[must_use]
     pub fn get(&self, id: NodeId) -> Option<Affected<'a>> {
         let found = self
             .faults
             .binary_search_by_key(&id, |(fault, _)| *fault)
             .ok()?;
-        let behalf = self.behalves[self.faults[found].1 as usize];
-        Some(match behalf.first() {
+        let set = self.sets[self.faults[found].1 as usize];
+        Some(match set.first() {
             None | Some(EVERYBODY) => Affected::Everybody,
             Some(1..=ANOTHER_PLATFORM) => {
                 let numbers = self
                     .platforms
                     .iter()
                     .enumerate()
-                    .filter(|(number, _)| behalf.holds(number + 1));
+                    .filter(|(number, _)| set.holds(number + 1));
                 let named: Vec<_> = numbers.map(|(_, platform)| *platform).collect();
                 let all = named.len() > 1 && named.len() == self.platforms.len();
                 Affected::Platforms {
                     named,
                     all,
-                    more: behalf.holds(ANOTHER_PLATFORM),
+                    more: set.holds(ANOTHER_PLATFORM),
                 }
             }
             Some(UNNAMED) => Affected::Unnamed,
@@ -173,10 +175,10 @@ impl<'a> AffectedBy<'a> {
     }
 }
 
-/// Finds, for every digest of a root that is not fine, who needs it.
+/// Finds which pulls need each faulty digest of a root.
 ///
 /// # Panics
-/// Never: there are fewer groups of people than nodes.
+/// Never: there are fewer groups of pulls than nodes.
 #[must_use]
 pub(crate) fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> {
     let mut faults: Vec<NodeId> = root.faults().collect();
@@ -186,60 +188,61 @@ pub(crate) fn affected<'a>(graph: &'a Graph, root: &Root<'_>) -> AffectedBy<'a> 
         return AffectedBy::default();
     }
     let mut platforms = Numbered::default();
-    let mut needed_by = vec![Behalf::default(); graph.len()];
-    needed_by[root.node.place()] = Behalf::of(EVERYBODY);
-    // Only what refers to an image from outside can lead in a circle, and it adds nobody who is affected more than a reader of it.
+    let mut needed_by = vec![PullSet::default(); graph.len()];
+    needed_by[root.node.place()] = PullSet::of(EVERYBODY);
+    // Only what refers to an image from outside can lead in a circle, and it affects only its own
+    // readers.
     for id in parents_first(graph, root.node) {
         for edge in graph.node(id).children() {
-            let behalf = along(graph, id, &edge, needed_by[id.place()], &mut platforms);
-            needed_by[edge.to.place()].join(behalf);
+            let set = along(graph, id, &edge, needed_by[id.place()], &mut platforms);
+            needed_by[edge.to.place()].join(set);
         }
     }
-    let mut places: HashMap<Behalf, u32> = HashMap::new();
-    let mut behalves = Vec::new();
+    let mut places: HashMap<PullSet, u32> = HashMap::new();
+    let mut sets = Vec::new();
     let faults = faults.into_iter().map(|id| {
-        let behalf = needed_by[id.place()];
-        let place = *places.entry(behalf).or_insert_with(|| {
-            behalves.push(behalf);
-            u32::try_from(behalves.len() - 1).expect("there are fewer than nodes")
+        let set = needed_by[id.place()];
+        let place = *places.entry(set).or_insert_with(|| {
+            sets.push(set);
+            u32::try_from(sets.len() - 1).expect("there are fewer than nodes")
         });
         (id, place)
     });
     AffectedBy {
         faults: faults.collect(),
-        behalves,
+        sets,
         platforms: platforms.platforms,
     }
 }
 
-/// Who needs a child, when these need its parent.
+/// Which pulls need a child when these need its parent.
 fn along<'a>(
     graph: &'a Graph,
     from: NodeId,
     edge: &Edge<'a>,
-    behalf: Behalf,
+    set: PullSet,
     platforms: &mut Numbered<'a>,
-) -> Behalf {
+) -> PullSet {
     let child = graph.node(edge.to);
     // A config's platform says whose a manifest is where the index does not.
     let stated = edge
         .platform
         .or(child.platform().filter(|_| child.kind() == Kind::Manifest));
     let for_everybody = match (child.kind(), stated) {
-        _ if behalf.is_empty() => return behalf,
-        (Kind::Referrer, _) => return Behalf::of(SIGNATURES),
-        (Kind::Attestation, _) => return Behalf::of(PROVENANCE),
-        _ if !behalf.holds(EVERYBODY) => return behalf,
+        _ if set.is_empty() => return set,
+        (Kind::Referrer, _) => return PullSet::of(SIGNATURES),
+        (Kind::Attestation, _) => return PullSet::of(PROVENANCE),
+        _ if !set.holds(EVERYBODY) => return set,
         (_, Some(platform)) if !platform.is_unknown() => platforms.bit(platform),
         (kind, _) if graph.node(from).kind() == Kind::Index && kind != Kind::Index => UNNAMED,
-        _ => return behalf,
+        _ => return set,
     };
-    let mut behalf = behalf.without(EVERYBODY);
-    behalf.join(Behalf::of(for_everybody));
-    behalf
+    let mut set = set.without(EVERYBODY);
+    set.join(PullSet::of(for_everybody));
+    set
 }
 
-/// The platforms in the image's own order, as far as they are told apart.
+/// The platforms in the image's own order, as far as they are distinguished.
 #[derive(Default)]
 struct Numbered<'a> {
     platforms: Vec<&'a Platform>,
@@ -251,7 +254,7 @@ impl<'a> Numbered<'a> {
         if let Some(bit) = self.bits.get(platform) {
             return *bit;
         }
-        if self.platforms.len() == TOLD_APART {
+        if self.platforms.len() == MAX_DISTINCT {
             return ANOTHER_PLATFORM;
         }
         self.platforms.push(platform);
@@ -260,7 +263,8 @@ impl<'a> Numbered<'a> {
     }
 }
 
-/// Every node that can be reached, parents before their children as far as there are no circles, else in the image's own order.
+/// Every node that can be reached, parents before their children as far as there are no circles,
+/// else in the image's own order.
 pub(super) fn parents_first(graph: &Graph, root: NodeId) -> Vec<NodeId> {
     let children = |id: NodeId| {
         graph
@@ -379,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_of_provenance_are_affected_only_when_nobody_else_is() {
+    fn provenance_is_named_only_when_no_pull_is_affected() {
         let provenance = index(0x10)
             .with(manifest(0x20, "linux/amd64"))
             .with(attestation(0x40).with(lost()));
@@ -415,7 +419,8 @@ mod tests {
         };
         assert_eq!(
             sentence(platforms(10)),
-            "linux/a0, linux/a1, linux/a2, linux/a3, linux/a4, linux/a5, linux/a6, linux/a7 and 2 more cannot be pulled"
+            "linux/a0, linux/a1, linux/a2, linux/a3, linux/a4, linux/a5, linux/a6, linux/a7 and \
+             2 more cannot be pulled"
         );
         assert!(
             sentence(platforms(300)).ends_with("linux/a7 and at least 248 more cannot be pulled")

@@ -1,4 +1,4 @@
-//! Reports for tests, written down as the images they tell of.
+//! Reports for tests, written as the images that they describe.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -267,7 +267,7 @@ impl Report {
     }
 }
 
-/// Adds what is not known yet; a digest's name is its identity, whatever its state says the second time.
+/// Adds what is not known yet; a digest's name is its identity, and its first state counts.
 fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) -> NodeId {
     if let Some(id) = known.get(&content.name).filter(|_| content.name != 0) {
         return *id;

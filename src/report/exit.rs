@@ -1,4 +1,4 @@
-//! What a run comes to: a word for people, a code for the caller.
+//! The result of a run: a word for people, an exit code for the caller.
 
 use std::process::ExitCode;
 
@@ -6,15 +6,15 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Exit {
-    /// Every image is whole, or nothing was to be done, or the rebuild succeeded.
+    /// Every image is whole, there was nothing to do, or the rebuild succeeded.
     Verified = 0,
-    /// An image is definitely not pullable, or not the one that was expected.
+    /// An image definitely cannot be pulled, or is not the expected one.
     Broken = 1,
     /// The settings are wrong, or there was nothing to check.
     Configuration = 2,
-    /// The registry refused us.
+    /// The registry refused access.
     Denied = 3,
-    /// It could not be found out: network, TLS, 5xx, 429, timeout.
+    /// Undecided: network, TLS, 5xx, 429, timeout.
     Unknown = 4,
     /// The rebuild was not started.
     RebuildNotStarted = 5,
@@ -22,7 +22,7 @@ pub enum Exit {
     RebuildFailed = 6,
     /// The rebuild was still running at `wait_timeout`.
     RebuildRunning = 7,
-    /// A fault of this program.
+    /// A bug in this program.
     Bug = 70,
     /// SIGINT.
     Interrupted = 130,
@@ -37,7 +37,7 @@ impl Exit {
         self as u8
     }
 
-    /// The one that counts when images of one run come to different ends: 2, then 1, then 3, then 4.
+    /// The one that counts when images of one run end differently: 2, then 1, then 3, then 4.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         const ORDER: [Exit; 4] = [
@@ -52,9 +52,9 @@ impl Exit {
             .unwrap_or(self)
     }
 
-    /// Whether it tells of images, so that `fail_on: never` turns it into 0.
+    /// Whether it is about images, so that `fail_on: never` turns it into 0.
     ///
-    /// A configuration error, a failed rebuild, a signal and a fault of our own are not about images and stay.
+    /// A configuration error, a failed rebuild, a signal and a bug are not about images and stay.
     #[must_use]
     pub fn is_verdict(self) -> bool {
         matches!(
@@ -70,16 +70,17 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The result of a run or of one image; the words of [`Conclusion::as_str`] are the values in the JSON report.
+/// The result of a run or of one image; the words of [`Conclusion::as_str`] are the values in the
+/// JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conclusion {
     /// Everything that was asked for is there.
     Passed,
     /// Something is definitely wrong.
     Failed,
-    /// It could not be found out.
+    /// Undecided.
     Error,
-    /// Nothing was to be checked, and that is what was asked for.
+    /// Nothing was to be checked, as requested.
     Skipped,
 }
 

@@ -1,11 +1,11 @@
-//! The one line that says it all.
+//! The verdict line: the whole run in one sentence.
 
 use super::exit::{Conclusion, Exit};
 use super::judgement::Judgement;
 use crate::text::escape;
 use crate::text::human::{self, count};
 
-/// The verdict on a whole run: short, without doubt, and with the exit code.
+/// The verdict on a whole run, with the exit code.
 #[must_use]
 pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
     let code = judgement.exit.code();
@@ -16,9 +16,9 @@ pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
         ""
     };
     let text = match judgement.remark() {
-        // Wrong settings: the log has told them.
+        // Wrong settings: the log has named them.
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
-        // A rebuild alone: there is nothing else to tell.
+        // A rebuild alone: there is nothing else to report.
         Some(remark) if judgement.counts.images == 0 => escape::line(remark),
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
@@ -30,9 +30,10 @@ pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
     )
 }
 
-/// What stands behind the verdict when it is about a pipeline: a colon and the pipeline's page.
+/// What follows the verdict when it is about a pipeline: a colon and the pipeline's page.
 ///
-/// Nothing may follow, not even the end of a colour: what turns addresses into links takes everything up to a space.
+/// Nothing may follow, not even the end of a colour: what turns addresses into links takes
+/// everything up to a space.
 #[must_use]
 pub(crate) fn link(judgement: &Judgement<'_>) -> String {
     let pipeline = judgement.remark().and(judgement.report.pipeline.as_ref());
@@ -41,7 +42,8 @@ pub(crate) fn link(judgement: &Judgement<'_>) -> String {
         .unwrap_or_default()
 }
 
-/// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the reason.
+/// Whether the settings were wrong, so that nothing was asked and there is nothing to show but the
+/// reason.
 #[must_use]
 pub(crate) fn is_refused(judgement: &Judgement<'_>) -> bool {
     judgement.cause() == Exit::Configuration
@@ -63,7 +65,7 @@ pub(crate) fn word(judgement: &Judgement<'_>) -> &'static str {
     }
 }
 
-/// `, 1 warning`: what is not whole and does not break what passed.
+/// `, 1 warning`: faults that do not fail a run that passed.
 fn warnings(judgement: &Judgement<'_>) -> String {
     let passed = judgement.conclusion() == Conclusion::Passed;
     match judgement.counts.warnings {
@@ -79,7 +81,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
     let digests = count(counts.checked, "digest");
     match judgement.cause() {
         Exit::Interrupted | Exit::Terminated if broken > 0 => {
-            format!("until then {}", failures(judgement))
+            format!("so far {}", failures(judgement))
         }
         Exit::Interrupted | Exit::Terminated => {
             format!(
@@ -88,7 +90,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
             )
         }
         _ if judgement.report.skipped => {
-            "dry run, nothing was pushed and nothing was checked".to_owned()
+            "nothing was pushed (dry run), so nothing was checked".to_owned()
         }
         Exit::RebuildNotStarted => {
             format!("{}the rebuild was not started", before(judgement, broken))
@@ -96,11 +98,11 @@ fn fact(judgement: &Judgement<'_>) -> String {
         Exit::RebuildFailed => format!("{}the rebuild ran and failed", before(judgement, broken)),
         Exit::RebuildRunning => {
             format!(
-                "{}the rebuild was still running when `wait_timeout` was over",
+                "{}the rebuild was still running when `wait_timeout` expired",
                 before(judgement, broken)
             )
         }
-        Exit::Bug => "pullproof itself failed, please report it".to_owned(),
+        Exit::Bug => "this is a bug in pullproof, please report it".to_owned(),
         Exit::Verified if counts.images == 0 => "the rebuild succeeded".to_owned(),
         Exit::Verified => format!(
             "{all}, {digests} checked in {}",
@@ -109,7 +111,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
         Exit::Configuration if counts.images == 0 => "there is no image to check".to_owned(),
         Exit::Configuration if broken == 0 => {
             format!(
-                "{} of {all} had nothing to check, and that is never a pass",
+                "{} of {all} had nothing to check, which is never a pass",
                 tally(judgement, Exit::Configuration)
             )
         }
@@ -120,7 +122,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
         ),
         Exit::Unknown if judgement.reason().is_some() => {
             format!(
-                "{}the end of the rebuild could not be seen",
+                "{}the rebuild's result could not be read",
                 before(judgement, broken)
             )
         }
@@ -138,7 +140,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
     }
 }
 
-/// How many images come to this end.
+/// How many images end like this.
 fn tally(judgement: &Judgement<'_>, exit: Exit) -> usize {
     judgement
         .images()

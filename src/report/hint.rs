@@ -6,21 +6,21 @@ use std::fmt;
 use crate::oci::reference::Reference;
 use crate::text::human;
 
-/// What has to be done to content that a push would skip because the registry believes that it has it.
+/// How to replace content that a push would skip because the registry believes that it has it.
 macro_rules! remove {
     () => {
-        "on a registry of your own stop it, remove the blob's directory \
+        "on a registry of your own, stop it, remove the blob's directory \
          (`docker/registry/v2/blobs/sha256/81/81d2…` in the storage of distribution), start it and \
-         push again; on a hosted one delete that version of the image, then push"
+         push again; on a hosted one, delete that version of the image, then push"
     };
 }
 
-/// What may have led to a result, and what to do; in the order in which it is to be done.
+/// What may have caused a result, and what to do; in the order in which it is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hint {
     /// A reference itself answers 404.
     ReferenceMissing,
-    /// Another size than promised, and the registry states it itself.
+    /// The registry itself states a size other than the promised one.
     DamagedFile,
     /// 5xx for one digest.
     OneDigestFails,
@@ -70,11 +70,11 @@ pub enum Hint {
     NotARegistry,
     /// A certificate that is signed by an unknown authority.
     UnknownAuthority,
-    /// A certificate that is not for this name, or not for now.
+    /// A certificate that is not valid for this name, or not at this time.
     BadCertificate,
     /// The connection is refused.
     ConnectionRefused,
-    /// The name leads nowhere.
+    /// The name does not resolve.
     UnknownHost,
     /// A web page instead of an answer.
     WebPage,
@@ -100,7 +100,8 @@ pub struct Advice {
     pub hint: Hint,
     /// The images that it is for.
     pub images: Vec<Reference>,
-    /// The shortest names that tell those images apart from the others; none when it is for all of the run.
+    /// The shortest names that distinguish those images from the others; empty when it is for all
+    /// of the run.
     pub names: Vec<String>,
 }
 
@@ -169,7 +170,7 @@ impl Hint {
     }
 
     /// Whether another of these says all that it would say.
-    pub(super) fn is_said_by(self, others: &BTreeSet<Self>) -> bool {
+    pub(super) fn is_covered_by(self, others: &BTreeSet<Self>) -> bool {
         let stronger: &[Self] = match self {
             Self::StaleCache => &[Self::DamagedFile],
             Self::BlobsMissing => &[
@@ -196,175 +197,172 @@ impl fmt::Display for Hint {
                  push"
             }
             Self::EveryChildMissing => {
-                "the index is there and every manifest it lists answers 404: a clean-up job \
+                "the index is there, but every manifest it lists answers 404: a clean-up job \
                  deleted the manifests that have no tag of their own, or `registry \
-                 garbage-collect -m` (--delete-untagged) ran on distribution 2.8, which \
-                 treats them as garbage. If the registry is your own, restart the registry, \
-                 then build and push the image again: until then its cache makes a push skip \
-                 what is gone. Move to registry 3, and never run -m with 2.8 where there are \
-                 multi-platform or attested images"
+                 garbage-collect -m` (--delete-untagged) ran on distribution 2.8, which treats \
+                 them as garbage. If the registry is your own, restart the registry, then build \
+                 and push the image again: until then its cache makes a push skip what is gone. \
+                 Move to registry 3, and never run -m with 2.8 on multi-platform or attested \
+                 images"
             }
             Self::SomeChildrenMissing => {
                 "some manifests that the index lists answer 404: a clean-up of untagged \
                  versions leaves this behind (actions/delete-package-versions, or a retention \
                  rule that counts versions), because the manifests of an index have no tag of \
                  their own. If garbage was collected since on a registry of your own, restart \
-                 the registry, then build and push the image again, and make the clean-up \
-                 keep what an index refers to"
+                 the registry. Then build and push the image again, and make the clean-up keep \
+                 what an index lists"
             }
             Self::BlobsMissing => {
-                "a manifest is there and content it refers to answers 404: a garbage \
-                 collection ran while the image was pushed, a storage rule deletes old \
-                 objects, or the push was cut off. If garbage was collected on a registry of \
-                 your own, restart the registry, then build and push the image again, and \
-                 collect garbage only while it is stopped or read-only"
+                "a manifest is there, but content it refers to answers 404: a garbage \
+                 collection ran while the image was pushed, a storage rule deletes old objects, \
+                 or the push was cut off. If garbage was collected on a registry of your own, \
+                 restart the registry. Then build and push the image again, and collect garbage \
+                 only while the registry is stopped or read-only"
             }
             Self::StaleCache => {
-                "the registry states the right size of content and does not deliver it: its \
-                 cache still lists what a garbage collection or a damaged disk took away, so \
-                 a push skips it as already there. Restart the registry, then push again, and \
-                 verify again: a file that is damaged rather than gone needs more than that. \
-                 On a hosted registry delete that version of the image, then push"
+                "the registry states the right size of content but does not deliver it: its \
+                 cache still lists what a garbage collection or a damaged disk has removed, so \
+                 a push skips it as already there. Restart the registry, then push again, and verify again: a file that is damaged rather than gone needs more than that. On a \
+                 hosted registry, delete that version of the image, then push"
             }
             Self::DamagedFile => concat!(
-                "the registry itself states another size than the image says: the file in its \
-                 storage is damaged, a restart does not repair it, and a push skips it as \
+                "the registry itself states a different size than the image does: the file in \
+                 its storage is damaged, a restart does not repair it, and a push skips it as \
                  already there: ",
                 remove!()
             ),
             Self::ChangedContent => concat!(
-                "content is complete and does not match its digest: the file in the \
-                 registry's storage is damaged, or a proxy changes what passes through. A \
-                 push skips it as already there: ",
+                "content is complete but does not match its digest: the file in the registry's \
+                 storage is damaged, or a proxy changes what passes through. A push skips it as \
+                 already there: ",
                 remove!()
             ),
             Self::OnlyAttestations => {
-                "the image itself is whole, only attestations (provenance, SBOM) are not: \
-                 `docker pull` works, while copying, mirroring and scanning may fail. If they \
-                 are not needed, set `attestations: warn`, or build with `provenance: false`"
+                "the image itself is complete, only its attestations (provenance, SBOM) are \
+                 not: `docker pull` works, but copying, mirroring and scanning may fail. If \
+                 they are not needed, set `attestations: warn`, or build with `provenance: \
+                 false`"
             }
             Self::OnlyAttestationsWarned => {
-                "the image itself is whole, only attestations (provenance, SBOM) are not: `docker pull` works, while \
-                 copying, mirroring and scanning may fail"
+                "the image itself is complete, only its attestations (provenance, SBOM) are \
+                 not: `docker pull` works, but copying, mirroring and scanning may fail"
             }
             Self::ImageId => {
-                "the expected digest is an image ID, the digest of the config, and not of the manifest that a \
-                 registry resolves a tag to: hand over the digest the push printed (`containerimage.digest` in \
-                 buildx's metadata file)"
+                "the expected digest is an image ID: the digest of the config, not of the \
+                 manifest that a registry resolves a tag to. Pass the digest that the push \
+                 printed (`containerimage.digest` in buildx's metadata file)"
             }
             Self::WrongDigest => {
-                "the tag is not the expected image: another pipeline moved it since, the push \
-                 went elsewhere, or the expected digest is from an older build. Compare it \
-                 with what the build step printed"
+                "the tag does not point at the expected image: another pipeline has moved it \
+                 since, the push went elsewhere, or the expected digest is from an older build. \
+                 Compare it with what the build step printed"
             }
             Self::TagsDiffer => {
-                "tags that should be one image are not: another pipeline moved one of them, \
-                 or not all were pushed. Push all of them from one build, or set \
-                 `same_digest: false` where they may differ"
+                "tags that should point at one image do not: another pipeline moved one of \
+                 them, or not all were pushed. Push all of them from one build, or set \
+                 `same_digest: false` if they may differ"
             }
             Self::PlatformMissing => {
-                "a platform was not built, or a later push of one platform alone replaced the tag: build all \
-                 platforms in one push, or join them with `docker buildx imagetools create`"
+                "a platform was not built, or a later push of one platform alone replaced the \
+                 tag: build all platforms in one push, or join them with `docker buildx \
+                 imagetools create`"
             }
             Self::EmptyContent => {
-                "sha256:e3b0c442… is the digest of no bytes at all: the content was uploaded or stored empty. Rebuild \
-                 without cache and push again"
+                "sha256:e3b0c442… is the digest of no bytes at all: the content was uploaded or \
+                 stored empty. Rebuild without cache and push again"
             }
             Self::OneDigestFails => concat!(
                 "the registry fails on one digest and answers for all others: it has a record \
-                 of the content, and has lost the content or cannot read it. A push skips it \
-                 as already there: ",
+                 of the content, but has lost the content or cannot read it. A push skips it as \
+                 already there: ",
                 remove!()
             ),
             Self::NestedIndex => {
-                "an index lists another index: it is legal and complete, and docker cannot select a platform through \
-                 it. Create the outer index from the manifests instead (`docker buildx imagetools create` with the \
-                 digests of the platforms)"
+                "an index lists another index: that is legal and complete, but docker cannot \
+                 select a platform through it. Create the outer index from the manifests \
+                 instead (`docker buildx imagetools create` with the digests of the platforms)"
             }
             Self::SchemaOne => {
-                "a manifest is of Docker's schema 1, which current tools refuse to pull: build and push the image \
-                 with a current tool"
+                "a manifest uses Docker's schema 1, which current tools refuse to pull: build \
+                 and push the image with a current tool"
             }
             Self::LoginNotVisible => {
                 "the registry refused access and there are no credentials here: the login of \
-                 docker/login-action is not visible in a container action. Three ways out: \
-                 give `username` and `password` (or `logins`); for ghcr.io leave \
-                 `github-token` at its default and grant `permissions: packages: read`; or \
-                 set `env: DOCKER_CONFIG: ${{ runner.temp }}/docker` on the login step and on \
-                 this one"
+                 docker/login-action is not visible in a container action. Three ways out: give \
+                 `username` and `password` (or `logins`); for ghcr.io leave `github-token` at \
+                 its default and grant `permissions: packages: read`; or set `env: \
+                 DOCKER_CONFIG: ${{ runner.temp }}/docker` on the login step and on this one"
             }
             Self::Denied => {
-                "the registry refused access: check `username` and `password` (or `logins`) \
-                 and that they may pull from this repository. Many registries answer the same \
-                 for a repository that does not exist, and a new package on ghcr.io is \
-                 private"
+                "the registry refused access: check `username` and `password` (or `logins`) and \
+                 that they may pull from this repository. Many registries answer the same for a \
+                 repository that does not exist, and a new package on ghcr.io is private"
             }
             Self::DockerHubLimit => {
-                "Docker Hub limits how much is pulled, and anonymous pulls most of all: log \
-                 in with `username` and `password`, or wait for the limit to pass"
+                "Docker Hub limits pulls, anonymous ones most of all: log in with `username` \
+                 and `password`, or wait for the limit to pass"
             }
             Self::RateLimit => {
                 "the registry limits how often it is asked: lower `concurrency`, raise \
                  `attempts`, or wait and run again"
             }
             Self::SpeaksPlainHttp => {
-                "the registry does not speak TLS: if it is meant to be reached over plain HTTP, name its host in \
-                 `insecure`"
+                "the registry does not speak TLS: if it is meant to be reached over plain HTTP, \
+                 name its host in `insecure`"
             }
             Self::SpeaksTls => {
-                "over plain HTTP the registry does not answer as a plain HTTP server would, \
-                 so it probably speaks TLS: take its host out of `insecure`"
+                "over plain HTTP the registry does not answer as a plain HTTP server would, so \
+                 it probably speaks TLS: remove its host from `insecure`"
             }
             Self::StorageOrTokenServer => {
-                "the registry itself answers, and what it relies on does not: its storage or \
-                 its token server, which the line of the digest names. Run again when that is \
-                 up"
+                "the registry itself answers, but its storage or its token server does not; the \
+                 line of the digest names it. Run again when that server is up"
             }
             Self::NotARegistry => {
                 "what answers there is not a registry: check host and port. An ingress or a \
-                 proxy whose registry is down answers 404 in its place, too"
+                 proxy also answers 404 when the registry behind it is down"
             }
             Self::UnknownAuthority => {
-                "the registry's certificate is signed by an unknown authority: give the \
-                 certificate of your authority, or of the proxy that opens TLS connections, \
-                 in `ca`"
+                "the registry's certificate is signed by an unknown authority: set `ca` to the \
+                 certificate of your authority, or of the proxy that opens TLS connections"
             }
             Self::BadCertificate => {
-                "the registry's certificate is not valid for this name at this time: check the host you wrote, the \
-                 certificate's dates, and this machine's clock"
+                "the registry's certificate is not valid for this name at this time: check the \
+                 host in the reference, the certificate's dates, and this machine's clock"
             }
             Self::ConnectionRefused => {
                 "connection refused: nothing is listening where the registry should be. Check \
-                 host and port, and that it runs. In a container, localhost is the container \
-                 itself"
+                 host and port, and that the registry runs. In a container, localhost is the \
+                 container itself"
             }
             Self::UnknownHost => {
-                "the registry's name could not be resolved from here: check its spelling and this machine's DNS, or \
-                 give the address in `resolve`"
+                "the registry's name could not be resolved from here: check its spelling and \
+                 this machine's DNS, or give the address in `resolve`"
             }
             Self::WebPage => {
-                "what answered is not a registry: the host serves a registry's web page, or \
-                 the login page of a proxy answers for it. Check host and port of the \
-                 reference"
+                "what answered is not a registry: the host serves a registry's web page, or the \
+                 login page of a proxy answers for it. Check host and port of the reference"
             }
             Self::SeveralDigestsFail { failing, fine } => {
                 return write!(
                     f,
-                    "{failing} digests keep failing while {fine} answer: run it again, and if the same ones fail, \
-                     their content may be lost: look at the registry's log"
+                    "{failing} digests keep failing while {fine} answer: run it again, and if the \
+                     same ones fail, their content may be lost: look at the registry's log"
                 );
             }
             Self::ServerError => {
-                "the registry fails by itself (5xx): run again; if it keeps failing, the \
-                 registry's log says why"
+                "the registry has an error of its own (5xx): run again; if it keeps failing, \
+                 the registry's log says why"
             }
             Self::Timeout => {
-                "the run was stopped at `timeout`, and what was not asked by then counts as \
-                 not checked: raise `timeout`, or find out why the registry is slow"
+                "the run was stopped at `timeout`; whatever it had not asked for by then counts \
+                 as not checked: raise `timeout`, or find out why the registry is slow"
             }
             Self::TimeoutWhileSettling => {
-                "the run was stopped at `timeout` within the window of `settle`, in which a 404 means not yet: set a \
-                 `timeout` that is longer than `settle`, or a shorter `settle`"
+                "the run was stopped at `timeout` within the window of `settle`, in which a 404 \
+                 means \"not yet\": set a `timeout` that is longer than `settle`, or a shorter \
+                 `settle`"
             }
         })
     }

@@ -1,4 +1,4 @@
-//! Which hints a judged repository gives reason for. They follow from verdicts, causes and statuses
+//! Which hints apply to a judged repository. They follow from verdicts, causes and statuses
 //! alone, never from the words of a sentence.
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ pub(super) fn of_subjects(judged: &Judged<'_>, context: Context) -> Vec<BTreeSet
         let mut hints = of_roots[judged.root_place(place)].clone();
         hints.extend(of_subject(judged.root(place), subject));
         let all = hints.clone();
-        hints.retain(|hint| !hint.is_said_by(&all));
+        hints.retain(|hint| !hint.is_covered_by(&all));
         hints
     });
     hints.collect()
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn only_attestations_is_said_when_nothing_else_is_lost() {
+    fn only_attestations_needs_everything_else_to_be_there() {
         let image = || index(0x10).with(manifest(0x20, "linux/amd64"));
         assert_eq!(
             one(image().with(attestation(0x30).missing())),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_the_registry_states_itself_is_no_stale_cache() {
+    fn a_wrong_size_that_the_registry_states_is_not_a_stale_cache() {
         for verdict in [Verdict::Empty, Verdict::Truncated, Verdict::SizeMismatch] {
             let damaged = |status| layer(0x22).found(verdict, status, other_size());
             assert_eq!(
@@ -337,9 +337,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_by_a_stronger_hint_is_left_out() {
+    fn a_hint_that_a_stronger_one_covers_is_left_out() {
         let gone = || layer(0x22).missing();
-        let stale = || layer(0x23).found(Verdict::Empty, 206, "gives no bytes");
+        let stale = || layer(0x23).found(Verdict::Empty, 206, "sends no bytes");
         let damaged = || layer(0x24).found(Verdict::Empty, 200, other_size());
         assert_eq!(
             one(plain(0x20).with(gone()).with(stale())),
@@ -376,8 +376,8 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let begins = |images: &[&str], words: &str| {
-            let told = advice(images);
-            assert!(told.len() == 1 && told[0].starts_with(words), "{told:?}");
+            let given = advice(images);
+            assert!(given.len() == 1 && given[0].starts_with(words), "{given:?}");
         };
         begins(
             &["registry.example/team/app:1"],
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_timeout_within_the_settle_window_is_not_blamed_on_the_registry() {
-        let mut report = report(&[("app:1", nothing().unreachable("no answer to rely on"))]);
+        let mut report = report(&[("app:1", nothing().unreachable("no reliable answer"))]);
         report.stopped = Some(Stop::Timeout);
         assert_eq!(found(&report), [Hint::Timeout]);
         report.settling = Some(Duration::from_secs(15));

@@ -1,7 +1,8 @@
-//! The report for programs: schema 1 (see `schema/report-1.schema.json`), whose names may be added to and do not change.
+//! The report for programs: schema 1 (see `schema/report-1.schema.json`), whose names may be added
+//! to and do not change.
 //!
-//! The types here are copies made for this format, so that a change to ours cannot change it by accident. Nodes are
-//! written one by one, never gathered.
+//! The types here are copies made for this format, so that a change to ours cannot change it by
+//! accident. Nodes are written one by one, never gathered.
 
 use std::io::{self, Write};
 
@@ -328,8 +329,9 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
 
 /// Compact JSON whose strings carry nothing that a terminal or a CI would obey.
 ///
-/// `serde_json` escapes what JSON must have escaped; other hidden characters, and the second of two `#` (GitHub's runner
-/// obeys `##[` anywhere in a line), are written as `\u….`, which reads back as the same text.
+/// `serde_json` escapes what JSON must have escaped; other hidden characters, and the second of two
+/// `#` (GitHub's runner obeys `##[` anywhere in a line), are written as `\u….`, which reads back as
+/// the same text.
 struct Harmless;
 
 impl Formatter for Harmless {
@@ -459,7 +461,7 @@ mod tests {
                     "platforms": ["linux/amd64"],
                     "findings": [{
                         "kind": "platform_missing",
-                        "detail": "expected linux/s390x, the image states none",
+                        "detail": "expected linux/s390x, the image states no platform",
                     }],
                     "broken": [format!("sha256:{}", digest("22"))],
                     "undecided": [format!("sha256:{}", digest("40"))],

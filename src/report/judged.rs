@@ -14,12 +14,12 @@ use crate::walk::isolated;
 use crate::walk::stop::Stop;
 use crate::walk::verdict::Verdict;
 
-/// What a judgement takes from the run beside the repository itself.
+/// What a judgement needs of the run besides the repository.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
     /// Why the run ended early, if it did.
     pub stopped: Option<Stop>,
-    /// Whether the user may count on a login that is not visible here.
+    /// Whether the user may rely on a login that is not visible here.
     pub login_not_visible: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct Context {
 pub struct Judged<'a> {
     /// The repository that was judged.
     pub checked: &'a Checked,
-    /// Every distinct root, in the order of the first image that resolves to it.
+    /// Every distinct root, ordered by the first image that resolves to it.
     pub roots: Vec<Root<'a>>,
     /// How many of what.
     pub counts: Counts,
@@ -37,7 +37,7 @@ pub struct Judged<'a> {
     root_of_subject: Vec<usize>,
 }
 
-/// One distinct root: what all images that resolve to it have in common.
+/// One distinct root: what all images that resolve to it share.
 #[derive(Debug)]
 pub struct Root<'a> {
     /// The graph that it is in.
@@ -50,7 +50,7 @@ pub struct Root<'a> {
     pub undecided: Vec<NodeId>,
     /// Broken or undecided, and the image does not need them.
     pub warned: Vec<NodeId>,
-    /// Who is affected by each of those.
+    /// Which pulls each of those affects.
     pub affected: AffectedBy<'a>,
     /// The images that resolve to it, by their places; never none.
     pub subjects: Vec<usize>,
@@ -84,7 +84,7 @@ impl Root<'_> {
         self.isolated && self.graph.node(id).verdict() == Verdict::Unavailable
     }
 
-    /// How much trouble a node is by itself.
+    /// How serious a node's state is by itself.
     #[must_use]
     pub fn trouble(&self, id: NodeId) -> Trouble {
         match self.graph.node(id).verdict() {
@@ -95,12 +95,12 @@ impl Root<'_> {
     }
 }
 
-/// How much trouble a digest means for the image it is seen from.
+/// How serious a digest's state is for an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
     /// Whole.
     None,
-    /// Not whole, and it does not matter.
+    /// Not whole, but not needed.
     Warned,
     /// Not known.
     Undecided,
@@ -148,7 +148,7 @@ impl<'a> Judged<'a> {
         self.root_of_subject[subject]
     }
 
-    /// What one image comes to; a finding breaks it whatever its digests say.
+    /// The exit code of one image; a finding breaks it even if its digests are fine.
     #[must_use]
     pub fn exit(&self, subject: usize) -> Exit {
         let root = self.root(subject).exit;
@@ -217,9 +217,11 @@ fn exit(root: &Root<'_>, required: &[NodeId]) -> Exit {
     }
 }
 
-/// Whether anything that a client would pull was read: a manifest below the root, or the root itself when it is one.
+/// Whether anything that a client would pull was read: a manifest below the root, or the root
+/// itself when it is one.
 ///
-/// An index all of whose children may be missing is not proven by being readable, nor by its attestations.
+/// An index all of whose children may be missing is not proven by being readable, nor by its
+/// attestations.
 fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
     required.iter().any(|id| {
         let node = graph.node(*id);

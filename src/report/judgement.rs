@@ -1,4 +1,4 @@
-//! What a whole run comes to: its judged repositories, and their sums.
+//! The judgement of a whole run: its judged repositories, and their sums.
 
 use std::collections::HashMap;
 
@@ -20,9 +20,9 @@ pub struct Judgement<'a> {
     pub repositories: Vec<Judged<'a>>,
     /// How many of what.
     pub counts: Counts,
-    /// What the run comes to.
+    /// The exit code of the run.
     pub exit: Exit,
-    /// What may have led to it and what to do, what is to be done first first.
+    /// The hints, in the order in which they are to be followed.
     pub advice: Vec<Advice>,
     verdict: Exit,
     reason: Option<String>,
@@ -64,9 +64,11 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    /// The same, for a run that came to another end than its images say: wrong settings, a rebuild, a fault of our own.
+    /// The same, for a run whose result is not that of its images: wrong settings, a rebuild, a
+    /// bug.
     ///
-    /// `reason` is a fragment without secrets; it stands in the verdict line and is the JSON report's `error`.
+    /// `reason` is a fragment without secrets; it stands in the verdict line and is the JSON
+    /// report's `error`.
     #[must_use]
     pub fn ending_in(mut self, exit: Exit, reason: Option<String>) -> Self {
         self.exit = exit;
@@ -75,7 +77,7 @@ impl<'a> Judgement<'a> {
         self
     }
 
-    /// The same, with a fragment without secrets that the verdict line should not lack, though it is not an error.
+    /// The same, with a fragment without secrets for the verdict line that is not an error.
     #[must_use]
     pub fn remarking(mut self, remark: String) -> Self {
         self.remark = Some(remark);
@@ -88,7 +90,7 @@ impl<'a> Judgement<'a> {
         self.remark.as_deref().or(self.reason())
     }
 
-    /// Why the run came to another end than its images say.
+    /// Why the run's result is not that of its images.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
@@ -109,7 +111,7 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    /// What the images alone come to, before `fail_on: never`.
+    /// The exit code of the images alone, before `fail_on: never`.
     #[must_use]
     pub fn cause(&self) -> Exit {
         self.verdict
@@ -132,7 +134,8 @@ impl<'a> Judgement<'a> {
         judged.root(subject)
     }
 
-    /// The first image that resolves to the same root as the one at this place, when that is another one.
+    /// The first image that resolves to the same root as the one at this place, when that is
+    /// another one.
     #[must_use]
     pub fn twin(&self, image: usize) -> Option<&'a Subject> {
         let (judged, subject) = self.place(image);
@@ -140,7 +143,7 @@ impl<'a> Judgement<'a> {
         (first != subject).then(|| &judged.checked.subjects[first])
     }
 
-    /// What one image comes to; a finding breaks it whatever its digests say.
+    /// The exit code of one image; a finding breaks it even if its digests are fine.
     #[must_use]
     pub fn image_exit(&self, image: usize) -> Exit {
         let (judged, subject) = self.place(image);
@@ -179,7 +182,7 @@ fn verdict(report: &Report, images: Exit) -> Exit {
     }
 }
 
-/// Every hint that a report gives reason for, in the order in which it is to be done, each once.
+/// Every hint that applies to a report, each once, in the order in which they are to be followed.
 fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
     let images: Vec<&Reference> = report.images().map(|image| &image.reference).collect();
     let names = short_names(&images);
@@ -207,7 +210,7 @@ fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
     advice
 }
 
-/// What each image is called beside the others: `app:1`, or the whole reference where that is said of another one too.
+/// The short name of each image: `app:1`, or the whole reference where two images share that.
 fn short_names<'r>(images: &[&'r Reference]) -> HashMap<&'r Reference, String> {
     let short = |reference: &Reference| {
         let whole = reference.to_string();
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_is_needed_elsewhere_too_is_no_warning() {
+    fn a_digest_that_is_needed_elsewhere_too_is_not_a_warning() {
         let image = index(0x10)
             .with(attestation(0x30).with(layer(0x55).missing()).minor())
             .with(manifest(0x20, "linux/amd64").with(layer(0x55)));
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_below_a_broken_parent_adds_nothing() {
+    fn children_of_a_broken_parent_add_nothing() {
         let image = index(0x10).with(
             manifest(0x20, "linux/amd64")
                 .missing()
@@ -332,7 +335,7 @@ mod tests {
         assert_eq!(
             exit(&report(&[("app:1", alone)])),
             Exit::Unknown,
-            "nobody answers"
+            "nothing answers"
         );
         let tag = report(&[
             ("app:1", plain(0x20)),
@@ -341,15 +344,19 @@ mod tests {
         assert_eq!(exit(&tag), Exit::Unknown, "a tag is no digest");
         let mut stopped = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         stopped.stopped = Some(Stop::Timeout);
-        assert_eq!(exit(&stopped), Exit::Unknown, "not everybody was asked");
+        assert_eq!(
+            exit(&stopped),
+            Exit::Unknown,
+            "not every digest was asked for"
+        );
         let mut down = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
         down.repositories[0].graph.set_still_answering(false);
-        assert_eq!(exit(&down), Exit::Unknown, "nobody answers any more");
+        assert_eq!(exit(&down), Exit::Unknown, "nothing answers any more");
         let elsewhere = plain(0x20).with(failing_with(500).elsewhere());
         assert_eq!(
             exit(&report(&[("app:1", elsewhere)])),
             Exit::Unknown,
-            "somebody else fails"
+            "another digest fails"
         );
         let unable = plain(0x20).with(failing_with(501));
         assert_eq!(
@@ -406,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn never_forgives_images_and_nothing_else() {
+    fn fail_on_never_applies_to_images_alone() {
         let never = |mut report: Report| {
             report.never_fail = true;
             exit(&report)

@@ -1,4 +1,5 @@
-//! The report as JUnit XML: a test suite per image, a test case per manifest and per digest that is not ok.
+//! The report as JUnit XML: a test suite per image, a test case per manifest and per digest that is
+//! not ok.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -26,15 +27,15 @@ pub(crate) fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resul
         write_suite(judgement, place, image, out)?;
     }
     if let Some(reason) = judgement.reason() {
-        let says = || Says::Error("error".to_owned(), reason.to_owned());
+        let outcome = || Outcome::Error("error".to_owned(), reason.to_owned());
         write_cases(
             judgement,
             "pullproof",
-            &|told| {
-                told(Case {
+            &|visit| {
+                visit(Case {
                     name: "run".to_owned(),
                     seconds: 0.0,
-                    says: says(),
+                    outcome: outcome(),
                 })
             },
             out,
@@ -43,8 +44,8 @@ pub(crate) fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resul
     writeln!(out, "</testsuites>")
 }
 
-/// What a test case says.
-enum Says {
+/// The result of a test case.
+enum Outcome {
     Passed,
     Failure(String, String),
     Error(String, String),
@@ -54,10 +55,10 @@ enum Says {
 struct Case {
     name: String,
     seconds: f64,
-    says: Says,
+    outcome: Outcome,
 }
 
-/// Told twice: first to be counted, then to be written, for there may be a hundred thousand of them.
+/// Visited twice, first to be counted and then to be written: there may be a hundred thousand.
 type Cases<'c> = &'c dyn Fn(&mut dyn FnMut(Case) -> io::Result<()>) -> io::Result<()>;
 
 fn write_suite(
@@ -69,7 +70,7 @@ fn write_suite(
     write_cases(
         judgement,
         &image.reference.to_string(),
-        &|told| cases(judgement, place, image, told),
+        &|visit| cases(judgement, place, image, visit),
         out,
     )
 }
@@ -84,11 +85,11 @@ fn write_cases(
     let (mut tests, mut failures, mut errors, mut skipped) = (0, 0, 0, 0);
     cases(&mut |case| {
         tests += 1;
-        match case.says {
-            Says::Passed => {}
-            Says::Failure(..) => failures += 1,
-            Says::Error(..) => errors += 1,
-            Says::Skipped(..) => skipped += 1,
+        match case.outcome {
+            Outcome::Passed => {}
+            Outcome::Failure(..) => failures += 1,
+            Outcome::Error(..) => errors += 1,
+            Outcome::Skipped(..) => skipped += 1,
         }
         Ok(())
     })?;
@@ -104,15 +105,15 @@ fn write_cases(
             r#"    <testcase classname="{suite}" name="{name}" time="{:.3}""#,
             case.seconds
         )?;
-        match &case.says {
-            Says::Passed => writeln!(out, "/>"),
-            Says::Skipped(why) => writeln!(
+        match &case.outcome {
+            Outcome::Passed => writeln!(out, "/>"),
+            Outcome::Skipped(why) => writeln!(
                 out,
                 r#"><skipped message="{}"/></testcase>"#,
                 escape::xml(why)
             ),
-            Says::Failure(kind, text) => writeln!(out, "{}", problem("failure", kind, text)),
-            Says::Error(kind, text) => writeln!(out, "{}", problem("error", kind, text)),
+            Outcome::Failure(kind, text) => writeln!(out, "{}", problem("failure", kind, text)),
+            Outcome::Error(kind, text) => writeln!(out, "{}", problem("error", kind, text)),
         }
     })?;
     writeln!(out, "  </testsuite>")
@@ -123,31 +124,31 @@ fn problem(element: &str, kind: &str, text: &str) -> String {
     format!(r#"><{element} type="{kind}" message="{text}">{text}</{element}></testcase>"#)
 }
 
-/// Tells every case of one image.
+/// Visits every case of one image.
 fn cases(
     judgement: &Judgement<'_>,
     place: usize,
     image: &Subject,
-    told: &mut dyn FnMut(Case) -> io::Result<()>,
+    visit: &mut dyn FnMut(Case) -> io::Result<()>,
 ) -> io::Result<()> {
     let root = judgement.root(place);
     let graph = root.graph;
     let platforms = Platforms::of(graph, root.node);
     for finding in &image.findings {
         let kind = finding.as_str();
-        let says = Says::Failure(kind.to_owned(), sentence::finding(finding));
-        told(Case {
+        let outcome = Outcome::Failure(kind.to_owned(), sentence::finding(finding));
+        visit(Case {
             name: kind.to_owned(),
             seconds: 0.0,
-            says,
+            outcome,
         })?;
     }
     if judgement.image_exit(place) == Exit::Configuration && !judgement.report.skipped {
         let text = "nothing to check".to_owned();
-        told(Case {
+        visit(Case {
             name: text.clone(),
             seconds: 0.0,
-            says: Says::Error("nothing_to_check".to_owned(), text),
+            outcome: Outcome::Error("nothing_to_check".to_owned(), text),
         })?;
     }
     let warned: HashSet<NodeId> = root.warned.iter().copied().collect();
@@ -163,18 +164,18 @@ fn cases(
                 None if is_unresolved(root, id, node) => format!("reference {}", image.reference),
                 None => format!("{platform}{} without a digest", node.kind().as_str()),
             };
-            let says = says(judgement, root, id, warned.contains(&id));
-            told(Case {
+            let outcome = outcome(judgement, root, id, warned.contains(&id));
+            visit(Case {
                 name,
                 seconds: node.duration().as_secs_f64(),
-                says,
+                outcome,
             })?;
         }
     }
     Ok(())
 }
 
-fn says(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool) -> Says {
+fn outcome(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool) -> Outcome {
     let node = root.graph.node(id);
     let verdict = node.verdict().as_str().to_owned();
     let broken = root.is_broken(id);
@@ -182,16 +183,18 @@ fn says(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool) ->
         cause if cause.is_empty() => verdict.clone(),
         cause => cause,
     };
-    let says = match root.affected.get(id) {
+    let outcome = match root.affected.get(id) {
         Some(affected) => format!("{}: {detail}", affected.sentence(broken)),
         None => detail,
     };
     match node.verdict() {
-        Verdict::Ok => Says::Passed,
-        Verdict::Skipped => Says::Skipped(says),
-        _ if judgement.report.skipped || warned => Says::Skipped(format!("{verdict}: {says}")),
-        _ if broken => Says::Failure(verdict, says),
-        _ => Says::Error(verdict, says),
+        Verdict::Ok => Outcome::Passed,
+        Verdict::Skipped => Outcome::Skipped(outcome),
+        _ if judgement.report.skipped || warned => {
+            Outcome::Skipped(format!("{verdict}: {outcome}"))
+        }
+        _ if broken => Outcome::Failure(verdict, outcome),
+        _ => Outcome::Error(verdict, outcome),
     }
 }
 
@@ -271,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_image_has_a_case_for_each_manifest_and_none_for_blobs() {
+    fn a_whole_image_has_a_case_for_each_manifest() {
         let junit = junit(&Judgement::of(&report(&[(
             "app:1",
             plain(0x20).with(layer(0x22)),

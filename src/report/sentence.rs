@@ -24,7 +24,7 @@ fn of_cause(cause: &Cause) -> String {
         Cause::Plain => String::new(),
         Cause::AppearedAfter(after) => format!("appeared after {:.1} s", after.as_secs_f64()),
         Cause::NoBytes { expected } => {
-            let none = "the registry says it is there and gives no bytes";
+            let none = "the registry says it is there but sends no bytes";
             expected.map_or(none.to_owned(), |size| {
                 format!("expected {}; {none}", bytes(size))
             })
@@ -37,7 +37,7 @@ fn of_cause(cause: &Cause) -> String {
             let subject = size.map_or("bytes".to_owned(), bytes);
             let actual = actual
                 .as_ref()
-                .map_or("another digest".to_owned(), ToString::to_string);
+                .map_or("a different digest".to_owned(), ToString::to_string);
             format!("the {subject} hash to {actual}")
         }
         Cause::ClaimsOtherDigest(Some(claim)) => format!(
@@ -45,23 +45,26 @@ fn of_cause(cause: &Cause) -> String {
             claim.claimed, claim.actual
         ),
         Cause::ClaimsOtherDigest(None) => {
-            "the registry states another digest than the bytes have".to_owned()
+            "the registry states a different digest than the bytes have".to_owned()
         }
         Cause::ManifestTooLarge => {
             format!("the manifest is larger than {MANIFEST_LIMIT} bytes; no runtime pulls it")
         }
         Cause::Unusable(flaw) => unusable(flaw),
         Cause::TooDeep => format!("nested more than {MAX_DEPTH} manifests deep"),
-        Cause::TooMuch(bound) => format!("with its references there are {}", too_much(*bound)),
+        Cause::TooMuch(bound) => format!("with its references the graph has {}", too_much(*bound)),
         Cause::AllowedMissing => "not there, as allow_missing allows".to_owned(),
         Cause::AttestationsIgnored => "attestations are ignored".to_owned(),
         Cause::Foreign => "foreign: its data is not kept in the registry".to_owned(),
-        Cause::Inline => "its data stands in the descriptor and is right".to_owned(),
+        Cause::Inline => "its data is embedded in the descriptor and matches".to_owned(),
         Cause::InlineWrong(inner) => {
-            format!("the data in the descriptor is wrong: {}", of_cause(inner))
+            format!(
+                "the data embedded in the descriptor is wrong: {}",
+                of_cause(inner)
+            )
         }
         Cause::OnlyByTag(inner) => format!(
-            "{}; a tag delivers it, its own digest does not",
+            "{}; the tag delivers it, but its own digest does not",
             of_cause(inner)
         ),
         Cause::Referrers(inner) => format!("the list of referrers: {}", of_cause(inner)),
@@ -96,14 +99,14 @@ fn of_finding(finding: &Finding) -> String {
             format!("expected {expected}, the reference resolves to {actual}")
         }
         Finding::StillWrong(digest) => format!(
-            "the reference still resolves to {digest}, which was the wrong one before the rebuild"
+            "the reference still resolves to {digest}, which was already wrong before the rebuild"
         ),
         Finding::TagsDiffer(tags) => format!(
             "{} is {}, {} is {}",
             tags.first, tags.theirs, tags.reference, tags.ours
         ),
         Finding::PlatformMissing { expected, present } if present.is_empty() => {
-            format!("expected {expected}, the image states none")
+            format!("expected {expected}, the image states no platform")
         }
         Finding::PlatformMissing { expected, present } => {
             let present: Vec<String> = present.iter().map(Platform::to_string).collect();
@@ -141,9 +144,9 @@ fn ends_early(expected: Option<u64>, received: Option<u64>) -> String {
         (Some(expected), Some(received)) => {
             format!("expected {expected}; the data ends after {received}")
         }
-        (Some(expected), None) => format!(
-            "expected {expected}; the registry states that size, and the data ends before it"
-        ),
+        (Some(expected), None) => {
+            format!("expected {expected}; the registry states that size, but the data ends earlier")
+        }
         (None, Some(received)) => format!("the manifest ends after {received} bytes"),
         (None, None) => "the data ends early".to_owned(),
     }
@@ -164,8 +167,8 @@ fn stopped(stop: Stop, timeout: Duration, settle: Option<Duration>) -> String {
             timeout.as_secs_f64()
         ),
         (Stop::Timeout, Some(settle)) => format!(
-            "no answer to rely on before the run's timeout of {} s, and a 404 counts only after \
-             `settle`, {} s",
+            "no reliable answer before the run's timeout of {} s; a 404 counts only after \
+             `settle` ({} s)",
             timeout.as_secs_f64(),
             settle.as_secs_f64()
         ),
@@ -208,7 +211,7 @@ fn denied(denial: &Denial) -> String {
             format!("{registry} does not allow anonymous access (anonymous is set)")
         }
         Denial::NoCredentials { registry } => {
-            format!("{registry} asks for a login, and there are no credentials for it")
+            format!("{registry} requires a login, but there are no credentials for it")
         }
         Denial::EveryToken => "refuses every token".to_owned(),
         Denial::TokenServer {
@@ -224,7 +227,7 @@ fn denied(denial: &Denial) -> String {
             };
             format!("token server {server} refuses {what}: {status}")
         }
-        Denial::NoToken { server } => format!("token server {server}: the answer holds no token"),
+        Denial::NoToken { server } => format!("token server {server}: the answer has no token"),
         Denial::Unsafe(why) => why.to_string(),
     }
 }
@@ -244,7 +247,7 @@ fn unusable(flaw: &Flaw) -> String {
         }
         Flaw::SchemaVersion(version) => format!("schemaVersion {version}, expected 2"),
         Flaw::NotAManifestType(media_type) => {
-            format!("mediaType {media_type} is not a manifest's")
+            format!("mediaType {media_type} is not that of a manifest")
         }
         Flaw::TypesDisagree(types) => format!(
             "{} is {}, but {} is {}",
@@ -254,7 +257,7 @@ fn unusable(flaw: &Flaw) -> String {
             format!("it lists {listed} references, more than {MAX_CHILDREN}")
         }
         Flaw::IndexAndManifest => {
-            "it is an index and an image manifest at once (CVE-2021-41190)".to_owned()
+            "it is both an index and an image manifest (CVE-2021-41190)".to_owned()
         }
         Flaw::NeitherIndexNorManifest => {
             "neither an index (manifests) nor an image manifest (config, layers)".to_owned()
@@ -270,7 +273,7 @@ fn unusable(flaw: &Flaw) -> String {
         Flaw::NoDigest => "the descriptor has no digest".to_owned(),
         Flaw::BadDigest(error) => error.to_string(),
         Flaw::UnknownAlgorithm(algorithm) => {
-            format!("the digest algorithm {algorithm} is not known")
+            format!("unknown digest algorithm {algorithm}")
         }
         Flaw::NoSize => "the descriptor has no size".to_owned(),
         Flaw::BadSize(size) => format!("{size} is not a size"),

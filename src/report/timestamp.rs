@@ -18,8 +18,8 @@ pub(crate) fn utc(time: SystemTime) -> String {
 
 /// The date of a day after 1970-01-01.
 ///
-/// Counted from the first of March of the year 0, so that a leap day is the last day of its year, and of its four and
-/// its four hundred years.
+/// Counted from the first of March of the year 0, so that a leap day is the last day of its year,
+/// and of its four and its four hundred years.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

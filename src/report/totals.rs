@@ -1,4 +1,4 @@
-//! The sums of a run: every judged repository is folded into them.
+//! The sums of a run: every judged repository is added to them.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::walk::verdict::Verdict;
 pub(crate) struct Totals {
     /// How many of what.
     pub counts: Counts,
-    /// What all images together come to; [`Exit::Verified`] where there is none.
+    /// The exit code of all images together; [`Exit::Verified`] where there are none.
     pub exit: Exit,
     /// The hints, with the images that each is for.
     pub hints: BTreeMap<Hint, Vec<Reference>>,
@@ -45,7 +45,7 @@ impl Totals {
     }
 }
 
-/// The numbers of a report. Every digest counts once per repository, whatever number of images share it.
+/// The numbers of a report. Every digest counts once per repository, however many images share it.
 ///
 /// `nodes` is `ok` + `broken` + `undecided` + `skipped`, and `checked` is `ok` + `broken`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,13 +62,14 @@ pub struct Counts {
     pub ok: usize,
     /// Digests that are definitely not, those that only matter as a warning included.
     pub broken: usize,
-    /// Digests whose state could not be found out.
+    /// Digests whose state is undecided.
     pub undecided: usize,
     /// Digests that were deliberately left out.
     pub skipped: usize,
-    /// What counts against an image: its broken digests, each once per repository, and findings about images.
+    /// What counts against an image: its broken digests, each once per repository, and findings
+    /// about images.
     pub failures: usize,
-    /// Digests that are broken or not found out, and that no image needs; each once per repository.
+    /// Digests that are broken or undecided and that no image needs; each once per repository.
     pub warnings: usize,
     /// Requests sent, token calls included.
     pub requests: u64,
@@ -76,7 +77,7 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// From harmless to grave: the same digest asked for in two ways counts by its graver answer.
+/// From harmless to grave: a digest asked for in two ways counts by its graver answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Skipped,
@@ -172,7 +173,7 @@ mod tests {
     use crate::walk::verdict::Outcome;
 
     #[test]
-    fn a_digest_asked_for_in_two_ways_counts_once_by_its_graver_answer() {
+    fn a_digest_counts_once_with_its_gravest_verdict() {
         let mut report = report(&[("app:1", plain(0x20).with(layer(0x22)))]);
         let root = report.image(0).root;
         let graph = &mut report.repositories[0].graph;

@@ -218,8 +218,8 @@ fn flag(name: &str) -> Result<&'static Setting, Error> {
     })
 }
 
-/// A flag's value; a flag that may stand alone takes the next argument only if it can be nothing
-/// else.
+/// A flag's value; a flag that may stand alone takes the next argument only if that is clearly a
+/// value.
 fn value(
     parser: &mut lexopt::Parser,
     setting: &Setting,
@@ -317,7 +317,7 @@ fn add(
     }
 }
 
-/// One reference as a list with one item, whatever is in it.
+/// One reference as a list with one item, with its separators escaped.
 fn as_item(text: &str) -> String {
     serde_json::Value::from(vec![text]).to_string()
 }
@@ -347,7 +347,7 @@ mod tests {
     use crate::http::network::Hosts;
 
     #[test]
-    fn help_and_version_are_answered_wherever_they_stand() {
+    fn help_and_version_work_at_any_position() {
         for arguments in [
             &["--help"][..],
             &["-h"],

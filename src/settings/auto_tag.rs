@@ -43,7 +43,8 @@ pub(super) fn auto_tags(
                 crate::text::quote::quoted(tag)
             ))
             .with_hint(
-                "auto_tag understands 1.2.3, v1.2.3, a pre-release of them, or a date; otherwise set tags",
+                "auto_tag understands 1.2.3, v1.2.3, a pre-release of them, or a date; otherwise \
+                 set tags",
             )
         })?
     } else {

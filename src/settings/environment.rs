@@ -271,12 +271,12 @@ mod tests {
         ] {
             let pairs = [("PLUGIN_OUTPUT", text)];
             assert_eq!(read(&pairs).unwrap().0.raw().report, None, "{text}");
-            let told = builds_without_push(&Facts::new(&variables(&pairs)));
-            assert_eq!(told.as_deref(), without_push, "{text}");
+            let found = builds_without_push(&Facts::new(&variables(&pairs)));
+            assert_eq!(found.as_deref(), without_push, "{text}");
         }
         for (text, without_push) in [("No", Some("push: false")), ("true", None), ("", None)] {
-            let told = builds_without_push(&Facts::new(&variables(&[("PLUGIN_PUSH", text)])));
-            assert_eq!(told.as_deref(), without_push, "{text}");
+            let found = builds_without_push(&Facts::new(&variables(&[("PLUGIN_PUSH", text)])));
+            assert_eq!(found.as_deref(), without_push, "{text}");
         }
         let pairs = [("PLUGIN_OUTPUT", "type-local.json")];
         assert_eq!(

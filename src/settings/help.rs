@@ -20,7 +20,7 @@ pub(super) enum Topic {
     Everything,
 }
 
-/// What `pullproof --version` says.
+/// What `pullproof --version` prints.
 pub(super) fn version() -> String {
     format!("pullproof {}", env!("CARGO_PKG_VERSION"))
 }
@@ -44,7 +44,7 @@ Exit codes:
   6 rebuild failed                  7 rebuild still running       70 bug   130, 143 interrupted
 ";
 
-/// How a command is called, what it does, and two examples.
+/// A command's usage, what it does, and two examples.
 struct Page {
     usage: &'static str,
     purpose: &'static str,
@@ -77,8 +77,8 @@ fn overview() -> String {
     for command in CommandName::ALL {
         let _ = writeln!(text, "  {:<9}{}", command.word(), page(*command).purpose);
     }
-    text.push_str("  help     say this; help COMMAND lists what a command takes\n");
-    text.push_str("  version  say the version\n\nExamples:\n");
+    text.push_str("  help     show this; help COMMAND lists a command's settings\n");
+    text.push_str("  version  show the version\n\nExamples:\n");
     for command in CommandName::ALL {
         let _ = writeln!(text, "  {}", page(*command).examples[0]);
     }
@@ -109,7 +109,7 @@ fn short(command: CommandName) -> String {
     }
     let _ = writeln!(text, "\nExamples:\n  {}\n  {}", examples[0], examples[1]);
     if command == CommandName::Rebuild {
-        text.push_str("Give the token in the variable PLUGIN_WOODPECKER_TOKEN.\n");
+        text.push_str("Pass the token in the variable PLUGIN_WOODPECKER_TOKEN.\n");
     }
     text.push_str("\npullproof --help says more about each flag.\n");
     text
@@ -141,8 +141,8 @@ fn long() -> String {
         let _ = writeln!(text, "  {usage:<36}{purpose}");
     }
     text.push_str(
-        "  pullproof help [COMMAND]            say what a command takes, a line each
-  pullproof version                   say the version
+        "  pullproof help [COMMAND]            show a command's settings, one line each
+  pullproof version                   show the version
 
 Every setting is a flag. In Woodpecker it is also PLUGIN_<NAME>, in a GitHub action INPUT_<NAME>;
 flags win. Give secrets through the environment or a file rather than as a flag. A bool flag may

@@ -1,4 +1,4 @@
-//! What a setting's value looks like, and how that is said.
+//! What a setting's value looks like, and its description.
 
 use std::time::Duration;
 

@@ -57,7 +57,7 @@ pub fn read(environment: &Environment, files: &Files<'_>) -> Result<(Command, Ve
     }
 }
 
-/// Where the result of a run goes whose settings are wrong: as those of them say that are right.
+/// Where the result of a run with wrong settings goes: as its valid settings say.
 #[must_use]
 pub fn read_output(environment: &Environment) -> Output {
     let facts = Facts::new(&environment.variables);
@@ -152,7 +152,7 @@ fn command_name(
     }
 }
 
-/// A flag that the command does not take is an error: whoever types it expects something of it.
+/// A flag that the command does not take is an error: a user who types it expects an effect.
 fn refuse_flags(command: CommandName, flags: &Gathered) -> Result<(), Error> {
     let other = flags
         .settings()
@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_that_the_action_sets_by_itself_is_no_warning() {
+    fn the_actions_default_token_gives_no_warning() {
         let inputs = [
             ("GITHUB_ACTIONS", "true"),
             ("INPUT_GITHUB-TOKEN", "t"),

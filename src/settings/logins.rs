@@ -45,7 +45,8 @@ pub(super) fn logins(
             return Err(username
                 .error("there is no password for this user, or it is empty")
                 .with_hint(
-                    "a secret that does not exist arrives empty: set password, or leave out username",
+                    "a secret that does not exist arrives empty: set password, or leave out \
+                     username",
                 ));
         }
         (None, Some(password)) => {
@@ -115,7 +116,7 @@ fn login_list(value: &SettingText<'_>, warnings: &mut Vec<String>) -> Result<Vec
                 Some(serde_norway::Value::String(text)) => Ok(Some(text.trim().to_owned())),
                 Some(serde_norway::Value::Number(number)) => Ok(Some(number.to_string())),
                 Some(serde_norway::Value::Bool(claim)) => Ok(Some(claim.to_string())),
-                Some(_) => Err(value.error(format!("the {name} of entry {number} is not a text"))),
+                Some(_) => Err(value.error(format!("the {name} of entry {number} is not text"))),
             }
         };
         // Other keys are a build plugin's, for a mirror or for ECR.
@@ -142,7 +143,7 @@ fn login_list(value: &SettingText<'_>, warnings: &mut Vec<String>) -> Result<Vec
             }
             // The buildx plugin's entries for a mirror or for ECR.
             (None, None) => warnings.push(format!(
-                "{}: entry {number}, for {}, has no username and no password and is not used",
+                "{}: entry {number}, for {}, has neither username nor password, so it is not used",
                 value.spelled,
                 crate::text::quote::quoted(&registry)
             )),
@@ -356,8 +357,10 @@ mod tests {
         ];
         for text in [
             r#"[{"registry":"a.example.org","username":"me","password":1234},{"Username":true,"PASSWORD":"p"}]"#,
-            "- registry: a.example.org\n  username: me\n  password: 1234\n- username: true\n  password: p",
-            "[{registry: a.example.org, username: me, password: 1234}, {username: true, password: p, email: x}]",
+            "- registry: a.example.org\n  username: me\n  password: 1234\n- username: true\n  password: \
+             p",
+            "[{registry: a.example.org, username: me, password: 1234}, {username: true, \
+             password: p, email: x}]",
             "[{\"registry\":\t\"a.example.org\",\"username\":\"me\",\"password\":1234},\n\t{\"username\":true,\"password\":\"p\"}]",
         ] {
             assert_eq!(
@@ -427,7 +430,7 @@ mod tests {
             ),
             (
                 r#"[{"username":"u","password":["hunter2"]}]"#,
-                "logins: the password of entry 1 is not a text",
+                "logins: the password of entry 1 is not text",
             ),
         ] {
             assert_eq!(
@@ -448,7 +451,7 @@ mod tests {
         assert!(settings.login.given.is_empty());
         assert_eq!(
             warnings,
-            [r#"logins: entry 1, for "r", has no username and no password and is not used"#]
+            [r#"logins: entry 1, for "r", has neither username nor password, so it is not used"#]
         );
     }
 

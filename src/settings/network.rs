@@ -54,7 +54,7 @@ fn certificates(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Erro
     } else {
         format!("the file {}", quoted(value.text))
     };
-    Err(value.error(format!("{holder} has no certificate in it ({BEGIN})")))
+    Err(value.error(format!("{holder} contains no certificate ({BEGIN})")))
 }
 
 /// Reads how long and how often to ask.
@@ -123,11 +123,11 @@ mod tests {
         );
         assert_eq!(
             error("key.pem"),
-            r#"ca_file: the file "key.pem" has no certificate in it (-----BEGIN CERTIFICATE-----)"#
+            r#"ca_file: the file "key.pem" contains no certificate (-----BEGIN CERTIFICATE-----)"#
         );
         assert_eq!(
             error("-----BEGIN PRIVATE KEY-----\nhunter2"),
-            "ca_file: the text has no certificate in it (-----BEGIN CERTIFICATE-----)"
+            "ca_file: the text contains no certificate (-----BEGIN CERTIFICATE-----)"
         );
     }
 

@@ -115,7 +115,8 @@ mod tests {
         };
         assert_eq!(
             settings("linux/amd64,linux/arm64", "linux/arm64").error(),
-            "--allow-missing: linux/arm64 may be absent, but --platforms says that linux/arm64 must be there"
+            "--allow-missing: linux/arm64 may be absent, but --platforms says that linux/arm64 \
+             must be there"
         );
         for (required, allowed) in [
             ("linux/arm/v6", "linux/arm"),

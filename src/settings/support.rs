@@ -37,7 +37,7 @@ pub(super) fn typed(arguments: &[&str]) -> Surroundings {
     given(&[]).and_arguments(arguments)
 }
 
-/// Texts made of what parsers stumble over: quotes, brackets, separators, letters of several bytes.
+/// Texts made of what parsers misread: quotes, brackets, separators, letters of several bytes.
 pub(crate) fn scrambled_texts(count: usize) -> impl Iterator<Item = String> {
     const PIECES: [&str; 24] = [
         "[", "]", "{", "}", "\"", ",", "\\", "\n", "#", "=", ":", "1", "h", "ms", "é", "💥", " ",

@@ -234,7 +234,7 @@ settings! {
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";
         anonymous ["public"] [Verify] Boolean, = "false",
-            "Checks without a login. No credentials are sent at all, whatever other settings say.";
+            "Checks without a login. No credentials are sent at all, regardless of other settings.";
     }
     "Patience" {
         attempts ["retries"] [Verify Rebuild] Number { least: 1, most: 100 }, = "5",
@@ -260,8 +260,8 @@ settings! {
             "More root certificates, as a path or the PEM text itself. They are added to the \
              known ones and replace none.";
         skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Rebuild] Hosts, = "false",
-            "Accepts any certificate, from all hosts or from these (`host[:port]`). A warning \
-             says so.";
+            "Accepts any certificate, from all hosts or from these (`host[:port]`). It logs a \
+             warning.";
         insecure ["insecure_registry"] [Verify Rebuild] Hosts, = "false",
             "Allows plain HTTP, for all hosts or for these (`host[:port]`). Loopback is always \
              allowed.";
@@ -306,7 +306,7 @@ settings! {
             "Variables for the pipeline, as a map or `NAME=value` entries.";
         method [] [Verify Rebuild] Words(&["create", "restart"]), = "create",
             "How the pipeline is started. `create` starts a new manual pipeline; `restart` \
-             repeats one and keeps its event, git reference and thereby its secrets.";
+             repeats one and keeps its event, git reference and so its secrets.";
         pipeline [] [Verify Rebuild] Text, = "current",
             "Which pipeline to restart. A number, `latest` of the branch, or `current`, the one \
              this step runs in.";

@@ -160,7 +160,7 @@ impl<'a> SettingText<'a> {
     }
 }
 
-/// What a setting holds that holds several things, and nothing when it was not given.
+/// The items of a setting with several; empty when it was not given.
 pub(super) fn or_empty<'a, T: Default>(
     text: Option<SettingText<'a>>,
     read: impl FnOnce(&SettingText<'a>) -> Result<T, Error>,

@@ -169,7 +169,7 @@ fn written_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Written>, Error
         let text = disk.named(&file)?;
         return match parse::list(text.trim()) {
             None => Err(file.error("the file is not a list of tags")),
-            Some(tags) if tags.is_empty() => Err(file.error("the file has no tags in it")),
+            Some(tags) if tags.is_empty() => Err(file.error("the file contains no tags")),
             Some(tags) => Ok(Some(given(&file, tags))),
         };
     }
@@ -212,7 +212,7 @@ fn check_use(
     let name = &written.name;
     if !wanted.repositories.is_empty() {
         if written.tags.is_empty() {
-            return Err(Error::new(format!("{name}: there is no tag in it"))
+            return Err(Error::new(format!("{name}: it contains no tag"))
                 .with_hint("# starts a comment; to check latest, leave tags out"));
         }
         return Ok(());
@@ -363,7 +363,7 @@ mod tests {
             woodpecker(&file)
                 .and_file("/workspace/list", "# none\n")
                 .error(),
-            "tag_file: the file has no tags in it"
+            "tag_file: the file contains no tags"
         );
         assert_eq!(
             woodpecker(&file).and_file("/workspace/list", "[1").error(),
@@ -419,7 +419,8 @@ mod tests {
         );
         assert_eq!(
             woodpecker(&[("PLUGIN_EXPECT_DIGEST", "latest")]).error(),
-            "expect_digest: \"latest\" is not a digest (sha256: and 64 lower-case hex digits, or sha512: and 128)"
+            "expect_digest: \"latest\" is not a digest (sha256: and 64 lower-case hex digits, or \
+             sha512: and 128)"
         );
     }
 
@@ -633,7 +634,8 @@ mod tests {
     fn tags_that_are_all_full_references_are_an_error() {
         assert_eq!(
             woodpecker(&[("PLUGIN_TAGS", "feature/x")]).error(),
-            "tags: no entry is a tag for repo, because \"feature/x\" has a / in it and is a full reference"
+            "tags: no entry is a tag for repo, because \"feature/x\" has a / in it and is a full \
+             reference"
         );
         assert!(
             woodpecker(&[])
@@ -649,7 +651,7 @@ mod tests {
         );
         for text in ["#1", ",", "[]", "# none\n"] {
             let error = woodpecker(&[("PLUGIN_TAGS", text)]).command().unwrap_err();
-            assert_eq!(error.to_string(), "tags: there is no tag in it", "{text:?}");
+            assert_eq!(error.to_string(), "tags: it contains no tag", "{text:?}");
             assert_eq!(
                 error.hint(),
                 Some("# starts a comment; to check latest, leave tags out")

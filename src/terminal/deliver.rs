@@ -1,4 +1,4 @@
-//! Takes a judgement to everybody who waits for it: standard output, the report's files, GitHub's files.
+//! Writes a judgement wherever it is expected: standard output, report files, GitHub's files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -16,8 +16,8 @@ use crate::report::{github, json, junit, text};
 use crate::terminal::output::{Format, Output};
 use crate::walk::rules::Depth;
 
-/// Delivers, whatever the verdict, and says how the run ends: a report that was asked for and cannot be written is an error of the
-/// settings, unless something worse is to be told.
+/// Delivers, whatever the verdict, and says how the run ends: a requested report that cannot be
+/// written is an error of the settings, unless something worse is to be reported.
 pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
     let mut complete = true;
     let mut file =
@@ -78,11 +78,12 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
     }
 }
 
-/// Makes sure that the reports can be written, before anything is asked for them; a place that cannot is taken out.
+/// Checks that the reports can be written before the run starts; a path that cannot be written is
+/// dropped.
 ///
 /// # Errors
 ///
-/// When there is such a place, with the setting and the reason.
+/// When there is such a path, with the setting and the reason.
 pub(crate) fn probe(output: &mut Output) -> Result<(), String> {
     let problem = |setting: &str, place: &mut Option<PathBuf>| {
         let failure = open_and_leave(place.as_deref()?).err()?;
@@ -95,10 +96,10 @@ pub(crate) fn probe(output: &mut Output) -> Result<(), String> {
     report.or(junit).map_or(Ok(()), Err)
 }
 
-/// Opens for writing what is there, or makes it and takes it away again.
+/// Opens an existing file for writing, or creates one and removes it again.
 fn open_and_leave(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
-        // Whoever reads from a pipe or a device would notice.
+        // The reader of a pipe or a device would notice.
         Ok(there) if !there.is_file() && !there.is_dir() => Ok(()),
         Ok(_) => OpenOptions::new().write(true).open(path).map(drop),
         Err(failure) if failure.kind() == io::ErrorKind::NotFound => {
@@ -114,7 +115,8 @@ fn unwritable(setting: &str, path: &Path, failure: &io::Error) -> String {
     format!("{setting}: cannot write {}: {failure}", path.display())
 }
 
-/// Why standard output did not get everything; nothing if somebody closed it: whoever does that reads the exit code at most.
+/// Why standard output did not get everything; `None` if the reader closed it, which reads at most
+/// the exit code then.
 pub(crate) fn unprinted(printed: io::Result<()>) -> Option<String> {
     let failure = printed
         .err()
@@ -122,7 +124,7 @@ pub(crate) fn unprinted(printed: io::Result<()>) -> Option<String> {
     Some(format!("cannot write to standard output: {failure}"))
 }
 
-/// Says at the start what is going to be checked, so that the log of a run that is killed tells that much.
+/// Writes what is going to be checked, so that the log of a killed run shows at least that.
 pub(crate) fn announce<'a>(
     references: impl Iterator<Item = &'a Reference>,
     depth: Depth,
@@ -130,7 +132,7 @@ pub(crate) fn announce<'a>(
 ) {
     if output.format != Format::Json {
         let mut out = BufWriter::new(io::stdout().lock());
-        // Whoever closed standard output reads no report either.
+        // A reader that closed standard output reads no report either.
         let _ = text::write_header(depth, references, &mut out).and_then(|()| out.flush());
     }
 }
@@ -147,7 +149,8 @@ fn make_folder(path: &Path) -> io::Result<()> {
     folder.map_or(Ok(()), fs::create_dir_all)
 }
 
-/// GitHub's files are there already and belong to the runner: not being able to write there is no fault of the image.
+/// GitHub's files are there already and belong to the runner: not being able to write there is no
+/// fault of the image.
 fn append(name: &str, path: &Path, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) {
     let appended = OpenOptions::new()
         .append(true)
@@ -165,7 +168,7 @@ fn write_all(file: File, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io
     out.flush()
 }
 
-/// What nobody can guess who writes texts into a registry.
+/// A random word that the author of a registry's texts cannot guess.
 fn seed() -> u64 {
     let mut bytes = [0; 8];
     SystemRandom::new()

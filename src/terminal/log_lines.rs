@@ -1,4 +1,4 @@
-//! The log: escaped single lines on standard error, or workflow commands where GitHub reads along.
+//! The log: escaped single lines on standard error, or workflow commands for GitHub's runner.
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::text::escape;
 
-/// The target of records that give advice rather than tell what happened.
+/// The target of records that give advice rather than report an event.
 pub(crate) const HINT: &str = "pullproof::hint";
 
 /// Who reads the log.
@@ -20,7 +20,7 @@ pub(crate) enum Reader {
     GitHub,
 }
 
-/// Writes what this program has to say, and nothing that its libraries say.
+/// Writes this program's records and none of its libraries'.
 pub(crate) struct LogLines {
     level: LevelFilter,
     reader: Reader,
@@ -71,7 +71,7 @@ impl Log for LogLines {
         let line = line(record, self.reader);
         self.bar.suspend(|| {
             if let Ok(mut out) = self.out.lock() {
-                // There is nowhere left to complain to.
+                // There is nowhere left to report it.
                 let _ = writeln!(out, "{line}");
             }
         });
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_one_line_that_nobody_obeys() {
+    fn a_record_is_one_line_without_commands() {
         let foreign = "::error::a\n::set-output name=x::y ##[error]\u{1b}[31m";
         let line = logged(Reader::Person, Level::Info, "pullproof", foreign);
         assert_eq!(

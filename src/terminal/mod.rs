@@ -1,4 +1,4 @@
-//! What touches the process: the log, progress, delivery, signals, the panic message.
+//! Everything that touches the process: the log, progress, delivery, signals, the panic message.
 
 pub(crate) mod deliver;
 pub(crate) mod log_lines;

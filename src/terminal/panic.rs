@@ -1,4 +1,4 @@
-//! What is said when the program meets a bug of its own: one line that tells where, and nothing of what was being read.
+//! The message of a panic: one line that says where, and shows nothing of what was being read.
 
 use std::panic::PanicHookInfo;
 
@@ -6,7 +6,7 @@ use crate::text::escape;
 
 /// The line for standard error.
 #[must_use]
-pub fn last_words(panic: &PanicHookInfo<'_>) -> String {
+pub fn panic_message(panic: &PanicHookInfo<'_>) -> String {
     let payload = panic.payload();
     let said = payload
         .downcast_ref::<&str>()
@@ -21,7 +21,7 @@ pub fn last_words(panic: &PanicHookInfo<'_>) -> String {
     )
 }
 
-/// The words before the first sign that data may follow: a panic quotes the text, or shows the value, that it stumbled on.
+/// Cut before the first sign of data: a panic's message may quote the text or value that caused it.
 fn line(said: &str, place: &str) -> String {
     let words = said
         .split([':', '`', '"', '\n'])
@@ -44,8 +44,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bug_is_told_by_its_place_and_never_by_what_was_read() {
-        for (said, told) in [
+    fn a_panic_message_names_the_place_and_no_data() {
+        for (said, shown) in [
             (
                 "the invariant does not hold",
                 ": the invariant does not hold",
@@ -67,7 +67,7 @@ mod tests {
         ] {
             assert_eq!(
                 line(said, "src/a.rs:1:2"),
-                format!("pullproof: bug, please report it: src/a.rs:1:2{told}")
+                format!("pullproof: bug, please report it: src/a.rs:1:2{shown}")
             );
         }
     }

@@ -1,4 +1,5 @@
-//! How far a walk has come: a bar on a terminal, a plain line now and then in a log, nothing for short work.
+//! How far a walk has come: a bar on a terminal, a plain line now and then in a log, nothing for
+//! short work.
 
 use std::io::Write;
 use std::pin::pin;
@@ -17,17 +18,17 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Between two drawings of the bar, at most.
 const DRAWINGS_PER_SECOND: u8 = 10;
 
-/// Between two tellings when nothing is answered.
+/// Between two updates while no answer comes.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Does the work, and tells every second how far it is, whether something was answered meanwhile or not.
-pub(crate) async fn while_telling<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
+/// Does the work, and calls `update` every second, even while no answer comes.
+pub(crate) async fn with_updates<T>(work: impl Future<Output = T>, mut update: impl FnMut()) -> T {
     let mut work = pin!(work);
     loop {
         tokio::select! {
             biased;
             done = &mut work => return done,
-            () = tokio::time::sleep(TICK) => tell(),
+            () = tokio::time::sleep(TICK) => update(),
         }
     }
 }
@@ -63,7 +64,7 @@ enum Show {
 impl Progress {
     /// A bar on standard error, which must be a terminal; it appears when the work takes a moment.
     ///
-    /// [`Progress::handle`] must be given to whoever else writes there.
+    /// [`Progress::handle`] must be used for everything else that is written there.
     #[must_use]
     pub(crate) fn bar(started: Instant) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
@@ -94,7 +95,7 @@ impl Progress {
         }
     }
 
-    /// Takes note of where the walk stands at `now`. Cheap enough for every answer, and to be called when there is none.
+    /// Notes how far the walk is at `now`. Cheap enough to be called for every answer.
     pub(crate) fn update(&mut self, standing: Standing, now: Instant) {
         match &mut self.show {
             Show::Bar { bar, seen } => {
@@ -113,7 +114,7 @@ impl Progress {
                 if now >= *next {
                     *next = now + EVERY;
                     let line = line(standing, now.duration_since(self.started));
-                    // Whoever closed the log does not want to know how far we are.
+                    // A reader that closed the log needs no progress.
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
             }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn long_work_tells_every_ten_seconds_in_a_log() {
+    fn long_work_logs_a_line_every_ten_seconds() {
         let expected = "checked 10 of 161 digests found so far, 10 kB in 10.0 s\n\
                         checked 20 of 161 digests found so far, 20 kB in 20.0 s\n";
         assert_eq!(log_after(29), expected);
@@ -206,7 +207,7 @@ mod tests {
         let mut progress = Progress::lines(started, Box::new(log.clone()));
         let (mut found, mut bytes) = (0, 0);
         let stalled = tokio::time::sleep(Duration::from_millis(35_500));
-        while_telling(stalled, || {
+        with_updates(stalled, || {
             bytes += 1000;
             found = if bytes > 15_000 { 31 } else { 0 };
             progress.update(

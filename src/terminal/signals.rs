@@ -8,10 +8,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::walk::stop::Stop;
 
-/// A wish to stop that everybody who works can wait for.
+/// A request to stop that every task can wait for.
 pub(crate) type Stopping = Shared<BoxFuture<'static, Stop>>;
 
-/// SIGINT and SIGTERM, listened for from the start: as PID 1 of a container nothing else ends the process.
+/// SIGINT and SIGTERM, listened for from the start: as PID 1 of a container nothing else ends the
+/// process.
 pub(crate) struct Signals {
     stopping: Shared<BoxFuture<'static, Stop>>,
 }
@@ -20,7 +21,7 @@ impl Signals {
     /// Begins to listen.
     ///
     /// # Errors
-    /// When the system lets us not.
+    /// When the system refuses.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;

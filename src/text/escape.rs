@@ -1,7 +1,8 @@
-//! Text from elsewhere, made harmless for where it goes.
+//! Foreign text, escaped for where it goes.
 //!
-//! A registry may say anything: an error body, a media type, a platform. Everything in here shortens, cuts what
-//! may be secret in URLs and makes visible what would not be seen, before it does what its own destination needs.
+//! A registry controls many texts: error bodies, media types, platforms. Every function here
+//! shortens them, removes what may be secret in URLs and makes invisible characters visible, before
+//! it escapes for its own destination.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,7 +12,8 @@ pub(crate) const LONGEST: usize = 500;
 
 /// For a line on a terminal or in a CI's log.
 ///
-/// GitHub's runner obeys a line that starts with `::` after trimming, and `##[` anywhere; others obey `##vso[` and
+/// GitHub's runner obeys a line that starts with `::` after trimming, and `##[` anywhere; others
+/// obey `##vso[` and
 /// `##teamcity[`. So no `::` starts the text and no two `#` follow each other.
 #[must_use]
 pub(crate) fn line(text: &str) -> String {
@@ -29,7 +31,8 @@ pub(crate) fn line(text: &str) -> String {
     harmless
 }
 
-/// For the message of a workflow command: the characters that end it; line breaks of our own stay line breaks.
+/// For the message of a workflow command: the characters that end it; line breaks of our own stay
+/// line breaks.
 #[must_use]
 pub(crate) fn command_message(text: &str) -> String {
     text.replace('%', "%25")
@@ -51,7 +54,7 @@ pub(crate) fn markdown(text: &str) -> String {
     let mut escaped = String::new();
     for character in visible(text).chars() {
         match character {
-            // GitHub makes a link of whatever begins with `www.`.
+            // GitHub makes a link of any text that begins with `www.`.
             '.' if escaped.ends_with(['w', 'W']) => escaped.push_str("&#46;"),
             character if character.is_ascii_alphanumeric() || " ./-,;".contains(character) => {
                 escaped.push(character);
@@ -88,7 +91,8 @@ pub(crate) fn shortened(text: &str) -> String {
     if text.len() <= LONGEST && !text.contains(['?', '@']) {
         return text.to_owned();
     }
-    // Cutting first keeps the work in bounds however long the text is; what is cut off hides nothing.
+    // Cutting first keeps the work in bounds however long the text is; what is cut off hides
+    // nothing.
     let short = without_url_secrets(
         text.char_indices()
             .nth(4 * LONGEST)
@@ -124,7 +128,8 @@ fn visible(text: &str) -> String {
     shown
 }
 
-/// Cuts what may be secret in everything that looks like a URL or its path: the query, and a user with a password.
+/// Cuts what may be secret in everything that looks like a URL or its path: the query, and a user
+/// with a password.
 fn without_url_secrets(text: &str) -> String {
     let is_end = |end: char| end.is_whitespace() || "\"<>".contains(end);
     let mut kept = String::with_capacity(text.len());
@@ -145,8 +150,8 @@ fn without_url_secrets(text: &str) -> String {
     kept
 }
 
-/// Cuts the user behind every `//`: some messages lose the scheme before it, some write the slashes as `\/`, and some name several
-/// URLs without a blank between them.
+/// Cuts the user behind every `//`: some messages lose the scheme before it, some write the slashes
+/// as `\/`, and some name several URLs without a blank between them.
 fn without_user(url: &str) -> Cow<'_, str> {
     let mut kept = String::new();
     let mut rest = url;
@@ -182,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_obeys_nobody() {
+    fn a_line_has_no_commands() {
         for (foreign, harmless) in [
             ("plain text, ünïcode and #1", "plain text, ünïcode and #1"),
             ("::error::x", ".::error::x"),
@@ -269,7 +274,7 @@ mod tests {
         );
     }
 
-    /// Text made of what is dangerous, and of anything else.
+    /// Text made of dangerous and harmless parts.
     fn hostile() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just("::".to_owned()),
@@ -287,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_hidden_and_no_command_comes_out(text in hostile()) {
+        fn no_hidden_character_and_no_command_comes_out(text in hostile()) {
             let line = line(&text);
             prop_assert!(!line.chars().any(is_hidden), "{line:?}");
             prop_assert!(!line.trim_start().starts_with("::"), "{line:?}");

@@ -1,4 +1,4 @@
-//! Words for people: escaping, numbers, quoting, and what must never be shown.
+//! Text for people: escaping, numbers, quoting, and secrets that must not be shown.
 
 pub(crate) mod escape;
 pub(crate) mod human;

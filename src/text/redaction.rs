@@ -1,5 +1,5 @@
-//! Secrets that servers were shown, so that none of them appears in an output: some servers repeat a
-//! header, a form or a token in the text of an error.
+//! Secrets that were sent to servers, so that no output shows them: some servers repeat a header, a
+//! form or a token in an error.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -11,7 +11,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use url::form_urlencoded::byte_serialize;
 
-/// The shortest secret that is looked for, in bytes: a shorter one stands in every other word.
+/// The shortest secret that is looked for, in bytes: a shorter one would be found in ordinary
+/// words.
 const SHORTEST: usize = 4;
 
 /// What stands in its place.
@@ -46,10 +47,11 @@ impl Secrets {
         self.finder = OnceLock::new();
     }
 
-    /// The same text, with every secret in it made unreadable. It has to be whole: a part of a secret is not found.
+    /// The same text with every secret redacted. The text must not be cut before: a part of a
+    /// secret is not found.
     #[must_use]
     pub(crate) fn redacted(&self, text: &str) -> String {
-        // Nothing but memory can be lacking to build it, and then nothing can be said safely.
+        // Only a lack of memory can make this fail, and then nothing can be printed safely.
         let finder = self
             .finder
             .get_or_init(|| AhoCorasick::new(&self.forms).ok());

@@ -15,7 +15,7 @@ pub enum Cause {
     Plain,
     /// It was not there at first, and appeared within the settle window after this time.
     AppearedAfter(Duration),
-    /// The registry says that the content is there and gives no bytes of it.
+    /// The registry says that the content is there but sends no bytes of it.
     NoBytes {
         /// The promised size in bytes, if there is one.
         expected: Option<u64>,
@@ -49,7 +49,7 @@ pub enum Cause {
     Unusable(Flaw),
     /// It is nested deeper than indexes are followed.
     TooDeep,
-    /// With its references the repository has more than is followed.
+    /// With its references the repository exceeds a limit.
     TooMuch(Bound),
     /// It is absent, as `allow_missing` allows.
     AllowedMissing,
@@ -57,13 +57,13 @@ pub enum Cause {
     AttestationsIgnored,
     /// Its data is not kept in the registry.
     Foreign,
-    /// Its data stands in the descriptor and is right.
+    /// Its data is embedded in the descriptor and matches.
     Inline,
-    /// Its data stands in the descriptor and is wrong.
+    /// Its data is embedded in the descriptor and does not match.
     InlineWrong(Box<Cause>),
-    /// A tag delivers it, and its own digest does not.
+    /// It can be fetched by tag, but not by its digest.
     OnlyByTag(Box<Cause>),
-    /// The list of referrers could not be had.
+    /// The list of referrers could not be read.
     Referrers(Box<Cause>),
     /// The run ended before there was an answer.
     Stopped {
@@ -114,7 +114,7 @@ pub struct Claim {
     pub actual: Digest,
 }
 
-/// What there may be only so much of in one repository.
+/// What is limited in one repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bound {
     /// Nodes.
@@ -174,7 +174,7 @@ pub enum Denial {
         /// The HTTP status.
         status: u16,
     },
-    /// The token server's answer holds no usable token.
+    /// The token server's answer has no usable token.
     NoToken {
         /// Scheme and host.
         server: Box<str>,
@@ -186,11 +186,11 @@ pub enum Denial {
 /// What kind of trouble kept an answer from coming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trouble {
-    /// The name of the host leads nowhere.
+    /// The name of the host does not resolve.
     UnknownHost,
     /// The connection is refused.
     ConnectionRefused,
-    /// No connection came about, or it broke.
+    /// No connection could be made, or it broke.
     Connection,
     /// The peer was asked in TLS and does not speak it.
     WithoutTls,
@@ -210,7 +210,7 @@ pub enum Trouble {
     Cut,
     /// Nothing came within `request_timeout`.
     Timeout,
-    /// We do not go there.
+    /// The address is not allowed.
     NotAllowed,
 }
 

@@ -1,4 +1,4 @@
-//! One checked repository: what a walk found, and what is expected of it besides.
+//! One checked repository: what a walk found, and what else is expected of it.
 
 use oci_spec::image::Digest;
 
@@ -22,7 +22,7 @@ pub struct Checked {
 pub struct Subject {
     /// As it was asked for.
     pub reference: Reference,
-    /// The node it resolved to, or the one that says why it did not; its digest is the image's.
+    /// The node it resolved to, or the one that states why it did not; its digest is the image's.
     pub root: NodeId,
     /// What its manifest hashes to by the other of the two usual algorithms, if its bytes came.
     pub also: Option<Digest>,
@@ -40,9 +40,9 @@ pub enum Finding {
         /// What came.
         actual: Digest,
     },
-    /// It still resolves to what was wrong before the rebuild.
+    /// It still resolves to the digest that was wrong before the rebuild.
     StillWrong(Digest),
-    /// Two tags of a repository should be one digest and are not.
+    /// Two tags of a repository should have one digest and do not.
     TagsDiffer(Box<TagsDiffer>),
     /// An expected platform is not there.
     PlatformMissing {

@@ -1,4 +1,4 @@
-//! From a document to the questions about what it refers to.
+//! From a document to the requests for its references.
 
 use super::{MAX_DEPTH, Question, Walk, found, unasked};
 use crate::oci::descriptor::{Child, Descriptor, Promise, Unreadable};
@@ -13,13 +13,13 @@ use crate::walk::verdict::{Judged, Outcome, Verdict, judge_blob, judge_flaw};
 
 pub(super) const TOO_DEEP: Judged = (Verdict::Malformed, Cause::TooDeep);
 
-/// How a new child is found out about.
+/// How a new child is checked.
 enum Way {
-    /// It needs no question: this is what it is.
+    /// It needs no question: this is its outcome.
     Known(Judged),
-    /// Its content stands in the descriptor.
+    /// Its content is embedded in the descriptor.
     Inline(Vec<u8>),
-    /// It is asked for, whole or as deep as the run looks.
+    /// It is requested, whole or at the depth of the run.
     Ask { whole: bool },
 }
 
@@ -128,7 +128,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Adds a child that no question is asked about.
+    /// Adds a child that is not requested.
     fn add_settled(&mut self, parent: NodeId, child: &Found) {
         self.add_below(parent, None, child);
         self.settled += 1;
@@ -153,14 +153,14 @@ impl Walk<'_> {
         platform.is_some_and(|platform| allowed.iter().any(|allowed| platform.satisfies(allowed)))
     }
 
-    /// What one index lists as an attestation, another lists for a platform: then it is an image.
+    /// An attestation that another index lists for a platform is an image.
     fn promote(&mut self, node: NodeId, kind: Kind, platform: Option<&Platform>) {
         let media_type = self.graph.node(node).media_type().to_owned();
         self.graph.set_document(node, kind, &media_type);
         self.graph.set_platform(node, platform);
     }
 
-    /// Content that stands in its descriptor is checked without a request.
+    /// Content embedded in its descriptor is checked without a request.
     fn take_inline(&mut self, node: NodeId, bytes: Vec<u8>) {
         let promise = self.promise(node);
         let length = bytes.len() as u64;

@@ -1,13 +1,14 @@
 //! The one digest that a registry fails on while it answers for all others: its record is there,
-//! and its data is gone.
+//! but its data is gone.
 
 use crate::walk::graph::{Graph, NodeId};
 use crate::walk::verdict::Verdict;
 
-/// The first node of the one digest that stays at 5xx while others of its repository are fine, if that is what happened.
+/// The first node of the one digest that stays at 5xx while others of its repository are fine, if
+/// that is what happened.
 ///
-/// A second digest without an answer speaks for the registry being down after all, and so does an answer that came from
-/// somewhere else: from a token server, or from where the registry redirects to. 501 and 505 say what a server cannot do.
+/// A second digest without an answer suggests that the registry is down, and so does an answer from
+/// a token server or from the target of a redirect. 501 and 505 say what a server does not support.
 #[must_use]
 pub(crate) fn candidate(graph: &Graph) -> Option<NodeId> {
     let silent = || {

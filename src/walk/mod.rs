@@ -1,4 +1,4 @@
-//! Follows descriptors until nobody is being asked; each digest once per repository.
+//! Follows descriptors until no question is open; asks for each digest once per repository.
 
 pub(crate) mod cause;
 pub(crate) mod checked;
@@ -39,14 +39,15 @@ use crate::oci::reference::{Reference, Repository};
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
 
-/// How many questions are put to the source at once: enough for its permits, few enough to hold in memory.
+/// How many questions are put to the source at once: enough for its permits, few enough to hold in
+/// memory.
 const WIDTH: usize = 256;
 
 /// Walks the images of one repository.
 ///
-/// It never stops at a fault. When `stop` is ready, what was not answered by then stays undecided, with
-/// the cause that `stop` gives. `seen` is called with how many nodes are known and how many of them are
-/// settled.
+/// It never stops at a fault. When `stop` is ready, what was not answered by then stays undecided,
+/// with the cause that `stop` gives. `seen` is called with how many nodes are known and how many of
+/// them are settled.
 ///
 /// # Panics
 /// Never: a walk ends when every reference has its node.
@@ -124,7 +125,7 @@ enum Question {
     Config(NodeId),
     Blob(NodeId),
     Referrers(NodeId),
-    /// Once more, when all is over: does the registry still answer?
+    /// The control question at the end: does the registry still answer?
     Witness(NodeId),
 }
 
@@ -157,7 +158,7 @@ struct Note {
     allowed: bool,
     /// It was asked for.
     asked: bool,
-    /// What it refers to is being followed already, because a tag delivered it.
+    /// Its references are followed already, because a tag delivered it.
     followed: bool,
 }
 
@@ -166,12 +167,12 @@ struct Walk<'a> {
     graph: Graph,
     roots: Vec<Option<NodeId>>,
     also: Vec<Option<Digest>>,
-    /// What the walk alone wants to know of each node, by its place.
+    /// What only the walk needs to know of each node, by its place.
     notes: Vec<Note>,
     manifests: VecDeque<Question>,
     blobs: VecDeque<Question>,
     settled: usize,
-    /// Everything was asked, and the last question is put.
+    /// Everything else was asked, and the control question is sent.
     over: bool,
 }
 
@@ -278,7 +279,7 @@ impl Walk<'_> {
             Err(fault) if fault.kind == FaultKind::NotFound && allowed => {
                 (Verdict::Skipped, Cause::AllowedMissing)
             }
-            // By now somebody needs it: a first 404 is not enough.
+            // A parent needs it by now: a first 404 is not enough.
             Err(fault) if fault.kind == FaultKind::NotFound && may_be_absent => {
                 self.manifests.push_back(Question::Manifest(node));
                 return;
@@ -295,7 +296,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Somebody needs it who does not allow it to be absent.
+    /// A parent needs it and does not allow it to be absent.
     fn require(&mut self, node: NodeId) {
         let allowed = std::mem::take(&mut self.notes[node.place()].allowed);
         if allowed && self.graph.node(node).verdict() == Verdict::Skipped {
@@ -306,7 +307,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A question to somebody who has answered before, where a single fault may be the registry's or the content's.
+    /// A question to a registry that has answered before: a single fault may be its own or the
+    /// content's.
     fn last_question(&mut self) -> Option<Question> {
         if std::mem::replace(&mut self.over, true) {
             return None;
@@ -321,7 +323,8 @@ impl Walk<'_> {
             .map(|(id, _)| Question::Witness(id))
     }
 
-    /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a digest leads to.
+    /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a
+    /// digest leads to.
     fn add_delivered(
         &mut self,
         kind: Kind,
@@ -368,7 +371,8 @@ impl Walk<'_> {
         node
     }
 
-    /// Follows what a tag delivered, and asks for it by its digest, as a pull does that has resolved the tag.
+    /// Follows what a tag delivered, and asks for it by its digest, as a pull does that has
+    /// resolved the tag.
     fn follow_tag(&mut self, node: NodeId, asked: &Asked<Manifest>) {
         match self.read(node, asked) {
             Ok(children) => {
@@ -395,7 +399,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads a manifest, and writes what it turns out to be; what it refers to, or why it is of no use.
+    /// Reads a manifest and notes its kind; returns its references, or why it cannot be used.
     fn read<'d>(
         &mut self,
         node: NodeId,
@@ -447,7 +451,7 @@ impl Walk<'_> {
         self.settle(node, judged, asked);
     }
 
-    /// A config tells the platform of the manifests whose index did not.
+    /// A config states the platform of the manifests whose index did not.
     fn learn_platform(&mut self, config: NodeId, bytes: &[u8]) {
         let Some(platform) = manifest::config_platform(bytes) else {
             return;
@@ -481,7 +485,7 @@ impl Walk<'_> {
         self.graph.set_outcome(node, &outcome);
     }
 
-    /// Writes what it took to be delivered by a tag; what it is worth is not known yet.
+    /// Notes the cost of delivery by a tag; its verdict is not known yet.
     fn note_so_far(&mut self, node: NodeId, asked: &Asked<Manifest>) {
         let cause = asked.appeared_after.map(Cause::AppearedAfter);
         let (attempts, duration) = (asked.attempts, asked.duration);
@@ -524,7 +528,7 @@ impl Walk<'_> {
         self.notes[parent.place()].depth + 1
     }
 
-    /// The run ends: what was asked got no answer in time, the rest was not asked.
+    /// The run ends: open questions had no answer in time, the rest was not asked.
     fn give_up(&mut self, references: &[Reference], cause: &Cause) {
         for (at, reference) in references.iter().enumerate() {
             if self.roots[at].is_none() {
@@ -592,7 +596,8 @@ fn unasked<T>(answer: Result<T, source::Fault>) -> Asked<T> {
     }
 }
 
-/// What a tag resolves to: the digest the registry claims, when the bytes bear it out, else their SHA-256.
+/// What a tag resolves to: the digest the registry claims, when the bytes match it, else their
+/// SHA-256.
 fn true_digest(manifest: &Manifest) -> Option<Digest> {
     let Body::Whole(bytes) = &manifest.body else {
         return None;

@@ -2,7 +2,7 @@
 
 use crate::oci::platform::Platform;
 
-/// What the walk follows and how much it minds.
+/// What the walk follows, and how much each kind of content matters.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// `platforms`: must be present in every index.

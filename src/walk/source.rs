@@ -1,4 +1,4 @@
-//! The edge of the world: where manifests and blobs are asked for, and what may come back.
+//! The boundary to registries: how manifests and blobs are requested, and what may come back.
 
 use std::time::Duration;
 
@@ -32,14 +32,14 @@ pub trait Source {
     /// A blob fetched whole and kept, because its content is read; at most [`CONFIG_LIMIT`] bytes.
     fn config(&self, promise: &Promise) -> impl Future<Output = Asked<Blob>>;
 
-    /// The manifests that name `digest` as their subject; none is an answer too.
+    /// The manifests that name `digest` as their subject; there may be none.
     fn referrers(&self, digest: &Digest) -> impl Future<Output = Asked<Vec<Referring>>>;
 }
 
-/// What came of a question, and what it took.
+/// The answer to a question, with its cost.
 #[derive(Clone, Debug)]
 pub struct Asked<T> {
-    /// What was delivered, or why nothing was.
+    /// The content, or why there is none.
     pub answer: Result<T, Fault>,
     /// The HTTP status of the answer that decided, if there was one.
     pub status: Option<u16>,
@@ -47,11 +47,12 @@ pub struct Asked<T> {
     pub attempts: u32,
     /// From the first request to the end of the last answer.
     pub duration: Duration,
-    /// How long the content was not there yet, when it appeared within the settle window.
+    /// How late the content appeared, when it did so within the settle window.
     pub appeared_after: Option<Duration>,
 }
 
-/// Why a question brought no content. It says nothing about the content, except for [`FaultKind::NotFound`].
+/// Why a question has no content in its answer. It says nothing about the content, except for
+/// [`FaultKind::NotFound`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// What kind.
@@ -130,7 +131,7 @@ pub enum Blob {
         /// In bytes.
         length: u64,
     },
-    /// Everything came and was hashed.
+    /// Everything was received and hashed.
     Whole {
         /// In bytes.
         length: u64,

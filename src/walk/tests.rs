@@ -417,8 +417,8 @@ async fn a_manifest_may_be_absent_only_where_every_parent_allows_it() {
         let walked = walk_with(&memory, &[":1"], &rules).await;
         assert_eq!(find(&walked, &shared).verdict(), verdict);
     }
-    // Where it was asked for before anybody needed it, or settled, it is asked for again: a first
-    // 404 is not enough then.
+    // Where it was asked for, or settled, before any parent needed it, it is asked for again: a
+    // first 404 is not enough then.
     let (one, other) = (
         memory.index(&[all[0].clone()]),
         memory.index(&[all[1].clone()]),
@@ -453,7 +453,7 @@ async fn a_manifest_may_be_absent_only_where_every_parent_allows_it() {
 }
 
 #[tokio::test]
-async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
+async fn an_attestation_that_is_also_listed_for_a_platform_is_an_image() {
     let mut memory = Memory::default();
     let image = memory.image("linux/amd64", &["base"]);
     let mut attestation = image.clone();
@@ -471,7 +471,7 @@ async fn what_is_listed_as_an_attestation_and_for_a_platform_is_an_image() {
             (Kind::Manifest, "linux/amd64".to_owned())
         );
     }
-    // For whom it was listed first it stays.
+    // For the parent that listed it first it stays.
     let mut again = image.clone();
     again["platform"] = json!({ "os": "linux", "architecture": "arm64" });
     let index = memory.index(&[image.clone(), again]);
@@ -534,7 +534,7 @@ async fn the_control_request_is_for_a_manifest_that_was_delivered() {
 }
 
 #[tokio::test]
-async fn signatures_of_signatures_are_followed_so_deep_and_no_deeper() {
+async fn signatures_of_signatures_have_a_depth_limit() {
     let mut memory = Memory::default();
     let image = memory.image("linux/amd64", &["base"]);
     memory.tag("1", &image);
@@ -601,7 +601,7 @@ async fn a_child_of_another_type_than_its_index_says_is_malformed() {
 }
 
 #[tokio::test]
-async fn what_the_index_states_of_a_platform_stands_against_the_config() {
+async fn the_platform_in_the_index_wins_over_the_config() {
     let mut memory = Memory::default();
     let mut amd = memory.image("linux/amd64", &["base"]);
     amd["platform"] = json!({ "os": "linux", "architecture": "arm64" });
@@ -797,7 +797,7 @@ async fn foreign_layers_are_not_asked_for() {
 
 #[tokio::test]
 async fn inline_data_is_checked_without_a_request() {
-    // Data of another length is none; the registry does not have it either.
+    // Data of another length does not count; the registry does not have it either.
     for (data, verdict) in [
         ("aW5saW5l", Verdict::Skipped),
         ("aW5saW5m", Verdict::DigestMismatch),
@@ -1257,7 +1257,6 @@ async fn every_finding_is_settled_at_the_end() {
         },
     )
     .await;
-    // index, image, config, two layers, attestation, the descriptor that is none, the list that is
-    // none
+    // index, image, config, two layers, attestation, the invalid descriptor, the invalid list
     assert_eq!((walked.graph.len(), last), (8, (8, 8)));
 }

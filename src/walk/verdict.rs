@@ -1,4 +1,4 @@
-//! What a registry's answer says about the content it was asked for.
+//! The verdict that follows from a registry's answer.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::oci::descriptor::Promise;
 use crate::oci::digest;
 use crate::oci::flaw::Flaw;
 
-/// The judgement of one digest. The words of [`Verdict::as_str`] are the values in the JSON report.
+/// The verdict on one digest. The words of [`Verdict::as_str`] are the values in the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// Everything that was asked for is there, and is what its digest says.
     Ok,
     /// The registry answers 404, and still does after the settle window.
     Missing,
-    /// The registry says that it has the content, and gives no bytes.
+    /// The registry says that it has the content, but sends no bytes.
     Empty,
     /// The content ends before the size that was promised.
     Truncated,
-    /// The content has another size than was promised.
+    /// The content does not have the promised size.
     SizeMismatch,
     /// The bytes hash to another digest.
     DigestMismatch,
@@ -29,7 +29,7 @@ pub enum Verdict {
     Malformed,
     /// A form that no current tool can pull or check: schema 1, an unknown digest algorithm.
     Unsupported,
-    /// 401 or 403: the credentials are refused, or there are none.
+    /// 401 or 403: the credentials are refused or missing.
     Denied,
     /// 429, after all attempts.
     RateLimited,
@@ -79,7 +79,8 @@ impl Verdict {
         }
     }
 
-    /// Whether this is a definite fault of the content: asking again, or as somebody else, would not help.
+    /// Whether this is a definite fault of the content: asking again, or with another login, would
+    /// not help.
     #[must_use]
     pub fn is_definite(self) -> bool {
         matches!(
@@ -94,7 +95,7 @@ impl Verdict {
         )
     }
 
-    /// Whether the question was put and got no answer about the content.
+    /// Whether the content was asked for without a usable answer.
     #[must_use]
     pub fn is_undecided(self) -> bool {
         matches!(
@@ -104,7 +105,7 @@ impl Verdict {
     }
 }
 
-/// A verdict with what led to it: what a person needs to believe it.
+/// A verdict with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The judgement.
@@ -138,7 +139,7 @@ pub type Judged = (Verdict, Cause);
 
 const OK: Judged = (Verdict::Ok, Cause::Plain);
 
-/// Judges a question that brought no content.
+/// Judges a question without content in its answer.
 #[must_use]
 pub fn judge_fault(fault: &Fault) -> Judged {
     let verdict = match fault.kind {
@@ -161,9 +162,11 @@ pub fn judge_flaw(flaw: Flaw) -> Judged {
     (verdict, Cause::Unusable(flaw))
 }
 
-/// Judges a manifest against the digest and the size it was promised with, as far as there was a promise.
+/// Judges a manifest against the digest and the size it was promised with, as far as there was a
+/// promise.
 ///
-/// Content alone is judged here; whether the bytes are a manifest is for [`crate::oci::manifest::read`] to say.
+/// Content alone is judged here; whether the bytes are a manifest is for
+/// [`crate::oci::manifest::read`] to say.
 #[must_use]
 pub fn judge_manifest(digest: Option<&Digest>, size: Option<u64>, delivered: &Manifest) -> Judged {
     let none = (Verdict::Empty, Cause::NoBytes { expected: None });
@@ -204,7 +207,8 @@ fn judge_digest(digest: &Digest, bytes: &[u8]) -> Judged {
     }
 }
 
-/// A client resolves a tag to the digest that the header claims, and then checks the bytes against it.
+/// A client resolves a tag to the digest that the header claims, and then checks the bytes against
+/// it.
 fn judge_claim(claimed: Option<&str>, bytes: &[u8]) -> Judged {
     let claimed = claimed.and_then(|claimed| claimed.parse::<Digest>().ok());
     match claimed {
@@ -254,7 +258,7 @@ pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judged {
     }
 }
 
-/// A length that is not the promised one: of bytes that were really served (`served`), a short one
+/// A length other than the promised one; if the bytes were really served (`served`), a short one
 /// means that data is lost.
 fn other_size(expected: u64, actual: u64, served: bool) -> Judged {
     let verdict = match actual {
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_is_what_its_digest_and_size_say_or_it_is_not_ok() {
+    fn a_manifest_is_judged_by_its_digest_and_size() {
         let right = digest::sha256(BYTES);
         let length = BYTES.len() as u64;
         assert_eq!(judged(BYTES, Some(&right), Some(length)), Verdict::Ok);
@@ -390,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_whose_header_claims_another_digest_is_a_mismatch_and_nonsense_claims_nothing() {
+    fn a_header_with_another_digest_is_a_mismatch_and_nonsense_is_ignored() {
         let claiming = |claimed: &str| Manifest {
             claimed: Some(claimed.into()),
             ..manifest(BYTES)

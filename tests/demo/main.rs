@@ -1,4 +1,5 @@
-//! Shows the program at work on a registry that is started for it: one whole image, and two that cannot be pulled.
+//! Shows the program at work on a registry that is started for it: one whole image, and two that
+//! cannot be pulled.
 
 // Its own copy of the tests' support, of which it needs little.
 #[path = "../it/support/mod.rs"]
@@ -69,11 +70,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the program on one image, shows what it says, and tells whether its exit code is the one it should be.
+/// Runs the program on one image, shows what it says, and returns whether its exit code is the
+/// expected one.
 #[expect(clippy::print_stdout, reason = "this is what a demonstration is for")]
 fn play(number: usize, scene: &Scene, registry: &Registry) -> bool {
     let reference = registry.reference(&format!("team/app:{}", scene.name));
-    // A registry on loopback needs no time to settle, and nobody likes to wait in a demonstration.
+    // A registry on loopback needs no time to settle, and a demonstration should not wait.
     let arguments = ["verify", &reference, "--settle", "0s", "--backoff", "10ms"];
     println!(
         "{number}. {}\n\n$ pullproof {}",

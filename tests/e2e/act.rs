@@ -24,7 +24,8 @@ fn run(steps: &str) -> String {
     let scratch = Scratch::new("act");
     let repository = scratch.path().join("repository");
     let workflow = format!(
-        "on: push\njobs:\n  verify:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n{steps}"
+        "on: push\njobs:\n  verify:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: \
+         actions/checkout@v4\n{steps}"
     );
     std::fs::create_dir_all(repository.join(".github/workflows")).unwrap();
     std::fs::write(repository.join("action.yml"), action()).unwrap();

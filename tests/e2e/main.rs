@@ -1,6 +1,7 @@
 //! The program among real components: a Docker engine, other registries, Woodpecker.
 //!
-//! `make e2e` prepares them and sets variables that say where they are; without one, its tests fail.
+//! `make e2e` prepares them and sets variables that say where they are; without one, its tests
+//! fail.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 #[allow(

@@ -6,6 +6,7 @@ mod documents;
 mod hostile;
 mod injection;
 mod limits;
+mod messages;
 mod rig;
 mod secrets;
 mod settings;
@@ -14,6 +15,5 @@ mod settings;
     reason = "shared helpers: not every test binary uses all of them"
 )]
 mod support;
-mod told;
 mod verify;
 mod woodpecker;

@@ -1,4 +1,5 @@
-//! Settings that would have ended in a silent pass, and results that would have contradicted the exit code.
+//! Settings that would have passed silently, and results that would have contradicted the exit
+//! code.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -96,7 +97,10 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
         assert_eq!(last(&finished.stdout), verdict, "{finished}");
     }
     let dry = woodpecker(&[("REPO", "registry.invalid/app"), ("DRY_RUN", "true")]).exits(0);
-    assert!(last(&dry.stdout).contains("SKIPPED: dry run, "), "{dry}");
+    assert!(
+        last(&dry.stdout).contains("SKIPPED: nothing was pushed (dry run)"),
+        "{dry}"
+    );
 }
 
 #[test]
@@ -181,7 +185,7 @@ fn unwritable_standard_output_is_not_a_pass() {
         );
     }
     assert_eq!(run(&["help"], full()), (Some(2), message));
-    // Whoever closes it reads the exit code at most.
+    // A reader that closes it reads the exit code at most.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(

@@ -1,4 +1,5 @@
-//! What is expected of an image besides being whole: its digest, the same digest as its siblings, its platforms.
+//! What is expected of an image besides being whole: its digest, the same digest as its siblings,
+//! its platforms.
 
 use std::collections::HashSet;
 
@@ -11,7 +12,8 @@ use crate::walk::checked::{Checked, Finding, Subject, TagsDiffer};
 use crate::walk::graph::{Graph, NodeId};
 use crate::walk::verdict::Verdict;
 
-/// Adds its findings to each image; `targets` are those that the repository was walked for, in the same order.
+/// Adds its findings to each image; `targets` are those that the repository was walked for, in the
+/// same order.
 pub(crate) fn add(checked: &mut Checked, targets: &[&Target], platforms: &[Platform]) {
     let images: Vec<(&Subject, &Target)> = checked
         .subjects
@@ -45,7 +47,7 @@ fn wrong_digest(subject: &Subject, target: &Target, graph: &Graph) -> Option<Fin
     (!is_it).then_some(Finding::WrongDigest { expected, actual })
 }
 
-/// Compares with the first of the siblings, so that the odd ones out are the ones that are named.
+/// Compares with the first of the siblings, so that the ones that differ are named.
 fn tags_differ(
     subject: &Subject,
     target: &Target,
@@ -89,7 +91,8 @@ fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Fi
     wanted.iter().filter(is_missing).map(finding).collect()
 }
 
-/// The platforms of an image in its own order; `None` when that cannot be known, because an index or a config could not be read.
+/// The platforms of an image in its own order; `None` when that cannot be known, because an index
+/// or a config could not be read.
 fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<&Platform>> {
     let mut present = Vec::new();
     let mut known = HashSet::new();
@@ -268,7 +271,7 @@ mod tests {
         assert_eq!(missing(index(0x10).with(nested), &["linux/amd64"]), [""; 0]);
         assert_eq!(
             missing(index(0x10), &["linux/amd64"]),
-            ["expected linux/amd64, the image states none"]
+            ["expected linux/amd64, the image states no platform"]
         );
         // A platform whose manifest is lost is there, and broken.
         assert_eq!(
@@ -291,7 +294,10 @@ mod tests {
             let found = found(report, &targets, &["linux/amd64"]).remove(0);
             found.iter().map(sentence::finding).collect::<Vec<_>>()
         };
-        assert_eq!(said(None), ["expected linux/amd64, the image states none"]);
+        assert_eq!(
+            said(None),
+            ["expected linux/amd64, the image states no platform"]
+        );
         assert_eq!(said(Some("linux/amd64")), [""; 0]);
         assert_eq!(
             said(Some("linux/arm64")),
@@ -300,7 +306,7 @@ mod tests {
         let inline = content_with_inline_config();
         assert_eq!(
             missing(inline, &["linux/amd64"]),
-            ["expected linux/amd64, the image states none"]
+            ["expected linux/amd64, the image states no platform"]
         );
     }
 
@@ -310,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_could_not_be_read_nothing_is_said_to_be_missing() {
+    fn unreadable_content_is_not_called_missing() {
         for image in [
             index(0x10).missing(),
             index(0x10).with(index(0x11).denied()),

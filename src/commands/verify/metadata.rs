@@ -1,4 +1,4 @@
-//! What builds leave, recognised by content: names, digests, or both.
+//! The files that builds write, recognised by content: names, digests, or both.
 
 use oci_spec::image::Digest;
 use serde_json::{Map, Value};
@@ -7,10 +7,11 @@ use crate::oci::reference::is_bare;
 use crate::settings::{Error, parse_digest, parse_list};
 use crate::text::quote::quoted;
 
-/// The longest address of a registry, in bytes. It is put before every name, so that a long one would be held many times.
+/// The longest address of a registry, in bytes. It is put before every name, so that a long one
+/// would be held many times.
 const LONGEST_REGISTRY: usize = 512;
 
-/// What a build says it made.
+/// What a build reports as its result.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Built {
     /// One digest without a name.
@@ -30,11 +31,12 @@ pub(crate) struct Image {
     pub(crate) digest: Option<Digest>,
 }
 
-/// Reads whatever `metadata_file` may hold.
+/// Reads any form of `metadata_file`.
 ///
 /// # Errors
 ///
-/// As a fragment that does not name the setting: when the content is none of the known forms, or says nothing about images.
+/// As a fragment that does not name the setting: when the content has no known form, or names no
+/// image.
 pub(crate) fn read(text: &str) -> Result<Built, Error> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
@@ -58,7 +60,7 @@ pub(crate) fn read(text: &str) -> Result<Built, Error> {
         (true, [digest, rest @ ..]) if rest.iter().all(|other| other == digest) => {
             Ok(Built::Digest(digest.clone()))
         }
-        (true, _) => Err(error("the content holds several digests and no names")),
+        (true, _) => Err(error("the content has several digests but no names")),
     }
 }
 
@@ -70,7 +72,8 @@ enum Found {
 
 fn error(message: impl std::fmt::Display) -> Error {
     Error::new(message.to_string()).with_hint(
-        "it takes what buildx, bake, imagetools, kaniko and buildah write, and lists of references",
+        "it accepts what buildx, bake, imagetools, kaniko and buildah write, and lists of \
+         references",
     )
 }
 
@@ -168,7 +171,8 @@ fn is_build(object: &Map<String, Value>) -> bool {
     .any(|name| object.contains_key(*name))
 }
 
-/// buildx and imagetools: `containerimage.digest` or the descriptor's, and `image.name` with commas.
+/// buildx and imagetools: `containerimage.digest` or the descriptor's, and `image.name` with
+/// commas.
 fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
     let stated = text(object, "containerimage.digest").or_else(|| {
         object
@@ -178,10 +182,12 @@ fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
     });
     if stated.is_some() && stated == text(object, "containerimage.config.digest") {
         return Err(Error::new(
-            "its containerimage.digest is the image ID (the digest of the configuration), and no registry knows that",
+            "its containerimage.digest is the image ID (the digest of the configuration), which \
+             no registry knows",
         )
         .with_hint(
-            "build with the docker-container driver or with the containerd image store, or leave metadata_file out",
+            "build with the docker-container driver or with the containerd image store, or leave \
+             metadata_file out",
         ));
     }
     let names: Vec<&str> = text(object, "image.name")
@@ -287,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn bake_says_the_same_for_every_target() {
+    fn bake_states_one_digest_for_every_target() {
         let text = r##"{"job":{"containerimage.digest":"%","image.name":"r.io/a:job"},
             "web":{"containerimage.digest":"#","image.name":"r.io/a:web"},"buildx.build.warnings":[{"x":1}],"empty":{}}"##;
         assert_eq!(
@@ -305,12 +311,12 @@ mod tests {
         let several = r##"{"a":{"containerimage.digest":"#"},"b":{"containerimage.digest":"%"}}"##;
         assert_eq!(
             error(several),
-            "the content holds several digests and no names"
+            "the content has several digests but no names"
         );
     }
 
     #[test]
-    fn an_image_id_is_told_from_a_digest() {
+    fn an_image_id_is_distinguished_from_a_digest() {
         let text = r##"{"containerimage.config.digest":"#","containerimage.digest":"#","image.name":"a:1"}"##;
         assert!(error(text).contains("is the image ID"));
     }
@@ -384,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_about_images_is_refused() {
+    fn content_without_images_is_refused() {
         for (text, expected) in [
             ("", "the content is empty"),
             (" \n", "the content is empty"),
@@ -396,7 +402,7 @@ mod tests {
                 "the content names no image and no digest",
             ),
             ("[1, null]", "the content names no image and no digest"),
-            ("#\n%", "the content holds several digests and no names"),
+            ("#\n%", "the content has several digests but no names"),
             ("@#", "there is an image without a name"),
             (r#"["a""#, "the content is not valid JSON"),
             (

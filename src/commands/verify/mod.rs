@@ -1,4 +1,4 @@
-//! One verification: walks every image, a walk for each repository, all at once, and tells what came of it.
+//! One verification: a walk for each repository, all at once, and a report on them.
 
 pub(crate) mod expectations;
 pub(crate) mod metadata;
@@ -18,7 +18,7 @@ use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::report::{Report, sentence};
 use crate::settings::VerifySettings;
-use crate::terminal::progress::{Standing, while_telling};
+use crate::terminal::progress::{Standing, with_updates};
 use crate::terminal::signals::Stopping;
 use crate::walk::cause::Cause;
 use crate::walk::walk;
@@ -39,7 +39,7 @@ pub async fn verify(
     let seen = RefCell::new(seen);
     let progress: Vec<Cell<(usize, usize)>> =
         repositories.iter().map(|_| Cell::default()).collect();
-    let tell = || {
+    let update = || {
         let (found, settled) = progress
             .iter()
             .map(Cell::get)
@@ -59,7 +59,7 @@ pub async fn verify(
             let reference = |member: &usize| targets[*member].reference.clone();
             let references: Vec<Reference> = members.iter().map(reference).collect();
             let stopping = stopping.clone();
-            let (progress, tell, stopped, transport) = (&progress, &tell, &stopped, &transport);
+            let (progress, update, stopped, transport) = (&progress, &update, &stopped, &transport);
             async move {
                 let stop = async {
                     let stop = stopping.await;
@@ -78,7 +78,7 @@ pub async fn verify(
                     stop,
                     |found, settled| {
                         progress[at].set((found, settled));
-                        tell();
+                        update();
                     },
                 )
                 .await;
@@ -88,7 +88,7 @@ pub async fn verify(
                 checked
             }
         });
-    let mut walked = while_telling(join_all(walks), tell).await;
+    let mut walked = with_updates(join_all(walks), update).await;
     let mut order = vec![(0, 0); targets.len()];
     for (at, (checked, (_, members))) in walked.iter_mut().zip(&repositories).enumerate() {
         let of_repository: Vec<&Target> = members.iter().map(|member| &targets[*member]).collect();

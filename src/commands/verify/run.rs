@@ -60,7 +60,7 @@ pub(crate) fn progress(output: &Output) -> (Progress, ProgressBar) {
 /// Asks GitHub to mask the secrets that it cannot know, before anything else is written.
 pub(crate) fn mask(settings: &VerifySettings) {
     if settings.login.in_github_actions && settings.output.format == Format::Github {
-        // Whoever closed standard output reads nothing else either.
+        // A reader that closed standard output reads nothing else either.
         let _ = github::write_masks(&settings.login.parsed_secrets(), &mut io::stdout());
     }
 }

@@ -18,7 +18,7 @@ pub struct Target {
     pub reference: Reference,
     /// What it must resolve to.
     pub expected: Option<Digest>,
-    /// What it must not resolve to any more: what was found before a rebuild, and was not what had been pushed.
+    /// What it must not resolve to any more: the digest that was wrong before a rebuild.
     pub unwanted: Option<Digest>,
     /// Whether all such targets of one repository must be the same digest.
     pub alike: bool,
@@ -30,7 +30,8 @@ pub struct Target {
 ///
 /// # Errors
 ///
-/// When something is not a reference, expectations contradict each other, or no image is named at all.
+/// When something is not a reference, expectations contradict each other, or no image is named at
+/// all.
 pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
     let mut targets = Targets::default();
     for text in &wanted.images {
@@ -65,7 +66,7 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
     Ok(targets.list)
 }
 
-/// What looks odd about the logins, as a fragment: none of them is for a registry that any image is on.
+/// A warning about the logins, as a fragment: none of them is for the registry of an image.
 #[must_use]
 pub fn idle_logins(logins: &Logins, targets: &[Target]) -> Option<String> {
     let host = |registry: &str| match registry_prefix(registry) {
@@ -91,14 +92,15 @@ pub fn idle_logins(logins: &Logins, targets: &[Target]) -> Option<String> {
     };
     let where_to = host(&first.registry);
     Some(format!(
-        "no image is on {where_to}{more}, so no login is used; the setting registry says where username is for"
+        "no image is on {where_to}{more}, so no login is used; set registry to the host that username is for"
     ))
 }
 
 fn nothing(wanted: &Wanted) -> Error {
     if wanted.repositories.is_empty() {
         Error::new("no image to check: none of images, repo, metadata_file names one").with_hint(
-            "name it: pullproof verify REF, or set images, or repo with tags, or metadata_file with names in it",
+            "name it: pullproof verify REF, or set images, or repo with tags, or metadata_file \
+             with names in it",
         )
     } else {
         Error::new("no image to check: there is no tag for repo").with_hint("set tags or tags_file")
@@ -113,8 +115,8 @@ fn reference(text: &str, setting: &str) -> Result<Reference, Error> {
     })
 }
 
-/// The repository with the registry it lives on, by the rule that serves all build plugins: one that names no host
-/// is on `registry`, unless that is Docker Hub, whose repositories have no host.
+/// The repository with the registry it lives on, by the rule that serves all build plugins: one
+/// that names no host is on `registry`, unless that is Docker Hub, whose repositories have no host.
 fn qualified(repository: &str, registry: Option<&str>) -> Result<String, Error> {
     let name = repository.trim_end_matches('/');
     if !is_bare(name) && !name.contains("://") {
@@ -166,7 +168,7 @@ struct Targets {
 }
 
 impl Targets {
-    /// Adds a target, or what is new about one that is there; what is expected comes with the setting that says so.
+    /// Adds a target, or what is new about an existing one; an expectation comes with its setting.
     fn add(
         &mut self,
         reference: Reference,
@@ -191,7 +193,8 @@ impl Targets {
         Ok(())
     }
 
-    /// Adds what a build left: named images, or one digest for all that are named elsewhere; `setting` is where it was found.
+    /// Adds what a build left: named images, or one digest for all that are named elsewhere;
+    /// `setting` is where it was found.
     fn add_built(
         &mut self,
         built: Built,
@@ -201,7 +204,7 @@ impl Targets {
         let images = match built {
             Built::Digest(digest) if self.list.is_empty() => {
                 return Err(Error::new(format!(
-                    "{setting}: it holds the digest {digest} and names no image"
+                    "{setting}: it has the digest {digest} but names no image"
                 ))
                 .with_hint("name the image, too: images, or repo with tags"));
             }
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_that_fit_no_image_are_odd() {
+    fn logins_that_fit_no_image_give_a_warning() {
         let wanted = |image: &str| {
             targets(&Wanted {
                 images: texts(&[image]),
@@ -341,11 +344,11 @@ mod tests {
             assert_eq!(found.is_some(), odd, "{registries:?} {image}: {found:?}");
             assert!(!found.unwrap_or_default().contains("hunter2"));
         }
-        let stranger = Logins {
+        let elsewhere = Logins {
             anonymous: true,
             ..logins(&["docker.io"])
         };
-        assert_eq!(idle_logins(&stranger, &wanted("r.io/a")), None);
+        assert_eq!(idle_logins(&elsewhere, &wanted("r.io/a")), None);
         assert_eq!(idle_logins(&logins(&["docker.io"]), &[]), None);
     }
 
@@ -398,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_that_is_alike_stays_alike() {
+    fn a_same_digest_target_stays_one() {
         let wanted = Wanted {
             repositories: texts(&["r.io/x"]),
             tags: texts(&["1"]),
@@ -458,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference_names_its_setting() {
+    fn an_invalid_reference_names_its_setting() {
         let error = |wanted: Wanted| targets(&wanted).unwrap_err().to_string();
         assert!(
             error(Wanted {
@@ -571,7 +574,8 @@ mod tests {
         assert_eq!(
             targets(&contradiction).unwrap_err().to_string(),
             format!(
-                "digest: docker.io/library/b@{0} is expected to be {1}, but elsewhere it is expected to be {0}",
+                "digest: docker.io/library/b@{0} is expected to be {1}, but elsewhere it is \
+                 expected to be {0}",
                 digest("1"),
                 digest("2")
             )
@@ -593,7 +597,7 @@ mod tests {
         let error = targets(&with_metadata(&text)).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("metadata_file: it holds the digest {text} and names no image")
+            format!("metadata_file: it has the digest {text} but names no image")
         );
         let contradiction = Wanted {
             digest: Some(digest("2")),

@@ -1,4 +1,4 @@
-//! Why the Woodpecker server did not do what was asked.
+//! Why a request to the Woodpecker server failed.
 
 use std::fmt;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl fmt::Display for Task {
     }
 }
 
-/// Why the server did not do what was asked.
+/// Why a request to the server failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// 401.

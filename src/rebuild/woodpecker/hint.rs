@@ -2,7 +2,7 @@
 
 use super::{Error, Task};
 
-/// What is wrong with server 3.18.0.
+/// The fault of server 3.18.0.
 pub(crate) const VARIABLES_UNSEEN: &str = "server version 3.18.0 hides `variables` from \
      `when: evaluate` and from ${…} (woodpecker#7073, fixed by #7077): update the server, or use \
      `method: restart`";

@@ -1,6 +1,6 @@
 //! Woodpecker's API: find a repository, start a pipeline, look at it, read its logs.
 //!
-//! The client asks once and says what came; asking again is [`crate::rebuild`]'s business. The
+//! The client asks once and returns the answer; asking again is left to [`crate::rebuild`]. The
 //! token goes into a header of requests to the server itself: never into an address, never along a
 //! redirect.
 
@@ -67,7 +67,7 @@ impl Token {
     }
 }
 
-/// A Woodpecker server, and who we are to it.
+/// A Woodpecker server, and the token for it.
 pub struct Client {
     lanes: Arc<Lanes>,
     server: Url,
@@ -130,7 +130,7 @@ impl Client {
     /// Finds a repository.
     ///
     /// # Errors
-    /// When the server does not know it, or keeps it from us.
+    /// When the server does not know it, or the token may not see it.
     pub async fn repository(&self, name: &RepositoryName) -> Result<Repository, Error> {
         let (task, address) = match name {
             RepositoryName::Number(id) => (

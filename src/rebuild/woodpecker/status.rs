@@ -1,4 +1,4 @@
-//! The words with which Woodpecker says how far a pipeline, a workflow or a step is.
+//! Woodpecker's words for the status of a pipeline, a workflow or a step.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Status {
     Running,
     /// Waits until a person approves it.
     Blocked,
-    /// Ended well: the only green one.
+    /// Succeeded: the only green status.
     Success,
     /// A step failed.
     Failure,
@@ -24,7 +24,7 @@ pub enum Status {
     Error,
     /// A person, or a newer pipeline, ended it.
     Killed,
-    /// Called off before it ran (since 3.14).
+    /// Canceled before it ran (since 3.14).
     Canceled,
     /// A person refused to approve it.
     Declined,

@@ -1,11 +1,13 @@
-//! Secrets for GitHub's runner to mask: it knows the ones that a workflow names, not those that stand inside one.
+//! Secrets for GitHub's runner to mask: it knows the ones that a workflow names, but not the
+//! secrets inside them.
 
 use std::io::{self, Write};
 
 use crate::text::escape::command_message;
 use crate::text::secret::Secret;
 
-/// Writes one `add-mask` for each secret; the runner takes the line out of the log. Nobody but that runner may read `out`.
+/// Writes one `add-mask` for each secret; the runner takes the line out of the log. Only that
+/// runner may read `out`.
 ///
 /// # Errors
 /// When `out` cannot be written to.

@@ -22,7 +22,8 @@ const ANNOTATIONS: usize = 9;
 /// How many digests one annotation names; its message is cut at 4096 characters.
 const NAMED: usize = 5;
 
-/// Writes the report as text, with a group for every image and an annotation for every one that is not whole.
+/// Writes the report as text, with a group for every image and an annotation for every one that is
+/// not whole.
 ///
 /// # Errors
 /// When `out` cannot be written to.
@@ -115,7 +116,7 @@ fn message(judgement: &Judgement<'_>, image: usize) -> String {
         ));
     }
     if lines.is_empty() {
-        lines.push("nothing to check, and that is never a pass".to_owned());
+        lines.push("nothing to check, which is never a pass".to_owned());
     }
     lines.join("\n")
 }

@@ -13,13 +13,15 @@ use crate::text::escape;
 pub(crate) struct Place<'a> {
     /// Where the JSON report was written.
     pub report: Option<&'a str>,
-    /// What nobody else can guess, for the delimiter between two values.
+    /// An unguessable word for the delimiter between two values.
     pub seed: u64,
 }
 
-/// Writes every output; one that has no value is written empty, so that an expression never meets an old one.
+/// Writes every output; one that has no value is written empty, so that an expression never meets
+/// an old one.
 ///
-/// `digest` is that of the first image that has one, `digests` a JSON object from reference to digest; `images` and
+/// `digest` is that of the first image that has one, `digests` a JSON object from reference to
+/// digest; `images` and
 /// `platforms` are JSON arrays; `failures` counts broken digests and findings.
 ///
 /// # Errors

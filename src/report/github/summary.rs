@@ -16,7 +16,7 @@ use crate::walk::graph::NodeId;
 const TABLE: usize = 400_000;
 const DETAILS: usize = 500_000;
 
-/// Writes the summary as markdown, less than 1 MiB whatever the report's size; rows that do not fit are counted.
+/// Writes the summary as markdown, always less than 1 MiB; rows that do not fit are counted.
 ///
 /// # Errors
 /// When `out` cannot be written to.
@@ -86,7 +86,7 @@ fn write_rows(
             let rest = count(total - written, "more row");
             return writeln!(
                 out,
-                "| {rest}, left out because a summary has little room |"
+                "| {rest}, left out because a summary has limited room |"
             );
         }
         room -= row.len();
@@ -196,7 +196,7 @@ mod tests {
     use crate::walk::verdict::Verdict;
 
     #[test]
-    fn wrong_settings_are_told_and_nothing_else() {
+    fn wrong_settings_are_reported_and_nothing_else() {
         let report = report(&[]);
         let judgement = Judgement::of(&report)
             .ending_in(crate::report::exit::Exit::Configuration, Some("a|b".into()));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn references_that_lead_nowhere_are_told_apart() {
+    fn references_that_lead_nowhere_are_distinguished() {
         let nowhere = |tag| (tag, nothing().missing());
         let shared = || plain(0x20).with(layer(0x22).missing());
         let summary = summary(&report(&[
@@ -279,7 +279,7 @@ mod tests {
         assert!(summary.len() < 1_000_000, "{} bytes", summary.len());
         assert_eq!(
             summary
-                .matches("left out because a summary has little room")
+                .matches("left out because a summary has limited room")
                 .count(),
             2
         );

@@ -48,12 +48,12 @@ pub(super) fn full(node: Node<'_>) -> String {
     }
 }
 
-/// Whether this is a reference that led to no content: there is nothing to call it by but that.
+/// Whether this is a reference that led to no content, so that it has no other name.
 pub(in crate::report) fn is_unresolved(root: &Root<'_>, id: NodeId, node: Node<'_>) -> bool {
     id == root.node && node.is_nameless() && node.written().is_none()
 }
 
-/// The digest, as short as people tell digests apart.
+/// The digest, short but still recognisable.
 pub(super) fn short(node: Node<'_>) -> String {
     match node.digest() {
         Some(digest) => {

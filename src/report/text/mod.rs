@@ -1,4 +1,4 @@
-//! The report for people: what was asked, what is there, what is not and who is affected, and the verdict last.
+//! The report for people: each image with its faults and whom they affect; the verdict is last.
 
 mod entry;
 mod paint;
@@ -28,7 +28,8 @@ pub(super) enum Groups {
     Commands,
 }
 
-/// Writes what is going to be checked: the version, the depth and the references; nothing when there are none.
+/// Writes what is going to be checked: the version, the depth and the references; nothing when
+/// there are none.
 ///
 /// # Errors
 /// When `out` cannot be written to.
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_images_are_told_in_few_lines() {
+    fn whole_images_take_few_lines() {
         let image = index(0x10)
             .with(
                 manifest(0x20, "linux/amd64")
@@ -318,7 +319,7 @@ pullproof: PASSED: 2 images, 10 digests checked in 2.1 s, exit code 0
     }
 
     #[test]
-    fn every_broken_digest_is_told_once_in_full_with_who_is_hurt() {
+    fn every_broken_digest_is_shown_once_in_full_with_affected_platforms() {
         let shared = || {
             layer(0x55).found(
                 Verdict::Truncated,
@@ -344,7 +345,7 @@ pullproof 0.1.0, depth tail
   registry.example/app:2
 
 registry.example/app:1: failed
-  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 (itself ok) 2 manifests, 1 attestation; 2 broken, 1 not whole, a warning
+  ✗ index sha256:1010101010101010101010101010101010101010101010101010101010101010 (itself ok) 2 manifests, 1 attestation; 2 broken, 1 with a warning
     ✗ linux/amd64 sha256:202020202020 (itself ok) config, 1 layer, 10 MB; 1 broken
       ✗ layer sha256:5555555555555555555555555555555555555555555555555555555555555555 truncated: expected 10000000 bytes, the last did not come
           no platform can be pulled; status 206, 1 request in 20 ms
@@ -430,19 +431,22 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 interrupted,
-                "INTERRUPTED: 5 of at least 6 digests checked, nothing broken so far, exit code 130",
+                "INTERRUPTED: 5 of at least 6 digests checked, nothing broken so far, exit code \
+                 130",
             ),
             (
                 terminated,
-                "INTERRUPTED: until then 1 of 1 image cannot be pulled (1 broken digest), exit code 143",
+                "INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest), exit code \
+                 143",
             ),
             (
                 forgiving,
-                "FAILED: 1 of 1 image cannot be pulled (1 broken digest), exit code 0 because of `fail_on: never`",
+                "FAILED: 1 of 1 image cannot be pulled (1 broken digest), exit code 0 because of \
+                 `fail_on: never`",
             ),
             (
                 dry,
-                "SKIPPED: dry run, nothing was pushed and nothing was checked, exit code 0",
+                "SKIPPED: nothing was pushed (dry run), so nothing was checked, exit code 0",
             ),
             (
                 report(&[]),
@@ -450,7 +454,7 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 report(&[("app:1", index(0x10))]),
-                "ERROR: 1 of 1 image had nothing to check, and that is never a pass, exit code 2",
+                "ERROR: 1 of 1 image had nothing to check, which is never a pass, exit code 2",
             ),
         ] {
             assert_eq!(last_line(&report), format!("pullproof: {expected}"));
@@ -475,7 +479,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn what_came_late_is_said_with_a_whole_manifest() {
+    fn a_late_manifest_states_its_delay() {
         let late = |content: Content| content.found(Verdict::Ok, 200, "appeared after 6.2 s");
         let image = report(&[(
             "app:1",
@@ -505,7 +509,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn wrong_settings_leave_nothing_but_the_verdict() {
+    fn wrong_settings_print_only_the_verdict() {
         let report = report(&[]);
         let judgement =
             Judgement::of(&report).ending_in(Exit::Configuration, Some("depth: got deep".into()));
@@ -539,7 +543,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn more_than_fifty_whole_manifests_are_folded_and_a_broken_one_is_not() {
+    fn more_than_fifty_whole_manifests_are_folded() {
         let manifests = |number: u8| {
             (0..number).fold(index(1), |index, place| {
                 index.with(manifest(2 + 2 * place, &format!("linux/a{place}")))
@@ -612,7 +616,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn a_rebuild_that_does_not_mend_is_told_with_what_is_broken_and_the_link() {
+    fn a_rebuild_that_fixes_nothing_reports_the_fault_and_the_link() {
         let url = "https://ci.example/repos/1/pipeline/7";
         let mut broken = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
         broken.pipeline = Some(Pipeline {
@@ -634,11 +638,12 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 Exit::Unknown,
-                "FAILED: {images}, and the end of the rebuild could not be seen: why, exit code 4: {url}",
+                "FAILED: {images}, and the rebuild's result could not be read: why, exit code 4: \
+                 {url}",
             ),
             (
                 Exit::Terminated,
-                "INTERRUPTED: until then {images}: why, exit code 143: {url}",
+                "INTERRUPTED: so far {images}: why, exit code 143: {url}",
             ),
         ] {
             let judgement = Judgement::of(&broken).ending_in(exit, Some("why".into()));
@@ -655,7 +660,7 @@ requests      12: 48.2 kB in 2.1 s
     }
 
     #[test]
-    fn an_index_that_lists_a_manifest_twice_tells_of_it_once() {
+    fn an_index_that_lists_a_manifest_twice_shows_it_once() {
         let mut report = report(&[(
             "app:1",
             index(0x10).with(manifest(0x20, "linux/amd64").with(layer(0x22).missing())),
@@ -715,7 +720,8 @@ requests      12: 48.2 kB in 2.1 s
         let text = text(&report);
         assert!(
             text.contains(
-                "library/app:1: failed\n  ✗ platform_missing: expected linux/arm64, the image has linux/amd64\n"
+                "library/app:1: failed\n  ✗ platform_missing: expected linux/arm64, the image \
+                 has linux/amd64\n"
             ),
             "{text}"
         );

@@ -1,4 +1,4 @@
-//! Colours, for those who want them.
+//! Colours for terminals.
 
 /// How the text is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -300,7 +300,8 @@ fn summary(place: &Place<'_, '_>, id: NodeId) -> String {
         .clone()
 }
 
-/// `config, 12 layers, 214 MB; 1 broken`, or for an index `2 manifests, 1 attestation; 1 broken, 1 undecided`.
+/// `config, 12 layers, 214 MB; 1 broken`, or for an index `2 manifests, 1 attestation; 1 broken, 1
+/// undecided`.
 fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
     let (mut configs, mut layers, mut bytes) = (0, 0, 0_u64);
     let (mut broken, mut undecided, mut warned) = (0, 0, 0);
@@ -335,7 +336,7 @@ fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
     let troubles = [
         (broken, "broken"),
         (undecided, "undecided"),
-        (warned, "not whole, a warning"),
+        (warned, "with a warning"),
     ];
     let troubles = troubles.iter().filter(|(number, _)| *number > 0);
     texts.push(

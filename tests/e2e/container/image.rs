@@ -1,4 +1,4 @@
-//! What the images are: small, with an entry point and labels, and for whom.
+//! The images: their size, entry points, labels and users.
 
 use super::docker::{NONROOT, PROGRAM, SHELL, container, docker};
 

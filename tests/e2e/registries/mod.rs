@@ -1,5 +1,4 @@
-//! Images on other registries, damaged behind their backs: what `verify` reports is what a pull
-//! meets.
+//! Images on other registries, damaged on disk: what `verify` reports is what a pull meets.
 
 mod distribution;
 mod olareg;

@@ -1,4 +1,4 @@
-//! olareg answers with what the file holds, whatever the digest promises.
+//! olareg answers with the content of the file, even if the digest differs.
 
 use super::server::{Server, each_is_reported};
 use super::{case, passes, pushed};

@@ -169,7 +169,7 @@ fn a_rebuild_that_is_not_awaited_leaves_exit_1_with_the_link() {
         "exit code 1: {}/repos/1/pipeline/1\n",
         bakery.woodpecker.url
     );
-    let verdict = "(2 broken digests): pipeline #1 was started and is not waited for, ";
+    let verdict = "(2 broken digests): pipeline #1 was started, and its end is not awaited, ";
     assert!(
         finished.stdout.ends_with(&format!("{verdict}{link}")),
         "{finished}"
@@ -178,7 +178,7 @@ fn a_rebuild_that_is_not_awaited_leaves_exit_1_with_the_link() {
 }
 
 #[test]
-fn a_rebuild_that_cannot_be_started_is_exit_5_with_what_is_broken() {
+fn a_rebuild_that_cannot_start_is_exit_5_with_the_fault() {
     let bakery = Bakery::with_a_broken_image();
     let finished = bakery
         .verify()

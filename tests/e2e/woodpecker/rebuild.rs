@@ -1,4 +1,4 @@
-//! `pullproof rebuild` against the real server: every end that a pipeline can have.
+//! `pullproof rebuild` against the real server: every way that a pipeline can end.
 
 use serde_json::json;
 
@@ -131,7 +131,7 @@ fn the_report_and_githubs_outputs_hold_the_pipeline() {
 }
 
 #[test]
-fn a_pipeline_that_fails_is_exit_6_with_the_end_of_its_log() {
+fn a_failed_pipeline_is_exit_6_with_its_log() {
     let lines =
         "for number in $(seq 60); do echo piece $number; done; echo the oven is cold; exit 3";
     let woodpecker = with(&[("work", lines)]);
@@ -160,7 +160,7 @@ fn a_missing_program_is_reported_once_in_the_servers_words() {
     let bake = json!({"when": {"event": "manual"}, "skip_clone": true, "steps": [step]});
     woodpecker.forge.workflow("work", &bake.to_string());
     let finished = rebuild(&woodpecker).run().exits(6);
-    let said = "the server says of the pipeline: step bake: ";
+    let said = "the server's message about the pipeline: step bake: ";
     assert_eq!(finished.stderr.matches(said).count(), 1, "{finished}");
     assert_eq!(
         finished.stderr.matches("no such file or directory").count(),
@@ -223,7 +223,7 @@ fn a_pipeline_that_takes_too_long_is_exit_7_and_goes_on() {
 }
 
 #[test]
-fn a_pipeline_that_no_agent_takes_gets_its_hint() {
+fn a_pipeline_without_an_agent_gets_its_hint() {
     let woodpecker = Woodpecker::start();
     let step = json!({"name": "work", "image": "bash", "commands": ["true"]});
     let labels = json!({"oven": "large"});
@@ -255,7 +255,7 @@ fn a_pipeline_that_is_not_awaited_is_exit_0_with_the_link() {
     assert!(
         finished
             .stdout
-            .contains("pipeline #1 was started and is not waited for"),
+            .contains("pipeline #1 was started, and its end is not awaited"),
         "{finished}"
     );
 }
@@ -273,7 +273,7 @@ fn interrupted_it_says_that_the_pipeline_goes_on() {
     assert!(
         finished
             .stdout
-            .contains("pipeline #1 (running) goes on without us"),
+            .contains("pipeline #1 (running) keeps running"),
         "{finished}"
     );
     assert_eq!(woodpecker.pipeline(1)["finished"], 0);

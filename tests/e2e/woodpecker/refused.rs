@@ -192,7 +192,7 @@ fn a_secret_that_does_not_allow_manual() {
 }
 
 #[test]
-fn a_secret_that_there_is_not() {
+fn a_missing_secret() {
     let woodpecker =
         with_step(json!({"commands": ["true"], "environment": {"S": {"from_secret": "s"}}}));
     refuses(
@@ -202,7 +202,7 @@ fn a_secret_that_there_is_not() {
 }
 
 #[test]
-fn a_workflow_that_is_no_yaml() {
+fn a_workflow_that_is_not_yaml() {
     refuses(
         rebuild(&with_text("when: {event: manual}\nsteps: [")),
         &["pipeline #1 was not started: "],

@@ -28,7 +28,7 @@ fn a_manual_pipeline_sees_its_variables_and_succeeds() {
 }
 
 #[test]
-fn a_step_that_fails_fails_its_pipeline_and_leaves_its_exit_code_and_log() {
+fn a_failing_step_fails_its_pipeline_and_leaves_its_log() {
     let woodpecker = Woodpecker::start();
     woodpecker
         .forge
@@ -71,7 +71,7 @@ fn an_unloadable_config_is_an_empty_answer_and_a_listed_pipeline() {
 }
 
 #[test]
-fn a_secret_that_does_not_allow_manual_is_a_pipeline_with_an_error() {
+fn a_secret_refused_for_manual_gives_a_pipeline_with_an_error() {
     let woodpecker = Woodpecker::start();
     let step = json!({"name": "work", "image": "bash", "commands": ["true"], "environment": {"S": {"from_secret": "s"}}});
     woodpecker.forge.workflow(

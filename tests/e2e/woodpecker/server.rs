@@ -307,7 +307,7 @@ fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
         until("the server answers, or ends", || {
             server.has_ended() || answers()
         });
-        // Somebody else may have taken one of the two in the meantime.
+        // Another process may have taken one of the two in the meantime.
         if !server.has_ended() {
             return (url, internal, server);
         }

@@ -1,4 +1,4 @@
-//! How many connections it takes: in HTTP/1.1 no more than there are permits, in HTTP/2 one.
+//! How many connections a run makes: in HTTP/1.1 at most one per permit, in HTTP/2 one.
 
 use crate::support::authority::Authority;
 use crate::support::command::{Pullproof, verify};
@@ -14,8 +14,7 @@ fn verify_ten(registry: &Registry, host: &str) -> Pullproof {
     verify(&format!("{host}/app:0")).arguments(references)
 }
 
-/// The same over TLS: under a name, since this machine's own addresses are tried in plain HTTP
-/// first.
+/// The same over TLS: under a name, since loopback addresses are tried in plain HTTP first.
 fn verify_ten_over_tls(registry: &Registry, authority: &Authority) -> Pullproof {
     let host = format!("{NAME}:{}", registry.server().port());
     let run = verify_ten(registry, &host).variable("PLUGIN_CA", authority.pem());

@@ -1,5 +1,4 @@
-//! What a verification costs the registry, in requests and connections: figures that no noise of a
-//! machine can change.
+//! What a verification costs the registry, in requests and connections.
 
 mod connections;
 mod requests;

@@ -1,4 +1,4 @@
-//! One request for each digest, one for each reference, and what it takes to get in: not one more.
+//! One request for each digest, one for each reference, and those for the login: not one more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

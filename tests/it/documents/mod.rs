@@ -1,4 +1,4 @@
-//! What newcomers read and copy: the pipelines work, the names exist, and the quotes are current.
+//! The documents: their pipelines work, their names exist, and their quotes are current.
 
 mod ci;
 mod contributing;

@@ -1,5 +1,4 @@
-//! Answers of 200 that are no answer: web pages, nothing, nonsense, and HTTP as some servers write
-//! it.
+//! 200 without a usable answer: web pages, empty bodies, nonsense, and unusual HTTP.
 
 use super::trial::{DEPTHS, trial};
 use crate::support::authority::Authority;
@@ -57,7 +56,7 @@ fn a_web_page_instead_of_a_blob_is_undecided() {
 }
 
 #[test]
-fn a_layer_may_be_a_web_page_when_that_is_what_was_pushed() {
+fn a_layer_may_be_a_web_page() {
     let mut image = single().make();
     let config = image.images[0].config.clone();
     let page = image.blob("text/html", PAGE);

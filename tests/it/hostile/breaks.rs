@@ -96,7 +96,7 @@ fn a_connection_reset_once_at_any_byte_is_retried() {
 }
 
 #[test]
-fn a_close_in_the_headers_is_undecided_and_in_the_body_an_end() {
+fn a_close_decides_only_within_the_body() {
     let registry = Registry::start();
     for part in parts(&registry) {
         for at in 0..part.length {

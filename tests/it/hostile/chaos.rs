@@ -1,8 +1,8 @@
-//! Many faults at once, by chance: whatever a registry, its proxies and the network do in between,
-//! what is whole is never called broken, what is lost is never called whole, and no fault is found
-//! where there is none.
+//! Many random faults at once, of a registry, its proxies and the network: what is whole is never
+//! called broken, and what is lost is never called whole.
 //!
-//! `PULLPROOF_ROUNDS` says how many images (60 if it does not), and `PULLPROOF_SEED` with which seed they begin.
+//! `PULLPROOF_ROUNDS` says how many images (60 if it does not), and `PULLPROOF_SEED` with which
+//! seed they begin.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -54,7 +54,7 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
                 Way::Ends,
             );
         }
-        // Half a word of an error is another word.
+        // Half of an error's code is a different code.
         9 if reply.get_header("Content-Type") != Some("application/json") => {
             return (
                 reply

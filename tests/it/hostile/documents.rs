@@ -167,7 +167,7 @@ fn a_document_that_is_both_index_and_image_is_malformed() {
         image.clone(),
         "application/json",
         document.to_string(),
-        "at once",
+        "both an index",
     );
 }
 
@@ -215,7 +215,7 @@ fn a_document_whose_form_is_not_its_type_is_malformed() {
         image,
         "application/json",
         foreign.to_string(),
-        "is not a manifest's",
+        "is not that of a manifest",
     );
 }
 
@@ -262,7 +262,7 @@ fn schema_one_is_reported_as_unsupported() {
         let image = root_of(Image::empty(), media_type, old.to_string());
         verify(&image)
             .finds(&[(image.root(), "unsupported")])
-            .tells("schema 1");
+            .prints("schema 1");
     }
     let future = root_of(
         Image::empty(),
@@ -302,7 +302,8 @@ fn the_digest_header_may_be_missing_or_invalid_but_not_different() {
             None => reply.without("Docker-Content-Digest"),
         });
         let seen = trial(registry.reference("app:1")).run();
-        // Whoever resolves a tag believes the header, and then finds that the bytes are others.
+        // A client that resolves a tag believes the header, and then finds that the bytes are
+        // others.
         if passes {
             seen.passes()
         } else {
@@ -333,7 +334,7 @@ fn a_tag_is_compared_in_the_algorithm_of_its_digest() {
             .alters(move |_, reply| reply.but_header("Docker-Content-Digest", &claim));
         let seen = trial(registry.reference("app:1")).run();
         if passes {
-            // Whoever expects the same bytes by their usual digest is right.
+            // Expecting the same bytes by their usual digest is right.
             let expected = crate::support::digest::sha256(document.to_string().as_bytes());
             trial(registry.reference("app:1"))
                 .flag("digest", expected)

@@ -40,7 +40,7 @@ fn an_encoded_layer_is_never_broken() {
                 let hidden = length == 1000 && depth != "full" && seen.exit == 0;
                 if !hidden {
                     let seen = seen.leaves_open(&[(layer, "unavailable")]);
-                    seen.says(layer, "encoded (gzip) although identity was asked for");
+                    seen.says(layer, "encoded (gzip) although identity was requested");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What an image may consist of beside the usual, and what it may promise wrongly.
+//! Unusual but legal images, and images with wrong promises.
 
 use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ fn inline_data_is_checked_without_a_request() {
             .finds(&[(right.digest(), "missing")]);
     }
     let image = image_of(|image| vec![image.blob(LAYER, "here"), right.with("data", "no base64!")]);
-    let seen = verify_at("tail", &image).tells("not base64");
+    let seen = verify_at("tail", &image).prints("not base64");
     assert_eq!((seen.exit, seen.report.count("broken")), (1, 1), "{seen}");
 }
 
@@ -301,7 +301,7 @@ fn an_empty_layer_is_legal_unless_its_descriptor_states_a_size() {
         let image = image_of(|image| vec![image.blob(LAYER, "").with("size", 500)]);
         let seen = verify_at(depth, &image);
         assert_eq!(seen.exit, 1, "{seen}");
-        seen.tells("digest of no bytes at all");
+        seen.prints("digest of no bytes at all");
     }
 }
 

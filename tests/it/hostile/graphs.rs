@@ -37,7 +37,7 @@ fn eight_indexes_deep_is_followed_and_nine_is_not() {
                 (1, 1),
                 "{depth}: {seen}"
             );
-            seen.tells("nested more than 8 manifests deep");
+            seen.prints("nested more than 8 manifests deep");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! HEAD can say that all is well. Whatever else it says is a hint to ask for the last byte.
+//! HEAD can show that all is well; any other answer to it leads to a request for the last byte.
 
 use super::trial::{DEPTHS, single_image};
 use crate::support::fake::Storage;
 use crate::support::http::{Break, Reply};
 
 #[test]
-fn a_right_header_before_an_empty_body_is_found_by_the_last_byte() {
+fn an_empty_body_behind_right_headers_is_found() {
     let (registry, image, verify) = single_image();
     let layer = image.layer(0, 1);
     registry.on("GET", layer).empties();
     verify.depth("head").run().passes();
     for depth in ["tail", "full"] {
         let seen = verify.depth(depth).run().finds(&[(layer, "empty")]);
-        seen.says(layer, "gives no bytes")
-            .tells("Restart the registry");
+        seen.says(layer, "sends no bytes")
+            .prints("Restart the registry");
     }
 }
 

@@ -1,6 +1,5 @@
-//! The fault laboratory: what registries, proxies and attackers do, case by case, and what may not
-//! be made of it. A false "passed" and a false "failed" are equally bad; what cannot be found out
-//! is neither.
+//! What registries, proxies and attackers do, case by case, and the right result. A false "passed"
+//! and a false "failed" are equally bad; an undecided result is neither.
 
 mod answers;
 mod breaks;

@@ -18,7 +18,7 @@ fn a_5xx_that_stays_on_one_digest_is_definite() {
                 .flag("attempts", "2")
                 .run();
             seen.finds(&[(image.layer(1, 0), "unavailable")])
-                .tells("fails on one digest");
+                .prints("fails on one digest");
         }
     }
 }
@@ -107,7 +107,7 @@ fn a_5xx_that_passes_is_retried() {
 
 #[test]
 fn an_answer_of_not_implemented_is_not_retried() {
-    // Whoever refuses ranges so may serve everything, and is asked for that.
+    // A server that refuses ranges like this may serve everything, so that is requested.
     for (status, asked) in [
         (501, 2),
         (400, 2),
@@ -160,7 +160,7 @@ fn a_404_from_something_else_than_a_registry_is_undecided() {
             .run()
             .leaves_open(&[("", "unavailable")]);
         seen.says("", "no registry answers at /v2/")
-            .tells("what answers there is no registry");
+            .prints("what answers there is not a registry");
         let page = Server::start(move |request| match request.path.as_str() {
             "/v2/" => Reply::ok("text/html", "<html>welcome</html>"),
             _ => Reply::ok(kind, body).but_status(404),
@@ -188,5 +188,5 @@ fn an_unknown_host_is_reported_with_advice() {
         .run()
         .leaves_open(&[("", "unavailable")]);
     seen.says("", "registry.invalid")
-        .tells("could not be resolved");
+        .prints("could not be resolved");
 }

@@ -45,7 +45,7 @@ fn http_goes_through_a_proxy_by_its_whole_address() {
 }
 
 #[test]
-fn no_proxy_leads_around_it() {
+fn no_proxy_names_exceptions() {
     let registry = Registry::start();
     registry.image("app:1", &single());
     let proxy = Proxy::to(&[]);

@@ -1,5 +1,5 @@
-//! What a registry may make of a question for one byte. Nothing definite follows from a range
-//! alone: who pulls asks for everything.
+//! How registries answer a request for one byte. Nothing definite follows from a range alone: a
+//! pull requests everything.
 
 use std::time::Duration;
 

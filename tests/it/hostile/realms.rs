@@ -1,4 +1,4 @@
-//! Where a registry may send us for a token, and what may go there.
+//! Where a registry may send clients for a token, and what may be sent there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -161,7 +161,7 @@ fn a_redirect_of_the_token_call_is_not_followed() {
         let (seen, asked) =
             token_server(move |_| Reply::status(status).header("Location", &location));
         seen.leaves_open(&[("", "unavailable")])
-            .says("", "redirects, which is not followed");
+            .says("", "a login never follows a redirect");
         assert_eq!(asked, 1);
         assert!(elsewhere.requests().is_empty());
     }

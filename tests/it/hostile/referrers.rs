@@ -140,7 +140,7 @@ fn a_registry_without_api_and_tags_has_no_referrers() {
         registry
             .on("GET", &path)
             .answers(Reply::ok("text/plain", "no").but_status(status));
-        // Nobody waits for what may well be absent.
+        // There is no wait for what may well be absent.
         verify.clone().flag("settle", "1m").run().passes();
         assert_eq!(registry.asked(&path).len(), 1, "{status}");
     }

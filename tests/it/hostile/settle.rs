@@ -28,7 +28,7 @@ fn what_appears_late_passes_and_the_report_states_the_delay() {
             let seen = seen.says(digest, "appeared after ");
             // What is whole below a manifest is folded into one line there.
             if part < 2 {
-                seen.tells("appeared after ");
+                seen.prints("appeared after ");
             }
             assert_eq!(registry.asked(late).len(), 4, "{late} at {depth}");
         }

@@ -1,4 +1,4 @@
-//! Registries that say "not so fast", and what they say it with.
+//! Registries that limit the rate of requests, in several forms.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};

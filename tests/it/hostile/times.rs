@@ -74,7 +74,7 @@ fn a_stalled_body_is_undecided() {
             .flag("attempts", "2");
         let seen = verify.flag("request-timeout", "100ms").run();
         seen.leaves_open(&[(name, "unavailable")])
-            .says(name, "no byte came for 0.1 s");
+            .says(name, "no bytes arrived for 0.1 s");
     }
 }
 

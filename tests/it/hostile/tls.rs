@@ -54,7 +54,7 @@ fn a_plain_text_demand_for_https_is_followed() {
             .leaves_open(&[("", "unavailable")]);
         seen.says("", "answered 400")
             .says("", words.trim())
-            .tells("take its host out of `insecure`");
+            .prints("remove its host from `insecure`");
         registry.forget_rules();
         trial(registry.reference("app:1")).run().passes();
     }
@@ -65,7 +65,7 @@ fn plain_http_is_used_only_for_hosts_that_insecure_names() {
     let registry = plain();
     let seen = named(&registry).run().leaves_open(&[("", "unavailable")]);
     seen.says("", "does not speak TLS")
-        .tells("name its host in `insecure`");
+        .prints("name its host in `insecure`");
     assert!(registry.requests().is_empty());
     for insecure in [
         "true",
@@ -116,7 +116,7 @@ fn an_unknown_authority_is_reported_with_advice() {
             .trusting(&Authority::new())
             .run()
             .leaves_open(&[("", "unavailable")]);
-        seen.says("", "unknown authority").tells("in `ca`");
+        seen.says("", "unknown authority").prints("set `ca` to");
     }
 }
 
@@ -128,7 +128,7 @@ fn a_certificate_for_another_name_or_time_is_reported() {
         .run()
         .leaves_open(&[("", "unavailable")]);
     seen.says("", "another name")
-        .tells("not valid for this name at this time");
+        .prints("not valid for this name at this time");
     let expired = Registry::start_tls(&authority.issue_expired(&["registry.test"]));
     expired.image("app:1", &single());
     let seen = named(&expired)
@@ -136,7 +136,7 @@ fn a_certificate_for_another_name_or_time_is_reported() {
         .run()
         .leaves_open(&[("", "unavailable")]);
     seen.says("", "expired")
-        .tells("not valid for this name at this time");
+        .prints("not valid for this name at this time");
     named(&expired)
         .flag("skip-tls-verify", "registry.test")
         .run()

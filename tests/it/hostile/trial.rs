@@ -251,7 +251,7 @@ impl Seen {
 
     /// Fails, and shows everything, unless the text report has these words.
     #[track_caller]
-    pub(super) fn tells(self, words: &str) -> Self {
+    pub(super) fn prints(self, words: &str) -> Self {
         assert!(self.text.contains(words), "{words:?} is not said: {self}");
         self
     }

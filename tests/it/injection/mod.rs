@@ -1,5 +1,5 @@
-//! Text from elsewhere comes out harmless: whatever a registry, a token server, Woodpecker or a
-//! file says, no reader of any output obeys it.
+//! Foreign text is harmless in every output: no reader obeys what a registry, a token server,
+//! Woodpecker or a file says.
 
 mod payloads;
 mod reader;

@@ -1,5 +1,4 @@
-//! The readers of each output, as far as they obey: a terminal, GitHub's runner, a browser that
-//! shows a summary, a parser.
+//! The readers of each output and what they obey: a terminal, GitHub's runner, a browser, a parser.
 
 use std::collections::BTreeMap;
 

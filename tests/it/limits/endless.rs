@@ -1,4 +1,4 @@
-//! Bodies, headers and redirects without end: so much is read, and no more.
+//! Bodies, headers and redirects without end: only a limited part is read.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Peak memory, as the kernel counts it (`VmHWM`), for what is largest and for what is meant to
-//! swell.
+//! Peak memory, as the kernel counts it (`VmHWM`), for the largest inputs and for hostile ones.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -231,7 +230,7 @@ fn memory_does_not_grow_with_the_size_of_a_layer() {
 }
 
 #[test]
-fn documents_built_to_swell_stay_within_their_memory() {
+fn hostile_documents_stay_within_their_memory() {
     let (program, small) = (binary(), wide(1, 20, false));
     let usual = run(&program, &small.host(), &[]).peak;
     let child = |more: &str| {

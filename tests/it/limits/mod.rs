@@ -1,4 +1,4 @@
-//! Time, memory and requests stay inside what is promised, whatever a server does.
+//! Time, memory and requests stay within their limits, whatever a server does.
 
 mod endless;
 mod memory;

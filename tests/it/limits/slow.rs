@@ -146,7 +146,7 @@ fn a_token_server_that_never_finishes_ends_at_the_timeout() {
 }
 
 #[test]
-fn a_redirect_target_and_an_error_that_never_finish_end_at_the_timeout() {
+fn redirects_and_errors_that_never_finish_end_at_the_timeout() {
     let image = single().make();
     for (how, slow) in SLOWNESS {
         let store =

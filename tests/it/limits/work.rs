@@ -1,4 +1,4 @@
-//! Documents that are small to send and large to think about.
+//! Documents that are small to send and expensive to process.
 
 use std::time::Duration;
 

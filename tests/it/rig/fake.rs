@@ -1,4 +1,4 @@
-//! The fake registry is right wherever a test does not make it wrong.
+//! The fake registry is right except where a test makes it wrong.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

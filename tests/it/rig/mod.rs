@@ -1,5 +1,4 @@
-//! The support itself, held against what it imitates: a test that stands on it must be able to
-//! trust it.
+//! The support itself, compared with what it imitates: tests must be able to trust it.
 
 mod fake;
 mod measured;

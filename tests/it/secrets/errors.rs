@@ -1,4 +1,4 @@
-//! Settings that cannot be used say what is wrong with them, and not what is in them.
+//! Errors about settings say what is wrong, but do not show secrets.
 
 use super::plant::{Face, Planted, set, shows_nothing};
 use crate::support::command::Pullproof;

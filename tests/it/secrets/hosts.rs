@@ -116,7 +116,7 @@ fn the_github_token_is_for_githubs_registry_alone() {
 }
 
 #[test]
-fn a_redirect_to_another_host_carries_no_credentials_and_no_query_is_reported() {
+fn a_redirect_to_another_host_carries_no_credentials() {
     let planted = Planted::password("redirected");
     let signature = Planted::token("signature");
     for status in [200, 403, 404, 500] {
@@ -308,7 +308,7 @@ fn credentials_go_over_plain_http_only_to_hosts_that_the_user_names() {
 }
 
 #[test]
-fn a_plain_registry_under_a_name_gets_nothing_unless_the_user_names_it() {
+fn a_plain_http_registry_gets_nothing_unless_insecure_names_it() {
     let planted = Planted::password("plain");
     let (registry, _) = guarded(&planted);
     let port = registry.server().port();

@@ -1,5 +1,5 @@
-//! Secrets that stand nowhere by accident, runs that leave all they can, and the search for one in
-//! the other.
+//! Unmistakable secrets, runs with as much output as possible, and the search for the secrets in
+//! it.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,4 @@
-//! The token and the variables of a rebuild: the server gets them, and nothing that the server says
-//! brings them back.
+//! The token and the variables of a rebuild: the server gets them, and no output repeats them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

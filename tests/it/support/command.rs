@@ -37,7 +37,8 @@ pub(crate) struct Pullproof {
     patience: Duration,
 }
 
-/// `pullproof` without arguments and with an empty environment, in an empty directory that is also its home.
+/// `pullproof` without arguments and with an empty environment, in an empty directory that is also
+/// its home.
 pub(crate) fn pullproof() -> Pullproof {
     let directory = Scratch::new("run");
     let mut environment =
@@ -54,7 +55,8 @@ pub(crate) fn pullproof() -> Pullproof {
     }
 }
 
-/// `pullproof verify REFERENCE`, with waits as short as a test wants them and the JSON report on standard output.
+/// `pullproof verify REFERENCE`, with waits as short as a test wants them and the JSON report on
+/// standard output.
 pub(crate) fn verify(reference: &str) -> Pullproof {
     pullproof().arguments([
         "verify",

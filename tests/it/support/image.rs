@@ -22,7 +22,7 @@ pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.ma
 pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// A descriptor, as it stands in its parent: true until a test makes it lie.
+/// A descriptor, as its parent has it: correct until a test changes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Descriptor(Map<String, Value>);
 
@@ -32,7 +32,7 @@ impl Descriptor {
         Self::promising(media_type, &sha256(bytes), bytes.len() as u64)
     }
 
-    /// A descriptor of whatever one likes.
+    /// A descriptor of any content.
     pub(crate) fn promising(media_type: &str, digest: &str, size: u64) -> Self {
         let json = json!({"mediaType": media_type, "digest": digest, "size": size});
         Self(json.as_object().expect("it is written as one").clone())
@@ -198,7 +198,7 @@ impl Image {
         self.document_bytes(&media_type, document.to_string())
     }
 
-    /// Puts in what is served as a manifest, whatever it is.
+    /// Puts in any text that is served as a manifest.
     pub(crate) fn document_bytes(
         &mut self,
         media_type: &str,

@@ -1,4 +1,4 @@
-//! What tests stand on: images, registries that serve them, and the program under test.
+//! What tests are built on: images, registries that serve them, and the program under test.
 
 pub(crate) mod authority;
 pub(crate) mod command;

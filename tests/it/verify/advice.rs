@@ -1,4 +1,4 @@
-//! Each advice is followed on a real registry and fixes the image; what is not advised does not.
+//! Each hint is followed on a real registry and fixes the image; other steps do not.
 
 use crate::support::command::{Finished, pullproof};
 use crate::support::distribution::{Damage, Distribution};

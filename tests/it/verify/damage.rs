@@ -1,4 +1,5 @@
-//! Every damage of the measured table, at every depth: what must be found, and what cannot be.
+//! Every damage of the measured table, at every depth: what must be found, and what cannot be
+//! found.
 //!
 //! Warm: the registry had served the content before the damage. Cold: it was restarted after it.
 
@@ -11,8 +12,7 @@ use crate::support::recipe::platforms;
 
 const DEPTHS: [&str; 3] = ["head", "tail", "full"];
 
-/// Damages one part of a whole image, and holds the verdict at each depth against what it should
-/// be.
+/// Damages one part of a whole image, and compares the verdict at each depth with the expected one.
 #[track_caller]
 fn assert_found(part: fn(&Image) -> &str, damage: Damage, warm: bool, expected: [&str; 3]) {
     let mut registry = Distribution::open();
@@ -57,7 +57,7 @@ fn child(image: &Image) -> &str {
 }
 
 #[test]
-fn the_last_byte_shows_a_warm_layer_without_data_and_head_does_not() {
+fn the_last_byte_finds_lost_data_that_head_does_not() {
     assert_found(layer, Damage::Emptied, true, ["ok", "empty", "empty"]);
     assert_found(layer, Damage::Deleted, true, ["ok", "empty", "empty"]);
 }

@@ -1,7 +1,8 @@
 //! Random images with random damage on the real registry: pullproof and skopeo have to agree on
 //! what can be pulled.
 //!
-//! `PULLPROOF_ROUNDS` says how many images (30 if it does not), and `PULLPROOF_SEED` with which seed they begin.
+//! `PULLPROOF_ROUNDS` says how many images (30 if it does not), and `PULLPROOF_SEED` with which
+//! seed they begin.
 
 use crate::support::command::verify;
 use crate::support::digest::Random;
@@ -78,7 +79,7 @@ fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
         let mut random = Random::seeded(seed);
         let name = format!("app-{seed}");
         let image = registry.image(&format!("{name}:1"), &random_recipe(&mut random, seed));
-        // By digest: skopeo does not hold what a tag gives against the digest that the registry
+        // By digest: skopeo does not compare what a tag delivers with the digest that the registry
         // states.
         let reference = registry.reference(&format!("{name}@{}", image.root()));
         let warm = random.below(2) == 0;

@@ -1,4 +1,4 @@
-//! What the user expects of an image beyond being whole: a digest, platforms, tags that are alike.
+//! Expectations of an image beyond being whole: a digest, platforms, equal tags.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The incident that this program was born for: `garbage-collect -m` on distribution 2.8 takes what
-//! only an index refers to.
+//! The incident that this program was written for: `garbage-collect -m` on distribution 2.8 takes
+//! what only an index refers to.
 
 use std::collections::BTreeMap;
 

@@ -279,10 +279,7 @@ async fn an_interruption_leaves_the_pipeline_running_and_says_so() {
     let rebuilt = ran.rebuilt();
     assert_eq!(rebuilt.ending, Ending::Interrupted);
     let page = fake.url("/repos/7/pipeline/12");
-    assert_eq!(
-        rebuilt.to_string(),
-        "pipeline #12 (running) goes on without us"
-    );
+    assert_eq!(rebuilt.to_string(), "pipeline #12 (running) keeps running");
     assert_eq!(rebuilt.pipeline.url, page.as_str());
 }
 
@@ -316,7 +313,7 @@ async fn the_failing_steps_last_lines_are_kept() {
 }
 
 #[tokio::test]
-async fn logs_none_asks_for_none_and_all_asks_for_every_step_that_ran() {
+async fn logs_none_reads_no_log_and_all_reads_every_log() {
     let fake = server();
     fake.on("GET /api/repos/7/logs/12/1", [log(&["built"])])
         .on("GET /api/repos/7/logs/12/2", [log(&["linted"])]);
@@ -404,7 +401,7 @@ async fn a_log_that_comes_later_than_the_end_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_step_that_says_nothing_is_waited_for_only_so_long() {
+async fn a_wait_for_a_silent_steps_log_is_limited() {
     let fake = server();
     looks(
         &fake,
@@ -466,7 +463,7 @@ async fn the_user_that_canceled_a_pipeline_is_named() {
 }
 
 #[tokio::test]
-async fn an_empty_log_is_no_error() {
+async fn an_empty_log_is_not_an_error() {
     let fake = server();
     looks(&fake, [flows("failure", &[("build", "failure")])]);
     fake.on("GET /api/repos/7/logs/12/1", [Reply::json(&Value::Null)]);
@@ -477,7 +474,7 @@ async fn an_empty_log_is_no_error() {
 }
 
 #[tokio::test]
-async fn only_so_many_logs_are_fetched() {
+async fn the_number_of_fetched_logs_is_limited() {
     let fake = server();
     let names: Vec<String> = (0..25).map(|number| format!("flow{number}")).collect();
     let workflows: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "failure")).collect();
@@ -493,7 +490,7 @@ async fn only_so_many_logs_are_fetched() {
 }
 
 #[tokio::test]
-async fn what_the_server_objects_to_is_kept_in_its_words() {
+async fn the_servers_objections_are_quoted() {
     let fake = server();
     let ended = with(
         flows("error", &[("build", "error")]),

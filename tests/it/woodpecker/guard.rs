@@ -1,5 +1,4 @@
-//! The loop guard against a server that says, or does not say, what led to the pipeline we run
-//! in.
+//! The loop guard, with servers that do and do not say what led to this pipeline.
 
 use pullproof::rebuild::guard::Loop;
 use pullproof::rebuild::plan::{Method, OwnPipeline, Restart};
@@ -85,7 +84,7 @@ async fn a_pipeline_that_a_person_started_may_start_a_rebuild() {
 }
 
 #[tokio::test]
-async fn a_push_is_no_rebuild_and_nothing_is_asked() {
+async fn a_push_is_not_a_rebuild_and_nothing_is_asked() {
     let fake = server();
     assert_eq!(
         inside(&fake, "push", Some(4)).run().await.rebuilt().ending,
@@ -192,7 +191,7 @@ async fn the_chain_of_parents_counts() {
 }
 
 #[tokio::test]
-async fn a_parent_that_is_not_what_was_restarted_is_not_believed() {
+async fn a_wrong_parent_is_not_believed() {
     let fake = server();
     fake.on(OWN, [Reply::json(&own(json!({"parent": 8})))])
         .on(

@@ -1,4 +1,4 @@
-//! The rebuild against a fake Woodpecker: every answer of the server, and what comes of it.
+//! The rebuild against a fake Woodpecker: every answer of the server, and its result.
 
 mod fake;
 mod follow;

@@ -89,7 +89,7 @@ fn a_broken_image_is_rebuilt_and_the_second_verdict_counts() {
 }
 
 #[test]
-fn a_tag_that_still_is_what_was_wrong_before_the_rebuild_is_wrong() {
+fn a_tag_that_the_rebuild_did_not_move_is_wrong() {
     let registry = Registry::start();
     let old = registry.image("app:1", &platforms(2));
     let new = platforms(2).seed(1).make();
@@ -137,8 +137,8 @@ fn a_pipeline_that_is_not_awaited_leaves_exit_1_with_the_link() {
         .exits(1);
     let link = fake.url("/repos/7/pipeline/12");
     let verdict = format!(
-        "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was started and is not \
-         waited for, exit code 1: {link}\n"
+        "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was \
+         started, and its end is not awaited, exit code 1: {link}\n"
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");
     assert_eq!(
@@ -160,7 +160,7 @@ fn an_undecided_image_is_never_rebuilt() {
 }
 
 #[test]
-fn a_whole_image_asks_nothing_of_woodpecker() {
+fn a_whole_image_sends_nothing_to_woodpecker() {
     let (registry, image, fake) = broken();
     registry.find(image.layer(0, 0));
     verify(&registry, &fake).run().exits(0);
@@ -168,14 +168,14 @@ fn a_whole_image_asks_nothing_of_woodpecker() {
 }
 
 #[test]
-fn a_pipeline_out_of_sight_is_exit_4_and_the_image_stays_broken() {
+fn a_pipeline_that_becomes_unreadable_is_exit_4() {
     let (registry, _, fake) = broken();
     fake.on(
         PIPELINE,
         [Reply::json(&pipeline("running")), Reply::status(404)],
     );
     let finished = verify(&registry, &fake).run().exits(4);
-    let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the end of the rebuild could not be seen: \
+    let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the rebuild's result could not be read: \
                    pipeline #12 can no longer be read; it was running after ";
     assert_contains(&finished.stdout, verdict);
 }
@@ -190,8 +190,8 @@ fn an_interruption_shows_what_is_broken_and_where_the_pipeline_runs() {
     running.signal("TERM");
     let finished = running.wait().exits(143);
     let verdict = format!(
-        "pullproof: INTERRUPTED: until then 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 (running) \
-         goes on without us, exit code 143: {}\n",
+        "pullproof: INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 (running) \
+         keeps running, exit code 143: {}\n",
         fake.url("/repos/7/pipeline/12")
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");

@@ -1,5 +1,4 @@
-//! The program as a CI system meets it: what it writes where, and wrong settings before anything is
-//! asked.
+//! The program as a CI system runs it: its outputs, and wrong settings before any request.
 
 use crate::support::command::{Pullproof, pullproof};
 
@@ -131,7 +130,7 @@ fn what_was_not_started_is_one_line_below_its_hint() {
 }
 
 #[test]
-fn the_report_holds_the_pipeline_and_an_error_only_when_there_is_one() {
+fn the_report_has_an_error_only_when_there_is_one() {
     let fake = server();
     let link = fake.url("/repos/7/pipeline/12");
     let good = rebuild(&fake)
@@ -242,7 +241,7 @@ fn github_gets_the_pipeline_as_outputs_and_one_annotation_for_a_failure() {
 }
 
 #[test]
-fn a_wrong_setting_is_exit_2_with_its_name_before_anything_is_asked() {
+fn a_wrong_setting_is_named_before_any_request() {
     let fake = server();
     let url = fake.url("");
     let complete = [

@@ -1,4 +1,4 @@
-//! Starting a pipeline: what is asked for, and every answer.
+//! Starting a pipeline: the request, and every answer.
 
 use pullproof::rebuild::plan::{Method, OwnPipeline, RepositoryName, Restart};
 use pullproof::rebuild::woodpecker::Error;
@@ -113,7 +113,7 @@ async fn a_repository_without_default_branch_needs_one_named() {
 }
 
 #[tokio::test]
-async fn a_pipeline_that_is_dead_from_the_start_was_not_started() {
+async fn a_pipeline_that_fails_at_once_was_not_started() {
     let fake = server();
     let secret =
         r#"secret "registry_password" is not allowed to be used with pipeline event "manual""#;
@@ -207,7 +207,7 @@ async fn an_unloadable_configuration_is_reported_in_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_web_page_is_no_pipeline() {
+async fn a_web_page_is_not_a_pipeline() {
     let fake = server();
     fake.on(CREATE, [Reply::web_page()]);
     let (message, hint) = Case::new(&fake).run().await.refusal();

@@ -13,7 +13,7 @@ pub(crate) enum Damage {
     Emptied,
     /// The file ends in its middle.
     Truncated,
-    /// One byte in the middle is another one.
+    /// One byte in the middle is changed.
     Flipped,
     /// The file is gone.
     Deleted,

@@ -168,12 +168,14 @@ impl Distribution {
         self.stop().start()
     }
 
-    /// `garbage-collect -m`, which deletes what no tag points to. A registry that runs meanwhile remembers what is gone.
+    /// `garbage-collect -m`, which deletes what no tag points to. A registry that runs meanwhile
+    /// remembers what is gone.
     pub(crate) fn garbage_collect_untagged(&mut self) -> &mut Self {
         self.collect(&["-m"])
     }
 
-    /// `garbage-collect`, which deletes what nothing refers to. A registry that runs meanwhile remembers what is gone.
+    /// `garbage-collect`, which deletes what nothing refers to. A registry that runs meanwhile
+    /// remembers what is gone.
     pub(crate) fn garbage_collect(&mut self) -> &mut Self {
         self.collect(&[])
     }
@@ -311,7 +313,7 @@ fn read_log(stderr: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>
             log.push_str(&line);
             log.push('\n');
             if let Some(port) = port.and_then(|port| port.parse().ok()) {
-                // Nothing waits any more after the first time.
+                // Nothing waits after the first time.
                 let _ = sender.send(port);
             }
         }

@@ -24,7 +24,7 @@ struct Repository {
     tags: BTreeMap<String, String>,
 }
 
-/// A question that no test said would come.
+/// A request that no test expected.
 pub(super) struct Unexpected;
 
 impl Repositories {

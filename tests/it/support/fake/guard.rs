@@ -1,4 +1,4 @@
-//! Who may ask: every refusal says how to come back.
+//! Who may ask: every refusal names the login that it wants.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! A registry of our own: right by default, wrong exactly where a test says so.
+//! A fake registry: right by default, wrong exactly where a test says so.
 
 pub(crate) mod content;
 pub(crate) mod guard;

@@ -1,4 +1,4 @@
-//! A proxy as companies have one: a tunnel for HTTPS, whole addresses for HTTP, and nothing else.
+//! A typical company proxy: a tunnel for HTTPS, whole addresses for HTTP, and nothing else.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};

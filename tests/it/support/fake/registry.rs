@@ -117,7 +117,7 @@ impl Registry {
         self.state().rules.clear();
     }
 
-    /// Lets in only whom the guard lets in.
+    /// Lets in only requests that the guard lets in.
     pub(crate) fn guarded(&self, guard: Guard) -> &Self {
         self.state().guard = Some(guard);
         self

@@ -1,5 +1,5 @@
-//! The store behind a registry, to which it redirects for blobs: signed for one method, and without
-//! patience for anybody who brings credentials.
+//! The store behind a registry, to which it redirects for blobs: signed for one method, and
+//! refusing any request with credentials.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::image::Image;
 /// What every URL carries in its query, and no output may show.
 pub(crate) const SIGNATURE: &str = "X-Signature=c2lnbmVkLWJ5LXRlc3Rz";
 
-/// A server that has blobs and no idea of registries.
+/// A server that has blobs and knows nothing of registries.
 pub(crate) struct Storage {
     server: Server,
     digests: Vec<String>,

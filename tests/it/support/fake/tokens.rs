@@ -51,13 +51,13 @@ impl Tokens {
         }
     }
 
-    /// Only for whom knows this name and password.
+    /// Only for clients with this name and password.
     pub(crate) fn login(mut self, username: &str, password: &str) -> Self {
         self.rules.login = Some((username.to_owned(), password.to_owned()));
         self
     }
 
-    /// Only for whom has this identity token, by POST.
+    /// Only for clients with this identity token, by POST.
     pub(crate) fn identity(mut self, identity: &str) -> Self {
         self.rules.identity = Some(identity.to_owned());
         self

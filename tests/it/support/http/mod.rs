@@ -1,4 +1,5 @@
-//! HTTP/1.1 by hand, so that a server can lie in every byte and a client hides nothing.
+//! HTTP/1.1 written by hand, so that a server can send wrong bytes anywhere and a client sees all
+//! of them.
 
 pub(crate) mod client;
 pub(crate) mod message;

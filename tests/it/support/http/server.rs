@@ -1,5 +1,4 @@
-//! A server on loopback that answers as a function says, in exactly the bytes it says, and
-//! remembers every question.
+//! A server on loopback that sends exactly the bytes a function returns, and records every request.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write};

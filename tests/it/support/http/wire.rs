@@ -53,7 +53,8 @@ impl Head {
     /// connection.
     ///
     /// # Errors
-    /// When the connection breaks, or ends before the stated length; `body` then has what came before.
+    /// When the connection breaks, or ends before the stated length; `body` then has what came
+    /// before.
     pub(super) fn read_body(
         &self,
         stream: &mut BufReader<Box<dyn Wire>>,

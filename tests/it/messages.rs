@@ -1,4 +1,4 @@
-//! What a person reads who does not know the program: wrong settings, a registry that is away, many faults, an interruption.
+//! What a newcomer reads: wrong settings, a registry that is down, many faults, an interruption.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ fn lines(text: &str) -> Vec<&str> {
     text.lines().collect()
 }
 
-/// `pullproof verify REFERENCE`, told in text, with short waits.
-fn told(reference: &str, arguments: &[&str]) -> Finished {
+/// `pullproof verify REFERENCE`, with short waits.
+fn verify(reference: &str, arguments: &[&str]) -> Finished {
     let common = ["verify", reference, "--settle", "0s", "--backoff", "1ms"];
     pullproof()
         .arguments(common)
@@ -22,7 +22,7 @@ fn told(reference: &str, arguments: &[&str]) -> Finished {
 
 #[test]
 fn a_wrong_setting_is_one_error_one_hint_and_the_verdict() {
-    let finished = told("registry.invalid/app", &["--depht", "full"]).exits(2);
+    let finished = verify("registry.invalid/app", &["--depht", "full"]).exits(2);
     assert_eq!(
         lines(&finished.stderr),
         ["error: unknown flag --depht", "hint: did you mean --depth?"]
@@ -34,13 +34,13 @@ fn a_wrong_setting_is_one_error_one_hint_and_the_verdict() {
 }
 
 #[test]
-fn a_wrong_output_setting_is_told_all_the_same() {
+fn a_wrong_output_setting_is_still_reported() {
     for (flag, value) in [
         ("--format", "yaml"),
         ("--log-level", "loud"),
         ("--fail-on", "monday"),
     ] {
-        let finished = told("registry.invalid/app", &[flag, value]).exits(2);
+        let finished = verify("registry.invalid/app", &[flag, value]).exits(2);
         assert!(
             finished
                 .stderr
@@ -94,11 +94,11 @@ fn a_rebuild_that_lacks_its_server_says_so_once() {
 }
 
 #[test]
-fn a_registry_that_is_away_is_told_with_the_way_out_and_the_verdict_last() {
+fn a_registry_that_is_down_ends_with_a_hint_and_the_verdict() {
     let server = crate::support::http::Server::start(|_| Reply::status(500));
     let host = server.host();
     drop(server);
-    let finished = told(&format!("{host}/app:1"), &["--attempts", "2"]).exits(4);
+    let finished = verify(&format!("{host}/app:1"), &["--attempts", "2"]).exits(4);
     let retry = format!("{host}: manifests/1: cannot connect: Connection refused");
     assert!(finished.stderr.starts_with(&retry), "{finished}");
     assert!(
@@ -134,23 +134,20 @@ fn hundreds_of_repeated_requests_are_a_few_lines_of_log() {
                 .answers_status(503);
         }
     }
-    let finished = told(&reference, &["--attempts", "3"]).exits(4);
-    let told_of = lines(&finished.stderr);
-    assert_eq!(told_of.len(), 8, "{finished}");
+    let finished = verify(&reference, &["--attempts", "3"]).exits(4);
+    let log = lines(&finished.stderr);
+    assert_eq!(log.len(), 8, "{finished}");
+    assert!(log[0].contains(": blobs/sha256:") && log[0].contains("…: answered 503; retrying in "));
     assert!(
-        told_of[0].contains(": blobs/sha256:")
-            && told_of[0].contains("…: answered 503; retrying in ")
-    );
-    assert!(
-        told_of[7].ends_with("; more such lines only at log level debug"),
+        log[7].ends_with("; more such lines only at log level debug"),
         "{finished}"
     );
-    let everything = told(&reference, &["--attempts", "3", "--log-level", "debug"]).exits(4);
+    let everything = verify(&reference, &["--attempts", "3", "--log-level", "debug"]).exits(4);
     assert!(everything.stderr.lines().count() > 100, "{everything}");
 }
 
 #[test]
-fn what_is_not_there_yet_is_waited_for_and_said_once() {
+fn a_wait_for_missing_content_is_logged_once() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
     registry.on("GET", image.child(0)).times(1).loses();
@@ -174,7 +171,7 @@ fn what_is_not_there_yet_is_waited_for_and_said_once() {
 }
 
 #[test]
-fn who_interrupts_is_told_what_was_found_until_then() {
+fn an_interrupted_run_reports_what_it_found() {
     let registry = Registry::start();
     let image = registry.image("app:1", &platforms(2));
     registry.lose(image.layer(0, 0));
@@ -202,7 +199,7 @@ fn who_interrupts_is_told_what_was_found_until_then() {
 }
 
 #[test]
-fn a_run_that_is_killed_has_said_what_it_was_about() {
+fn a_killed_run_has_logged_what_it_checks() {
     let registry = Registry::start();
     registry.image("app:1", &platforms(1));
     registry
@@ -249,7 +246,7 @@ fn a_run_that_cannot_outlast_its_settle_window_blames_no_registry() {
     assert!(
         finished
             .stdout
-            .contains("a 404 counts only after `settle`, 15 s"),
+            .contains("a 404 counts only after `settle` (15 s)"),
         "{finished}"
     );
     assert!(
@@ -261,7 +258,7 @@ fn a_run_that_cannot_outlast_its_settle_window_blames_no_registry() {
 }
 
 #[test]
-fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
+fn a_failing_registry_and_something_else_get_different_hints() {
     for (reply, status, hint) in [
         (
             Reply::ok("text/html", "<!DOCTYPE html><p>welcome"),
@@ -271,11 +268,11 @@ fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
         (
             Reply::status(503),
             "answered 503",
-            "hint: the registry fails by itself (5xx)",
+            "hint: the registry has an error of its own (5xx)",
         ),
     ] {
         let server = crate::support::http::Server::start(move |_| reply.clone());
-        let finished = told(&format!("{}/app:1", server.host()), &["--attempts", "2"]).exits(4);
+        let finished = verify(&format!("{}/app:1", server.host()), &["--attempts", "2"]).exits(4);
         assert!(finished.stdout.contains(status), "{finished}");
         assert_eq!(finished.stdout.matches("\nhint").count(), 1, "{finished}");
         assert!(finished.stdout.contains(&format!("\n{hint}")), "{finished}");
@@ -283,12 +280,12 @@ fn who_is_no_registry_and_who_fails_by_itself_are_told_apart() {
 }
 
 #[test]
-fn two_mistyped_references_are_told_apart_wherever_they_are_told() {
+fn two_mistyped_references_are_distinguished_in_every_format() {
     let registry = Registry::start();
     registry.image("app:1", &platforms(1));
     registry.lose("one");
     registry.lose("two");
-    let run = told(
+    let run = verify(
         &registry.reference("app:one"),
         &[&registry.reference("app:two"), &registry.reference("app:1")],
     );
