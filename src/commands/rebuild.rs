@@ -11,7 +11,7 @@ use crate::commands::verify::targets::Target;
 use crate::http::{ChosenBy, Clients, Version};
 use crate::rebuild::{Ending, NotStarted, Notice, Plan, Rebuilt, StepLog, fresh_mark};
 use crate::report::exit::Exit;
-use crate::report::{Pipeline, Report};
+use crate::report::{PipelineSummary, Report};
 use crate::settings::RebuildSettings;
 use crate::terminal::log_lines::HINT;
 use crate::terminal::output::Format;
@@ -26,9 +26,9 @@ use crate::walk::stop::Stop;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The result of a rebuild.
-pub(crate) struct Outcome {
+pub(crate) struct RebuildOutcome {
     /// The pipeline, when one was seen.
-    pub(crate) pipeline: Option<Pipeline>,
+    pub(crate) pipeline: Option<PipelineSummary>,
     /// What it means for the run; [`Exit::Verified`] when the pipeline succeeded, or need not be
     /// waited for.
     pub(crate) exit: Exit,
@@ -48,7 +48,7 @@ pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
     until_a_signal(async |signals| {
         let report = Report::empty(Depth::Tail, SystemTime::now());
         let started = Instant::now();
-        let Outcome {
+        let RebuildOutcome {
             pipeline,
             exit,
             line,
@@ -73,7 +73,7 @@ pub(crate) async fn rebuild(
     settings: &RebuildSettings,
     clients: &Clients,
     signals: &Signals,
-) -> Outcome {
+) -> RebuildOutcome {
     let plan = &settings.plan;
     let lanes = match clients.lanes(&plan.server, ChosenBy::User, Version::Best) {
         Ok(lanes) => lanes,
@@ -100,12 +100,12 @@ pub(crate) async fn rebuild(
     }
 }
 
-fn misconfigured(line: String, settings: &RebuildSettings) -> Outcome {
+fn misconfigured(line: String, settings: &RebuildSettings) -> RebuildOutcome {
     // On GitHub the report's own annotation says it.
     if settings.output.format != Format::Github {
         error!("{line}");
     }
-    Outcome {
+    RebuildOutcome {
         pipeline: None,
         exit: Exit::Configuration,
         line,
@@ -127,7 +127,7 @@ fn secrets(plan: &Plan) -> Secrets {
     secrets
 }
 
-fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> Outcome {
+fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> RebuildOutcome {
     rebuilt.pipeline = hidden(&rebuilt.pipeline, secrets);
     for problem in &rebuilt.problems {
         warn!(
@@ -150,7 +150,7 @@ fn ended(mut rebuilt: Rebuilt, signals: &Signals, secrets: &Secrets) -> Outcome 
         Ending::OutOfSight => Exit::Unknown,
         Ending::Interrupted => by_signal(signals),
     };
-    Outcome {
+    RebuildOutcome {
         pipeline: Some(rebuilt.pipeline),
         exit,
         line,
@@ -190,14 +190,14 @@ fn show(log: &StepLog, secrets: &Secrets) {
     }
 }
 
-fn hidden(pipeline: &Pipeline, secrets: &Secrets) -> Pipeline {
-    Pipeline {
+fn hidden(pipeline: &PipelineSummary, secrets: &Secrets) -> PipelineSummary {
+    PipelineSummary {
         status: secrets.redacted(&pipeline.status),
         ..pipeline.clone()
     }
 }
 
-fn refused(not_started: &NotStarted, signals: &Signals, secrets: &Secrets) -> Outcome {
+fn refused(not_started: &NotStarted, signals: &Signals, secrets: &Secrets) -> RebuildOutcome {
     let hint = advise(not_started.hint(), secrets);
     let exit = match not_started {
         NotStarted::Interrupted => by_signal(signals),
@@ -206,7 +206,7 @@ fn refused(not_started: &NotStarted, signals: &Signals, secrets: &Secrets) -> Ou
     let pipeline = not_started
         .pipeline()
         .map(|pipeline| hidden(pipeline, secrets));
-    Outcome {
+    RebuildOutcome {
         pipeline,
         exit,
         line: secrets.redacted(&not_started.to_string()),

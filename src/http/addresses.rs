@@ -12,7 +12,7 @@ use super::ChosenBy;
 use crate::http::network::Pin;
 
 /// Why there are no addresses; it reappears in the chain of causes.
-type Trouble = Box<dyn std::error::Error + Send + Sync>;
+type LookupError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The name service of a run.
 pub(super) struct Addresses {
@@ -37,7 +37,7 @@ impl Addresses {
         })
     }
 
-    async fn look_up(&self, name: &str, port: u16) -> Result<Vec<IpAddr>, Trouble> {
+    async fn look_up(&self, name: &str, port: u16) -> Result<Vec<IpAddr>, LookupError> {
         let lower = name.trim_end_matches('.').to_ascii_lowercase();
         if let Some(pin) = self
             .pins

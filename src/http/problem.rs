@@ -170,15 +170,15 @@ impl Stage {
     }
 }
 
-type Cause<'a> = &'a (dyn StdError + 'static);
+type Source<'a> = &'a (dyn StdError + 'static);
 
 /// The error and what caused it, link by link.
-fn causes(error: Cause<'_>) -> Vec<Cause<'_>> {
+fn causes(error: Source<'_>) -> Vec<Source<'_>> {
     std::iter::successors(Some(error), |link| cause(*link)).collect()
 }
 
 /// What caused an error; an `io::Error` made from another error hides it from `source`.
-fn cause(error: Cause<'_>) -> Option<Cause<'_>> {
+fn cause(error: Source<'_>) -> Option<Source<'_>> {
     match error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref)
@@ -188,11 +188,11 @@ fn cause(error: Cause<'_>) -> Option<Cause<'_>> {
     }
 }
 
-fn first<'a, T: StdError + 'static>(causes: &[Cause<'a>]) -> Option<&'a T> {
+fn first<'a, T: StdError + 'static>(causes: &[Source<'a>]) -> Option<&'a T> {
     causes.iter().find_map(|link| link.downcast_ref())
 }
 
-fn refused_kind(causes: &[Cause<'_>]) -> Option<ProblemKind> {
+fn refused_kind(causes: &[Source<'_>]) -> Option<ProblemKind> {
     first::<Forbidden>(causes).map(|_| ProblemKind::Refused)
 }
 
@@ -213,7 +213,7 @@ fn tls_kind(error: &rustls::Error, stage: Stage) -> Option<ProblemKind> {
     })
 }
 
-fn io_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
+fn io_kind(causes: &[Source<'_>], stage: Stage) -> Option<ProblemKind> {
     let has = |kind| io_kinds(causes).any(|found| found == kind);
     if has(io::ErrorKind::TimedOut) {
         Some(ProblemKind::Timeout)
@@ -224,7 +224,7 @@ fn io_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
     }
 }
 
-fn io_kinds(causes: &[Cause<'_>]) -> impl Iterator<Item = io::ErrorKind> {
+fn io_kinds(causes: &[Source<'_>]) -> impl Iterator<Item = io::ErrorKind> {
     causes
         .iter()
         .filter_map(|link| link.downcast_ref::<io::Error>())
@@ -232,7 +232,7 @@ fn io_kinds(causes: &[Cause<'_>]) -> impl Iterator<Item = io::ErrorKind> {
 }
 
 /// Recognised only by the messages of hyper and h2, which have no public types for these.
-fn worded_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
+fn worded_kind(causes: &[Source<'_>], stage: Stage) -> Option<ProblemKind> {
     /// In HTTP/2 a body that is too short, or whose source a proxy lost, ends one stream and not
     /// the connection.
     const CUT: [&str; 3] = [
@@ -256,7 +256,7 @@ fn worded_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
     }
 }
 
-fn unreachable_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
+fn unreachable_kind(causes: &[Source<'_>], stage: Stage) -> Option<ProblemKind> {
     if first::<UnknownHost>(causes).is_some() {
         return Some(ProblemKind::UnknownHost);
     }
@@ -264,7 +264,7 @@ fn unreachable_kind(causes: &[Cause<'_>], stage: Stage) -> Option<ProblemKind> {
     (stage == Stage::Connecting && refused).then_some(ProblemKind::ConnectionRefused)
 }
 
-fn sentence(kind: ProblemKind, stage: Stage, causes: &[Cause<'_>]) -> String {
+fn sentence(kind: ProblemKind, stage: Stage, causes: &[Source<'_>]) -> String {
     let last = causes.last().map_or_else(String::new, ToString::to_string);
     match kind {
         ProblemKind::Refused => first::<Forbidden>(causes).map_or(last, ToString::to_string),

@@ -4,7 +4,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Ending, Rebuilt, Run, StepLog};
 use crate::rebuild::plan::Logs;
-use crate::rebuild::woodpecker::{Error, Pipeline, Status, Step, Workflow};
+use crate::rebuild::woodpecker::{ApiError, Pipeline, Status, Step, Workflow};
 
 /// How many lines of a step's log are shown.
 const LINES: usize = 30;
@@ -63,7 +63,7 @@ impl Run<'_> {
         number: u64,
         step: &Step,
         patient_until: Instant,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<String>, ApiError> {
         loop {
             let lines = self.client.log(repository, number, step, LINES).await;
             let now = Instant::now();

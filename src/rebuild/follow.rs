@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Ending, LONGEST_WAIT, Notice, Run};
 use crate::rebuild::decision::{Decision, decide, pause};
-use crate::rebuild::woodpecker::{Error, Pipeline, Status};
+use crate::rebuild::woodpecker::{ApiError, Pipeline, Status};
 
 /// How many definite refusals (404, 401) in a row mean that the pipeline can no longer be read.
 const REFUSALS: u32 = 3;
@@ -153,7 +153,7 @@ impl Run<'_> {
     }
 
     /// Takes note of a look that failed; whether it is time to give up.
-    fn is_lost(&mut self, seen: &mut Seen, error: Error) -> bool {
+    fn is_lost(&mut self, seen: &mut Seen, error: ApiError) -> bool {
         seen.failures = seen.failures.saturating_add(1);
         seen.refusals = if error.is_transient() {
             0

@@ -23,7 +23,7 @@ pub use self::outcome::{Ending, NotStarted, Rebuilt, StepLog};
 pub use self::plan::Plan;
 use crate::http::patience::Patience;
 use crate::rebuild::woodpecker::{Client, Status};
-use crate::report::Pipeline;
+use crate::report::PipelineSummary;
 
 /// A mark that no other run has.
 ///
@@ -127,10 +127,10 @@ pub async fn rebuild(
 
 impl Run<'_> {
     /// Asks again, as often and as patiently as the settings say, while that may help.
-    async fn persist<T, F: Future<Output = Result<T, woodpecker::Error>>>(
+    async fn persist<T, F: Future<Output = Result<T, woodpecker::ApiError>>>(
         &mut self,
         ask: impl Fn() -> F,
-    ) -> Result<T, woodpecker::Error> {
+    ) -> Result<T, woodpecker::ApiError> {
         let mut attempt = 1;
         loop {
             match ask().await {
@@ -146,7 +146,7 @@ impl Run<'_> {
     }
 
     /// How long to wait after the failed attempt of this number, counted from 1.
-    fn wait(&self, attempt: u32, error: &woodpecker::Error) -> Duration {
+    fn wait(&self, attempt: u32, error: &woodpecker::ApiError) -> Duration {
         let own = self
             .patience
             .backoff
@@ -156,8 +156,8 @@ impl Run<'_> {
     }
 
     /// A pipeline as the report shows it.
-    fn reported(&self, repository: u64, number: u64, status: &Status) -> Pipeline {
-        Pipeline {
+    fn reported(&self, repository: u64, number: u64, status: &Status) -> PipelineSummary {
+        PipelineSummary {
             number,
             url: self.client.page(repository, number),
             status: status.to_string(),

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::rebuild::woodpecker::{Error, Status, VARIABLES_UNSEEN};
-use crate::report::Pipeline;
+use crate::rebuild::woodpecker::{ApiError, Status, VARIABLES_UNSEEN};
+use crate::report::PipelineSummary;
 
 /// An event that a person who watches needs to see at once. Names in it are the server's: untrusted
 /// text.
@@ -28,7 +28,7 @@ pub enum Notice {
     /// A request failed and is repeated.
     Again {
         /// How it failed.
-        error: Error,
+        error: ApiError,
         /// How long we wait first.
         wait: Duration,
     },
@@ -36,12 +36,12 @@ pub enum Notice {
     /// started.
     Searching {
         /// How it was lost.
-        error: Error,
+        error: ApiError,
     },
     /// The pipeline was started.
     Started {
         /// That pipeline.
-        pipeline: Pipeline,
+        pipeline: PipelineSummary,
     },
     /// Its status changed, or some time has passed.
     Now {
@@ -60,7 +60,7 @@ pub enum Notice {
     /// The server's answers are not usable; asking continues.
     Trouble {
         /// How a look failed.
-        error: Error,
+        error: ApiError,
     },
 }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::guard::Loop;
 use super::notice::in_words;
-use super::woodpecker::{About, Error, Objection};
-use crate::report::Pipeline;
+use super::woodpecker::{About, ApiError, Objection};
+use crate::report::PipelineSummary;
 
 /// A rebuild that was started.
 #[derive(Clone, Debug)]
 pub struct Rebuilt {
     /// The pipeline, with the status that decided.
-    pub pipeline: Pipeline,
+    pub pipeline: PipelineSummary,
     /// From its start, as far as we saw, to the last look at it.
     pub duration: Duration,
     /// How it ended.
@@ -58,7 +58,7 @@ impl Rebuilt {
 
 impl fmt::Display for Rebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Pipeline { number, status, .. } = &self.pipeline;
+        let PipelineSummary { number, status, .. } = &self.pipeline;
         let after = in_words(self.duration);
         match self.ending {
             Ending::Succeeded => write!(f, "pipeline #{number} succeeded after {after}"),
@@ -101,7 +101,7 @@ pub struct StepLog {
 pub enum NotStarted {
     /// The server's answer.
     #[error(transparent)]
-    Server(#[from] Error),
+    Server(#[from] ApiError),
     /// It would exceed `max_rebuilds`.
     #[error(transparent)]
     Loop(#[from] Loop),
@@ -112,7 +112,7 @@ pub enum NotStarted {
     #[error("pipeline #{} was not started: {}", pipeline.number, in_a_line(objections))]
     Rejected {
         /// The pipeline as the server keeps it.
-        pipeline: Pipeline,
+        pipeline: PipelineSummary,
         /// What the server objects to.
         objections: Vec<Objection>,
     },
@@ -123,7 +123,7 @@ pub enum NotStarted {
     )]
     NoSuchWorkflow {
         /// The pipeline, which goes on.
-        pipeline: Pipeline,
+        pipeline: PipelineSummary,
         /// The names that were asked for and are not in it.
         missing: Vec<String>,
         /// The names that are in it.
@@ -133,7 +133,7 @@ pub enum NotStarted {
     #[error("{error}; it is unknown whether a pipeline was started")]
     Unknown {
         /// What happened to the request.
-        error: Box<Error>,
+        error: Box<ApiError>,
         /// The variable that our pipeline would have, as `NAME=value`; none for a restart.
         mark: Option<String>,
         /// Where a person can look.
@@ -181,7 +181,7 @@ impl NotStarted {
 
     /// The pipeline that the server keeps all the same, for the report.
     #[must_use]
-    pub fn pipeline(&self) -> Option<&Pipeline> {
+    pub fn pipeline(&self) -> Option<&PipelineSummary> {
         match self {
             Self::Rejected { pipeline, .. } | Self::NoSuchWorkflow { pipeline, .. } => {
                 Some(pipeline)
@@ -237,7 +237,7 @@ mod tests {
 
     fn rejected(message: &str) -> NotStarted {
         NotStarted::Rejected {
-            pipeline: Pipeline {
+            pipeline: PipelineSummary {
                 number: 12,
                 url: String::new(),
                 status: "error".to_owned(),
@@ -264,24 +264,24 @@ mod tests {
     fn every_hint_has_an_id_in_kebab_case() {
         let task = || Task::Restart(7);
         let unknown = |mark: Option<&str>| NotStarted::Unknown {
-            error: Box::new(Error::NotLoaded),
+            error: Box::new(ApiError::NotLoaded),
             mark: mark.map(str::to_owned),
             page: String::new(),
         };
-        let server = |error: Error| NotStarted::Server(error);
+        let server = |error: ApiError| NotStarted::Server(error);
         let reasons = [
-            server(Error::Unauthorized { task: task() }),
-            server(Error::NotLoaded),
-            server(Error::Filtered {
+            server(ApiError::Unauthorized { task: task() }),
+            server(ApiError::NotLoaded),
+            server(ApiError::Filtered {
                 branch: "main".into(),
                 variables_unseen: true,
             }),
-            server(Error::Redirected {
+            server(ApiError::Redirected {
                 task: task(),
                 status: 301,
                 server: None,
             }),
-            server(Error::Unreachable {
+            server(ApiError::Unreachable {
                 task: task(),
                 detail: String::new(),
             }),

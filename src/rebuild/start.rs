@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{NotStarted, Notice, Run};
 use crate::rebuild::guard::{Loop, Past, Start, guard, is_suspicious};
 use crate::rebuild::plan::{COUNT_VARIABLE, Method, RUN_VARIABLE, Restart};
-use crate::rebuild::woodpecker::{Error, Pipeline, Repository, Status};
+use crate::rebuild::woodpecker::{ApiError, Pipeline, Repository, Status};
 
 /// How our pipeline is requested, and recognised in a list.
 enum Launch {
@@ -42,11 +42,11 @@ impl Run<'_> {
             .await
             .map_err(|refused| match (refused, &launch) {
                 (
-                    NotStarted::Server(Error::Filtered { branch, .. }),
+                    NotStarted::Server(ApiError::Filtered { branch, .. }),
                     Launch::Create {
                         variables_unseen, ..
                     },
-                ) => NotStarted::Server(Error::Filtered {
+                ) => NotStarted::Server(ApiError::Filtered {
                     branch,
                     variables_unseen: *variables_unseen,
                 }),
@@ -111,10 +111,10 @@ impl Run<'_> {
     /// The newest pipeline of a branch that a push started; where none did, the newest of any other
     /// event but a pull request's, whose branch is that of its target. The one that we run in is
     /// not meant.
-    async fn newest(&mut self, repository: u64, branch: &str) -> Result<Pipeline, Error> {
+    async fn newest(&mut self, repository: u64, branch: &str) -> Result<Pipeline, ApiError> {
         let client = self.client;
         let none = match self.persist(|| client.latest(repository, branch)).await {
-            Err(none @ Error::NotFound { .. }) => none,
+            Err(none @ ApiError::NotFound { .. }) => none,
             answer => return answer,
         };
         let own = self.plan.own();
@@ -172,7 +172,7 @@ impl Run<'_> {
             return Err(self.plan.elsewhere());
         };
         let client = self.client;
-        let unknown = |error: Error| Loop::Unknown(error.to_string());
+        let unknown = |error: ApiError| Loop::Unknown(error.to_string());
         let own = self
             .persist(|| client.pipeline(repository, number))
             .await
@@ -233,7 +233,7 @@ impl Run<'_> {
                 Err(error) => error,
             };
             let found = match &error {
-                Error::Unreachable { .. } => None,
+                ApiError::Unreachable { .. } => None,
                 error if error.leaves_open() => {
                     (self.notify)(Notice::Searching {
                         error: error.clone(),
@@ -244,7 +244,7 @@ impl Run<'_> {
                 }
                 // The server may keep a pipeline that could not be loaded or compiled, with its
                 // objections.
-                Error::NotLoaded | Error::Server { .. } => {
+                ApiError::NotLoaded | ApiError::Server { .. } => {
                     self.look(repository, launch).await.ok().flatten()
                 }
                 _ => None,
@@ -264,7 +264,12 @@ impl Run<'_> {
         }
     }
 
-    async fn ask(&self, repository: u64, launch: &Launch, count: u32) -> Result<Pipeline, Error> {
+    async fn ask(
+        &self,
+        repository: u64,
+        launch: &Launch,
+        count: u32,
+    ) -> Result<Pipeline, ApiError> {
         let variables = self.plan.variables(self.mark, count);
         match launch {
             Launch::Create { branch, .. } => {
@@ -298,7 +303,7 @@ impl Run<'_> {
         repository: u64,
         launch: &Launch,
         sent: Instant,
-    ) -> Result<Option<Pipeline>, Error> {
+    ) -> Result<Option<Pipeline>, ApiError> {
         loop {
             let late = sent.elapsed() >= self.client.patience();
             let found = self.look(repository, launch).await?;
@@ -309,7 +314,11 @@ impl Run<'_> {
         }
     }
 
-    async fn look(&mut self, repository: u64, launch: &Launch) -> Result<Option<Pipeline>, Error> {
+    async fn look(
+        &mut self,
+        repository: u64,
+        launch: &Launch,
+    ) -> Result<Option<Pipeline>, ApiError> {
         let client = self.client;
         let manual = match launch {
             Launch::Create { branch, .. } => vec![("event", "manual"), ("branch", branch.as_str())],
@@ -334,7 +343,7 @@ impl Run<'_> {
         }))
     }
 
-    fn unknown(&self, repository: u64, launch: &Launch, error: &Error) -> NotStarted {
+    fn unknown(&self, repository: u64, launch: &Launch, error: &ApiError) -> NotStarted {
         let mark = matches!(launch, Launch::Create { .. })
             .then(|| format!("{RUN_VARIABLE}={}", self.mark));
         NotStarted::Unknown {

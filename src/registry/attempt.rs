@@ -8,7 +8,7 @@ use super::challenge::{self, Challenge};
 use super::error;
 use super::failed::{Failed, final_failure};
 use super::redirect;
-use super::route::{Rejection, Route, Seen, Step};
+use super::route::{Event, Rejection, Route, Step};
 use super::transport::{Aim, Question, Transport};
 use crate::http::{ChosenBy, Problem, ProblemKind, Version};
 
@@ -54,9 +54,9 @@ impl<'a> Attempt<'a> {
                 headers.insert(AUTHORIZATION, pass.header());
             }
             let seen = match self.send(headers).await {
-                Err(problem) => Seen::Problem(problem),
+                Err(problem) => Event::Problem(problem),
                 Ok(answer) if redirect::is_redirect(answer.status()) => {
-                    Seen::Redirect(answer.header(&LOCATION).map(str::to_owned))
+                    Event::Redirect(answer.header(&LOCATION).map(str::to_owned))
                 }
                 Ok(answer) => {
                     let status = answer.status();
@@ -66,7 +66,7 @@ impl<'a> Attempt<'a> {
                     if accept(status) {
                         return Ok(answer);
                     }
-                    Seen::Rejection(self.read_rejection(answer, pass).await)
+                    Event::Rejection(self.read_rejection(answer, pass).await)
                 }
             };
             let step = self.route.next(seen);

@@ -106,7 +106,7 @@ pub(super) enum Refused {
 
 /// How a challenge is answered.
 #[derive(Debug, PartialEq, Eq)]
-enum Method<'a> {
+enum AuthMethod<'a> {
     /// With a user and password.
     Basic(&'a str, &'a Secret),
     /// With a token that the user has.
@@ -124,16 +124,16 @@ fn method<'a>(
     challenge: Option<&'a Challenge>,
     credential: Option<&'a Credential>,
     used: Option<&Pass>,
-) -> Option<Method<'a>> {
+) -> Option<AuthMethod<'a>> {
     match (challenge?, credential) {
         (Challenge::Basic, _) if used.is_some_and(|used| !used.bearer) => None,
         (Challenge::Basic, Some(Credential::Password { username, password })) => {
-            Some(Method::Basic(username, password))
+            Some(AuthMethod::Basic(username, password))
         }
-        (Challenge::Basic, Some(Credential::Token(token))) => Some(Method::Stored(token)),
+        (Challenge::Basic, Some(Credential::Token(token))) => Some(AuthMethod::Stored(token)),
         (Challenge::Basic, Some(Credential::Identity(_)) | None) => None,
         (Challenge::Bearer { .. }, Some(Credential::Token(token))) if used.is_none() => {
-            Some(Method::Stored(token))
+            Some(AuthMethod::Stored(token))
         }
         (
             Challenge::Bearer {
@@ -142,7 +142,7 @@ fn method<'a>(
                 scope,
             },
             _,
-        ) => Some(Method::Fetched {
+        ) => Some(AuthMethod::Fetched {
             realm,
             service: service.as_deref(),
             scope: scope.as_deref(),
@@ -236,9 +236,9 @@ impl Auth {
                 let denial = self.denial(&repository.registry, credential.as_ref());
                 Err(Refused::Denied(denial, None))
             }
-            Some(Method::Basic(username, password)) => Ok(Pass::basic(username, password)),
-            Some(Method::Stored(token)) => Pass::bearer(token.expose(), None),
-            Some(Method::Fetched {
+            Some(AuthMethod::Basic(username, password)) => Ok(Pass::basic(username, password)),
+            Some(AuthMethod::Stored(token)) => Pass::bearer(token.expose(), None),
+            Some(AuthMethod::Fetched {
                 realm,
                 service,
                 scope,

@@ -21,7 +21,7 @@ use crate::walk::source::{Asked, Blob};
 const SMALL: u64 = 1024 * 1024;
 
 /// What one question showed, or which question follows.
-enum Seen {
+enum LookResult {
     Blob(Blob),
     /// The header does not show that all is well: ask for the last byte.
     AskTail,
@@ -60,11 +60,11 @@ pub(super) async fn look(repository: &RegistryRepository<'_>, promise: &Promise)
         };
         let next = match answer {
             Err(fault) => return done(Err(fault)),
-            Ok(Seen::Blob(blob)) => return done(Ok(blob)),
-            Ok(Seen::AskTail) => tail(repository, promise).await,
-            Ok(Seen::AskAll) => all(repository, promise).await,
-            Ok(Seen::ReadAll) => read_whole(repository, promise).await,
-            Ok(Seen::AskFirst) => first(repository, promise).await,
+            Ok(LookResult::Blob(blob)) => return done(Ok(blob)),
+            Ok(LookResult::AskTail) => tail(repository, promise).await,
+            Ok(LookResult::AskAll) => all(repository, promise).await,
+            Ok(LookResult::ReadAll) => read_whole(repository, promise).await,
+            Ok(LookResult::AskFirst) => first(repository, promise).await,
         };
         asked = Asked {
             attempts: attempts + next.attempts,
@@ -84,18 +84,18 @@ pub(super) fn range(from: u64, to: u64) -> HeaderMap {
     HeaderMap::from_iter([(RANGE, value)])
 }
 
-async fn head(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
+async fn head(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<LookResult> {
     let question = repository.question(Method::HEAD, path(promise));
     let read = async |answer: &mut Answer<'_>| {
         let fits = answer.status() == 200
             && content_length(answer) == Some(promise.size)
             && disguise(answer).is_none();
         Ok(if fits {
-            Seen::Blob(Blob::Stated {
+            LookResult::Blob(Blob::Stated {
                 length: promise.size,
             })
         } else {
-            Seen::AskTail
+            LookResult::AskTail
         })
     };
     let accept =
@@ -106,20 +106,20 @@ async fn head(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<S
         .await;
     match &asked.answer {
         Err(fault) if quirks::head_fails_where_get_works(asked.status, fault.kind) => Asked {
-            answer: Ok(Seen::AskTail),
+            answer: Ok(LookResult::AskTail),
             ..asked
         },
         _ => asked,
     }
 }
 
-async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
+async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<LookResult> {
     let last = promise.size - 1;
     let question = repository.question(Method::GET, path(promise));
     let accept = |status| matches!(status, 200 | 206 | 416);
     let read = async |answer: &mut Answer<'_>| match answer.status() {
         206 => read_last(answer, promise, last).await,
-        416 => Ok(Seen::ReadAll),
+        416 => Ok(LookResult::ReadAll),
         _ => read_all(answer, promise).await,
     };
     let asked = repository
@@ -128,7 +128,7 @@ async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<S
         .await;
     if asked.answer.is_err() && quirks::some_refuse_ranges_and_deliver_everything(asked.status) {
         return Asked {
-            answer: Ok(Seen::AskAll),
+            answer: Ok(LookResult::AskAll),
             ..asked
         };
     }
@@ -139,29 +139,33 @@ async fn read_last(
     answer: &mut Answer<'_>,
     promise: &Promise,
     last: u64,
-) -> Result<Seen, Unread<Seen>> {
+) -> Result<LookResult, Unread<LookResult>> {
     let length = match content_range(answer) {
-        Some((_, Some(length))) if length != promise.size => return Ok(Seen::ReadAll),
+        Some((_, Some(length))) if length != promise.size => return Ok(LookResult::ReadAll),
         Some((Some((from, to)), length))
             if from == last && to == last && disguise(answer).is_none() =>
         {
             length
         }
-        _ => return Ok(Seen::AskAll),
+        _ => return Ok(LookResult::AskAll),
     };
     let gone = |problem| match last {
-        0 => Unread::ended(problem, 0, Seen::Blob(Blob::Cut { received: Some(0) })),
-        _ => Unread::ended(problem, 0, Seen::AskFirst),
+        0 => Unread::ended(
+            problem,
+            0,
+            LookResult::Blob(Blob::Cut { received: Some(0) }),
+        ),
+        _ => Unread::ended(problem, 0, LookResult::AskFirst),
     };
     match answer.body(1).await {
-        Ok((_, true)) => Ok(Seen::AskAll),
-        Ok((byte, false)) if byte.len() == 1 => Ok(Seen::Blob(Blob::LastByte { length })),
+        Ok((_, true)) => Ok(LookResult::AskAll),
+        Ok((byte, false)) if byte.len() == 1 => Ok(LookResult::Blob(Blob::LastByte { length })),
         Ok(_) => Err(gone(cut())),
         Err((problem, byte)) if problem.kind == ProblemKind::Cut => {
             if byte.is_empty() {
                 Err(gone(problem))
             } else {
-                Ok(Seen::Blob(Blob::LastByte { length }))
+                Ok(LookResult::Blob(Blob::LastByte { length }))
             }
         }
         Err((problem, _)) => Err(problem.into()),
@@ -169,11 +173,11 @@ async fn read_last(
 }
 
 /// Whether a blob without its last byte has any.
-async fn first(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
+async fn first(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<LookResult> {
     let question = repository.question(Method::GET, path(promise));
     let accept = |status| matches!(status, 200 | 206 | 416);
     let read = async |answer: &mut Answer<'_>| {
-        let some = |received| Seen::Blob(Blob::Cut { received });
+        let some = |received| LookResult::Blob(Blob::Cut { received });
         match answer.piece().await {
             Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(some(None)),
             Ok(_) => Ok(some(Some(0))),
@@ -188,7 +192,7 @@ async fn first(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<
 }
 
 /// Everything, read as far as it takes to judge the length.
-async fn all(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
+async fn all(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<LookResult> {
     let question = repository.question(Method::GET, path(promise));
     let read = async |answer: &mut Answer<'_>| read_all(answer, promise).await;
     repository
@@ -198,7 +202,7 @@ async fn all(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Se
 }
 
 /// Everything, read and hashed.
-async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<Seen> {
+async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<LookResult> {
     let Asked {
         answer,
         status,
@@ -207,7 +211,7 @@ async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> A
         appeared_after,
     } = download::whole(repository, promise, false).await;
     Asked {
-        answer: answer.map(Seen::Blob),
+        answer: answer.map(LookResult::Blob),
         status,
         attempts,
         duration,
@@ -215,13 +219,22 @@ async fn read_whole(repository: &RegistryRepository<'_>, promise: &Promise) -> A
     }
 }
 
-async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Unread<Seen>> {
+async fn read_all(
+    answer: &mut Answer<'_>,
+    promise: &Promise,
+) -> Result<LookResult, Unread<LookResult>> {
     let stated = content_length(answer);
     if stated == Some(promise.size) && promise.size > SMALL {
         // The length is stated and the first bytes are there: the rest need not be transferred.
-        let gone = |problem| Unread::ended(problem, 0, Seen::Blob(Blob::Cut { received: Some(0) }));
+        let gone = |problem| {
+            Unread::ended(
+                problem,
+                0,
+                LookResult::Blob(Blob::Cut { received: Some(0) }),
+            )
+        };
         return match answer.piece().await {
-            Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(Seen::Blob(Blob::Stated {
+            Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(LookResult::Blob(Blob::Stated {
                 length: promise.size,
             })),
             Ok(_) => Err(gone(cut())),
@@ -230,9 +243,11 @@ async fn read_all(answer: &mut Answer<'_>, promise: &Promise) -> Result<Seen, Un
         };
     }
     let blob = Download::new(promise, false).read(answer, promise).await;
-    blob.map(Seen::Blob).map_err(|unread| Unread {
+    blob.map(LookResult::Blob).map_err(|unread| Unread {
         problem: unread.problem,
-        otherwise: unread.otherwise.map(|(at, blob)| (at, Seen::Blob(blob))),
+        otherwise: unread
+            .otherwise
+            .map(|(at, blob)| (at, LookResult::Blob(blob))),
         farther: false,
     })
 }

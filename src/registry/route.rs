@@ -33,7 +33,7 @@ pub(super) struct Route {
 }
 
 /// The outcome of a request, other than the answer.
-pub(super) enum Seen {
+pub(super) enum Event {
     Problem(Problem),
     /// A redirect to this `Location`.
     Redirect(Option<String>),
@@ -102,11 +102,11 @@ impl Route {
         place(self.is_at_registry(), &self.url)
     }
 
-    pub(super) fn next(&self, seen: Seen) -> Step {
+    pub(super) fn next(&self, seen: Event) -> Step {
         match seen {
-            Seen::Problem(problem) => self.after_problem(problem),
-            Seen::Redirect(location) => self.after_redirect(location.as_deref()),
-            Seen::Rejection(rejection) => self.after_rejection(rejection),
+            Event::Problem(problem) => self.after_problem(problem),
+            Event::Redirect(location) => self.after_redirect(location.as_deref()),
+            Event::Rejection(rejection) => self.after_rejection(rejection),
         }
     }
 
@@ -202,12 +202,12 @@ mod tests {
         Route::new(scheme, "app/manifests/1".into()).ok().unwrap()
     }
 
-    fn problem(kind: ProblemKind) -> Seen {
-        Seen::Problem(Problem::new(kind, "text"))
+    fn problem(kind: ProblemKind) -> Event {
+        Event::Problem(Problem::new(kind, "text"))
     }
 
-    fn rejection(status: u16, body: &str, with_bearer: bool) -> Seen {
-        Seen::Rejection(Rejection {
+    fn rejection(status: u16, body: &str, with_bearer: bool) -> Event {
+        Event::Rejection(Rejection {
             status,
             retry_after: None,
             body: body.into(),
@@ -247,8 +247,8 @@ mod tests {
             (https, problem(ProblemKind::WithoutTls), "give up"),
             (https, problem(ProblemKind::NotHttp), "give up"),
             (https, problem(ProblemKind::Headless), "older version"),
-            (https, Seen::Redirect(Some("/there".into())), "redirect"),
-            (https, Seen::Redirect(None), "give up"),
+            (https, Event::Redirect(Some("/there".into())), "redirect"),
+            (https, Event::Redirect(None), "give up"),
         ] {
             let mut route = route(registry);
             assert_eq!(name(&route.next(seen)), expected, "{registry}");
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn five_redirects_are_followed_and_no_more() {
         let mut route = route("registry.example");
-        let next = |route: &Route| route.next(Seen::Redirect(Some("/there".into())));
+        let next = |route: &Route| route.next(Event::Redirect(Some("/there".into())));
         route.redirects = 4;
         assert_eq!(name(&next(&route)), "redirect");
         route.redirects = 5;

@@ -27,12 +27,14 @@ use crate::walk::graph::{Graph, NodeId};
 /// When `out` cannot be written to.
 pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     let before = judgement.report.before.as_deref().map(Judgement::of);
-    let mut document = Document::of(judgement);
-    document.before = before.as_ref().map(|before| Box::new(Document::of(before)));
+    let mut document = ReportDocument::of(judgement);
+    document.before = before
+        .as_ref()
+        .map(|before| Box::new(ReportDocument::of(before)));
     serialize(&document, out)
 }
 
-fn serialize(document: &Document<'_, '_>, mut out: &mut dyn Write) -> io::Result<()> {
+fn serialize(document: &ReportDocument<'_, '_>, mut out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Harmless);
     document.serialize(&mut serializer)?;
     out.write_all(b"\n")
@@ -44,7 +46,7 @@ const TOOL: Tool = Tool {
 };
 
 #[derive(Serialize)]
-struct Document<'j, 'a> {
+struct ReportDocument<'j, 'a> {
     schema: u8,
     kind: &'static str,
     tool: Tool,
@@ -54,18 +56,18 @@ struct Document<'j, 'a> {
     started_at: String,
     duration_ms: u64,
     repositories: Repositories<'j, 'a>,
-    counts: Counts,
+    counts: CountsEntry,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    hints: Vec<Hint>,
+    hints: Vec<HintEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pipeline: Option<Pipeline>,
+    pipeline: Option<PipelineEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Box<Document<'j, 'a>>>,
+    before: Option<Box<ReportDocument<'j, 'a>>>,
 }
 
-impl<'j, 'a> Document<'j, 'a> {
+impl<'j, 'a> ReportDocument<'j, 'a> {
     fn of(judgement: &'j Judgement<'a>) -> Self {
         let report = judgement.report;
         let counts = &judgement.counts;
@@ -79,7 +81,7 @@ impl<'j, 'a> Document<'j, 'a> {
             started_at: timestamp::utc(report.started_at),
             duration_ms: milliseconds(report.duration),
             repositories: Repositories(judgement),
-            counts: Counts {
+            counts: CountsEntry {
                 repositories: counts.repositories,
                 images: counts.images,
                 nodes: counts.nodes,
@@ -92,7 +94,7 @@ impl<'j, 'a> Document<'j, 'a> {
             },
             hints: hints(judgement),
             error: judgement.reason().map(escape::shortened),
-            pipeline: report.pipeline.as_ref().map(|pipeline| Pipeline {
+            pipeline: report.pipeline.as_ref().map(|pipeline| PipelineEntry {
                 number: pipeline.number,
                 url: escape::shortened(&pipeline.url),
                 status: escape::shortened(&pipeline.status),
@@ -109,7 +111,7 @@ struct Tool {
 }
 
 #[derive(Serialize)]
-struct Counts {
+struct CountsEntry {
     repositories: usize,
     images: usize,
     nodes: usize,
@@ -122,27 +124,27 @@ struct Counts {
 }
 
 #[derive(Serialize)]
-struct Hint {
+struct HintEntry {
     id: &'static str,
     text: String,
     images: Vec<String>,
 }
 
-fn hints(judgement: &Judgement<'_>) -> Vec<Hint> {
+fn hints(judgement: &Judgement<'_>) -> Vec<HintEntry> {
     let of_rebuild = judgement
         .report
         .rebuild_hint
         .as_ref()
-        .map(|(id, text)| Hint {
+        .map(|(id, text)| HintEntry {
             id,
             text: escape::shortened(text),
             images: Vec::new(),
         });
-    let of_images = judgement.advice.iter().map(Hint::of);
+    let of_images = judgement.advice.iter().map(HintEntry::of);
     of_images.chain(of_rebuild).collect()
 }
 
-impl Hint {
+impl HintEntry {
     fn of(advice: &Advice) -> Self {
         Self {
             id: advice.hint.id(),
@@ -153,14 +155,14 @@ impl Hint {
 }
 
 #[derive(Serialize)]
-struct Pipeline {
+struct PipelineEntry {
     number: u64,
     url: String,
     status: String,
 }
 
 #[derive(Serialize)]
-struct Repository<'j, 'a> {
+struct RepositoryEntry<'j, 'a> {
     #[serde(rename = "repository")]
     name: String,
     images: Images<'j, 'a>,
@@ -168,25 +170,25 @@ struct Repository<'j, 'a> {
 }
 
 #[derive(Serialize)]
-struct Image<'a> {
+struct ImageEntry<'a> {
     reference: String,
     tag: Option<&'a str>,
     digest: Option<Digest>,
     result: &'static str,
     platforms: Vec<String>,
-    findings: Vec<Finding>,
+    findings: Vec<FindingEntry>,
     broken: Vec<Digest>,
     undecided: Vec<Digest>,
 }
 
 #[derive(Serialize)]
-struct Finding {
+struct FindingEntry {
     kind: &'static str,
     detail: String,
 }
 
 #[derive(Serialize)]
-struct Node<'n> {
+struct NodeEntry<'n> {
     digest: Option<Digest>,
     kind: &'static str,
     media_type: String,
@@ -210,8 +212,11 @@ impl Serialize for Repositories<'_, '_> {
     }
 }
 
-fn repository<'j, 'a>(judgement: &'j Judgement<'a>, judged: &'j Judged<'a>) -> Repository<'j, 'a> {
-    Repository {
+fn repository<'j, 'a>(
+    judgement: &'j Judgement<'a>,
+    judged: &'j Judged<'a>,
+) -> RepositoryEntry<'j, 'a> {
+    RepositoryEntry {
         name: judged.checked.repository.to_string(),
         images: Images(judgement, judged),
         nodes: Nodes::of(judged),
@@ -227,7 +232,7 @@ impl Serialize for Images<'_, '_> {
     }
 }
 
-fn image<'a>(judgement: &Judgement<'a>, judged: &Judged<'a>, place: usize) -> Image<'a> {
+fn image<'a>(judgement: &Judgement<'a>, judged: &Judged<'a>, place: usize) -> ImageEntry<'a> {
     let subject = &judged.checked.subjects[place];
     let root = judged.root(place);
     let digests = |ids: &[NodeId]| {
@@ -237,7 +242,7 @@ fn image<'a>(judgement: &Judgement<'a>, judged: &Judged<'a>, place: usize) -> Im
     };
     let platforms = Platforms::of(root.graph, root.node).offered;
     let shown = |platform: &Platform| escape::shortened(&platform.to_string());
-    Image {
+    ImageEntry {
         reference: subject.reference.to_string(),
         tag: subject.reference.tag.as_deref(),
         digest: root.graph.node(root.node).digest(),
@@ -249,8 +254,8 @@ fn image<'a>(judgement: &Judgement<'a>, judged: &Judged<'a>, place: usize) -> Im
     }
 }
 
-fn finding(finding: &checked::Finding) -> Finding {
-    Finding {
+fn finding(finding: &checked::Finding) -> FindingEntry {
+    FindingEntry {
         kind: finding.as_str(),
         detail: escape::shortened(&sentence::finding(finding)),
     }
@@ -277,10 +282,10 @@ impl<'a> Nodes<'a> {
         Self { graph, platforms }
     }
 
-    fn node(&self, id: NodeId) -> Node<'_> {
+    fn node(&self, id: NodeId) -> NodeEntry<'_> {
         let node = self.graph.node(id);
         let platform = self.platforms[id.place()];
-        Node {
+        NodeEntry {
             digest: node.digest(),
             kind: node.kind().as_str(),
             media_type: escape::shortened(node.media_type()),
@@ -503,7 +508,7 @@ mod tests {
         assert_valid(&json(&Judgement::of(&dry)));
         let mut rebuilt = report(&[("app:1", plain(0x20))]);
         rebuilt.before = Some(Box::new(report(&[("app:1", plain(0x20).missing())])));
-        rebuilt.pipeline = Some(crate::report::Pipeline {
+        rebuilt.pipeline = Some(crate::report::PipelineSummary {
             number: 7,
             url: "https://ci/7".into(),
             status: "success".into(),

@@ -86,18 +86,18 @@ impl Root<'_> {
 
     /// How serious a node's state is by itself.
     #[must_use]
-    pub fn trouble(&self, id: NodeId) -> Trouble {
+    pub fn trouble(&self, id: NodeId) -> Gravity {
         match self.graph.node(id).verdict() {
-            _ if self.is_broken(id) => Trouble::Broken,
-            verdict if verdict.is_undecided() => Trouble::Undecided,
-            _ => Trouble::None,
+            _ if self.is_broken(id) => Gravity::Broken,
+            verdict if verdict.is_undecided() => Gravity::Undecided,
+            _ => Gravity::None,
         }
     }
 }
 
 /// How serious a digest's state is for an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
+pub enum Gravity {
     /// Whole.
     None,
     /// Not whole, but not needed.
@@ -181,16 +181,16 @@ fn examine(graph: &Graph, node: NodeId, isolated: bool) -> Root<'_> {
         isolated,
         exit: Exit::Verified,
     };
-    let with = |wanted: Trouble| {
+    let with = |wanted: Gravity| {
         let is_it = |id: &NodeId| root.trouble(*id) == wanted;
         required.iter().copied().filter(is_it).collect::<Vec<_>>()
     };
-    let (broken, undecided) = (with(Trouble::Broken), with(Trouble::Undecided));
+    let (broken, undecided) = (with(Gravity::Broken), with(Gravity::Undecided));
     let mut needed = vec![false; graph.len()];
     for id in &required {
         needed[id.place()] = true;
     }
-    let is_warned = |id: &NodeId| !needed[id.place()] && root.trouble(*id) != Trouble::None;
+    let is_warned = |id: &NodeId| !needed[id.place()] && root.trouble(*id) != Gravity::None;
     root.warned = graph
         .reachable(node)
         .into_iter()

@@ -57,7 +57,7 @@ pub struct Report {
     /// credentials.
     pub login_not_visible: bool,
     /// The pipeline that was started to rebuild the image.
-    pub pipeline: Option<Pipeline>,
+    pub pipeline: Option<PipelineSummary>,
     /// What to do about the rebuild: the hint's id and its text.
     pub rebuild_hint: Option<(&'static str, String)>,
     /// The verification before the rebuild.
@@ -109,7 +109,7 @@ impl Report {
 
 /// The Woodpecker pipeline that a report names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pipeline {
+pub struct PipelineSummary {
     /// Its number in its repository.
     pub number: u64,
     /// Its page, for a person.
@@ -141,7 +141,7 @@ mod tests {
             ("app:2", hostile(plain(0x40))),
         ]);
         report.image_mut(0).findings.push(platform_missing(text));
-        report.pipeline = Some(Pipeline {
+        report.pipeline = Some(PipelineSummary {
             number: 7,
             url: text.to_owned(),
             status: text.to_owned(),
@@ -174,7 +174,7 @@ mod tests {
             ),
             (
                 "outputs",
-                written(&|out| github::write_outputs(&judgement, github::Place::default(), out)),
+                written(&|out| github::write_outputs(&judgement, github::Extras::default(), out)),
             ),
         ]
     }

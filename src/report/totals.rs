@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::exit::Exit;
 use super::hint::Hint;
-use super::judged::{Judged, Root, Trouble};
+use super::judged::{Gravity, Judged, Root};
 use crate::oci::reference::Reference;
 use crate::walk::checked::Checked;
 use crate::walk::graph::{Graph, NodeId};
@@ -155,7 +155,7 @@ fn same_digest<'i>(graph: &Graph, ids: &'i [NodeId]) -> impl Iterator<Item = &'i
 
 fn state(root: &Root<'_>, id: NodeId) -> State {
     match (root.trouble(id), root.graph.node(id).verdict()) {
-        (Trouble::Broken, _) => State::Broken,
+        (Gravity::Broken, _) => State::Broken,
         (_, Verdict::Ok) => State::Ok,
         (_, Verdict::Skipped) => State::Skipped,
         _ => State::Undecided,

@@ -16,7 +16,7 @@ use crate::text::quote::quoted;
 
 /// What the command line asks for.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum CommandLine {
     /// A help text.
     Help(Topic),
     /// The version.
@@ -35,7 +35,7 @@ pub(super) enum Asked {
 /// # Errors
 ///
 /// For an unknown flag or command, a flag without its value, and flags that contradict each other.
-pub(super) fn read(arguments: &[OsString]) -> Result<Asked, Error> {
+pub(super) fn read(arguments: &[OsString]) -> Result<CommandLine, Error> {
     let mut reading = Reading::of(arguments);
     while reading.asked.is_none() {
         if !reading.step()? {
@@ -58,7 +58,7 @@ struct Reading {
     command: Option<CommandName>,
     references: Vec<String>,
     flags: Gathered,
-    asked: Option<Asked>,
+    asked: Option<CommandLine>,
     /// The name of the flag with a list of platforms that was read last, if nothing came after it.
     platforms: Option<String>,
 }
@@ -84,10 +84,10 @@ impl Reading {
         match argument {
             Short('h') => {
                 let topic = self.command.map_or(Topic::Overview, Topic::Command);
-                self.asked = Some(Asked::Help(topic));
+                self.asked = Some(CommandLine::Help(topic));
             }
-            Long("help") => self.asked = Some(Asked::Help(Topic::Everything)),
-            Short('V') | Long("version") => self.asked = Some(Asked::Version),
+            Long("help") => self.asked = Some(CommandLine::Help(Topic::Everything)),
+            Short('V') | Long("version") => self.asked = Some(CommandLine::Version),
             Short(letter) => {
                 return Err(
                     Error::new(format!("unknown flag -{}", letter.escape_debug()))
@@ -138,8 +138,8 @@ impl Reading {
     /// Reads the first word that is not a flag.
     fn command_word(&mut self, text: &str) -> Result<(), Error> {
         match text {
-            "help" => self.asked = Some(Asked::Help(self.topic()?)),
-            "version" => self.asked = Some(Asked::Version),
+            "help" => self.asked = Some(CommandLine::Help(self.topic()?)),
+            "version" => self.asked = Some(CommandLine::Version),
             _ => self.command = Some(CommandName::of(text).ok_or_else(|| not_a_command(text))?),
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Reading {
         }
     }
 
-    fn finish(mut self) -> Result<Asked, Error> {
+    fn finish(mut self) -> Result<CommandLine, Error> {
         if let Some(asked) = self.asked {
             return Ok(asked);
         }
@@ -170,7 +170,7 @@ impl Reading {
                 &as_item(&reference),
             )?;
         }
-        Ok(Asked::Run {
+        Ok(CommandLine::Run {
             command: self.command,
             flags: self.flags,
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::arguments::{self, Asked};
+use super::arguments::{self, CommandLine};
 use super::ci::{Facts, System};
 use super::command::{Command, CommandName, RebuildSettings, VerifySettings};
 use super::files::{Disk, Files};
@@ -73,7 +73,7 @@ pub fn read_output(environment: &Environment) -> Output {
 }
 
 /// What the values of settings are read with.
-struct Reading<'a> {
+struct Gathering<'a> {
     typed: Typed,
     facts: Facts<'a>,
     disk: Disk<'a>,
@@ -95,9 +95,9 @@ fn command(
 ) -> Result<Command, Error> {
     let facts = Facts::new(&environment.variables);
     let (named, flags) = match arguments::read(&environment.arguments) {
-        Ok(Asked::Help(topic)) => return Ok(Command::Help(help::help(topic))),
-        Ok(Asked::Version) => return Ok(Command::Version(help::version())),
-        Ok(Asked::Run { command, flags }) => (command, flags),
+        Ok(CommandLine::Help(topic)) => return Ok(Command::Help(help::help(topic))),
+        Ok(CommandLine::Version) => return Ok(Command::Version(help::version())),
+        Ok(CommandLine::Run { command, flags }) => (command, flags),
         Err(error) => {
             environment::gather(&facts, warnings);
             return Err(error);
@@ -113,7 +113,7 @@ fn command(
     let command = command_name(named, &flags, &variables)?;
     refuse_flags(command, &flags)?;
     warnings.extend(ignored(command, &variables, facts.system()));
-    let reading = Reading {
+    let reading = Gathering {
         typed: Typed::merge([flags, variables.of(command)]),
         facts,
         disk: Disk {
@@ -200,8 +200,8 @@ fn enumerated(words: &[&str]) -> String {
     }
 }
 
-fn verify(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<VerifySettings, Error> {
-    let Reading {
+fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifySettings, Error> {
+    let Gathering {
         typed, facts, disk, ..
     } = reading;
     let (network, output) = shared(reading)?;
@@ -227,8 +227,8 @@ fn verify(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<VerifySet
     })
 }
 
-fn rebuild(reading: &Reading<'_>) -> Result<RebuildSettings, Error> {
-    let Reading { typed, facts, .. } = reading;
+fn rebuild(reading: &Gathering<'_>) -> Result<RebuildSettings, Error> {
+    let Gathering { typed, facts, .. } = reading;
     let (network, output) = shared(reading)?;
     let patience = network::patience(typed)?;
     let plan = rebuild::rebuild(typed, facts, &network.insecure, true)?;
@@ -241,8 +241,8 @@ fn rebuild(reading: &Reading<'_>) -> Result<RebuildSettings, Error> {
 }
 
 /// What every command needs.
-fn shared(reading: &Reading<'_>) -> Result<(Network, Output), Error> {
-    let Reading {
+fn shared(reading: &Gathering<'_>) -> Result<(Network, Output), Error> {
+    let Gathering {
         typed,
         facts,
         disk,

@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::oci::reference::Reference;
 use crate::report::exit::Exit;
-use crate::report::github::Place;
+use crate::report::github::Extras;
 use crate::report::judgement::Judgement;
 use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
@@ -43,7 +43,7 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
         .filter(|_| is_reported)
         .map(|path| path.display().to_string());
     if let Some(path) = &output.step_outputs {
-        let place = Place {
+        let place = Extras {
             report: report.as_deref(),
             seed: seed(),
         };

@@ -1,6 +1,6 @@
 //! From a document to the requests for its references.
 
-use super::{MAX_DEPTH, Question, Walk, found, unasked};
+use super::{MAX_DEPTH, Query, Walk, found, unasked};
 use crate::oci::descriptor::{Child, Descriptor, Promise, Unreadable};
 use crate::oci::digest;
 use crate::oci::kind::Kind;
@@ -9,14 +9,14 @@ use crate::walk::cause::Cause;
 use crate::walk::graph::{Found, Key, NodeId};
 use crate::walk::rules::Concern;
 use crate::walk::source::{Blob, Body, CONFIG_LIMIT, Manifest};
-use crate::walk::verdict::{Judged, Outcome, Verdict, judge_blob, judge_flaw};
+use crate::walk::verdict::{Outcome, Verdict, VerdictAndCause, judge_blob, judge_flaw};
 
-pub(super) const TOO_DEEP: Judged = (Verdict::Malformed, Cause::TooDeep);
+pub(super) const TOO_DEEP: VerdictAndCause = (Verdict::Malformed, Cause::TooDeep);
 
 /// How a new child is checked.
 enum Way {
     /// It needs no question: this is its outcome.
-    Known(Judged),
+    Known(VerdictAndCause),
     /// Its content is embedded in the descriptor.
     Inline(Vec<u8>),
     /// It is requested, whole or at the depth of the run.
@@ -120,9 +120,9 @@ impl Walk<'_> {
                 let to = self.add_below(parent, endpoint, &child);
                 self.notes[to.place()].allowed = self.may_be_absent(child.platform.as_ref());
                 match kind {
-                    Kind::Config if whole => self.blobs.push_back(Question::Config(to)),
-                    Kind::Config | Kind::Layer => self.blobs.push_back(Question::Blob(to)),
-                    _ => self.manifests.push_back(Question::Manifest(to)),
+                    Kind::Config if whole => self.blobs.push_back(Query::Config(to)),
+                    Kind::Config | Kind::Layer => self.blobs.push_back(Query::Blob(to)),
+                    _ => self.manifests.push_back(Query::Manifest(to)),
                 }
             }
         }

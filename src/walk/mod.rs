@@ -28,7 +28,7 @@ use self::graph::{Care, Found, Graph, Key, Node, NodeId};
 use self::rules::{Concern, Rules};
 use self::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
 use self::verdict::{
-    Judged, Outcome, Verdict, judge_blob, judge_fault, judge_flaw, judge_manifest,
+    Outcome, Verdict, VerdictAndCause, judge_blob, judge_fault, judge_flaw, judge_manifest,
 };
 use crate::oci::descriptor::Promise;
 use crate::oci::digest;
@@ -65,10 +65,7 @@ pub async fn walk<S: Source>(
         roots: vec![None; references.len()],
         also: vec![None; references.len()],
         notes: Vec::new(),
-        manifests: (0..)
-            .take(references.len())
-            .map(Question::Resolve)
-            .collect(),
+        manifests: (0..).take(references.len()).map(Query::Resolve).collect(),
         blobs: VecDeque::new(),
         settled: 0,
         over: false,
@@ -118,7 +115,7 @@ pub async fn walk<S: Source>(
 
 /// Something to ask the source.
 #[derive(Clone, Copy)]
-enum Question {
+enum Query {
     /// The reference in this place.
     Resolve(u32),
     Manifest(NodeId),
@@ -129,7 +126,7 @@ enum Question {
     Witness(NodeId),
 }
 
-impl Question {
+impl Query {
     fn node(self) -> Option<NodeId> {
         match self {
             Self::Manifest(node) | Self::Config(node) | Self::Blob(node) => Some(node),
@@ -138,7 +135,7 @@ impl Question {
     }
 }
 
-enum Answer {
+enum QueryResult {
     Resolved(u32, Asked<Manifest>),
     /// And whether the question allowed it to be absent.
     Manifest(NodeId, bool, Asked<Manifest>),
@@ -147,7 +144,7 @@ enum Answer {
     Witness(bool),
 }
 
-type Asking<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+type Asking<'a> = Pin<Box<dyn Future<Output = QueryResult> + 'a>>;
 
 /// A node as the walk sees it.
 #[derive(Clone, Copy)]
@@ -169,8 +166,8 @@ struct Walk<'a> {
     also: Vec<Option<Digest>>,
     /// What only the walk needs to know of each node, by its place.
     notes: Vec<Note>,
-    manifests: VecDeque<Question>,
-    blobs: VecDeque<Question>,
+    manifests: VecDeque<Query>,
+    blobs: VecDeque<Query>,
     settled: usize,
     /// Everything else was asked, and the control question is sent.
     over: bool,
@@ -181,39 +178,41 @@ impl Walk<'_> {
         &self,
         source: &'s S,
         references: &'s [Reference],
-        question: Question,
+        question: Query,
     ) -> Asking<'s> {
         match question {
-            Question::Resolve(at) => Box::pin(async move {
-                Answer::Resolved(at, source.resolve(&references[at as usize]).await)
+            Query::Resolve(at) => Box::pin(async move {
+                QueryResult::Resolved(at, source.resolve(&references[at as usize]).await)
             }),
-            Question::Manifest(node) => {
+            Query::Manifest(node) => {
                 let digest = self.digest(node);
                 let may_be_absent = self.notes[node.place()].allowed;
                 Box::pin(async move {
-                    Answer::Manifest(
+                    QueryResult::Manifest(
                         node,
                         may_be_absent,
                         source.manifest(&digest, may_be_absent).await,
                     )
                 })
             }
-            Question::Config(node) => {
+            Query::Config(node) => {
                 let promise = self.promise(node);
-                Box::pin(async move { Answer::Blob(node, source.config(&promise).await) })
+                Box::pin(async move { QueryResult::Blob(node, source.config(&promise).await) })
             }
-            Question::Blob(node) => {
+            Query::Blob(node) => {
                 let promise = self.promise(node);
-                Box::pin(async move { Answer::Blob(node, source.blob(&promise).await) })
+                Box::pin(async move { QueryResult::Blob(node, source.blob(&promise).await) })
             }
-            Question::Referrers(node) => {
+            Query::Referrers(node) => {
                 let digest = self.digest(node);
-                Box::pin(async move { Answer::Referrers(node, source.referrers(&digest).await) })
+                Box::pin(
+                    async move { QueryResult::Referrers(node, source.referrers(&digest).await) },
+                )
             }
-            Question::Witness(node) => {
+            Query::Witness(node) => {
                 let digest = self.digest(node);
                 Box::pin(async move {
-                    Answer::Witness(source.manifest(&digest, true).await.answer.is_ok())
+                    QueryResult::Witness(source.manifest(&digest, true).await.answer.is_ok())
                 })
             }
         }
@@ -238,9 +237,9 @@ impl Walk<'_> {
         }
     }
 
-    fn take(&mut self, references: &[Reference], answer: Answer) {
+    fn take(&mut self, references: &[Reference], answer: QueryResult) {
         match answer {
-            Answer::Resolved(at, asked) => {
+            QueryResult::Resolved(at, asked) => {
                 let root = self.take_root(references[at as usize].digest.as_ref(), &asked);
                 self.roots[at as usize] = Some(root);
                 self.also[at as usize] = self
@@ -249,12 +248,12 @@ impl Walk<'_> {
                     .digest()
                     .and_then(|digest| other_digest(&digest, &asked));
             }
-            Answer::Manifest(node, may_be_absent, asked) => {
+            QueryResult::Manifest(node, may_be_absent, asked) => {
                 self.take_manifest(node, may_be_absent, &asked);
             }
-            Answer::Witness(answers) => self.graph.set_still_answering(answers),
-            Answer::Blob(node, asked) => self.take_blob(node, &asked),
-            Answer::Referrers(node, asked) => self.take_referrers(node, asked),
+            QueryResult::Witness(answers) => self.graph.set_still_answering(answers),
+            QueryResult::Blob(node, asked) => self.take_blob(node, &asked),
+            QueryResult::Referrers(node, asked) => self.take_referrers(node, asked),
         }
     }
 
@@ -281,7 +280,7 @@ impl Walk<'_> {
             }
             // A parent needs it by now: a first 404 is not enough.
             Err(fault) if fault.kind == FaultKind::NotFound && may_be_absent => {
-                self.manifests.push_back(Question::Manifest(node));
+                self.manifests.push_back(Query::Manifest(node));
                 return;
             }
             Err(fault) => judge_fault(fault),
@@ -303,13 +302,13 @@ impl Walk<'_> {
             self.graph
                 .set_outcome(node, &Outcome::unasked(Verdict::NotChecked, Cause::Plain));
             self.settled -= 1;
-            self.manifests.push_back(Question::Manifest(node));
+            self.manifests.push_back(Query::Manifest(node));
         }
     }
 
     /// A question to a registry that has answered before: a single fault may be its own or the
     /// content's.
-    fn last_question(&mut self) -> Option<Question> {
+    fn last_question(&mut self) -> Option<Query> {
         if std::mem::replace(&mut self.over, true) {
             return None;
         }
@@ -320,7 +319,7 @@ impl Walk<'_> {
         self.graph
             .iter()
             .find(|(_, node)| answered(*node))
-            .map(|(id, _)| Question::Witness(id))
+            .map(|(id, _)| Query::Witness(id))
     }
 
     /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a
@@ -329,7 +328,7 @@ impl Walk<'_> {
         &mut self,
         kind: Kind,
         promised: Option<&Digest>,
-        judgement: Judged,
+        judgement: VerdictAndCause,
         asked: &Asked<Manifest>,
         depth: u8,
         by_tag: bool,
@@ -378,7 +377,7 @@ impl Walk<'_> {
             Ok(children) => {
                 self.note_so_far(node, asked);
                 self.notes[node.place()].followed = true;
-                self.manifests.push_back(Question::Manifest(node));
+                self.manifests.push_back(Query::Manifest(node));
                 self.follow_all(node, children);
             }
             Err(judged) => self.settle(node, judged, asked),
@@ -386,7 +385,7 @@ impl Walk<'_> {
     }
 
     /// Writes a manifest's outcome, and follows it when it is what its digest says.
-    fn settle_manifest(&mut self, node: NodeId, judged: Judged, asked: &Asked<Manifest>) {
+    fn settle_manifest(&mut self, node: NodeId, judged: VerdictAndCause, asked: &Asked<Manifest>) {
         if judged.0 != Verdict::Ok {
             return self.settle(node, judged, asked);
         }
@@ -404,7 +403,7 @@ impl Walk<'_> {
         &mut self,
         node: NodeId,
         asked: &'d Asked<Manifest>,
-    ) -> Result<Children<'d>, Judged> {
+    ) -> Result<Children<'d>, VerdictAndCause> {
         let Ok(Manifest {
             body: Body::Whole(bytes),
             content_type,
@@ -432,7 +431,7 @@ impl Walk<'_> {
         }
         let referred = matches!(self.graph.node(node).kind(), Kind::Index | Kind::Manifest);
         if referred && self.rules.referrers != Concern::Ignore {
-            self.manifests.push_back(Question::Referrers(node));
+            self.manifests.push_back(Query::Referrers(node));
         }
     }
 
@@ -466,7 +465,7 @@ impl Walk<'_> {
         self.graph.set_platform(config, Some(&platform));
     }
 
-    fn settle<T>(&mut self, node: NodeId, (verdict, cause): Judged, asked: &Asked<T>) {
+    fn settle<T>(&mut self, node: NodeId, (verdict, cause): VerdictAndCause, asked: &Asked<T>) {
         self.settled += 1;
         // What it took before: a tag's answer is a question of its own.
         let before = self.graph.node(node);
@@ -582,7 +581,7 @@ fn other_digest(digest: &Digest, asked: &Asked<Manifest>) -> Option<Digest> {
     })
 }
 
-fn too_much(bound: Bound) -> Judged {
+fn too_much(bound: Bound) -> VerdictAndCause {
     (Verdict::Malformed, Cause::TooMuch(bound))
 }
 

@@ -8,7 +8,9 @@ use crate::walk::cause::Cause;
 use crate::walk::graph::{Care, Found, NodeId};
 use crate::walk::rules::Concern;
 use crate::walk::source::{Asked, Body, Manifest, Referring};
-use crate::walk::verdict::{Judged, Outcome, Verdict, judge_fault, judge_flaw, judge_manifest};
+use crate::walk::verdict::{
+    Outcome, Verdict, VerdictAndCause, judge_fault, judge_flaw, judge_manifest,
+};
 
 impl Walk<'_> {
     pub(super) fn take_referrers(&mut self, subject: NodeId, asked: Asked<Vec<Referring>>) {
@@ -54,7 +56,7 @@ impl Walk<'_> {
     }
 
     fn take_list(&mut self, subject: NodeId, manifest: &Manifest) {
-        let unusable = |(verdict, cause): Judged| Outcome::unasked(verdict, cause);
+        let unusable = |(verdict, cause): VerdictAndCause| Outcome::unasked(verdict, cause);
         let bytes = match (judge_manifest(None, None, manifest), &manifest.body) {
             ((Verdict::Ok, _), Body::Whole(bytes)) => bytes,
             (judged, _) => return self.add_unlisted(subject, unusable(judged)),

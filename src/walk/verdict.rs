@@ -135,13 +135,13 @@ impl Outcome {
 }
 
 /// A verdict with its cause.
-pub type Judged = (Verdict, Cause);
+pub type VerdictAndCause = (Verdict, Cause);
 
-const OK: Judged = (Verdict::Ok, Cause::Plain);
+const OK: VerdictAndCause = (Verdict::Ok, Cause::Plain);
 
 /// Judges a question without content in its answer.
 #[must_use]
-pub fn judge_fault(fault: &Fault) -> Judged {
+pub fn judge_fault(fault: &Fault) -> VerdictAndCause {
     let verdict = match fault.kind {
         FaultKind::NotFound => Verdict::Missing,
         FaultKind::Denied => Verdict::Denied,
@@ -153,7 +153,7 @@ pub fn judge_fault(fault: &Fault) -> Judged {
 
 /// Judges a document or descriptor that cannot be used.
 #[must_use]
-pub fn judge_flaw(flaw: Flaw) -> Judged {
+pub fn judge_flaw(flaw: Flaw) -> VerdictAndCause {
     let verdict = if flaw.is_unsupported() {
         Verdict::Unsupported
     } else {
@@ -168,7 +168,11 @@ pub fn judge_flaw(flaw: Flaw) -> Judged {
 /// Content alone is judged here; whether the bytes are a manifest is for
 /// [`crate::oci::manifest::read`] to say.
 #[must_use]
-pub fn judge_manifest(digest: Option<&Digest>, size: Option<u64>, delivered: &Manifest) -> Judged {
+pub fn judge_manifest(
+    digest: Option<&Digest>,
+    size: Option<u64>,
+    delivered: &Manifest,
+) -> VerdictAndCause {
     let none = (Verdict::Empty, Cause::NoBytes { expected: None });
     let bytes = match &delivered.body {
         Body::Whole(bytes) if bytes.is_empty() && size != Some(0) => return none,
@@ -196,7 +200,7 @@ pub fn judge_manifest(digest: Option<&Digest>, size: Option<u64>, delivered: &Ma
     }
 }
 
-fn judge_digest(digest: &Digest, bytes: &[u8]) -> Judged {
+fn judge_digest(digest: &Digest, bytes: &[u8]) -> VerdictAndCause {
     match digest::of_bytes(bytes, digest) {
         None => judge_flaw(Flaw::UnknownAlgorithm(digest.algorithm().as_ref().into())),
         Some(actual) if actual == *digest => OK,
@@ -209,7 +213,7 @@ fn judge_digest(digest: &Digest, bytes: &[u8]) -> Judged {
 
 /// A client resolves a tag to the digest that the header claims, and then checks the bytes against
 /// it.
-fn judge_claim(claimed: Option<&str>, bytes: &[u8]) -> Judged {
+fn judge_claim(claimed: Option<&str>, bytes: &[u8]) -> VerdictAndCause {
     let claimed = claimed.and_then(|claimed| claimed.parse::<Digest>().ok());
     match claimed {
         Some(claimed) if digest::is_supported(&claimed) && !matches(bytes, &claimed) => {
@@ -227,7 +231,7 @@ fn matches(bytes: &[u8], digest: &Digest) -> bool {
 
 /// Judges a look at a blob against its descriptor.
 #[must_use]
-pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judged {
+pub fn judge_blob(promise: &Promise, delivered: &Blob) -> VerdictAndCause {
     let size = promise.size;
     let expected = Some(size);
     match delivered {
@@ -260,7 +264,7 @@ pub fn judge_blob(promise: &Promise, delivered: &Blob) -> Judged {
 
 /// A length other than the promised one; if the bytes were really served (`served`), a short one
 /// means that data is lost.
-fn other_size(expected: u64, actual: u64, served: bool) -> Judged {
+fn other_size(expected: u64, actual: u64, served: bool) -> VerdictAndCause {
     let verdict = match actual {
         0 if served => Verdict::Empty,
         _ if served && actual < expected => Verdict::Truncated,

@@ -50,8 +50,8 @@ pub(crate) fn read(text: &str) -> Result<Built, Error> {
     let (mut digests, mut images) = (Vec::new(), Vec::new());
     for found in found {
         match found {
-            Found::Image(image) => images.push(image),
-            Found::Digest(digest) => digests.push(digest),
+            Item::Image(image) => images.push(image),
+            Item::Digest(digest) => digests.push(digest),
         }
     }
     match (images.is_empty(), digests.as_slice()) {
@@ -65,7 +65,7 @@ pub(crate) fn read(text: &str) -> Result<Built, Error> {
 }
 
 /// One thing that was found.
-enum Found {
+enum Item {
     Image(Image),
     Digest(Digest),
 }
@@ -82,7 +82,7 @@ fn digest(text: &str) -> Result<Digest, Error> {
 }
 
 /// A name, with the digest that is in it or stated apart.
-fn image(name: &str, apart: Option<&str>) -> Result<Found, Error> {
+fn image(name: &str, apart: Option<&str>) -> Result<Item, Error> {
     let (name, inside) = match name.split_once('@') {
         Some((name, inside)) => (name.trim(), Some(inside)),
         None => (name.trim(), None),
@@ -91,7 +91,7 @@ fn image(name: &str, apart: Option<&str>) -> Result<Found, Error> {
         return Err(error("there is an image without a name"));
     }
     let digest = inside.or(apart).map(digest).transpose()?;
-    Ok(Found::Image(Image {
+    Ok(Item::Image(Image {
         name: name.to_owned(),
         is_tagged: !is_bare(name),
         digest,
@@ -99,18 +99,18 @@ fn image(name: &str, apart: Option<&str>) -> Result<Found, Error> {
 }
 
 /// Lines or commas: a digest, `name:tag`, `name@digest`, `name:tag@digest`.
-fn lines(text: &str) -> Result<Vec<Found>, Error> {
+fn lines(text: &str) -> Result<Vec<Item>, Error> {
     let items = parse_list(text).ok_or_else(|| error("the content is not valid JSON"))?;
     items
         .iter()
         .map(|item| {
-            parse_digest(item).map_or_else(|| image(item, None), |digest| Ok(Found::Digest(digest)))
+            parse_digest(item).map_or_else(|| image(item, None), |digest| Ok(Item::Digest(digest)))
         })
         .collect()
 }
 
 /// One JSON value, or one per line.
-fn json(text: &str) -> Result<Vec<Found>, Error> {
+fn json(text: &str) -> Result<Vec<Item>, Error> {
     let mut found = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         let value =
@@ -120,7 +120,7 @@ fn json(text: &str) -> Result<Vec<Found>, Error> {
     Ok(found)
 }
 
-fn entry(value: &Value, found: &mut Vec<Found>) -> Result<(), Error> {
+fn entry(value: &Value, found: &mut Vec<Item>) -> Result<(), Error> {
     match value {
         Value::String(text) => found.extend(lines(text)?),
         Value::Array(values) => values.iter().try_for_each(|value| entry(value, found))?,
@@ -137,7 +137,7 @@ fn entry(value: &Value, found: &mut Vec<Found>) -> Result<(), Error> {
             } else if let Some(name) = text(object, "name").or_else(|| text(object, "image")) {
                 found.push(image(name, text(object, "digest"))?);
             } else if let Some(digest_only) = text(object, "digest") {
-                found.push(Found::Digest(digest(digest_only)?));
+                found.push(Item::Digest(digest(digest_only)?));
             } else {
                 // Bake: the same for every target.
                 for target in object
@@ -173,7 +173,7 @@ fn is_build(object: &Map<String, Value>) -> bool {
 
 /// buildx and imagetools: `containerimage.digest` or the descriptor's, and `image.name` with
 /// commas.
-fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
+fn build(object: &Map<String, Value>) -> Result<Vec<Item>, Error> {
     let stated = text(object, "containerimage.digest").or_else(|| {
         object
             .get("containerimage.descriptor")?
@@ -199,13 +199,13 @@ fn build(object: &Map<String, Value>) -> Result<Vec<Found>, Error> {
         .filter(|name| !name.is_empty())
         .collect();
     match stated {
-        Some(stated) if names.is_empty() => Ok(vec![Found::Digest(digest(stated)?)]),
+        Some(stated) if names.is_empty() => Ok(vec![Item::Digest(digest(stated)?)]),
         stated => names.into_iter().map(|name| image(name, stated)).collect(),
     }
 }
 
 /// The artifact file of Drone and Harness plugins: images with a registry beside them.
-fn artifact(data: &Map<String, Value>) -> Result<Vec<Found>, Error> {
+fn artifact(data: &Map<String, Value>) -> Result<Vec<Item>, Error> {
     let registry = text(data, "registryUrl");
     if registry.is_some_and(|registry| registry.len() > LONGEST_REGISTRY) {
         return Err(error(

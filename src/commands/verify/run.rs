@@ -11,7 +11,7 @@ use log::{info, warn};
 use super::targets::{Target, idle_logins, targets};
 use super::verify;
 use crate::commands::finished::{Finished, Unfinished};
-use crate::commands::rebuild::{self, Outcome};
+use crate::commands::rebuild::{self, RebuildOutcome};
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::patience::Patience;
@@ -126,8 +126,8 @@ fn rebuild_of<'a>(settings: &'a VerifySettings, report: &Report) -> Option<&'a R
 }
 
 /// The end of a run whose rebuild failed or is not waited for: the image is as broken as before.
-fn not_verified_again(report: Report, outcome: Outcome) -> Finished {
-    let Outcome {
+fn not_verified_again(report: Report, outcome: RebuildOutcome) -> Finished {
+    let RebuildOutcome {
         pipeline,
         exit,
         line,

@@ -43,7 +43,7 @@ impl fmt::Display for Task {
 
 /// Why a request to the server failed.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
+pub enum ApiError {
     /// 401.
     #[error("failed to {task}: the server does not accept the token (401)")]
     Unauthorized {
@@ -163,7 +163,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl ApiError {
     /// The meaning of an answer that is not a success with the data that was asked for.
     pub(super) fn from_answer(task: Task, answer: &Answer, server: &Url) -> Self {
         let status = answer.status();

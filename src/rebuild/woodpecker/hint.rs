@@ -1,13 +1,13 @@
 //! What a person can do about an error of the Woodpecker server.
 
-use super::{Error, Task};
+use super::{ApiError, Task};
 
 /// The fault of server 3.18.0.
 pub(crate) const VARIABLES_UNSEEN: &str = "server version 3.18.0 hides `variables` from \
      `when: evaluate` and from ${…} (woodpecker#7073, fixed by #7077): update the server, or use \
      `method: restart`";
 
-impl Error {
+impl ApiError {
     /// What a person can do about it: an id that stays the same, and the advice.
     #[must_use]
     pub fn hint(&self) -> Option<(&'static str, String)> {

@@ -22,7 +22,7 @@ use serde_json::json;
 use url::Url;
 
 use self::answer::Answer;
-pub use self::error::{Error, Task};
+pub use self::error::{ApiError, Task};
 pub(crate) use self::hint::VARIABLES_UNSEEN;
 pub use self::log::tail;
 pub(crate) use self::model::List;
@@ -131,7 +131,7 @@ impl Client {
     ///
     /// # Errors
     /// When the server does not know it, or the token may not see it.
-    pub async fn repository(&self, name: &RepositoryName) -> Result<Repository, Error> {
+    pub async fn repository(&self, name: &RepositoryName) -> Result<Repository, ApiError> {
         let (task, address) = match name {
             RepositoryName::Number(id) => (
                 Task::Repository(format!("number {id}")),
@@ -149,13 +149,13 @@ impl Client {
         let mut repository: Repository = self.read(task.clone(), &answer)?;
         repository.server_version = answer.version().map(str::to_owned);
         if repository.id == 0 {
-            return Err(Error::Unreadable {
+            return Err(ApiError::Unreadable {
                 task,
                 detail: "it holds no repository".into(),
             });
         }
         if repository.active == Some(false) {
-            return Err(Error::Inactive {
+            return Err(ApiError::Inactive {
                 name: repository.full_name,
             });
         }
@@ -166,14 +166,14 @@ impl Client {
     ///
     /// # Errors
     /// When the server does not know it, or does not answer with one.
-    pub async fn pipeline(&self, repository: u64, number: u64) -> Result<Pipeline, Error> {
+    pub async fn pipeline(&self, repository: u64, number: u64) -> Result<Pipeline, ApiError> {
         let address = self.pipelines_address(repository, Some(&number.to_string()));
         let task = Task::Pipeline(number);
         let pipeline: Pipeline = self.get(task.clone(), address).await?;
         if pipeline.number == number {
             Ok(pipeline)
         } else {
-            Err(Error::Unreadable {
+            Err(ApiError::Unreadable {
                 task,
                 detail: format!("it is not about pipeline #{number}"),
             })
@@ -184,13 +184,13 @@ impl Client {
     ///
     /// # Errors
     /// When there is none, or the server does not answer with one.
-    pub async fn latest(&self, repository: u64, branch: &str) -> Result<Pipeline, Error> {
+    pub async fn latest(&self, repository: u64, branch: &str) -> Result<Pipeline, ApiError> {
         let mut address = self.pipelines_address(repository, Some("latest"));
         address.query_pairs_mut().append_pair("branch", branch);
         let task = Task::Latest(branch.to_owned());
         let pipeline: Pipeline = self.get(task.clone(), address).await?;
         if pipeline.number == 0 {
-            return Err(Error::Unreadable {
+            return Err(ApiError::Unreadable {
                 task,
                 detail: "it holds no pipeline".into(),
             });
@@ -209,7 +209,7 @@ impl Client {
         &self,
         repository: u64,
         only: &[(&str, &str)],
-    ) -> Result<Vec<Pipeline>, Error> {
+    ) -> Result<Vec<Pipeline>, ApiError> {
         let mut address = self.pipelines_address(repository, None);
         if !only.is_empty() {
             address.query_pairs_mut().extend_pairs(only);
@@ -222,14 +222,14 @@ impl Client {
     /// Asks for a new manual pipeline.
     ///
     /// # Errors
-    /// Every answer but a pipeline; [`Error::leaves_open`] says whether there may be one all the
+    /// Every answer but a pipeline; [`ApiError::leaves_open`] says whether there may be one all the
     /// same.
     pub async fn create(
         &self,
         repository: u64,
         branch: &str,
         variables: &BTreeMap<String, String>,
-    ) -> Result<Pipeline, Error> {
+    ) -> Result<Pipeline, ApiError> {
         let body = json!({"branch": branch, "variables": variables}).to_string();
         let mut request = self.request(Method::POST, self.pipelines_address(repository, None));
         let json = HeaderValue::from_static("application/json");
@@ -247,7 +247,7 @@ impl Client {
         repository: u64,
         number: u64,
         variables: &BTreeMap<String, String>,
-    ) -> Result<Pipeline, Error> {
+    ) -> Result<Pipeline, ApiError> {
         let mut address = self.pipelines_address(repository, Some(&number.to_string()));
         if !variables.is_empty() {
             address.query_pairs_mut().extend_pairs(variables);
@@ -266,7 +266,7 @@ impl Client {
         number: u64,
         step: &Step,
         max: usize,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<String>, ApiError> {
         let parts = [
             "repos",
             &repository.to_string(),
@@ -282,7 +282,7 @@ impl Client {
         while reply.status() == 200 && read < LOG_LIMIT {
             let piece = reply.piece().await;
             let Some(piece) =
-                piece.map_err(|problem| Error::from_problem(task.clone(), problem))?
+                piece.map_err(|problem| ApiError::from_problem(task.clone(), problem))?
             else {
                 break;
             };
@@ -296,17 +296,17 @@ impl Client {
         match reply.status() {
             // A step that wrote nothing.
             200 if read <= "null\n".len() => Ok(Vec::new()),
-            200 => Err(Error::Unreadable {
+            200 => Err(ApiError::Unreadable {
                 task,
                 detail: "it is not a log".into(),
             }),
-            404 => Err(Error::NotFound { task, text }),
-            status => Err(Error::Refused { task, status, text }),
+            404 => Err(ApiError::NotFound { task, text }),
+            status => Err(ApiError::Refused { task, status, text }),
         }
     }
 
     /// Sends a request that starts a pipeline, and distinguishes its five answers.
-    async fn start(&self, task: Task, request: Request) -> Result<Pipeline, Error> {
+    async fn start(&self, task: Task, request: Request) -> Result<Pipeline, ApiError> {
         let answer = self.exchange(&task, request, self.patience * 4).await?;
         match answer.status() {
             204 if answer.is_filtered() => {
@@ -315,34 +315,34 @@ impl Client {
                 } else {
                     "of that pipeline".into()
                 };
-                Err(Error::Filtered {
+                Err(ApiError::Filtered {
                     branch,
                     variables_unseen: false,
                 })
             }
-            204 => Err(Error::NotLoaded),
+            204 => Err(ApiError::NotLoaded),
             // Before 3.14.
-            200 if answer.body.trim_ascii() == b"null" => Err(Error::NotLoaded),
+            200 if answer.body.trim_ascii() == b"null" => Err(ApiError::NotLoaded),
             200 => {
                 let pipeline: Pipeline = self.read(task.clone(), &answer)?;
                 if pipeline.number == 0 {
-                    return Err(Error::Unreadable {
+                    return Err(ApiError::Unreadable {
                         task,
                         detail: "it holds no pipeline".into(),
                     });
                 }
                 Ok(pipeline)
             }
-            _ => Err(Error::from_answer(task, &answer, &self.server)),
+            _ => Err(ApiError::from_answer(task, &answer, &self.server)),
         }
     }
 
-    async fn get<T: DeserializeOwned>(&self, task: Task, address: Url) -> Result<T, Error> {
+    async fn get<T: DeserializeOwned>(&self, task: Task, address: Url) -> Result<T, ApiError> {
         let answer = self.ask(&task, address).await?;
         self.read(task, &answer)
     }
 
-    async fn ask(&self, task: &Task, address: Url) -> Result<Answer, Error> {
+    async fn ask(&self, task: &Task, address: Url) -> Result<Answer, ApiError> {
         let request = self.request(Method::GET, address);
         self.exchange(task, request, self.patience).await
     }
@@ -353,7 +353,7 @@ impl Client {
         task: &Task,
         request: Request,
         patience: Duration,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Answer, ApiError> {
         let mut reply = self.send(task, request, patience).await?;
         let is_success = (200..300).contains(&reply.status());
         let limit = if is_success {
@@ -362,12 +362,12 @@ impl Client {
             ERROR_LIMIT
         };
         match reply.body(limit).await {
-            Ok((_, true)) if is_success => Err(Error::Unreadable {
+            Ok((_, true)) if is_success => Err(ApiError::Unreadable {
                 task: task.clone(),
                 detail: format!("it is longer than {limit} bytes"),
             }),
             Ok((body, _)) => Ok(Answer { reply, body }),
-            Err(problem) => Err(Error::from_problem(task.clone(), problem)),
+            Err(problem) => Err(ApiError::from_problem(task.clone(), problem)),
         }
     }
 
@@ -376,18 +376,18 @@ impl Client {
         task: &Task,
         request: Request,
         patience: Duration,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Reply, ApiError> {
         let sent = self.lanes.send(0, request, patience).await;
-        sent.map_err(|problem| Error::from_problem(task.clone(), problem))
+        sent.map_err(|problem| ApiError::from_problem(task.clone(), problem))
     }
 
-    fn read<T: DeserializeOwned>(&self, task: Task, answer: &Answer) -> Result<T, Error> {
+    fn read<T: DeserializeOwned>(&self, task: Task, answer: &Answer) -> Result<T, ApiError> {
         if answer.status() == 200
             && let Ok(value) = serde_json::from_slice(&answer.body)
         {
             return Ok(value);
         }
-        Err(Error::from_answer(task, answer, &self.server))
+        Err(ApiError::from_answer(task, answer, &self.server))
     }
 
     fn request(&self, method: Method, address: Url) -> Request {

@@ -7,7 +7,7 @@ mod summary;
 use std::io::{self, Write};
 
 pub(crate) use self::mask::write_masks;
-pub(crate) use self::outputs::{Place, write_outputs};
+pub(crate) use self::outputs::{Extras, write_outputs};
 pub(crate) use self::summary::write_summary;
 use super::exit::Exit;
 use super::judgement::Judgement;

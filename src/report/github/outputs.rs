@@ -10,7 +10,7 @@ use crate::text::escape;
 
 /// What the outputs say beside the report.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Extras<'a> {
     /// Where the JSON report was written.
     pub report: Option<&'a str>,
     /// An unguessable word for the delimiter between two values.
@@ -28,7 +28,7 @@ pub(crate) struct Place<'a> {
 /// When `out` cannot be written to.
 pub(crate) fn write_outputs(
     judgement: &Judgement<'_>,
-    place: Place<'_>,
+    place: Extras<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let pipeline = judgement.report.pipeline.as_ref();
@@ -137,11 +137,11 @@ fn write_value(name: &str, value: &str, seed: u64, out: &mut dyn Write) -> io::R
 mod tests {
     use super::*;
     use crate::report::example::{index, layer, manifest, nothing, report};
-    use crate::report::{Pipeline, Report};
+    use crate::report::{PipelineSummary, Report};
 
     fn outputs(report: &Report) -> String {
         let mut out = Vec::new();
-        let place = Place {
+        let place = Extras {
             report: Some("out/report.json"),
             seed: 1,
         };
@@ -155,7 +155,7 @@ mod tests {
             .with(manifest(0x20, "linux/amd64"))
             .with(manifest(0x30, "linux/arm64").with(layer(0x32).missing()));
         let mut report = report(&[("app:1", nothing().denied()), ("app:2", image)]);
-        report.pipeline = Some(Pipeline {
+        report.pipeline = Some(PipelineSummary {
             number: 7,
             url: "https://ci.example/7".into(),
             status: "failure".into(),

@@ -1,6 +1,6 @@
 //! The words for one digest.
 
-use super::super::judged::{Root, Trouble};
+use super::super::judged::{Gravity, Root};
 use super::super::sentence;
 use super::paint::Paint;
 use crate::oci::kind::Kind;
@@ -12,13 +12,13 @@ use crate::walk::verdict::Verdict;
 const SHORT: usize = 12;
 
 /// The sign in front of a line, and its colour.
-pub(super) fn mark(trouble: Trouble, verdict: Verdict) -> (&'static str, Paint) {
+pub(super) fn mark(trouble: Gravity, verdict: Verdict) -> (&'static str, Paint) {
     match trouble {
-        Trouble::Broken => ("✗", Paint::Bad),
-        Trouble::Undecided => ("?", Paint::Doubt),
-        Trouble::Warned => ("!", Paint::Doubt),
-        Trouble::None if verdict == Verdict::Skipped => ("-", Paint::Plain),
-        Trouble::None => ("✓", Paint::Plain),
+        Gravity::Broken => ("✗", Paint::Bad),
+        Gravity::Undecided => ("?", Paint::Doubt),
+        Gravity::Warned => ("!", Paint::Doubt),
+        Gravity::None if verdict == Verdict::Skipped => ("-", Paint::Plain),
+        Gravity::None => ("✓", Paint::Plain),
     }
 }
 

@@ -257,7 +257,7 @@ mod tests {
         Content, attestation, digest, index, layer, manifest, nothing, plain, report,
     };
     use crate::report::exit::Exit;
-    use crate::report::{Pipeline, Report};
+    use crate::report::{PipelineSummary, Report};
     use crate::walk::graph::{Care, Graph};
     use crate::walk::stop::Stop;
     use crate::walk::verdict::Verdict;
@@ -566,7 +566,7 @@ requests      12: 48.2 kB in 2.1 s
             "app:1",
             plain(0x30).with(layer(0x32).missing()),
         )])));
-        after.pipeline = Some(Pipeline {
+        after.pipeline = Some(PipelineSummary {
             number: 7,
             url: "https://ci.example/repos/1/pipeline/7".into(),
             status: "success".into(),
@@ -590,7 +590,7 @@ requests      12: 48.2 kB in 2.1 s
     fn a_rebuild_alone_is_one_line_with_the_link_at_its_end() {
         let url = "https://ci.example/repos/1/pipeline/7";
         let mut rebuilt = report(&[]);
-        rebuilt.pipeline = Some(Pipeline {
+        rebuilt.pipeline = Some(PipelineSummary {
             number: 7,
             url: url.into(),
             status: "success".into(),
@@ -619,7 +619,7 @@ requests      12: 48.2 kB in 2.1 s
     fn a_rebuild_that_fixes_nothing_reports_the_fault_and_the_link() {
         let url = "https://ci.example/repos/1/pipeline/7";
         let mut broken = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
-        broken.pipeline = Some(Pipeline {
+        broken.pipeline = Some(PipelineSummary {
             number: 7,
             url: url.into(),
             status: "failure".into(),
@@ -689,7 +689,7 @@ requests      12: 48.2 kB in 2.1 s
         );
         assert!(text.ends_with("exit code 1\u{1b}[0m\n"), "{text}");
         let mut rebuilt = report(&[]);
-        rebuilt.pipeline = Some(Pipeline {
+        rebuilt.pipeline = Some(PipelineSummary {
             number: 7,
             url: "https://ci.example/7".into(),
             status: "success".into(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::super::affected::parents_first;
-use super::super::judged::{Root, Trouble};
+use super::super::judged::{Gravity, Root};
 use super::super::judgement::Judgement;
 use super::super::sentence;
 use super::content;
@@ -35,17 +35,17 @@ type Edges<'p, 'a> = Box<dyn Iterator<Item = Edge<'a>> + 'p>;
 const DEEPEST: usize = 12;
 
 /// What stays the same within one tree.
-struct Place<'j, 'a> {
+struct Spot<'j, 'a> {
     root: &'j Root<'a>,
     graph: &'a Graph,
-    troubles: Vec<Option<Trouble>>,
+    troubles: Vec<Option<Gravity>>,
     /// The summaries of manifests that are long and may be shown again and again.
     summaries: RefCell<HashMap<NodeId, String>>,
 }
 
-impl Place<'_, '_> {
-    fn trouble(&self, id: NodeId) -> Trouble {
-        self.troubles[id.place()].unwrap_or(Trouble::None)
+impl Spot<'_, '_> {
+    fn trouble(&self, id: NodeId) -> Gravity {
+        self.troubles[id.place()].unwrap_or(Gravity::None)
     }
 }
 
@@ -59,7 +59,7 @@ impl<'j, 'a> Tree<'j, 'a> {
     }
 
     /// The root in whose tree a node was described before, if it was; from now on it is this one.
-    fn describe(&mut self, place: &Place<'_, 'a>, id: NodeId) -> Option<NodeId> {
+    fn describe(&mut self, place: &Spot<'_, 'a>, id: NodeId) -> Option<NodeId> {
         let graph = place.root.graph;
         let described = self.described.entry(std::ptr::from_ref(graph));
         let described = described.or_insert_with(|| vec![None; graph.len()]);
@@ -69,7 +69,7 @@ impl<'j, 'a> Tree<'j, 'a> {
     /// Writes the tree of the image at this place.
     pub(super) fn write(&mut self, image: usize, out: &mut dyn Write) -> io::Result<()> {
         let root = self.judgement.root(image);
-        let place = Place {
+        let place = Spot {
             root,
             graph: root.graph,
             troubles: assess(root),
@@ -98,7 +98,7 @@ impl<'j, 'a> Tree<'j, 'a> {
     /// What one reference leads to; whether what is below it is still to be described.
     fn entry(
         &mut self,
-        place: &Place<'_, 'a>,
+        place: &Spot<'_, 'a>,
         edge: &Edge<'_>,
         depth: usize,
         out: &mut dyn Write,
@@ -119,14 +119,14 @@ impl<'j, 'a> Tree<'j, 'a> {
                 entry::full(node),
                 entry::verdict(node)
             );
-            self.line(depth, Trouble::None, Verdict::Ok, &line, out)?;
+            self.line(depth, Gravity::None, Verdict::Ok, &line, out)?;
         }
         Ok(false)
     }
 
     fn manifest(
         &mut self,
-        place: &Place<'_, 'a>,
+        place: &Spot<'_, 'a>,
         edge: &Edge<'_>,
         depth: usize,
         out: &mut dyn Write,
@@ -148,8 +148,8 @@ impl<'j, 'a> Tree<'j, 'a> {
         }
         // A skimmed report of a broken image should not read as if something were ok.
         let verdict = match (trouble, summary.is_empty()) {
-            (Trouble::None, true) => "ok",
-            (Trouble::None, false) => "ok: ",
+            (Gravity::None, true) => "ok",
+            (Gravity::None, false) => "ok: ",
             (_, true) => "(itself ok)",
             (_, false) => "(itself ok) ",
         };
@@ -169,7 +169,7 @@ impl<'j, 'a> Tree<'j, 'a> {
     /// What is shown below a manifest.
     fn children<'p>(
         &self,
-        place: &'p Place<'_, 'a>,
+        place: &'p Spot<'_, 'a>,
         id: NodeId,
         depth: usize,
         out: &mut dyn Write,
@@ -177,14 +177,14 @@ impl<'j, 'a> Tree<'j, 'a> {
         let children = place.graph.node(id).children();
         let is_whole = |edge: &Edge<'_>| {
             place.graph.node(edge.to).kind().is_manifest()
-                && place.trouble(edge.to) == Trouble::None
+                && place.trouble(edge.to) == Gravity::None
         };
         let whole = children.clone().filter(is_whole).count();
         let fold = whole > MANIFESTS && !self.style.verbose;
         if fold {
             self.line(
                 depth,
-                Trouble::None,
+                Gravity::None,
                 Verdict::Ok,
                 &format!("{whole} whole manifests"),
                 out,
@@ -198,7 +198,7 @@ impl<'j, 'a> Tree<'j, 'a> {
     /// A digest that is not ok: in full, or where it was shown in full already, short.
     fn fault(
         &mut self,
-        place: &Place<'_, 'a>,
+        place: &Spot<'_, 'a>,
         edge: &Edge<'_>,
         depth: usize,
         out: &mut dyn Write,
@@ -239,14 +239,14 @@ impl<'j, 'a> Tree<'j, 'a> {
     fn line(
         &self,
         depth: usize,
-        trouble: Trouble,
+        trouble: Gravity,
         verdict: Verdict,
         text: &str,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let (mark, paint) = entry::mark(trouble, verdict);
         let depth = depth.min(DEEPEST);
-        let paint = if verdict == Verdict::Ok && trouble != Trouble::None {
+        let paint = if verdict == Verdict::Ok && trouble != Gravity::None {
             Paint::Doubt
         } else {
             paint
@@ -262,31 +262,31 @@ impl<'j, 'a> Tree<'j, 'a> {
 }
 
 /// The gravest trouble at or below every node, by its place.
-fn assess(root: &Root<'_>) -> Vec<Option<Trouble>> {
+fn assess(root: &Root<'_>) -> Vec<Option<Gravity>> {
     let graph = root.graph;
     let mut troubles = vec![None; graph.len()];
     for id in parents_first(graph, root.node).into_iter().rev() {
         let below = |edge: Edge<'_>| {
-            let trouble = troubles[edge.to.place()].unwrap_or(Trouble::None);
+            let trouble = troubles[edge.to.place()].unwrap_or(Gravity::None);
             seen_along(&edge, trouble)
         };
         let children = graph.node(id).children().map(below);
-        troubles[id.place()] = Some(children.fold(root.trouble(id), Trouble::max));
+        troubles[id.place()] = Some(children.fold(root.trouble(id), Gravity::max));
     }
     troubles
 }
 
 /// What a reference makes of the trouble behind it.
-fn seen_along(edge: &Edge<'_>, trouble: Trouble) -> Trouble {
+fn seen_along(edge: &Edge<'_>, trouble: Gravity) -> Gravity {
     if edge.care == Care::Warn {
-        trouble.min(Trouble::Warned)
+        trouble.min(Gravity::Warned)
     } else {
         trouble
     }
 }
 
 /// The summary of a manifest or an index, made once where it is long.
-fn summary(place: &Place<'_, '_>, id: NodeId) -> String {
+fn summary(place: &Spot<'_, '_>, id: NodeId) -> String {
     /// How many references are looked at more than once.
     const FEW: usize = 64;
     if place.graph.node(id).children().nth(FEW).is_none() {
@@ -302,7 +302,7 @@ fn summary(place: &Place<'_, '_>, id: NodeId) -> String {
 
 /// `config, 12 layers, 214 MB; 1 broken`, or for an index `2 manifests, 1 attestation; 1 broken, 1
 /// undecided`.
-fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
+fn summarize(place: &Spot<'_, '_>, id: NodeId) -> String {
     let (mut configs, mut layers, mut bytes) = (0, 0, 0_u64);
     let (mut broken, mut undecided, mut warned) = (0, 0, 0);
     let mut manifests: Vec<(Kind, usize)> = Vec::new();
@@ -319,10 +319,10 @@ fn summarize(place: &Place<'_, '_>, id: NodeId) -> String {
             bytes = bytes.saturating_add(child.size().unwrap_or(0));
         }
         match seen_along(&edge, place.trouble(edge.to)) {
-            Trouble::None => {}
-            Trouble::Warned => warned += 1,
-            Trouble::Undecided => undecided += 1,
-            Trouble::Broken => broken += 1,
+            Gravity::None => {}
+            Gravity::Warned => warned += 1,
+            Gravity::Undecided => undecided += 1,
+            Gravity::Broken => broken += 1,
         }
     }
     let mut parts: Vec<String> = manifests

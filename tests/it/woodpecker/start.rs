@@ -1,7 +1,7 @@
 //! Starting a pipeline: the request, and every answer.
 
 use pullproof::rebuild::plan::{Method, OwnPipeline, RepositoryName, Restart};
-use pullproof::rebuild::woodpecker::Error;
+use pullproof::rebuild::woodpecker::ApiError;
 use pullproof::rebuild::{Ending, NotStarted};
 use serde_json::{Value, json};
 
@@ -413,7 +413,7 @@ async fn an_unreachable_server_is_reported_without_the_requests_address() {
     assert!(
         matches!(
             ran.result,
-            Err(NotStarted::Server(Error::Unreachable { .. }))
+            Err(NotStarted::Server(ApiError::Unreachable { .. }))
         ),
         "{ran:?}"
     );
