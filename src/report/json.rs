@@ -177,8 +177,8 @@ struct ImageEntry<'a> {
     result: &'static str,
     platforms: Vec<String>,
     findings: Vec<FindingEntry>,
-    broken: Vec<Digest>,
-    undecided: Vec<Digest>,
+    broken: Digests<'a>,
+    undecided: Digests<'a>,
 }
 
 #[derive(Serialize)]
@@ -232,14 +232,10 @@ impl Serialize for Images<'_, '_> {
     }
 }
 
-fn image<'a>(judgement: &Judgement<'a>, judged: &Judged<'a>, place: usize) -> ImageEntry<'a> {
+fn image<'j>(judgement: &'j Judgement<'_>, judged: &'j Judged<'_>, place: usize) -> ImageEntry<'j> {
     let subject = &judged.checked.subjects[place];
     let root = judged.root(place);
-    let digests = |ids: &[NodeId]| {
-        ids.iter()
-            .filter_map(|id| root.graph.node(*id).digest())
-            .collect()
-    };
+    let graph = root.graph;
     let platforms = Platforms::of(root.graph, root.node).offered;
     let shown = |platform: &Platform| escape::shortened(&platform.to_string());
     ImageEntry {
@@ -249,8 +245,14 @@ fn image<'a>(judgement: &Judgement<'a>, judged: &Judged<'a>, place: usize) -> Im
         result: judgement.subject_conclusion(judged.exit(place)).as_str(),
         platforms: platforms.into_iter().map(shown).collect(),
         findings: subject.findings.iter().map(finding).collect(),
-        broken: digests(&root.broken),
-        undecided: digests(&root.undecided),
+        broken: Digests {
+            graph,
+            ids: &root.broken,
+        },
+        undecided: Digests {
+            graph,
+            ids: &root.undecided,
+        },
     }
 }
 
@@ -258,6 +260,26 @@ fn finding(finding: &checked::Finding) -> FindingEntry {
     FindingEntry {
         kind: finding.as_str(),
         detail: escape::shortened(&sentence::finding(finding)),
+    }
+}
+
+/// Digests, written one by one: there may be a hundred thousand.
+struct Digests<'j> {
+    graph: &'j Graph,
+    ids: &'j [NodeId],
+}
+
+impl Serialize for Digests<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for digest in self
+            .ids
+            .iter()
+            .filter_map(|id| self.graph.node(*id).digest())
+        {
+            list.serialize_element(&digest)?;
+        }
+        list.end()
     }
 }
 

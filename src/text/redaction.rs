@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::Input;
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::nfa::noncontiguous::NFA;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use url::form_urlencoded::byte_serialize;
@@ -23,7 +25,7 @@ const REDACTED: &str = "[secret]";
 pub(crate) struct Secrets {
     forms: BTreeSet<String>,
     /// Finds all forms at once; made when it is first needed after the last change.
-    finder: OnceLock<Option<AhoCorasick>>,
+    finder: OnceLock<Option<NFA>>,
 }
 
 impl fmt::Debug for Secrets {
@@ -52,13 +54,13 @@ impl Secrets {
     #[must_use]
     pub(crate) fn redacted(&self, text: &str) -> String {
         // Only a lack of memory can make this fail, and then nothing can be printed safely.
-        let finder = self
-            .finder
-            .get_or_init(|| AhoCorasick::new(&self.forms).ok());
+        let finder = self.finder.get_or_init(|| NFA::new(&self.forms).ok());
         let Some(finder) = finder else {
             return REDACTED.to_owned();
         };
-        let found = finder.find_overlapping_iter(text);
+        let Ok(found) = finder.try_find_overlapping_iter(Input::new(text)) else {
+            return REDACTED.to_owned();
+        };
         let mut places: Vec<(usize, usize)> = found.map(|one| (one.start(), one.end())).collect();
         places.sort_unstable_by_key(|(start, end)| (*start, Reverse(*end)));
         let mut redacted = String::new();
