@@ -13,11 +13,14 @@ demo: ## See it pass a whole image and find two broken ones, on a registry of it
 	@$(CARGO) build --quiet --bin pullproof --example demo
 	@$(CARGO) run --quiet --example demo
 
+# Half of the tests' time is waiting, so more of them run than there are usually cores.
+TEST_THREADS ?= 4
+
 .PHONY: test
 test: ## Install what is missing, start what is needed, run every test
 	scripts/prepare
 	$(CARGO) build --release --locked --bin pullproof
-	$(CARGO) test
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test
 
 # PULLPROOF_ROUNDS, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change how much and which.
 .PHONY: soak
