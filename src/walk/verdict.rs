@@ -166,7 +166,7 @@ pub fn judge_flaw(flaw: Flaw) -> VerdictAndCause {
 /// promise.
 ///
 /// Content alone is judged here; whether the bytes are a manifest is for
-/// [`crate::oci::manifest::read`] to say.
+/// `oci::manifest::read` to say.
 #[must_use]
 pub fn judge_manifest(
     digest: Option<&Digest>,
