@@ -271,16 +271,20 @@ struct Digests<'j> {
 
 impl Serialize for Digests<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for digest in self
-            .ids
-            .iter()
-            .filter_map(|id| self.graph.node(*id).digest())
-        {
-            list.serialize_element(&digest)?;
-        }
-        list.end()
+        write_digests(self.graph, self.ids.iter().copied(), serializer)
     }
+}
+
+fn write_digests<S: Serializer>(
+    graph: &Graph,
+    ids: impl Iterator<Item = NodeId>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(None)?;
+    for digest in ids.filter_map(|id| graph.node(id).digest()) {
+        list.serialize_element(&digest)?;
+    }
+    list.end()
 }
 
 /// The nodes of one repository, in the order of discovery.
@@ -341,12 +345,7 @@ struct Parents<'n> {
 
 impl Serialize for Parents<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let parents = self.graph.node(self.of).parents();
-        let mut list = serializer.serialize_seq(None)?;
-        for digest in parents.filter_map(|parent| self.graph.node(parent).digest()) {
-            list.serialize_element(&digest)?;
-        }
-        list.end()
+        write_digests(self.graph, self.graph.node(self.of).parents(), serializer)
     }
 }
 

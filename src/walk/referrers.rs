@@ -5,8 +5,7 @@ use super::{MAX_DEPTH, Walk, found, too_much, unasked};
 use crate::oci::kind::Kind;
 use crate::oci::manifest::read_referrers;
 use crate::walk::cause::Cause;
-use crate::walk::graph::{Care, Found, NodeId};
-use crate::walk::rules::Concern;
+use crate::walk::graph::{Found, NodeId};
 use crate::walk::source::{Asked, Body, Manifest, Referring};
 use crate::walk::verdict::{
     Outcome, Verdict, VerdictAndCause, judge_fault, judge_flaw, judge_manifest,
@@ -52,7 +51,7 @@ impl Walk<'_> {
         };
         let to = self.add_delivered(Kind::Referrer, None, judged, &asked, depth, false);
         self.graph
-            .connect(subject, to, None, self.care_for_referrers());
+            .connect(subject, to, None, self.care(Kind::Referrer));
     }
 
     fn take_list(&mut self, subject: NodeId, manifest: &Manifest) {
@@ -83,14 +82,6 @@ impl Walk<'_> {
         let to = self.insert(None, &list, self.depth_below(subject));
         self.settled += 1;
         self.graph
-            .connect(subject, to, None, self.care_for_referrers());
-    }
-
-    fn care_for_referrers(&self) -> Care {
-        if self.rules.referrers == Concern::Check {
-            Care::Check
-        } else {
-            Care::Warn
-        }
+            .connect(subject, to, None, self.care(Kind::Referrer));
     }
 }

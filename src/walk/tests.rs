@@ -213,6 +213,14 @@ async fn walk_tag(memory: &Memory) -> Checked {
     walk_with(memory, &[":1"], &Rules::default()).await
 }
 
+async fn walk_with_referrers(memory: &Memory) -> Checked {
+    let rules = Rules {
+        referrers: Concern::Check,
+        ..Rules::default()
+    };
+    walk_with(memory, &[":1"], &rules).await
+}
+
 /// Every node that is not ok, by digest.
 fn faults(walked: &Checked) -> BTreeMap<String, Verdict> {
     let node = |node: Node<'_>| {
@@ -1029,15 +1037,7 @@ async fn an_unreadable_list_of_referrers_is_a_fault_of_its_own() {
     memory
         .referring
         .insert(digest_of(&amd), vec![Referring::List(nonsense)]);
-    let walked = walk_with(
-        &memory,
-        &[":1"],
-        &Rules {
-            referrers: Concern::Check,
-            ..Rules::default()
-        },
-    )
-    .await;
+    let walked = walk_with_referrers(&memory).await;
     assert_eq!(
         faults(&walked),
         BTreeMap::from([(String::new(), Verdict::Malformed)])
@@ -1058,15 +1058,7 @@ async fn a_list_of_referrers_that_contradicts_its_header_is_not_followed() {
     memory
         .referring
         .insert(digest_of(&amd), vec![Referring::List(list)]);
-    let walked = walk_with(
-        &memory,
-        &[":1"],
-        &Rules {
-            referrers: Concern::Check,
-            ..Rules::default()
-        },
-    )
-    .await;
+    let walked = walk_with_referrers(&memory).await;
     assert_eq!(
         faults(&walked),
         BTreeMap::from([(String::new(), Verdict::DigestMismatch)])
