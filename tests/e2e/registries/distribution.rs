@@ -4,7 +4,7 @@ use super::{Case, NAME, case, passes, pushed, reports};
 use crate::support::distribution::{Damage, Distribution};
 use crate::support::image::Image;
 
-fn start() -> Distribution {
+pub(super) fn start() -> Distribution {
     let program = std::env::var("E2E_DISTRIBUTION").expect("`make e2e` says where it is");
     Distribution::open_by(program)
 }

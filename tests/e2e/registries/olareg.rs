@@ -4,8 +4,8 @@ use super::server::{Server, each_is_reported};
 use super::{case, passes, pushed};
 use crate::support::distribution::Damage;
 
-fn start() -> Server {
-    Server::start("E2E_OLAREG", |directory, port| {
+pub(super) fn start() -> Server {
+    Server::start_as("E2E_OLAREG", |directory, port| {
         let store = directory.join("store");
         std::fs::create_dir(&store).expect("the directory is ours");
         let (port, store) = (port.to_string(), store.display().to_string());
@@ -26,7 +26,7 @@ fn start() -> Server {
 #[test]
 fn a_whole_image_passes_at_every_depth() {
     let registry = start();
-    pushed(&registry.host());
+    pushed(registry.host());
     passes(&registry.reference());
 }
 

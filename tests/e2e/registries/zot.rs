@@ -6,13 +6,18 @@ use super::server::{Server, each_is_reported};
 use super::{case, passes, pushed};
 use crate::support::distribution::Damage;
 
-fn start() -> Server {
-    Server::start("E2E_ZOT", |directory, port| {
+pub(super) fn start() -> Server {
+    Server::start_as("E2E_ZOT", |directory, port| {
         let configuration = directory.join("zot.json");
         let json = json!({
             "distSpecVersion": "1.1.1",
             "storage": {"rootDirectory": directory.join("store"), "gc": false},
-            "http": {"address": "127.0.0.1", "port": port.to_string()},
+            "http": {
+                "address": "127.0.0.1",
+                "port": port.to_string(),
+                // Without it, docker's types are refused.
+                "compat": ["docker2s2"],
+            },
             "log": {"level": "warn"},
         });
         std::fs::write(&configuration, json.to_string()).expect("the directory is ours");
@@ -23,7 +28,7 @@ fn start() -> Server {
 #[test]
 fn a_whole_image_passes_at_every_depth() {
     let registry = start();
-    pushed(&registry.host());
+    pushed(registry.host());
     passes(&registry.reference());
 }
 

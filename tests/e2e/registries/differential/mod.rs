@@ -1,0 +1,162 @@
+//! Random images on real registries, with random damage, with tags that move and with registries
+//! that restart: what a download of every digest gives decides what verify has to report.
+//!
+//! `PULLPROOF_ROUNDS` says how many images each test takes (20 if it does not), and
+//! `PULLPROOF_SEED` with which seed they begin. A round depends on its seed alone.
+
+mod compare;
+mod damaged;
+mod harm;
+mod moved;
+mod pull;
+mod restarted;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::gitea::Gitea;
+use super::server::Server;
+use crate::support::distribution::{Distribution, Door};
+
+/// A real registry whose disk can be damaged.
+trait Registry {
+    /// Where it is, and how to push.
+    fn door(&self) -> Door;
+    /// Kills it.
+    fn stop(&mut self);
+    /// Starts it again on the same port.
+    fn start(&mut self);
+    /// The file with the content of a digest.
+    fn data(&self, repository: &str, digest: &str) -> PathBuf;
+    /// The files with what else it knows of a repository, if it keeps that in files.
+    fn records(&self, repository: &str) -> Vec<PathBuf>;
+}
+
+impl Registry for Distribution {
+    fn door(&self) -> Door {
+        Door::open(&self.host())
+    }
+
+    fn stop(&mut self) {
+        Self::stop(self);
+    }
+
+    fn start(&mut self) {
+        Self::start(self);
+    }
+
+    fn data(&self, _: &str, digest: &str) -> PathBuf {
+        Self::data(self, digest)
+    }
+
+    fn records(&self, repository: &str) -> Vec<PathBuf> {
+        files(&self.repository(repository))
+    }
+}
+
+impl Registry for Server {
+    fn door(&self) -> Door {
+        Door::open(self.host())
+    }
+
+    fn stop(&mut self) {
+        Self::stop(self);
+    }
+
+    fn start(&mut self) {
+        Self::start(self);
+    }
+
+    fn data(&self, repository: &str, digest: &str) -> PathBuf {
+        let blobs = self.layout(repository).join("blobs");
+        blobs.join(digest.replace(':', "/"))
+    }
+
+    fn records(&self, repository: &str) -> Vec<PathBuf> {
+        let layout = self.layout(repository);
+        let mut files = files(&layout);
+        files.retain(|path| !path.starts_with(layout.join("blobs")));
+        files
+    }
+}
+
+impl Registry for Gitea {
+    fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    fn start(&mut self) {
+        self.server.start();
+    }
+
+    fn data(&self, _: &str, digest: &str) -> PathBuf {
+        Self::data(self, digest)
+    }
+
+    fn records(&self, _: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// Every file below a directory, in a stable order.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut next = vec![directory.to_owned()];
+    while let Some(path) = next.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).expect("the directory is ours");
+            next.extend(entries.map(|entry| entry.expect("the directory is ours").path()));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Fails if there is any difference, and shows the first ones.
+#[track_caller]
+fn assert_explained(differences: &[String]) {
+    const SHOWN: usize = 10;
+    let shown = differences.iter().take(SHOWN).map(String::as_str);
+    let shown: Vec<&str> = shown.collect();
+    assert!(
+        differences.is_empty(),
+        "{} unexplained:\n\n{}",
+        differences.len(),
+        shown.join("\n\n")
+    );
+}
+
+macro_rules! on {
+    ($($name:ident: $start:expr;)+) => {$(
+        mod $name {
+            #[test]
+            fn what_a_download_gives_is_what_is_reported() {
+                super::damaged::rounds(stringify!($name), &mut $start);
+            }
+
+            #[test]
+            fn a_tag_that_moves_meanwhile_is_no_fault() {
+                super::moved::rounds(stringify!($name), &mut $start);
+            }
+
+            #[test]
+            fn a_restart_meanwhile_is_no_fault() {
+                super::restarted::rounds(stringify!($name), &mut $start);
+            }
+        }
+    )+};
+}
+
+on! {
+    debian: crate::support::distribution::Distribution::open();
+    distribution: crate::registries::distribution::start();
+    gitea: crate::registries::gitea::start();
+    olareg: crate::registries::olareg::start();
+    zot: crate::registries::zot::start();
+}

@@ -1,0 +1,132 @@
+//! A registry that is killed and started again during the walk: what was not answered stays
+//! undecided, and the rest is reported as a download ends.
+
+use std::time::{Duration, Instant};
+
+use super::compare::{Meanwhile, differences};
+use super::pull::{Truth, everything};
+use super::{Registry, assert_explained, harm};
+use crate::support::command::{Pullproof, verify};
+use crate::support::digest::Random;
+use crate::support::distribution::push;
+use crate::support::image::Image;
+use crate::support::recipe::any;
+use crate::support::rounds::seeds;
+
+/// How many images are verified at once while the registry restarts.
+const BATCH: usize = 5;
+
+const DEPTHS: [&str; 3] = ["head", "tail", "full"];
+
+/// Few enough to give up while it is down, and enough to wait for it.
+const ATTEMPTS: [&str; 3] = ["2", "5", "100"];
+
+struct Round {
+    seed: u64,
+    repository: String,
+    image: Image,
+    depth: &'static str,
+    attempts: &'static str,
+    harms: Vec<String>,
+}
+
+impl Round {
+    fn new(registry: &impl Registry, seed: u64) -> Self {
+        let mut random = Random::seeded(seed);
+        let image = any(&mut random, seed).make();
+        let repository = format!("{}/restarted-{seed}", super::super::TEAM);
+        push(&registry.door(), &format!("{repository}:1"), &image);
+        let harms = match random.below(2) {
+            0 => Vec::new(),
+            _ => harm::any(registry, &mut random, &repository, &image),
+        };
+        Self {
+            seed,
+            repository,
+            image,
+            depth: *random.pick(&DEPTHS),
+            attempts: *random.pick(&ATTEMPTS),
+            harms,
+        }
+    }
+
+    fn truth(&self, registry: &impl Registry) -> Truth {
+        everything(&registry.door(), &self.repository, "1", &self.image)
+    }
+
+    fn run(&self, registry: &impl Registry) -> Pullproof {
+        let reference = format!("{}/{}:1", registry.door().host, self.repository);
+        let patience = ["--attempts", self.attempts, "--max-backoff", "50ms"];
+        verify(&reference)
+            .arguments(["--depth", self.depth, "--concurrency", "1"])
+            .arguments(patience)
+    }
+}
+
+fn wait(random: &mut Random, longest: Duration) {
+    let share = u16::try_from(random.below(1000)).expect("it is below 1000");
+    std::thread::sleep(longest.mul_f64(f64::from(share) / 1000.0));
+}
+
+/// Restarts a registry while images are verified, whole ones and damaged ones.
+pub(super) fn rounds(name: &str, registry: &mut impl Registry) {
+    let seeds = seeds(20);
+    let mut all = Vec::new();
+    let mut codes = [0_u64; 5];
+    for batch in seeds.clone().collect::<Vec<_>>().chunks(BATCH) {
+        let mut random = Random::seeded(batch[0]);
+        let rounds: Vec<_> = batch
+            .iter()
+            .map(|seed| Round::new(registry, *seed))
+            .collect();
+        // What it remembers would be gone after the restart.
+        registry.stop();
+        registry.start();
+        let truths: Vec<_> = rounds.iter().map(|round| round.truth(registry)).collect();
+        let begun = Instant::now();
+        let undisturbed = rounds.iter().map(|round| round.run(registry).start());
+        let undisturbed: Vec<_> = undisturbed.collect();
+        for running in undisturbed {
+            running.wait();
+        }
+        let whole_run = begun.elapsed();
+        let running: Vec<_> = rounds
+            .iter()
+            .map(|round| round.run(registry).start())
+            .collect();
+        wait(&mut random, whole_run);
+        registry.stop();
+        wait(&mut random, Duration::from_millis(100));
+        registry.start();
+        for ((round, truth), running) in rounds.iter().zip(&truths).zip(running) {
+            let finished = running.wait();
+            if let Some(count) = finished.code.and_then(|code| codes.get_mut(code as usize)) {
+                *count += 1;
+            }
+            let meanwhile = Meanwhile::Restart;
+            let found = differences(&finished, round.depth, truth, &round.image, meanwhile);
+            if !found.is_empty() {
+                let Round {
+                    seed, depth, harms, ..
+                } = round;
+                all.push(format!(
+                    "seed {seed} (batch from {}), depth {depth}, {harms:?}, {truth:?}\n{}\n\
+                     {finished}",
+                    batch[0],
+                    found.join("; ")
+                ));
+            }
+        }
+    }
+    println!(
+        "{name}: {} images from seed {} while it restarted: {} passed, {} failed, {} undecided; \
+         {} unexplained",
+        seeds.end - seeds.start,
+        seeds.start,
+        codes[0],
+        codes[1],
+        codes[4],
+        all.len()
+    );
+    assert_explained(&all);
+}
