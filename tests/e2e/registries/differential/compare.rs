@@ -44,6 +44,16 @@ pub(super) fn is_definite(node: &Value) -> bool {
     DEFINITE.contains(&node["verdict"].as_str().unwrap_or_default())
 }
 
+/// Whether a digest of an image may pass at a depth.
+pub(super) fn may_pass(depth: &str, truth: &Truth, image: &Image, digest: &str) -> bool {
+    let pulled = truth.digests[digest];
+    allows(
+        may(depth, truth, image, digest, pulled),
+        "ok",
+        Meanwhile::Nothing,
+    )
+}
+
 /// Every difference that no rule of the documents explains.
 pub(super) fn differences(
     finished: &Finished,

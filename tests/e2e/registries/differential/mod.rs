@@ -11,11 +11,14 @@ mod moved;
 mod pull;
 mod restarted;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::gitea::Gitea;
 use super::server::Server;
+use crate::support::digest::Random;
 use crate::support::distribution::{Distribution, Door};
 
 /// A real registry whose disk can be damaged.
@@ -118,18 +121,40 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Fails if there is any difference, and shows the first ones.
-#[track_caller]
-fn assert_explained(differences: &[String]) {
-    const SHOWN: usize = 10;
-    let shown = differences.iter().take(SHOWN).map(String::as_str);
-    let shown: Vec<&str> = shown.collect();
-    assert!(
-        differences.is_empty(),
-        "{} unexplained:\n\n{}",
-        differences.len(),
-        shown.join("\n\n")
-    );
+/// Waits for a random part of this time.
+fn pause(random: &mut Random, longest: Duration) {
+    let share = u16::try_from(random.below(1000)).expect("it is below 1000");
+    std::thread::sleep(longest.mul_f64(f64::from(share) / 1000.0));
+}
+
+/// What the rounds of a test came to.
+struct Summary {
+    /// In words, with numbers.
+    text: String,
+    /// What no rule of the documents explains.
+    unexplained: Vec<String>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {} unexplained", self.text, self.unexplained.len())
+    }
+}
+
+impl Summary {
+    /// Fails if anything is unexplained, and shows the first of it.
+    #[track_caller]
+    fn assert_explained(&self) {
+        const SHOWN: usize = 10;
+        let shown = self.unexplained.iter().take(SHOWN);
+        let shown: Vec<&str> = shown.map(String::as_str).collect();
+        assert!(
+            self.unexplained.is_empty(),
+            "{} unexplained:\n\n{}",
+            self.unexplained.len(),
+            shown.join("\n\n")
+        );
+    }
 }
 
 macro_rules! on {
@@ -137,17 +162,23 @@ macro_rules! on {
         mod $name {
             #[test]
             fn what_a_download_gives_is_what_is_reported() {
-                super::damaged::rounds(stringify!($name), &mut $start);
+                let summary = super::damaged::rounds(&mut $start);
+                println!("{}: {summary}", stringify!($name));
+                summary.assert_explained();
             }
 
             #[test]
             fn a_tag_that_moves_meanwhile_is_no_fault() {
-                super::moved::rounds(stringify!($name), &mut $start);
+                let summary = super::moved::rounds(&$start);
+                println!("{}: {summary}", stringify!($name));
+                summary.assert_explained();
             }
 
             #[test]
             fn a_restart_meanwhile_is_no_fault() {
-                super::restarted::rounds(stringify!($name), &mut $start);
+                let summary = super::restarted::rounds(&mut $start);
+                println!("{}: {summary}", stringify!($name));
+                summary.assert_explained();
             }
         }
     )+};

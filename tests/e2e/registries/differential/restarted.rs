@@ -1,11 +1,13 @@
 //! A registry that is killed and started again during the walk: what was not answered stays
 //! undecided, and the rest is reported as a download ends.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::super::TEAM;
 use super::compare::{Meanwhile, differences};
 use super::pull::{Truth, everything};
-use super::{Registry, assert_explained, harm};
+use super::{Registry, Summary, harm, pause};
 use crate::support::command::{Pullproof, verify};
 use crate::support::digest::Random;
 use crate::support::distribution::push;
@@ -34,7 +36,7 @@ impl Round {
     fn new(registry: &impl Registry, seed: u64) -> Self {
         let mut random = Random::seeded(seed);
         let image = any(&mut random, seed).make();
-        let repository = format!("{}/restarted-{seed}", super::super::TEAM);
+        let repository = format!("{TEAM}/restarted-{seed}");
         push(&registry.door(), &format!("{repository}:1"), &image);
         let harms = match random.below(2) {
             0 => Vec::new(),
@@ -63,16 +65,11 @@ impl Round {
     }
 }
 
-fn wait(random: &mut Random, longest: Duration) {
-    let share = u16::try_from(random.below(1000)).expect("it is below 1000");
-    std::thread::sleep(longest.mul_f64(f64::from(share) / 1000.0));
-}
-
 /// Restarts a registry while images are verified, whole ones and damaged ones.
-pub(super) fn rounds(name: &str, registry: &mut impl Registry) {
+pub(super) fn rounds(registry: &mut impl Registry) -> Summary {
     let seeds = seeds(20);
     let mut all = Vec::new();
-    let mut codes = [0_u64; 5];
+    let mut codes = BTreeMap::new();
     for batch in seeds.clone().collect::<Vec<_>>().chunks(BATCH) {
         let mut random = Random::seeded(batch[0]);
         let rounds: Vec<_> = batch
@@ -94,15 +91,13 @@ pub(super) fn rounds(name: &str, registry: &mut impl Registry) {
             .iter()
             .map(|round| round.run(registry).start())
             .collect();
-        wait(&mut random, whole_run);
+        pause(&mut random, whole_run);
         registry.stop();
-        wait(&mut random, Duration::from_millis(100));
+        pause(&mut random, Duration::from_millis(100));
         registry.start();
         for ((round, truth), running) in rounds.iter().zip(&truths).zip(running) {
             let finished = running.wait();
-            if let Some(count) = finished.code.and_then(|code| codes.get_mut(code as usize)) {
-                *count += 1;
-            }
+            *codes.entry(finished.code).or_insert(0_u64) += 1;
             let meanwhile = Meanwhile::Restart;
             let found = differences(&finished, round.depth, truth, &round.image, meanwhile);
             if !found.is_empty() {
@@ -118,15 +113,16 @@ pub(super) fn rounds(name: &str, registry: &mut impl Registry) {
             }
         }
     }
-    println!(
-        "{name}: {} images from seed {} while it restarted: {} passed, {} failed, {} undecided; \
-         {} unexplained",
-        seeds.end - seeds.start,
-        seeds.start,
-        codes[0],
-        codes[1],
-        codes[4],
-        all.len()
-    );
-    assert_explained(&all);
+    let count = |code| codes.get(&Some(code)).copied().unwrap_or_default();
+    Summary {
+        text: format!(
+            "{} images from seed {} while it restarted: {} passed, {} failed, {} undecided",
+            seeds.end - seeds.start,
+            seeds.start,
+            count(0),
+            count(1),
+            count(4)
+        ),
+        unexplained: all,
+    }
 }
