@@ -1,8 +1,9 @@
 //! Random images on real registries, with random damage, with tags that move and with registries
 //! that restart: what a download of every digest gives decides what verify has to report.
 //!
-//! `PULLPROOF_ROUNDS` says how many images each test takes (20 if it does not), and
-//! `PULLPROOF_SEED` with which seed they begin. A round depends on its seed alone.
+//! `PULLPROOF_ROUNDS` says how many images each test takes (20 if it does not, and 10 where
+//! something happens meanwhile), and `PULLPROOF_SEED` with which seed they begin. What a round does
+//! depends on its seed alone; when it happens, on the machine.
 
 mod compare;
 mod damaged;

@@ -138,7 +138,7 @@ impl Round {
 
 /// Moves a tag while it is verified, once or more, with whole images and with damaged ones.
 pub(super) fn rounds(registry: &impl Registry) -> Summary {
-    let seeds = seeds(20);
+    let seeds = seeds(10);
     let mut all = Vec::new();
     let (mut old, mut new, mut failed) = (0, 0, 0);
     for seed in seeds.clone() {
