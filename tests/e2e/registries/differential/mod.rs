@@ -33,7 +33,9 @@ trait Registry {
     /// The file with the content of a digest.
     fn data(&self, repository: &str, digest: &str) -> PathBuf;
     /// The files with what else it knows of a repository, if it keeps that in files.
-    fn records(&self, repository: &str) -> Vec<PathBuf>;
+    fn records(&self, _repository: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 impl Registry for Distribution {
@@ -84,6 +86,28 @@ impl Registry for Server {
     }
 }
 
+/// olareg reads `index.json` and `oci-layout` again every second, so what a download gives when
+/// these are damaged is a matter of time: only its content is damaged.
+struct Olareg(Server);
+
+impl Registry for Olareg {
+    fn door(&self) -> Door {
+        self.0.door()
+    }
+
+    fn stop(&mut self) {
+        self.0.stop();
+    }
+
+    fn start(&mut self) {
+        self.0.start();
+    }
+
+    fn data(&self, repository: &str, digest: &str) -> PathBuf {
+        self.0.data(repository, digest)
+    }
+}
+
 impl Registry for Gitea {
     fn door(&self) -> Door {
         self.door.clone()
@@ -99,10 +123,6 @@ impl Registry for Gitea {
 
     fn data(&self, _: &str, digest: &str) -> PathBuf {
         Self::data(self, digest)
-    }
-
-    fn records(&self, _: &str) -> Vec<PathBuf> {
-        Vec::new()
     }
 }
 
@@ -189,6 +209,6 @@ on! {
     debian: crate::support::distribution::Distribution::open();
     distribution: crate::registries::distribution::start();
     gitea: crate::registries::gitea::start();
-    olareg: crate::registries::olareg::start();
+    olareg: super::Olareg(crate::registries::olareg::start());
     zot: crate::registries::zot::start();
 }
