@@ -8,7 +8,9 @@ use serde_json::value::RawValue;
 use super::digest;
 use super::flaw::{Expected, Flaw};
 use super::kind::Kind;
+use super::media_type;
 use super::platform::Platform;
+use super::refusal::{self, Refusal, Stated};
 use super::wire::{WireDescriptor, WirePlatform};
 
 /// What a descriptor promises of the content it names.
@@ -42,8 +44,10 @@ pub(crate) struct Descriptor {
     pub platform: Option<Platform>,
     /// `data`: the content itself.
     pub inline: Option<Vec<u8>>,
-    /// Whether the content is elsewhere: `urls`.
+    /// Whether the content is elsewhere: `urls` of a layer that may not be distributed.
     pub foreign: bool,
+    /// The clients that refuse it although it can be followed.
+    pub refusals: Vec<Refusal>,
 }
 
 /// A descriptor that cannot be followed.
@@ -61,6 +65,14 @@ pub(crate) struct Unreadable {
 
 /// Says what a child is for, by its media type and whether it is marked as an attestation.
 pub(super) type KindOf = fn(&str, bool) -> Kind;
+
+/// The media type that a descriptor states; empty where it states none.
+pub(super) fn media_type(raw: &RawValue) -> String {
+    let wire = serde_json::from_str::<WireDescriptor<'_>>(raw.get());
+    wire.ok()
+        .and_then(|wire| wire.media_type)
+        .unwrap_or_default()
+}
 
 /// Reads one descriptor; a fault in it affects this child alone.
 pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
@@ -82,16 +94,18 @@ pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
     let attestation = platform.as_ref().is_some_and(Platform::is_unknown)
         || (wire.annotations.as_ref()).is_some_and(|annotations| annotations.attestation);
     let kind = kind_of(&media_type, attestation);
-    match promise(&wire).and_then(|promise| Ok((promise, inline(&wire)?))) {
-        Ok((promise, inline)) => Child::Readable(Box::new(Descriptor {
+    match promise(&wire) {
+        Ok((promise, stated)) => Child::Readable(Box::new(Descriptor {
+            // Without an address of its own it can only come from the registry; and where it may be
+            // distributed, clients ask the registry whatever other addresses there are.
+            foreign: media_type::is_foreign_layer(&media_type)
+                && wire.urls.as_ref().is_some_and(|urls| urls.0),
+            refusals: refusal::of_descriptor(&promise, stated, kind, &media_type),
+            inline: inline(&wire),
             promise,
             kind,
             media_type,
             platform,
-            inline,
-            // Whatever its type says: without an address of its own it can only come from the
-            // registry.
-            foreign: !kind.is_manifest() && wire.urls.is_some_and(|urls| urls.0),
         })),
         Err(flaw) => Child::Unreadable(Box::new(Unreadable {
             written: wire.digest.unwrap_or_default(),
@@ -102,7 +116,8 @@ pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
     }
 }
 
-fn promise(wire: &WireDescriptor<'_>) -> Result<Promise, Flaw> {
+/// What is promised, and whether the size was stated; it is 0 where not.
+fn promise(wire: &WireDescriptor<'_>) -> Result<(Promise, Stated), Flaw> {
     let written = wire.digest.as_deref().filter(|text| !text.is_empty());
     let digest: Digest = written
         .ok_or(Flaw::NoDigest)?
@@ -111,15 +126,20 @@ fn promise(wire: &WireDescriptor<'_>) -> Result<Promise, Flaw> {
     if !digest::is_supported(&digest) {
         return Err(Flaw::UnknownAlgorithm(digest.algorithm().as_ref().into()));
     }
-    let size = wire.size.as_ref().ok_or(Flaw::NoSize)?;
-    let size = size
-        .as_u64()
-        .ok_or_else(|| Flaw::BadSize(size.to_string().into()))?;
-    Ok(Promise { digest, size })
+    let (size, stated) = match &wire.size {
+        None => (0, Stated::Nothing),
+        Some(size) => match (size.as_u64(), size.as_i64()) {
+            (Some(size), _) => (size, Stated::Size),
+            (None, Some(_)) => (0, Stated::Negative),
+            (None, None) => return Err(Flaw::BadSize(size.to_string().into())),
+        },
+    };
+    Ok((Promise { digest, size }, stated))
 }
 
-fn inline(wire: &WireDescriptor<'_>) -> Result<Option<Vec<u8>>, Flaw> {
-    let data = wire.data.as_deref().filter(|data| !data.is_empty());
-    let decoded = data.map(|data| BASE64_STANDARD.decode(data)).transpose();
-    decoded.map_err(|error| Flaw::BadData(error.to_string().into()))
+/// The embedded content, if it is content: whoever refuses other data refuses the document.
+fn inline(wire: &WireDescriptor<'_>) -> Option<Vec<u8>> {
+    let data = wire.data.as_ref()?.0.as_deref()?;
+    let decoded = BASE64_STANDARD.decode(data).ok()?;
+    Some(decoded).filter(|data| !data.is_empty())
 }

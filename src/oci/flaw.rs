@@ -13,11 +13,7 @@ pub enum Flaw {
     },
     /// Docker's schema 1.
     SchemaOne,
-    /// Another `schemaVersion` than 2.
-    SchemaVersion(u64),
-    /// `mediaType` is not the type of a manifest.
-    NotAManifestType(Box<str>),
-    /// Two places name different media types (CVE-2021-41190).
+    /// Two places name media types that differ too much for some clients (CVE-2021-41190).
     TypesDisagree(Box<Disagreement>),
     /// It lists more than [`super::manifest::MAX_CHILDREN`] references.
     TooManyReferences(usize),
@@ -25,12 +21,6 @@ pub enum Flaw {
     IndexAndManifest,
     /// It has the fields of neither.
     NeitherIndexNorManifest,
-    /// An index by its type, with `config` or `layers`.
-    ManifestFieldsInIndex(Box<str>),
-    /// An image manifest by its type, with `manifests`.
-    IndexFieldsInManifest(Box<str>),
-    /// An index without children.
-    EmptyIndex,
     /// An image manifest without `config`.
     NoConfig,
     /// A descriptor without a digest.
@@ -39,13 +29,46 @@ pub enum Flaw {
     BadDigest(Box<str>),
     /// A digest by an algorithm that is not known.
     UnknownAlgorithm(Box<str>),
-    /// A descriptor without a size.
-    NoSize,
     /// A descriptor whose size is not one.
     BadSize(Box<str>),
-    /// A descriptor whose `data` is not base64.
-    BadData(Box<str>),
+    /// A value is of another type than clients expect.
+    Mistyped(Box<str>),
+    /// A descriptor whose `mediaType` is not of its kind; empty for none.
+    MediaType(Box<str>),
+    /// A descriptor without a size, or with `size: 0`.
+    NoSize,
+    /// A descriptor with a negative size.
+    NegativeSize,
+    /// A digest by an algorithm that only some clients know.
+    RareAlgorithm(Box<str>),
+    /// A config that is not one of an image.
+    Config(Box<str>),
+    /// A config that lists another number of diff ids than there are layers.
+    DiffIds {
+        /// How many it lists.
+        listed: usize,
+        /// How many layers there are.
+        layers: usize,
+    },
+    /// A config of more than [`CONFIG_LIMIT`] bytes.
+    LargeConfig,
+    /// A manifest of more than [`MANIFEST_LIMIT`] bytes.
+    LargeManifest,
+    /// A manifest that is delivered as another type; empty for none.
+    ContentType(Box<str>),
+    /// A config whose history has more layers than there are.
+    LongHistory,
+    /// An index in which a client finds no manifest for this platform.
+    NotSelected(Box<str>),
+    /// Content that only its descriptor carries, in `data`: the registry does not have it.
+    OnlyInline,
 }
+
+/// The largest config that every client reads, in bytes.
+pub(crate) const CONFIG_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// The largest manifest that every client reads, in bytes.
+pub(crate) const MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// What a text should have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,7 +100,33 @@ impl Flaw {
     pub fn is_unsupported(&self) -> bool {
         matches!(
             self,
-            Self::SchemaOne | Self::SchemaVersion(_) | Self::UnknownAlgorithm(_)
+            Self::SchemaOne
+                | Self::UnknownAlgorithm(_)
+                | Self::RareAlgorithm(_)
+                | Self::MediaType(_)
+                | Self::LargeConfig
+                | Self::LargeManifest
+                | Self::ContentType(_)
+                | Self::NotSelected(_)
+                | Self::OnlyInline
+        )
+    }
+
+    /// Whether it can be read, and a client refuses it for its form all the same.
+    #[must_use]
+    pub fn is_of_form(&self) -> bool {
+        !matches!(
+            self,
+            Self::NotReadable { .. }
+                | Self::SchemaOne
+                | Self::TooManyReferences(_)
+                | Self::IndexAndManifest
+                | Self::NeitherIndexNorManifest
+                | Self::NoConfig
+                | Self::NoDigest
+                | Self::BadDigest(_)
+                | Self::UnknownAlgorithm(_)
+                | Self::BadSize(_)
         )
     }
 
@@ -85,13 +134,15 @@ impl Flaw {
     pub fn texts(&mut self) -> impl Iterator<Item = &mut Box<str>> {
         let texts = match self {
             Self::NotReadable { error: text, .. }
-            | Self::NotAManifestType(text)
-            | Self::ManifestFieldsInIndex(text)
-            | Self::IndexFieldsInManifest(text)
             | Self::BadDigest(text)
             | Self::UnknownAlgorithm(text)
             | Self::BadSize(text)
-            | Self::BadData(text) => [Some(text), None],
+            | Self::Mistyped(text)
+            | Self::RareAlgorithm(text)
+            | Self::MediaType(text)
+            | Self::NotSelected(text)
+            | Self::Config(text)
+            | Self::ContentType(text) => [Some(text), None],
             Self::TypesDisagree(types) => {
                 let Disagreement {
                     media_type, other, ..
@@ -99,14 +150,18 @@ impl Flaw {
                 [Some(media_type), Some(other)]
             }
             Self::SchemaOne
-            | Self::SchemaVersion(_)
             | Self::TooManyReferences(_)
             | Self::IndexAndManifest
             | Self::NeitherIndexNorManifest
-            | Self::EmptyIndex
             | Self::NoConfig
             | Self::NoDigest
-            | Self::NoSize => [None, None],
+            | Self::NoSize
+            | Self::NegativeSize
+            | Self::LongHistory
+            | Self::DiffIds { .. }
+            | Self::LargeConfig
+            | Self::LargeManifest
+            | Self::OnlyInline => [None, None],
         };
         texts.into_iter().flatten()
     }

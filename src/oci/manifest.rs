@@ -4,11 +4,11 @@
 use serde_json::value::RawValue;
 
 use super::descriptor::{self, Child, KindOf};
-use super::flaw::{Disagreement, Expected, Flaw};
+use super::flaw::{Expected, Flaw};
 use super::kind::Kind;
 use super::media_type;
-use super::platform::Platform;
-use super::wire::{List, WireDocument, WirePlatform};
+use super::refusal::{self, Refusal};
+use super::wire::{List, WireDocument};
 
 /// The most references of one document that are looked at.
 pub(crate) const MAX_CHILDREN: usize = 100_000;
@@ -52,6 +52,25 @@ pub(crate) struct Document<'a> {
     pub media_type: String,
     /// What it refers to, in its own order: an index's children, or config and layers.
     pub children: Children<'a>,
+    /// Of an index its `artifactType`; of an artifact its type.
+    pub artifact: Option<String>,
+    /// Its own `mediaType`; empty for none.
+    pub stated: String,
+    /// The clients that refuse it although it can be read.
+    pub refusals: Vec<Refusal>,
+}
+
+impl<'a> Document<'a> {
+    fn new(kind: Kind, media_type: String, children: Children<'a>) -> Self {
+        Self {
+            kind,
+            media_type,
+            children,
+            artifact: None,
+            stated: String::new(),
+            refusals: Vec::new(),
+        }
+    }
 }
 
 /// The references of a document, each read when it is its turn: a document may list tens of
@@ -96,8 +115,8 @@ impl<'a> Children<'a> {
 /// Reads a manifest document whose bytes are known to be what their digest says.
 ///
 /// `content_type` is what the registry called it, `promised` the media type of the descriptor that
-/// led here, if any. Where those and the document's own `mediaType` name manifest types, they must
-/// agree (CVE-2021-41190).
+/// led here, if any. What it is shows in its content; the types decide only where that does not, and
+/// which clients refuse it (CVE-2021-41190).
 ///
 /// # Errors
 /// What is wrong with it.
@@ -108,31 +127,34 @@ pub(crate) fn read<'a>(
 ) -> Result<Document<'a>, Flaw> {
     let wire: WireDocument<'_> =
         serde_json::from_slice(bytes).map_err(|error| not_readable(Expected::Manifest, &error))?;
-    let stated = wire.media_type.clone().filter(|text| !text.is_empty());
-    let named: Vec<(&'static str, &str, Form)> = [
-        ("mediaType", stated.as_deref()),
-        ("Content-Type", content_type),
-        ("the descriptor's media type", promised),
-    ]
-    .into_iter()
-    .filter_map(|(place, text)| Some((place, text?, Form::of(text?)?)))
-    .collect();
-    check_schema(&wire, &named)?;
-    check_types(stated.as_deref(), &named)?;
+    let stated = wire.media_type.as_deref().unwrap_or_default().to_owned();
+    let types = [Some(stated.as_str()), promised, content_type];
+    let types = types.into_iter().flatten();
+    let named: Vec<(&str, Form)> = types
+        .filter_map(|text| Some((text, Form::of(text)?)))
+        .collect();
     let form = form(&wire, &named)?;
-    let media_type = match named.first() {
-        Some((_, text, _)) => (*text).to_owned(),
-        None => form.default_media_type().to_owned(),
-    };
-    match form {
+    let is_it = |(_, other): &&(&str, Form)| *other == form;
+    let media_type = named.iter().find(is_it).map(|(text, _)| *text);
+    let media_type = media_type.unwrap_or(form.default_media_type()).to_owned();
+    let mut document = match form {
         Form::Index => index(wire, media_type),
-        Form::Manifest | Form::SchemaOne => image(wire, media_type),
-        Form::Artifact => Ok(Document {
-            kind: Kind::Artifact,
-            media_type,
-            children: Children::of(wire.blobs, |_, _| Kind::Layer),
-        }),
-    }
+        Form::Manifest => image(wire, media_type)?,
+        Form::Artifact => Document {
+            artifact: Some(media_type.clone()),
+            ..Document::new(
+                Kind::Artifact,
+                media_type,
+                Children::of(wire.blobs, layer_kind),
+            )
+        },
+        Form::SchemaOne => return Err(Flaw::SchemaOne),
+    };
+    let is_index = form == Form::Index;
+    let refusals = refusal::of_document(bytes, is_index, Some(&stated), promised);
+    document.refusals.extend(refusals);
+    document.stated = stated;
+    Ok(document)
 }
 
 fn not_readable(expected: Expected, error: &serde_json::Error) -> Flaw {
@@ -140,38 +162,7 @@ fn not_readable(expected: Expected, error: &serde_json::Error) -> Flaw {
     Flaw::NotReadable { expected, error }
 }
 
-fn check_schema(wire: &WireDocument<'_>, named: &[(&str, &str, Form)]) -> Result<(), Flaw> {
-    let is_named = named.iter().any(|(.., form)| *form == Form::SchemaOne);
-    if wire.schema_version == Some(1) || wire.fs_layers.is_some() || is_named {
-        return Err(Flaw::SchemaOne);
-    }
-    match wire.schema_version {
-        None | Some(2) => Ok(()),
-        Some(version) => Err(Flaw::SchemaVersion(version)),
-    }
-}
-
-/// The document's own type must be a manifest's, and every place that names a manifest's type the
-/// same.
-fn check_types(stated: Option<&str>, named: &[(&'static str, &str, Form)]) -> Result<(), Flaw> {
-    if let Some(stated) = stated.filter(|stated| Form::of(stated).is_none()) {
-        return Err(Flaw::NotAManifestType(stated.into()));
-    }
-    let Some((first, rest)) = named.split_first() else {
-        return Ok(());
-    };
-    match rest.iter().find(|other| other.1 != first.1) {
-        None => Ok(()),
-        Some(other) => Err(Flaw::TypesDisagree(Box::new(Disagreement {
-            place: first.0,
-            media_type: first.1.into(),
-            other_place: other.0,
-            other: other.1.into(),
-        }))),
-    }
-}
-
-fn form(wire: &WireDocument<'_>, named: &[(&str, &str, Form)]) -> Result<Form, Flaw> {
+fn form(wire: &WireDocument<'_>, named: &[(&str, Form)]) -> Result<Form, Flaw> {
     let (manifests, layers) = (&wire.manifests, &wire.layers);
     let listed = manifests.listed.max(layers.listed).max(wire.blobs.listed);
     if listed > MAX_CHILDREN {
@@ -182,54 +173,89 @@ fn form(wire: &WireDocument<'_>, named: &[(&str, &str, Form)]) -> Result<Form, F
     if (manifests.present && index_with_content) || (!manifests.entries.is_empty() && image_like) {
         return Err(Flaw::IndexAndManifest);
     }
+    if wire.fs_layers.is_some() {
+        return Err(Flaw::SchemaOne);
+    }
     match named.first() {
-        Some((.., form)) => Ok(*form),
-        None if manifests.present => Ok(Form::Index),
-        None if image_like => Ok(Form::Manifest),
-        None if wire.blobs.present => Ok(Form::Artifact),
+        _ if manifests.present => Ok(Form::Index),
+        _ if image_like => Ok(Form::Manifest),
+        _ if wire.blobs.present => Ok(Form::Artifact),
+        Some((_, form)) => Ok(*form),
         None => Err(Flaw::NeitherIndexNorManifest),
     }
 }
 
-fn index(wire: WireDocument<'_>, media_type: String) -> Result<Document<'_>, Flaw> {
-    if wire.has_config() || wire.layers.present {
-        return Err(Flaw::ManifestFieldsInIndex(media_type.into()));
+fn index(wire: WireDocument<'_>, media_type: String) -> Document<'_> {
+    Document {
+        artifact: stated_artifact(&wire),
+        ..Document::new(
+            Kind::Index,
+            media_type,
+            Children::of(wire.manifests, index_child_kind),
+        )
     }
-    if wire.manifests.entries.is_empty() {
-        return Err(Flaw::EmptyIndex);
-    }
-    Ok(Document {
-        kind: Kind::Index,
-        media_type,
-        children: Children::of(wire.manifests, index_child_kind),
-    })
+}
+
+fn stated_artifact(wire: &WireDocument<'_>) -> Option<String> {
+    let stated = wire.artifact_type.as_ref()?.0.as_deref()?;
+    Some(stated.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn image(wire: WireDocument<'_>, media_type: String) -> Result<Document<'_>, Flaw> {
-    if wire.manifests.present {
-        return Err(Flaw::IndexFieldsInManifest(media_type.into()));
-    }
     let config = wire
         .config
         .filter(|config| config.get() != "null")
         .ok_or(Flaw::NoConfig)?;
     let config = descriptor::read(config, |_, _| Kind::Config);
-    let types = [media_type::OCI_CONFIG, media_type::DOCKER_CONFIG, ""];
-    let is_image =
-        matches!(&config, Child::Readable(config) if types.contains(&&*config.media_type));
-    let is_typed = wire.artifact_type.is_some_and(|text| !text.is_empty());
+    let artifact = artifact_type(&wire, &config);
+    let kind = match artifact {
+        Some(_) => Kind::Artifact,
+        None => Kind::Manifest,
+    };
+    let config_type = match &config {
+        Child::Readable(config) => config.media_type.as_str(),
+        Child::Unreadable(_) => "",
+    };
+    let refusals = refusal::of_mixed_config(config_type, &media_type);
+    let children = Children {
+        config: Some(config),
+        ..Children::of(wire.layers, layer_kind)
+    };
     Ok(Document {
-        kind: if is_image && !is_typed {
-            Kind::Manifest
-        } else {
-            Kind::Artifact
-        },
-        media_type,
-        children: Children {
-            config: Some(config),
-            ..Children::of(wire.layers, |_, _| Kind::Layer)
-        },
+        artifact,
+        refusals: refusals.into_iter().collect(),
+        ..Document::new(kind, media_type, children)
     })
+}
+
+fn layer_kind(_media_type: &str, _attestation: bool) -> Kind {
+    Kind::Layer
+}
+
+/// The type of the artifact that a manifest is, if it is no image: it has another config and other
+/// layers than an image, or is a build cache, or has nothing but attestations.
+fn artifact_type(wire: &WireDocument<'_>, config: &Child) -> Option<String> {
+    let of_config = match config {
+        Child::Readable(config) => config.media_type.as_str(),
+        Child::Unreadable(_) => "",
+    };
+    let mut layers = wire
+        .layers
+        .entries
+        .iter()
+        .map(|raw| descriptor::media_type(raw));
+    let first = layers.next();
+    let is_attestation = |layer: &String| layer.starts_with("application/vnd.in-toto");
+    if first.as_ref().is_some_and(is_attestation) && layers.all(|layer| is_attestation(&layer)) {
+        return stated_artifact(wire).or(first);
+    }
+    let has_image_layers = first.is_some_and(|layer| media_type::is_layer(&layer));
+    let is_cache = of_config.starts_with("application/vnd.buildkit.cacheconfig.");
+    let may_be_an_image = refusal::is_readable_config(of_config) || has_image_layers;
+    if may_be_an_image && !is_cache {
+        return None;
+    }
+    Some(stated_artifact(wire).unwrap_or_else(|| of_config.to_owned()))
 }
 
 /// Reads a list of referrers, which may be empty; see
@@ -265,19 +291,14 @@ fn index_child_kind(media_type: &str, attestation: bool) -> Kind {
     }
 }
 
-/// The platform an image's config states, if it states one.
-#[must_use]
-pub(crate) fn config_platform(bytes: &[u8]) -> Option<Platform> {
-    let wire: WirePlatform = serde_json::from_slice(bytes).ok()?;
-    wire.read()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::oci::client::Clients;
     use crate::oci::descriptor::{Descriptor, Promise};
+    use crate::oci::flaw::CONFIG_LIMIT;
 
     const DIGEST: &str = "sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
 
@@ -319,6 +340,7 @@ mod tests {
             kind,
             media_type,
             children,
+            ..
         } = read(text.as_bytes(), None, None)?;
         let announced = children.len();
         let children: Vec<Child> = children.collect();
@@ -424,9 +446,11 @@ mod tests {
             );
         }
         let typed = with(image(), "artifactType", json!("application/vnd.example"));
-        assert_eq!(read_json(&typed).unwrap().kind, Kind::Artifact);
-        let untyped = with(image(), "artifactType", json!(""));
-        assert_eq!(read_json(&untyped).unwrap().kind, Kind::Manifest);
+        assert_eq!(
+            read_json(&typed).unwrap().kind,
+            Kind::Manifest,
+            "clients pull it"
+        );
     }
 
     #[test]
@@ -438,33 +462,133 @@ mod tests {
     }
 
     #[test]
-    fn types_that_disagree_are_malformed_wherever_they_stand() {
+    fn a_type_of_the_other_form_stops_containerd_alone_and_dockers_mix_with_ocis() {
         let text = image().to_string();
-        let read = |content_type, promised| read(text.as_bytes(), content_type, promised);
-        for (content_type, promised) in [
-            (Some(media_type::DOCKER_MANIFEST), None),
-            (Some(media_type::OCI_INDEX), None),
-            (None, Some(media_type::OCI_INDEX)),
+        let stops = |promised| {
+            let refusals = read(text.as_bytes(), None, Some(promised))
+                .unwrap()
+                .refusals;
+            refusals
+                .into_iter()
+                .fold(Clients::NONE, |all, one| all.and(one.stops))
+        };
+        for promised in [media_type::OCI_INDEX, media_type::DOCKER_LIST] {
+            assert_eq!(stops(promised), Clients::CONTAINERD, "{promised}");
+        }
+        for promised in [media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST, ""] {
+            assert_eq!(stops(promised), Clients::NONE, "{promised}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_values_counts_and_case_does_not() {
+        let twice = image().to_string().replacen('{', "{\"layers\":[],", 1);
+        let document = read(twice.as_bytes(), None, None).unwrap();
+        assert_eq!(document.children.count(), 2);
+        let upper = image().to_string().replace("\"layers\"", "\"Layers\"");
+        let document = read(upper.as_bytes(), None, None).unwrap();
+        assert_eq!(document.children.count(), 2);
+    }
+
+    #[test]
+    fn forms_that_some_clients_refuse_are_noted_and_followed() {
+        let sha512 = format!("sha512:{}", "0".repeat(128));
+        let refused = |descriptor: Value| {
+            let document = read_json(&manifest(&descriptor, &[])).unwrap();
+            let config = readable(document.children.into_iter().next().unwrap());
+            let refusals = config.refusals.into_iter();
+            refusals
+                .map(|one| one.stops.to_string())
+                .collect::<Vec<_>>()
+        };
+        let whole = || descriptor(media_type::OCI_CONFIG);
+        for (descriptor, expected) in [
+            (whole(), vec![]),
+            (descriptor(""), vec!["podman"]),
+            (descriptor("application/json"), vec!["podman"]),
             (
-                Some(media_type::OCI_MANIFEST),
-                Some(media_type::DOCKER_MANIFEST),
+                with(whole(), "size", json!(0)),
+                vec!["containerd and podman"],
+            ),
+            (
+                with(whole(), "size", json!(null)),
+                vec!["containerd and podman"],
+            ),
+            (with(whole(), "size", json!(-1)), vec!["containerd"]),
+            (with(whole(), "digest", json!(sha512)), vec!["podman"]),
+            (
+                with(whole(), "size", json!(CONFIG_LIMIT + 1)),
+                vec!["podman"],
             ),
         ] {
-            assert!(
-                !read(content_type, promised).unwrap_err().is_unsupported(),
-                "{content_type:?} {promised:?}"
-            );
+            assert_eq!(refused(descriptor.clone()), expected, "{descriptor}");
         }
-        for harmless in ["application/json", "text/plain", "application/octet-stream"] {
-            assert!(read(Some(harmless), None).is_ok(), "{harmless}");
+        let mistyped = with(image(), "annotations", json!({ "a": 1 }));
+        let text = mistyped.to_string();
+        let refusals = read(text.as_bytes(), None, None).unwrap().refusals;
+        assert!(matches!(
+            &*refusals,
+            [Refusal {
+                flaw: Flaw::Mistyped(_),
+                stops: Clients::ALL
+            }]
+        ));
+    }
+
+    #[test]
+    fn an_artifact_says_what_it_is() {
+        let artifact = |document: &Value| {
+            let text = document.to_string();
+            read(text.as_bytes(), None, None).unwrap().artifact
+        };
+        let layer = |media_type| descriptor(media_type);
+        let image_config = descriptor(media_type::OCI_CONFIG);
+        let in_toto = "application/vnd.in-toto+json";
+        for (document, expected) in [
+            (image(), None),
+            (manifest(&image_config, &[]), None),
+            (with(image(), "artifactType", json!("application/x")), None),
+            (
+                with(
+                    manifest(&descriptor("application/vnd.oci.empty.v1+json"), &[]),
+                    "artifactType",
+                    json!("application/x"),
+                ),
+                Some("application/x"),
+            ),
+            (
+                manifest(
+                    &descriptor("application/vnd.buildkit.cacheconfig.v0"),
+                    &[layer("application/vnd.oci.image.layer.v1.tar+gzip")],
+                ),
+                Some("application/vnd.buildkit.cacheconfig.v0"),
+            ),
+            (
+                manifest(
+                    &descriptor("application/x-config"),
+                    &[layer("application/vnd.oci.image.layer.v1.tar+gzip")],
+                ),
+                None,
+            ),
+            (
+                manifest(&descriptor("application/vnd.cncf.helm.config.v1+json"), &[]),
+                Some("application/vnd.cncf.helm.config.v1+json"),
+            ),
+            (
+                manifest(&image_config, &[layer(in_toto), layer(in_toto)]),
+                Some(in_toto),
+            ),
+            (
+                manifest(&image_config, &[layer(in_toto), layer("x/y")]),
+                None,
+            ),
+            (
+                with(index(&[]), "artifactType", json!("application/y")),
+                Some("application/y"),
+            ),
+        ] {
+            assert_eq!(artifact(&document).as_deref(), expected, "{document}");
         }
-        assert!(
-            read(
-                Some(media_type::OCI_MANIFEST),
-                Some(media_type::OCI_MANIFEST)
-            )
-            .is_ok()
-        );
     }
 
     #[test]
@@ -497,20 +621,10 @@ mod tests {
     }
 
     #[test]
-    fn a_document_of_the_wrong_form_for_its_name_is_malformed() {
+    fn a_manifest_without_a_config_is_malformed() {
         for document in [
-            with(image(), "mediaType", json!(media_type::OCI_INDEX)),
-            with(
-                index(&[descriptor("x/y")]),
-                "mediaType",
-                json!(media_type::OCI_MANIFEST),
-            ),
-            with(
-                image(),
-                "mediaType",
-                json!("application/vnd.oci.image.config.v1+json"),
-            ),
             json!({ "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "layers": [] }),
+            json!({ "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST }),
             with(image(), "config", json!(null)),
         ] {
             assert!(
@@ -521,24 +635,19 @@ mod tests {
     }
 
     #[test]
-    fn an_index_of_nothing_is_nothing_to_pull() {
+    fn an_index_of_nothing_is_legal() {
         for manifests in [json!([]), json!(null)] {
             let document = json!({ "schemaVersion": 2, "manifests": manifests });
-            assert!(!read_json(&document).unwrap_err().is_unsupported());
+            assert_eq!(kinds(&document), []);
         }
     }
 
     #[test]
-    fn schema_1_and_other_schemas_are_unsupported() {
+    fn schema_1_is_unsupported_whatever_number_it_states() {
         for document in [
             json!({ "schemaVersion": 1, "fsLayers": [], "history": [] }),
             json!({ "schemaVersion": 2, "fsLayers": [] }),
-            with(
-                image(),
-                "mediaType",
-                json!("application/vnd.docker.distribution.manifest.v1+prettyjws"),
-            ),
-            with(image(), "schemaVersion", json!(3)),
+            json!({ "mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws" }),
         ] {
             assert!(
                 read_json(&document).unwrap_err().is_unsupported(),
@@ -568,13 +677,6 @@ mod tests {
                 "{text}"
             );
         }
-        let twice = image().to_string().replacen('{', "{\"layers\":[],", 1);
-        assert!(
-            !read(twice.as_bytes(), None, None)
-                .unwrap_err()
-                .is_unsupported(),
-            "{twice}"
-        );
     }
 
     #[test]
@@ -675,10 +777,8 @@ mod tests {
                 ),
                 true,
             ),
-            (with(good.clone(), "size", json!(-1)), false),
             (with(good.clone(), "size", json!(1.5)), false),
-            (with(good.clone(), "size", json!(null)), false),
-            (with(good.clone(), "data", json!("not base64!")), false),
+            (with(good.clone(), "size", json!("7")), false),
             (with(good.clone(), "platform", json!(3)), false),
         ] {
             let children = read_json(&index(&[good.clone(), bad.clone(), good.clone()]))
@@ -702,12 +802,11 @@ mod tests {
             readable(read_json(&document).unwrap().children.remove(1)).foreign
         };
         assert!(!layer(descriptor("application/vnd.oci.image.layer.v1.tar")));
-        assert!(!layer(with(descriptor("x/y"), "urls", json!([]))));
-        assert!(layer(with(
-            descriptor("x/y"),
-            "urls",
-            json!(["https://elsewhere.example/"])
-        )));
+        let foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+        let elsewhere = || json!(["https://elsewhere.example/"]);
+        assert!(!layer(with(descriptor(foreign), "urls", json!([]))));
+        assert!(layer(with(descriptor(foreign), "urls", elsewhere())));
+        assert!(!layer(with(descriptor("x/y"), "urls", elsewhere())));
         assert!(!layer(descriptor(
             "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
         )));
@@ -799,7 +898,7 @@ mod tests {
         }
         let foreign = |urls: Value| {
             let layer = with(
-                descriptor("application/vnd.oci.image.layer.v1.tar"),
+                descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
                 "urls",
                 urls,
             );
@@ -836,19 +935,6 @@ mod tests {
             [Kind::Referrer]
         );
         assert!(!read_referrers(b"<html>").unwrap_err().is_unsupported());
-    }
-
-    #[test]
-    fn a_config_states_its_platform_when_it_is_one() {
-        let platform =
-            |text: &str| config_platform(text.as_bytes()).map(|platform| platform.to_string());
-        assert_eq!(
-            platform(r#"{"os":"linux","architecture":"arm64","rootfs":{}}"#).unwrap(),
-            "linux/arm64"
-        );
-        for other in ["{}", "", "[]", r#"{"os":"linux"}"#] {
-            assert_eq!(platform(other), None, "{other}");
-        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! OCI's types, read strictly where people write them and leniently where registries do.
 
+pub(crate) mod client;
+pub(crate) mod config;
 pub(crate) mod descriptor;
 pub(crate) mod digest;
 pub(crate) mod flaw;
@@ -8,4 +10,6 @@ pub(crate) mod manifest;
 pub(crate) mod media_type;
 pub(crate) mod platform;
 pub(crate) mod reference;
+pub(crate) mod refusal;
+mod shape;
 mod wire;

@@ -3,31 +3,71 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::manifest::MAX_CHILDREN;
 use crate::oci::platform::Platform;
 
+/// Makes a type readable from an object, as clients read it: names without regard to case, the last
+/// of several values for one name, `null` as absent.
+macro_rules! read_like_clients {
+    ($type:ident<$life:lifetime> { $($field:ident: $name:literal,)* }) => {
+        impl<'de: $life, $life> Deserialize<'de> for $type<$life> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Reader;
+                impl<'de> Visitor<'de> for Reader {
+                    type Value = $type<'de>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        let mut read = $type::default();
+                        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                            $(if name.eq_ignore_ascii_case($name) {
+                                read.$field = map.next_value()?;
+                                continue;
+                            })*
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        Ok(read)
+                    }
+                }
+                deserializer.deserialize_map(Reader)
+            }
+        }
+    };
+}
+
 /// An index or a manifest: what makes it one, and its lists.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct WireDocument<'a> {
     pub(super) schema_version: Option<u64>,
-    pub(super) media_type: Option<String>,
-    pub(super) artifact_type: Option<String>,
-    #[serde(borrow, default)]
+    pub(super) media_type: Option<Cow<'a, str>>,
+    pub(super) artifact_type: Option<Lenient<'a>>,
     pub(super) manifests: List<'a>,
-    #[serde(borrow, default)]
     pub(super) config: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     pub(super) layers: List<'a>,
-    #[serde(borrow, default)]
     pub(super) blobs: List<'a>,
-    #[serde(borrow)]
     pub(super) fs_layers: Option<&'a RawValue>,
 }
+
+read_like_clients!(WireDocument<'a> {
+    schema_version: "schemaVersion",
+    media_type: "mediaType",
+    artifact_type: "artifactType",
+    manifests: "manifests",
+    config: "config",
+    layers: "layers",
+    blobs: "blobs",
+    fs_layers: "fsLayers",
+});
 
 impl WireDocument<'_> {
     /// Whether there is a config; `null` counts as absent.
@@ -89,6 +129,22 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     }
 }
 
+/// A text, if it is one: whoever wants one says so elsewhere.
+#[derive(Default)]
+pub(super) struct Lenient<'a>(pub(super) Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Lenient<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        let text = serde_json::from_str::<Text<'de>>(raw.get()).ok();
+        Ok(Self(text.map(|text| text.0)))
+    }
+}
+
+/// A text, borrowed where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// Texts, of which only their number matters: whether there are any.
 pub(super) struct Any(pub(super) bool);
 
@@ -146,33 +202,74 @@ impl<'de> Deserialize<'de> for Annotations {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct WireDescriptor<'a> {
     pub(super) media_type: Option<String>,
     pub(super) digest: Option<String>,
     pub(super) size: Option<serde_json::Number>,
-    pub(super) platform: Option<WirePlatform>,
+    pub(super) platform: Option<WirePlatform<'a>>,
     pub(super) urls: Option<Any>,
-    #[serde(borrow)]
-    pub(super) data: Option<Cow<'a, str>>,
+    pub(super) data: Option<Lenient<'a>>,
     pub(super) annotations: Option<Annotations>,
 }
 
-#[derive(Clone, Deserialize)]
-pub(super) struct WirePlatform {
-    pub(super) os: Option<String>,
-    pub(super) architecture: Option<String>,
-    pub(super) variant: Option<String>,
+read_like_clients!(WireDescriptor<'a> {
+    media_type: "mediaType",
+    digest: "digest",
+    size: "size",
+    platform: "platform",
+    urls: "urls",
+    data: "data",
+    annotations: "annotations",
+});
+
+#[derive(Clone, Default)]
+pub(super) struct WirePlatform<'a> {
+    pub(super) os: Option<Cow<'a, str>>,
+    pub(super) architecture: Option<Cow<'a, str>>,
+    pub(super) variant: Option<Cow<'a, str>>,
 }
 
-impl WirePlatform {
+read_like_clients!(WirePlatform<'a> {
+    os: "os",
+    architecture: "architecture",
+    variant: "variant",
+});
+
+/// An image's config.
+#[derive(Default)]
+pub(super) struct WireConfig<'a> {
+    pub(super) root_fs: Option<WireRootFs<'a>>,
+    pub(super) history: List<'a>,
+}
+
+/// An entry of a config's history.
+#[derive(Deserialize)]
+pub(super) struct WireHistory {
+    pub(super) empty_layer: Option<bool>,
+}
+
+read_like_clients!(WireConfig<'a> {
+    root_fs: "rootfs",
+    history: "history",
+});
+
+#[derive(Default)]
+pub(super) struct WireRootFs<'a> {
+    pub(super) diff_ids: List<'a>,
+}
+
+read_like_clients!(WireRootFs<'a> {
+    diff_ids: "diff_ids",
+});
+
+impl WirePlatform<'_> {
     pub(super) fn read(self) -> Option<Platform> {
         /// The longest part that is one; nothing that runs has a longer name, in bytes.
         const LONGEST: usize = 1024;
-        let part = |text: Option<String>| {
+        let part = |text: Option<Cow<'_, str>>| {
             let text = text.filter(|text| (1..=LONGEST).contains(&text.len()));
-            text.map(String::into_boxed_str)
+            text.map(|text| text.into_owned().into_boxed_str())
         };
         Some(Platform {
             os: part(self.os)?,

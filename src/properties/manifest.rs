@@ -3,11 +3,12 @@
 
 use oci_spec::image::{Descriptor as StrictDescriptor, ImageIndex, ImageManifest};
 
+use crate::oci::config;
 use crate::oci::descriptor::{Child, Unreadable};
 use crate::oci::digest::is_supported;
 use crate::oci::flaw::Flaw;
 use crate::oci::kind::Kind;
-use crate::oci::manifest::{MAX_CHILDREN, config_platform, read, read_referrers};
+use crate::oci::manifest::{MAX_CHILDREN, read, read_referrers};
 use crate::oci::media_type;
 use crate::oci::platform::Platform;
 
@@ -30,9 +31,9 @@ pub fn check(data: &[u8]) {
                     document.kind,
                     Kind::Index | Kind::Manifest | Kind::Artifact
                 ));
-                assert!(
-                    content_type.is_none_or(|content_type| document.media_type == content_type)
-                );
+                for refusal in document.refusals {
+                    bounded_flaw(refusal.flaw, data.len());
+                }
                 let children = bounded(document.children, data.len());
                 if content_type.is_none() {
                     as_strict(data, document.kind, &children);
@@ -46,8 +47,13 @@ pub fn check(data: &[u8]) {
             bounded(children, data.len());
         }
     }
-    if let Some(stated) = config_platform(data) {
+    if let Some(stated) = config::platform(data) {
         platform(&stated);
+    }
+    let config = config::read(data);
+    assert!(config.diff_ids <= data.len());
+    for refusal in config.refusals {
+        bounded_flaw(refusal.flaw, data.len());
     }
 }
 
@@ -190,8 +196,8 @@ mod tests {
             Just(json!(7)),
             Just(json!({})),
             Just(json!({ "digest": "sha256:12", "size": 1 })),
-            Just(json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": -1 })),
-            Just(json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": 1, "data": "%" })),
+            Just(json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": 1.5 })),
+            Just(json!({ "digest": format!("sha256:{}", "1".repeat(64)), "size": "1" })),
             Just(json!({ "digest": "md5:d41d8cd98f00b204e9800998ecf8427e", "size": 1 })),
             Just(json!({ "digest": 5, "size": 1 })),
         ]

@@ -10,10 +10,10 @@ use super::answer::Answer;
 use super::failed::Unread;
 use super::form::{content_length, disguise};
 use super::hashing::Hashing;
-use super::look::{again, content_range, path, range};
+use super::look::{READ_WHOLE, again, content_range, path, range};
 use crate::http::{Problem, ProblemKind};
 use crate::oci::descriptor::Promise;
-use crate::walk::source::{Asked, Blob};
+use crate::walk::source::{Asked, Blob, CONFIG_LIMIT};
 
 /// Fetches and hashes everything; `keep` says whether to keep the bytes. After a broken connection
 /// only the missing part is fetched, where the registry does ranges.
@@ -164,7 +164,11 @@ impl Download {
         promise: &Promise,
     ) -> Result<Blob, Unread<Blob>> {
         let missing = promise.size.saturating_sub(self.received);
-        if let Some(length) = content_length(answer).filter(|length| *length != missing) {
+        let stated = content_length(answer);
+        let other = stated.filter(|length| *length != missing);
+        // The content may be right and its size misstated, which some clients do not mind.
+        let is_read_all_the_same = self.received == 0 && other.is_some_and(|it| it <= READ_WHOLE);
+        if let Some(length) = other.filter(|_| !is_read_all_the_same) {
             return Ok(another_length(
                 answer,
                 self.received.saturating_add(length),
@@ -176,7 +180,7 @@ impl Download {
                 Ok(None) => break,
                 // All of it came: how the connection ends afterwards does not matter.
                 Err(problem) if problem.kind == ProblemKind::Cut => {
-                    if self.received == promise.size {
+                    if self.received == promise.size && !is_read_all_the_same {
                         break;
                     }
                     let received = self.received;
@@ -188,7 +192,7 @@ impl Download {
                 Err(problem) => return Err(problem.into()),
             };
             self.received += piece.as_ref().len() as u64;
-            if self.received > promise.size {
+            if self.received > promise.size && !is_read_all_the_same {
                 return Ok(another_length(answer, self.received)?);
             }
             self.keep(answer, piece.as_ref(), promise).await;
@@ -200,7 +204,7 @@ impl Download {
         match disguise(answer).filter(|_| !is_right(&blob, promise)) {
             Some(problem) => Err(problem.into()),
             // Without a stated length a broken connection looks like the end.
-            None if self.received < promise.size => {
+            None if self.received < promise.size && !is_read_all_the_same => {
                 let problem = again("the body ended too early");
                 Err(Unread::ended(problem, self.received, blob))
             }
@@ -209,8 +213,11 @@ impl Download {
     }
 
     async fn keep(&mut self, answer: &mut Answer<'_>, piece: &[u8], promise: &Promise) {
+        if self.received > promise.size.max(CONFIG_LIMIT) {
+            self.kept = None;
+        }
         if let Some(kept) = &mut self.kept {
-            let limit = usize::try_from(promise.size).unwrap_or(0);
+            let limit = usize::try_from(promise.size.max(self.received)).unwrap_or(0);
             answer.make_room(kept, piece.len(), limit).await;
             kept.extend_from_slice(piece);
         }

@@ -18,7 +18,7 @@ use crate::walk::rules::Depth;
 use crate::walk::source::{Asked, Blob};
 
 /// Up to this size, in bytes, a blob that comes in place of its last byte is read and hashed.
-const SMALL: u64 = 1024 * 1024;
+pub(super) const READ_WHOLE: u64 = 64 * 1024 * 1024;
 
 /// What one question showed, or which question follows.
 enum LookResult {
@@ -224,7 +224,7 @@ async fn read_all(
     promise: &Promise,
 ) -> Result<LookResult, Unread<LookResult>> {
     let stated = content_length(answer);
-    if stated == Some(promise.size) && promise.size > SMALL {
+    if stated == Some(promise.size) && promise.size > READ_WHOLE {
         // The length is stated and the first bytes are there: the rest need not be transferred.
         let gone = |problem| {
             Unread::ended(
@@ -234,7 +234,7 @@ async fn read_all(
             )
         };
         return match answer.piece().await {
-            Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(LookResult::Blob(Blob::Stated {
+            Ok(Some(piece)) if !piece.as_ref().is_empty() => Ok(LookResult::Blob(Blob::Begun {
                 length: promise.size,
             })),
             Ok(_) => Err(gone(cut())),

@@ -6,31 +6,50 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use super::answer::Answer;
 use super::failed::Unread;
 use super::form::{content_length, encoded, encoding, looks_like_page, page};
-use super::transport::Question;
+use super::retry::is_transient;
 use super::{RegistryRepository, quirks};
 use crate::http::{Problem, ProblemKind};
-use crate::walk::source::{Asked, Body, MANIFEST_LIMIT, Manifest};
+use crate::walk::source::{Asked, Body, Head, MANIFEST_LIMIT, Manifest};
 
 /// Fetches the manifest of a tag or digest.
-pub(super) async fn fetch(
-    repository: &RegistryRepository<'_>,
-    reference: &str,
-    may_be_absent: bool,
-) -> Asked<Manifest> {
-    let question = Question {
-        may_be_absent,
-        ..repository.question(Method::GET, format!("manifests/{reference}"))
-    };
-    let headers = || {
-        let types = quirks::distribution_answers_404_for_types_not_accepted();
-        HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(types))])
-    };
+pub(super) async fn fetch(repository: &RegistryRepository<'_>, reference: &str) -> Asked<Manifest> {
+    let question = repository.question(Method::GET, format!("manifests/{reference}"));
     let accept = |status| status == 200;
     repository
         .transport
-        .ask(&question, headers, accept, read)
+        .ask(&question, accepted_types, accept, read)
         .await
 }
+
+/// Asks for the headers of the manifest of a tag or digest.
+pub(super) async fn head(repository: &RegistryRepository<'_>, reference: &str) -> Head {
+    let question = repository.question(Method::HEAD, format!("manifests/{reference}"));
+    let read = async |answer: &mut Answer<'_>| {
+        Ok(Head::Stated {
+            content_type: answer.header(&CONTENT_TYPE).map(media_type),
+            claimed: answer.header(&CONTENT_DIGEST).map(str::to_owned),
+            length: content_length(answer),
+        })
+    };
+    let accept = |status| status == 200;
+    let asked = repository
+        .transport
+        .ask(&question, accepted_types, accept, read)
+        .await;
+    match (asked.answer, asked.status) {
+        (Ok(head), _) => head,
+        (Err(_), Some(405)) => Head::Unsaid,
+        (Err(_), Some(status @ 400..=499)) if !is_transient(status) => Head::Refused(status),
+        (Err(fault), _) => Head::Unanswered(fault.cause),
+    }
+}
+
+fn accepted_types() -> HeaderMap {
+    let types = quirks::distribution_answers_404_for_types_not_accepted();
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(types))])
+}
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// Reads a manifest from an answer.
 pub(super) async fn read(answer: &mut Answer<'_>) -> Result<Manifest, Unread<Manifest>> {
@@ -38,9 +57,7 @@ pub(super) async fn read(answer: &mut Answer<'_>) -> Result<Manifest, Unread<Man
         return Err(page("manifest").into());
     }
     let content_type = answer.header(&CONTENT_TYPE).map(media_type);
-    let claimed = answer
-        .header(&HeaderName::from_static("docker-content-digest"))
-        .map(str::to_owned);
+    let claimed = answer.header(&CONTENT_DIGEST).map(str::to_owned);
     let body = read_body(answer).await;
     let manifest = |body| Manifest {
         body,

@@ -44,13 +44,18 @@ use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
 use crate::walk::rules::Depth;
-use crate::walk::source::{Asked, Blob, FaultKind, Manifest, Referring, Source};
+use crate::walk::source::{Asked, Blob, FaultKind, Head, Look, Manifest, Referring, Source};
 
 /// One repository of a registry.
+#[derive(Clone, Copy)]
 pub(crate) struct RegistryRepository<'a> {
     transport: &'a Transport,
     repository: &'a Repository,
     depth: Depth,
+    /// Whether a first 404 is believed.
+    may_be_absent: bool,
+    /// Whether questions go over connections of their own.
+    fresh: bool,
 }
 
 impl<'a> RegistryRepository<'a> {
@@ -61,6 +66,20 @@ impl<'a> RegistryRepository<'a> {
             transport,
             repository,
             depth,
+            may_be_absent: false,
+            fresh: false,
+        }
+    }
+
+    /// The same for questions that are put in this way, when it is time for them.
+    async fn for_a(&self, look: Look) -> Self {
+        if look == Look::Again {
+            tokio::time::sleep(self.transport.patience().backoff).await;
+        }
+        Self {
+            may_be_absent: look == Look::MayBeAbsent,
+            fresh: look == Look::Again,
+            ..*self
         }
     }
 
@@ -70,9 +89,43 @@ impl<'a> RegistryRepository<'a> {
             scope: Scope::pull(self.repository),
             method,
             path: Some(path),
-            may_be_absent: false,
-            fresh: false,
+            may_be_absent: self.may_be_absent,
+            fresh: self.fresh,
         }
+    }
+}
+
+impl Source for RegistryRepository<'_> {
+    async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
+        let mut asked = manifest::fetch(&self.for_a(look).await, name_of(reference)).await;
+        if let Err(fault) = &mut asked.answer
+            && quirks::a_proxy_answers_404_in_the_registrys_place(fault)
+            && !self.is_there().await
+        {
+            fault.kind = FaultKind::Unavailable;
+            fault.cause = Cause::NoRegistry(Box::new(std::mem::take(&mut fault.cause)));
+        }
+        asked
+    }
+
+    async fn head(&self, reference: &Reference, look: Look) -> Head {
+        manifest::head(&self.for_a(look).await, name_of(reference)).await
+    }
+
+    async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
+        manifest::fetch(&self.for_a(look).await, digest.as_ref()).await
+    }
+
+    async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {
+        look::look(&self.for_a(look).await, promise).await
+    }
+
+    async fn config(&self, promise: &Promise, look: Look) -> Asked<Blob> {
+        download::whole(&self.for_a(look).await, promise, true).await
+    }
+
+    async fn referrers(&self, digest: &Digest, look: Look) -> Asked<Vec<Referring>> {
+        referrers::list(&self.for_a(look).await, digest).await
     }
 
     /// Whether something answers at `/v2/` as a registry does, with a login or without.
@@ -92,36 +145,10 @@ impl<'a> RegistryRepository<'a> {
     }
 }
 
-impl Source for RegistryRepository<'_> {
-    async fn resolve(&self, reference: &Reference) -> Asked<Manifest> {
-        let name = match (&reference.digest, &reference.tag) {
-            (Some(digest), _) => digest.as_ref(),
-            (None, tag) => tag.as_deref().unwrap_or("latest"),
-        };
-        let mut asked = manifest::fetch(self, name, false).await;
-        if let Err(fault) = &mut asked.answer
-            && quirks::a_proxy_answers_404_in_the_registrys_place(fault)
-            && !self.is_there().await
-        {
-            fault.kind = FaultKind::Unavailable;
-            fault.cause = Cause::NoRegistry(Box::new(std::mem::take(&mut fault.cause)));
-        }
-        asked
-    }
-
-    async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
-        manifest::fetch(self, digest.as_ref(), may_be_absent).await
-    }
-
-    async fn blob(&self, promise: &Promise) -> Asked<Blob> {
-        look::look(self, promise).await
-    }
-
-    async fn config(&self, promise: &Promise) -> Asked<Blob> {
-        download::whole(self, promise, true).await
-    }
-
-    async fn referrers(&self, digest: &Digest) -> Asked<Vec<Referring>> {
-        referrers::list(self, digest).await
+/// What a reference is asked for as: its digest, else its tag.
+fn name_of(reference: &Reference) -> &str {
+    match (&reference.digest, &reference.tag) {
+        (Some(digest), _) => digest.as_ref(),
+        (None, tag) => tag.as_deref().unwrap_or("latest"),
     }
 }

@@ -8,7 +8,6 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LINK};
 use super::answer::Answer;
 use super::failed::Unread;
 use super::link::next_page;
-use super::transport::Question;
 use super::{RegistryRepository, manifest, quirks};
 use crate::oci::media_type::OCI_INDEX;
 use crate::walk::source::{Asked, FaultKind, Manifest, Referring};
@@ -24,6 +23,10 @@ pub(super) async fn list(
     repository: &RegistryRepository<'_>,
     digest: &Digest,
 ) -> Asked<Vec<Referring>> {
+    let repository = &RegistryRepository {
+        may_be_absent: true,
+        ..*repository
+    };
     let mut total = api(repository, digest).await;
     let fallback = digest.to_string().replacen(':', "-", 1);
     let is_unknown = total
@@ -34,14 +37,14 @@ pub(super) async fn list(
         total.answer = Ok(Vec::new());
         add(
             &mut total,
-            manifest::fetch(repository, &fallback, true).await,
+            manifest::fetch(repository, &fallback).await,
             Referring::List,
         );
     }
     for end in COSIGN {
         add(
             &mut total,
-            manifest::fetch(repository, &format!("{fallback}.{end}"), true).await,
+            manifest::fetch(repository, &format!("{fallback}.{end}")).await,
             Referring::Tagged,
         );
     }
@@ -64,10 +67,7 @@ async fn api(repository: &RegistryRepository<'_>, digest: &Digest) -> Asked<Vec<
     let mut path = format!("referrers/{digest}");
     let mut pages = Vec::new();
     loop {
-        let question = Question {
-            may_be_absent: true,
-            ..repository.question(Method::GET, path)
-        };
+        let question = repository.question(Method::GET, path);
         let headers = || HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(OCI_INDEX))]);
         let read =
             async |answer: &mut Answer<'_>| -> Result<(Manifest, Option<String>), Unread<_>> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request};
@@ -116,6 +117,12 @@ impl Transport {
 
     pub(super) fn network(&self) -> &Network {
         self.clients.network()
+    }
+
+    /// How much is left of the window in which a push may not be visible yet.
+    #[must_use]
+    pub(crate) fn settle_left(&self) -> Duration {
+        self.shared_tries.settle_left()
     }
 
     /// How long and how often to ask.

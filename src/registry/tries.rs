@@ -44,6 +44,14 @@ impl SharedTries {
         &self.patience
     }
 
+    /// How much is left of the settle window.
+    pub(super) fn settle_left(&self) -> Duration {
+        let Patience {
+            settle, timeout, ..
+        } = self.patience;
+        settle.min(timeout).saturating_sub(self.started.elapsed())
+    }
+
     fn log_absence(&self, line: &str, wait: Duration) {
         if !self.has_logged_absence.swap(true, Ordering::Relaxed) {
             let window = human::duration(self.patience.settle);
@@ -137,15 +145,15 @@ impl<'a> Tries<'a> {
     fn state(&self) -> State {
         let patience = &self.shared.patience;
         let since = self.shared.started.elapsed();
-        let settle = if self.may_be_absent {
+        let settle_left = if self.may_be_absent {
             Duration::ZERO
         } else {
-            patience.settle
+            self.shared.settle_left()
         };
         State {
             tries: self.counted.max(1),
             absences: self.absences,
-            settle_left: settle.min(patience.timeout).saturating_sub(since),
+            settle_left,
             run_left: patience.timeout.saturating_sub(since),
             jitter: chance(),
         }

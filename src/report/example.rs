@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use oci_spec::image::Digest;
 
 use super::Report;
+use crate::oci::client::Clients;
+use crate::oci::flaw::Flaw;
 use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
@@ -24,6 +26,7 @@ pub(crate) struct Content {
     platform: Option<String>,
     care: Care,
     outcome: Outcome,
+    refusal: Option<(Cause, Clients)>,
     children: Vec<Content>,
 }
 
@@ -48,6 +51,7 @@ fn content(kind: Kind, name: u8) -> Content {
         platform: None,
         care: Care::Check,
         outcome,
+        refusal: None,
         children: Vec::new(),
     }
 }
@@ -125,6 +129,12 @@ impl Content {
         self
     }
 
+    /// Whole, and refused by these clients for its form.
+    pub(crate) fn refused(mut self, flaw: Flaw, stops: Clients) -> Self {
+        self.refusal = Some((Cause::Unusable(flaw), stops));
+        self
+    }
+
     /// Answers 404, asked five times.
     pub(crate) fn missing(mut self) -> Self {
         self.outcome.attempts = 5;
@@ -142,16 +152,6 @@ impl Content {
             None,
             trouble(Trouble::Connection, words),
         )
-    }
-
-    /// Its answer did not come from the registry itself.
-    pub(crate) fn elsewhere(mut self) -> Self {
-        if let Cause::Status { place, .. } | Cause::Unreached { place, .. } =
-            &mut self.outcome.cause
-        {
-            *place = Place::Redirect("https://storage.example".into());
-        }
-        self
     }
 
     pub(crate) fn not_checked(mut self) -> Self {
@@ -235,7 +235,6 @@ pub(crate) fn report(images: &[(&str, Content)]) -> Report {
         findings: Vec::new(),
     };
     let subjects: Vec<Subject> = images.iter().map(subject).collect();
-    graph.set_still_answering(true);
     let checked = subjects.first().map(|first| Checked {
         repository: first.reference.repository.clone(),
         graph,
@@ -280,6 +279,9 @@ fn add(graph: &mut Graph, known: &mut HashMap<u8, NodeId>, content: &Content) ->
         outcome,
         ..found(content.kind)
     });
+    if let Some((why, stops)) = &content.refusal {
+        graph.refuse(id, why, *stops, Clients::CONTAINERD);
+    }
     known.insert(content.name, id);
     for child in &content.children {
         let to = add(graph, known, child);

@@ -2,6 +2,7 @@
 
 use super::exit::{Conclusion, Exit};
 use super::judgement::Judgement;
+use crate::report::judged::Gravity;
 use crate::text::escape;
 use crate::text::human::{self, count};
 
@@ -168,11 +169,10 @@ fn failures(judgement: &Judgement<'_>) -> String {
         .filter(|(image, _)| judgement.root(*image).cannot_be_pulled())
         .count();
     let other = failed().count() - stuck;
-    let findings: usize = judgement
-        .report
-        .images()
-        .map(|image| image.findings.len())
-        .sum();
+    let findings = (judgement.report.images())
+        .flat_map(|image| &image.findings)
+        .filter(|finding| judgement.gravity(finding) == Gravity::Broken)
+        .count();
     let digests = judgement.counts.failures - findings;
     let mut facts = Vec::new();
     if stuck > 0 {

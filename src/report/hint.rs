@@ -48,6 +48,14 @@ pub enum Hint {
     TagsDiffer,
     /// A platform is not in the index.
     PlatformMissing,
+    /// Not an image.
+    NotAnImage,
+    /// `HEAD` is refused, or contradicts `GET`.
+    HeadRefused,
+    /// A manifest is delivered as something else.
+    ContentType,
+    /// A form that a client refuses.
+    RefusedForm,
     /// Schema 1.
     SchemaOne,
     /// An index in an index.
@@ -147,6 +155,10 @@ impl Hint {
             Self::WrongDigest => "wrong-digest",
             Self::TagsDiffer => "tags-differ",
             Self::PlatformMissing => "platform-missing",
+            Self::NotAnImage => "not-an-image",
+            Self::HeadRefused => "head-refused",
+            Self::ContentType => "content-type",
+            Self::RefusedForm => "refused-form",
             Self::SchemaOne => "schema-1",
             Self::NestedIndex => "nested-index",
             Self::LoginNotVisible => "login-not-visible",
@@ -282,6 +294,26 @@ impl fmt::Display for Hint {
                 "an index lists another index: that is legal and complete, but docker cannot \
                  select a platform through it. Create the outer index from the manifests \
                  instead (`docker buildx imagetools create` with the digests of the platforms)"
+            }
+            Self::NotAnImage => {
+                "this is content that a registry may hold, but no image that could be run: to \
+                 verify that it is complete, set `artifacts: pass`; else the tag was meant for \
+                 an image, and something else was pushed to it"
+            }
+            Self::HeadRefused => {
+                "containerd resolves a reference with HEAD and goes by its answer, so Kubernetes \
+                 cannot pull this although GET works. Let the proxy in front of the registry pass \
+                 HEAD on as it does GET. Pushing again does not help"
+            }
+            Self::ContentType => {
+                "clients go by the Content-Type of a manifest: let the registry, and what is in \
+                 front of it, deliver it with the type that the image was pushed with. Pushing \
+                 again does not help"
+            }
+            Self::RefusedForm => {
+                "all bytes are there, but clients refuse the form of this image: build it with \
+                 another tool or other options. docs/clients.md says which client refuses what; \
+                 if others than these count, set `clients`"
             }
             Self::SchemaOne => {
                 "a manifest uses Docker's schema 1, which current tools refuse to pull: build \

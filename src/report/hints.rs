@@ -7,7 +7,7 @@ use oci_spec::image::Digest;
 
 use super::affected::Affected;
 use super::hint::Hint;
-use super::judged::{Context, Judged, Root};
+use super::judged::{Context, Gravity, Judged, Root, gravity_of};
 use crate::oci::digest::is_of_nothing;
 use crate::oci::flaw::Flaw;
 use crate::oci::kind::Kind;
@@ -47,7 +47,7 @@ fn of_root(root: &Root<'_>, context: Context) -> BTreeSet<Hint> {
         hints.extend(of_children(graph, node));
         if root.is_isolated(id) {
             hints.insert(Hint::OneDigestFails);
-        } else {
+        } else if !node.verdict().is_definite() || root.is_broken(id) {
             hints.extend(of_outcome(node));
         }
         if node.verdict() == Verdict::Denied {
@@ -120,8 +120,17 @@ fn of_subject(root: &Root<'_>, subject: &Subject) -> Vec<Hint> {
         Finding::WrongDigest { .. } | Finding::StillWrong(_) => Hint::WrongDigest,
         Finding::TagsDiffer(_) => Hint::TagsDiffer,
         Finding::PlatformMissing { .. } => Hint::PlatformMissing,
+        Finding::NotAnImage(_) => Hint::NotAnImage,
+        Finding::HeadRefused(_)
+        | Finding::HeadUnanswered(_)
+        | Finding::HeadLacks(_)
+        | Finding::HeadDisagrees { .. } => Hint::HeadRefused,
+        Finding::ContentType { .. } => Hint::ContentType,
     };
-    let mut hints: Vec<Hint> = subject.findings.iter().map(of_finding).collect();
+    let mut hints: Vec<Hint> = (subject.findings.iter())
+        .filter(|finding| gravity_of(finding, root.counted()) != Gravity::Warned)
+        .map(of_finding)
+        .collect();
     if nodes().any(|node| node.verdict() == Verdict::RateLimited) {
         let is_hub = subject.reference.repository.registry == DOCKER_HUB;
         hints.push(if is_hub {
@@ -165,6 +174,7 @@ fn of_outcome(node: Node<'_>) -> Option<Hint> {
             of_trouble(node.cause()).or_else(|| is_server_error(node).then_some(Hint::ServerError))
         }
         verdict if !verdict.is_definite() => None,
+        _ if matches!(cause, Cause::MisstatedSize { .. }) => Some(Hint::RefusedForm),
         _ if is_named_empty(node, cause) => Some(Hint::EmptyContent),
         Verdict::Empty | Verdict::Truncated | Verdict::SizeMismatch
             if matches!(cause, Cause::OtherSize { .. }) =>
@@ -173,7 +183,12 @@ fn of_outcome(node: Node<'_>) -> Option<Hint> {
         }
         Verdict::Empty | Verdict::Truncated => answered.then_some(Hint::StaleCache),
         Verdict::DigestMismatch => answered.then_some(Hint::ChangedContent),
-        _ => matches!(cause, Cause::Unusable(Flaw::SchemaOne)).then_some(Hint::SchemaOne),
+        _ => match cause {
+            Cause::Unusable(Flaw::SchemaOne) => Some(Hint::SchemaOne),
+            Cause::Unusable(Flaw::ContentType(_)) => Some(Hint::ContentType),
+            Cause::Unusable(flaw) if flaw.is_of_form() => Some(Hint::RefusedForm),
+            _ => None,
+        },
     }
 }
 
@@ -185,7 +200,6 @@ fn innermost(cause: &Cause) -> &Cause {
 fn is_named_empty(node: Node<'_>, cause: &Cause) -> bool {
     let came = match cause {
         Cause::OtherDigest { actual, .. } => actual.as_deref(),
-        Cause::ClaimsOtherDigest(claim) => claim.as_ref().map(|claim| &claim.actual),
         _ => None,
     };
     came.is_some_and(is_of_nothing) || node.digest().as_ref().is_some_and(is_of_nothing)
@@ -506,7 +520,8 @@ mod tests {
 
     #[test]
     fn an_isolated_5xx_is_lost_content() {
-        let image = plain(0x20).with(layer(0x22).found(Verdict::Unavailable, 500, status(500)));
+        let alone = Cause::FailsAlone(Box::new(status(500)));
+        let image = plain(0x20).with(layer(0x22).found(Verdict::Unavailable, 500, alone));
         assert_eq!(one(image), [Hint::OneDigestFails]);
     }
 

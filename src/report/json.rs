@@ -16,6 +16,7 @@ use super::judged::Judged;
 use super::judgement::Judgement;
 use super::platforms::Platforms;
 use super::{sentence, timestamp};
+use crate::oci::client::{Client, Clients};
 use crate::oci::platform::Platform;
 use crate::text::escape;
 use crate::walk::checked;
@@ -179,6 +180,7 @@ struct ImageEntry<'a> {
     findings: Vec<FindingEntry>,
     broken: Digests<'a>,
     undecided: Digests<'a>,
+    clients: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -198,6 +200,7 @@ struct NodeEntry<'n> {
     verdict: &'static str,
     cause: &'static str,
     detail: String,
+    clients: Vec<&'static str>,
     status: Option<u16>,
     attempts: u32,
     duration_ms: u64,
@@ -253,7 +256,12 @@ fn image<'j>(judgement: &'j Judgement<'_>, judged: &'j Judged<'_>, place: usize)
             graph,
             ids: &root.undecided,
         },
+        clients: names(judged.stops(place)),
     }
+}
+
+fn names(clients: Clients) -> Vec<&'static str> {
+    clients.iter().map(Client::as_str).collect()
 }
 
 fn finding(finding: &checked::Finding) -> FindingEntry {
@@ -292,20 +300,30 @@ struct Nodes<'a> {
     graph: &'a Graph,
     /// What the first image that states one says of a node, by its place.
     platforms: Vec<Option<&'a Platform>>,
+    /// Whether an image leads to a node, by its place: a tag that moved has left others behind.
+    reached: Vec<bool>,
 }
 
 impl<'a> Nodes<'a> {
     fn of(judged: &Judged<'a>) -> Self {
         let graph = &judged.checked.graph;
         let mut platforms = vec![None; graph.len()];
+        let mut reached = vec![false; graph.len()];
         for root in &judged.roots {
+            for id in graph.reachable(root.node) {
+                reached[id.place()] = true;
+            }
             let stated = Platforms::of(graph, root.node);
             for id in graph.ids() {
                 let platform: &mut Option<_> = &mut platforms[id.place()];
                 *platform = platform.or(stated.stated(id));
             }
         }
-        Self { graph, platforms }
+        Self {
+            graph,
+            platforms,
+            reached,
+        }
     }
 
     fn node(&self, id: NodeId) -> NodeEntry<'_> {
@@ -324,6 +342,7 @@ impl<'a> Nodes<'a> {
             verdict: node.verdict().as_str(),
             cause: node.cause().as_str(),
             detail: escape::shortened(&sentence::cause(node.cause())),
+            clients: names(node.stops()),
             status: node.status(),
             attempts: node.attempts(),
             duration_ms: milliseconds(node.duration()),
@@ -333,7 +352,8 @@ impl<'a> Nodes<'a> {
 
 impl Serialize for Nodes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.graph.ids().map(|id| self.node(id)))
+        let reached = self.graph.ids().filter(|id| self.reached[id.place()]);
+        serializer.collect_seq(reached.map(|id| self.node(id)))
     }
 }
 
@@ -451,6 +471,7 @@ mod tests {
                 "verdict": "ok",
                 "cause": "",
                 "detail": "",
+                "clients": [],
                 "status": 200,
                 "attempts": 1,
                 "duration_ms": 20,
@@ -460,6 +481,7 @@ mod tests {
         lost["verdict"] = "missing".into();
         lost["cause"] = "connection".into();
         lost["detail"] = "expected it to be there, got 404".into();
+        lost["clients"] = serde_json::json!(["containerd", "docker", "podman"]);
         lost["status"] = 404.into();
         lost["attempts"] = 5.into();
         lost["duration_ms"] = 15_100.into();
@@ -491,6 +513,7 @@ mod tests {
                     }],
                     "broken": [format!("sha256:{}", digest("22"))],
                     "undecided": [format!("sha256:{}", digest("40"))],
+                    "clients": ["containerd", "docker", "podman"],
                 }],
                 "nodes": [
                     node("10", "index", 1000, None, &[]),

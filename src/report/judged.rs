@@ -7,10 +7,11 @@ use super::exit::Exit;
 use super::hint::Hint;
 use super::hints;
 use super::totals::Counts;
+use crate::oci::client::Clients;
 use crate::oci::kind::Kind;
-use crate::walk::checked::{Checked, Subject};
+use crate::walk::cause::Cause;
+use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Graph, NodeId};
-use crate::walk::isolated;
 use crate::walk::stop::Stop;
 use crate::walk::verdict::Verdict;
 
@@ -21,6 +22,8 @@ pub struct Context {
     pub stopped: Option<Stop>,
     /// Whether the user may rely on a login that is not visible here.
     pub login_not_visible: bool,
+    /// `clients`: what stops one of them is broken.
+    pub clients: Clients,
 }
 
 /// One checked repository with everything that follows from it.
@@ -35,6 +38,7 @@ pub struct Judged<'a> {
     /// What may have led to the result of each image, and what to do.
     pub hints: Vec<BTreeSet<Hint>>,
     root_of_subject: Vec<usize>,
+    counted: Clients,
 }
 
 /// One distinct root: what all images that resolve to it share.
@@ -54,7 +58,7 @@ pub struct Root<'a> {
     pub affected: AffectedBy<'a>,
     /// The images that resolve to it, by their places; never none.
     pub subjects: Vec<usize>,
-    isolated: bool,
+    counted: Clients,
     exit: Exit,
 }
 
@@ -72,26 +76,83 @@ impl Root<'_> {
         self.broken.iter().any(stops)
     }
 
-    /// Whether this node is a definite fault: by its verdict, or as the only one that answers 5xx.
+    /// Whether content is missing or damaged that the image needs.
+    #[must_use]
+    pub fn has_lost_content(&self) -> bool {
+        let is_lost = |id: &NodeId| {
+            let node = self.graph.node(*id);
+            match node.verdict() {
+                Verdict::Malformed | Verdict::Unsupported => false,
+                _ => !matches!(
+                    node.cause(),
+                    Cause::MisstatedSize { .. } | Cause::InlineWrong(_)
+                ),
+            }
+        };
+        self.broken.iter().any(is_lost)
+    }
+
+    /// The clients that count.
+    pub(super) fn counted(&self) -> Clients {
+        self.counted
+    }
+
+    /// Whether this node is a definite fault for a client that counts.
     #[must_use]
     pub fn is_broken(&self, id: NodeId) -> bool {
-        self.is_isolated(id) || self.graph.node(id).verdict().is_definite()
+        self.graph.node(id).stops().meet(self.counted)
     }
 
     /// Whether this digest alone answers 5xx while others of its repository are fine.
     #[must_use]
     pub fn is_isolated(&self, id: NodeId) -> bool {
-        self.isolated && self.graph.node(id).verdict() == Verdict::Unavailable
+        matches!(self.graph.node(id).cause(), Cause::FailsAlone(_))
     }
 
     /// How serious a node's state is by itself.
     #[must_use]
     pub fn trouble(&self, id: NodeId) -> Gravity {
-        match self.graph.node(id).verdict() {
+        let node = self.graph.node(id);
+        match node.verdict() {
             _ if self.is_broken(id) => Gravity::Broken,
+            verdict if verdict.is_definite() => Gravity::Warned,
             verdict if verdict.is_undecided() => Gravity::Undecided,
+            _ if node.cause().is_warning() => Gravity::Warned,
             _ => Gravity::None,
         }
+    }
+
+    /// Whom a node's state affects, as a sentence; `None` where nobody is.
+    #[must_use]
+    pub fn consequence(&self, id: NodeId) -> Option<String> {
+        let stops = self.graph.node(id).stops();
+        let broken = self.is_broken(id);
+        match self.trouble(id) {
+            Gravity::None => None,
+            Gravity::Warned => (!stops.is_empty()).then(|| format!("{stops} cannot pull it")),
+            _ => {
+                let affected = self.affected.get(id)?;
+                let sentence = affected.sentence(broken);
+                let is_for_some = broken && stops != Clients::ALL && affected.stops_a_pull();
+                Some(if is_for_some {
+                    format!("{sentence} by {stops}")
+                } else {
+                    sentence
+                })
+            }
+        }
+    }
+}
+
+/// How serious a finding is where these clients count.
+#[must_use]
+pub(crate) fn gravity_of(finding: &Finding, counted: Clients) -> Gravity {
+    if !finding.stops().meet(counted) {
+        Gravity::Warned
+    } else if finding.is_definite() {
+        Gravity::Broken
+    } else {
+        Gravity::Undecided
     }
 }
 
@@ -112,25 +173,25 @@ impl<'a> Judged<'a> {
     /// Judges a repository by its own content.
     #[must_use]
     pub fn of(checked: &'a Checked, context: Context) -> Self {
-        let isolated = is_isolated(&checked.graph, context.stopped);
         let mut roots: Vec<Root<'a>> = Vec::new();
         let mut places = HashMap::new();
         let mut root_of_subject = Vec::new();
         for (place, subject) in checked.subjects.iter().enumerate() {
             let root = *places.entry(subject.root).or_insert_with(|| {
-                roots.push(examine(&checked.graph, subject.root, isolated));
+                roots.push(examine(&checked.graph, subject.root, context.clients));
                 roots.len() - 1
             });
             roots[root].subjects.push(place);
             root_of_subject.push(root);
         }
-        let counts = Counts::of(checked, &roots);
+        let counts = Counts::of(checked, &roots, context.clients);
         let mut judged = Self {
             checked,
             roots,
             counts,
             hints: Vec::new(),
             root_of_subject,
+            counted: context.clients,
         };
         judged.hints = hints::of_subjects(&judged, context);
         judged
@@ -153,22 +214,32 @@ impl<'a> Judged<'a> {
     pub fn exit(&self, subject: usize) -> Exit {
         let root = self.root(subject).exit;
         let Subject { findings, .. } = &self.checked.subjects[subject];
-        if findings.is_empty() {
-            root
-        } else {
-            root.or(Exit::Broken)
+        let gravest = findings
+            .iter()
+            .map(|one| gravity_of(one, self.counted))
+            .max();
+        match gravest {
+            Some(Gravity::Broken) => root.or(Exit::Broken),
+            Some(Gravity::Undecided) => root.or(Exit::Unknown),
+            _ => root,
         }
+    }
+
+    /// The clients that an image stops, counted or not.
+    #[must_use]
+    pub fn stops(&self, subject: usize) -> Clients {
+        let root = self.root(subject);
+        let required = root.graph.required(root.node).into_iter();
+        let of_nodes = required.map(|id| root.graph.node(id).stops());
+        let findings = &self.checked.subjects[subject].findings;
+        let definite = findings.iter().filter(|finding| finding.is_definite());
+        of_nodes
+            .chain(definite.map(Finding::stops))
+            .fold(Clients::NONE, Clients::and)
     }
 }
 
-/// Whether one digest stays at 5xx while others of its repository answer, before it and after it.
-///
-/// A run that was stopped has not asked for everything.
-fn is_isolated(graph: &Graph, stopped: Option<Stop>) -> bool {
-    stopped.is_none() && graph.is_still_answering() && isolated::candidate(graph).is_some()
-}
-
-fn examine(graph: &Graph, node: NodeId, isolated: bool) -> Root<'_> {
+fn examine(graph: &Graph, node: NodeId, counted: Clients) -> Root<'_> {
     let required = graph.required(node);
     let mut root = Root {
         graph,
@@ -178,7 +249,7 @@ fn examine(graph: &Graph, node: NodeId, isolated: bool) -> Root<'_> {
         warned: Vec::new(),
         affected: AffectedBy::default(),
         subjects: Vec::new(),
-        isolated,
+        counted,
         exit: Exit::Verified,
     };
     let with = |wanted: Gravity| {
@@ -190,7 +261,11 @@ fn examine(graph: &Graph, node: NodeId, isolated: bool) -> Root<'_> {
     for id in &required {
         needed[id.place()] = true;
     }
-    let is_warned = |id: &NodeId| !needed[id.place()] && root.trouble(*id) != Gravity::None;
+    let is_warned = |id: &NodeId| match root.trouble(*id) {
+        Gravity::None => false,
+        Gravity::Warned => true,
+        Gravity::Undecided | Gravity::Broken => !needed[id.place()],
+    };
     root.warned = graph
         .reachable(node)
         .into_iter()

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::Report;
 use super::exit::{Conclusion, Exit};
 use super::hint::{Advice, Hint};
-use super::judged::{Context, Judged, Root};
+use super::judged::{Context, Gravity, Judged, Root, gravity_of};
 use super::totals::{Counts, Totals};
 use crate::oci::reference::Reference;
-use crate::walk::checked::Subject;
+use crate::walk::checked::{Finding, Subject};
 use crate::walk::stop::Stop;
 
 /// A report with everything that follows from it; what every format is written from.
@@ -36,6 +36,7 @@ impl<'a> Judgement<'a> {
         let context = Context {
             stopped: report.stopped,
             login_not_visible: report.login_not_visible,
+            clients: report.clients,
         };
         let judged = |checked| Judged::of(checked, context);
         let repositories: Vec<Judged<'a>> = report.repositories.iter().map(judged).collect();
@@ -117,6 +118,20 @@ impl<'a> Judgement<'a> {
         self.verdict
     }
 
+    /// Whether an image is definitely broken so that another build could help: content is missing or
+    /// damaged, or an expectation is not met. It cannot help against a form that clients refuse, or
+    /// a registry that answers wrongly.
+    #[must_use]
+    pub fn is_for_a_rebuild(&self) -> bool {
+        let is_unmet = |finding: &Finding| finding.is_expectation();
+        self.verdict == Exit::Broken
+            && (self
+                .report
+                .images()
+                .any(|image| image.findings.iter().any(is_unmet))
+                || self.roots().any(Root::has_lost_content))
+    }
+
     /// Every image with its place, in the order in which they were asked for.
     pub fn images(&self) -> impl Iterator<Item = (usize, &'a Subject)> + use<'a> {
         self.report.images().enumerate()
@@ -164,6 +179,12 @@ impl<'a> Judgement<'a> {
         } else {
             exit.into()
         }
+    }
+
+    /// How serious a finding is.
+    #[must_use]
+    pub fn gravity(&self, finding: &Finding) -> Gravity {
+        gravity_of(finding, self.report.clients)
     }
 
     fn place(&self, image: usize) -> (&Judged<'a>, usize) {
@@ -231,11 +252,12 @@ fn short_names<'r>(images: &[&'r Reference]) -> HashMap<&'r Reference, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::client::{Client, Clients};
+    use crate::oci::flaw::Flaw;
     use crate::report::example::{
-        attestation, digest, index, layer, manifest, nothing, plain, referrer, report, status,
+        attestation, digest, index, layer, manifest, plain, referrer, report, status,
     };
     use crate::walk::cause::Cause;
-    use crate::walk::checked::Finding;
     use crate::walk::verdict::Verdict;
 
     fn exit(report: &Report) -> Exit {
@@ -299,71 +321,56 @@ mod tests {
     }
 
     #[test]
-    fn one_digest_at_5xx_while_others_answer_is_broken() {
-        for (status, expected) in [
-            (499, Exit::Unknown),
-            (500, Exit::Broken),
-            (599, Exit::Broken),
-            (600, Exit::Unknown),
-        ] {
-            let image = plain(0x20).with(layer(0x22)).with(failing_with(status));
-            assert_eq!(exit(&report(&[("app:1", image)])), expected, "{status}");
-        }
+    fn what_fails_alone_is_broken_and_other_failures_are_undecided() {
+        let failing = || plain(0x20).with(layer(0x22)).with(failing_with(500));
+        assert_eq!(exit(&report(&[("app:1", failing())])), Exit::Unknown);
+        let alone = Cause::FailsAlone(Box::new(status(500)));
+        let lost = layer(0x66).found(Verdict::Unavailable, 500, alone);
+        let image = plain(0x20).with(layer(0x22)).with(lost);
+        let report = report(&[("app:1", image)]);
+        assert_eq!(exit(&report), Exit::Broken);
+        assert!(Judgement::of(&report).is_for_a_rebuild());
     }
 
     #[test]
-    fn a_5xx_is_undecided_when_it_may_be_the_registry() {
-        let two = plain(0x20).with(failing_with(500)).with(layer(0x67).found(
-            Verdict::Unavailable,
-            500,
-            "",
-        ));
+    fn what_stops_other_clients_alone_is_a_warning_that_names_them() {
+        let docker_and_podman = Clients::of(&[Client::Docker, Client::Podman]);
+        let rare = Flaw::RareAlgorithm("sha512".into());
+        let image = plain(0x20).with(layer(0x66).refused(rare, docker_and_podman));
+        let mut report = report(&[("app:1", image)]);
+        let judgement = Judgement::of(&report);
         assert_eq!(
-            exit(&report(&[("app:1", two)])),
-            Exit::Unknown,
-            "two digests"
+            (judgement.exit, judgement.counts.warnings),
+            (Exit::Verified, 1)
         );
-        let mixed = plain(0x20)
-            .with(failing_with(500))
-            .with(layer(0x67).unreachable("connection reset"));
+        let root = &judgement.repositories[0].roots[0];
+        let consequence = root.consequence(root.warned[0]).unwrap();
+        assert_eq!(consequence, "docker and podman cannot pull it");
+        report.clients = Clients::of(&[Client::Podman]);
+        let judgement = Judgement::of(&report);
         assert_eq!(
-            exit(&report(&[("app:1", mixed)])),
-            Exit::Unknown,
-            "the network fails too"
+            (judgement.exit, judgement.counts.failures),
+            (Exit::Broken, 1)
         );
-        let alone = index(0x10).found(Verdict::Unavailable, 503, "");
-        assert_eq!(
-            exit(&report(&[("app:1", alone)])),
-            Exit::Unknown,
-            "nothing answers"
+        assert!(
+            !judgement.is_for_a_rebuild(),
+            "a build would give the same form"
         );
-        let tag = report(&[
-            ("app:1", plain(0x20)),
-            ("app:2", nothing().found(Verdict::Unavailable, 503, "")),
-        ]);
-        assert_eq!(exit(&tag), Exit::Unknown, "a tag is no digest");
-        let mut stopped = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
-        stopped.stopped = Some(Stop::Timeout);
-        assert_eq!(
-            exit(&stopped),
-            Exit::Unknown,
-            "not every digest was asked for"
-        );
-        let mut down = report(&[("app:1", plain(0x20).with(failing_with(500)))]);
-        down.repositories[0].graph.set_still_answering(false);
-        assert_eq!(exit(&down), Exit::Unknown, "nothing answers any more");
-        let elsewhere = plain(0x20).with(failing_with(500).elsewhere());
-        assert_eq!(
-            exit(&report(&[("app:1", elsewhere)])),
-            Exit::Unknown,
-            "another digest fails"
-        );
-        let unable = plain(0x20).with(failing_with(501));
-        assert_eq!(
-            exit(&report(&[("app:1", unable)])),
-            Exit::Unknown,
-            "it cannot do it at all"
-        );
+    }
+
+    #[test]
+    fn an_unanswered_head_is_undecided_where_containerd_counts() {
+        let mut report = report(&[("app:1", plain(0x20))]);
+        let unanswered = Finding::HeadUnanswered(Box::new(status(503)));
+        report.image_mut(0).findings.push(unanswered);
+        assert_eq!(exit(&report), Exit::Unknown);
+        report.clients = Clients::of(&[Client::Docker, Client::Podman]);
+        assert_eq!(exit(&report), Exit::Verified);
+        report.image_mut(0).findings.push(Finding::HeadRefused(403));
+        assert_eq!(exit(&report), Exit::Verified);
+        report.clients = Clients::ALL;
+        assert_eq!(exit(&report), Exit::Broken);
+        assert!(!Judgement::of(&report).is_for_a_rebuild());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::judgement::Judgement;
 use super::platforms::Platforms;
 use super::text::is_unresolved;
 use super::{sentence, timestamp};
+use crate::report::judged::Gravity;
 use crate::text::escape;
 use crate::walk::checked::Subject;
 use crate::walk::graph::NodeId;
@@ -136,7 +137,12 @@ fn cases(
     let platforms = Platforms::of(graph, root.node);
     for finding in &image.findings {
         let kind = finding.as_str();
-        let outcome = Outcome::Failure(kind.to_owned(), sentence::finding(finding));
+        let text = sentence::finding(finding);
+        let outcome = match judgement.gravity(finding) {
+            Gravity::Broken => Outcome::Failure(kind.to_owned(), text),
+            Gravity::Undecided => Outcome::Error(kind.to_owned(), text),
+            Gravity::Warned | Gravity::None => Outcome::Skipped(format!("{kind}: {text}")),
+        };
         visit(Case {
             name: kind.to_owned(),
             seconds: 0.0,
@@ -183,11 +189,12 @@ fn outcome(judgement: &Judgement<'_>, root: &Root<'_>, id: NodeId, warned: bool)
         cause if cause.is_empty() => verdict.clone(),
         cause => cause,
     };
-    let outcome = match root.affected.get(id) {
-        Some(affected) => format!("{}: {detail}", affected.sentence(broken)),
+    let outcome = match root.consequence(id) {
+        Some(affected) => format!("{affected}: {detail}"),
         None => detail,
     };
     match node.verdict() {
+        Verdict::Ok if warned => Outcome::Skipped(format!("warning: {outcome}")),
         Verdict::Ok => Outcome::Passed,
         Verdict::Skipped => Outcome::Skipped(outcome),
         _ if judgement.report.skipped || warned => {

@@ -20,6 +20,7 @@ pub(crate) mod totals;
 
 use std::time::{Duration, SystemTime};
 
+use crate::oci::client::Clients;
 use crate::walk::checked::{Checked, Subject};
 use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
@@ -31,6 +32,8 @@ pub struct Report {
     pub command: &'static str,
     /// How blobs were checked.
     pub depth: Depth,
+    /// The clients whose word counts.
+    pub clients: Clients,
     /// When the run started.
     pub started_at: SystemTime,
     /// How long it took.
@@ -71,6 +74,7 @@ impl Report {
         Self {
             command: "verify",
             depth,
+            clients: Clients::CONTAINERD,
             started_at,
             duration: Duration::ZERO,
             repositories: Vec::new(),

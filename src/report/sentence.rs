@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::oci::flaw::{Expected, Flaw};
+use crate::oci::flaw::{self, CONFIG_LIMIT, Expected, Flaw};
 use crate::oci::manifest::MAX_CHILDREN;
 use crate::oci::platform::Platform;
+use crate::text::human::count;
 use crate::walk::MAX_DEPTH;
 use crate::walk::cause::{Bound, Cause, Denial, Place};
 use crate::walk::checked::Finding;
@@ -40,13 +41,6 @@ fn of_cause(cause: &Cause) -> String {
                 .map_or("a different digest".to_owned(), ToString::to_string);
             format!("the {subject} hash to {actual}")
         }
-        Cause::ClaimsOtherDigest(Some(claim)) => format!(
-            "the registry says {}, the bytes hash to {}",
-            claim.claimed, claim.actual
-        ),
-        Cause::ClaimsOtherDigest(None) => {
-            "the registry states a different digest than the bytes have".to_owned()
-        }
         Cause::ManifestTooLarge => {
             format!("the manifest is larger than {MANIFEST_LIMIT} bytes; no runtime pulls it")
         }
@@ -55,6 +49,22 @@ fn of_cause(cause: &Cause) -> String {
         Cause::TooMuch(bound) => format!("with its references the graph has {}", too_much(*bound)),
         Cause::AllowedMissing => "not there, as allow_missing allows".to_owned(),
         Cause::AttestationsIgnored => "attestations are ignored".to_owned(),
+        Cause::LeftOut => "only_platforms leaves it out".to_owned(),
+        Cause::WrongOnce(inner) => {
+            format!(
+                "answered wrongly once ({}), and right when asked again",
+                of_cause(inner)
+            )
+        }
+        Cause::LastByteUnchecked => {
+            "last byte not checked: the registry ignores Range, and it is too large to read"
+                .to_owned()
+        }
+        Cause::FailsAlone(inner) => of_cause(inner),
+        Cause::MisstatedSize { expected, actual } => format!(
+            "its descriptor states {}, the content that its digest names has {actual}",
+            bytes(*expected)
+        ),
         Cause::Foreign => "foreign: its data is not kept in the registry".to_owned(),
         Cause::Inline => "its data is embedded in the descriptor and matches".to_owned(),
         Cause::InlineWrong(inner) => {
@@ -112,7 +122,37 @@ fn of_finding(finding: &Finding) -> String {
             let present: Vec<String> = present.iter().map(Platform::to_string).collect();
             format!("expected {expected}, the image has {}", present.join(", "))
         }
+        Finding::NotAnImage(artifact) => format!("not an image, but {}", artifact_name(artifact)),
+        Finding::HeadRefused(status) => {
+            format!("HEAD is {}, while GET is answered", status_words(*status))
+        }
+        Finding::HeadUnanswered(cause) => format!("HEAD: {}", of_cause(cause)),
+        Finding::HeadLacks(header) => format!("HEAD is answered without {header}"),
+        Finding::HeadDisagrees {
+            header, head, get, ..
+        } => {
+            format!("{header} of HEAD is {head}, that of GET is {get}")
+        }
+        Finding::ContentType { media_type, .. } if media_type.is_empty() => {
+            "the manifest is delivered without a Content-Type".to_owned()
+        }
+        Finding::ContentType { media_type, .. } => {
+            format!("the manifest is delivered as {media_type}")
+        }
     }
+}
+
+/// A type of artifact, with its usual name where it has one.
+fn artifact_name(media_type: &str) -> String {
+    let name = match media_type {
+        helm if helm.starts_with("application/vnd.cncf.helm.") => "a Helm chart",
+        cache if cache.starts_with("application/vnd.buildkit.cacheconfig.") => "a build cache",
+        proof if proof.starts_with("application/vnd.in-toto") => "an attestation",
+        sign if sign.starts_with("application/vnd.dev.cosign.") => "a signature",
+        "" => return "an index without an image in it".to_owned(),
+        _ => return format!("an artifact ({media_type})"),
+    };
+    format!("{name} ({media_type})")
 }
 
 #[cfg(not(test))]
@@ -245,10 +285,6 @@ fn unusable(flaw: &Flaw) -> String {
         Flaw::SchemaOne => {
             "schema 1: current runtimes refuse to pull it; build and push it again".to_owned()
         }
-        Flaw::SchemaVersion(version) => format!("schemaVersion {version}, expected 2"),
-        Flaw::NotAManifestType(media_type) => {
-            format!("mediaType {media_type} is not that of a manifest")
-        }
         Flaw::TypesDisagree(types) => format!(
             "{} is {}, but {} is {}",
             types.place, types.media_type, types.other_place, types.other
@@ -262,21 +298,36 @@ fn unusable(flaw: &Flaw) -> String {
         Flaw::NeitherIndexNorManifest => {
             "neither an index (manifests) nor an image manifest (config, layers)".to_owned()
         }
-        Flaw::ManifestFieldsInIndex(media_type) => {
-            format!("{media_type} with the config or layers of an image manifest")
-        }
-        Flaw::IndexFieldsInManifest(media_type) => {
-            format!("{media_type} with the manifests of an index")
-        }
-        Flaw::EmptyIndex => "the index lists no manifests, so there is nothing to pull".to_owned(),
         Flaw::NoConfig => "the manifest has no config".to_owned(),
         Flaw::NoDigest => "the descriptor has no digest".to_owned(),
         Flaw::BadDigest(error) => error.to_string(),
         Flaw::UnknownAlgorithm(algorithm) => {
             format!("unknown digest algorithm {algorithm}")
         }
-        Flaw::NoSize => "the descriptor has no size".to_owned(),
         Flaw::BadSize(size) => format!("{size} is not a size"),
-        Flaw::BadData(error) => format!("the descriptor's data is not base64: {error}"),
+        Flaw::Mistyped(error) => format!("of a type that clients refuse: {error}"),
+        Flaw::MediaType(media_type) if media_type.is_empty() => {
+            "its descriptor has no mediaType".to_owned()
+        }
+        Flaw::MediaType(media_type) => format!("its descriptor calls it {media_type}"),
+        Flaw::NoSize => "its descriptor states no size".to_owned(),
+        Flaw::NegativeSize => "its descriptor states a negative size".to_owned(),
+        Flaw::LongHistory => "its history has more layers than there are diff ids".to_owned(),
+        Flaw::RareAlgorithm(algorithm) => format!("its digest is by {algorithm}"),
+        Flaw::Config(error) => format!("not an image's config: {error}"),
+        Flaw::DiffIds { listed, layers } => {
+            let (listed, layers) = (count(*listed, "diff id"), count(*layers, "layer"));
+            format!("its config lists {listed} for {layers}")
+        }
+        Flaw::LargeConfig => format!("a config of more than {CONFIG_LIMIT} bytes"),
+        Flaw::LargeManifest => format!("a manifest of more than {} bytes", flaw::MANIFEST_LIMIT),
+        Flaw::ContentType(media_type) if media_type.is_empty() => {
+            "delivered without a Content-Type".to_owned()
+        }
+        Flaw::ContentType(media_type) => format!("delivered as {media_type}"),
+        Flaw::NotSelected(platform) => {
+            format!("the way the index lists {platform}, clients do not find it")
+        }
+        Flaw::OnlyInline => "only its descriptor has it, as data; the registry has not".to_owned(),
     }
 }

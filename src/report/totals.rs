@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::exit::Exit;
 use super::hint::Hint;
-use super::judged::{Gravity, Judged, Root};
+use super::judged::{Gravity, Judged, Root, gravity_of};
+use crate::oci::client::Clients;
 use crate::oci::reference::Reference;
 use crate::walk::checked::Checked;
 use crate::walk::graph::{Graph, NodeId};
@@ -87,16 +88,21 @@ enum State {
 }
 
 impl Counts {
-    pub(super) fn of(checked: &Checked, roots: &[Root<'_>]) -> Self {
+    pub(super) fn of(checked: &Checked, roots: &[Root<'_>], counted: Clients) -> Self {
         let graph = &checked.graph;
-        let findings = checked
-            .subjects
-            .iter()
-            .map(|subject| subject.findings.len());
+        let findings = |gravity| {
+            let all = checked
+                .subjects
+                .iter()
+                .flat_map(|subject| &subject.findings);
+            all.filter(|finding| gravity_of(finding, counted) == gravity)
+                .count()
+        };
         let mut counts = Self {
             repositories: 1,
             images: checked.subjects.len(),
-            failures: findings.sum(),
+            failures: findings(Gravity::Broken),
+            warnings: findings(Gravity::Warned),
             ..Self::default()
         };
         let distinct = |ids: fn(&Root<'_>) -> Vec<NodeId>| {
@@ -156,7 +162,7 @@ fn same_digest<'i>(graph: &Graph, ids: &'i [NodeId]) -> impl Iterator<Item = &'i
 fn state(root: &Root<'_>, id: NodeId) -> State {
     match (root.trouble(id), root.graph.node(id).verdict()) {
         (Gravity::Broken, _) => State::Broken,
-        (_, Verdict::Ok) => State::Ok,
+        (Gravity::Warned, _) | (_, Verdict::Ok) => State::Ok,
         (_, Verdict::Skipped) => State::Skipped,
         _ => State::Undecided,
     }

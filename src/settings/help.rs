@@ -119,7 +119,7 @@ fn short(command: CommandName) -> String {
 fn line(text: &mut String, setting: &Setting) {
     let summary = setting.summary().trim_end_matches('.').replace('`', "");
     let mut notes = Vec::new();
-    if let ValueKind::Words(words) = setting.kind {
+    if let ValueKind::Words(words) | ValueKind::WordList(words) = setting.kind {
         notes.push(words.join("|"));
     }
     match setting.default {

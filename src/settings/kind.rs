@@ -11,6 +11,8 @@ pub enum ValueKind {
     Hosts,
     /// One of these words.
     Words(&'static [&'static str]),
+    /// Some of these words, as a list.
+    WordList(&'static [&'static str]),
     /// A whole number within a range.
     Number {
         /// The smallest that is accepted.
@@ -59,6 +61,7 @@ impl ValueKind {
             Self::Boolean => "bool".into(),
             Self::Hosts => "bool or list of hosts".into(),
             Self::Words(words) => words.join(", "),
+            Self::WordList(words) => format!("list of {}", words.join(", ")),
             Self::Number { least, most } => format!("number, {least} to {most}"),
             Self::Duration {
                 least: Duration::ZERO,
@@ -85,6 +88,7 @@ impl ValueKind {
             Self::Boolean => "[bool]".into(),
             Self::Hosts => "[bool or hosts]".into(),
             Self::Words(words) => format!("<{}>", words.join("|")),
+            Self::WordList(words) => format!("<{},…>", words.join("|")),
             Self::Number { .. } => "<number>".into(),
             Self::Duration { .. } => "<duration>".into(),
             kind => format!("<{}>", kind.describe()),
@@ -97,6 +101,7 @@ impl ValueKind {
             Self::Boolean => "true or false".into(),
             Self::Hosts => "true, false, or a list of hosts as host or host:port".into(),
             Self::Words(words) => format!("one of {}", words.join(", ")),
+            Self::WordList(words) => format!("a list of {}", words.join(", ")),
             Self::Number { least, most } => format!("a whole number from {least} to {most}"),
             Self::Duration { .. } => {
                 "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)".into()
@@ -130,7 +135,7 @@ impl ValueKind {
     pub(super) fn holds_several(self) -> bool {
         matches!(
             self,
-            Self::List | Self::Pins | Self::Platforms | Self::Hosts | Self::Map
+            Self::List | Self::WordList(_) | Self::Pins | Self::Platforms | Self::Hosts | Self::Map
         )
     }
 }

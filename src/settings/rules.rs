@@ -3,6 +3,7 @@
 use super::Error;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
+use crate::oci::client::{Client, Clients};
 use crate::oci::platform::Platform;
 use crate::walk::rules::{Concern, Depth, Rules};
 
@@ -20,6 +21,9 @@ pub(super) fn rules(typed: &Typed) -> Result<Rules, Error> {
     }
     Ok(Rules {
         platforms,
+        only_platforms: or_empty(typed.only_platforms(), SettingText::platforms)?,
+        clients: clients(typed.clients())?,
+        accept_artifacts: typed.artifacts().word()? == "pass",
         attestations: concern(&typed.attestations())?,
         allow_missing,
         referrers: concern(&typed.referrers())?,
@@ -28,6 +32,17 @@ pub(super) fn rules(typed: &Typed) -> Result<Rules, Error> {
             "full" => Depth::Full,
             _ => Depth::Tail,
         },
+    })
+}
+
+/// The clients whose word counts; containerd's where nobody says.
+fn clients(value: Option<SettingText<'_>>) -> Result<Clients, Error> {
+    let named = or_empty(value, SettingText::words)?;
+    let is_named = |client: &Client| named.contains(&client.as_str());
+    let clients: Vec<Client> = Client::ALL.into_iter().filter(is_named).collect();
+    Ok(match &*clients {
+        [] => Clients::CONTAINERD,
+        some => Clients::of(some),
     })
 }
 
@@ -98,6 +113,20 @@ mod tests {
         assert_eq!(
             typed(&["--platform", "[linux"]).error(),
             r#"--platform: "[linux" is not a list of platforms"#
+        );
+    }
+
+    #[test]
+    fn containerd_counts_unless_other_clients_are_named() {
+        let clients = |arguments: &[&str]| typed(arguments).settings().rules.clients;
+        assert_eq!(clients(&[]), Clients::CONTAINERD);
+        assert_eq!(
+            clients(&["--clients", "Podman", "--clients=docker"]),
+            Clients::of(&[Client::Docker, Client::Podman])
+        );
+        assert_eq!(
+            typed(&["--clients", "docker,crio"]).error(),
+            "--clients: \"crio\" is not one of containerd, docker, podman"
         );
     }
 

@@ -215,6 +215,16 @@ settings! {
         referrers [] [Verify] Words(&["ignore", "warn", "check"]), = "ignore",
             "How much referrers matter. They are artifacts that refer to the image, such as \
              signatures and SBOMs.";
+        clients [] [Verify] WordList(&["containerd", "docker", "podman"]),
+            "Clients that must be able to pull every image. By default what stops containerd \
+             fails, and what stops only others is a warning.";
+        artifacts [] [Verify] Words(&["fail", "pass"]), = "fail",
+            "What to do with content that is no image. Helm charts and build caches are such; \
+             `fail` fails, `pass` accepts them when they are complete.";
+        only_platforms [] [Verify] Platforms,
+            else "all",
+            "Platforms to check, leaving out the rest. `platforms` is still judged by what the \
+             index lists.";
         depth [] [Verify] Words(&["head", "tail", "full"]), = "tail",
             "What is asked of every blob. `head` asks for its header, `tail` for its last byte, \
              `full` for every byte, hashed.";

@@ -59,6 +59,21 @@ impl<'a> SettingText<'a> {
         })
     }
 
+    /// Some of the words of the table, in any case; an item that is none is named.
+    pub(super) fn words(&self) -> Result<Vec<&'static str>, Error> {
+        let ValueKind::WordList(words) = self.setting.kind else {
+            unreachable!("the table says that {} is words", self.setting.name)
+        };
+        let word = |item: &String| {
+            let is_it = |word: &&&'static str| word.eq_ignore_ascii_case(item);
+            words.iter().find(is_it).copied().ok_or_else(|| {
+                let all = words.join(", ");
+                self.error(format!("{} is not one of {all}", quoted(item)))
+            })
+        };
+        self.list()?.iter().map(word).collect()
+    }
+
     /// A whole number within the range of the table.
     pub(super) fn number(&self) -> Result<u32, Error> {
         let ValueKind::Number { least, most } = self.setting.kind else {

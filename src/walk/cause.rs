@@ -5,7 +5,9 @@ use std::time::Duration;
 use oci_spec::image::Digest;
 
 use super::stop::Stop;
+use crate::oci::client::{Client, Clients};
 use crate::oci::flaw::Flaw;
+use crate::oci::kind::Kind;
 
 /// Why a verdict is what it is. Texts in it are foreign, and uncut until the walk ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -34,6 +36,13 @@ pub enum Cause {
         /// The registry's size in bytes.
         actual: u64,
     },
+    /// The content is what its digest says, and does not have the size that its descriptor states.
+    MisstatedSize {
+        /// The promised size in bytes.
+        expected: u64,
+        /// The content's size in bytes.
+        actual: u64,
+    },
     /// The bytes hash to another digest.
     OtherDigest {
         /// How many bytes there are, when the size is right.
@@ -41,8 +50,6 @@ pub enum Cause {
         /// The digest of the bytes; `None` when there are too many such causes to keep it.
         actual: Option<Box<Digest>>,
     },
-    /// A tag's answer claims a digest in its header that its bytes do not have.
-    ClaimsOtherDigest(Option<Box<Claim>>),
     /// The manifest is larger than any client reads.
     ManifestTooLarge,
     /// The document or descriptor cannot be used.
@@ -55,6 +62,15 @@ pub enum Cause {
     AllowedMissing,
     /// `attestations: ignore`.
     AttestationsIgnored,
+    /// It is for a platform that `only_platforms` leaves out.
+    LeftOut,
+    /// It was wrong when it was asked for first, for this reason, and is right.
+    WrongOnce(Box<Cause>),
+    /// It is too large to be read where the registry ignores `Range`, so its last byte is not
+    /// proven.
+    LastByteUnchecked,
+    /// The registry fails on this, and answers for everything else: its content is lost.
+    FailsAlone(Box<Cause>),
     /// Its data is not kept in the registry.
     Foreign,
     /// Its data is embedded in the descriptor and matches.
@@ -103,15 +119,6 @@ pub enum Cause {
         /// What the client says about it, as a fragment.
         words: Box<str>,
     },
-}
-
-/// Two digests of one answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Claim {
-    /// What the header says.
-    pub claimed: Digest,
-    /// What the bytes hash to.
-    pub actual: Digest,
 }
 
 /// What is limited in one repository.
@@ -224,8 +231,8 @@ impl Cause {
             Self::NoBytes { .. } => "no_bytes",
             Self::EndsEarly { .. } => "ends_early",
             Self::OtherSize { .. } => "other_size",
+            Self::MisstatedSize { .. } => "misstated_size",
             Self::OtherDigest { .. } => "other_digest",
-            Self::ClaimsOtherDigest(_) => "claims_other_digest",
             Self::ManifestTooLarge => "manifest_too_large",
             Self::Unusable(Flaw::SchemaOne) => "schema_1",
             Self::Unusable(_) => "unusable",
@@ -233,6 +240,10 @@ impl Cause {
             Self::TooMuch(_) => "too_much",
             Self::AllowedMissing => "allowed_missing",
             Self::AttestationsIgnored => "attestations_ignored",
+            Self::LeftOut => "left_out",
+            Self::WrongOnce(_) => "wrong_once",
+            Self::LastByteUnchecked => "last_byte_unchecked",
+            Self::FailsAlone(_) => "fails_alone",
             Self::Foreign => "foreign",
             Self::Inline => "inline",
             Self::InlineWrong(_) => "inline_wrong",
@@ -256,10 +267,32 @@ impl Cause {
         match self {
             Self::InlineWrong(inner)
             | Self::OnlyByTag(inner)
+            | Self::WrongOnce(inner)
+            | Self::FailsAlone(inner)
             | Self::Referrers(inner)
             | Self::NoRegistry(inner) => Some(inner),
             _ => None,
         }
+    }
+
+    /// The clients that content of this kind is useless for, where it is definitely wrong for this
+    /// reason.
+    #[must_use]
+    pub fn stops(&self, kind: Kind) -> Clients {
+        match self {
+            Self::MisstatedSize { .. } if kind == Kind::Config => {
+                Clients::of(&[Client::Containerd, Client::Podman])
+            }
+            Self::MisstatedSize { .. } | Self::InlineWrong(_) => Clients::CONTAINERD,
+            Self::OnlyByTag(_) => Clients::of(&[Client::Containerd, Client::Docker]),
+            _ => Clients::ALL,
+        }
+    }
+
+    /// Whether content that is fine is worth a warning for this reason.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::WrongOnce(_) | Self::LastByteUnchecked)
     }
 
     /// Whether it is a status that the registry itself answered with, and nothing in its place.
@@ -277,6 +310,8 @@ impl Cause {
         match self {
             Self::InlineWrong(inner)
             | Self::OnlyByTag(inner)
+            | Self::WrongOnce(inner)
+            | Self::FailsAlone(inner)
             | Self::Referrers(inner)
             | Self::NoRegistry(inner) => inner.texts(),
             Self::Unusable(flaw) => flaw.texts().collect(),
@@ -293,10 +328,11 @@ impl Cause {
         match &mut self {
             Self::InlineWrong(inner)
             | Self::OnlyByTag(inner)
+            | Self::WrongOnce(inner)
+            | Self::FailsAlone(inner)
             | Self::Referrers(inner)
             | Self::NoRegistry(inner) => **inner = std::mem::take(&mut **inner).in_short(),
             Self::OtherDigest { actual, .. } => *actual = None,
-            Self::ClaimsOtherDigest(claim) => *claim = None,
             Self::Status { words, .. } | Self::Denied { words, .. } => *words = None,
             Self::Unusable(flaw) => flaw.texts().for_each(|text| *text = Box::default()),
             Self::Unreached { words, .. } => *words = Box::default(),
@@ -311,9 +347,6 @@ impl Cause {
         let digest = |digest: &Digest| 2 * digest.as_ref().len() + size_of::<Digest>();
         match self {
             Self::OtherDigest { actual, .. } => actual.as_deref().map_or(0, digest),
-            Self::ClaimsOtherDigest(claim) => {
-                (claim.as_deref()).map_or(0, |claim| digest(&claim.claimed) + digest(&claim.actual))
-            }
             other => {
                 let boxed = other.inner().map_or(0, |_| size_of::<Self>());
                 let texts = other

@@ -2,7 +2,9 @@
 
 use oci_spec::image::Digest;
 
-use super::graph::{Graph, NodeId};
+use super::cause::Cause;
+use super::graph::{Graph, NodeId, finished};
+use crate::oci::client::{Client, Clients};
 use crate::oci::platform::Platform;
 use crate::oci::reference::{Reference, Repository};
 
@@ -15,6 +17,28 @@ pub struct Checked {
     pub graph: Graph,
     /// What was asked for, in that order.
     pub subjects: Vec<Subject>,
+}
+
+impl Checked {
+    /// Whether an image is definitely not what these clients need.
+    #[must_use]
+    pub fn is_failing(&self, subject: &Subject, clients: Clients) -> bool {
+        let stops = |id: &NodeId| self.graph.node(*id).stops().meet(clients);
+        let fails = |finding: &Finding| finding.is_definite() && finding.stops().meet(clients);
+        subject.findings.iter().any(fails) || self.graph.required(subject.root).iter().any(stops)
+    }
+
+    /// Ends the walk: every foreign text is redacted, and then cut to what is ever shown.
+    pub fn finish(&mut self, redact: impl Fn(&str) -> String) {
+        self.graph.finish(&redact);
+        let findings = self
+            .subjects
+            .iter_mut()
+            .flat_map(|subject| &mut subject.findings);
+        for text in findings.flat_map(Finding::texts) {
+            *text = finished(text, &redact);
+        }
+    }
 }
 
 /// A reference of a repository, or a revision: a digest alone.
@@ -30,7 +54,8 @@ pub struct Subject {
     pub findings: Vec<Finding>,
 }
 
-/// What is wrong with an image rather than with a node; always definite.
+/// What is wrong with an image rather than with a node; definite but for
+/// [`Finding::HeadUnanswered`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// It resolves to another digest than expected.
@@ -50,6 +75,32 @@ pub enum Finding {
         expected: Platform,
         /// The first of those that are there.
         present: Vec<Platform>,
+    },
+    /// It is no image, but an artifact of this type.
+    NotAnImage(Box<str>),
+    /// `HEAD` of the reference is refused with this status, while `GET` is answered.
+    HeadRefused(u16),
+    /// There is no usable answer to `HEAD`, while `GET` is answered.
+    HeadUnanswered(Box<Cause>),
+    /// `HEAD` and `GET` state different things.
+    HeadDisagrees {
+        /// The header.
+        header: &'static str,
+        /// What `HEAD` states.
+        head: Box<str>,
+        /// What `GET` delivers.
+        get: Box<str>,
+        /// The clients that go by it.
+        stops: Clients,
+    },
+    /// The answer to `HEAD` lacks this header, without which docker stops.
+    HeadLacks(&'static str),
+    /// The reference is answered with a `Content-Type` that is not its manifest's; empty for none.
+    ContentType {
+        /// The type.
+        media_type: Box<str>,
+        /// The clients that read it.
+        stops: Clients,
     },
 }
 
@@ -74,6 +125,64 @@ impl Finding {
             Self::WrongDigest { .. } | Self::StillWrong(_) => "wrong_digest",
             Self::TagsDiffer(_) => "tags_differ",
             Self::PlatformMissing { .. } => "platform_missing",
+            Self::NotAnImage(_) => "not_an_image",
+            Self::HeadRefused(_) => "head_refused",
+            Self::HeadUnanswered(_) => "head_unanswered",
+            Self::HeadDisagrees { .. } => "head_disagrees",
+            Self::HeadLacks(_) => "head_lacks",
+            Self::ContentType { .. } => "content_type",
+        }
+    }
+
+    /// The clients that it stops.
+    #[must_use]
+    pub fn stops(&self) -> Clients {
+        match self {
+            Self::HeadRefused(_) | Self::HeadUnanswered(_) => Clients::CONTAINERD,
+            Self::HeadLacks(_) => Clients::of(&[Client::Docker]),
+            Self::HeadDisagrees { stops, .. } | Self::ContentType { stops, .. } => *stops,
+            _ => Clients::ALL,
+        }
+    }
+
+    /// Whether it is certain.
+    #[must_use]
+    pub fn is_definite(&self) -> bool {
+        !matches!(self, Self::HeadUnanswered(_))
+    }
+
+    /// Whether an expectation is not met, so that another build could meet it.
+    #[must_use]
+    pub fn is_expectation(&self) -> bool {
+        matches!(
+            self,
+            Self::WrongDigest { .. }
+                | Self::StillWrong(_)
+                | Self::TagsDiffer(_)
+                | Self::PlatformMissing { .. }
+        )
+    }
+
+    /// Whether it may pass by itself: a registry may show a moved tag late.
+    #[must_use]
+    pub fn may_settle(&self) -> bool {
+        match self {
+            Self::HeadRefused(status) => *status == 404,
+            Self::HeadDisagrees { .. } => true,
+            other => other.is_expectation(),
+        }
+    }
+
+    /// The foreign texts in it.
+    fn texts(&mut self) -> Vec<&mut Box<str>> {
+        match self {
+            Self::NotAnImage(text)
+            | Self::ContentType {
+                media_type: text, ..
+            } => vec![text],
+            Self::HeadDisagrees { head, get, .. } => vec![head, get],
+            Self::HeadUnanswered(cause) => cause.texts(),
+            _ => Vec::new(),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! From a document to the requests for its references.
 
-use super::{MAX_DEPTH, Query, Walk, found, unasked};
+use super::{MAX_DEPTH, Query, Walk, found, select, unasked};
+use crate::oci::client::Clients;
 use crate::oci::descriptor::{Child, Descriptor, Promise, Unreadable};
 use crate::oci::digest;
 use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
+use crate::oci::refusal;
 use crate::walk::cause::Cause;
 use crate::walk::graph::{Found, Key, NodeId};
 use crate::walk::rules::Concern;
-use crate::walk::source::{Blob, Body, CONFIG_LIMIT, Manifest};
+use crate::walk::source::{Asked, Blob, Body, CONFIG_LIMIT, Manifest};
 use crate::walk::verdict::{Outcome, Verdict, VerdictAndCause, judge_blob, judge_flaw};
 
 pub(super) const TOO_DEEP: VerdictAndCause = (Verdict::Malformed, Cause::TooDeep);
@@ -17,8 +19,6 @@ pub(super) const TOO_DEEP: VerdictAndCause = (Verdict::Malformed, Cause::TooDeep
 enum Way {
     /// It needs no question: this is its outcome.
     Known(VerdictAndCause),
-    /// Its content is embedded in the descriptor.
-    Inline(Vec<u8>),
     /// It is requested, whole or at the depth of the run.
     Ask { whole: bool },
 }
@@ -38,7 +38,11 @@ impl Walk<'_> {
             platform,
             flaw,
         } = unreadable;
-        let (verdict, cause) = judge_flaw(flaw);
+        let (verdict, cause) = if self.is_left_out(kind, platform.as_ref()) {
+            (Verdict::Skipped, Cause::LeftOut)
+        } else {
+            judge_flaw(flaw)
+        };
         let child = Found {
             written: Some(written),
             platform,
@@ -50,6 +54,11 @@ impl Walk<'_> {
 
     fn follow_descriptor(&mut self, parent: NodeId, descriptor: Descriptor) {
         let (kind, size) = (descriptor.kind, descriptor.promise.size);
+        if self.is_left_out(kind, descriptor.platform.as_ref()) {
+            let way = Way::Known((Verdict::Skipped, Cause::LeftOut));
+            self.add_child(parent, descriptor, way);
+            return;
+        }
         let whole = kind == Kind::Config && size <= CONFIG_LIMIT;
         let key = Key {
             manifest: kind.is_manifest(),
@@ -62,17 +71,42 @@ impl Walk<'_> {
         // Data of another length than was promised is ignored: a client asks for it, and so do we.
         let inline = (descriptor.inline.as_ref()).filter(|data| data.len() as u64 == size);
         let known = find(&key).or_else(|| find(&fetched_whole));
-        if let Some(known) = known.filter(|_| inline.is_none()) {
+        if let Some(known) = known {
+            self.notes[known.place()].inline &= inline.is_some();
+            self.refuse_descriptor(parent, known, &descriptor);
             return self.share(parent, known, kind, descriptor.platform.as_ref());
         }
         let way = match inline {
             _ if self.ignores(kind) => Way::Known((Verdict::Skipped, Cause::AttestationsIgnored)),
             _ if descriptor.foreign => Way::Known((Verdict::Skipped, Cause::Foreign)),
             _ if kind.is_manifest() && self.depth_below(parent) > MAX_DEPTH => Way::Known(TOO_DEEP),
-            Some(bytes) => Way::Inline(bytes.clone()),
-            None => Way::Ask { whole },
+            _ => Way::Ask { whole },
         };
         self.add_child(parent, descriptor, way);
+    }
+
+    /// Whether `only_platforms` leaves out a child of an index.
+    fn is_left_out(&self, kind: Kind, platform: Option<&Platform>) -> bool {
+        let only = &self.rules.only_platforms;
+        match platform {
+            _ if only.is_empty() || !kind.is_manifest() => false,
+            Some(platform) => !only
+                .iter()
+                .any(|wanted| select::may_select(platform, wanted)),
+            None => kind == Kind::Attestation,
+        }
+    }
+
+    /// Notes who refuses a child for its descriptor, where it is read at all: below an image.
+    fn refuse_descriptor(&mut self, parent: NodeId, to: NodeId, descriptor: &Descriptor) {
+        let is_read = match self.graph.node(parent).kind() {
+            Kind::Index => descriptor.kind.is_manifest(),
+            Kind::Manifest => true,
+            _ => false,
+        };
+        if is_read {
+            self.refuse_all(to, descriptor.refusals.iter().cloned());
+        }
     }
 
     fn ignores(&self, kind: Kind) -> bool {
@@ -100,10 +134,10 @@ impl Walk<'_> {
 
     fn add_child(&mut self, parent: NodeId, descriptor: Descriptor, way: Way) {
         let kind = descriptor.kind;
-        let Promise { digest, size } = descriptor.promise;
+        let Promise { digest, size } = descriptor.promise.clone();
         let mut child = Found {
             size: Some(size),
-            platform: descriptor.platform,
+            platform: descriptor.platform.clone(),
             ..found(Some(digest), kind, &descriptor.media_type)
         };
         match way {
@@ -111,14 +145,14 @@ impl Walk<'_> {
                 child.outcome = Outcome::unasked(verdict, cause);
                 self.add_settled(parent, &child);
             }
-            Way::Inline(bytes) => {
-                let to = self.add_below(parent, None, &child);
-                self.take_inline(to, bytes);
-            }
             Way::Ask { whole } => {
                 let endpoint = Some((kind.is_manifest(), whole));
                 let to = self.add_below(parent, endpoint, &child);
                 self.notes[to.place()].allowed = self.may_be_absent(child.platform.as_ref());
+                self.refuse_descriptor(parent, to, &descriptor);
+                if let Some(data) = descriptor.inline.filter(|data| data.len() as u64 == size) {
+                    self.take_inline(to, data);
+                }
                 match kind {
                     Kind::Config if whole => self.blobs.push_back(Query::Config(to)),
                     Kind::Config | Kind::Layer => self.blobs.push_back(Query::Blob(to)),
@@ -160,7 +194,8 @@ impl Walk<'_> {
         self.graph.set_platform(node, platform);
     }
 
-    /// Content embedded in its descriptor is checked without a request.
+    /// Uses content that is embedded in its descriptor. It is asked for all the same, because only
+    /// containerd uses it, too.
     fn take_inline(&mut self, node: NodeId, bytes: Vec<u8>) {
         let promise = self.promise(node);
         let length = bytes.len() as u64;
@@ -170,23 +205,51 @@ impl Walk<'_> {
             digest: digest.unwrap_or_else(|| digest::sha256(&bytes)),
             bytes: None,
         };
-        match judge_blob(&promise, &whole) {
-            (Verdict::Ok, cause) if self.graph.node(node).kind().is_manifest() => {
-                let manifest = Manifest {
-                    body: Body::Whole(bytes),
-                    content_type: None,
-                    claimed: None,
-                };
-                self.settle_manifest(node, (Verdict::Ok, cause), &unasked(Ok(manifest)));
+        let (verdict, cause) = judge_blob(&promise, &whole);
+        if verdict != Verdict::Ok {
+            let cause = Cause::InlineWrong(Box::new(cause));
+            let stops = cause.stops(self.graph.node(node).kind());
+            self.graph.refuse(node, &cause, stops, self.rules.clients);
+            return;
+        }
+        self.notes[node.place()].inline = true;
+        let kind = self.graph.node(node).kind();
+        if kind == Kind::Config {
+            self.read_config(node, &bytes);
+        }
+        if !kind.is_manifest() {
+            return;
+        }
+        let manifest = Manifest {
+            body: Body::Whole(bytes),
+            content_type: None,
+            claimed: None,
+        };
+        if let Ok((children, _)) = self.read(node, &unasked(Ok(manifest))) {
+            self.notes[node.place()].followed = true;
+            self.follow_all(node, children);
+        }
+    }
+
+    /// Writes the outcome of content that its descriptor carries: containerd has it whatever the
+    /// registry says.
+    pub(super) fn settle_inline<T>(
+        &mut self,
+        node: NodeId,
+        judged: VerdictAndCause,
+        asked: &Asked<T>,
+    ) {
+        match judged.0 {
+            Verdict::Ok => self.settle(node, judged, asked),
+            verdict if verdict.is_definite() => {
+                self.notes[node.place()].again = false;
+                self.settle(node, (Verdict::Ok, Cause::Inline), asked);
+                self.refuse_all(node, [refusal::of_inline_alone()]);
             }
-            (Verdict::Ok, _) => {
-                self.learn_platform(node, &bytes);
-                self.settle(node, (Verdict::Skipped, Cause::Inline), &unasked(Ok(())));
+            _ if self.rules.clients == Clients::CONTAINERD => {
+                self.settle(node, (Verdict::Skipped, Cause::Inline), asked);
             }
-            (verdict, cause) => {
-                let cause = Cause::InlineWrong(Box::new(cause));
-                self.settle(node, (verdict, cause), &unasked(Ok(())));
-            }
+            _ => self.settle(node, judged, asked),
         }
     }
 }

@@ -1,19 +1,24 @@
 //! Follows descriptors until no question is open; asks for each digest once per repository.
 
+mod artifact;
 pub(crate) mod cause;
 pub(crate) mod checked;
+mod config;
+mod control;
 mod follow;
 pub(crate) mod graph;
+mod head;
 pub(crate) mod isolated;
 mod referrers;
 pub mod rules;
+mod select;
 pub(crate) mod source;
 pub mod stop;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -23,18 +28,22 @@ use futures_util::stream::FuturesUnordered;
 use oci_spec::image::{Digest, DigestAlgorithm};
 
 use self::cause::{Bound, Cause};
-use self::checked::{Checked, Subject};
+use self::checked::{Checked, Finding, Subject};
+use self::control::{Control, Stage};
 use self::graph::{Care, Found, Graph, Key, Node, NodeId};
+use self::head::Delivered;
 use self::rules::{Concern, Rules};
-use self::source::{Asked, Blob, Body, FaultKind, Manifest, Referring, Source};
+use self::source::{Asked, Blob, Body, FaultKind, Head, Look, Manifest, Referring, Source};
 use self::verdict::{
     Outcome, Verdict, VerdictAndCause, judge_blob, judge_fault, judge_flaw, judge_manifest,
 };
+use crate::oci::config::Config;
 use crate::oci::descriptor::Promise;
 use crate::oci::digest;
 use crate::oci::kind::Kind;
 use crate::oci::manifest::{self, Children};
 use crate::oci::reference::{Reference, Repository};
+use crate::oci::refusal;
 
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
@@ -64,11 +73,20 @@ pub async fn walk<S: Source>(
         graph: Graph::default(),
         roots: vec![None; references.len()],
         also: vec![None; references.len()],
+        delivered: vec![None; references.len()],
+        findings: vec![Vec::new(); references.len()],
+        doubted: HashMap::new(),
+        artifacts: HashMap::new(),
+        configs: HashMap::new(),
+        stated: HashMap::new(),
         notes: Vec::new(),
-        manifests: (0..).take(references.len()).map(Query::Resolve).collect(),
+        manifests: (0..)
+            .take(references.len())
+            .map(|at| Query::Resolve(at, Look::First))
+            .collect(),
         blobs: VecDeque::new(),
         settled: 0,
-        over: false,
+        stage: Stage::default(),
     };
     let mut stop = pin!(stop);
     let mut asking = FuturesUnordered::new();
@@ -89,23 +107,33 @@ pub async fn walk<S: Source>(
                 walk.give_up(references, &cause);
                 break;
             }
-            Either::Right((None, _)) => match walk.last_question() {
-                Some(question) => walk.manifests.push_back(question),
-                None => break,
-            },
+            Either::Right((None, _)) => {
+                walk.next_stage();
+                if walk.manifests.is_empty() && walk.stage == Stage::Over {
+                    break;
+                }
+            }
             Either::Right((Some(answer), _)) => {
                 walk.take(references, answer);
                 seen(walk.graph.len(), walk.settled);
             }
         }
     }
-    let subject = |((reference, root), also): ((&Reference, Option<NodeId>), _)| Subject {
-        reference: reference.clone(),
-        root: root.expect("every reference was resolved or given up"),
-        also,
-        findings: Vec::new(),
-    };
-    let found = references.iter().zip(walk.roots).zip(walk.also);
+    walk.judge_configs();
+    walk.judge_artifacts();
+    walk.judge_selection();
+    let subject =
+        |(((reference, root), also), findings): (((&Reference, Option<_>), _), _)| Subject {
+            reference: reference.clone(),
+            root: root.expect("every reference was resolved or given up"),
+            also,
+            findings,
+        };
+    let found = references
+        .iter()
+        .zip(walk.roots)
+        .zip(walk.also)
+        .zip(walk.findings);
     Checked {
         repository: repository.clone(),
         subjects: found.map(subject).collect(),
@@ -113,41 +141,52 @@ pub async fn walk<S: Source>(
     }
 }
 
+/// The digest that a reference is answered with, if it is answered with a manifest.
+#[must_use]
+pub fn resolved(asked: &Asked<Manifest>) -> Option<Digest> {
+    asked.answer.as_ref().ok().and_then(true_digest)
+}
+
 /// Something to ask the source.
 #[derive(Clone, Copy)]
 enum Query {
     /// The reference in this place.
-    Resolve(u32),
+    Resolve(u32, Look),
+    /// The same by `HEAD`.
+    Head(u32, Look),
     Manifest(NodeId),
     Config(NodeId),
     Blob(NodeId),
-    Referrers(NodeId),
-    /// The control question at the end: does the registry still answer?
-    Witness(NodeId),
+    Referrers(NodeId, Look),
+    Control(Control),
 }
 
 impl Query {
     fn node(self) -> Option<NodeId> {
         match self {
             Self::Manifest(node) | Self::Config(node) | Self::Blob(node) => Some(node),
-            Self::Resolve(_) | Self::Referrers(_) | Self::Witness(_) => None,
+            Self::Resolve(..) | Self::Head(..) | Self::Referrers(..) | Self::Control(_) => None,
         }
     }
 }
 
 enum QueryResult {
-    Resolved(u32, Asked<Manifest>),
-    /// And whether the question allowed it to be absent.
-    Manifest(NodeId, bool, Asked<Manifest>),
+    Resolved(u32, Look, Asked<Manifest>),
+    Head(u32, Look, Head),
+    Manifest(NodeId, Look, Asked<Manifest>),
     Blob(NodeId, Asked<Blob>),
-    Referrers(NodeId, Asked<Vec<Referring>>),
-    Witness(bool),
+    Referrers(NodeId, Look, Asked<Vec<Referring>>),
+    Control(Control, bool),
 }
 
 type Asking<'a> = Pin<Box<dyn Future<Output = QueryResult> + 'a>>;
 
 /// A node as the walk sees it.
 #[derive(Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and there may be a hundred thousand nodes"
+)]
 struct Note {
     /// How deep it is below its image.
     depth: u8,
@@ -155,8 +194,12 @@ struct Note {
     allowed: bool,
     /// It was asked for.
     asked: bool,
-    /// Its references are followed already, because a tag delivered it.
+    /// It is asked for once more, because the first answer was definitely wrong.
+    again: bool,
+    /// Its references are followed already, because a tag or its descriptor delivered it.
     followed: bool,
+    /// Its descriptor carries it.
+    inline: bool,
 }
 
 struct Walk<'a> {
@@ -164,13 +207,24 @@ struct Walk<'a> {
     graph: Graph,
     roots: Vec<Option<NodeId>>,
     also: Vec<Option<Digest>>,
+    /// What each reference was answered with, until `HEAD` is answered as well.
+    delivered: Vec<Option<Delivered>>,
+    /// What is wrong with how each reference is answered.
+    findings: Vec<Vec<Finding>>,
+    /// Why a reference's first answer was definitely wrong.
+    doubted: HashMap<u32, Cause>,
+    /// The type of each artifact and typed index.
+    artifacts: HashMap<NodeId, Box<str>>,
+    /// What each config that was read says.
+    configs: HashMap<NodeId, Config>,
+    /// The `mediaType` of what a tag or a descriptor delivered, until its digest delivers it, too.
+    stated: HashMap<NodeId, String>,
     /// What only the walk needs to know of each node, by its place.
     notes: Vec<Note>,
     manifests: VecDeque<Query>,
     blobs: VecDeque<Query>,
     settled: usize,
-    /// Everything else was asked, and the control question is sent.
-    over: bool,
+    stage: Stage,
 }
 
 impl Walk<'_> {
@@ -180,41 +234,48 @@ impl Walk<'_> {
         references: &'s [Reference],
         question: Query,
     ) -> Asking<'s> {
+        let look = question.node().map_or(Look::First, |node| self.look(node));
         match question {
-            Query::Resolve(at) => Box::pin(async move {
-                QueryResult::Resolved(at, source.resolve(&references[at as usize]).await)
+            Query::Resolve(at, look) => Box::pin(async move {
+                let asked = source.resolve(&references[at as usize], look).await;
+                QueryResult::Resolved(at, look, asked)
+            }),
+            Query::Head(at, look) => Box::pin(async move {
+                let head = source.head(&references[at as usize], look).await;
+                QueryResult::Head(at, look, head)
             }),
             Query::Manifest(node) => {
                 let digest = self.digest(node);
-                let may_be_absent = self.notes[node.place()].allowed;
                 Box::pin(async move {
-                    QueryResult::Manifest(
-                        node,
-                        may_be_absent,
-                        source.manifest(&digest, may_be_absent).await,
-                    )
+                    QueryResult::Manifest(node, look, source.manifest(&digest, look).await)
                 })
             }
             Query::Config(node) => {
                 let promise = self.promise(node);
-                Box::pin(async move { QueryResult::Blob(node, source.config(&promise).await) })
+                Box::pin(
+                    async move { QueryResult::Blob(node, source.config(&promise, look).await) },
+                )
             }
             Query::Blob(node) => {
                 let promise = self.promise(node);
-                Box::pin(async move { QueryResult::Blob(node, source.blob(&promise).await) })
+                Box::pin(async move { QueryResult::Blob(node, source.blob(&promise, look).await) })
             }
-            Query::Referrers(node) => {
-                let digest = self.digest(node);
-                Box::pin(
-                    async move { QueryResult::Referrers(node, source.referrers(&digest).await) },
-                )
-            }
-            Query::Witness(node) => {
+            Query::Referrers(node, look) => {
                 let digest = self.digest(node);
                 Box::pin(async move {
-                    QueryResult::Witness(source.manifest(&digest, true).await.answer.is_ok())
+                    QueryResult::Referrers(node, look, source.referrers(&digest, look).await)
                 })
             }
+            Query::Control(control) => self.ask_control(source, control),
+        }
+    }
+
+    /// How a node is asked for.
+    fn look(&self, node: NodeId) -> Look {
+        match self.notes[node.place()] {
+            Note { again: true, .. } => Look::Again,
+            Note { allowed: true, .. } => Look::MayBeAbsent,
+            _ => Look::First,
         }
     }
 
@@ -239,39 +300,96 @@ impl Walk<'_> {
 
     fn take(&mut self, references: &[Reference], answer: QueryResult) {
         match answer {
-            QueryResult::Resolved(at, asked) => {
-                let root = self.take_root(references[at as usize].digest.as_ref(), &asked);
-                self.roots[at as usize] = Some(root);
-                self.also[at as usize] = self
-                    .graph
-                    .node(root)
-                    .digest()
-                    .and_then(|digest| other_digest(&digest, &asked));
+            QueryResult::Resolved(at, look, asked) => {
+                self.take_root(at, look, &references[at as usize], &asked);
             }
-            QueryResult::Manifest(node, may_be_absent, asked) => {
-                self.take_manifest(node, may_be_absent, &asked);
-            }
-            QueryResult::Witness(answers) => self.graph.set_still_answering(answers),
+            QueryResult::Head(at, look, head) => self.take_head(at, look, &head),
+            QueryResult::Manifest(node, look, asked) => self.take_manifest(node, look, &asked),
+            QueryResult::Control(control, answer) => self.take_control(control, answer),
             QueryResult::Blob(node, asked) => self.take_blob(node, &asked),
-            QueryResult::Referrers(node, asked) => self.take_referrers(node, asked),
+            QueryResult::Referrers(node, look, asked) => self.take_referrers(node, look, asked),
         }
     }
 
-    fn take_root(&mut self, promised: Option<&Digest>, asked: &Asked<Manifest>) -> NodeId {
+    fn take_root(&mut self, at: u32, look: Look, reference: &Reference, asked: &Asked<Manifest>) {
+        let promised = reference.digest.as_ref();
         let judgement = match &asked.answer {
             Ok(manifest) => judge_manifest(promised, None, manifest),
             Err(fault) => judge_fault(fault),
         };
-        let by_tag = promised.is_none();
-        let root = self.add_delivered(Kind::Manifest, promised, judgement, asked, 0, by_tag);
+        let wrong = match &judgement {
+            (Verdict::Ok, _) => unreadable(asked),
+            (verdict, cause) => verdict.is_definite().then(|| cause.clone()),
+        };
+        if let Some(wrong) = wrong.filter(|_| look != Look::Again) {
+            self.doubted.insert(at, wrong);
+            self.manifests.push_back(Query::Resolve(at, Look::Again));
+            return;
+        }
+        let root = self.add_delivered(
+            Kind::Manifest,
+            promised,
+            judgement,
+            asked,
+            0,
+            promised.is_none(),
+        );
         self.require(root);
-        root
+        let place = at as usize;
+        self.roots[place] = Some(root);
+        let node = self.graph.node(root);
+        self.also[place] = node
+            .digest()
+            .and_then(|digest| other_digest(&digest, asked));
+        let stated = self
+            .stated
+            .get(&root)
+            .map_or(node.media_type(), String::as_str);
+        self.delivered[place] = delivered(&node, stated, self.also[place].as_ref(), asked);
+        if self.delivered[place].is_some() {
+            self.manifests.push_back(Query::Head(at, look));
+        }
+        if let Some(wrong) = self.doubted.remove(&at) {
+            self.note_doubt(root, wrong);
+        }
     }
 
-    fn take_manifest(&mut self, node: NodeId, may_be_absent: bool, asked: &Asked<Manifest>) {
+    /// Compares the answers to `HEAD` and `GET`. Where they are not what a client needs, both are
+    /// asked again: a tag may move.
+    fn take_head(&mut self, at: u32, look: Look, head: &Head) {
+        let delivered = self.delivered[at as usize].take();
+        let findings = delivered.map_or_else(Vec::new, |it| head::findings(&it, head));
+        let is_definite = findings.iter().any(Finding::is_definite);
+        if is_definite && look != Look::Again {
+            self.manifests.push_back(Query::Resolve(at, Look::Again));
+        } else {
+            self.findings[at as usize] = findings;
+        }
+    }
+
+    /// Notes that a reference was answered wrongly once.
+    fn note_doubt(&mut self, root: NodeId, wrong: Cause) {
+        let node = self.graph.node(root);
+        if !matches!(node.verdict(), Verdict::Ok | Verdict::NotChecked) {
+            return;
+        }
+        let outcome = Outcome {
+            verdict: node.verdict(),
+            cause: Cause::WrongOnce(Box::new(wrong)),
+            status: node.status(),
+            attempts: node.attempts(),
+            duration: node.duration(),
+        };
+        self.graph.set_outcome(root, &outcome);
+    }
+
+    fn take_manifest(&mut self, node: NodeId, look: Look, asked: &Asked<Manifest>) {
         let (digest, size) = (self.digest(node), self.graph.node(node).size());
         let Note {
-            allowed, followed, ..
+            allowed,
+            followed,
+            inline,
+            ..
         } = self.notes[node.place()];
         let judgement = match &asked.answer {
             Ok(manifest) => judge_manifest(Some(&digest), size, manifest),
@@ -279,20 +397,44 @@ impl Walk<'_> {
                 (Verdict::Skipped, Cause::AllowedMissing)
             }
             // A parent needs it by now: a first 404 is not enough.
-            Err(fault) if fault.kind == FaultKind::NotFound && may_be_absent => {
+            Err(fault) if fault.kind == FaultKind::NotFound && look == Look::MayBeAbsent => {
                 self.manifests.push_back(Query::Manifest(node));
                 return;
             }
             Err(fault) => judge_fault(fault),
         };
+        if self.doubts(node, &judgement, asked) {
+            self.manifests.push_back(Query::Manifest(node));
+            return;
+        }
         match judgement {
-            (Verdict::Ok, _) if followed => self.settle(node, judgement, asked),
+            judgement if inline => self.settle_inline(node, judgement, asked),
+            (Verdict::Ok, _) if followed => {
+                let stated = self.stated.remove(&node).unwrap_or_default();
+                self.refuse_delivery(node, &stated, asked);
+                self.settle(node, judgement, asked);
+            }
             (verdict, cause) if followed => {
                 let cause = Cause::OnlyByTag(Box::new(cause));
                 self.settle(node, (verdict, cause), asked);
             }
             judgement => self.settle_manifest(node, judgement, asked),
         }
+    }
+
+    /// Whether an answer is definitely wrong, or delivered as nothing that the clients read, and was
+    /// given once only: then it is asked for once more.
+    fn doubts<T>(&mut self, node: NodeId, judged: &VerdictAndCause, asked: &Asked<T>) -> bool {
+        let (verdict, cause) = judged;
+        let Note {
+            again, asked: open, ..
+        } = &mut self.notes[node.place()];
+        if !verdict.is_definite() || std::mem::replace(again, true) {
+            return false;
+        }
+        *open = false;
+        self.note_so_far(node, cause.clone(), asked);
+        true
     }
 
     /// A parent needs it and does not allow it to be absent.
@@ -304,22 +446,6 @@ impl Walk<'_> {
             self.settled -= 1;
             self.manifests.push_back(Query::Manifest(node));
         }
-    }
-
-    /// A question to a registry that has answered before: a single fault may be its own or the
-    /// content's.
-    fn last_question(&mut self) -> Option<Query> {
-        if std::mem::replace(&mut self.over, true) {
-            return None;
-        }
-        isolated::candidate(&self.graph)?;
-        let answered = |node: Node<'_>| {
-            node.verdict() == Verdict::Ok && node.kind().is_manifest() && node.attempts() > 0
-        };
-        self.graph
-            .iter()
-            .find(|(_, node)| answered(*node))
-            .map(|(id, _)| Query::Witness(id))
     }
 
     /// Adds a manifest that came without a descriptor: an image's root, or what a tag made from a
@@ -374,8 +500,10 @@ impl Walk<'_> {
     /// resolved the tag.
     fn follow_tag(&mut self, node: NodeId, asked: &Asked<Manifest>) {
         match self.read(node, asked) {
-            Ok(children) => {
-                self.note_so_far(node, asked);
+            Ok((children, stated)) => {
+                self.stated.insert(node, stated);
+                let cause = asked.appeared_after.map(Cause::AppearedAfter);
+                self.note_so_far(node, cause.unwrap_or_default(), asked);
                 self.notes[node.place()].followed = true;
                 self.manifests.push_back(Query::Manifest(node));
                 self.follow_all(node, children);
@@ -390,7 +518,8 @@ impl Walk<'_> {
             return self.settle(node, judged, asked);
         }
         match self.read(node, asked) {
-            Ok(children) => {
+            Ok((children, stated)) => {
+                self.refuse_delivery(node, &stated, asked);
                 self.settle(node, judged, asked);
                 self.follow_all(node, children);
             }
@@ -398,12 +527,30 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads a manifest and notes its kind; returns its references, or why it cannot be used.
+    /// Notes who refuses the type that a manifest is delivered as by its digest: docker, and podman
+    /// but for what a tag stands for, which it fetches by the tag. containerd goes by descriptors.
+    fn refuse_delivery(&mut self, node: NodeId, stated: &str, asked: &Asked<Manifest>) {
+        let kind = self.graph.node(node).kind();
+        if let (Ok(manifest), Kind::Index | Kind::Manifest) = (&asked.answer, kind) {
+            let by_tag = self.notes[node.place()].followed;
+            let readers = if by_tag {
+                head::DOCKER
+            } else {
+                head::DOCKER.and(head::PODMAN)
+            };
+            let content_type = manifest.content_type.as_deref();
+            let refusals = refusal::of_delivery(kind, stated, content_type, readers);
+            self.refuse_all(node, refusals);
+        }
+    }
+
+    /// Reads a manifest and notes its kind; returns its references and its own `mediaType`, or why it
+    /// cannot be used.
     fn read<'d>(
         &mut self,
         node: NodeId,
         asked: &'d Asked<Manifest>,
-    ) -> Result<Children<'d>, VerdictAndCause> {
+    ) -> Result<(Children<'d>, String), VerdictAndCause> {
         let Ok(Manifest {
             body: Body::Whole(bytes),
             content_type,
@@ -422,7 +569,13 @@ impl Walk<'_> {
         let stays = matches!(known.kind(), Kind::Attestation | Kind::Referrer);
         let kind = if stays { known.kind() } else { document.kind };
         self.graph.set_document(node, kind, &document.media_type);
-        Ok(document.children)
+        if let Some(artifact) = document.artifact {
+            self.artifacts.insert(node, artifact.into_boxed_str());
+        }
+        if matches!(kind, Kind::Index | Kind::Manifest) {
+            self.refuse_all(node, document.refusals);
+        }
+        Ok((document.children, document.stated))
     }
 
     fn follow_all(&mut self, node: NodeId, children: Children<'_>) {
@@ -431,7 +584,8 @@ impl Walk<'_> {
         }
         let referred = matches!(self.graph.node(node).kind(), Kind::Index | Kind::Manifest);
         if referred && self.rules.referrers != Concern::Ignore {
-            self.manifests.push_back(Query::Referrers(node));
+            self.manifests
+                .push_back(Query::Referrers(node, Look::First));
         }
     }
 
@@ -440,36 +594,35 @@ impl Walk<'_> {
             Ok(blob) => judge_blob(&self.promise(node), blob),
             Err(fault) => judge_fault(fault),
         };
-        if judged.0 == Verdict::Ok
-            && let Ok(Blob::Whole {
-                bytes: Some(bytes), ..
-            }) = &asked.answer
-        {
-            self.learn_platform(node, bytes);
-        }
-        self.settle(node, judged, asked);
-    }
-
-    /// A config states the platform of the manifests whose index did not.
-    fn learn_platform(&mut self, config: NodeId, bytes: &[u8]) {
-        let Some(platform) = manifest::config_platform(bytes) else {
+        if self.doubts(node, &judged, asked) {
+            let is_whole = self.graph.is_whole(node);
+            self.blobs.push_back(if is_whole {
+                Query::Config(node)
+            } else {
+                Query::Blob(node)
+            });
             return;
-        };
-        let parents: Vec<NodeId> = self.graph.node(config).parents().collect();
-        for id in parents {
-            let parent = self.graph.node(id);
-            if parent.kind() == Kind::Manifest && parent.platform().is_none() {
-                self.graph.set_platform(id, Some(&platform));
-            }
         }
-        self.graph.set_platform(config, Some(&platform));
+        if let (Verdict::Ok | Verdict::SizeMismatch, Ok(Blob::Whole { bytes, .. })) =
+            (judged.0, &asked.answer)
+            && let Some(bytes) = bytes
+        {
+            self.read_config(node, bytes);
+        }
+        if self.notes[node.place()].inline {
+            self.settle_inline(node, judged, asked);
+        } else {
+            self.settle(node, judged, asked);
+        }
     }
 
     fn settle<T>(&mut self, node: NodeId, (verdict, cause): VerdictAndCause, asked: &Asked<T>) {
         self.settled += 1;
         // What it took before: a tag's answer is a question of its own.
         let before = self.graph.node(node);
+        let was_wrong = self.notes[node.place()].again;
         let cause = match (verdict, cause, asked.appeared_after) {
+            (Verdict::Ok, _, _) if was_wrong => Cause::WrongOnce(Box::new(before.cause().clone())),
             (Verdict::Ok, _, Some(after)) => Cause::AppearedAfter(after),
             (Verdict::Ok, Cause::Plain, None) => before.cause().clone(),
             (_, cause, _) => cause,
@@ -484,14 +637,13 @@ impl Walk<'_> {
         self.graph.set_outcome(node, &outcome);
     }
 
-    /// Notes the cost of delivery by a tag; its verdict is not known yet.
-    fn note_so_far(&mut self, node: NodeId, asked: &Asked<Manifest>) {
-        let cause = asked.appeared_after.map(Cause::AppearedAfter);
-        let (attempts, duration) = (asked.attempts, asked.duration);
+    /// Notes the cost of an answer after which the verdict is not known yet, and its cause so far.
+    fn note_so_far<T>(&mut self, node: NodeId, cause: Cause, asked: &Asked<T>) {
+        let before = self.graph.node(node);
         let so_far = Outcome {
-            attempts,
-            duration,
-            ..Outcome::unasked(Verdict::NotChecked, cause.unwrap_or_default())
+            attempts: before.attempts() + asked.attempts,
+            duration: before.duration() + asked.duration,
+            ..Outcome::unasked(Verdict::NotChecked, cause)
         };
         self.graph.set_outcome(node, &so_far);
     }
@@ -515,7 +667,9 @@ impl Walk<'_> {
             depth,
             allowed: false,
             asked: false,
+            again: false,
             followed: false,
+            inline: false,
         });
         match endpoint {
             Some((manifest, whole)) => self.graph.insert(manifest, whole, found),
@@ -536,6 +690,11 @@ impl Walk<'_> {
                     ..found(reference.digest.clone(), Kind::Manifest, "")
                 };
                 self.roots[at] = Some(self.insert(None, &root, 0));
+            }
+        }
+        for (delivered, findings) in self.delivered.iter_mut().zip(&mut self.findings) {
+            if delivered.take().is_some() {
+                findings.push(Finding::HeadUnanswered(Box::new(cause.clone())));
             }
         }
         for id in self.graph.ids() {
@@ -593,6 +752,42 @@ fn unasked<T>(answer: Result<T, source::Fault>) -> Asked<T> {
         duration: Duration::ZERO,
         appeared_after: None,
     }
+}
+
+/// What `HEAD` is compared with: an image's manifest that came whole.
+fn delivered(
+    node: &Node<'_>,
+    stated: &str,
+    also: Option<&Digest>,
+    asked: &Asked<Manifest>,
+) -> Option<Delivered> {
+    let (Ok(manifest), Kind::Index | Kind::Manifest) = (&asked.answer, node.kind()) else {
+        return None;
+    };
+    let Body::Whole(bytes) = &manifest.body else {
+        return None;
+    };
+    Some(Delivered {
+        content_type: manifest.content_type.clone(),
+        digests: node.digest().into_iter().chain(also.cloned()).collect(),
+        length: bytes.len() as u64,
+        kind: node.kind(),
+        stated: stated.to_owned(),
+    })
+}
+
+/// Why a manifest that came whole cannot be used, if it cannot.
+fn unreadable(asked: &Asked<Manifest>) -> Option<Cause> {
+    let Ok(Manifest {
+        body: Body::Whole(bytes),
+        content_type,
+        ..
+    }) = &asked.answer
+    else {
+        return None;
+    };
+    let flaw = manifest::read(bytes, content_type.as_deref(), None).err()?;
+    Some(Cause::Unusable(flaw))
 }
 
 /// What a tag resolves to: the digest the registry claims, when the bytes match it, else their

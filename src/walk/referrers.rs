@@ -1,18 +1,38 @@
 //! What refers to an image from outside joins its graph.
 
 use super::follow::TOO_DEEP;
-use super::{MAX_DEPTH, Walk, found, too_much, unasked};
+use super::{MAX_DEPTH, Query, Walk, found, too_much, unasked};
 use crate::oci::kind::Kind;
 use crate::oci::manifest::read_referrers;
 use crate::walk::cause::Cause;
 use crate::walk::graph::{Found, NodeId};
-use crate::walk::source::{Asked, Body, Manifest, Referring};
+use crate::walk::source::{Asked, Body, Look, Manifest, Referring};
 use crate::walk::verdict::{
     Outcome, Verdict, VerdictAndCause, judge_fault, judge_flaw, judge_manifest,
 };
 
+/// Whether a page of a list, or what a tag made from a digest leads to, is definitely wrong.
+fn is_wrong(page: &Referring) -> bool {
+    let (Referring::List(manifest) | Referring::Tagged(manifest)) = page;
+    let is_listed = matches!(page, Referring::List(_));
+    match (judge_manifest(None, None, manifest), &manifest.body) {
+        ((Verdict::Ok, _), Body::Whole(bytes)) => is_listed && read_referrers(bytes).is_err(),
+        _ => true,
+    }
+}
+
 impl Walk<'_> {
-    pub(super) fn take_referrers(&mut self, subject: NodeId, asked: Asked<Vec<Referring>>) {
+    pub(super) fn take_referrers(
+        &mut self,
+        subject: NodeId,
+        look: Look,
+        asked: Asked<Vec<Referring>>,
+    ) {
+        let is_wrong = (asked.answer.as_ref()).is_ok_and(|pages| pages.iter().any(is_wrong));
+        if is_wrong && look != Look::Again {
+            let again = Query::Referrers(subject, Look::Again);
+            return self.manifests.push_back(again);
+        }
         match asked.answer {
             Ok(pages) => {
                 for page in pages {

@@ -1,5 +1,6 @@
 //! What a walk follows, how deep it looks, and how much each kind of content matters.
 
+use crate::oci::client::Clients;
 use crate::oci::platform::Platform;
 
 /// What the walk follows, and how much each kind of content matters.
@@ -7,6 +8,12 @@ use crate::oci::platform::Platform;
 pub struct Rules {
     /// `platforms`: must be present in every index.
     pub platforms: Vec<Platform>,
+    /// `only_platforms`: the only ones that are walked; empty for all.
+    pub only_platforms: Vec<Platform>,
+    /// `clients`: what stops one of these is broken.
+    pub clients: Clients,
+    /// `artifacts: pass`.
+    pub accept_artifacts: bool,
     /// `attestations`.
     pub attestations: Concern,
     /// `allow_missing`.
@@ -21,6 +28,9 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             platforms: Vec::new(),
+            only_platforms: Vec::new(),
+            clients: Clients::CONTAINERD,
+            accept_artifacts: false,
             attestations: Concern::Check,
             allow_missing: Vec::new(),
             referrers: Concern::Ignore,

@@ -8,32 +8,46 @@ use super::cause::Cause;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::Reference;
 
-/// The largest manifest that is read, in bytes: distribution and containerd refuse larger ones.
-pub(crate) const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+/// The largest manifest that is read, in bytes: containerd's own limit.
+pub(crate) const MANIFEST_LIMIT: usize = 4 * 1048 * 1048;
 
 /// The largest config that is fetched whole, in bytes; a larger one is looked at like a layer.
 pub(crate) const CONFIG_LIMIT: u64 = 8 * 1024 * 1024;
 
+/// How a question is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// For the first time.
+    First,
+    /// The same for content that may be absent: a first 404 is believed.
+    MayBeAbsent,
+    /// Once more, to confirm a definite answer: after a pause, and apart from earlier questions.
+    Again,
+}
+
 /// One repository's content, wherever it is.
 pub trait Source {
     /// The manifest that a tag or digest stands for.
-    fn resolve(&self, reference: &Reference) -> impl Future<Output = Asked<Manifest>>;
+    fn resolve(&self, reference: &Reference, look: Look) -> impl Future<Output = Asked<Manifest>>;
 
-    /// A manifest by its digest. Where it `may_be_absent`, a first 404 is believed.
-    fn manifest(
-        &self,
-        digest: &Digest,
-        may_be_absent: bool,
-    ) -> impl Future<Output = Asked<Manifest>>;
+    /// What `HEAD` says of a tag or digest: containerd resolves it so.
+    fn head(&self, reference: &Reference, look: Look) -> impl Future<Output = Head>;
+
+    /// A manifest by its digest.
+    fn manifest(&self, digest: &Digest, look: Look) -> impl Future<Output = Asked<Manifest>>;
 
     /// A look at a blob, as deep as the run wants it.
-    fn blob(&self, promise: &Promise) -> impl Future<Output = Asked<Blob>>;
+    fn blob(&self, promise: &Promise, look: Look) -> impl Future<Output = Asked<Blob>>;
 
     /// A blob fetched whole and kept, because its content is read; at most [`CONFIG_LIMIT`] bytes.
-    fn config(&self, promise: &Promise) -> impl Future<Output = Asked<Blob>>;
+    fn config(&self, promise: &Promise, look: Look) -> impl Future<Output = Asked<Blob>>;
 
     /// The manifests that name `digest` as their subject; there may be none.
-    fn referrers(&self, digest: &Digest) -> impl Future<Output = Asked<Vec<Referring>>>;
+    fn referrers(&self, digest: &Digest, look: Look)
+    -> impl Future<Output = Asked<Vec<Referring>>>;
+
+    /// Whether what answers is what should answer, and no stranger in its place.
+    fn is_there(&self) -> impl Future<Output = bool>;
 }
 
 /// The answer to a question, with its cost.
@@ -85,6 +99,26 @@ pub struct Manifest {
     pub claimed: Option<String>,
 }
 
+/// What `HEAD` says of a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Nothing: 405, after which a client asks for the content.
+    Unsaid,
+    /// The headers of its answer.
+    Stated {
+        /// `Content-Type` without parameters.
+        content_type: Option<String>,
+        /// `Docker-Content-Digest`.
+        claimed: Option<String>,
+        /// `Content-Length` in bytes.
+        length: Option<u64>,
+    },
+    /// It is refused with this status, which a client believes.
+    Refused(u16),
+    /// There is no usable answer to it.
+    Unanswered(Cause),
+}
+
 /// What refers to a manifest from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Referring {
@@ -113,6 +147,12 @@ pub enum Body {
 pub enum Blob {
     /// The registry states a length; no byte was asked for.
     Stated {
+        /// In bytes.
+        length: u64,
+    },
+    /// The registry states a length and sends bytes, but not the last one alone, and there are too
+    /// many to read them all.
+    Begun {
         /// In bytes.
         length: u64,
     },

@@ -9,7 +9,7 @@ use super::targets::Target;
 use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
 use crate::walk::checked::{Checked, Finding, Subject, TagsDiffer};
-use crate::walk::graph::{Graph, NodeId};
+use crate::walk::graph::{Graph, Node, NodeId};
 use crate::walk::verdict::Verdict;
 
 /// Adds its findings to each image; `targets` are those that the repository was walked for, in the
@@ -75,9 +75,13 @@ fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Fi
     if wanted.is_empty() {
         return Vec::new();
     }
-    let Some(present) = platforms(graph, root) else {
+    let Some((present, all_known)) = platforms(graph, root) else {
         return Vec::new();
     };
+    // A child that could not be read may be for any platform.
+    if !all_known {
+        return Vec::new();
+    }
     let is_missing =
         |wanted: &&Platform| !present.iter().any(|platform| platform.satisfies(wanted));
     let finding = |expected: &Platform| Finding::PlatformMissing {
@@ -91,45 +95,57 @@ fn missing_platforms(graph: &Graph, root: NodeId, wanted: &[Platform]) -> Vec<Fi
     wanted.iter().filter(is_missing).map(finding).collect()
 }
 
-/// The platforms of an image in its own order; `None` when that cannot be known, because an index
-/// or a config could not be read.
-fn platforms(graph: &Graph, root: NodeId) -> Option<Vec<&Platform>> {
+/// The platforms of an image in its own order, and whether those of all its children are known;
+/// `None` when the image itself could not be read.
+fn platforms(graph: &Graph, root: NodeId) -> Option<(Vec<&Platform>, bool)> {
     let mut present = Vec::new();
     let mut known = HashSet::new();
+    let mut all_known = true;
     for id in graph.reachable(root) {
         let node = graph.node(id);
-        let read = matches!(node.verdict(), Verdict::Ok | Verdict::Skipped);
+        if id == root && !was_read(node) {
+            return None;
+        }
         match node.kind() {
-            Kind::Index if !read => return None,
             Kind::Index => {
+                all_known &= was_read(node);
                 for edge in node.children() {
                     let child = graph.node(edge.to);
-                    if child.kind() == Kind::Manifest
-                        && let Some(platform) = edge.platform.or(child.platform())
-                        && known.insert(platform)
-                    {
-                        present.push(platform);
+                    let platform = edge.platform.or(child.platform());
+                    if child.kind() != Kind::Manifest {
+                        continue;
                     }
+                    all_known &= platform.is_some() || states_its_platform(graph, child);
+                    present.extend(platform.filter(|platform| known.insert(*platform)));
                 }
             }
             Kind::Manifest if id == root => {
-                // An image that states none has none; what could not be read may have any.
-                let stated =
-                    |id| matches!(graph.node(id).verdict(), Verdict::Ok | Verdict::Skipped);
-                if !read
-                    || !node
-                        .children()
-                        .all(|edge| graph.node(edge.to).kind() != Kind::Config || stated(edge.to))
-                {
-                    return None;
-                }
+                all_known &= states_its_platform(graph, node);
                 present.extend(node.platform());
             }
-            Kind::Artifact if id == root && !read => return None,
             _ => {}
         }
     }
-    Some(present)
+    Some((present, all_known))
+}
+
+/// Whether the content came, whoever may refuse its form.
+fn was_read(node: Node<'_>) -> bool {
+    let is_form = |verdict| matches!(verdict, Verdict::Malformed | Verdict::Unsupported);
+    match node.verdict() {
+        Verdict::Ok => true,
+        verdict => is_form(verdict) && !node.is_leaf(),
+    }
+}
+
+/// Whether a manifest's config was read, so that what it says of the platform is all there is.
+fn states_its_platform(graph: &Graph, manifest: Node<'_>) -> bool {
+    let is_known = |verdict| matches!(verdict, Verdict::Ok | Verdict::Skipped | Verdict::Malformed);
+    let mut configs = manifest
+        .children()
+        .map(|edge| graph.node(edge.to))
+        .filter(|child| child.kind() == Kind::Config);
+    was_read(manifest) && configs.all(|config| is_known(config.verdict()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One verification: a walk for each repository, all at once, and a report on them.
 
 pub(crate) mod expectations;
+mod job;
 pub(crate) mod metadata;
 pub(crate) mod run;
 pub mod targets;
@@ -11,17 +12,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 
+use self::job::Job;
 use crate::commands::verify::targets::Target;
 use crate::http::Clients;
 use crate::http::patience::Patience;
-use crate::oci::reference::{Reference, Repository};
-use crate::registry::{RegistryRepository, Transport};
+use crate::oci::reference::Repository;
+use crate::registry::Transport;
 use crate::report::{Report, sentence};
 use crate::settings::VerifySettings;
 use crate::terminal::progress::{Standing, with_updates};
 use crate::terminal::signals::Stopping;
 use crate::walk::cause::Cause;
-use crate::walk::walk;
 
 /// Verifies `targets`; `seen` hears how far it is, with every answer and every second.
 pub async fn verify(
@@ -55,44 +56,34 @@ pub async fn verify(
         .iter()
         .enumerate()
         .map(|(at, (repository, members))| {
-            let source = RegistryRepository::new(&transport, repository, settings.rules.depth);
-            let reference = |member: &usize| targets[*member].reference.clone();
-            let references: Vec<Reference> = members.iter().map(reference).collect();
-            let stopping = stopping.clone();
-            let (progress, update, stopped, transport) = (&progress, &update, &stopped, &transport);
-            async move {
-                let stop = async {
-                    let stop = stopping.await;
+            let (progress, update) = (&progress, &update);
+            let (stopping, stopped) = (&stopping, &stopped);
+            let job = Job {
+                settings,
+                repository,
+                transport: &transport,
+                targets: members.iter().map(|member| &targets[*member]).collect(),
+                stop: async move || {
+                    let stop = stopping.clone().await;
                     stopped.set(Some(stop));
                     Cause::Stopped {
                         stop,
                         timeout: settings.patience.timeout,
                         settle: settle_outlasts_the_run(settings),
                     }
+                },
+            };
+            async move {
+                let seen = |found, settled| {
+                    progress[at].set((found, settled));
+                    update();
                 };
-                let mut checked = walk(
-                    &source,
-                    repository,
-                    &references,
-                    &settings.rules,
-                    stop,
-                    |found, settled| {
-                        progress[at].set((found, settled));
-                        update();
-                    },
-                )
-                .await;
-                // A registry can repeat a login wherever it may write something.
-                let secrets = transport.secrets();
-                checked.graph.finish(|text| secrets.redacted(text));
-                checked
+                job.run(seen).await
             }
         });
-    let mut walked = with_updates(join_all(walks), update).await;
+    let walked = with_updates(join_all(walks), update).await;
     let mut order = vec![(0, 0); targets.len()];
-    for (at, (checked, (_, members))) in walked.iter_mut().zip(&repositories).enumerate() {
-        let of_repository: Vec<&Target> = members.iter().map(|member| &targets[*member]).collect();
-        expectations::add(checked, &of_repository, &settings.rules.platforms);
+    for (at, (_, members)) in repositories.iter().enumerate() {
         for (subject, member) in members.iter().enumerate() {
             order[*member] = (at, subject);
         }
@@ -105,6 +96,7 @@ pub async fn verify(
         bytes: transport.bytes(),
         stopped: stopped.get(),
         settling: settle_outlasts_the_run(settings),
+        clients: settings.rules.clients,
         never_fail: settings.output.never_fail,
         login_not_visible: login_not_visible(settings),
         ..Report::empty(settings.rules.depth, started_at)

@@ -117,12 +117,12 @@ async fn verified(
     })
 }
 
-/// How to rebuild, if the images are definitely broken and the settings ask for it.
+/// How to rebuild, if that could help and the settings ask for it.
 fn rebuild_of<'a>(settings: &'a VerifySettings, report: &Report) -> Option<&'a RebuildSettings> {
     settings
         .rebuild
         .as_ref()
-        .filter(|_| Judgement::of(report).cause() == Exit::Broken)
+        .filter(|_| Judgement::of(report).is_for_a_rebuild())
 }
 
 /// The end of a run whose rebuild failed or is not waited for: the image is as broken as before.

@@ -11,8 +11,8 @@ pub(crate) use self::outputs::{Extras, write_outputs};
 pub(crate) use self::summary::write_summary;
 use super::exit::Exit;
 use super::judgement::Judgement;
-use super::sentence;
 use super::text::{self, Groups, Style};
+use crate::report::judged::Gravity;
 use crate::text::escape::{command_message, command_property, line};
 use crate::text::human::count;
 
@@ -97,14 +97,9 @@ fn write_kind(
 /// What is wrong with one image, in a few lines.
 fn message(judgement: &Judgement<'_>, image: usize) -> String {
     let findings = judgement.report.image(image).findings.iter();
-    let mut lines: Vec<String> = findings
-        .map(|finding| {
-            format!(
-                "{}: {}",
-                finding.as_str(),
-                line(&sentence::finding(finding))
-            )
-        })
+    let counted = findings.filter(|one| judgement.gravity(one) != Gravity::Warned);
+    let mut lines: Vec<String> = counted
+        .map(|finding| text::finding_line(judgement, finding))
         .collect();
     let root = judgement.root(image);
     let more = root.faults().count().saturating_sub(NAMED);

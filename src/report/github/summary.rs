@@ -171,8 +171,7 @@ fn names(judged: &Judged<'_>, root: &Root<'_>) -> String {
 
 fn fault(root: &Root<'_>, id: NodeId) -> String {
     let node = root.graph.node(id);
-    let affected = root.affected.get(id);
-    let affected = affected.map(|one| markdown(&one.sentence(root.is_broken(id))));
+    let affected = root.consequence(id).map(|one| markdown(&one));
     let what = match node.digest() {
         Some(digest) => format!("{} {}", node.kind().as_str(), markdown(digest.as_ref())),
         None if is_unresolved(root, id, node) => "reference".to_owned(),

@@ -81,9 +81,7 @@ pub(super) fn verdict(node: Node<'_>) -> String {
 pub(super) fn consequence(root: &Root<'_>, id: NodeId) -> String {
     let node = root.graph.node(id);
     let mut facts = Vec::new();
-    if let Some(affected) = root.affected.get(id) {
-        facts.push(affected.sentence(root.is_broken(id)));
-    }
+    facts.extend(root.consequence(id));
     let mut effort = Vec::new();
     if let Some(status) = node.status() {
         effort.push(format!("status {status}"));
@@ -106,8 +104,7 @@ pub(in crate::report) fn faults<'j>(root: &'j Root<'_>) -> impl Iterator<Item = 
     let graph = root.graph;
     root.faults().map(move |id| {
         let node = graph.node(id);
-        let affected = root.affected.get(id);
-        let affected = affected.map(|one| format!(" ({})", one.sentence(root.is_broken(id))));
+        let affected = root.consequence(id).map(|one| format!(" ({one})"));
         let affected = affected.unwrap_or_default();
         let verdict = verdict(node);
         if is_unresolved(root, id, node) {

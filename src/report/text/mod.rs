@@ -11,13 +11,16 @@ pub use self::paint::{Paint, Style};
 use self::tree::Tree;
 use super::exit::Conclusion;
 use super::headline;
+use super::judged::Gravity;
 use super::judgement::Judgement;
 use super::sentence;
+use crate::oci::client::Clients;
 use crate::oci::reference::Reference;
 use crate::text::escape;
 use crate::text::human::{self, count};
-use crate::walk::checked::Subject;
+use crate::walk::checked::{Finding, Subject};
 use crate::walk::rules::Depth;
+use crate::walk::verdict::Verdict;
 
 /// How one part of the text is folded away: not at all, or as GitHub's runner does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +113,9 @@ pub(super) fn write_body(
             Groups::Commands => writeln!(out, "::group::{}", escape::command_message(&title))?,
         }
         for finding in &image.findings {
-            let line = format!(
-                "✗ {}: {}",
-                finding.as_str(),
-                escape::line(&sentence::finding(finding))
-            );
-            writeln!(out, "  {}", style.paint(Paint::Bad, &line))?;
+            let (mark, paint) = entry::mark(judgement.gravity(finding), Verdict::NotChecked);
+            let line = format!("{mark} {}", finding_line(judgement, finding));
+            writeln!(out, "  {}", style.paint(paint, &line))?;
         }
         match judgement.twin(place) {
             _ if report.skipped => {}
@@ -133,6 +133,20 @@ pub(super) fn write_body(
         }
     }
     writeln!(out)
+}
+
+/// `platform_missing: expected linux/arm64, …`; with the clients, where not all are stopped.
+pub(super) fn finding_line(judgement: &Judgement<'_>, finding: &Finding) -> String {
+    let line = format!(
+        "{}: {}",
+        finding.as_str(),
+        escape::line(&sentence::finding(finding))
+    );
+    match judgement.gravity(finding) {
+        Gravity::Undecided => line,
+        _ if finding.stops() == Clients::ALL => line,
+        _ => format!("{line} ({} cannot pull it)", finding.stops()),
+    }
 }
 
 /// Counts, hints and the verdict.
@@ -260,7 +274,6 @@ mod tests {
     use crate::report::{PipelineSummary, Report};
     use crate::walk::graph::{Care, Graph};
     use crate::walk::stop::Stop;
-    use crate::walk::verdict::Verdict;
 
     fn written(report: &Report, style: Style) -> String {
         let mut out = Vec::new();

@@ -104,7 +104,11 @@ impl<'j, 'a> Tree<'j, 'a> {
         out: &mut dyn Write,
     ) -> io::Result<bool> {
         let node = place.graph.node(edge.to);
-        if node.verdict() != Verdict::Ok {
+        let is_warning = node.cause().is_warning() && !node.kind().is_manifest();
+        if node.kind().is_manifest() && node.verdict().is_definite() && !node.is_leaf() {
+            self.fault(place, edge, depth, out)?;
+            return Ok(true);
+        } else if node.verdict() != Verdict::Ok || is_warning {
             self.fault(place, edge, depth, out)?;
         } else if node.kind().is_manifest() {
             return self.manifest(place, edge, depth, out);

@@ -15,10 +15,11 @@ use oci_spec::image::Digest;
 
 use self::name::{Name, Names};
 use self::pool::Pool;
+use crate::oci::client::Clients;
 use crate::oci::kind::Kind;
 use crate::oci::platform::Platform;
 use crate::walk::cause::{Bound, Cause};
-use crate::walk::verdict::{Outcome, Verdict};
+use crate::walk::verdict::{Outcome, Verdict, judge_refusal};
 
 /// The most nodes of one repository that are followed.
 pub(crate) const MAX_NODES: usize = 100_000;
@@ -117,6 +118,8 @@ struct Slot {
     verdict: Verdict,
     /// Where and how its digest is asked for, and whether it has a size; see [`asked_at`].
     asked_at: u8,
+    /// The clients that refuse its form, and once it is definitely wrong, all that it stops.
+    stops: Clients,
     /// 0 for none.
     status: u16,
     attempts: u32,
@@ -164,7 +167,6 @@ pub struct Graph {
     text_room: usize,
     /// The room of causes beside their own, in bytes.
     cause_room: usize,
-    still_answering: bool,
 }
 
 /// One digest of one repository.
@@ -267,6 +269,16 @@ impl<'g> Node<'g> {
         self.slot.verdict
     }
 
+    /// The clients that it stops: none unless it is definitely wrong.
+    #[must_use]
+    pub fn stops(self) -> Clients {
+        match self.cause() {
+            Cause::FailsAlone(_) => Clients::ALL,
+            _ if self.verdict().is_definite() => self.slot.stops,
+            _ => Clients::NONE,
+        }
+    }
+
     /// Why the verdict is what it is.
     #[must_use]
     pub fn cause(self) -> &'g Cause {
@@ -341,6 +353,12 @@ impl Graph {
         }
     }
 
+    /// Whether a blob is fetched whole at every depth.
+    #[must_use]
+    pub fn is_whole(&self, id: NodeId) -> bool {
+        self.slots[id.place()].asked_at & WHOLE != 0
+    }
+
     /// The node that answers `key`, if one does.
     #[must_use]
     pub fn find(&self, key: &Key<'_>) -> Option<NodeId> {
@@ -372,6 +390,7 @@ impl Graph {
             kind: found.kind,
             verdict: Verdict::NotChecked,
             asked_at: asked_at(false, false, found.size),
+            stops: Clients::NONE,
             status: 0,
             attempts: 0,
             milliseconds: 0,
@@ -431,15 +450,47 @@ impl Graph {
         }
     }
 
-    /// Writes what was found.
+    /// Writes what was found. Content that is fine stays refused by those who refuse its form.
     pub fn set_outcome(&mut self, id: NodeId, outcome: &Outcome) {
         let cause = self.cause(&outcome.cause);
         let slot = &mut self.slots[id.place()];
-        slot.verdict = outcome.verdict;
-        slot.cause = cause;
+        let is_refused = !slot.stops.is_empty();
+        match outcome.verdict {
+            Verdict::NotChecked if is_refused => slot.verdict = Verdict::NotChecked,
+            Verdict::Ok | Verdict::Skipped if is_refused => {
+                slot.verdict = judge_refusal(self.causes.get(slot.cause));
+            }
+            verdict => (slot.verdict, slot.cause) = (verdict, cause),
+        }
+        if outcome.verdict.is_definite() {
+            slot.stops = slot.stops.and(outcome.cause.stops(slot.kind));
+        }
         slot.status = outcome.status.unwrap_or_default();
         slot.attempts = outcome.attempts;
         slot.milliseconds = u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX);
+    }
+
+    /// Notes that these clients refuse its form; it counts unless the content itself is wrong.
+    ///
+    /// The reason that is kept is the first one, or the first that stops one of `counted`.
+    pub fn refuse(&mut self, id: NodeId, why: &Cause, stops: Clients, counted: Clients) {
+        let slot = &self.slots[id.place()];
+        let is_content_wrong = match slot.verdict {
+            Verdict::Ok | Verdict::Skipped | Verdict::NotChecked => false,
+            verdict => verdict.is_undecided() || slot.stops == Clients::ALL,
+        };
+        if is_content_wrong {
+            return;
+        }
+        let is_first = slot.stops.is_empty();
+        let counts_more = stops.meet(counted) && !slot.stops.meet(counted);
+        let cause = (is_first || counts_more).then(|| self.cause(why));
+        let slot = &mut self.slots[id.place()];
+        slot.stops = slot.stops.and(stops);
+        slot.cause = cause.unwrap_or(slot.cause);
+        if slot.verdict != Verdict::NotChecked {
+            slot.verdict = judge_refusal(self.causes.get(slot.cause));
+        }
     }
 
     /// Writes what a manifest turned out to be.
@@ -508,17 +559,6 @@ impl Graph {
         (self.causes.find(&short)).unwrap_or_else(|| self.causes.add(short))
     }
 
-    /// Writes whether the registry answered when everything was over.
-    pub fn set_still_answering(&mut self, answering: bool) {
-        self.still_answering = answering;
-    }
-
-    /// Whether the registry was asked once more when everything was over, and answered.
-    #[must_use]
-    pub fn is_still_answering(&self) -> bool {
-        self.still_answering
-    }
-
     /// Every node that can be reached from `root`, itself first, depth first in the image's own order, each once.
     #[must_use]
     pub fn reachable(&self, root: NodeId) -> Vec<NodeId> {
@@ -573,6 +613,11 @@ impl Graph {
     }
 }
 
+/// A foreign text as it is shown: redacted, and then cut.
+pub(super) fn finished(text: &str, redact: impl Fn(&str) -> String) -> Box<str> {
+    cut(&redact(text), LONGEST_TEXT).into_boxed_str()
+}
+
 /// The beginning of a text.
 fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
@@ -602,19 +647,24 @@ fn room(platform: &Platform) -> usize {
         .sum()
 }
 
+/// The bit of [`asked_at`] for content that is fetched whole.
+const WHOLE: u8 = 2;
+
 /// The bit of [`asked_at`] for a size.
 const SIZED: u8 = 4;
 
 /// One number for where and how a digest is asked for (at the manifests' endpoint or not, whole or not), and whether its size is
 /// known.
 fn asked_at(manifest: bool, whole: bool, size: Option<u64>) -> u8 {
-    u8::from(manifest) + 2 * u8::from(whole) + if size.is_some() { SIZED } else { 0 }
+    u8::from(manifest) + WHOLE * u8::from(whole) + if size.is_some() { SIZED } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::client::Client;
     use crate::oci::digest::sha256;
+    use crate::oci::flaw::Flaw;
     use crate::walk::cause::{Place, Trouble};
 
     fn found(name: &str) -> Found {
@@ -657,6 +707,52 @@ mod tests {
             [root, left, shared, right, minor, below]
         );
         assert_eq!(graph.reachable(right), [right, shared]);
+    }
+
+    #[test]
+    fn a_refused_form_stops_some_clients_and_lost_content_all() {
+        let (podman, containerd) = (Clients::of(&[Client::Podman]), Clients::CONTAINERD);
+        let rare = || Cause::Unusable(Flaw::RareAlgorithm("sha512".into()));
+        let sizeless = || Cause::Unusable(Flaw::NoSize);
+        let found = |refused_by: &[(Cause, Clients)], verdict| {
+            let mut graph = Graph::default();
+            let id = graph.add(&found("x"));
+            graph.set_outcome(id, &Outcome::unasked(Verdict::NotChecked, Cause::Plain));
+            for (why, stops) in refused_by {
+                graph.refuse(id, why, *stops, containerd);
+            }
+            let cause = if verdict == Verdict::Missing {
+                Cause::TooDeep
+            } else {
+                Cause::Plain
+            };
+            graph.set_outcome(id, &Outcome::unasked(verdict, cause));
+            let node = graph.node(id);
+            (node.verdict(), node.cause().clone(), node.stops())
+        };
+        let both = podman.and(containerd);
+        let refusals = [(rare(), podman), (sizeless(), containerd)];
+        assert_eq!(
+            found(&[], Verdict::Ok),
+            (Verdict::Ok, Cause::Plain, Clients::NONE)
+        );
+        assert_eq!(
+            found(&refusals[..1], Verdict::Ok),
+            (Verdict::Unsupported, rare(), podman)
+        );
+        assert_eq!(
+            found(&refusals, Verdict::Ok),
+            (Verdict::Malformed, sizeless(), both),
+            "the reason of who counts"
+        );
+        assert_eq!(
+            found(&refusals, Verdict::Missing),
+            (Verdict::Missing, Cause::TooDeep, Clients::ALL)
+        );
+        assert_eq!(
+            found(&refusals, Verdict::Unavailable),
+            (Verdict::Unavailable, Cause::Plain, Clients::NONE)
+        );
     }
 
     #[test]
@@ -730,16 +826,10 @@ mod tests {
         );
         graph.set_document(id, Kind::Index, "c/d");
         graph.set_platform(id, None);
-        graph.set_outcome(id, &Outcome::unasked(Verdict::Ok, Cause::Plain));
         let node = graph.node(id);
         assert_eq!(
-            (
-                node.kind(),
-                node.media_type(),
-                node.platform(),
-                node.cause()
-            ),
-            (Kind::Index, "c/d", None, &Cause::Plain)
+            (node.kind(), node.media_type(), node.platform()),
+            (Kind::Index, "c/d", None)
         );
         let plain = graph.add(&found("x"));
         let node = graph.node(plain);

@@ -1,0 +1,123 @@
+//! One repository of a verification: walked, compared with what is expected, and walked again when a
+//! tag has moved meanwhile.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use oci_spec::image::Digest;
+
+use super::expectations;
+use super::targets::Target;
+use crate::oci::reference::{Reference, Repository};
+use crate::registry::{RegistryRepository, Transport};
+use crate::settings::VerifySettings;
+use crate::walk::cause::Cause;
+use crate::walk::checked::{Checked, Finding, Subject};
+use crate::walk::source::{Look, Source as _};
+use crate::walk::{resolved, walk};
+
+/// The longest pause between two looks at a tag that may show an old image yet.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What one repository is verified for. `stop` is ready when the run ends.
+pub(super) struct Job<'a, S> {
+    pub(super) settings: &'a VerifySettings,
+    pub(super) repository: &'a Repository,
+    pub(super) transport: &'a Transport,
+    pub(super) targets: Vec<&'a Target>,
+    pub(super) stop: S,
+}
+
+impl<S: AsyncFn() -> Cause> Job<'_, S> {
+    /// Walks the images until their tags stand still.
+    pub(super) async fn run(&self, mut seen: impl FnMut(usize, usize)) -> Checked {
+        let depth = self.settings.rules.depth;
+        let source = RegistryRepository::new(self.transport, self.repository, depth);
+        loop {
+            let mut checked = self.walked(&source, &mut seen).await;
+            match self.has_moved_in_time(&source, &checked).await {
+                Some(true) => {}
+                Some(false) => return checked,
+                // An expectation that was not met once is not confirmed.
+                None => {
+                    for subject in &mut checked.subjects {
+                        subject.findings.retain(|finding| !finding.is_expectation());
+                    }
+                    return checked;
+                }
+            }
+        }
+    }
+
+    async fn walked(
+        &self,
+        source: &RegistryRepository<'_>,
+        seen: &mut impl FnMut(usize, usize),
+    ) -> Checked {
+        let references: Vec<Reference> = (self.targets.iter())
+            .map(|target| target.reference.clone())
+            .collect();
+        let rules = &self.settings.rules;
+        let stop = (self.stop)();
+        let mut checked = walk(source, self.repository, &references, rules, stop, seen).await;
+        // A registry can repeat a login wherever it may write something.
+        let secrets = self.transport.secrets();
+        checked.finish(|text| secrets.redacted(text));
+        expectations::add(&mut checked, &self.targets, &rules.platforms);
+        checked
+    }
+
+    /// As [`Job::has_moved`]; `None` when the run ends before that is known.
+    async fn has_moved_in_time(
+        &self,
+        source: &RegistryRepository<'_>,
+        checked: &Checked,
+    ) -> Option<bool> {
+        let (stop, moved) = (pin!((self.stop)()), pin!(self.has_moved(source, checked)));
+        match select(moved, stop).await {
+            Either::Left((moved, _)) => Some(moved),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Whether the tag of an image that fails leads elsewhere by now, or does so before the settle
+    /// window closes where that may be all that is wrong.
+    async fn has_moved(&self, source: &RegistryRepository<'_>, checked: &Checked) -> bool {
+        let mut pause = self.settings.patience.backoff;
+        let clients = self.settings.rules.clients;
+        let is_failing = |subject: &&Subject| checked.is_failing(subject, clients);
+        let failing: Vec<&Subject> = checked
+            .subjects
+            .iter()
+            .filter(|subject| subject.reference.digest.is_none())
+            .filter(is_failing)
+            .collect();
+        let may_settle = failing
+            .iter()
+            .any(|subject| subject.findings.iter().any(Finding::may_settle));
+        if failing.is_empty() {
+            return false;
+        }
+        loop {
+            for subject in &failing {
+                let before: Option<Digest> = checked.graph.node(subject.root).digest();
+                let asked = source.resolve(&subject.reference, Look::Again).await;
+                let now = resolved(&asked);
+                if now.is_some() && now != before {
+                    log::info!(
+                        "{} has moved meanwhile, so it is walked again",
+                        subject.reference
+                    );
+                    return true;
+                }
+            }
+            let left = self.transport.settle_left();
+            if !may_settle || left.is_zero() {
+                return false;
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+}

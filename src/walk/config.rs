@@ -1,0 +1,63 @@
+//! Configs and the manifests that name them: clients compare the two.
+
+use super::Walk;
+use crate::oci::client::Clients;
+use crate::oci::config;
+use crate::oci::kind::Kind;
+use crate::oci::refusal::{self, Refusal};
+use crate::walk::cause::Cause;
+use crate::walk::graph::{Graph, NodeId};
+
+impl Walk<'_> {
+    /// Learns from a config: its platform, for manifests whose index states none, and its diff ids.
+    pub(super) fn read_config(&mut self, node: NodeId, bytes: &[u8]) {
+        if let Some(platform) = config::platform(bytes) {
+            let parents: Vec<NodeId> = self.graph.node(node).parents().collect();
+            for id in parents {
+                let parent = self.graph.node(id);
+                if parent.kind() == Kind::Manifest && parent.platform().is_none() {
+                    self.graph.set_platform(id, Some(&platform));
+                }
+            }
+            self.graph.set_platform(node, Some(&platform));
+        }
+        self.configs.insert(node, config::read(bytes));
+    }
+
+    /// Notes who refuses a config, and who the manifests whose layers do not match theirs. A config
+    /// may come before one of its manifests, so this is done at the end.
+    pub(super) fn judge_configs(&mut self) {
+        let mut configs: Vec<_> = std::mem::take(&mut self.configs).into_iter().collect();
+        configs.sort_unstable_by_key(|(node, _)| *node);
+        for (node, config) in configs {
+            let parents: Vec<NodeId> = self.graph.node(node).parents().collect();
+            let is_image = |id: &NodeId| self.graph.node(*id).kind() == Kind::Manifest;
+            let images: Vec<NodeId> = parents.into_iter().filter(is_image).collect();
+            if images.is_empty() {
+                continue;
+            }
+            let is_read = config.refusals.iter().all(|one| one.stops != Clients::ALL);
+            self.refuse_all(node, config.refusals);
+            for image in images.into_iter().filter(|_| is_read) {
+                let layers = layers(&self.graph, image);
+                let refusal = refusal::of_diff_ids(config.diff_ids, layers);
+                self.refuse_all(image, refusal);
+            }
+        }
+    }
+
+    /// Notes who refuses the form of a node.
+    pub(super) fn refuse_all(&mut self, node: NodeId, refusals: impl IntoIterator<Item = Refusal>) {
+        for Refusal { flaw, stops } in refusals {
+            let why = Cause::Unusable(flaw);
+            self.graph.refuse(node, &why, stops, self.rules.clients);
+        }
+    }
+}
+
+fn layers(graph: &Graph, manifest: NodeId) -> usize {
+    let children = graph.node(manifest).children();
+    children
+        .filter(|edge| graph.node(edge.to).kind() == Kind::Layer)
+        .count()
+}
