@@ -108,12 +108,15 @@ impl Gitea {
 /// Fails unless each case is reported about the digest that is chosen.
 #[track_caller]
 fn each_is_reported(choose: fn(&Image) -> &str, cases: &[Case]) {
+    let gitea = start();
+    let image = gitea.image();
+    let digest = choose(&image);
+    let path = gitea.data(digest);
     for case in cases {
-        let gitea = start();
-        let image = gitea.image();
-        let digest = choose(&image);
-        case.damage.apply(&gitea.data(digest));
+        let whole = fs::read(&path).expect("it is there");
+        case.damage.apply(&path);
         reports(&gitea.server.reference(), digest, case);
+        fs::write(&path, whole).expect("the directory is ours");
     }
 }
 
