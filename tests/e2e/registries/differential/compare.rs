@@ -20,7 +20,7 @@ pub(super) enum Meanwhile {
 enum May {
     Pass,
     Break,
-    /// The depth cannot tell.
+    /// The depth cannot tell, or clients differ.
     PassOrBreak,
     /// The registry answers with an error for this digest: broken if it is the only one (see "When
     /// an image passes"), else undecided.
@@ -102,6 +102,8 @@ fn may(depth: &str, truth: &Truth, image: &Image, digest: &str, pulled: Pulled) 
             .any(|parts| parts.config.digest() == digest);
     match pulled {
         Pulled::Whole => May::Pass,
+        // Some clients go by it, and some by the type in the parent.
+        Pulled::Mistyped => May::PassOrBreak,
         // "What each depth asks": the headers, as far as the registry knows.
         _ if depth == "head" && !read_whole && truth.promised.contains(digest) => May::PassOrBreak,
         // "What each depth asks": only `full` finds every changed byte.
@@ -143,7 +145,7 @@ fn codes(
 ) -> Vec<i32> {
     let reference = match truth.reference {
         Pulled::Whole => May::Pass,
-        Pulled::Absent | Pulled::Changed | Pulled::Other => May::Break,
+        Pulled::Mistyped | Pulled::Absent | Pulled::Changed | Pulled::Other => May::Break,
         Pulled::Failing(_) => May::BreakOrOpen,
     };
     let digests = required

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::digest::sha256;
 use crate::support::distribution::Door;
 use crate::support::http::client::Answer;
-use crate::support::image::{DOCKER_LIST, DOCKER_MANIFEST, INDEX, Image, MANIFEST};
+use crate::support::image::{Content, DOCKER_LIST, DOCKER_MANIFEST, INDEX, Image, MANIFEST};
 
 /// What a download of one digest gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pulled {
     /// Every byte of it.
     Whole,
+    /// Every byte of a manifest, with another `Content-Type` than it was pushed with.
+    Mistyped,
     /// 404.
     Absent,
     /// So many bytes as it should have, but others.
@@ -50,7 +52,12 @@ pub(super) fn everything(door: &Door, repository: &str, reference: &str, image: 
         let path = format!("/v2/{repository}/{kind}/{digest}");
         let pulled = match ask(door, "GET", &path) {
             None => Pulled::Failing(0),
-            Some(answer) => judge(&answer, &digest, content.bytes.len()),
+            Some(answer) => match judge(&answer, &digest, content.bytes.len()) {
+                Pulled::Whole if content.manifest && !is_typed(&answer, content) => {
+                    Pulled::Mistyped
+                }
+                pulled => pulled,
+            },
         };
         let length = content.bytes.len().to_string();
         let fits = |answer: Answer| {
@@ -75,8 +82,7 @@ fn resolved(door: &Door, repository: &str, reference: &str, image: &Image) -> Pu
     let pulled = judge(&answer, image.root(), root.bytes.len());
     let claims = |answer: &Answer| {
         let claimed = answer.header("Docker-Content-Digest");
-        claimed.is_none_or(|claimed| claimed == image.root())
-            && answer.header("Content-Type") == Some(&root.media_type)
+        claimed.is_none_or(|claimed| claimed == image.root()) && is_typed(answer, root)
     };
     match pulled {
         Pulled::Whole if head.status == 404 => Pulled::Absent,
@@ -90,6 +96,10 @@ fn ask(door: &Door, method: &str, path: &str) -> Option<Answer> {
     let types = [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
     let accept = types.map(|name| ("Accept", name));
     door.ask(method, path, &accept, &[]).ok()
+}
+
+fn is_typed(answer: &Answer, content: &Content) -> bool {
+    answer.header("Content-Type") == Some(&content.media_type)
 }
 
 fn judge(answer: &Answer, digest: &str, length: usize) -> Pulled {
