@@ -76,23 +76,38 @@ impl Lanes {
         }
     }
 
+    /// Sends a request over a connection that no other request uses, before or after it.
+    ///
+    /// # Errors
+    /// As for [`Lanes::send`].
+    pub async fn send_alone(&self, request: Request, limit: Duration) -> Result<Reply, Problem> {
+        execute((self.make)(), request, limit).await
+    }
+
     async fn send_on(
         &self,
         lane: usize,
         request: Request,
         limit: Duration,
     ) -> Result<Reply, Problem> {
-        let client = self
-            .client(lane)
-            .map_err(|error| Problem::unsent(ProblemKind::Refused, format!("{error:#}")))?;
-        let encrypted = request.url().scheme() == "https";
-        match tokio::time::timeout(limit, client.execute(request)).await {
-            Err(_) => {
-                let text = format!("no answer within {:.1} s", limit.as_secs_f64());
-                Err(Problem::new(ProblemKind::Timeout, text))
-            }
-            Ok(Err(error)) => Err(Problem::with_request(error, encrypted)),
-            Ok(Ok(response)) => Ok(Reply::new(response, limit)),
+        execute(self.client(lane), request, limit).await
+    }
+}
+
+async fn execute(
+    client: anyhow::Result<Client>,
+    request: Request,
+    limit: Duration,
+) -> Result<Reply, Problem> {
+    let client =
+        client.map_err(|error| Problem::unsent(ProblemKind::Refused, format!("{error:#}")))?;
+    let encrypted = request.url().scheme() == "https";
+    match tokio::time::timeout(limit, client.execute(request)).await {
+        Err(_) => {
+            let text = format!("no answer within {:.1} s", limit.as_secs_f64());
+            Err(Problem::new(ProblemKind::Timeout, text))
         }
+        Ok(Err(error)) => Err(Problem::with_request(error, encrypted)),
+        Ok(Ok(response)) => Ok(Reply::new(response, limit)),
     }
 }

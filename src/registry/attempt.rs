@@ -94,6 +94,7 @@ impl<'a> Attempt<'a> {
             chosen_by,
             version: self.route.version,
             lane: self.lane,
+            fresh: self.question.fresh,
         };
         self.transport.send(aim, headers, None).await
     }

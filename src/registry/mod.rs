@@ -71,6 +71,7 @@ impl<'a> RegistryRepository<'a> {
             method,
             path: Some(path),
             may_be_absent: false,
+            fresh: false,
         }
     }
 

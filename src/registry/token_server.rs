@@ -69,6 +69,7 @@ impl Transport {
             chosen_by,
             version: Version::Best,
             lane: call.lane,
+            fresh: false,
         };
         let mut answer = self.send(aim, headers, call.form.as_ref()).await?;
         let status = answer.status();

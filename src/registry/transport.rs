@@ -47,6 +47,8 @@ pub(super) struct Question<'a> {
     pub(super) path: Option<String>,
     /// Whether a first 404 is believed; else it is "not yet" until the settle window closes.
     pub(super) may_be_absent: bool,
+    /// Whether it goes over a connection that no earlier request used.
+    pub(super) fresh: bool,
 }
 
 impl Question<'_> {
@@ -65,6 +67,8 @@ pub(super) struct Aim<'a> {
     pub(super) chosen_by: ChosenBy,
     pub(super) version: Version,
     pub(super) lane: usize,
+    /// Whether it goes over a connection that no earlier request used.
+    pub(super) fresh: bool,
 }
 
 impl Transport {
@@ -114,6 +118,11 @@ impl Transport {
         self.clients.network()
     }
 
+    /// How long and how often to ask.
+    pub(super) fn patience(&self) -> &Patience {
+        self.shared_tries.patience()
+    }
+
     pub(super) fn shared_tries(&self) -> &SharedTries {
         &self.shared_tries
     }
@@ -131,7 +140,7 @@ impl Transport {
         }
         let gate = gates
             .entry(host.to_owned())
-            .or_insert_with(|| Arc::new(Gate::new(self.shared_tries.patience().concurrency)));
+            .or_insert_with(|| Arc::new(Gate::new(self.patience().concurrency)));
         Arc::clone(gate)
     }
 
@@ -181,7 +190,7 @@ impl Transport {
                 Some((wait, true)) => gate.close_for(wait),
                 Some((wait, false)) => tokio::time::sleep(wait).await,
                 None => {
-                    let is_proven = ends.prove(self.shared_tries.patience().attempts);
+                    let is_proven = ends.prove(self.patience().attempts);
                     let answer = otherwise.filter(|_| is_proven).ok_or(failed.fault);
                     return tries.end(answer, failed.status);
                 }
@@ -211,9 +220,75 @@ impl Transport {
         }
         *request.headers_mut() = headers;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let sent = lanes
-            .send(aim.lane, request, self.network().request_timeout)
-            .await;
+        let limit = self.network().request_timeout;
+        let sent = if aim.fresh {
+            lanes.send_alone(request, limit).await
+        } else {
+            lanes.send(aim.lane, request, limit).await
+        };
         Ok(Answer::new(sent?, &self.bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A server that answers every request with 200, and notes on which connection it came.
+    fn serve() -> (u16, Arc<Mutex<Vec<usize>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Mutex::default());
+        let notes = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for (connection, stream) in listener.incoming().flatten().enumerate() {
+                let notes = Arc::clone(&notes);
+                std::thread::spawn(move || answer_all(stream, connection, &notes));
+            }
+        });
+        (port, seen)
+    }
+
+    fn answer_all(mut stream: TcpStream, connection: usize, notes: &Mutex<Vec<usize>>) {
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+            notes.lock().unwrap().push(connection);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+            stream.write_all(answer).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fresh_question_has_a_connection_of_its_own() {
+        let (port, seen) = serve();
+        let network = Network {
+            request_timeout: std::time::Duration::from_secs(30),
+            ..Network::default()
+        };
+        let clients = Arc::new(Clients::new(network));
+        let patience = Patience::default();
+        let transport = Transport::new(clients, patience, Logins::default(), |_| String::new());
+        let repository = Repository {
+            registry: format!("127.0.0.1:{port}"),
+            name: "app".into(),
+        };
+        for fresh in [false, false, true, true, false] {
+            let question = Question {
+                repository: &repository,
+                scope: Scope::pull(&repository),
+                method: Method::GET,
+                path: Some("manifests/1".into()),
+                may_be_absent: false,
+                fresh,
+            };
+            let read = async |answer: &mut Answer<'_>| Ok(answer.body(2).await.is_ok());
+            let accept = |status| status == 200;
+            let asked = transport.ask(&question, HeaderMap::new, accept, read).await;
+            assert_eq!(asked.answer.ok(), Some(true));
+        }
+        assert_eq!(*seen.lock().unwrap(), [0, 0, 1, 2, 0]);
     }
 }
