@@ -18,6 +18,8 @@ pub(crate) mod link;
 pub(crate) mod logins;
 mod look;
 mod lookup;
+#[cfg(test)]
+mod loopback;
 mod manifest;
 mod quirks;
 pub(crate) mod redirect;
