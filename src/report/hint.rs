@@ -22,7 +22,7 @@ pub enum Hint {
     ReferenceMissing,
     /// The registry itself states a size other than the promised one.
     DamagedFile,
-    /// 5xx for one digest.
+    /// 500 for one digest.
     OneDigestFails,
     /// Other bytes than the digest says.
     ChangedContent,

@@ -72,13 +72,13 @@ impl Root<'_> {
         self.broken.iter().any(stops)
     }
 
-    /// Whether this node is a definite fault: by its verdict, or as the only one that answers 5xx.
+    /// Whether this node is a definite fault: by its verdict, or as the only one that answers 500.
     #[must_use]
     pub fn is_broken(&self, id: NodeId) -> bool {
         self.is_isolated(id) || self.graph.node(id).verdict().is_definite()
     }
 
-    /// Whether this digest alone answers 5xx while others of its repository are fine.
+    /// Whether this digest alone answers 500 while others of its repository are fine.
     #[must_use]
     pub fn is_isolated(&self, id: NodeId) -> bool {
         self.isolated && self.graph.node(id).verdict() == Verdict::Unavailable
@@ -161,7 +161,7 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// Whether one digest stays at 5xx while others of its repository answer, before it and after it.
+/// Whether one digest stays at 500 while others of its repository answer, before it and after it.
 ///
 /// A run that was stopped has not asked for everything.
 fn is_isolated(graph: &Graph, stopped: Option<Stop>) -> bool {
