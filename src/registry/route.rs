@@ -212,6 +212,7 @@ fn says_more(second: &Problem, first: &Failed) -> bool {
         Ended::Problem(problem) if problem.kind == ProblemKind::WithoutTls => {
             second.kind.is_transient() && second.kind != ProblemKind::WithoutPlainHttp
         }
+        Ended::Refusal { .. } => false,
         Ended::Problem(problem) => {
             !problem.kind.is_connection() && second.kind == ProblemKind::Timeout
         }

@@ -1,8 +1,8 @@
 //! Asks registries: a permit for each question, and retries where they may help.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request};
@@ -34,6 +34,8 @@ pub(crate) struct Transport {
     auth: Auth,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     schemes: Schemes,
+    /// The repositories of which something was delivered.
+    delivering: Mutex<HashSet<Repository>>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -87,6 +89,7 @@ impl Transport {
             auth: Auth::new(logins),
             gates: Mutex::default(),
             schemes: Schemes::default(),
+            delivering: Mutex::default(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -170,7 +173,12 @@ impl Transport {
             .await;
             drop(permit);
             let (failed, otherwise) = match outcome {
-                Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
+                Ok((status, Ok(content))) => {
+                    if (200..300).contains(&status) {
+                        self.note_delivery(question.repository);
+                    }
+                    return tries.end(Ok(content), Some(status));
+                }
                 Ok((status, Err(unread))) => {
                     if unread.farther {
                         tries.reset();
@@ -181,7 +189,7 @@ impl Transport {
                 }
                 Err(failed) => {
                     ends.note_failure(&failed);
-                    (failed, None)
+                    (self.doubted(failed, question.repository), None)
                 }
             };
             let path = question.path.as_deref().unwrap_or("/v2/");
@@ -196,6 +204,27 @@ impl Transport {
                 }
             }
         }
+    }
+
+    fn note_delivery(&self, repository: &Repository) {
+        let mut delivering = self.delivering();
+        if !delivering.contains(repository) {
+            delivering.insert(repository.clone());
+        }
+    }
+
+    fn doubted(&self, failed: Failed, repository: &Repository) -> Failed {
+        if self.delivering().contains(repository) {
+            failed.where_others_are_delivered()
+        } else {
+            failed
+        }
+    }
+
+    fn delivering(&self) -> MutexGuard<'_, HashSet<Repository>> {
+        self.delivering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends one request, and waits for the headers of its answer.
@@ -299,7 +328,7 @@ mod tests {
         }
         // The first is the handshake, the second the request that is not answered.
         let slow = Loopback::start(|connection| (AT_ONCE, AT_ONCE.filter(|_| connection > 1)));
-        let transport = slow.transport(SHORT);
+        let transport = slow.transport(Duration::from_secs(1));
         let asked = ask(&transport, &slow.repository("app"), false).await;
         assert_eq!((asked.answer.unwrap(), asked.attempts), (b"{}".to_vec(), 2));
     }

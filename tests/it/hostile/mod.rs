@@ -18,6 +18,7 @@ mod range;
 mod realms;
 mod redirects;
 mod referrers;
+mod refusals;
 mod resume;
 mod settle;
 mod throttle;
