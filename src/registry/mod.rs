@@ -21,6 +21,7 @@ mod lookup;
 #[cfg(test)]
 mod loopback;
 mod manifest;
+mod presence;
 mod quirks;
 pub(crate) mod redirect;
 mod referrers;
@@ -46,7 +47,7 @@ use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
 use crate::walk::rules::Depth;
-use crate::walk::source::{Asked, Blob, FaultKind, Manifest, Referring, Source};
+use crate::walk::source::{Asked, Blob, Fault, FaultKind, Manifest, Referring, Source};
 
 /// One repository of a registry.
 pub(crate) struct RegistryRepository<'a> {
@@ -84,13 +85,37 @@ impl<'a> RegistryRepository<'a> {
             may_be_absent: true,
             ..self.question(Method::GET, String::new())
         };
-        let accept = |status| matches!(status, 200 | 401 | 403);
-        let read = async |answer: &mut Answer<'_>| Ok(!answer.is_page());
+        let accept = presence::may_show_a_registry;
+        let read = async |answer: &mut Answer<'_>| Ok(presence::shows_a_registry(answer).await);
         let asked = self
             .transport
             .ask(&question, HeaderMap::new, accept, read)
             .await;
         asked.answer.is_ok_and(|is_registry| is_registry)
+    }
+
+    /// The same, unless what was delivered has nothing of a registry and none answers at `/v2/`:
+    /// then it says nothing about the content.
+    async fn unless_foreign(
+        &self,
+        asked: Asked<Manifest>,
+        wanted: Option<&Digest>,
+    ) -> Asked<Manifest> {
+        let delivered = asked.answer.as_ref().ok();
+        match delivered.and_then(|manifest| presence::foreign(manifest, wanted)) {
+            Some(why) if !self.is_there().await => Asked {
+                answer: Err(no_registry(why)),
+                ..asked
+            },
+            _ => asked,
+        }
+    }
+}
+
+fn no_registry(why: Cause) -> Fault {
+    Fault {
+        kind: FaultKind::Unavailable,
+        cause: Cause::NoRegistry(Box::new(why)),
     }
 }
 
@@ -100,19 +125,20 @@ impl Source for RegistryRepository<'_> {
             (Some(digest), _) => digest.as_ref(),
             (None, tag) => tag.as_deref().unwrap_or("latest"),
         };
-        let mut asked = manifest::fetch(self, name, false).await;
+        let asked = manifest::fetch(self, name, false).await;
+        let mut asked = self.unless_foreign(asked, reference.digest.as_ref()).await;
         if let Err(fault) = &mut asked.answer
             && quirks::a_proxy_answers_404_in_the_registrys_place(fault)
             && !self.is_there().await
         {
-            fault.kind = FaultKind::Unavailable;
-            fault.cause = Cause::NoRegistry(Box::new(std::mem::take(&mut fault.cause)));
+            *fault = no_registry(std::mem::take(&mut fault.cause));
         }
         asked
     }
 
     async fn manifest(&self, digest: &Digest, may_be_absent: bool) -> Asked<Manifest> {
-        manifest::fetch(self, digest.as_ref(), may_be_absent).await
+        let asked = manifest::fetch(self, digest.as_ref(), may_be_absent).await;
+        self.unless_foreign(asked, Some(digest)).await
     }
 
     async fn blob(&self, promise: &Promise) -> Asked<Blob> {

@@ -21,6 +21,7 @@ mod referrers;
 mod refusals;
 mod resume;
 mod settle;
+mod strangers;
 mod throttle;
 mod times;
 mod tls;

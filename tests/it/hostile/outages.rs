@@ -191,9 +191,14 @@ fn a_404_from_something_else_than_a_registry_is_undecided() {
             .run()
             .leaves_open(&[("", "unavailable")]);
         // Some registries have no words for it either.
-        for status in [200, 401, 403] {
+        let signs: [fn() -> Reply; 3] = [
+            || Reply::ok("application/json", "{}"),
+            || Reply::status(401).header("WWW-Authenticate", "Bearer realm=\"https://a.test/t\""),
+            || Reply::error(403, "DENIED", "not here"),
+        ];
+        for sign in signs {
             let registry = Server::start(move |request| match request.path.as_str() {
-                "/v2/" => Reply::status(status),
+                "/v2/" => sign(),
                 _ => Reply::ok(kind, body).but_status(404),
             });
             trial(format!("{}/app:1", registry.host()))
