@@ -45,8 +45,8 @@ impl Failed {
 
     /// The same, but a registry that delivers other content is asked once more before it is believed
     /// that it refuses this.
-    pub(super) fn where_others_are_delivered(mut self) -> Self {
-        if self.ended.status() == Some(403) {
+    pub(super) fn where_others_are_delivered(mut self, delivered: bool) -> Self {
+        if delivered && self.ended.status() == Some(403) {
             self.ended = Ended::Refusal { tries: 2 };
         }
         self

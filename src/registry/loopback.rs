@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,6 +99,7 @@ pub(super) async fn ask(
         path: Some("manifests/1".into()),
         may_be_absent: false,
         fresh,
+        delivers: &AtomicBool::new(false),
     };
     let read = async |answer: &mut Answer<'_>| match answer.body(1024).await {
         Ok((body, _)) => Ok(body),

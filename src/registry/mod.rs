@@ -35,6 +35,8 @@ mod token_server;
 mod transport;
 mod tries;
 
+use std::sync::atomic::AtomicBool;
+
 use oci_spec::image::Digest;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -54,6 +56,8 @@ pub(crate) struct RegistryRepository<'a> {
     transport: &'a Transport,
     repository: &'a Repository,
     depth: Depth,
+    /// Whether something of it was delivered.
+    delivers: AtomicBool,
 }
 
 impl<'a> RegistryRepository<'a> {
@@ -64,10 +68,11 @@ impl<'a> RegistryRepository<'a> {
             transport,
             repository,
             depth,
+            delivers: AtomicBool::new(false),
         }
     }
 
-    fn question(&self, method: Method, path: String) -> Question<'a> {
+    fn question(&self, method: Method, path: String) -> Question<'_> {
         Question {
             repository: self.repository,
             scope: Scope::pull(self.repository),
@@ -75,6 +80,7 @@ impl<'a> RegistryRepository<'a> {
             path: Some(path),
             may_be_absent: false,
             fresh: false,
+            delivers: &self.delivers,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Asks registries: a permit for each question, and retries where they may help.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request};
@@ -34,8 +34,6 @@ pub(crate) struct Transport {
     auth: Auth,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     schemes: Schemes,
-    /// The repositories of which something was delivered.
-    delivering: Mutex<HashSet<Repository>>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -51,6 +49,8 @@ pub(super) struct Question<'a> {
     pub(super) may_be_absent: bool,
     /// Whether it goes over a connection that no earlier request used.
     pub(super) fresh: bool,
+    /// Whether something of the repository was delivered.
+    pub(super) delivers: &'a AtomicBool,
 }
 
 impl Question<'_> {
@@ -89,7 +89,6 @@ impl Transport {
             auth: Auth::new(logins),
             gates: Mutex::default(),
             schemes: Schemes::default(),
-            delivering: Mutex::default(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -174,8 +173,8 @@ impl Transport {
             drop(permit);
             let (failed, otherwise) = match outcome {
                 Ok((status, Ok(content))) => {
-                    if (200..300).contains(&status) {
-                        self.note_delivery(question.repository);
+                    if (200..300).contains(&status) && question.path.is_some() {
+                        question.delivers.store(true, Ordering::Relaxed);
                     }
                     return tries.end(Ok(content), Some(status));
                 }
@@ -189,7 +188,8 @@ impl Transport {
                 }
                 Err(failed) => {
                     ends.note_failure(&failed);
-                    (self.doubted(failed, question.repository), None)
+                    let delivers = question.delivers.load(Ordering::Relaxed);
+                    (failed.where_others_are_delivered(delivers), None)
                 }
             };
             let path = question.path.as_deref().unwrap_or("/v2/");
@@ -204,27 +204,6 @@ impl Transport {
                 }
             }
         }
-    }
-
-    fn note_delivery(&self, repository: &Repository) {
-        let mut delivering = self.delivering();
-        if !delivering.contains(repository) {
-            delivering.insert(repository.clone());
-        }
-    }
-
-    fn doubted(&self, failed: Failed, repository: &Repository) -> Failed {
-        if self.delivering().contains(repository) {
-            failed.where_others_are_delivered()
-        } else {
-            failed
-        }
-    }
-
-    fn delivering(&self) -> MutexGuard<'_, HashSet<Repository>> {
-        self.delivering
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends one request, and waits for the headers of its answer.
