@@ -61,7 +61,7 @@ impl<'a> Attempt<'a> {
                 Ok(answer) => {
                     let status = answer.status();
                     if self.route.is_at_registry() && status != 400 {
-                        self.route.scheme.settle();
+                        self.route.scheme.settle(&self.route.base);
                     }
                     if accept(status) {
                         return Ok(answer);
@@ -118,6 +118,7 @@ impl<'a> Attempt<'a> {
 
     async fn apply(&mut self, step: Step) -> Result<(), Failed> {
         match step {
+            Step::SettledScheme => self.route.take_settled_scheme(),
             Step::OtherScheme(why) => self.route.take_other_scheme(why),
             Step::FirstScheme => Err(self.route.back_to_first_scheme()),
             Step::OlderVersion(why) => {

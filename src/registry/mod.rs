@@ -17,8 +17,11 @@ mod hashing;
 pub(crate) mod link;
 pub(crate) mod logins;
 mod look;
+#[cfg(test)]
+mod loopback;
 mod lookup;
 mod manifest;
+mod presence;
 mod quirks;
 pub(crate) mod redirect;
 mod referrers;
@@ -32,6 +35,9 @@ mod token_server;
 mod transport;
 mod tries;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use oci_spec::image::Digest;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -44,10 +50,10 @@ use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
 use crate::walk::rules::Depth;
-use crate::walk::source::{Asked, Blob, FaultKind, Head, Look, Manifest, Referring, Source};
+use crate::walk::source::{Asked, Blob, Fault, FaultKind, Head, Look, Manifest, Referring, Source};
 
 /// One repository of a registry.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct RegistryRepository<'a> {
     transport: &'a Transport,
     repository: &'a Repository,
@@ -56,6 +62,8 @@ pub(crate) struct RegistryRepository<'a> {
     may_be_absent: bool,
     /// Whether questions go over connections of their own.
     fresh: bool,
+    /// Whether something of it was delivered.
+    delivers: Arc<AtomicBool>,
 }
 
 impl<'a> RegistryRepository<'a> {
@@ -68,6 +76,7 @@ impl<'a> RegistryRepository<'a> {
             depth,
             may_be_absent: false,
             fresh: false,
+            delivers: Arc::default(),
         }
     }
 
@@ -79,11 +88,11 @@ impl<'a> RegistryRepository<'a> {
         Self {
             may_be_absent: look == Look::MayBeAbsent,
             fresh: look == Look::Again,
-            ..*self
+            ..self.clone()
         }
     }
 
-    fn question(&self, method: Method, path: String) -> Question<'a> {
+    fn question(&self, method: Method, path: String) -> Question<'_> {
         Question {
             repository: self.repository,
             scope: Scope::pull(self.repository),
@@ -91,19 +100,44 @@ impl<'a> RegistryRepository<'a> {
             path: Some(path),
             may_be_absent: self.may_be_absent,
             fresh: self.fresh,
+            delivers: &self.delivers,
         }
+    }
+
+    /// The same, unless what was delivered has nothing of a registry and none answers at `/v2/`:
+    /// then it says nothing about the content.
+    async fn unless_foreign(
+        &self,
+        asked: Asked<Manifest>,
+        wanted: Option<&Digest>,
+    ) -> Asked<Manifest> {
+        let delivered = asked.answer.as_ref().ok();
+        match delivered.and_then(|manifest| presence::foreign(manifest, wanted)) {
+            Some(why) if !self.is_there().await => Asked {
+                answer: Err(no_registry(why)),
+                ..asked
+            },
+            _ => asked,
+        }
+    }
+}
+
+fn no_registry(why: Cause) -> Fault {
+    Fault {
+        kind: FaultKind::Unavailable,
+        cause: Cause::NoRegistry(Box::new(why)),
     }
 }
 
 impl Source for RegistryRepository<'_> {
     async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
-        let mut asked = manifest::fetch(&self.for_a(look).await, name_of(reference)).await;
+        let asked = manifest::fetch(&self.for_a(look).await, name_of(reference)).await;
+        let mut asked = self.unless_foreign(asked, reference.digest.as_ref()).await;
         if let Err(fault) = &mut asked.answer
             && quirks::a_proxy_answers_404_in_the_registrys_place(fault)
             && !self.is_there().await
         {
-            fault.kind = FaultKind::Unavailable;
-            fault.cause = Cause::NoRegistry(Box::new(std::mem::take(&mut fault.cause)));
+            *fault = no_registry(std::mem::take(&mut fault.cause));
         }
         asked
     }
@@ -113,7 +147,8 @@ impl Source for RegistryRepository<'_> {
     }
 
     async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
-        manifest::fetch(&self.for_a(look).await, digest.as_ref()).await
+        let asked = manifest::fetch(&self.for_a(look).await, digest.as_ref()).await;
+        self.unless_foreign(asked, Some(digest)).await
     }
 
     async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {
@@ -135,8 +170,8 @@ impl Source for RegistryRepository<'_> {
             may_be_absent: true,
             ..self.question(Method::GET, String::new())
         };
-        let accept = |status| matches!(status, 200 | 401 | 403);
-        let read = async |answer: &mut Answer<'_>| Ok(!answer.is_page());
+        let accept = presence::may_show_a_registry;
+        let read = async |answer: &mut Answer<'_>| Ok(presence::shows_a_registry(answer).await);
         let asked = self
             .transport
             .ask(&question, HeaderMap::new, accept, read)

@@ -16,13 +16,13 @@ macro_rules! remove {
 }
 
 /// What may have caused a result, and what to do; in the order in which it is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hint {
     /// A reference itself answers 404.
     ReferenceMissing,
     /// The registry itself states a size other than the promised one.
     DamagedFile,
-    /// 5xx for one digest.
+    /// 500 for one digest.
     OneDigestFails,
     /// Other bytes than the digest says.
     ChangedContent,
@@ -72,8 +72,15 @@ pub enum Hint {
     SpeaksPlainHttp,
     /// Plain HTTP to something that speaks TLS.
     SpeaksTls,
-    /// A storage or a token server fails, and not the registry.
-    StorageOrTokenServer,
+    /// A storage fails, and not the registry.
+    StorageFails,
+    /// A storage refuses access, and not the registry.
+    StorageRefuses,
+    /// A token server fails, and not the registry.
+    TokenServerFails {
+        /// Scheme and host; `None` where they have unusual characters.
+        server: Option<Box<str>>,
+    },
     /// Something else answers in the registry's place.
     NotARegistry,
     /// A certificate that is signed by an unknown authority.
@@ -139,7 +146,7 @@ impl fmt::Display for Advice {
 impl Hint {
     /// What heads its entry on the troubleshooting page, and stands in the JSON report.
     #[must_use]
-    pub fn id(self) -> &'static str {
+    pub fn id(&self) -> &'static str {
         match self {
             Self::ReferenceMissing => "reference-missing",
             Self::DamagedFile => "damaged-file",
@@ -167,7 +174,9 @@ impl Hint {
             Self::RateLimit => "rate-limit",
             Self::SpeaksPlainHttp => "registry-speaks-plain-http",
             Self::SpeaksTls => "registry-speaks-tls",
-            Self::StorageOrTokenServer => "storage-or-token-server",
+            Self::StorageFails => "storage-fails",
+            Self::StorageRefuses => "storage-refuses",
+            Self::TokenServerFails { .. } => "token-server-fails",
             Self::NotARegistry => "not-a-registry",
             Self::UnknownAuthority => "unknown-authority",
             Self::BadCertificate => "bad-certificate",
@@ -182,7 +191,7 @@ impl Hint {
     }
 
     /// Whether another of these says all that it would say.
-    pub(super) fn is_covered_by(self, others: &BTreeSet<Self>) -> bool {
+    pub(super) fn is_covered_by(&self, others: &BTreeSet<Self>) -> bool {
         let stronger: &[Self] = match self {
             Self::StaleCache => &[Self::DamagedFile],
             Self::BlobsMissing => &[
@@ -347,9 +356,27 @@ impl fmt::Display for Hint {
                 "over plain HTTP the registry does not answer as a plain HTTP server would, so \
                  it probably speaks TLS: remove its host from `insecure`"
             }
-            Self::StorageOrTokenServer => {
-                "the registry itself answers, but its storage or its token server does not; the \
+            Self::StorageFails => {
+                "the registry itself answers, but the storage that it redirects to does not; the \
                  line of the digest names it. Run again when that server is up"
+            }
+            Self::StorageRefuses => {
+                "the storage that the registry redirects to refuses the signed URL that the \
+                 registry made, so your login plays no part: compare the clocks of the registry \
+                 and of the storage, and check the registry's own keys and the storage's access \
+                 policy. A storage that may not list its objects also answers 403 for one that \
+                 is gone"
+            }
+            Self::TokenServerFails { server } => {
+                let server = server.as_deref().map(|server| format!(" {server}"));
+                return write!(
+                    f,
+                    "the token server{}, which the registry names for logins, gives no usable \
+                     answer: the registry itself is up, but without a token it delivers nothing. \
+                     Run again when the token server is up, and check that it can be reached from \
+                     here (`resolve`, `ca` and proxies apply to it, too)",
+                    server.unwrap_or_default()
+                );
             }
             Self::NotARegistry => {
                 "what answers there is not a registry: check host and port. An ingress or a \
@@ -407,7 +434,7 @@ mod tests {
     /// The texts of one arm each of `Hint::id`.
     fn ids() -> Vec<&'static str> {
         let source = include_str!("hint.rs");
-        let (_, rest) = source.split_once("pub fn id(self)").unwrap();
+        let (_, rest) = source.split_once("pub fn id(&self)").unwrap();
         let (arms, _) = rest.split_once("\n    }\n").unwrap();
         let text = |line: &'static str| line.split('"').nth(1);
         arms.lines().filter_map(text).collect()

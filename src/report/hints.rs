@@ -47,8 +47,14 @@ fn of_root(root: &Root<'_>, context: Context) -> BTreeSet<Hint> {
         hints.extend(of_children(graph, node));
         if root.is_isolated(id) {
             hints.insert(Hint::OneDigestFails);
-        } else if !node.verdict().is_definite() || root.is_broken(id) {
-            hints.extend(of_outcome(node));
+        } else if (!node.verdict().is_definite() || root.is_broken(id))
+            && let Some(hint) = of_outcome(node)
+        {
+            // A registry may name many token servers.
+            let is_new = |other: &Hint| other.id() != hint.id();
+            if hints.iter().all(is_new) {
+                hints.insert(hint);
+            }
         }
         if node.verdict() == Verdict::Denied {
             hints.insert(if context.login_not_visible {
@@ -206,28 +212,46 @@ fn is_named_empty(node: Node<'_>, cause: &Cause) -> bool {
 }
 
 fn of_trouble(cause: &Cause) -> Option<Hint> {
-    let elsewhere =
-        |place: &Place| (*place != Place::Registry).then_some(Hint::StorageOrTokenServer);
     match cause {
         Cause::NoRegistry(_) => Some(Hint::NotARegistry),
-        Cause::Status { place, .. } => elsewhere(place),
-        Cause::Unreached { trouble, place, .. } => match trouble {
-            Trouble::UnknownHost => Some(Hint::UnknownHost),
-            Trouble::ConnectionRefused => Some(Hint::ConnectionRefused),
-            Trouble::WithoutTls => Some(Hint::SpeaksPlainHttp),
-            Trouble::WithoutPlainHttp => Some(Hint::SpeaksTls),
-            Trouble::UnknownIssuer => Some(Hint::UnknownAuthority),
-            Trouble::BadCertificate => Some(Hint::BadCertificate),
-            Trouble::WebPage => Some(Hint::WebPage),
-            Trouble::Connection
-            | Trouble::Handshake
-            | Trouble::Garbled
-            | Trouble::Cut
-            | Trouble::Timeout
-            | Trouble::NotAllowed => elsewhere(place),
+        Cause::Status { status, place, .. } => match place {
+            Place::Registry => None,
+            Place::Redirect(_) if matches!(status, 401 | 403) => Some(Hint::StorageRefuses),
+            Place::Redirect(_) => Some(Hint::StorageFails),
+            Place::TokenServer(server) => Some(token_server_fails(server)),
+        },
+        Cause::Unreached { trouble, place, .. } => match place {
+            Place::Registry => of_registrys_trouble(*trouble),
+            Place::Redirect(_) => Some(Hint::StorageFails),
+            Place::TokenServer(server) => Some(token_server_fails(server)),
         },
         Cause::OnlyByTag(inner) | Cause::Referrers(inner) => of_trouble(inner),
         _ => None,
+    }
+}
+
+fn token_server_fails(server: &str) -> Hint {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:/[]".contains(&byte);
+    Hint::TokenServerFails {
+        server: server.bytes().all(is_plain).then(|| server.into()),
+    }
+}
+
+fn of_registrys_trouble(trouble: Trouble) -> Option<Hint> {
+    match trouble {
+        Trouble::UnknownHost => Some(Hint::UnknownHost),
+        Trouble::ConnectionRefused => Some(Hint::ConnectionRefused),
+        Trouble::WithoutTls => Some(Hint::SpeaksPlainHttp),
+        Trouble::WithoutPlainHttp => Some(Hint::SpeaksTls),
+        Trouble::UnknownIssuer => Some(Hint::UnknownAuthority),
+        Trouble::BadCertificate => Some(Hint::BadCertificate),
+        Trouble::WebPage => Some(Hint::WebPage),
+        Trouble::Connection
+        | Trouble::Handshake
+        | Trouble::Garbled
+        | Trouble::Cut
+        | Trouble::Timeout
+        | Trouble::NotAllowed => None,
     }
 }
 
@@ -557,13 +581,31 @@ mod tests {
         }
         let absent = Cause::NoRegistry(Box::new(status(404)));
         assert_eq!(one(absent), [Hint::NotARegistry]);
-        let storage = Cause::Status {
-            status: 503,
-            place: Place::TokenServer("https://auth.example".into()),
-            is_registrys: false,
-            words: None,
+        let of_token_server = |server: &str| {
+            let cause = Cause::Unreached {
+                trouble: Trouble::ConnectionRefused,
+                place: Place::TokenServer(server.into()),
+                words: "why".into(),
+            };
+            one(cause).remove(0).to_string()
         };
-        assert_eq!(one(storage), [Hint::StorageOrTokenServer]);
+        let named = of_token_server("https://auth.example:8443");
+        assert!(named.contains("the token server https://auth.example:8443, which"));
+        let unusual = of_token_server("https://a`b*c");
+        assert!(unusual.contains("the token server, which"));
+        for (status, expected) in [
+            (401, Hint::StorageRefuses),
+            (403, Hint::StorageRefuses),
+            (503, Hint::StorageFails),
+        ] {
+            let storage = Cause::Status {
+                status,
+                place: Place::Redirect("https://storage.example".into()),
+                is_registrys: false,
+                words: None,
+            };
+            assert_eq!(one(storage), [expected]);
+        }
         assert_eq!(
             one("connection refused by a certificate without TLS".into()),
             []

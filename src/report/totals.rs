@@ -39,7 +39,7 @@ impl Totals {
         for (place, subject) in judged.checked.subjects.iter().enumerate() {
             self.exit = self.exit.or(judged.exit(place));
             for hint in &judged.hints[place] {
-                let images = self.hints.entry(*hint).or_default();
+                let images = self.hints.entry(hint.clone()).or_default();
                 images.push(subject.reference.clone());
             }
         }
