@@ -19,6 +19,7 @@ pub(crate) mod logins;
 mod look;
 mod lookup;
 mod manifest;
+mod product;
 mod quirks;
 pub(crate) mod redirect;
 mod referrers;
@@ -43,6 +44,7 @@ pub(crate) use self::transport::Transport;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
+use crate::walk::product::Product;
 use crate::walk::rules::Depth;
 use crate::walk::source::{Asked, Blob, FaultKind, Manifest, Referring, Source};
 
@@ -122,5 +124,9 @@ impl Source for RegistryRepository<'_> {
 
     async fn referrers(&self, digest: &Digest) -> Asked<Vec<Referring>> {
         referrers::list(self, digest).await
+    }
+
+    fn product(&self) -> Product {
+        self.transport.product_of(&self.repository.registry)
     }
 }

@@ -12,6 +12,7 @@ use crate::oci::reference::Reference;
 use crate::walk::cause::{Cause, Place, Trouble};
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Care, Found, Graph, NodeId};
+use crate::walk::product::Product;
 use crate::walk::rules::Depth;
 use crate::walk::verdict::{Outcome, Verdict};
 
@@ -238,6 +239,7 @@ pub(crate) fn report(images: &[(&str, Content)]) -> Report {
     graph.set_still_answering(true);
     let checked = subjects.first().map(|first| Checked {
         repository: first.reference.repository.clone(),
+        product: Product::Unknown,
         graph,
         subjects: subjects.clone(),
     });

@@ -3,6 +3,7 @@
 use oci_spec::image::Digest;
 
 use super::graph::{Graph, NodeId};
+use super::product::Product;
 use crate::oci::platform::Platform;
 use crate::oci::reference::{Reference, Repository};
 
@@ -11,6 +12,8 @@ use crate::oci::reference::{Reference, Repository};
 pub struct Checked {
     /// Which repository.
     pub repository: Repository,
+    /// Which registry it is in, as far as its answers showed.
+    pub product: Product,
     /// Every digest with its verdict.
     pub graph: Graph,
     /// What was asked for, in that order.

@@ -5,6 +5,7 @@ pub(crate) mod checked;
 mod follow;
 pub(crate) mod graph;
 pub(crate) mod isolated;
+pub(crate) mod product;
 mod referrers;
 pub mod rules;
 pub(crate) mod source;
@@ -108,6 +109,7 @@ pub async fn walk<S: Source>(
     let found = references.iter().zip(walk.roots).zip(walk.also);
     Checked {
         repository: repository.clone(),
+        product: source.product(),
         subjects: found.map(subject).collect(),
         graph: walk.graph,
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use oci_spec::image::Digest;
 
 use super::cause::Cause;
+use super::product::Product;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::Reference;
 
@@ -34,6 +35,11 @@ pub trait Source {
 
     /// The manifests that name `digest` as their subject; there may be none.
     fn referrers(&self, digest: &Digest) -> impl Future<Output = Asked<Vec<Referring>>>;
+
+    /// Which registry it is, as far as its answers have shown by now.
+    fn product(&self) -> Product {
+        Product::Unknown
+    }
 }
 
 /// The answer to a question, with its cost.
