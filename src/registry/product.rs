@@ -311,7 +311,10 @@ mod tests {
     const BLOB: [&str; 5] = [
         "Accept-Ranges: bytes",
         "Cache-Control: max-age=31536000",
-        "Docker-Content-Digest: sha256:4006da33ad05576d71486bf7ceacd9a72bdc5e73f9b9ede9c9f1fde32615d85a",
+        concat!(
+            "Docker-Content-Digest: ",
+            "sha256:4006da33ad05576d71486bf7ceacd9a72bdc5e73f9b9ede9c9f1fde32615d85a"
+        ),
         "Docker-Distribution-Api-Version: registry/2.0",
         "Etag: \"sha256:4006da33ad05576d71486bf7ceacd9a72bdc5e73f9b9ede9c9f1fde32615d85a\"",
     ];
