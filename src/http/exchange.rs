@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Response, Version};
 
 use super::{Problem, ProblemKind};
@@ -37,6 +37,12 @@ impl Reply {
             .headers()
             .get(name)
             .and_then(|value| value.to_str().ok())
+    }
+
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
     }
 
     /// Every value of a header that may be there several times.

@@ -17,11 +17,12 @@ mod hashing;
 pub(crate) mod link;
 pub(crate) mod logins;
 mod look;
+mod lookup;
 #[cfg(test)]
 mod loopback;
-mod lookup;
 mod manifest;
 mod presence;
+mod product;
 mod quirks;
 pub(crate) mod redirect;
 mod referrers;
@@ -49,6 +50,7 @@ pub(crate) use self::transport::Transport;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
+use crate::walk::product::Product;
 use crate::walk::rules::Depth;
 use crate::walk::source::{Asked, Blob, Fault, FaultKind, Head, Look, Manifest, Referring, Source};
 
@@ -177,6 +179,10 @@ impl Source for RegistryRepository<'_> {
             .ask(&question, HeaderMap::new, accept, read)
             .await;
         asked.answer.is_ok_and(|is_registry| is_registry)
+    }
+
+    fn product(&self) -> Product {
+        self.transport.product_of(&self.repository.registry)
     }
 }
 

@@ -14,6 +14,7 @@ use super::attempt::Attempt;
 use super::auth::Auth;
 use super::failed::{Failed, Unread};
 use super::gate::Gate;
+use super::product::Products;
 use super::scheme::{Scheme, Schemes};
 use super::scope::Scope;
 use super::tries::{EarlyEnds, SharedTries, Tries};
@@ -25,6 +26,7 @@ use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
 use crate::walk::cause::Cause;
+use crate::walk::product::Product;
 use crate::walk::source::Asked;
 
 /// Asks registries and their token servers; one for a whole run, which shares permits, waits and
@@ -35,6 +37,7 @@ pub(crate) struct Transport {
     auth: Auth,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     schemes: Schemes,
+    products: Products,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -90,6 +93,7 @@ impl Transport {
             auth: Auth::new(logins),
             gates: Mutex::default(),
             schemes: Schemes::default(),
+            products: Products::default(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -111,6 +115,16 @@ impl Transport {
     #[must_use]
     pub(crate) fn secrets(&self) -> Secrets {
         self.auth.secrets()
+    }
+
+    /// Which registry this host is, as far as its answers have shown by now.
+    #[must_use]
+    pub(crate) fn product_of(&self, registry: &str) -> Product {
+        self.products.of(registry)
+    }
+
+    pub(super) fn products(&self) -> &Products {
+        &self.products
     }
 
     pub(super) fn redacted(&self, text: &str) -> String {

@@ -1,19 +1,10 @@
 //! Advice in plain English.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
+use super::remedy::About;
 use crate::oci::reference::Reference;
 use crate::text::human;
-
-/// How to replace content that a push would skip because the registry believes that it has it.
-macro_rules! remove {
-    () => {
-        "on a registry of your own, stop it, remove the blob's directory \
-         (`docker/registry/v2/blobs/sha256/81/81d2…` in the storage of distribution), start it and \
-         push again; on a hosted one, delete that version of the image, then push"
-    };
-}
 
 /// What may have caused a result, and what to do; in the order in which it is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,6 +104,8 @@ pub enum Hint {
 pub struct Advice {
     /// What to do.
     pub hint: Hint,
+    /// What it is about.
+    pub about: About,
     /// The images that it is for.
     pub images: Vec<Reference>,
     /// The shortest names that distinguish those images from the others; empty when it is for all
@@ -132,13 +125,19 @@ impl Advice {
         }
         (!names.is_empty()).then(|| human::list(&names))
     }
+
+    /// What to do, as a sentence.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.hint.text(&self.about)
+    }
 }
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.addressees() {
-            Some(names) => write!(f, "{names}: {}", self.hint),
-            None => self.hint.fmt(f),
+            Some(names) => write!(f, "{names}: {}", self.text()),
+            None => f.write_str(&self.text()),
         }
     }
 }
@@ -191,7 +190,7 @@ impl Hint {
     }
 
     /// Whether another of these says all that it would say.
-    pub(super) fn is_covered_by(&self, others: &BTreeSet<Self>) -> bool {
+    pub(super) fn is_covered_by(&self, is_given: impl Fn(&Self) -> bool) -> bool {
         let stronger: &[Self] = match self {
             Self::StaleCache => &[Self::DamagedFile],
             Self::BlobsMissing => &[
@@ -204,61 +203,48 @@ impl Hint {
             Self::WrongDigest => &[Self::ImageId],
             _ => &[],
         };
-        stronger.iter().any(|hint| others.contains(hint))
+        stronger.iter().any(is_given)
     }
-}
 
-impl fmt::Display for Hint {
+    /// Whether it is about content of a registry, so that the registry matters.
+    pub(super) fn is_about_content(&self) -> bool {
+        matches!(
+            self,
+            Self::EveryChildMissing
+                | Self::SomeChildrenMissing
+                | Self::BlobsMissing
+                | Self::StaleCache
+                | Self::DamagedFile
+                | Self::ChangedContent
+                | Self::OneDigestFails
+                | Self::EmptyContent
+        )
+    }
+
+    /// What to do, as a sentence.
     #[expect(clippy::too_many_lines, reason = "one sentence for each hint")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    #[must_use]
+    pub fn text(&self, about: &About) -> String {
+        let text = match self {
+            Self::EveryChildMissing => return about.every_child_missing(),
+            Self::SomeChildrenMissing => return about.some_children_missing(),
+            Self::BlobsMissing => return about.blobs_missing(),
+            Self::StaleCache => return about.stale_cache(),
+            Self::DamagedFile => return about.damaged_file(),
+            Self::ChangedContent => return about.changed_content(),
+            Self::OneDigestFails => return about.one_digest_fails(),
+            Self::EmptyContent => return about.empty_content(),
+            Self::SeveralDigestsFail { failing, fine } => {
+                return format!(
+                    "{failing} digests keep failing while {fine} answer: run it again, and if the \
+                     same ones fail, their content may be lost: look at the registry's log"
+                );
+            }
             Self::ReferenceMissing => {
                 "the registry does not know this reference at all: compare its name and tag \
                  with what the build step pushed, and make sure that this step runs after the \
                  push"
             }
-            Self::EveryChildMissing => {
-                "the index is there, but every manifest it lists answers 404: a clean-up job \
-                 deleted the manifests that have no tag of their own, or `registry \
-                 garbage-collect -m` (--delete-untagged) ran on distribution 2.8, which treats \
-                 them as garbage. If the registry is your own, restart the registry, then build \
-                 and push the image again: until then its cache makes a push skip what is gone. \
-                 Move to registry 3, and never run -m with 2.8 on multi-platform or attested \
-                 images"
-            }
-            Self::SomeChildrenMissing => {
-                "some manifests that the index lists answer 404: a clean-up of untagged \
-                 versions leaves this behind (actions/delete-package-versions, or a retention \
-                 rule that counts versions), because the manifests of an index have no tag of \
-                 their own. If garbage was collected since on a registry of your own, restart \
-                 the registry. Then build and push the image again, and make the clean-up keep \
-                 what an index lists"
-            }
-            Self::BlobsMissing => {
-                "a manifest is there, but content it refers to answers 404: a garbage \
-                 collection ran while the image was pushed, a storage rule deletes old objects, \
-                 or the push was cut off. If garbage was collected on a registry of your own, \
-                 restart the registry. Then build and push the image again, and collect garbage \
-                 only while the registry is stopped or read-only"
-            }
-            Self::StaleCache => {
-                "the registry states the right size of content but does not deliver it: its \
-                 cache still lists what a garbage collection or a damaged disk has removed, so \
-                 a push skips it as already there. Restart the registry, then push again, and verify again: a file that is damaged rather than gone needs more than that. On a \
-                 hosted registry, delete that version of the image, then push"
-            }
-            Self::DamagedFile => concat!(
-                "the registry itself states a different size than the image does: the file in \
-                 its storage is damaged, a restart does not repair it, and a push skips it as \
-                 already there: ",
-                remove!()
-            ),
-            Self::ChangedContent => concat!(
-                "content is complete but does not match its digest: the file in the registry's \
-                 storage is damaged, or a proxy changes what passes through. A push skips it as \
-                 already there: ",
-                remove!()
-            ),
             Self::OnlyAttestations => {
                 "the image itself is complete, only its attestations (provenance, SBOM) are \
                  not: `docker pull` works, but copying, mirroring and scanning may fail. If \
@@ -289,16 +275,6 @@ impl fmt::Display for Hint {
                  tag: build all platforms in one push, or join them with `docker buildx \
                  imagetools create`"
             }
-            Self::EmptyContent => {
-                "sha256:e3b0c442… is the digest of no bytes at all: the content was uploaded or \
-                 stored empty. Rebuild without cache and push again"
-            }
-            Self::OneDigestFails => concat!(
-                "the registry fails on one digest and answers for all others: it has a record \
-                 of the content, but has lost the content or cannot read it. A push skips it as \
-                 already there: ",
-                remove!()
-            ),
             Self::NestedIndex => {
                 "an index lists another index: that is legal and complete, but docker cannot \
                  select a platform through it. Create the outer index from the manifests \
@@ -369,8 +345,7 @@ impl fmt::Display for Hint {
             }
             Self::TokenServerFails { server } => {
                 let server = server.as_deref().map(|server| format!(" {server}"));
-                return write!(
-                    f,
+                return format!(
                     "the token server{}, which the registry names for logins, gives no usable \
                      answer: the registry itself is up, but without a token it delivers nothing. \
                      Run again when the token server is up, and check that it can be reached from \
@@ -403,13 +378,6 @@ impl fmt::Display for Hint {
                 "what answered is not a registry: the host serves a registry's web page, or the \
                  login page of a proxy answers for it. Check host and port of the reference"
             }
-            Self::SeveralDigestsFail { failing, fine } => {
-                return write!(
-                    f,
-                    "{failing} digests keep failing while {fine} answer: run it again, and if the \
-                     same ones fail, their content may be lost: look at the registry's log"
-                );
-            }
             Self::ServerError => {
                 "the registry has an error of its own (5xx): run again; if it keeps failing, \
                  the registry's log says why"
@@ -423,7 +391,8 @@ impl fmt::Display for Hint {
                  means \"not yet\": set a `timeout` that is longer than `settle`, or a shorter \
                  `settle`"
             }
-        })
+        };
+        text.to_owned()
     }
 }
 

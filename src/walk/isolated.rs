@@ -1,7 +1,7 @@
 //! The one digest that a registry fails on while it answers for all others: its record is there,
 //! but its data is gone.
 
-use crate::walk::graph::{Graph, NodeId};
+use crate::walk::graph::{Graph, Node, NodeId};
 use crate::walk::verdict::Verdict;
 
 /// The nodes of the one digest that stays at 500 while others of its repository are fine, if that is
@@ -18,16 +18,21 @@ pub(crate) fn candidates(graph: &Graph) -> Vec<NodeId> {
         .collect();
     let is_alone = |id: &NodeId| {
         let node = graph.node(*id);
-        !node.is_nameless()
-            && graph.compare_digests(silent[0], *id).is_eq()
-            && node.status().is_some_and(is_about_content)
-            && node.cause().is_registrys_status()
+        !node.is_nameless() && graph.compare_digests(silent[0], *id).is_eq() && is_own_failure(node)
     };
     if silent.iter().all(is_alone) && graph.count(Verdict::Ok) > 0 {
         silent
     } else {
         Vec::new()
     }
+}
+
+/// Whether the registry itself answers 500 for this, to the end.
+#[must_use]
+pub(crate) fn is_own_failure(node: Node<'_>) -> bool {
+    node.verdict() == Verdict::Unavailable
+        && node.status().is_some_and(is_about_content)
+        && node.cause().is_registrys_status()
 }
 
 /// Whether a registry that fails on one digest alone answers so: with 500. Every other 5xx says

@@ -80,8 +80,19 @@ impl Server {
         store.join("blobs").join(digest.replace(':', "/"))
     }
 
+    /// Runs a command in its root directory, as a hint says.
+    #[track_caller]
+    pub(super) fn run_in_root(&self, command: &str) {
+        let root = self.scratch.path().join("store");
+        let status = Command::new("sh")
+            .args(["-ec", command])
+            .current_dir(root)
+            .status();
+        assert!(status.expect("there is a shell").success(), "{command}");
+    }
+
     /// Damages the file of a digest.
-    fn damage(&self, digest: &str, damage: Damage) {
+    pub(super) fn damage(&self, digest: &str, damage: Damage) {
         damage.apply(&self.file(digest));
     }
 }

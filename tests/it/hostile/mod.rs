@@ -13,6 +13,7 @@ mod graphs;
 mod head;
 mod hub;
 mod outages;
+mod products;
 mod proxies;
 mod range;
 mod realms;

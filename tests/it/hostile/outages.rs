@@ -17,7 +17,7 @@ fn a_500_that_stays_on_one_digest_is_definite() {
             .flag("attempts", "2")
             .run();
         seen.finds(&[(image.layer(1, 0), "unavailable")])
-            .prints("fails on one digest");
+            .prints("the registry fails on sha256:");
     }
 }
 
