@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Response, Version};
 
 use super::{Problem, ProblemKind};
@@ -39,6 +39,12 @@ impl Reply {
             .and_then(|value| value.to_str().ok())
     }
 
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
     /// Every value of a header that may be there several times.
     #[must_use]
     pub fn all(&self, name: &HeaderName) -> Vec<String> {
@@ -52,7 +58,12 @@ impl Reply {
     /// `Retry-After`, as a wait from now.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        read_retry_after(self.header(&RETRY_AFTER)?, SystemTime::now())
+        // A server means its own clock, and it may be off.
+        let date = self
+            .header(&DATE)
+            .and_then(|date| httpdate::parse_http_date(date).ok());
+        let now = date.unwrap_or_else(SystemTime::now);
+        read_retry_after(self.header(&RETRY_AFTER)?, now)
     }
 
     /// Whether the headers say that it is a web page.
@@ -106,7 +117,7 @@ pub fn append(body: &mut Vec<u8>, piece: &[u8], limit: usize) -> bool {
     piece.len() <= room
 }
 
-/// Reads `Retry-After`: seconds, or a date.
+/// Reads `Retry-After`: seconds, or a date by a clock that shows `now`.
 /// <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
 #[must_use]
 pub fn read_retry_after(value: &str, now: SystemTime) -> Option<Duration> {

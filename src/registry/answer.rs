@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_LENGTH, HeaderName};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
 use tokio::sync::SemaphorePermit;
 
 use super::error;
@@ -47,6 +47,10 @@ impl<'a> Answer<'a> {
 
     pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
         self.reply.header(name)
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.reply.headers()
     }
 
     /// Every value of a header that may be there several times.

@@ -53,7 +53,16 @@ impl<'a> Attempt<'a> {
             if let Some(pass) = &pass {
                 headers.insert(AUTHORIZATION, pass.header());
             }
-            let seen = match self.send(headers).await {
+            let sent = self.send(headers).await;
+            if let Ok(answer) = &sent
+                && self.route.is_at_registry()
+            {
+                let (status, headers) = (answer.status(), answer.headers());
+                self.transport
+                    .products()
+                    .note(self.registry(), status, headers);
+            }
+            let seen = match sent {
                 Err(problem) => Event::Problem(problem),
                 Ok(answer) if redirect::is_redirect(answer.status()) => {
                     Event::Redirect(answer.header(&LOCATION).map(str::to_owned))
@@ -61,7 +70,7 @@ impl<'a> Attempt<'a> {
                 Ok(answer) => {
                     let status = answer.status();
                     if self.route.is_at_registry() && status != 400 {
-                        self.route.scheme.settle();
+                        self.route.scheme.settle(&self.route.base);
                     }
                     if accept(status) {
                         return Ok(answer);
@@ -72,6 +81,10 @@ impl<'a> Attempt<'a> {
             let step = self.route.next(seen);
             self.apply(step).await?;
         }
+    }
+
+    fn registry(&self) -> &'a str {
+        &self.question.repository.registry
     }
 
     async fn pass(&self) -> Option<Pass> {
@@ -106,6 +119,9 @@ impl<'a> Attempt<'a> {
             Vec::new()
         };
         let (body, broken) = answer.error_body().await;
+        if self.route.is_at_registry() {
+            self.transport.products().note_error(self.registry(), &body);
+        }
         Rejection {
             status: answer.status(),
             retry_after: answer.retry_after(),
@@ -118,6 +134,7 @@ impl<'a> Attempt<'a> {
 
     async fn apply(&mut self, step: Step) -> Result<(), Failed> {
         match step {
+            Step::SettledScheme => self.route.take_settled_scheme(),
             Step::OtherScheme(why) => self.route.take_other_scheme(why),
             Step::FirstScheme => Err(self.route.back_to_first_scheme()),
             Step::OlderVersion(why) => {

@@ -30,12 +30,29 @@ pub(crate) fn read(body: &[u8]) -> Option<Box<str>> {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
         if text.starts_with('<') {
-            "a web page".to_owned()
+            of_storage(text).unwrap_or_else(|| "a web page".to_owned())
         } else {
             text.lines().next().unwrap_or_default().to_owned()
         }
     };
     (!said.is_empty()).then(|| said.into())
+}
+
+/// What S3 and its like write: `<Error><Code>NoSuchKey</Code><Message>…</Message></Error>`.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+fn of_storage(text: &str) -> Option<String> {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        let (inside, _) = rest.split_once(&format!("</{name}>"))?;
+        let line = inside.lines().next()?.trim();
+        (!line.is_empty() && !line.contains('<')).then_some(line)
+    };
+    let code = element("Code")?;
+    Some(match element("Message") {
+        Some(message) => format!("{code}: {message}"),
+        None => code.to_owned(),
+    })
 }
 
 fn one(error: &serde_json::Value) -> Option<String> {
@@ -52,10 +69,21 @@ fn one(error: &serde_json::Value) -> Option<String> {
     }
 }
 
-/// Whether an error has the form that the specification gives to a registry's.
+/// Whether an error has the form that the specification gives to a registry's: a list whose entries
+/// have codes of upper-case letters and underscores. The words may be missing, and so may the type
+/// of the answer.
 #[must_use]
 pub(crate) fn is_registry_error(body: &[u8]) -> bool {
-    serde_json::from_slice::<WireError>(body).is_ok_and(|wire| !wire.list.is_empty())
+    let is_code = |code: &str| {
+        let fits = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+        !code.is_empty() && code.bytes().all(fits)
+    };
+    let has_code = |error: &serde_json::Value| {
+        let code = error.get("code").and_then(serde_json::Value::as_str);
+        code.is_some_and(is_code)
+    };
+    serde_json::from_slice::<WireError>(body)
+        .is_ok_and(|wire| !wire.list.is_empty() && wire.list.iter().all(has_code))
 }
 
 #[cfg(test)]
@@ -106,10 +134,33 @@ mod tests {
     }
 
     #[test]
+    fn a_storages_code_and_message_are_passed_on() {
+        let expired = "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code>\
+                       <Message>Request has expired</Message><HostId>x</HostId></Error>";
+        assert_eq!(said(expired).unwrap(), "AccessDenied: Request has expired");
+        let short = "<Error><Code>NoSuchKey</Code></Error>";
+        assert_eq!(said(short).unwrap(), "NoSuchKey");
+        for page in [
+            "<Error/>",
+            "<Code></Code>",
+            "<Code><b>x</b></Code>",
+            "<Code>x",
+        ] {
+            assert_eq!(said(page).unwrap(), "a web page");
+        }
+    }
+
+    #[test]
     fn the_error_of_a_registry_differs_from_other_errors() {
-        assert!(is_registry_error(
-            br#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#
-        ));
+        for own in [
+            r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#,
+            // Gitea, zot and distribution.
+            r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":""}]}"#,
+            r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"","description":"","detail":{}}]}"#,
+            r#"{"errors":[{"code":"NAME_UNKNOWN","message":"","detail":{"name":"app"}}]}"#,
+        ] {
+            assert!(is_registry_error(own.as_bytes()), "{own}");
+        }
         for other in [
             "",
             "404 page not found\n",
@@ -117,6 +168,11 @@ mod tests {
             "{}",
             r#"{"errors":[]}"#,
             r#"{"error":"x"}"#,
+            r#"{"errors":["not found"]}"#,
+            r#"{"errors":[{"status":404,"message":"File not found."}]}"#,
+            r#"{"errors":[{"status":"404","code":"not_found","title":"Not Found"}]}"#,
+            r#"{"errors":[{"code":404}]}"#,
+            "<Error><Code>NoSuchKey</Code></Error>",
         ] {
             assert!(!is_registry_error(other.as_bytes()), "{other}");
         }

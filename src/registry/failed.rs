@@ -43,6 +43,15 @@ impl Failed {
         self
     }
 
+    /// The same, but a registry that delivers other content is asked once more before it is believed
+    /// that it refuses this.
+    pub(super) fn where_others_are_delivered(mut self, delivered: bool) -> Self {
+        if delivered && self.ended.status() == Some(403) {
+            self.ended = Ended::Refusal { tries: 2 };
+        }
+        self
+    }
+
     /// The same as a kind of trouble, which explains the status better.
     pub(super) fn because_of(mut self, trouble: Trouble) -> Self {
         if let Cause::Status { status, words, .. } = &self.fault.cause {
@@ -154,24 +163,72 @@ pub(super) fn failure(
     body: &[u8],
     place: Place,
 ) -> Failed {
+    // A storage knows nothing of our login: it refuses a signed URL, and the next may be better.
+    let is_of_storage = matches!(status, 401 | 403) && matches!(place, Place::Redirect(_));
     let kind = match status {
-        401 | 403 => FaultKind::Denied,
+        401 | 403 if !is_of_storage => FaultKind::Denied,
         404 | 410 => FaultKind::NotFound,
         429 => FaultKind::RateLimited,
         _ => FaultKind::Unavailable,
     };
+    let is_registrys = place == Place::Registry && error::is_registry_error(body);
     let cause = Cause::Status {
         status,
         place,
-        is_registrys: error::is_registry_error(body),
+        is_registrys,
         words: error::read(body),
     };
     Failed {
         fault: Fault { kind, cause },
         status: Some(status),
-        ended: Ended::Status {
-            status,
-            retry_after,
+        ended: if is_of_storage {
+            Ended::Refusal { tries: u32::MAX }
+        } else {
+            Ended::Status {
+                status,
+                retry_after,
+            }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_registry_itself_has_a_registrys_words() {
+        let unknown = br#"{"errors":[{"code":"BLOB_UNKNOWN","message":""}]}"#;
+        let key = b"<Error><Code>NoSuchKey</Code></Error>";
+        let storage = || Place::Redirect("https://storage.example".into());
+        for (body, place, expected) in [
+            (&unknown[..], Place::Registry, true),
+            (&unknown[..], storage(), false),
+            (&key[..], Place::Registry, false),
+            (&key[..], storage(), false),
+        ] {
+            let failed = failure(404, None, body, place);
+            assert_eq!(failed.fault.kind, FaultKind::NotFound);
+            let Cause::Status { is_registrys, .. } = failed.fault.cause else {
+                panic!("another cause");
+            };
+            assert_eq!(is_registrys, expected);
+        }
+    }
+
+    #[test]
+    fn a_storage_knows_nothing_of_our_login() {
+        let storage = || Place::Redirect("https://storage.example".into());
+        for (status, place, kind) in [
+            (401, Place::Registry, FaultKind::Denied),
+            (403, Place::Registry, FaultKind::Denied),
+            (401, storage(), FaultKind::Unavailable),
+            (403, storage(), FaultKind::Unavailable),
+            (404, storage(), FaultKind::NotFound),
+            (429, storage(), FaultKind::RateLimited),
+        ] {
+            let failed = failure(status, None, b"", place);
+            assert_eq!(failed.fault.kind, kind, "{status}");
+        }
     }
 }

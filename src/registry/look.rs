@@ -116,9 +116,11 @@ async fn head(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<L
 async fn tail(repository: &RegistryRepository<'_>, promise: &Promise) -> Asked<LookResult> {
     let last = promise.size - 1;
     let question = repository.question(Method::GET, path(promise));
-    let accept = |status| matches!(status, 200 | 206 | 416);
+    // Whether it is the range or the content that is refused shows without a range.
+    let accept = |status| matches!(status, 200 | 206 | 403 | 416);
     let read = async |answer: &mut Answer<'_>| match answer.status() {
         206 => read_last(answer, promise, last).await,
+        403 => Ok(LookResult::AskAll),
         416 => Ok(LookResult::ReadAll),
         _ => read_all(answer, promise).await,
     };

@@ -18,7 +18,11 @@ pub(crate) mod link;
 pub(crate) mod logins;
 mod look;
 mod lookup;
+#[cfg(test)]
+mod loopback;
 mod manifest;
+mod presence;
+mod product;
 mod quirks;
 pub(crate) mod redirect;
 mod referrers;
@@ -32,6 +36,9 @@ mod token_server;
 mod transport;
 mod tries;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use oci_spec::image::Digest;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -43,11 +50,12 @@ pub(crate) use self::transport::Transport;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
+use crate::walk::product::Product;
 use crate::walk::rules::Depth;
-use crate::walk::source::{Asked, Blob, FaultKind, Head, Look, Manifest, Referring, Source};
+use crate::walk::source::{Asked, Blob, Fault, FaultKind, Head, Look, Manifest, Referring, Source};
 
 /// One repository of a registry.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct RegistryRepository<'a> {
     transport: &'a Transport,
     repository: &'a Repository,
@@ -56,6 +64,8 @@ pub(crate) struct RegistryRepository<'a> {
     may_be_absent: bool,
     /// Whether questions go over connections of their own.
     fresh: bool,
+    /// Whether something of it was delivered.
+    delivers: Arc<AtomicBool>,
 }
 
 impl<'a> RegistryRepository<'a> {
@@ -68,6 +78,7 @@ impl<'a> RegistryRepository<'a> {
             depth,
             may_be_absent: false,
             fresh: false,
+            delivers: Arc::default(),
         }
     }
 
@@ -79,11 +90,11 @@ impl<'a> RegistryRepository<'a> {
         Self {
             may_be_absent: look == Look::MayBeAbsent,
             fresh: look == Look::Again,
-            ..*self
+            ..self.clone()
         }
     }
 
-    fn question(&self, method: Method, path: String) -> Question<'a> {
+    fn question(&self, method: Method, path: String) -> Question<'_> {
         Question {
             repository: self.repository,
             scope: Scope::pull(self.repository),
@@ -91,19 +102,44 @@ impl<'a> RegistryRepository<'a> {
             path: Some(path),
             may_be_absent: self.may_be_absent,
             fresh: self.fresh,
+            delivers: &self.delivers,
         }
+    }
+
+    /// The same, unless what was delivered has nothing of a registry and none answers at `/v2/`:
+    /// then it says nothing about the content.
+    async fn unless_foreign(
+        &self,
+        asked: Asked<Manifest>,
+        wanted: Option<&Digest>,
+    ) -> Asked<Manifest> {
+        let delivered = asked.answer.as_ref().ok();
+        match delivered.and_then(|manifest| presence::foreign(manifest, wanted)) {
+            Some(why) if !self.is_there().await => Asked {
+                answer: Err(no_registry(why)),
+                ..asked
+            },
+            _ => asked,
+        }
+    }
+}
+
+fn no_registry(why: Cause) -> Fault {
+    Fault {
+        kind: FaultKind::Unavailable,
+        cause: Cause::NoRegistry(Box::new(why)),
     }
 }
 
 impl Source for RegistryRepository<'_> {
     async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
-        let mut asked = manifest::fetch(&self.for_a(look).await, name_of(reference)).await;
+        let asked = manifest::fetch(&self.for_a(look).await, name_of(reference)).await;
+        let mut asked = self.unless_foreign(asked, reference.digest.as_ref()).await;
         if let Err(fault) = &mut asked.answer
             && quirks::a_proxy_answers_404_in_the_registrys_place(fault)
             && !self.is_there().await
         {
-            fault.kind = FaultKind::Unavailable;
-            fault.cause = Cause::NoRegistry(Box::new(std::mem::take(&mut fault.cause)));
+            *fault = no_registry(std::mem::take(&mut fault.cause));
         }
         asked
     }
@@ -113,7 +149,8 @@ impl Source for RegistryRepository<'_> {
     }
 
     async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
-        manifest::fetch(&self.for_a(look).await, digest.as_ref()).await
+        let asked = manifest::fetch(&self.for_a(look).await, digest.as_ref()).await;
+        self.unless_foreign(asked, Some(digest)).await
     }
 
     async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {
@@ -135,13 +172,17 @@ impl Source for RegistryRepository<'_> {
             may_be_absent: true,
             ..self.question(Method::GET, String::new())
         };
-        let accept = |status| matches!(status, 200 | 401 | 403);
-        let read = async |answer: &mut Answer<'_>| Ok(!answer.is_page());
+        let accept = presence::may_show_a_registry;
+        let read = async |answer: &mut Answer<'_>| Ok(presence::shows_a_registry(answer).await);
         let asked = self
             .transport
             .ask(&question, HeaderMap::new, accept, read)
             .await;
         asked.answer.is_ok_and(|is_registry| is_registry)
+    }
+
+    fn product(&self) -> Product {
+        self.transport.product_of(&self.repository.registry)
     }
 }
 

@@ -11,6 +11,7 @@
 
 use crate::oci::reference::DOCKER_HUB;
 use crate::walk::cause::Cause;
+use crate::walk::product::Product;
 use crate::walk::source::{Fault, FaultKind};
 
 /// Docker Hub's API is not at the host that its references name.
@@ -18,6 +19,31 @@ pub(super) fn docker_hub_has_another_host_for_its_api(registry: &str) -> &str {
     match registry {
         DOCKER_HUB => "registry-1.docker.io",
         other => other,
+    }
+}
+
+/// Registries that are run for everybody are known by their hosts.
+pub(super) fn hosted_registries_are_known_by_their_hosts(registry: &str) -> Option<Product> {
+    let host = registry.strip_suffix(":443").unwrap_or(registry);
+    let is_below = |domain: &str| {
+        let above = host.strip_suffix(domain);
+        above.is_some_and(|above| above.ends_with('.'))
+    };
+    match host {
+        DOCKER_HUB => Some(Product::DockerHub),
+        "ghcr.io" => Some(Product::Ghcr),
+        "quay.io" => Some(Product::Quay),
+        "registry.gitlab.com" => Some(Product::GitLab),
+        "public.ecr.aws" => Some(Product::Ecr),
+        "gcr.io" => Some(Product::Google),
+        _ if is_below("gcr.io") || is_below("pkg.dev") => Some(Product::Google),
+        _ if is_below("azurecr.io") || is_below("azurecr.cn") => Some(Product::Acr),
+        _ if host.contains(".dkr.ecr")
+            && (is_below("amazonaws.com") || is_below("amazonaws.com.cn")) =>
+        {
+            Some(Product::Ecr)
+        }
+        _ => None,
     }
 }
 
@@ -134,6 +160,32 @@ mod tests {
         let host = docker_hub_has_another_host_for_its_api;
         assert_eq!(host("docker.io"), "registry-1.docker.io");
         assert_eq!(host("ghcr.io"), "ghcr.io");
+    }
+
+    #[test]
+    fn hosted_registries_are_recognised_by_whole_names() {
+        let product = hosted_registries_are_known_by_their_hosts;
+        for (host, expected) in [
+            ("docker.io", Product::DockerHub),
+            ("ghcr.io:443", Product::Ghcr),
+            ("eu.gcr.io", Product::Google),
+            ("europe-docker.pkg.dev", Product::Google),
+            ("team.azurecr.io", Product::Acr),
+            ("1234.dkr.ecr.eu-west-1.amazonaws.com", Product::Ecr),
+            ("1234.dkr.ecr-fips.us-east-1.amazonaws.com", Product::Ecr),
+        ] {
+            assert_eq!(product(host), Some(expected), "{host}");
+        }
+        for other in [
+            "ghcr.io:5000",
+            "evilgcr.io",
+            "quay.io.example",
+            "1234.dkr.ecr.eu-west-1.amazonaws.com.example",
+            "bucket.s3.amazonaws.com",
+            "localhost:5000",
+        ] {
+            assert_eq!(product(other), None, "{other}");
+        }
     }
 
     #[test]

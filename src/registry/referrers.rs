@@ -25,7 +25,7 @@ pub(super) async fn list(
 ) -> Asked<Vec<Referring>> {
     let repository = &RegistryRepository {
         may_be_absent: true,
-        ..*repository
+        ..repository.clone()
     };
     let mut total = api(repository, digest).await;
     let fallback = digest.to_string().replacen(':', "-", 1);

@@ -16,6 +16,11 @@ pub(crate) enum Ended {
         /// `Retry-After`, as a wait from now.
         retry_after: Option<Duration>,
     },
+    /// 401 or 403, which is believed after so many tries.
+    Refusal {
+        /// At least 1.
+        tries: u32,
+    },
     /// No answer came, or it broke off.
     Problem(Problem),
 }
@@ -25,7 +30,7 @@ impl Ended {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),
-            Self::Problem(_) => None,
+            Self::Refusal { .. } | Self::Problem(_) => None,
         }
     }
 }
@@ -97,7 +102,10 @@ pub(crate) fn next(ended: &Ended, state: State, patience: &Patience) -> Next {
         Ended::Problem(problem) if problem.kind.is_transient() => {
             (backoff(patience, state.tries - 1, state.jitter), false)
         }
-        Ended::Status { .. } | Ended::Problem(_) => return Next::Stop,
+        Ended::Refusal { tries } if state.tries < *tries => {
+            (backoff(patience, state.tries - 1, state.jitter), false)
+        }
+        Ended::Status { .. } | Ended::Refusal { .. } | Ended::Problem(_) => return Next::Stop,
     };
     if state.tries >= patience.attempts || wait >= state.run_left {
         return Next::Stop;
@@ -230,6 +238,19 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn a_refusal_is_believed_after_its_number_of_tries() {
+        let again = |tries, refusals| {
+            let state = State { tries, ..FIRST };
+            wait(next(&Ended::Refusal { tries: refusals }, state, &PATIENCE)).is_some()
+        };
+        assert!(!again(1, 1));
+        assert!(again(1, 2));
+        assert!(!again(2, 2));
+        assert!(again(2, u32::MAX));
+        assert!(!again(3, u32::MAX));
     }
 
     #[test]

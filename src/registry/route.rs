@@ -8,6 +8,7 @@ use url::Url;
 use super::auth::Pass;
 use super::failed::{Failed, failure, place};
 use super::redirect::{self, MAX_REDIRECTS, same_origin};
+use super::retry::Ended;
 use super::scheme::Scheme;
 use super::{error, quirks};
 use crate::http::{Problem, ProblemKind, Version};
@@ -66,6 +67,8 @@ impl Rejection {
 
 /// What is done next.
 pub(super) enum Step {
+    /// The same in the scheme in which the registry has answered another question meanwhile.
+    SettledScheme,
     /// The same in the other scheme, because this one failed so.
     OtherScheme(Failed),
     /// The other scheme was no better: the first one's failure counts.
@@ -111,17 +114,22 @@ impl Route {
     }
 
     fn after_problem(&self, problem: Problem) -> Step {
-        let is_first_scheme = self.first_scheme.is_none();
-        let is_at_registry = self.is_at_registry();
-        let may_be_other = is_at_registry && is_first_scheme;
-        if may_be_other && self.scheme.is_doubted_by(&problem, &self.base) {
-            return Step::OtherScheme(problem.into());
+        if self.is_at_registry() {
+            if self.scheme.has_settled_otherwise(&self.base) {
+                return Step::SettledScheme;
+            }
+            let is_doubted = self.scheme.is_doubted_by(&problem, &self.base);
+            if is_doubted && self.first_scheme.is_none() {
+                return Step::OtherScheme(problem.into());
+            }
         }
         if problem.kind == ProblemKind::Headless && self.version == Version::Best {
             return Step::OlderVersion(problem);
         }
-        // Without an answer only a certificate shows that TLS is spoken.
-        if is_at_registry && !is_first_scheme && !problem.kind.shows_tls() {
+        if self.is_at_registry()
+            && let Some(first) = &self.first_scheme
+            && !says_more(&problem, first)
+        {
             return Step::FirstScheme;
         }
         // Where HTTP/1.1 is not spoken at all, the first problem says more.
@@ -143,11 +151,13 @@ impl Route {
 
     fn after_rejection(&self, rejection: Rejection) -> Step {
         let is_at_registry = self.is_at_registry();
-        let may_be_https = is_at_registry && self.first_scheme.is_none();
-        if may_be_https
+        let is_for_tls = is_at_registry
             && self.base.scheme() == "http"
-            && quirks::go_and_nginx_answer_400_for_plain_http(rejection.status, &rejection.body)
-        {
+            && quirks::go_and_nginx_answer_400_for_plain_http(rejection.status, &rejection.body);
+        if is_for_tls && self.scheme.has_settled_otherwise(&self.base) {
+            return Step::SettledScheme;
+        }
+        if is_for_tls && self.first_scheme.is_none() {
             let failed = rejection.failed(self.place());
             return Step::OtherScheme(failed.because_of(Trouble::WithoutPlainHttp));
         }
@@ -167,6 +177,12 @@ impl Route {
         })
     }
 
+    pub(super) fn take_settled_scheme(&mut self) -> Result<(), Failed> {
+        let scheme = Arc::clone(&self.scheme);
+        *self = Self::new(scheme, std::mem::take(&mut self.path))?;
+        Ok(())
+    }
+
     pub(super) fn take_other_scheme(&mut self, why: Failed) -> Result<(), Failed> {
         self.base = self.scheme.turn(&self.base)?;
         self.url = join(&self.base, &self.path)?;
@@ -180,6 +196,25 @@ impl Route {
             (Ok(_), Some(first)) => first,
             (Err(failed), _) => failed,
             (Ok(_), None) => unreachable!("the scheme was changed for a reason"),
+        }
+    }
+}
+
+/// Whether a problem in the second scheme says more than the failure in the first.
+fn says_more(second: &Problem, first: &Failed) -> bool {
+    // Without an answer only a certificate shows that TLS is spoken.
+    if second.kind.shows_tls() {
+        return true;
+    }
+    match &first.ended {
+        // The peer asks for TLS, or speaks no TLS: what follows is about the peer.
+        Ended::Status { .. } => second.kind.is_transient(),
+        Ended::Problem(problem) if problem.kind == ProblemKind::WithoutTls => {
+            second.kind.is_transient() && second.kind != ProblemKind::WithoutPlainHttp
+        }
+        Ended::Refusal { .. } => false,
+        Ended::Problem(problem) => {
+            !problem.kind.is_connection() && second.kind == ProblemKind::Timeout
         }
     }
 }
@@ -219,6 +254,7 @@ mod tests {
 
     fn name(step: &Step) -> &'static str {
         match step {
+            Step::SettledScheme => "settled scheme",
             Step::OtherScheme(_) => "other scheme",
             Step::FirstScheme => "first scheme",
             Step::OlderVersion(_) => "older version",
@@ -301,6 +337,48 @@ mod tests {
         };
         assert_eq!(&*words, "text");
         assert_eq!(route.scheme.base().ok().unwrap().scheme(), "http");
+    }
+
+    #[test]
+    fn a_failure_in_another_scheme_than_the_settled_one_says_nothing() {
+        for failure in [
+            problem(ProblemKind::Timeout),
+            problem(ProblemKind::WithoutPlainHttp),
+            rejection(400, "HTTPS server", false),
+        ] {
+            let mut route = route("127.0.0.1:5000");
+            let https = "https://127.0.0.1:5000/v2/";
+            route.scheme.settle(&https.parse().unwrap());
+            assert_eq!(name(&route.next(failure)), "settled scheme");
+            assert!(route.take_settled_scheme().is_ok());
+            assert_eq!(route.url.as_str(), format!("{https}app/manifests/1"));
+            let without = route.next(problem(ProblemKind::WithoutTls));
+            assert_eq!(name(&without), "give up");
+        }
+    }
+
+    #[test]
+    fn the_failure_that_says_more_about_the_peer_counts() {
+        use ProblemKind as Kind;
+        let failed = |kind| Failed::from(Problem::new(kind, ""));
+        let asks_for_tls = || failure(400, None, b"", Place::Registry);
+        for (first, second, expected) in [
+            (failed(Kind::WithoutTls), Kind::Timeout, true),
+            (failed(Kind::WithoutTls), Kind::Connection, true),
+            (failed(Kind::WithoutTls), Kind::WithoutPlainHttp, false),
+            (failed(Kind::WithoutPlainHttp), Kind::Timeout, true),
+            (failed(Kind::WithoutPlainHttp), Kind::Connection, false),
+            (failed(Kind::WithoutPlainHttp), Kind::WithoutTls, false),
+            (failed(Kind::WithoutPlainHttp), Kind::UnknownIssuer, true),
+            (failed(Kind::ConnectionRefused), Kind::Timeout, false),
+            (failed(Kind::ConnectionRefused), Kind::BadCertificate, true),
+            (asks_for_tls(), Kind::Connection, true),
+            (asks_for_tls(), Kind::WithoutTls, false),
+        ] {
+            let kind = format!("{:?} {second:?}", first.ended);
+            let second = Problem::new(second, "");
+            assert_eq!(says_more(&second, &first), expected, "{kind}");
+        }
     }
 
     #[test]

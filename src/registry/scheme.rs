@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use url::Url;
 
@@ -31,9 +31,10 @@ pub(super) struct Scheme {
     /// The API's host, with the port if there is one.
     host: String,
     may_be_plain: bool,
+    /// Whether the next question begins in plain HTTP.
     plain: AtomicBool,
-    /// Whether it has answered: then the scheme stays.
-    settled: AtomicBool,
+    /// Whether it has answered in plain HTTP, or over TLS: that scheme stays.
+    settled: OnceLock<bool>,
 }
 
 impl Scheme {
@@ -46,17 +47,18 @@ impl Scheme {
             host: quirks::docker_hub_has_another_host_for_its_api(registry).to_owned(),
             may_be_plain,
             plain: plain.into(),
-            settled: false.into(),
+            settled: OnceLock::new(),
         }
     }
 
-    /// Where the API is.
+    /// Where the API is, as far as it is known.
     pub(super) fn base(&self) -> Result<Url, Failed> {
-        let scheme = if self.plain.load(Ordering::Relaxed) {
-            "http"
-        } else {
-            "https"
-        };
+        let guess = || self.plain.load(Ordering::Relaxed);
+        self.base_in(self.settled.get().copied().unwrap_or_else(guess))
+    }
+
+    fn base_in(&self, plain: bool) -> Result<Url, Failed> {
+        let scheme = if plain { "http" } else { "https" };
         format!("{scheme}://{}/v2/", self.host)
             .parse()
             .map_err(|error| {
@@ -67,21 +69,26 @@ impl Scheme {
             })
     }
 
-    /// Speaks the other scheme than `base` from now on; gives the API's URL in it.
+    /// Begins in the other scheme than `base` from now on; gives the API's URL in it.
     pub(super) fn turn(&self, base: &Url) -> Result<Url, Failed> {
-        self.plain
-            .store(base.scheme() == "https", Ordering::Relaxed);
-        self.base()
+        let plain = base.scheme() == "https";
+        self.plain.store(plain, Ordering::Relaxed);
+        self.base_in(plain)
     }
 
-    /// Notes that the registry has answered in this scheme.
-    pub(super) fn settle(&self) {
-        self.settled.store(true, Ordering::Relaxed);
+    /// Notes that the registry has answered in the scheme of `base`.
+    pub(super) fn settle(&self, base: &Url) {
+        self.settled.get_or_init(|| base.scheme() == "http");
+    }
+
+    /// Whether the registry has answered in the other scheme than `base`, to another question.
+    pub(super) fn has_settled_otherwise(&self, base: &Url) -> bool {
+        (self.settled.get()).is_some_and(|plain| *plain != (base.scheme() == "http"))
     }
 
     /// Whether a problem may mean that the registry speaks the other scheme, if that is allowed.
     pub(super) fn is_doubted_by(&self, problem: &Problem, base: &Url) -> bool {
-        if !self.may_be_plain || self.settled.load(Ordering::Relaxed) {
+        if !self.may_be_plain || self.settled.get().is_some() {
             return false;
         }
         let unreachable = problem.kind.is_connection() && split_port(&self.host).1.is_none();

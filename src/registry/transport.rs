@@ -1,7 +1,7 @@
 //! Asks registries: a permit for each question, and retries where they may help.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::attempt::Attempt;
 use super::auth::Auth;
 use super::failed::{Failed, Unread};
 use super::gate::Gate;
+use super::product::Products;
 use super::scheme::{Scheme, Schemes};
 use super::scope::Scope;
 use super::tries::{EarlyEnds, SharedTries, Tries};
@@ -25,6 +26,7 @@ use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
 use crate::walk::cause::Cause;
+use crate::walk::product::Product;
 use crate::walk::source::Asked;
 
 /// Asks registries and their token servers; one for a whole run, which shares permits, waits and
@@ -35,6 +37,7 @@ pub(crate) struct Transport {
     auth: Auth,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     schemes: Schemes,
+    products: Products,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -50,6 +53,8 @@ pub(super) struct Question<'a> {
     pub(super) may_be_absent: bool,
     /// Whether it goes over a connection that no earlier request used.
     pub(super) fresh: bool,
+    /// Whether something of the repository was delivered.
+    pub(super) delivers: &'a AtomicBool,
 }
 
 impl Question<'_> {
@@ -88,6 +93,7 @@ impl Transport {
             auth: Auth::new(logins),
             gates: Mutex::default(),
             schemes: Schemes::default(),
+            products: Products::default(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -109,6 +115,16 @@ impl Transport {
     #[must_use]
     pub(crate) fn secrets(&self) -> Secrets {
         self.auth.secrets()
+    }
+
+    /// Which registry this host is, as far as its answers have shown by now.
+    #[must_use]
+    pub(crate) fn product_of(&self, registry: &str) -> Product {
+        self.products.of(registry)
+    }
+
+    pub(super) fn products(&self) -> &Products {
+        &self.products
     }
 
     pub(super) fn redacted(&self, text: &str) -> String {
@@ -177,7 +193,12 @@ impl Transport {
             .await;
             drop(permit);
             let (failed, otherwise) = match outcome {
-                Ok((status, Ok(content))) => return tries.end(Ok(content), Some(status)),
+                Ok((status, Ok(content))) => {
+                    if (200..300).contains(&status) && question.path.is_some() {
+                        question.delivers.store(true, Ordering::Relaxed);
+                    }
+                    return tries.end(Ok(content), Some(status));
+                }
                 Ok((status, Err(unread))) => {
                     if unread.farther {
                         tries.reset();
@@ -188,7 +209,8 @@ impl Transport {
                 }
                 Err(failed) => {
                     ends.note_failure(&failed);
-                    (failed, None)
+                    let delivers = question.delivers.load(Ordering::Relaxed);
+                    (failed.where_others_are_delivered(delivers), None)
                 }
             };
             let path = question.path.as_deref().unwrap_or("/v2/");
@@ -239,63 +261,73 @@ impl Transport {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::{TcpListener, TcpStream};
-
+    use super::super::loopback::{Loopback, ask};
     use super::*;
+    use crate::walk::cause::Trouble;
+    use crate::walk::source::FaultKind;
 
-    /// A server that answers every request with 200, and notes on which connection it came.
-    fn serve() -> (u16, Arc<Mutex<Vec<usize>>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let seen = Arc::new(Mutex::default());
-        let notes = Arc::clone(&seen);
-        std::thread::spawn(move || {
-            for (connection, stream) in listener.incoming().flatten().enumerate() {
-                let notes = Arc::clone(&notes);
-                std::thread::spawn(move || answer_all(stream, connection, &notes));
-            }
-        });
-        (port, seen)
+    const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_fresh_question_has_a_connection_of_its_own() {
+        let server = Loopback::start(|_| (AT_ONCE, AT_ONCE));
+        let transport = server.transport(LONG);
+        let repository = server.repository("app");
+        for fresh in [false, false, true, true, false] {
+            let asked = ask(&transport, &repository, fresh).await;
+            assert_eq!(asked.answer.unwrap(), b"{}");
+        }
+        // The first connection was for the handshake.
+        assert_eq!(server.seen(), [1, 1, 2, 3, 1]);
     }
 
-    fn answer_all(mut stream: TcpStream, connection: usize, notes: &Mutex<Vec<usize>>) {
-        let mut buffer = [0; 4096];
-        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
-            notes.lock().unwrap().push(connection);
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-            stream.write_all(answer).unwrap();
+    #[tokio::test]
+    async fn many_questions_at_once_agree_on_plain_http() {
+        /// Every connection takes another time, so that handshakes fail before and after the first
+        /// answer.
+        fn delays(connection: usize) -> (Option<Duration>, Option<Duration>) {
+            let after = |step| Some(Duration::from_millis((connection * step % 19) as u64));
+            (after(7), after(5))
+        }
+        let server = Loopback::start(delays);
+        let names: Vec<_> = (0..8)
+            .map(|number| server.repository(&format!("app{number}")))
+            .collect();
+        for _ in 0..30 {
+            let runs: Vec<_> = (0..10).map(|_| server.transport(LONG)).collect();
+            let questions = runs.iter().flat_map(|transport| {
+                let names = names.iter();
+                names.map(move |name| ask(transport, name, false))
+            });
+            for asked in futures_util::future::join_all(questions).await {
+                assert_eq!(asked.answer.unwrap(), b"{}");
+                assert_eq!(asked.attempts, 1);
+            }
         }
     }
 
     #[tokio::test]
-    async fn a_fresh_question_has_a_connection_of_its_own() {
-        let (port, seen) = serve();
-        let network = Network {
-            request_timeout: std::time::Duration::from_secs(30),
-            ..Network::default()
-        };
-        let clients = Arc::new(Clients::new(network));
-        let patience = Patience::default();
-        let transport = Transport::new(clients, patience, Logins::default(), |_| String::new());
-        let repository = Repository {
-            registry: format!("127.0.0.1:{port}"),
-            name: "app".into(),
-        };
-        for fresh in [false, false, true, true, false] {
-            let question = Question {
-                repository: &repository,
-                scope: Scope::pull(&repository),
-                method: Method::GET,
-                path: Some("manifests/1".into()),
-                may_be_absent: false,
-                fresh,
+    async fn a_server_that_never_answers_is_a_timeout_in_either_scheme() {
+        const SHORT: Duration = Duration::from_millis(50);
+        for server in [
+            Loopback::start(|_| (None, None)),
+            Loopback::start(|_| (AT_ONCE, None)),
+        ] {
+            let transport = server.transport(SHORT);
+            let asked = ask(&transport, &server.repository("app"), false).await;
+            let fault = asked.answer.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Unavailable);
+            let Cause::Unreached { trouble, .. } = fault.cause else {
+                panic!("{:?}", fault.cause);
             };
-            let read = async |answer: &mut Answer<'_>| Ok(answer.body(2).await.is_ok());
-            let accept = |status| status == 200;
-            let asked = transport.ask(&question, HeaderMap::new, accept, read).await;
-            assert_eq!(asked.answer.ok(), Some(true));
+            assert_eq!(trouble, Trouble::Timeout);
+            assert_eq!(asked.attempts, Patience::default().attempts);
         }
-        assert_eq!(*seen.lock().unwrap(), [0, 0, 1, 2, 0]);
+        // The first is the handshake, the second the request that is not answered.
+        let slow = Loopback::start(|connection| (AT_ONCE, AT_ONCE.filter(|_| connection > 1)));
+        let transport = slow.transport(Duration::from_secs(1));
+        let asked = ask(&transport, &slow.repository("app"), false).await;
+        assert_eq!((asked.answer.unwrap(), asked.attempts), (b"{}".to_vec(), 2));
     }
 }

@@ -14,6 +14,7 @@ use crate::oci::reference::Reference;
 use crate::walk::cause::{Cause, Place, Trouble};
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Care, Found, Graph, NodeId};
+use crate::walk::product::Product;
 use crate::walk::rules::Depth;
 use crate::walk::verdict::{Outcome, Verdict};
 
@@ -237,6 +238,7 @@ pub(crate) fn report(images: &[(&str, Content)]) -> Report {
     let subjects: Vec<Subject> = images.iter().map(subject).collect();
     let checked = subjects.first().map(|first| Checked {
         repository: first.reference.repository.clone(),
+        product: Product::Unknown,
         graph,
         subjects: subjects.clone(),
     });

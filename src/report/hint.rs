@@ -1,28 +1,19 @@
 //! Advice in plain English.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
+use super::remedy::About;
 use crate::oci::reference::Reference;
 use crate::text::human;
 
-/// How to replace content that a push would skip because the registry believes that it has it.
-macro_rules! remove {
-    () => {
-        "on a registry of your own, stop it, remove the blob's directory \
-         (`docker/registry/v2/blobs/sha256/81/81d2…` in the storage of distribution), start it and \
-         push again; on a hosted one, delete that version of the image, then push"
-    };
-}
-
 /// What may have caused a result, and what to do; in the order in which it is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hint {
     /// A reference itself answers 404.
     ReferenceMissing,
     /// The registry itself states a size other than the promised one.
     DamagedFile,
-    /// 5xx for one digest.
+    /// 500 for one digest.
     OneDigestFails,
     /// Other bytes than the digest says.
     ChangedContent,
@@ -72,8 +63,15 @@ pub enum Hint {
     SpeaksPlainHttp,
     /// Plain HTTP to something that speaks TLS.
     SpeaksTls,
-    /// A storage or a token server fails, and not the registry.
-    StorageOrTokenServer,
+    /// A storage fails, and not the registry.
+    StorageFails,
+    /// A storage refuses access, and not the registry.
+    StorageRefuses,
+    /// A token server fails, and not the registry.
+    TokenServerFails {
+        /// Scheme and host; `None` where they have unusual characters.
+        server: Option<Box<str>>,
+    },
     /// Something else answers in the registry's place.
     NotARegistry,
     /// A certificate that is signed by an unknown authority.
@@ -106,6 +104,8 @@ pub enum Hint {
 pub struct Advice {
     /// What to do.
     pub hint: Hint,
+    /// What it is about.
+    pub about: About,
     /// The images that it is for.
     pub images: Vec<Reference>,
     /// The shortest names that distinguish those images from the others; empty when it is for all
@@ -125,13 +125,19 @@ impl Advice {
         }
         (!names.is_empty()).then(|| human::list(&names))
     }
+
+    /// What to do, as a sentence.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.hint.text(&self.about)
+    }
 }
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.addressees() {
-            Some(names) => write!(f, "{names}: {}", self.hint),
-            None => self.hint.fmt(f),
+            Some(names) => write!(f, "{names}: {}", self.text()),
+            None => f.write_str(&self.text()),
         }
     }
 }
@@ -139,7 +145,7 @@ impl fmt::Display for Advice {
 impl Hint {
     /// What heads its entry on the troubleshooting page, and stands in the JSON report.
     #[must_use]
-    pub fn id(self) -> &'static str {
+    pub fn id(&self) -> &'static str {
         match self {
             Self::ReferenceMissing => "reference-missing",
             Self::DamagedFile => "damaged-file",
@@ -167,7 +173,9 @@ impl Hint {
             Self::RateLimit => "rate-limit",
             Self::SpeaksPlainHttp => "registry-speaks-plain-http",
             Self::SpeaksTls => "registry-speaks-tls",
-            Self::StorageOrTokenServer => "storage-or-token-server",
+            Self::StorageFails => "storage-fails",
+            Self::StorageRefuses => "storage-refuses",
+            Self::TokenServerFails { .. } => "token-server-fails",
             Self::NotARegistry => "not-a-registry",
             Self::UnknownAuthority => "unknown-authority",
             Self::BadCertificate => "bad-certificate",
@@ -182,7 +190,7 @@ impl Hint {
     }
 
     /// Whether another of these says all that it would say.
-    pub(super) fn is_covered_by(self, others: &BTreeSet<Self>) -> bool {
+    pub(super) fn is_covered_by(&self, is_given: impl Fn(&Self) -> bool) -> bool {
         let stronger: &[Self] = match self {
             Self::StaleCache => &[Self::DamagedFile],
             Self::BlobsMissing => &[
@@ -195,61 +203,48 @@ impl Hint {
             Self::WrongDigest => &[Self::ImageId],
             _ => &[],
         };
-        stronger.iter().any(|hint| others.contains(hint))
+        stronger.iter().any(is_given)
     }
-}
 
-impl fmt::Display for Hint {
+    /// Whether it is about content of a registry, so that the registry matters.
+    pub(super) fn is_about_content(&self) -> bool {
+        matches!(
+            self,
+            Self::EveryChildMissing
+                | Self::SomeChildrenMissing
+                | Self::BlobsMissing
+                | Self::StaleCache
+                | Self::DamagedFile
+                | Self::ChangedContent
+                | Self::OneDigestFails
+                | Self::EmptyContent
+        )
+    }
+
+    /// What to do, as a sentence.
     #[expect(clippy::too_many_lines, reason = "one sentence for each hint")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    #[must_use]
+    pub fn text(&self, about: &About) -> String {
+        let text = match self {
+            Self::EveryChildMissing => return about.every_child_missing(),
+            Self::SomeChildrenMissing => return about.some_children_missing(),
+            Self::BlobsMissing => return about.blobs_missing(),
+            Self::StaleCache => return about.stale_cache(),
+            Self::DamagedFile => return about.damaged_file(),
+            Self::ChangedContent => return about.changed_content(),
+            Self::OneDigestFails => return about.one_digest_fails(),
+            Self::EmptyContent => return about.empty_content(),
+            Self::SeveralDigestsFail { failing, fine } => {
+                return format!(
+                    "{failing} digests keep failing while {fine} answer: run it again, and if the \
+                     same ones fail, their content may be lost: look at the registry's log"
+                );
+            }
             Self::ReferenceMissing => {
                 "the registry does not know this reference at all: compare its name and tag \
                  with what the build step pushed, and make sure that this step runs after the \
                  push"
             }
-            Self::EveryChildMissing => {
-                "the index is there, but every manifest it lists answers 404: a clean-up job \
-                 deleted the manifests that have no tag of their own, or `registry \
-                 garbage-collect -m` (--delete-untagged) ran on distribution 2.8, which treats \
-                 them as garbage. If the registry is your own, restart the registry, then build \
-                 and push the image again: until then its cache makes a push skip what is gone. \
-                 Move to registry 3, and never run -m with 2.8 on multi-platform or attested \
-                 images"
-            }
-            Self::SomeChildrenMissing => {
-                "some manifests that the index lists answer 404: a clean-up of untagged \
-                 versions leaves this behind (actions/delete-package-versions, or a retention \
-                 rule that counts versions), because the manifests of an index have no tag of \
-                 their own. If garbage was collected since on a registry of your own, restart \
-                 the registry. Then build and push the image again, and make the clean-up keep \
-                 what an index lists"
-            }
-            Self::BlobsMissing => {
-                "a manifest is there, but content it refers to answers 404: a garbage \
-                 collection ran while the image was pushed, a storage rule deletes old objects, \
-                 or the push was cut off. If garbage was collected on a registry of your own, \
-                 restart the registry. Then build and push the image again, and collect garbage \
-                 only while the registry is stopped or read-only"
-            }
-            Self::StaleCache => {
-                "the registry states the right size of content but does not deliver it: its \
-                 cache still lists what a garbage collection or a damaged disk has removed, so \
-                 a push skips it as already there. Restart the registry, then push again, and verify again: a file that is damaged rather than gone needs more than that. On a \
-                 hosted registry, delete that version of the image, then push"
-            }
-            Self::DamagedFile => concat!(
-                "the registry itself states a different size than the image does: the file in \
-                 its storage is damaged, a restart does not repair it, and a push skips it as \
-                 already there: ",
-                remove!()
-            ),
-            Self::ChangedContent => concat!(
-                "content is complete but does not match its digest: the file in the registry's \
-                 storage is damaged, or a proxy changes what passes through. A push skips it as \
-                 already there: ",
-                remove!()
-            ),
             Self::OnlyAttestations => {
                 "the image itself is complete, only its attestations (provenance, SBOM) are \
                  not: `docker pull` works, but copying, mirroring and scanning may fail. If \
@@ -280,16 +275,6 @@ impl fmt::Display for Hint {
                  tag: build all platforms in one push, or join them with `docker buildx \
                  imagetools create`"
             }
-            Self::EmptyContent => {
-                "sha256:e3b0c442… is the digest of no bytes at all: the content was uploaded or \
-                 stored empty. Rebuild without cache and push again"
-            }
-            Self::OneDigestFails => concat!(
-                "the registry fails on one digest and answers for all others: it has a record \
-                 of the content, but has lost the content or cannot read it. A push skips it as \
-                 already there: ",
-                remove!()
-            ),
             Self::NestedIndex => {
                 "an index lists another index: that is legal and complete, but docker cannot \
                  select a platform through it. Create the outer index from the manifests \
@@ -347,9 +332,26 @@ impl fmt::Display for Hint {
                 "over plain HTTP the registry does not answer as a plain HTTP server would, so \
                  it probably speaks TLS: remove its host from `insecure`"
             }
-            Self::StorageOrTokenServer => {
-                "the registry itself answers, but its storage or its token server does not; the \
+            Self::StorageFails => {
+                "the registry itself answers, but the storage that it redirects to does not; the \
                  line of the digest names it. Run again when that server is up"
+            }
+            Self::StorageRefuses => {
+                "the storage that the registry redirects to refuses the signed URL that the \
+                 registry made, so your login plays no part: compare the clocks of the registry \
+                 and of the storage, and check the registry's own keys and the storage's access \
+                 policy. A storage that may not list its objects also answers 403 for one that \
+                 is gone"
+            }
+            Self::TokenServerFails { server } => {
+                let server = server.as_deref().map(|server| format!(" {server}"));
+                return format!(
+                    "the token server{}, which the registry names for logins, gives no usable \
+                     answer: the registry itself is up, but without a token it delivers nothing. \
+                     Run again when the token server is up, and check that it can be reached from \
+                     here (`resolve`, `ca` and proxies apply to it, too)",
+                    server.unwrap_or_default()
+                );
             }
             Self::NotARegistry => {
                 "what answers there is not a registry: check host and port. An ingress or a \
@@ -376,13 +378,6 @@ impl fmt::Display for Hint {
                 "what answered is not a registry: the host serves a registry's web page, or the \
                  login page of a proxy answers for it. Check host and port of the reference"
             }
-            Self::SeveralDigestsFail { failing, fine } => {
-                return write!(
-                    f,
-                    "{failing} digests keep failing while {fine} answer: run it again, and if the \
-                     same ones fail, their content may be lost: look at the registry's log"
-                );
-            }
             Self::ServerError => {
                 "the registry has an error of its own (5xx): run again; if it keeps failing, \
                  the registry's log says why"
@@ -396,7 +391,8 @@ impl fmt::Display for Hint {
                  means \"not yet\": set a `timeout` that is longer than `settle`, or a shorter \
                  `settle`"
             }
-        })
+        };
+        text.to_owned()
     }
 }
 
@@ -407,7 +403,7 @@ mod tests {
     /// The texts of one arm each of `Hint::id`.
     fn ids() -> Vec<&'static str> {
         let source = include_str!("hint.rs");
-        let (_, rest) = source.split_once("pub fn id(self)").unwrap();
+        let (_, rest) = source.split_once("pub fn id(&self)").unwrap();
         let (arms, _) = rest.split_once("\n    }\n").unwrap();
         let text = |line: &'static str| line.split('"').nth(1);
         arms.lines().filter_map(text).collect()

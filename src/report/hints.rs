@@ -1,70 +1,138 @@
 //! Which hints apply to a judged repository. They follow from verdicts, causes and statuses
-//! alone, never from the words of a sentence.
+//! alone, never from the words of a sentence; and the digests that each is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use oci_spec::image::Digest;
 
 use super::affected::Affected;
 use super::hint::Hint;
 use super::judged::{Context, Gravity, Judged, Root, gravity_of};
+use super::remedy::{About, Content};
 use crate::oci::digest::is_of_nothing;
 use crate::oci::flaw::Flaw;
 use crate::oci::kind::Kind;
 use crate::oci::reference::DOCKER_HUB;
 use crate::walk::cause::{Cause, Place, Trouble};
-use crate::walk::checked::{Finding, Subject};
+use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Graph, Node, NodeId};
 use crate::walk::verdict::Verdict;
 
-/// The hints for each image of a repository; what a stronger one says already is left out.
-pub(super) fn of_subjects(judged: &Judged<'_>, context: Context) -> Vec<BTreeSet<Hint>> {
-    let of_roots: Vec<_> = judged
-        .roots
-        .iter()
-        .map(|root| of_root(root, context))
-        .collect();
-    let subjects = judged.checked.subjects.iter().enumerate();
-    let hints = subjects.map(|(place, subject)| {
-        let mut hints = of_roots[judged.root_place(place)].clone();
-        hints.extend(of_subject(judged.root(place), subject));
-        let all = hints.clone();
-        hints.retain(|hint| !hint.is_covered_by(&all));
-        hints
-    });
-    hints.collect()
+/// The hints for a repository.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// Those for each image; what a stronger one says already is left out.
+    pub(super) of_subjects: Vec<BTreeSet<Hint>>,
+    /// The digests that each hint is about.
+    about: BTreeMap<Hint, Digests>,
 }
 
-fn of_root(root: &Root<'_>, context: Context) -> BTreeSet<Hint> {
-    let mut hints = BTreeSet::new();
+/// The digests that a hint is about.
+#[derive(Debug)]
+struct Digests {
+    first: NodeId,
+    all: HashSet<NodeId>,
+}
+
+/// The hints for one root, and the digests that each is about.
+type OfRoot = BTreeMap<Hint, Vec<NodeId>>;
+
+impl Hints {
+    pub(super) fn of(judged: &Judged<'_>, context: Context) -> Self {
+        let mut about: BTreeMap<Hint, Digests> = BTreeMap::new();
+        let mut of_roots: Vec<BTreeSet<Hint>> = Vec::new();
+        for root in &judged.roots {
+            let found = of_root(root, context);
+            let is_covered = |hint: &Hint| hint.is_covered_by(|other| found.contains_key(other));
+            of_roots.push(found.keys().cloned().collect());
+            for (hint, nodes) in found.iter().filter(|(hint, _)| !is_covered(hint)) {
+                for node in nodes {
+                    let (first, all) = (*node, HashSet::new());
+                    let digests = about.entry(hint.clone()).or_insert(Digests { first, all });
+                    digests.all.insert(*node);
+                }
+            }
+        }
+        let subjects = judged.checked.subjects.iter().enumerate();
+        let of_subjects = subjects.map(|(place, subject)| {
+            let mut hints = of_roots[judged.root_place(place)].clone();
+            hints.extend(of_subject(judged.root(place), subject));
+            let all = hints.clone();
+            hints.retain(|hint| !hint.is_covered_by(|other| all.contains(other)));
+            hints
+        });
+        Self {
+            of_subjects: of_subjects.collect(),
+            about,
+        }
+    }
+
+    /// What a hint is about.
+    pub(super) fn about(&self, hint: &Hint, checked: &Checked) -> About {
+        if !hint.is_about_content() {
+            return About::default();
+        }
+        let graph = &checked.graph;
+        let content = self.about.get(hint).and_then(|digests| {
+            let mut all: Vec<NodeId> = digests.all.iter().copied().collect();
+            let count = graph.distinct_digests(&mut all);
+            Some(Content {
+                repository: checked.repository.name.clone(),
+                digest: graph.node(digests.first).digest()?,
+                others: count - 1,
+            })
+        });
+        About {
+            product: checked.product,
+            content,
+        }
+    }
+}
+
+/// Notes a hint; the first of a kind stays, because a registry may name many token servers.
+fn note(hints: &mut OfRoot, hint: Hint, nodes: impl IntoIterator<Item = NodeId>) {
+    let same = hints.keys().find(|known| known.id() == hint.id());
+    let hint = same.cloned().unwrap_or(hint);
+    hints.entry(hint).or_default().extend(nodes);
+}
+
+fn of_root(root: &Root<'_>, context: Context) -> OfRoot {
+    let mut hints = OfRoot::new();
     let graph = root.graph;
     let own = graph.node(root.node);
     if own.verdict() == Verdict::Missing && own.is_leaf() {
-        hints.insert(Hint::ReferenceMissing);
+        note(&mut hints, Hint::ReferenceMissing, None);
     }
     for id in graph.reachable(root.node) {
         let node = graph.node(id);
-        hints.extend(of_children(graph, node));
+        if let Some((hint, lost)) = of_children(graph, node) {
+            note(&mut hints, hint, lost);
+        }
         if root.is_isolated(id) {
-            hints.insert(Hint::OneDigestFails);
-        } else if !node.verdict().is_definite() || root.is_broken(id) {
-            hints.extend(of_outcome(node));
+            note(&mut hints, Hint::OneDigestFails, [id]);
+        } else if (!node.verdict().is_definite() || root.is_broken(id))
+            && let Some(hint) = of_outcome(node)
+        {
+            note(&mut hints, hint, [id]);
         }
         if node.verdict() == Verdict::Denied {
-            hints.insert(if context.login_not_visible {
+            let hint = if context.login_not_visible {
                 Hint::LoginNotVisible
             } else {
                 Hint::Denied
-            });
+            };
+            note(&mut hints, hint, None);
         }
     }
-    if hints.contains(&Hint::ServerError)
+    if hints.contains_key(&Hint::ServerError)
         && let Some(several) = several_digests_fail(graph)
     {
         hints.remove(&Hint::ServerError);
-        hints.insert(several);
+        note(&mut hints, several, None);
     }
-    hints.extend(only_attestations(root));
+    if let Some(only) = only_attestations(root) {
+        note(&mut hints, only, None);
+    }
     hints
 }
 
@@ -97,9 +165,10 @@ fn several_digests_fail(graph: &Graph) -> Option<Hint> {
         .filter(|(_, node)| is_server_error(*node) && !node.is_nameless())
         .map(|(id, _)| id)
         .collect();
-    failing.sort_unstable_by(|one, other| graph.compare_digests(*one, *other));
-    failing.dedup_by(|one, other| graph.compare_digests(*one, *other).is_eq());
-    let (failing, fine) = (failing.len(), graph.count(Verdict::Ok));
+    let (failing, fine) = (
+        graph.distinct_digests(&mut failing),
+        graph.count(Verdict::Ok),
+    );
     (failing > 1 && fine > 0).then_some(Hint::SeveralDigestsFail { failing, fine })
 }
 
@@ -142,27 +211,30 @@ fn of_subject(root: &Root<'_>, subject: &Subject) -> Vec<Hint> {
     hints
 }
 
-fn of_children<'g>(graph: &'g Graph, parent: Node<'g>) -> Option<Hint> {
-    let children = || parent.children().map(|edge| graph.node(edge.to));
-    let gone = |node: &Node<'_>| node.verdict() == Verdict::Missing;
+/// What the children of a node that is fine have in common, and which ones are lost.
+fn of_children<'g>(graph: &'g Graph, parent: Node<'g>) -> Option<(Hint, Vec<NodeId>)> {
+    let children = || parent.children().map(|edge| edge.to);
+    let kind = |id: &NodeId| graph.node(*id).kind();
+    let verdict = |id: &NodeId| graph.node(*id).verdict();
+    let is_gone = |id: &NodeId| verdict(id) == Verdict::Missing;
     if parent.verdict() != Verdict::Ok {
         return None;
     }
     if parent.kind() != Kind::Index {
-        let lost = children().any(|child| !child.kind().is_manifest() && gone(&child));
-        return lost.then_some(Hint::BlobsMissing);
+        let lost = children().filter(|id| !kind(id).is_manifest() && is_gone(id));
+        let lost: Vec<_> = lost.collect();
+        return (!lost.is_empty()).then_some((Hint::BlobsMissing, lost));
     }
-    let is_nested = |node: Node<'_>| node.kind() == Kind::Index && node.verdict() == Verdict::Ok;
-    if children().any(is_nested) {
-        return Some(Hint::NestedIndex);
+    if children().any(|id| kind(&id) == Kind::Index && verdict(&id) == Verdict::Ok) {
+        return Some((Hint::NestedIndex, Vec::new()));
     }
-    let is_listed =
-        |node: &Node<'_>| node.kind() != Kind::Referrer && node.verdict() != Verdict::Skipped;
+    let is_listed = |id: &NodeId| kind(id) != Kind::Referrer && verdict(id) != Verdict::Skipped;
     let listed = || children().filter(is_listed);
-    match listed().filter(gone).count() {
+    let lost: Vec<_> = listed().filter(is_gone).collect();
+    match lost.len() {
         0 => None,
-        lost if lost == listed().count() => Some(Hint::EveryChildMissing),
-        _ => Some(Hint::SomeChildrenMissing),
+        all if all == listed().count() => Some((Hint::EveryChildMissing, lost)),
+        _ => Some((Hint::SomeChildrenMissing, lost)),
     }
 }
 
@@ -206,28 +278,46 @@ fn is_named_empty(node: Node<'_>, cause: &Cause) -> bool {
 }
 
 fn of_trouble(cause: &Cause) -> Option<Hint> {
-    let elsewhere =
-        |place: &Place| (*place != Place::Registry).then_some(Hint::StorageOrTokenServer);
     match cause {
         Cause::NoRegistry(_) => Some(Hint::NotARegistry),
-        Cause::Status { place, .. } => elsewhere(place),
-        Cause::Unreached { trouble, place, .. } => match trouble {
-            Trouble::UnknownHost => Some(Hint::UnknownHost),
-            Trouble::ConnectionRefused => Some(Hint::ConnectionRefused),
-            Trouble::WithoutTls => Some(Hint::SpeaksPlainHttp),
-            Trouble::WithoutPlainHttp => Some(Hint::SpeaksTls),
-            Trouble::UnknownIssuer => Some(Hint::UnknownAuthority),
-            Trouble::BadCertificate => Some(Hint::BadCertificate),
-            Trouble::WebPage => Some(Hint::WebPage),
-            Trouble::Connection
-            | Trouble::Handshake
-            | Trouble::Garbled
-            | Trouble::Cut
-            | Trouble::Timeout
-            | Trouble::NotAllowed => elsewhere(place),
+        Cause::Status { status, place, .. } => match place {
+            Place::Registry => None,
+            Place::Redirect(_) if matches!(status, 401 | 403) => Some(Hint::StorageRefuses),
+            Place::Redirect(_) => Some(Hint::StorageFails),
+            Place::TokenServer(server) => Some(token_server_fails(server)),
+        },
+        Cause::Unreached { trouble, place, .. } => match place {
+            Place::Registry => of_registrys_trouble(*trouble),
+            Place::Redirect(_) => Some(Hint::StorageFails),
+            Place::TokenServer(server) => Some(token_server_fails(server)),
         },
         Cause::OnlyByTag(inner) | Cause::Referrers(inner) => of_trouble(inner),
         _ => None,
+    }
+}
+
+fn token_server_fails(server: &str) -> Hint {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:/[]".contains(&byte);
+    Hint::TokenServerFails {
+        server: server.bytes().all(is_plain).then(|| server.into()),
+    }
+}
+
+fn of_registrys_trouble(trouble: Trouble) -> Option<Hint> {
+    match trouble {
+        Trouble::UnknownHost => Some(Hint::UnknownHost),
+        Trouble::ConnectionRefused => Some(Hint::ConnectionRefused),
+        Trouble::WithoutTls => Some(Hint::SpeaksPlainHttp),
+        Trouble::WithoutPlainHttp => Some(Hint::SpeaksTls),
+        Trouble::UnknownIssuer => Some(Hint::UnknownAuthority),
+        Trouble::BadCertificate => Some(Hint::BadCertificate),
+        Trouble::WebPage => Some(Hint::WebPage),
+        Trouble::Connection
+        | Trouble::Handshake
+        | Trouble::Garbled
+        | Trouble::Cut
+        | Trouble::Timeout
+        | Trouble::NotAllowed => None,
     }
 }
 
@@ -247,6 +337,7 @@ mod tests {
     use crate::walk::checked::Finding;
     use crate::walk::checked::TagsDiffer;
     use crate::walk::graph::{Care, Found};
+    use crate::walk::product::Product;
     use crate::walk::stop::Stop;
     use crate::walk::verdict::Outcome;
 
@@ -557,13 +648,31 @@ mod tests {
         }
         let absent = Cause::NoRegistry(Box::new(status(404)));
         assert_eq!(one(absent), [Hint::NotARegistry]);
-        let storage = Cause::Status {
-            status: 503,
-            place: Place::TokenServer("https://auth.example".into()),
-            is_registrys: false,
-            words: None,
+        let of_token_server = |server: &str| {
+            let cause = Cause::Unreached {
+                trouble: Trouble::ConnectionRefused,
+                place: Place::TokenServer(server.into()),
+                words: "why".into(),
+            };
+            one(cause).remove(0).text(&About::default())
         };
-        assert_eq!(one(storage), [Hint::StorageOrTokenServer]);
+        let named = of_token_server("https://auth.example:8443");
+        assert!(named.contains("the token server https://auth.example:8443, which"));
+        let unusual = of_token_server("https://a`b*c");
+        assert!(unusual.contains("the token server, which"));
+        for (status, expected) in [
+            (401, Hint::StorageRefuses),
+            (403, Hint::StorageRefuses),
+            (503, Hint::StorageFails),
+        ] {
+            let storage = Cause::Status {
+                status,
+                place: Place::Redirect("https://storage.example".into()),
+                is_registrys: false,
+                words: None,
+            };
+            assert_eq!(one(storage), [expected]);
+        }
         assert_eq!(
             one("connection refused by a certificate without TLS".into()),
             []
@@ -615,6 +724,63 @@ mod tests {
         };
         add_layer(&mut report, damaged);
         assert_eq!(found(&report), [Hint::DamagedFile, Hint::DockerHubLimit]);
+    }
+
+    #[test]
+    fn a_hint_names_the_first_digest_and_counts_the_others() {
+        let gone = |name| layer(name).missing();
+        let image = index(0x10)
+            .with(
+                manifest(0x20, "linux/amd64")
+                    .with(gone(0x22))
+                    .with(gone(0x23)),
+            )
+            .with(
+                manifest(0x30, "linux/arm64")
+                    .with(gone(0x22))
+                    .with(gone(0x32)),
+            );
+        let other = plain(0x40).with(gone(0x23)).with(gone(0x42));
+        let report = report(&[("r.example/app:1", image), ("r.example/app:2", other)]);
+        let advice = Judgement::of(&report).advice;
+        let [only] = &advice[..] else {
+            panic!("{advice:#?}")
+        };
+        let content = Content {
+            repository: "app".to_owned(),
+            digest: digest(0x22),
+            others: 3,
+        };
+        assert_eq!(only.about.content, Some(content));
+    }
+
+    #[test]
+    fn each_registry_gets_the_hint_that_helps_on_it() {
+        let image = || plain(0x20).with(layer(0x22).found(Verdict::Empty, 200, other_size()));
+        let mut both = report(&[("one.example/app:1", image())]);
+        both.repositories[0].product = Product::Gitea;
+        let mut other = report(&[("two.example/app:1", image())]);
+        other.repositories[0].product = Product::Zot;
+        both.repositories.append(&mut other.repositories);
+        both.order.push((1, 0));
+        let advice = Judgement::of(&both).advice;
+        let said: Vec<_> = advice
+            .iter()
+            .map(|one| (one.about.product, one.hint.clone()))
+            .collect();
+        let hint = Hint::DamagedFile;
+        assert_eq!(said, [(Product::Zot, hint.clone()), (Product::Gitea, hint)]);
+        assert!(advice[0].to_string().starts_with("two.example/app:1: "));
+    }
+
+    #[test]
+    fn a_hint_that_is_not_about_content_is_given_once_for_all_registries() {
+        let mut both = report(&[("one.example/app:1", plain(0x20).denied())]);
+        both.repositories[0].product = Product::Gitea;
+        let mut other = report(&[("two.example/app:1", plain(0x20).denied())]);
+        both.repositories.append(&mut other.repositories);
+        both.order.push((1, 0));
+        assert_eq!(found(&both), [Hint::Denied]);
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl HintEntry {
     fn of(advice: &Advice) -> Self {
         Self {
             id: advice.hint.id(),
-            text: advice.hint.to_string(),
+            text: advice.text(),
             images: advice.images.iter().map(ToString::to_string).collect(),
         }
     }

@@ -1,11 +1,10 @@
 //! What the verdicts on one repository's digests mean for the images that need them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::affected::{self, AffectedBy};
 use super::exit::Exit;
-use super::hint::Hint;
-use super::hints;
+use super::hints::Hints;
 use super::totals::Counts;
 use crate::oci::client::Clients;
 use crate::oci::kind::Kind;
@@ -36,7 +35,7 @@ pub struct Judged<'a> {
     /// How many of what.
     pub counts: Counts,
     /// What may have led to the result of each image, and what to do.
-    pub hints: Vec<BTreeSet<Hint>>,
+    pub(super) hints: Hints,
     root_of_subject: Vec<usize>,
     counted: Clients,
 }
@@ -189,11 +188,11 @@ impl<'a> Judged<'a> {
             checked,
             roots,
             counts,
-            hints: Vec::new(),
+            hints: Hints::default(),
             root_of_subject,
             counted: context.clients,
         };
-        judged.hints = hints::of_subjects(&judged, context);
+        judged.hints = Hints::of(&judged, context);
         judged
     }
 

@@ -6,7 +6,8 @@ use super::Report;
 use super::exit::{Conclusion, Exit};
 use super::hint::{Advice, Hint};
 use super::judged::{Context, Gravity, Judged, Root, gravity_of};
-use super::totals::{Counts, Totals};
+use super::remedy::About;
+use super::totals::{Counts, Hinted, Totals};
 use crate::oci::reference::Reference;
 use crate::walk::checked::{Finding, Subject};
 use crate::walk::stop::Stop;
@@ -208,12 +209,13 @@ fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
     let images: Vec<&Reference> = report.images().map(|image| &image.reference).collect();
     let names = short_names(&images);
     let mut advice: Vec<Advice> = Vec::new();
-    for (hint, of) in totals.hints {
+    for ((hint, _), Hinted { about, images: of }) in totals.hints {
         let is_for_all = of.len() == images.len();
         let some = of.iter().filter(|_| !is_for_all);
         let names = some.map(|image| names[image].clone()).collect();
         advice.push(Advice {
             hint,
+            about,
             images: of,
             names,
         });
@@ -224,6 +226,7 @@ fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
                 Some(_) => Hint::TimeoutWhileSettling,
                 None => Hint::Timeout,
             },
+            about: About::default(),
             images: images.into_iter().cloned().collect(),
             names: Vec::new(),
         });

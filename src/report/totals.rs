@@ -1,15 +1,24 @@
 //! The sums of a run: every judged repository is added to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exit::Exit;
 use super::hint::Hint;
 use super::judged::{Gravity, Judged, Root, gravity_of};
+use super::remedy::About;
 use crate::oci::client::Clients;
 use crate::oci::reference::Reference;
 use crate::walk::checked::Checked;
 use crate::walk::graph::{Graph, NodeId};
+use crate::walk::product::Product;
 use crate::walk::verdict::Verdict;
+
+/// What a hint is for.
+#[derive(Debug, Default)]
+pub(super) struct Hinted {
+    pub(super) about: About,
+    pub(super) images: Vec<Reference>,
+}
 
 /// The sums of a run.
 #[derive(Debug)]
@@ -18,8 +27,8 @@ pub(crate) struct Totals {
     pub counts: Counts,
     /// The exit code of all images together; [`Exit::Verified`] where there are none.
     pub exit: Exit,
-    /// The hints, with the images that each is for.
-    pub hints: BTreeMap<Hint, Vec<Reference>>,
+    /// The hints, with what each is for; one that is about content once for each product.
+    pub(super) hints: BTreeMap<(Hint, Product), Hinted>,
 }
 
 impl Totals {
@@ -38,9 +47,24 @@ impl Totals {
         self.counts.add(&judged.counts);
         for (place, subject) in judged.checked.subjects.iter().enumerate() {
             self.exit = self.exit.or(judged.exit(place));
-            for hint in &judged.hints[place] {
-                let images = self.hints.entry(*hint).or_default();
-                images.push(subject.reference.clone());
+            for hint in &judged.hints.of_subjects[place] {
+                let product = hint.is_about_content().then_some(judged.checked.product);
+                let hinted = self
+                    .hints
+                    .entry((hint.clone(), product.unwrap_or_default()));
+                hinted.or_default().images.push(subject.reference.clone());
+            }
+        }
+        for hint in judged
+            .hints
+            .of_subjects
+            .iter()
+            .flatten()
+            .collect::<BTreeSet<_>>()
+        {
+            let about = judged.hints.about(hint, judged.checked);
+            if let Some(hinted) = self.hints.get_mut(&(hint.clone(), about.product)) {
+                hinted.about.add(about);
             }
         }
     }

@@ -101,7 +101,7 @@ pub enum Cause {
         /// What the answer says, if anything.
         words: Option<Box<str>>,
     },
-    /// 404, and nothing at `/v2/` answers as a registry does.
+    /// 404, or an answer that is no manifest, and nothing at `/v2/` answers as a registry does.
     NoRegistry(Box<Cause>),
     /// Access was refused.
     Denied {

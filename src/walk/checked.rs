@@ -4,6 +4,7 @@ use oci_spec::image::Digest;
 
 use super::cause::Cause;
 use super::graph::{Graph, NodeId, finished};
+use super::product::Product;
 use crate::oci::client::{Client, Clients};
 use crate::oci::platform::Platform;
 use crate::oci::reference::{Reference, Repository};
@@ -13,6 +14,8 @@ use crate::oci::reference::{Reference, Repository};
 pub struct Checked {
     /// Which repository.
     pub repository: Repository,
+    /// Which registry it is in, as far as its answers showed.
+    pub product: Product,
     /// Every digest with its verdict.
     pub graph: Graph,
     /// What was asked for, in that order.

@@ -2,9 +2,11 @@
 //! said to be missing, does a registry say so?
 
 use super::{Asking, Query, QueryResult, Walk, isolated};
+use crate::oci::digest;
 use crate::walk::cause::{Cause, Place};
 use crate::walk::graph::{Node, NodeId};
-use crate::walk::source::{Look, Source};
+use crate::walk::product::Product;
+use crate::walk::source::{Fault, FaultKind, Look, Source};
 use crate::walk::verdict::{Outcome, Verdict, judge_blob};
 
 /// How far a walk is.
@@ -28,6 +30,9 @@ pub(super) enum Control {
     StillAnswers(NodeId),
     /// Whether a registry still answers, and for this, where 404s are not in a registry's words.
     SpeaksForItself(NodeId),
+    /// Whether it is a registry that fails on what it has lost, and says of a digest that nobody has
+    /// that it is missing.
+    KnowsWhatIsMissing,
 }
 
 impl Walk<'_> {
@@ -35,19 +40,42 @@ impl Walk<'_> {
     pub(super) fn next_stage(&mut self) {
         self.stage = match self.stage {
             Stage::Walking => {
-                self.ask_failing_again();
+                self.ask_again(isolated::candidates(&self.graph));
                 Stage::Confirming
             }
             Stage::Confirming => {
                 self.ask_controls();
                 Stage::Controlling
             }
+            Stage::Controlling if self.failures_are_losses => {
+                self.call_lost(self.failing());
+                Stage::Over
+            }
             Stage::Controlling | Stage::Over => Stage::Over,
         };
     }
 
-    fn ask_failing_again(&mut self) {
-        for id in isolated::candidates(&self.graph) {
+    /// What the registry itself fails on.
+    fn failing(&self) -> Vec<NodeId> {
+        let all = self.graph.iter();
+        let failing = all.filter(|(_, node)| isolated::is_own_failure(*node));
+        failing.map(|(id, _)| id).collect()
+    }
+
+    fn ask_again(&mut self, failing: Vec<NodeId>) {
+        for id in failing {
+            let references: Vec<u32> = (0..)
+                .zip(&self.roots)
+                .filter(|(_, root)| **root == Some(id))
+                .map(|(at, _)| at)
+                .collect();
+            if self.graph.node(id).is_nameless() {
+                let again = references
+                    .into_iter()
+                    .map(|at| Query::Resolve(at, Look::Again));
+                self.manifests.extend(again);
+                continue;
+            }
             let node = self.graph.node(id);
             let (is_manifest, cause) = (node.kind().is_manifest(), node.cause().clone());
             if std::mem::replace(&mut self.notes[id.place()].again, true) {
@@ -72,11 +100,17 @@ impl Walk<'_> {
     }
 
     fn ask_controls(&mut self) {
-        if !isolated::candidates(&self.graph).is_empty()
-            && let Some(witness) = self.witness(true)
-        {
-            let control = Control::StillAnswers(witness);
-            self.manifests.push_back(Query::Control(control));
+        let is_alone = !isolated::candidates(&self.graph).is_empty();
+        match self.witness(true) {
+            Some(witness) if is_alone => {
+                let control = Control::StillAnswers(witness);
+                self.manifests.push_back(Query::Control(control));
+            }
+            _ if !self.failing().is_empty() => {
+                let control = Control::KnowsWhatIsMissing;
+                self.manifests.push_back(Query::Control(control));
+            }
+            _ => {}
         }
         for manifests in [true, false] {
             if self.said_by_strangers(manifests).is_empty() {
@@ -139,7 +173,14 @@ impl Walk<'_> {
     }
 
     pub(super) fn ask_control<'s, S: Source>(&self, source: &'s S, control: Control) -> Asking<'s> {
-        let (Control::StillAnswers(witness) | Control::SpeaksForItself(witness)) = control;
+        let (Control::StillAnswers(witness) | Control::SpeaksForItself(witness)) = control else {
+            return Box::pin(async move {
+                let nobodys = digest::sha256(b"a digest that no registry has");
+                let asked = source.manifest(&nobodys, Look::MayBeAbsent).await;
+                let is_told = asked.answer.is_err_and(|fault| is_told_missing(&fault));
+                QueryResult::Control(control, is_told && reads_files(source.product()))
+            });
+        };
         let digest = self.digest(witness);
         let is_manifest = self.graph.node(witness).kind().is_manifest();
         let promise = (!is_manifest).then(|| self.promise(witness));
@@ -157,10 +198,8 @@ impl Walk<'_> {
                         .is_ok_and(|blob| judge_blob(&promise, &blob).0 == Verdict::Ok)
                 }
             };
-            let answer = match control {
-                Control::StillAnswers(_) => is_fine,
-                Control::SpeaksForItself(_) => is_fine && source.is_there().await,
-            };
+            let is_stranger = matches!(control, Control::SpeaksForItself(_));
+            let answer = is_fine && (!is_stranger || source.is_there().await);
             QueryResult::Control(control, answer)
         })
     }
@@ -168,17 +207,11 @@ impl Walk<'_> {
     pub(super) fn take_control(&mut self, control: Control, answer: bool) {
         match control {
             Control::StillAnswers(_) if answer => {
-                for id in isolated::candidates(&self.graph) {
-                    let node = self.graph.node(id);
-                    let outcome = Outcome {
-                        verdict: Verdict::Unavailable,
-                        cause: Cause::FailsAlone(Box::new(node.cause().clone())),
-                        status: node.status(),
-                        attempts: node.attempts(),
-                        duration: node.duration(),
-                    };
-                    self.graph.set_outcome(id, &outcome);
-                }
+                self.call_lost(isolated::candidates(&self.graph));
+            }
+            Control::KnowsWhatIsMissing if answer => {
+                self.failures_are_losses = true;
+                self.ask_again(self.failing());
             }
             Control::SpeaksForItself(witness) if !answer => {
                 self.disbelieve(self.graph.node(witness).kind().is_manifest());
@@ -186,4 +219,36 @@ impl Walk<'_> {
             _ => {}
         }
     }
+
+    fn call_lost(&mut self, failing: Vec<NodeId>) {
+        for id in failing {
+            let node = self.graph.node(id);
+            let outcome = Outcome {
+                verdict: Verdict::Unavailable,
+                cause: Cause::FailsAlone(Box::new(node.cause().clone())),
+                status: node.status(),
+                attempts: node.attempts(),
+                duration: node.duration(),
+            };
+            self.graph.set_outcome(id, &outcome);
+        }
+    }
+}
+
+/// Whether a 500 of this registry is about content: it keeps no database that could be down.
+fn reads_files(product: Product) -> bool {
+    matches!(product, Product::Distribution | Product::Zot)
+}
+
+/// Whether a 404 is in the registry's own words.
+fn is_told_missing(fault: &Fault) -> bool {
+    let is_own = matches!(
+        fault.cause,
+        Cause::Status {
+            is_registrys: true,
+            place: Place::Registry,
+            ..
+        }
+    );
+    fault.kind == FaultKind::NotFound && is_own
 }

@@ -1,14 +1,14 @@
 //! The one digest that a registry fails on while it answers for all others: its record is there,
 //! but its data is gone.
 
-use crate::walk::graph::{Graph, NodeId};
+use crate::walk::graph::{Graph, Node, NodeId};
 use crate::walk::verdict::Verdict;
 
-/// The nodes of the one digest that stays at 5xx while others of its repository are fine, if that is
+/// The nodes of the one digest that stays at 500 while others of its repository are fine, if that is
 /// what happened.
 ///
 /// A second digest without an answer suggests that the registry is down, and so does an answer from
-/// a token server or from the target of a redirect. 501 and 505 say what a server does not support.
+/// a token server or from the target of a redirect.
 #[must_use]
 pub(crate) fn candidates(graph: &Graph) -> Vec<NodeId> {
     let silent: Vec<NodeId> = graph
@@ -16,21 +16,29 @@ pub(crate) fn candidates(graph: &Graph) -> Vec<NodeId> {
         .filter(|(_, node)| node.verdict() == Verdict::Unavailable)
         .map(|(id, _)| id)
         .collect();
-    let fails = |status: Option<u16>| {
-        status.is_some_and(|status| (500..600).contains(&status) && ![501, 505].contains(&status))
-    };
     let is_alone = |id: &NodeId| {
         let node = graph.node(*id);
-        !node.is_nameless()
-            && graph.compare_digests(silent[0], *id).is_eq()
-            && fails(node.status())
-            && node.cause().is_registrys_status()
+        !node.is_nameless() && graph.compare_digests(silent[0], *id).is_eq() && is_own_failure(node)
     };
     if silent.iter().all(is_alone) && graph.count(Verdict::Ok) > 0 {
         silent
     } else {
         Vec::new()
     }
+}
+
+/// Whether the registry itself answers 500 for this, to the end.
+#[must_use]
+pub(crate) fn is_own_failure(node: Node<'_>) -> bool {
+    node.verdict() == Verdict::Unavailable
+        && node.status().is_some_and(is_about_content)
+        && node.cause().is_registrys_status()
+}
+
+/// Whether a registry that fails on one digest alone answers so: with 500. Every other 5xx says
+/// that a server is busy, cannot be reached, or does not support the request.
+fn is_about_content(status: u16) -> bool {
+    status == 500
 }
 
 #[cfg(test)]
@@ -89,6 +97,14 @@ mod tests {
     }
 
     #[test]
+    fn only_a_500_is_about_content() {
+        for status in [408, 429, 499, 600].into_iter().chain(500..=599) {
+            let failing = ("a", status, answered(status, Place::Registry));
+            assert_eq!(alone(&[failing]), usize::from(status == 500), "{status}");
+        }
+    }
+
+    #[test]
     fn what_may_be_the_registry_does_not_fail_alone() {
         let storage = Place::Redirect("https://storage.example".into());
         let reset = Cause::Unreached {
@@ -100,8 +116,6 @@ mod tests {
             vec![failing("a"), failing("b")],
             vec![failing("a"), ("a", 0, reset)],
             vec![("a", 500, answered(500, storage))],
-            vec![("a", 499, answered(499, Place::Registry))],
-            vec![("a", 501, answered(501, Place::Registry))],
             vec![failing("")],
         ] {
             assert_eq!(alone(&several), 0, "{several:?}");

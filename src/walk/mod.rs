@@ -9,6 +9,7 @@ mod follow;
 pub(crate) mod graph;
 mod head;
 pub(crate) mod isolated;
+pub(crate) mod product;
 mod referrers;
 pub mod rules;
 mod select;
@@ -87,6 +88,7 @@ pub async fn walk<S: Source>(
         blobs: VecDeque::new(),
         settled: 0,
         stage: Stage::default(),
+        failures_are_losses: false,
     };
     let mut stop = pin!(stop);
     let mut asking = FuturesUnordered::new();
@@ -136,6 +138,7 @@ pub async fn walk<S: Source>(
         .zip(walk.findings);
     Checked {
         repository: repository.clone(),
+        product: source.product(),
         subjects: found.map(subject).collect(),
         graph: walk.graph,
     }
@@ -225,6 +228,8 @@ struct Walk<'a> {
     blobs: VecDeque<Query>,
     settled: usize,
     stage: Stage,
+    /// Whether what the registry fails on is lost.
+    failures_are_losses: bool,
 }
 
 impl Walk<'_> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use oci_spec::image::Digest;
 
 use super::cause::Cause;
+use super::product::Product;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::Reference;
 
@@ -48,6 +49,11 @@ pub trait Source {
 
     /// Whether what answers is what should answer, and no stranger in its place.
     fn is_there(&self) -> impl Future<Output = bool>;
+
+    /// Which registry it is, as far as its answers have shown by now.
+    fn product(&self) -> Product {
+        Product::Unknown
+    }
 }
 
 /// The answer to a question, with its cost.

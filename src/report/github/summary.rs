@@ -54,7 +54,7 @@ pub(crate) fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> i
         let names = advice.addressees();
         let names = names.map(|names| format!(" ({})", markdown(&names)));
         let names = names.unwrap_or_default();
-        writeln!(out, "> **Hint{names}:** {}\n", advice.hint)?;
+        writeln!(out, "> **Hint{names}:** {}\n", advice.text())?;
     }
     let counts = &judgement.counts;
     if counts.images == 0 {

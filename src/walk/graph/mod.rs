@@ -603,6 +603,14 @@ impl Graph {
         }
     }
 
+    /// How many digests these nodes have; their order is lost.
+    #[must_use]
+    pub fn distinct_digests(&self, nodes: &mut [NodeId]) -> usize {
+        nodes.sort_unstable_by(|one, other| self.compare_digests(*one, *other));
+        let same = |pair: &[NodeId]| self.compare_digests(pair[0], pair[1]).is_eq();
+        nodes.len() - nodes.windows(2).filter(|pair| same(pair)).count()
+    }
+
     /// How many nodes have this verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {

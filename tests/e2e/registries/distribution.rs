@@ -1,8 +1,9 @@
 //! distribution 3, like version 2, answers from its memory about blobs whose files are gone.
 
-use super::{Case, NAME, case, passes, pushed, reports};
+use super::{Case, NAME, advised, case, passes, pushed, reports};
 use crate::support::distribution::{Damage, Distribution};
 use crate::support::image::Image;
+use crate::support::skopeo;
 
 pub(super) fn start() -> Distribution {
     let program = std::env::var("E2E_DISTRIBUTION").expect("`make e2e` says where it is");
@@ -69,4 +70,21 @@ fn a_restarted_registry_answers_from_its_disk() {
         case(Damage::Flipped, ["ok", "ok", "digest_mismatch"]),
     ];
     each_is_reported(true, |image| image.layer(1, 1), &cases);
+}
+
+#[test]
+fn a_damaged_child_is_fixed_as_the_hint_says() {
+    let mut registry = start();
+    let image = pushed(&registry.host());
+    let reference = registry.reference(NAME);
+    registry.damage("team/app", image.child(1), Damage::Truncated);
+    let file = advised(&reference);
+    assert!(
+        file.starts_with("docker/registry/v2/blobs/sha256/"),
+        "{file}"
+    );
+    registry.stop().remove_file(&file);
+    registry.start();
+    skopeo::push(&registry.host(), NAME, &image);
+    passes(&reference);
 }

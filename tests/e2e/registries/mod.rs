@@ -68,6 +68,17 @@ fn reports(reference: &str, digest: &str, case: &Case) {
     assert_pulls(reference, false);
 }
 
+/// The path or command in the only hint for a broken image.
+#[track_caller]
+fn advised(reference: &str) -> String {
+    let report = verify(reference).run().exits(1).report().0;
+    let hints = report["hints"].as_array().expect("a report has hints");
+    assert_eq!(hints.len(), 1, "{hints:#?}");
+    let text = hints[0]["text"].as_str().expect("a hint has a text");
+    let quoted = text.split('`').nth(1);
+    quoted.expect("it has a path or a command").to_owned()
+}
+
 #[track_caller]
 fn assert_pulls(reference: &str, expected: bool) {
     let (pulls, printed) = skopeo::pulls(reference);

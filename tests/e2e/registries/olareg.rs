@@ -1,8 +1,9 @@
 //! olareg answers with the content of the file, even if the digest differs.
 
 use super::server::{Server, each_is_reported};
-use super::{case, passes, pushed};
+use super::{advised, case, passes, pushed};
 use crate::support::distribution::Damage;
+use crate::support::skopeo;
 
 pub(super) fn start() -> Server {
     Server::start_as("E2E_OLAREG", |directory, port| {
@@ -49,4 +50,18 @@ fn a_damaged_layer_is_reported_as_a_pull_meets_it() {
         case(Damage::Flipped, ["ok", "ok", "digest_mismatch"]),
     ];
     each_is_reported(start, |image| image.layer(1, 1), &cases);
+}
+
+#[test]
+fn a_damaged_layer_is_fixed_as_the_hint_says() {
+    let registry = start();
+    let image = pushed(registry.host());
+    registry.damage(image.layer(1, 1), Damage::Truncated);
+    // It shows itself by the words of a 404 alone.
+    registry.damage(image.layer(0, 0), Damage::Deleted);
+    let file = advised(&registry.reference());
+    assert!(file.starts_with("team/app/blobs/sha256/"), "{file}");
+    registry.run_in_root(&format!("rm '{file}'"));
+    skopeo::push(registry.host(), super::NAME, &image);
+    passes(&registry.reference());
 }

@@ -118,8 +118,19 @@ impl Server {
         self.path().join("store").join(repository)
     }
 
+    /// Runs a command in its root directory, as a hint says.
+    #[track_caller]
+    pub(super) fn run_in_root(&self, command: &str) {
+        let root = self.path().join("store");
+        let status = Command::new("sh")
+            .args(["-ec", command])
+            .current_dir(root)
+            .status();
+        assert!(status.expect("there is a shell").success(), "{command}");
+    }
+
     /// Damages the file of a digest in the image's repository.
-    fn damage(&self, digest: &str, damage: Damage) {
+    pub(super) fn damage(&self, digest: &str, damage: Damage) {
         let repository = NAME.split(':').next().unwrap_or(NAME);
         let blobs = self.layout(repository).join("blobs");
         damage.apply(&blobs.join(digest.replace(':', "/")));

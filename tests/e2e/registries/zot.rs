@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::server::{Server, each_is_reported};
-use super::{case, passes, pushed};
+use super::{advised, case, passes, pushed};
 use crate::support::distribution::Damage;
+use crate::support::skopeo;
 
 pub(super) fn start() -> Server {
     Server::start_as("E2E_ZOT", |directory, port| {
@@ -52,4 +53,23 @@ fn a_damaged_layer_is_reported_as_a_pull_meets_it() {
         case(Damage::Flipped, ["ok", "ok", "digest_mismatch"]),
     ];
     each_is_reported(start, |image| image.layer(1, 1), &cases);
+}
+
+#[test]
+fn a_damaged_layer_in_two_repositories_is_fixed_as_the_hint_says() {
+    let registry = start();
+    let image = pushed(registry.host());
+    let push_to_the_other = || skopeo::push(registry.host(), "team/other:1", &image);
+    push_to_the_other();
+    registry.damage(image.layer(1, 1), Damage::Truncated);
+    let command = advised(&registry.reference());
+    assert!(
+        command.starts_with("find . -path '*/blobs/sha256/"),
+        "{command}"
+    );
+    registry.run_in_root(&command);
+    skopeo::push(registry.host(), super::NAME, &image);
+    passes(&registry.reference());
+    push_to_the_other();
+    passes(&format!("{}/team/other:1", registry.host()));
 }

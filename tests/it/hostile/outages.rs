@@ -7,18 +7,40 @@ use crate::support::http::{Reply, Server};
 use crate::support::recipe::{platforms, single};
 
 #[test]
-fn a_5xx_that_stays_on_one_digest_is_definite() {
-    for status in [500, 502, 503, 504, 599] {
-        for depth in DEPTHS {
-            let registry = Registry::start();
-            let image = registry.image("app:1", &platforms(2));
-            registry.on("*", image.layer(1, 0)).answers_status(status);
-            let seen = trial(registry.reference("app:1"))
-                .depth(depth)
-                .flag("attempts", "2")
-                .run();
-            seen.finds(&[(image.layer(1, 0), "unavailable")])
-                .prints("fails on one digest");
+fn a_500_that_stays_on_one_digest_is_definite() {
+    for depth in DEPTHS {
+        let registry = Registry::start();
+        let image = registry.image("app:1", &platforms(2));
+        registry.on("*", image.layer(1, 0)).answers_status(500);
+        let seen = trial(registry.reference("app:1"))
+            .depth(depth)
+            .flag("attempts", "2")
+            .run();
+        seen.finds(&[(image.layer(1, 0), "unavailable")])
+            .prints("the registry fails on sha256:");
+    }
+}
+
+#[test]
+fn no_other_5xx_on_one_digest_is_definite() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(2));
+    let run = |part: &str, reply: Reply, verdict| {
+        registry.forget_rules();
+        registry.on("*", part).answers(reply);
+        trial(registry.reference("app:1"))
+            .flag("attempts", "2")
+            .run()
+            .leaves_open(&[(part, verdict)]);
+    };
+    for status in (501..=599).chain([408]) {
+        run(image.layer(1, 0), Reply::status(status), "unavailable");
+    }
+    run(image.layer(1, 0), Reply::status(429), "rate_limited");
+    for part in [image.child(1), image.config(1), image.layer(1, 0)] {
+        for status in [502, 503, 504] {
+            let busy = Reply::status(status).header("Retry-After", "0");
+            run(part, busy, "unavailable");
         }
     }
 }
@@ -169,9 +191,14 @@ fn a_404_from_something_else_than_a_registry_is_undecided() {
             .run()
             .leaves_open(&[("", "unavailable")]);
         // Some registries have no words for it either.
-        for status in [200, 401, 403] {
+        let signs: [fn() -> Reply; 3] = [
+            || Reply::ok("application/json", "{}"),
+            || Reply::status(401).header("WWW-Authenticate", "Bearer realm=\"https://a.test/t\""),
+            || Reply::error(403, "DENIED", "not here"),
+        ];
+        for sign in signs {
             let registry = Server::start(move |request| match request.path.as_str() {
-                "/v2/" => Reply::status(status),
+                "/v2/" => sign(),
                 _ => Reply::ok(kind, body).but_status(404),
             });
             trial(format!("{}/app:1", registry.host()))

@@ -219,8 +219,30 @@ fn a_token_server_that_stays_down_is_undecided() {
         (403, "denied"),
     ] {
         let (seen, asked) = token_server(move |_| Reply::status(status));
-        seen.leaves_open(&[("", verdict)])
+        let seen = seen
+            .leaves_open(&[("", verdict)])
             .says("", "token server http://127.0.0.1");
+        if verdict == "unavailable" {
+            seen.prints("hint: the token server http://127.0.0.1");
+        }
         assert!(asked <= 5, "asked {asked} times");
     }
+}
+
+#[test]
+fn a_token_server_that_is_gone_is_named_in_the_hint() {
+    let gone = Server::start(|_| Reply::status(500)).url("/token");
+    let registry = Registry::start();
+    registry.image("app:1", &single());
+    registry.guarded(Tokens::new().guard(&gone));
+    let seen = as_robot(&registry).flag("attempts", "2").run();
+    let seen = seen.leaves_open(&[("", "unavailable")]);
+    let server = gone.strip_suffix("/token").expect("it ends so");
+    let seen = seen.prints(&format!(
+        "hint: the token server {server}, which the registry names"
+    ));
+    assert!(
+        !seen.text.contains("where the registry should be"),
+        "{seen}"
+    );
 }

@@ -206,9 +206,9 @@ fn no_redirect_leads_from_https_to_http() {
 #[test]
 fn an_error_of_the_storage_is_reported_as_the_storages() {
     for (status, verdict) in [
-        (403, "denied"),
+        (403, "unavailable"),
         (404, "missing"),
-        (401, "denied"),
+        (401, "unavailable"),
         (429, "rate_limited"),
     ] {
         let (registry, image, verify) = single_image();

@@ -84,6 +84,28 @@ fn a_retry_after_may_be_seconds_or_a_date() {
 }
 
 #[test]
+fn a_retry_after_date_is_read_by_the_servers_clock() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    let now = SystemTime::now();
+    std::thread::scope(|scope| {
+        for clock in [now - HOUR, now, now + HOUR] {
+            scope.spawn(move || {
+                let registry = Registry::start();
+                let image = registry.image("app:1", &single());
+                let until = httpdate::fmt_http_date(clock + Duration::from_secs(1));
+                let busy = Reply::status(503)
+                    .header("Date", httpdate::fmt_http_date(clock))
+                    .header("Retry-After", until);
+                registry.on("GET", image.layer(0, 0)).times(1).answers(busy);
+                let seen = trial(registry.reference("app:1")).run().passes();
+                assert!(seen.took >= Duration::from_millis(990), "{seen}");
+                assert!(seen.took < Duration::from_secs(10), "{seen}");
+            });
+        }
+    });
+}
+
+#[test]
 fn an_invalid_retry_after_is_ignored() {
     for wait in ["soon", "-5", "", "1e9", "99999999999999999999999999"] {
         let registry = Registry::start();

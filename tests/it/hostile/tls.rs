@@ -1,10 +1,14 @@
 //! Plain HTTP where TLS was expected, TLS where plain HTTP was, and certificates that are not
 //! trusted.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
 use super::trial::{Trial, trial};
 use crate::support::authority::Authority;
 use crate::support::fake::{Registry, guard};
-use crate::support::http::Reply;
+use crate::support::http::{Break, Reply};
 use crate::support::recipe::single;
 
 /// A reference below a name that is not this machine's own, pinned to where the registry listens.
@@ -155,4 +159,94 @@ fn one_invalid_response_does_not_change_the_protocol() {
         .times(1)
         .answers(Reply::raw("nonsense"));
     trial(registry.reference("app:1")).run().passes();
+}
+
+/// Stands before a registry on plain HTTP and takes its time to refuse a TLS handshake, another
+/// time for each connection; gives its port.
+fn slow_front(registry: &Registry) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let port = listener.local_addr().expect("it is bound").port();
+    let host = registry.host();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            let host = host.clone();
+            // Either side may go at any time.
+            std::thread::spawn(move || relay(stream, &host, number));
+        }
+    });
+    port
+}
+
+fn relay(mut client: TcpStream, host: &str, number: usize) -> io::Result<()> {
+    let mut first = [0; 8192];
+    let length = client.read(&mut first)?;
+    std::thread::sleep(Duration::from_millis((number * 7 % 19) as u64));
+    if first[0] == 0x16 {
+        return client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    }
+    let mut server = TcpStream::connect(host)?;
+    server.write_all(&first[..length])?;
+    let (mut answers, mut back) = (server.try_clone()?, client.try_clone()?);
+    std::thread::spawn(move || io::copy(&mut answers, &mut back));
+    io::copy(&mut client, &mut server)?;
+    Ok(())
+}
+
+#[test]
+fn many_repositories_of_an_insecure_registry_agree_on_plain_http() {
+    let registry = Registry::start();
+    let names: Vec<_> = (0..8).map(|number| format!("app{number}:1")).collect();
+    for name in &names {
+        registry.image(name, &single());
+    }
+    let port = slow_front(&registry);
+    let reference = |name| format!("registry.test:{port}/{name}");
+    let verify = names[1..]
+        .iter()
+        .fold(trial(reference(&names[0])), |verify, name| {
+            verify.and(reference(name))
+        });
+    let verify = verify
+        .flag("insecure", "true")
+        .flag("attempts", "1")
+        .flag("resolve", format!("registry.test:{port}:127.0.0.1"));
+    for _ in 0..100 {
+        verify.run().passes();
+    }
+}
+
+#[test]
+fn an_insecure_registry_that_hangs_is_a_timeout_and_asked_again() {
+    let registry = plain();
+    let verify = named(&registry)
+        .flag("insecure", "true")
+        .flag("request-timeout", "1s")
+        .flag("attempts", "2");
+    let hangs = || Reply::status(200).breaks(Break::Stall, 0);
+    registry.on("*", "").times(1).answers(hangs());
+    verify.run().passes();
+    registry.on("*", "").answers(hangs());
+    let asked = registry.requests().len();
+    let seen = verify.run().leaves_open(&[("", "unavailable")]);
+    assert!(!seen.text.contains("TLS"), "{seen}");
+    seen.says("", "no answer within 1.0 s");
+    assert_eq!(registry.requests().len(), asked + 2);
+}
+
+#[test]
+fn a_server_that_never_answers_a_handshake_is_a_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let port = listener.local_addr().expect("it is bound").port();
+    // The system accepts connections for it.
+    for insecure in ["true", "false"] {
+        let seen = trial(format!("registry.test:{port}/app:1"))
+            .flag("resolve", format!("registry.test:{port}:127.0.0.1"))
+            .flag("insecure", insecure)
+            .flag("request-timeout", "100ms")
+            .flag("attempts", "2")
+            .run()
+            .leaves_open(&[("", "unavailable")]);
+        assert!(!seen.text.contains("TLS"), "{seen}");
+        seen.says("", "no answer within 0.1 s");
+    }
 }

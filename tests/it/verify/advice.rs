@@ -9,8 +9,8 @@ const NAME: &str = "team/app:1";
 const REPOSITORY: &str = "team/app";
 
 const RESTART_THEN_PUSH: &str = "Restart the registry, then push again";
-const REMOVE_THEN_PUSH: &str = "stop it, remove the blob's directory";
-const RESTART_THEN_BUILD: &str = "restart the registry, then build and push";
+const REMOVE_THEN_PUSH: &str = "Stop the registry, remove `docker/";
+const RESTART_THEN_BUILD: &str = "Restart the registry, then build and push";
 
 /// An image that was served once, so that the registry remembers it.
 fn served() -> (Distribution, Image) {
@@ -57,10 +57,21 @@ fn assert_advised(registry: &Distribution, depth: &str, words: &str) {
     assert!(hints[0].contains(words), "{hints:#?}");
 }
 
-/// Stops it, removes a digest from its storage, starts it, pushes: then the image is whole.
+/// The path that a hint names; it is the one of the digest.
+#[track_caller]
+fn path(hint: &str, digest: &str) -> String {
+    let path = hint.split('`').find(|part| part.starts_with("docker/"));
+    let path = path.expect("the hint has a path").to_owned();
+    let (_, hash) = digest.split_once(':').expect("a digest has an algorithm");
+    assert!(path.contains(hash), "{hint}");
+    path
+}
+
+/// Stops it, removes the file that the hint names, starts it, pushes: then the image is whole.
 #[track_caller]
 fn assert_fixed_by_removing(registry: &mut Distribution, image: &Image, digest: &str) {
-    registry.stop().remove(digest);
+    let file = path(&hints(registry, "full")[0], digest);
+    registry.stop().remove_file(&file);
     registry.start().push_by_skopeo(NAME, image);
     look(registry, "full").exits(0);
 }
@@ -148,6 +159,12 @@ fn what_a_garbage_collection_took_comes_back_after_a_restart_alone() {
     registry.garbage_collect_untagged();
     let hints = hints(&registry, "tail");
     assert!(hints[0].contains(RESTART_THEN_BUILD), "{hints:#?}");
+    let link = path(&hints[0], image.child(0));
+    assert!(
+        link.contains("repositories/team/app/_manifests/revisions/"),
+        "{link}"
+    );
+    assert!(!registry.has_file(&link), "{link} is what was lost");
     registry.push_by_skopeo(NAME, &image);
     assert_advised(&registry, "tail", RESTART_THEN_PUSH);
     registry.restart().push_by_skopeo(NAME, &image);

@@ -79,12 +79,16 @@ impl Distribution {
         self
     }
 
-    /// Removes a digest's directory from the storage, as the advice says.
-    pub(crate) fn remove(&self, digest: &str) -> &Self {
-        let data = self.data(digest);
-        fs::remove_dir_all(data.parent().expect("it has a directory"))
-            .expect("the directory is ours");
+    /// Removes a file from the root directory, as the advice says.
+    pub(crate) fn remove_file(&self, path: &str) -> &Self {
+        let path = self.directory.path().join("storage").join(path);
+        fs::remove_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         self
+    }
+
+    /// Whether a file is in the root directory.
+    pub(crate) fn has_file(&self, path: &str) -> bool {
+        self.directory.path().join("storage").join(path).exists()
     }
 
     /// Where the bytes of a digest are.
