@@ -183,7 +183,8 @@ settings! {
              `tags`.";
         auto_tag [] [Verify] Boolean, = "false",
             "Computes the tags from the git reference. They are those of the buildx plugin: `1`, \
-             `1.2` and `1.2.3` for the git tag `v1.2.3`, `default_tag` on the default branch.";
+             `1.2` and `1.2.3` for the git tag `v1.2.3`, `default_tag` on the default branch, and on \
+             another branch what is pushed without `auto_tag`.";
         default_tag [] [Verify] Text, = "latest",
             "Tag that `auto_tag` computes on the default branch.";
         auto_tag_suffix ["default_suffix"] [Verify] Text,
@@ -191,7 +192,7 @@ settings! {
              `1.2-alpine`, and `default_tag` becomes `alpine`.";
         registry [] [Verify] Text, = "docker.io",
             "Registry that `username` and `password` are for. It also prefixes a `repo` that \
-             names no host.";
+             names no host, and where it is set, an image of `images` that has a `/` and no host.";
     }
     "Expectations" {
         digest ["expected_digest", "expect_digest"] [Verify] Digest,
@@ -286,7 +287,8 @@ settings! {
              the images.";
         dry_run ["skip_push", "no_push"] [Verify] Boolean, = "false",
             "Nothing was pushed, so nothing is checked. The run ends with result `skipped` and \
-             exit code 0.";
+             exit code 0. It does not count where a build step with the same settings may push \
+             all the same.";
         on_broken [] [Verify] Words(&["fail", "rebuild"]), = "fail",
             "What to do when an image is definitely broken. `rebuild` starts a Woodpecker \
              pipeline, waits for it and verifies again; the second verdict counts.";

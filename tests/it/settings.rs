@@ -71,8 +71,8 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
             "the build step that shares these settings pushes nothing (push: false)",
         ),
         (
-            &[("AUTO_TAG", "true")],
-            "auto_tag: refs/heads/x is neither a tag nor the default branch, so nothing was built",
+            &[("OUTPUT", "type=local,dest=out")],
+            "the build step that shares these settings pushes nothing (output: type=local)",
         ),
     ] {
         let facts = [
@@ -101,6 +101,71 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
         last(&dry.stdout).contains("SKIPPED: nothing was pushed (dry run)"),
         "{dry}"
     );
+}
+
+#[test]
+fn what_may_have_been_pushed_is_verified() {
+    let registry = Registry::start();
+    registry.image("app:latest", &platforms(1));
+    let repo = registry.reference("app:latest").replace(":latest", "");
+    let on_a_branch = [
+        ("CI_COMMIT_REF", "refs/heads/x"),
+        ("CI_REPO_DEFAULT_BRANCH", "main"),
+    ];
+    for settings in [
+        &[("AUTO_TAG", "true"), ("DEFAULT_TAG", "edge")][..],
+        &[("DRY_RUN", "yes")],
+        &[("DRY_RUN", "1")],
+        &[("DRY_RUN", "true"), ("OUTPUT", "type=registry")],
+        &[("OUTPUT", "type=local,dest=out\ntype=registry")],
+        &[("OUTPUT", "type=docker")],
+        &[("PUSH", "true"), ("OUTPUT", "type=local,dest=out")],
+        &[("PUSH", "false"), ("DRY_RUN", "false")],
+    ] {
+        let run = settings
+            .iter()
+            .fold(pullproof(), |run, (name, value)| {
+                run.variable(&format!("PLUGIN_{name}"), *value)
+            })
+            .variable("CI", "woodpecker")
+            .variable("PLUGIN_REPO", &repo);
+        let finished = on_a_branch
+            .iter()
+            .fold(run, |run, (name, value)| run.variable(name, *value))
+            .run()
+            .exits(0);
+        assert!(
+            last(&finished.stdout).contains("PASSED"),
+            "{settings:?}: {finished}"
+        );
+        assert!(
+            finished.stdout.contains("app:latest"),
+            "{settings:?}: {finished}"
+        );
+    }
+}
+
+#[test]
+fn an_image_without_host_is_on_the_registry_that_is_set() {
+    let registry = Registry::start();
+    registry.image("team/app:1", &platforms(1));
+    let host = registry.reference("team/app:1").replace("/team/app:1", "");
+    for settings in [&[("IMAGES", "team/app:1")][..], &[("TAGS", "team/app:1")]] {
+        let settings = [settings, &[("REGISTRY", &host)]].concat();
+        let finished = woodpecker(&settings).exits(0);
+        assert!(last(&finished.stdout).contains("PASSED"), "{finished}");
+        let line = format!("team/app:1 names no host, so {host}/team/app:1 is verified");
+        assert!(finished.stderr.contains(&line), "{finished}");
+    }
+    let typed = pullproof()
+        .arguments(["verify", "team/app:1", "--registry", &host])
+        .run()
+        .exits(0);
+    assert!(typed.stderr.contains("names no host"), "{typed}");
+    let named = [("IMAGES", registry.reference("team/app:1"))];
+    let named = [(named[0].0, named[0].1.as_str()), ("REGISTRY", &host)];
+    let finished = woodpecker(&named).exits(0);
+    assert!(!finished.stderr.contains("names no host"), "{finished}");
 }
 
 #[test]

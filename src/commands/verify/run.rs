@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{info, warn};
 
-use super::targets::{Target, idle_logins, targets};
+use super::targets::{Target, hosts_added, idle_logins, targets};
 use super::verify;
 use crate::commands::finished::{Finished, Unfinished};
 use crate::commands::rebuild::{self, RebuildOutcome};
@@ -37,6 +37,9 @@ pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finis
     }
     if let Some(why) = &settings.wanted.nothing_pushed {
         return Ok(skipped(settings, why));
+    }
+    for line in hosts_added(&settings.wanted) {
+        info!("{line}");
     }
     until_a_signal(async |signals| {
         let mut progress = progress;
