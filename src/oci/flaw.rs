@@ -37,7 +37,7 @@ pub enum Flaw {
     NoDigest,
     /// A descriptor whose digest is not one.
     BadDigest(Box<str>),
-    /// A digest by an algorithm that is not known.
+    /// A digest by an algorithm that is not known: all of it.
     UnknownAlgorithm(Box<str>),
     /// A descriptor without a size.
     NoSize,

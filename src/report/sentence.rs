@@ -273,7 +273,8 @@ fn unusable(flaw: &Flaw) -> String {
         Flaw::NoDigest => "the descriptor has no digest".to_owned(),
         Flaw::BadDigest(error) => error.to_string(),
         Flaw::UnknownAlgorithm(algorithm) => {
-            format!("unknown digest algorithm {algorithm}")
+            let name = algorithm.split(':').next().unwrap_or_default();
+            format!("unknown digest algorithm {name}")
         }
         Flaw::NoSize => "the descriptor has no size".to_owned(),
         Flaw::BadSize(size) => format!("{size} is not a size"),

@@ -440,7 +440,7 @@ mod tests {
             let warning =
                 format!("the build step that shares these settings pushes nothing ({reason})");
             let (settings, warnings) = surroundings(woodpecker, &[BUILDX, pairs]).run();
-            assert_eq!(warnings, [warning.clone()]);
+            assert_eq!(warnings, std::slice::from_ref(&warning));
             let expected = Some(NothingPushed::Because(warning));
             assert_eq!(settings.wanted.nothing_pushed, expected);
         }

@@ -280,10 +280,26 @@ impl Cause {
             | Self::Referrers(inner)
             | Self::NoRegistry(inner) => inner.texts(),
             Self::Unusable(flaw) => flaw.texts().collect(),
-            Self::Status { words, .. } => words.iter_mut().collect(),
+            Self::Status { place, words, .. } => place.text().into_iter().chain(words).collect(),
             Self::Denied { denial, words } => denial.texts().chain(words).collect(),
-            Self::Unreached { words, .. } => vec![words],
+            Self::Unreached { place, words, .. } => {
+                place.text().into_iter().chain([words]).collect()
+            }
             _ => Vec::new(),
+        }
+    }
+
+    /// Forgets two digests of one answer where the claimed one is a secret.
+    pub fn forget_claims(&mut self, is_secret: &impl Fn(&Digest) -> bool) {
+        match self {
+            Self::ClaimsOtherDigest(claim) => {
+                claim.take_if(|claim| is_secret(&claim.claimed));
+            }
+            Self::InlineWrong(inner)
+            | Self::OnlyByTag(inner)
+            | Self::Referrers(inner)
+            | Self::NoRegistry(inner) => inner.forget_claims(is_secret),
+            _ => {}
         }
     }
 
@@ -328,15 +344,27 @@ impl Cause {
     }
 }
 
+impl Place {
+    fn text(&mut self) -> Option<&mut Box<str>> {
+        match self {
+            Self::Registry => None,
+            Self::Redirect(host) | Self::TokenServer(host) => Some(host),
+        }
+    }
+}
+
 impl Denial {
     fn texts(&mut self) -> impl Iterator<Item = &mut Box<str>> {
-        match self {
-            Self::Login { username, .. } => Some(username),
-            Self::TokenServer { username, .. } => username.as_mut(),
-            Self::Unsafe(text) => Some(text),
-            _ => None,
-        }
-        .into_iter()
+        let texts = match self {
+            Self::Login { username, .. } => [Some(username), None],
+            Self::TokenServer {
+                server, username, ..
+            } => [Some(server), username.as_mut()],
+            Self::NoToken { server } => [Some(server), None],
+            Self::Unsafe(text) => [Some(text), None],
+            _ => [None, None],
+        };
+        texts.into_iter().flatten()
     }
 }
 
