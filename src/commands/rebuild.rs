@@ -44,6 +44,9 @@ pub(crate) struct RebuildOutcome {
 ///
 /// When the program cannot start.
 pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
+    if let Some(warning) = settings.network.unverified([settings.plan.host()]) {
+        warn!("{warning}");
+    }
     let clients = Clients::new(settings.network.clone());
     until_a_signal(async |signals| {
         let report = Report::empty(Depth::Tail, SystemTime::now());

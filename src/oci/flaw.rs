@@ -25,6 +25,8 @@ pub enum Flaw {
     IndexAndManifest,
     /// It has the fields of neither.
     NeitherIndexNorManifest,
+    /// Something else in the place of an index: whatever answered does not list referrers.
+    NotAnIndex,
     /// An index by its type, with `config` or `layers`.
     ManifestFieldsInIndex(Box<str>),
     /// An image manifest by its type, with `manifests`.
@@ -103,6 +105,7 @@ impl Flaw {
             | Self::TooManyReferences(_)
             | Self::IndexAndManifest
             | Self::NeitherIndexNorManifest
+            | Self::NotAnIndex
             | Self::EmptyIndex
             | Self::NoConfig
             | Self::NoDigest

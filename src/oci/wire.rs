@@ -29,6 +29,13 @@ pub(super) struct WireDocument<'a> {
     pub(super) fs_layers: Option<&'a RawValue>,
 }
 
+/// What makes a list of referrers one, whatever is in it.
+#[derive(Deserialize)]
+pub(super) struct WireList<'a> {
+    #[serde(borrow)]
+    pub(super) manifests: Option<&'a RawValue>,
+}
+
 impl WireDocument<'_> {
     /// Whether there is a config; `null` counts as absent.
     pub(super) fn has_config(&self) -> bool {

@@ -268,6 +268,7 @@ fn unusable(flaw: &Flaw) -> String {
         Flaw::IndexFieldsInManifest(media_type) => {
             format!("{media_type} with the manifests of an index")
         }
+        Flaw::NotAnIndex => "the answer is not an index".to_owned(),
         Flaw::EmptyIndex => "the index lists no manifests, so there is nothing to pull".to_owned(),
         Flaw::NoConfig => "the manifest has no config".to_owned(),
         Flaw::NoDigest => "the descriptor has no digest".to_owned(),

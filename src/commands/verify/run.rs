@@ -15,6 +15,7 @@ use crate::commands::rebuild::{self, RebuildOutcome};
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::patience::Patience;
+use crate::oci::reference::Repository;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
@@ -32,6 +33,14 @@ use crate::text::human;
 /// When there is nothing to verify, settings contradict each other, or the program cannot start.
 pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finished, Unfinished> {
     let targets = targets(&settings.wanted)?;
+    let hosts = targets.iter().map(|target| {
+        let Repository { registry, .. } = &target.reference.repository;
+        registry.clone()
+    });
+    let server = settings.rebuild.iter().map(|rebuild| rebuild.plan.host());
+    if let Some(warning) = settings.network.unverified(hosts.chain(server)) {
+        warn!("{warning}");
+    }
     if let Some(warning) = idle_logins(&settings.login, &targets) {
         warn!("{warning}");
     }
