@@ -21,6 +21,7 @@ mod pushed;
 mod raw;
 mod rebuild;
 mod rules;
+mod secret_files;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod support;

@@ -225,6 +225,8 @@ settings! {
             "User for `registry`.";
         password [] [Verify] Secret,
             "Password or token for `registry`.";
+        password_file [] [Verify] Path,
+            "File with the password, instead of `password`. Its last line break does not count.";
         logins ["registry_auth"] [Verify] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
         docker_config ["config", "docker_config_json", "registry_config"] [Verify] Credentials,
@@ -234,6 +236,8 @@ settings! {
         github_token [] [Verify] Secret, else "`${{ github.token }}` in the action",
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";
+        github_token_file [] [Verify] Path,
+            "File with the GitHub token, instead of `github_token`.";
         anonymous ["public"] [Verify] Boolean, = "false",
             "Checks without a login. No credentials are sent at all, regardless of other settings.";
     }
@@ -299,6 +303,8 @@ settings! {
             "URL of the Woodpecker server; it may have a path.";
         woodpecker_token ["token"] [Verify Rebuild] Secret,
             "Personal access token of a user who may push to the repository.";
+        woodpecker_token_file [] [Verify Rebuild] Path,
+            "File with the access token, instead of `woodpecker_token`.";
         woodpecker_repo [] [Verify Rebuild] Text, else "the repository the pipeline runs for",
             "Repository to rebuild, as `owner/name[@branch]` or its number on the server.";
         branch [] [Verify Rebuild] Text,
