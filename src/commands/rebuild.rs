@@ -44,6 +44,9 @@ pub(crate) struct RebuildOutcome {
 ///
 /// When the program cannot start.
 pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
+    if let Some(warning) = settings.network.unverified([settings.plan.host()]) {
+        warn!("{warning}");
+    }
     let clients = Clients::new(settings.network.clone());
     until_a_signal(async |signals| {
         let report = Report::empty(Depth::Tail, SystemTime::now());
@@ -119,9 +122,11 @@ fn secrets(plan: &Plan) -> Secrets {
     /// A shorter value of a variable is a word like `true` or `main` rather than a secret.
     const SHORTEST: usize = 6;
     let mut secrets = Secrets::default();
+    // A log shows a value of several lines, such as a key, line by line.
     let values = plan.variables.values();
-    for value in values.filter(|value| value.len() >= SHORTEST) {
-        secrets.add(value);
+    let lines = values.flat_map(|value| std::iter::once(value.as_str()).chain(value.lines()));
+    for text in lines.filter(|text| text.len() >= SHORTEST) {
+        secrets.add(text);
     }
     secrets.add(plan.token.secret().expose());
     secrets

@@ -1,5 +1,6 @@
 //! How hosts are reached: certificates, plain HTTP, pinned addresses, proxies.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +30,28 @@ pub struct Network {
     pub ssl_cert_file: Option<PathBuf>,
     /// `SSL_CERT_DIR`: instead of the system's roots.
     pub ssl_cert_dir: Option<PathBuf>,
+}
+
+impl Network {
+    /// The warning of `skip_tls_verify`, where it is set, as a fragment; `asked` are the hosts that
+    /// the settings name.
+    #[must_use]
+    pub fn unverified(&self, asked: impl IntoIterator<Item = String>) -> Option<String> {
+        let whose = match &self.skip_tls_verify {
+            Hosts::None => return None,
+            Hosts::Only(hosts) => hosts.join(", "),
+            Hosts::All => {
+                let asked: BTreeSet<String> = asked.into_iter().collect();
+                let and_others = asked.into_iter().chain(["any other host".to_owned()]);
+                and_others.collect::<Vec<_>>().join(", ")
+            }
+        };
+        Some(format!(
+            "skip_tls_verify: certificates are NOT checked (of {whose}), so anybody between here and \
+             there can read the login and change what is verified; set ca to trust an authority of \
+             your own"
+        ))
+    }
 }
 
 /// A boolean for all hosts or for some: `skip_tls_verify`, `insecure`.
@@ -69,4 +92,25 @@ pub struct Pin {
     pub port: u16,
     /// Where to dial instead.
     pub addresses: Vec<IpAddr>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warning_about_certificates_names_the_hosts() {
+        let warning = |skip_tls_verify| {
+            let network = Network {
+                skip_tls_verify,
+                ..Network::default()
+            };
+            network.unverified(["b:5000", "a", "b:5000"].map(str::to_owned))
+        };
+        assert_eq!(warning(Hosts::None), None);
+        let all = warning(Hosts::All).unwrap();
+        assert!(all.contains("(of a, b:5000, any other host)"), "{all}");
+        let some = warning(Hosts::Only(vec!["c".into(), "d:1".into()])).unwrap();
+        assert!(some.contains("(of c, d:1)"), "{some}");
+    }
 }

@@ -122,9 +122,9 @@ fn promise(wire: &WireDescriptor<'_>) -> Result<(Promise, Stated), Flaw> {
     let digest: Digest = written
         .ok_or(Flaw::NoDigest)?
         .parse()
-        .map_err(|error: oci_spec::OciSpecError| Flaw::BadDigest(error.to_string().into()))?;
+        .map_err(|_: oci_spec::OciSpecError| Flaw::BadDigest(why_no_digest(written).into()))?;
     if !digest::is_supported(&digest) {
-        return Err(Flaw::UnknownAlgorithm(digest.algorithm().as_ref().into()));
+        return Err(Flaw::UnknownAlgorithm(digest.as_ref().into()));
     }
     let (size, stated) = match &wire.size {
         None => (0, Stated::Nothing),
@@ -135,6 +135,18 @@ fn promise(wire: &WireDescriptor<'_>) -> Result<(Promise, Stated), Flaw> {
         },
     };
     Ok((Promise { digest, size }, stated))
+}
+
+/// Why a text is not a digest, without a part of it: the whole is shown beside it, and a part of a
+/// secret would not be recognised.
+fn why_no_digest(written: Option<&str>) -> &'static str {
+    match written.and_then(|text| text.split_once(':')) {
+        None => "the digest has no ':'",
+        Some(("sha256", _)) => "a sha256 digest has 64 lower-case hex digits",
+        Some(("sha384", _)) => "a sha384 digest has 96 lower-case hex digits",
+        Some(("sha512", _)) => "a sha512 digest has 128 lower-case hex digits",
+        Some(_) => "the digest is not an algorithm and a value",
+    }
 }
 
 /// The embedded content, if it is content: whoever refuses other data refuses the document.

@@ -21,13 +21,15 @@ pub enum Flaw {
     IndexAndManifest,
     /// It has the fields of neither.
     NeitherIndexNorManifest,
+    /// Something else in the place of an index: whatever answered does not list referrers.
+    NotAnIndex,
     /// An image manifest without `config`.
     NoConfig,
     /// A descriptor without a digest.
     NoDigest,
     /// A descriptor whose digest is not one.
     BadDigest(Box<str>),
-    /// A digest by an algorithm that is not known.
+    /// A digest by an algorithm that is not known: all of it.
     UnknownAlgorithm(Box<str>),
     /// A descriptor whose size is not one.
     BadSize(Box<str>),
@@ -153,6 +155,7 @@ impl Flaw {
             | Self::TooManyReferences(_)
             | Self::IndexAndManifest
             | Self::NeitherIndexNorManifest
+            | Self::NotAnIndex
             | Self::NoConfig
             | Self::NoDigest
             | Self::NoSize

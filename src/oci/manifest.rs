@@ -8,7 +8,7 @@ use super::flaw::{Expected, Flaw};
 use super::kind::Kind;
 use super::media_type;
 use super::refusal::{self, Refusal};
-use super::wire::{List, WireDocument};
+use super::wire::{List, WireDocument, WireList};
 
 /// The most references of one document that are looked at.
 pub(crate) const MAX_CHILDREN: usize = 100_000;
@@ -262,10 +262,22 @@ fn artifact_type(wire: &WireDocument<'_>, config: &Child) -> Option<String> {
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with it; [`Flaw::NotAnIndex`] when it is something else.
 pub(crate) fn read_referrers(bytes: &[u8]) -> Result<Children<'_>, Flaw> {
-    let wire: WireDocument<'_> =
-        serde_json::from_slice(bytes).map_err(|error| not_readable(Expected::Referrers, &error))?;
+    let wire: WireDocument<'_> = serde_json::from_slice(bytes).map_err(|error| {
+        match serde_json::from_slice::<WireList<'_>>(bytes) {
+            Ok(WireList { manifests: Some(_) }) => not_readable(Expected::Referrers, &error),
+            _ => Flaw::NotAnIndex,
+        }
+    })?;
+    let stated = wire.media_type.as_deref().filter(|text| !text.is_empty());
+    let is_index = match stated {
+        Some(stated) => Form::of(stated) == Some(Form::Index),
+        None => wire.schema_version == Some(2),
+    };
+    if !is_index || !wire.manifests.present || !matches!(wire.schema_version, None | Some(2)) {
+        return Err(Flaw::NotAnIndex);
+    }
     match wire.manifests.listed {
         listed if listed > MAX_CHILDREN => Err(Flaw::TooManyReferences(listed)),
         _ => Ok(Children::of(wire.manifests, |_, _| Kind::Referrer)),
@@ -934,7 +946,19 @@ mod tests {
             kinds(&index(&[descriptor(media_type::OCI_MANIFEST)])),
             [Kind::Referrer]
         );
-        assert!(!read_referrers(b"<html>").unwrap_err().is_unsupported());
+        for other in [
+            "<html>",
+            "",
+            "[]",
+            "null",
+            r#"{"ok":true}"#,
+            r#"{"manifests":[]}"#,
+        ] {
+            let flaw = read_referrers(other.as_bytes()).unwrap_err();
+            assert_eq!(flaw, Flaw::NotAnIndex, "{other}");
+        }
+        let broken = read_referrers(br#"{"schemaVersion":2,"manifests":7}"#).unwrap_err();
+        assert!(matches!(broken, Flaw::NotReadable { .. }), "{broken:?}");
     }
 
     #[test]

@@ -68,6 +68,12 @@ read_like_clients!(WireDocument<'a> {
     blobs: "blobs",
     fs_layers: "fsLayers",
 });
+/// What makes a list of referrers one, whatever is in it.
+#[derive(Deserialize)]
+pub(super) struct WireList<'a> {
+    #[serde(borrow)]
+    pub(super) manifests: Option<&'a RawValue>,
+}
 
 impl WireDocument<'_> {
     /// Whether there is a config; `null` counts as absent.

@@ -87,6 +87,16 @@ impl Plan {
         Client::new(lanes, self.server.clone(), &self.token, patience)
     }
 
+    /// The host of the server, with its port if it has one of its own.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.server.host_str().unwrap_or_default();
+        match self.server.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
     /// The pipeline that this program runs in, if it can be read from the server of the plan.
     #[must_use]
     pub fn own(&self) -> Option<(u64, u64)> {

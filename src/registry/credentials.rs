@@ -1,7 +1,7 @@
 //! Which of the logins in the settings is for a repository.
 
 use crate::oci::reference::{DOCKER_HUB, Repository, is_docker_hub};
-use crate::registry::logins::{Login, Logins};
+use crate::registry::logins::{Login, Logins, is_secret_user};
 use crate::text::secret::Secret;
 
 /// What a registry or its token server accepts as a login.
@@ -26,7 +26,12 @@ impl Credential {
         match self {
             Self::Password { username, password } => {
                 let password = password.expose();
-                vec![password.to_owned(), format!("{username}:{password}")]
+                let user = is_secret_user(username, password).then(|| username.clone());
+                let both = format!("{username}:{password}");
+                [password.to_owned(), both]
+                    .into_iter()
+                    .chain(user)
+                    .collect()
             }
             Self::Identity(token) => {
                 let token = token.expose();

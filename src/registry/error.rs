@@ -17,9 +17,13 @@ struct WireError {
     details: Option<String>,
 }
 
-/// The server's own message, as a fragment, uncut and unredacted; `None` when there is none.
+/// The server's own message, as a fragment, uncut and unredacted; `None` when there is none. A body
+/// that fills its limit may be cut within a secret, so nothing of it is quoted.
 #[must_use]
 pub(crate) fn read(body: &[u8]) -> Option<Box<str>> {
+    if body.len() >= ERROR_LIMIT {
+        return Some("a body of 64 KiB or more".into());
+    }
     let said = if let Ok(wire) = serde_json::from_slice::<WireError>(body) {
         let mut parts: Vec<String> = wire.list.iter().take(3).filter_map(one).collect();
         let error = wire.error.as_ref().and_then(serde_json::Value::as_str);
@@ -176,6 +180,14 @@ mod tests {
         ] {
             assert!(!is_registry_error(other.as_bytes()), "{other}");
         }
+    }
+
+    #[test]
+    fn a_body_that_may_be_cut_is_not_quoted() {
+        let blanks = format!("{}hunter2", " ".repeat(ERROR_LIMIT));
+        let cut = &blanks.as_bytes()[3..ERROR_LIMIT + 3];
+        assert_eq!(read(cut).as_deref(), Some("a body of 64 KiB or more"));
+        assert_eq!(read(&cut[1..]).as_deref(), Some("hun"));
     }
 
     #[test]

@@ -34,15 +34,12 @@ pub(super) fn content_length(answer: &Answer<'_>) -> Option<u64> {
 }
 
 pub(super) fn encoding(answer: &Answer<'_>) -> Option<String> {
-    let encoding = answer
-        .header(&CONTENT_ENCODING)?
-        .trim()
-        .to_ascii_lowercase();
-    Some(encoding).filter(|encoding| !encoding.is_empty() && encoding != "identity")
+    let encoding = answer.header(&CONTENT_ENCODING)?.trim();
+    (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"))
+        .then(|| encoding.to_owned())
 }
 
 pub(super) fn encoded(encoding: &str) -> Problem {
-    let encoding: String = encoding.chars().take(20).collect();
     Problem::new(
         ProblemKind::Refused,
         format!(

@@ -178,7 +178,7 @@ impl<'a> Tries<'a> {
 fn line(host: &str, what: &str, detail: &str, redact: &dyn Fn(&str) -> String) -> String {
     // Redacted before it is cut: a part of a secret would not be recognised.
     let detail = escape::shortened(&redact(detail));
-    format!("{host}: {}: {detail}", in_short(what))
+    format!("{}: {}: {detail}", redact(host), in_short(&redact(what)))
 }
 
 /// `blobs/sha256:0123456789ab…`: as much of a digest as people need to find it in the report.
@@ -255,6 +255,13 @@ mod tests {
         for length in 0..1_000 {
             let detail = format!("{}hunter2-hunter2 and more", "x".repeat(length));
             let line = line("host", "token", &detail, &|text| secrets.redacted(text));
+            assert!(!line.contains("hunter"), "{line}");
+        }
+        for (host, what) in [
+            ("https://hunter2-hunter2.example", "token"),
+            ("host", "blobs/sha256:hunter2-hunter2"),
+        ] {
+            let line = line(host, what, "answered 503", &|text| secrets.redacted(text));
             assert!(!line.contains("hunter"), "{line}");
         }
     }

@@ -298,11 +298,13 @@ fn unusable(flaw: &Flaw) -> String {
         Flaw::NeitherIndexNorManifest => {
             "neither an index (manifests) nor an image manifest (config, layers)".to_owned()
         }
+        Flaw::NotAnIndex => "the answer is not an index".to_owned(),
         Flaw::NoConfig => "the manifest has no config".to_owned(),
         Flaw::NoDigest => "the descriptor has no digest".to_owned(),
         Flaw::BadDigest(error) => error.to_string(),
         Flaw::UnknownAlgorithm(algorithm) => {
-            format!("unknown digest algorithm {algorithm}")
+            let name = algorithm.split(':').next().unwrap_or_default();
+            format!("unknown digest algorithm {name}")
         }
         Flaw::BadSize(size) => format!("{size} is not a size"),
         Flaw::Mistyped(error) => format!("of a type that clients refuse: {error}"),

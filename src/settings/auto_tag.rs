@@ -5,13 +5,14 @@ use super::ci::{Facts, System};
 use super::files::Disk;
 use super::raw::Typed;
 
-/// What a build with `auto_tag` pushes.
+/// What a build with `auto_tag` computes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AutoTags {
     /// These tags.
     These(Vec<String>),
-    /// Nothing: this git reference is neither a tag nor the default branch.
-    NothingBuilt(String),
+    /// No tag: this git reference is neither a tag nor the default branch. The build plugins push
+    /// what they push without `auto_tag`.
+    None(String),
 }
 
 /// Computes the tags for the git reference that the CI system names.
@@ -55,7 +56,7 @@ pub(super) fn auto_tags(
             .or_else(|| github_default_branch(facts, disk));
         match default {
             Some(default) if default == branch => vec![default_tag.to_owned()],
-            Some(_) => return Ok(AutoTags::NothingBuilt(reference)),
+            Some(_) => return Ok(AutoTags::None(reference)),
             None => {
                 return Err(Error::new(
                     "auto_tag: the CI system does not name the repository's default branch",

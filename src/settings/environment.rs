@@ -1,11 +1,12 @@
 //! Settings from variables with a prefix, as CI systems hand them over.
 
+use super::Error;
 use super::build_only::is_build_only;
 use super::ci::{Facts, System};
+use super::pushed::is_build_output;
 use super::raw::Gathered;
 use super::suggest::nearest;
 use super::table;
-use super::{Error, parse};
 
 /// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each
 /// unknown one; the error is the first setting that has different values under two of its names.
@@ -45,7 +46,7 @@ pub(super) fn has_settings(facts: &Facts<'_>) -> bool {
 }
 
 /// `PLUGIN_TAGS_FILE`, `INPUT_TAGS-FILE` → `tags_file`.
-fn setting_name(system: System, variable: &str) -> Option<String> {
+pub(super) fn setting_name(system: System, variable: &str) -> Option<String> {
     let name: String = variable
         .chars()
         .map(|letter| {
@@ -72,39 +73,6 @@ fn spelling(system: System, variable: &str, name: &str) -> String {
         System::GithubActions => name.replace('_', "-"),
         System::Other => variable.to_owned(),
     }
-}
-
-/// Whether this is the `output` of a buildx build step (`type=registry`) rather than ours.
-fn is_build_output(name: &str, text: &str) -> bool {
-    name == "output" && text.trim_start().starts_with("type=")
-}
-
-/// The setting that stops a build step with the same settings from pushing: `output: type=local`,
-/// `push: false`.
-pub(super) fn builds_without_push(facts: &Facts<'_>) -> Option<String> {
-    const NOWHERE: [&str; 6] = [
-        "type=local",
-        "type=tar",
-        "type=oci",
-        "type=docker",
-        "type=cacheonly",
-        "push=false",
-    ];
-    facts.variables().find_map(|(variable, text)| {
-        match setting_name(facts.system(), variable).as_deref() {
-            Some("push") => {
-                (parse::boolean(text.trim()) == Some(false)).then(|| "push: false".to_owned())
-            }
-            Some(name) if is_build_output(name, text) => {
-                let kind = text
-                    .split(',')
-                    .map(str::trim)
-                    .find(|part| NOWHERE.contains(part))?;
-                Some(format!("output: {kind}"))
-            }
-            _ => None,
-        }
-    })
 }
 
 #[cfg(test)]
@@ -259,30 +227,19 @@ mod tests {
 
     #[test]
     fn the_output_of_a_build_step_is_not_our_report() {
-        for (text, without_push) in [
+        for (text, report) in [
             ("type=registry", None),
-            ("type=image,push=true", None),
-            ("type=image", None),
-            ("type=image,push=false", Some("output: push=false")),
-            ("type=local,dest=out", Some("output: type=local")),
-            ("type=docker", Some("output: type=docker")),
-            ("type=tar,dest=x.tar", Some("output: type=tar")),
-            ("type=oci,dest=x.tar", Some("output: type=oci")),
+            ("dest=out,type=local", None),
+            ("\"type=image\",\"name=a,b\"", None),
+            ("\ntype=local,dest=out\ntype=registry\n", None),
+            (r#"["type=local,dest=out","type=registry"]"#, None),
+            (r#"[{"type":"registry"}]"#, None),
+            (r#"{"dest":"out","type":"local"}"#, None),
+            ("type-local.json", Some("type-local.json")),
+            ("out/prototype=1.json", Some("out/prototype=1.json")),
         ] {
-            let pairs = [("PLUGIN_OUTPUT", text)];
-            assert_eq!(read(&pairs).unwrap().0.raw().report, None, "{text}");
-            let found = builds_without_push(&Facts::new(&variables(&pairs)));
-            assert_eq!(found.as_deref(), without_push, "{text}");
+            let read = read(&[("PLUGIN_OUTPUT", text)]).unwrap().0;
+            assert_eq!(read.raw().report.as_deref(), report, "{text}");
         }
-        for (text, without_push) in [("No", Some("push: false")), ("true", None), ("", None)] {
-            let found = builds_without_push(&Facts::new(&variables(&[("PLUGIN_PUSH", text)])));
-            assert_eq!(found.as_deref(), without_push, "{text}");
-        }
-        let pairs = [("PLUGIN_OUTPUT", "type-local.json")];
-        assert_eq!(
-            read(&pairs).unwrap().0.raw().report.as_deref(),
-            Some("type-local.json")
-        );
-        assert_eq!(builds_without_push(&Facts::new(&variables(&pairs))), None);
     }
 }

@@ -113,14 +113,16 @@ fn command(
     let command = command_name(named, &flags, &variables)?;
     refuse_flags(command, &flags)?;
     warnings.extend(ignored(command, &variables, facts.system()));
+    let disk = Disk {
+        directory: &environment.directory,
+        home: facts.get("HOME"),
+        files,
+    };
+    let typed = Typed::merge([flags, variables.of(command)]);
     let reading = Gathering {
-        typed: Typed::merge([flags, variables.of(command)]),
+        typed: typed.with_secret_files(facts.system(), &disk)?,
         facts,
-        disk: Disk {
-            directory: &environment.directory,
-            home: facts.get("HOME"),
-            files,
-        },
+        disk,
         terminals: terminals(environment),
     };
     Ok(match command {

@@ -13,7 +13,7 @@ use super::raw::Typed;
 use super::suggest::nearest_of;
 use super::value::SettingText;
 use crate::oci::reference::DOCKER_HUB;
-use crate::registry::logins::{Login, Logins};
+use crate::registry::logins::{Login, Logins, is_secret_user};
 use crate::text::secret::Secret;
 
 /// Docker's file may have padding or not.
@@ -166,15 +166,15 @@ fn login_list(value: &SettingText<'_>, warnings: &mut Vec<String>) -> Result<Vec
 }
 
 impl Logins {
-    /// Every password, and every secret inside a larger text: what a CI system that masks its own
-    /// secrets may not know.
+    /// Every password, every user that is a token, and every secret inside a larger text: what a CI
+    /// system that masks its own secrets may not know.
     #[must_use]
     pub fn parsed_secrets(&self) -> Vec<Secret> {
-        let mut secrets: Vec<Secret> = self
-            .given
-            .iter()
-            .map(|login| login.password.clone())
-            .collect();
+        let given = |login: &Login| {
+            let user = secret_user(&login.username, login.password.expose());
+            std::iter::once(login.password.clone()).chain(user)
+        };
+        let mut secrets: Vec<Secret> = self.given.iter().flat_map(given).collect();
         let config = self
             .docker_config
             .as_deref()
@@ -190,16 +190,25 @@ impl Logins {
                 };
                 secrets.push(Secret::new(text));
                 let decoded = BASE64.decode(text).ok().filter(|_| name == "auth");
-                if let Some((_, password)) = decoded
+                if let Some((user, password)) = decoded
                     .as_deref()
                     .and_then(|text| str::from_utf8(text).ok()?.split_once(':'))
                 {
                     secrets.push(Secret::new(password));
+                    secrets.extend(secret_user(user, password));
                 }
             }
+            let user = entry.get("username").and_then(serde_json::Value::as_str);
+            let password = entry.get("password").and_then(serde_json::Value::as_str);
+            secrets.extend(user.and_then(|user| secret_user(user, password.unwrap_or("unknown"))));
         }
         secrets
     }
+}
+
+/// The user of a login, where it is a secret.
+fn secret_user(username: &str, password: &str) -> Option<Secret> {
+    is_secret_user(username, password).then(|| Secret::new(username))
 }
 
 /// The text without the byte order mark that some editors put before it.
@@ -313,6 +322,27 @@ mod tests {
             shown,
             ["one", "two", &auth, "three:3", "four", "five", "six"]
         );
+    }
+
+    #[test]
+    fn a_user_that_is_a_token_is_masked_wherever_it_stands() {
+        let auth = BASE64_STANDARD.encode("ghp_two:x-oauth-basic");
+        let config = format!(
+            r#"{{"auths":{{"a":{{"auth":"{auth}"}},"b":{{"username":"glpat-three","password":"p"}},
+               "c":{{"username":"ci","password":"q"}},"d":{{"username":"me"}}}}}}"#
+        );
+        let login = woodpecker(&[
+            ("PLUGIN_USERNAME", "ghp_one"),
+            ("PLUGIN_PASSWORD", "one"),
+            ("PLUGIN_DOCKER_CONFIG", &config),
+        ])
+        .settings()
+        .login;
+        let secrets = login.parsed_secrets();
+        let shown: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+        let two = [&*auth, "x-oauth-basic", "ghp_two"];
+        let all = [&["one", "ghp_one"][..], &two, &["p", "glpat-three", "q"]].concat();
+        assert_eq!(shown, all);
     }
 
     #[test]

@@ -17,9 +17,11 @@ mod logins;
 mod network;
 mod output;
 pub(crate) mod parse;
+mod pushed;
 mod raw;
 mod rebuild;
 mod rules;
+mod secret_files;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod support;
@@ -33,4 +35,5 @@ pub use files::Files;
 pub use kind::ValueKind;
 pub use load::{Environment, read, read_output};
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
-pub use wanted::{Metadata, NothingPushed, Wanted};
+pub use pushed::NothingPushed;
+pub use wanted::{Metadata, Wanted};

@@ -32,6 +32,18 @@ impl Typed {
         }
     }
 
+    /// Gives a secret of the table another text and spelling.
+    pub(super) fn replace(&mut self, name: &'static str, spelled: String, text: String) {
+        let place = match name {
+            "password" => &mut self.raw.password,
+            "github_token" => &mut self.raw.github_token,
+            "woodpecker_token" => &mut self.raw.woodpecker_token,
+            _ => unreachable!("{name} is no secret"),
+        };
+        *place = Some(text);
+        self.spelled.insert(name, spelled);
+    }
+
     pub(super) fn raw(&self) -> &Raw {
         &self.raw
     }

@@ -183,7 +183,8 @@ settings! {
              `tags`.";
         auto_tag [] [Verify] Boolean, = "false",
             "Computes the tags from the git reference. They are those of the buildx plugin: `1`, \
-             `1.2` and `1.2.3` for the git tag `v1.2.3`, `default_tag` on the default branch.";
+             `1.2` and `1.2.3` for the git tag `v1.2.3`, `default_tag` on the default branch, and on \
+             another branch what is pushed without `auto_tag`.";
         default_tag [] [Verify] Text, = "latest",
             "Tag that `auto_tag` computes on the default branch.";
         auto_tag_suffix ["default_suffix"] [Verify] Text,
@@ -191,7 +192,7 @@ settings! {
              `1.2-alpine`, and `default_tag` becomes `alpine`.";
         registry [] [Verify] Text, = "docker.io",
             "Registry that `username` and `password` are for. It also prefixes a `repo` that \
-             names no host.";
+             names no host, and where it is set, an image of `images` that has a `/` and no host.";
     }
     "Expectations" {
         digest ["expected_digest", "expect_digest"] [Verify] Digest,
@@ -234,6 +235,8 @@ settings! {
             "User for `registry`.";
         password [] [Verify] Secret,
             "Password or token for `registry`.";
+        password_file [] [Verify] Path,
+            "File with the password, instead of `password`. Its last line break does not count.";
         logins ["registry_auth"] [Verify] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
         docker_config ["config", "docker_config_json", "registry_config"] [Verify] Credentials,
@@ -243,6 +246,8 @@ settings! {
         github_token [] [Verify] Secret, else "`${{ github.token }}` in the action",
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";
+        github_token_file [] [Verify] Path,
+            "File with the GitHub token, instead of `github_token`.";
         anonymous ["public"] [Verify] Boolean, = "false",
             "Checks without a login. No credentials are sent at all, regardless of other settings.";
     }
@@ -296,7 +301,8 @@ settings! {
              the images.";
         dry_run ["skip_push", "no_push"] [Verify] Boolean, = "false",
             "Nothing was pushed, so nothing is checked. The run ends with result `skipped` and \
-             exit code 0.";
+             exit code 0. It does not count where a build step with the same settings may push \
+             all the same.";
         on_broken [] [Verify] Words(&["fail", "rebuild"]), = "fail",
             "What to do when an image is definitely broken. `rebuild` starts a Woodpecker \
              pipeline, waits for it and verifies again; the second verdict counts.";
@@ -307,6 +313,8 @@ settings! {
             "URL of the Woodpecker server; it may have a path.";
         woodpecker_token ["token"] [Verify Rebuild] Secret,
             "Personal access token of a user who may push to the repository.";
+        woodpecker_token_file [] [Verify Rebuild] Path,
+            "File with the access token, instead of `woodpecker_token`.";
         woodpecker_repo [] [Verify Rebuild] Text, else "the repository the pipeline runs for",
             "Repository to rebuild, as `owner/name[@branch]` or its number on the server.";
         branch [] [Verify Rebuild] Text,

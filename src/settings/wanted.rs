@@ -4,13 +4,16 @@ use oci_spec::image::Digest;
 
 use super::auto_tag::{AutoTags, auto_tags};
 use super::ci::Facts;
-use super::environment::builds_without_push;
 use super::files::Disk;
+use super::pushed::{NothingPushed, nothing_pushed};
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use super::{Error, parse};
 use crate::oci::reference::{is_bare, presentable};
 use crate::text::quote::quoted;
+
+/// The tag where none is named, as build plugins have it; `default_tag` does not change it.
+const LATEST: &str = "latest";
 
 /// The images to verify, as they were named.
 #[derive(Clone, Debug, Default)]
@@ -40,15 +43,6 @@ pub struct Metadata {
     pub name: String,
     /// The content.
     pub text: String,
-}
-
-/// Why there is nothing to verify.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NothingPushed {
-    /// `dry_run` says so.
-    DryRun,
-    /// Something else does: this, as a fragment.
-    Because(String),
 }
 
 /// Gathers the names, with a warning for each odd thing.
@@ -88,18 +82,13 @@ pub(super) fn wanted(
         (written, computed)
     };
     let written = written.map(|written| written.tags).unwrap_or_default();
-    if let Some(AutoTags::NothingBuilt(reference)) = &computed
-        && written.is_empty()
-        && wanted.images.is_empty()
-        && wanted.metadata.is_none()
+    if let (Some(AutoTags::None(reference)), true, None) =
+        (&computed, written.is_empty(), &wanted.nothing_pushed)
     {
-        let because = format!(
-            "auto_tag: {reference} is neither a tag nor the default branch, so nothing was built"
-        );
-        warnings.push(because.clone());
-        wanted
-            .nothing_pushed
-            .get_or_insert(NothingPushed::Because(because));
+        warnings.push(format!(
+            "auto_tag: {reference} is neither a tag nor the default branch, where the buildx plugin \
+             pushes {LATEST}, so that is verified"
+        ));
     }
     let (references, tags) = all_tags(computed, written)
         .into_iter()
@@ -111,14 +100,7 @@ pub(super) fn wanted(
 
 /// What needs no file: names, expectations, and whether anything was pushed.
 fn named(typed: &Typed, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Result<Wanted, Error> {
-    let nothing_pushed = if let Some(reason) = builds_without_push(facts) {
-        let because =
-            format!("the build step that shares these settings pushes nothing ({reason})");
-        warnings.push(because.clone());
-        Some(NothingPushed::Because(because))
-    } else {
-        typed.dry_run().boolean()?.then_some(NothingPushed::DryRun)
-    };
+    let nothing_pushed = nothing_pushed(typed, facts, warnings)?;
     Ok(Wanted {
         images: or_empty(typed.images(), SettingText::list)?,
         repositories: or_empty(typed.repo(), SettingText::list)?,
@@ -191,8 +173,8 @@ fn written_tags(typed: &Typed, disk: &Disk<'_>) -> Result<Option<Written>, Error
 fn all_tags(computed: Option<AutoTags>, written: Vec<String>) -> Vec<String> {
     match computed {
         Some(AutoTags::These(computed)) => computed.into_iter().chain(written).collect(),
-        None if written.is_empty() => vec!["latest".to_owned()],
-        Some(AutoTags::NothingBuilt(_)) | None => written,
+        Some(AutoTags::None(_)) | None if written.is_empty() => vec![LATEST.to_owned()],
+        Some(AutoTags::None(_)) | None => written,
     }
 }
 
@@ -291,14 +273,6 @@ fn is_metadata(text: &str) -> bool {
 mod tests {
     use super::super::support::{Surroundings, given, typed};
     use super::*;
-
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "it is compared with what may be there"
-    )]
-    fn because(reason: &str) -> Option<NothingPushed> {
-        Some(NothingPushed::Because(reason.to_owned()))
-    }
 
     fn woodpecker(pairs: &[(&str, &str)]) -> Surroundings {
         given(&[&[("CI", "woodpecker"), ("PLUGIN_REPO", "team/app")], pairs].concat())
@@ -442,20 +416,6 @@ mod tests {
                 "{pair:?}"
             );
         }
-        assert_eq!(
-            woodpecker(&[("PLUGIN_OUTPUT", "type=docker")]).warnings(),
-            ["the build step that shares these settings pushes nothing (output: type=docker)"]
-        );
-        let why = |pairs| woodpecker(pairs).settings().wanted.nothing_pushed;
-        assert_eq!(why(&[("PLUGIN_DRY_RUN", "false")]), None);
-        assert_eq!(
-            why(&[("PLUGIN_DRY_RUN", "true")]),
-            Some(NothingPushed::DryRun)
-        );
-        assert_eq!(
-            why(&[("PLUGIN_PUSH", "false")]),
-            because("the build step that shares these settings pushes nothing (push: false)")
-        );
     }
 
     #[test]
@@ -492,37 +452,46 @@ mod tests {
     }
 
     #[test]
-    fn on_another_branch_a_build_with_auto_tag_pushes_nothing() {
+    fn on_another_branch_a_build_with_auto_tag_pushes_what_it_pushes_without() {
         let facts = [
             ("PLUGIN_AUTO_TAG", "true"),
             ("CI_COMMIT_REF", "refs/heads/x"),
             ("CI_REPO_DEFAULT_BRANCH", "main"),
+            // Neither of these matters to what is pushed there.
+            ("PLUGIN_DEFAULT_TAG", "edge"),
+            ("PLUGIN_AUTO_TAG_SUFFIX", "alpine"),
         ];
-        let (settings, warnings) = woodpecker(&facts).run();
-        let reason =
-            "auto_tag: refs/heads/x is neither a tag nor the default branch, so nothing was built";
+        let on_x = |pairs: &[(&str, &str)]| woodpecker(&[&facts[..], pairs].concat());
+        let (settings, warnings) = on_x(&[]).run();
+        let wanted = settings.wanted;
         assert_eq!(
-            (settings.wanted.nothing_pushed, settings.wanted.tags.len()),
-            (because(reason), 0)
+            (wanted.nothing_pushed, &wanted.tags[..]),
+            (None, &["latest".to_owned()][..])
         );
-        assert_eq!(warnings, [reason]);
-        let wanted = |pair| {
-            woodpecker(&[&facts[..], &[pair]].concat())
-                .settings()
-                .wanted
-        };
-        let tagged = wanted(("PLUGIN_TAGS", "pr"));
         assert_eq!(
-            (tagged.nothing_pushed, tagged.tags),
-            (None, vec!["pr".to_owned()])
+            warnings,
+            [
+                "auto_tag: refs/heads/x is neither a tag nor the default branch, where the buildx \
+                 plugin pushes latest, so that is verified"
+            ]
         );
-        let named = wanted(("PLUGIN_IMAGES", "a"));
-        assert_eq!((named.nothing_pushed, named.tags.len()), (None, 0));
-        // On the default branch there is a tag for repo beside it.
+        assert_eq!(tags(&on_x(&[("PLUGIN_TAGS", "pr")])), ["pr"]);
+        assert!(on_x(&[("PLUGIN_TAGS", "pr")]).warnings().is_empty());
         assert_eq!(
-            wanted(("PLUGIN_TAGS", "ghcr.io/team/app:pr")).images,
-            ["ghcr.io/team/app:pr"]
+            tags(&on_x(&[]).and_file("/workspace/.tags", "dot")),
+            ["dot"]
         );
+        assert_eq!(
+            tags(&on_x(&[("PLUGIN_TAGS_FILE", "list")]).and_file("/workspace/list", "one")),
+            ["one"]
+        );
+        let named = on_x(&[("PLUGIN_IMAGES", "a")]).settings().wanted;
+        assert_eq!(named.tags, ["latest"]);
+        let dry = on_x(&[("PLUGIN_DRY_RUN", "true")]).run();
+        assert_eq!(dry.0.wanted.nothing_pushed, Some(NothingPushed::DryRun));
+        assert!(dry.1.is_empty(), "{:?}", dry.1);
+        let reference = on_x(&[("PLUGIN_TAGS", "ghcr.io/team/app:pr")]).settings();
+        assert_eq!(reference.wanted.images, ["ghcr.io/team/app:pr"]);
     }
 
     #[test]
@@ -657,7 +626,7 @@ mod tests {
                 Some("# starts a comment; to check latest, leave tags out")
             );
         }
-        let dry = woodpecker(&[("PLUGIN_TAGS", "#1"), ("PLUGIN_DRY_RUN", "yes")]);
+        let dry = woodpecker(&[("PLUGIN_TAGS", "#1"), ("PLUGIN_DRY_RUN", "true")]);
         assert!(dry.settings().wanted.nothing_pushed.is_some());
     }
 

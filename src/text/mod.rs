@@ -1,5 +1,6 @@
 //! Text for people: escaping, numbers, quoting, and secrets that must not be shown.
 
+mod decoding;
 pub(crate) mod escape;
 pub(crate) mod human;
 pub(crate) mod quote;

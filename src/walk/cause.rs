@@ -315,9 +315,11 @@ impl Cause {
             | Self::Referrers(inner)
             | Self::NoRegistry(inner) => inner.texts(),
             Self::Unusable(flaw) => flaw.texts().collect(),
-            Self::Status { words, .. } => words.iter_mut().collect(),
+            Self::Status { place, words, .. } => place.text().into_iter().chain(words).collect(),
             Self::Denied { denial, words } => denial.texts().chain(words).collect(),
-            Self::Unreached { words, .. } => vec![words],
+            Self::Unreached { place, words, .. } => {
+                place.text().into_iter().chain([words]).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -361,15 +363,27 @@ impl Cause {
     }
 }
 
+impl Place {
+    fn text(&mut self) -> Option<&mut Box<str>> {
+        match self {
+            Self::Registry => None,
+            Self::Redirect(host) | Self::TokenServer(host) => Some(host),
+        }
+    }
+}
+
 impl Denial {
     fn texts(&mut self) -> impl Iterator<Item = &mut Box<str>> {
-        match self {
-            Self::Login { username, .. } => Some(username),
-            Self::TokenServer { username, .. } => username.as_mut(),
-            Self::Unsafe(text) => Some(text),
-            _ => None,
-        }
-        .into_iter()
+        let texts = match self {
+            Self::Login { username, .. } => [Some(username), None],
+            Self::TokenServer {
+                server, username, ..
+            } => [Some(server), username.as_mut()],
+            Self::NoToken { server } => [Some(server), None],
+            Self::Unsafe(text) => [Some(text), None],
+            _ => [None, None],
+        };
+        texts.into_iter().flatten()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::follow::TOO_DEEP;
 use super::{MAX_DEPTH, Query, Walk, found, too_much, unasked};
+use crate::oci::flaw::Flaw;
 use crate::oci::kind::Kind;
 use crate::oci::manifest::read_referrers;
 use crate::walk::cause::Cause;
@@ -78,10 +79,18 @@ impl Walk<'_> {
         let unusable = |(verdict, cause): VerdictAndCause| Outcome::unasked(verdict, cause);
         let bytes = match (judge_manifest(None, None, manifest), &manifest.body) {
             ((Verdict::Ok, _), Body::Whole(bytes)) => bytes,
+            ((Verdict::Empty, cause), _) => {
+                return self.add_unlisted(subject, unusable((Verdict::Unavailable, cause)));
+            }
             (judged, _) => return self.add_unlisted(subject, unusable(judged)),
         };
         let children = match read_referrers(bytes) {
             Ok(children) => children,
+            // A proxy or a page that answers everything says nothing about referrers.
+            Err(flaw @ Flaw::NotAnIndex) => {
+                let judged = (Verdict::Unavailable, Cause::Unusable(flaw));
+                return self.add_unlisted(subject, unusable(judged));
+            }
             Err(flaw) => return self.add_unlisted(subject, unusable(judge_flaw(flaw))),
         };
         if let Some(bound) = self.graph.has_no_room_for(children.len()) {

@@ -1091,19 +1091,28 @@ async fn an_unreadable_list_of_referrers_is_a_fault_of_its_own() {
     let mut memory = Memory::default();
     let amd = memory.image("linux/amd64", &["base"]);
     memory.tag("1", &amd);
-    let nonsense = Manifest {
-        body: Body::Whole(b"<html>".to_vec()),
-        content_type: None,
-        claimed: None,
-    };
-    memory
-        .referring
-        .insert(digest_of(&amd), vec![Referring::List(nonsense)]);
-    let walked = walk_with_referrers(&memory).await;
-    assert_eq!(
-        faults(&walked),
-        BTreeMap::from([(String::new(), Verdict::Malformed)])
-    );
+    for (body, verdict) in [
+        (r#"{"manifests": 7}"#, Verdict::Malformed),
+        // This says nothing about referrers.
+        (r#"{"ok": true}"#, Verdict::Unavailable),
+        ("<html>", Verdict::Unavailable),
+        ("", Verdict::Unavailable),
+    ] {
+        let nonsense = Manifest {
+            body: Body::Whole(body.into()),
+            content_type: None,
+            claimed: None,
+        };
+        memory
+            .referring
+            .insert(digest_of(&amd), vec![Referring::List(nonsense)]);
+        let walked = walk_with_referrers(&memory).await;
+        assert_eq!(
+            faults(&walked),
+            BTreeMap::from([(String::new(), verdict)]),
+            "{body}"
+        );
+    }
 }
 
 #[tokio::test]

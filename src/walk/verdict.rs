@@ -216,7 +216,7 @@ pub fn judge_manifest(
 
 fn judge_digest(digest: &Digest, bytes: &[u8]) -> VerdictAndCause {
     match digest::of_bytes(bytes, digest) {
-        None => judge_flaw(Flaw::UnknownAlgorithm(digest.algorithm().as_ref().into())),
+        None => judge_flaw(Flaw::UnknownAlgorithm(digest.as_ref().into())),
         Some(actual) if actual == *digest => OK,
         Some(actual) => {
             let (size, actual) = (None, Some(Box::new(actual)));

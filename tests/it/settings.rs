@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
+use crate::support::authority::Authority;
 use crate::support::command::{Finished, binary, pullproof};
 use crate::support::fake::Registry;
 use crate::support::recipe::platforms;
@@ -71,8 +72,8 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
             "the build step that shares these settings pushes nothing (push: false)",
         ),
         (
-            &[("AUTO_TAG", "true")],
-            "auto_tag: refs/heads/x is neither a tag nor the default branch, so nothing was built",
+            &[("OUTPUT", "type=local,dest=out")],
+            "the build step that shares these settings pushes nothing (output: type=local)",
         ),
     ] {
         let facts = [
@@ -101,6 +102,154 @@ fn the_last_line_says_why_there_was_nothing_to_verify() {
         last(&dry.stdout).contains("SKIPPED: nothing was pushed (dry run)"),
         "{dry}"
     );
+}
+
+#[test]
+fn what_may_have_been_pushed_is_verified() {
+    let registry = Registry::start();
+    registry.image("app:latest", &platforms(1));
+    let repo = registry.reference("app:latest").replace(":latest", "");
+    let on_a_branch = [
+        ("CI_COMMIT_REF", "refs/heads/x"),
+        ("CI_REPO_DEFAULT_BRANCH", "main"),
+    ];
+    for settings in [
+        &[("AUTO_TAG", "true"), ("DEFAULT_TAG", "edge")][..],
+        &[("DRY_RUN", "yes")],
+        &[("DRY_RUN", "1")],
+        &[("DRY_RUN", "true"), ("OUTPUT", "type=registry")],
+        &[("OUTPUT", "type=local,dest=out\ntype=registry")],
+        &[("OUTPUT", "type=docker")],
+        &[("PUSH", "true"), ("OUTPUT", "type=local,dest=out")],
+        &[("PUSH", "false"), ("DRY_RUN", "false")],
+    ] {
+        let run = settings
+            .iter()
+            .fold(pullproof(), |run, (name, value)| {
+                run.variable(&format!("PLUGIN_{name}"), *value)
+            })
+            .variable("CI", "woodpecker")
+            .variable("PLUGIN_REPO", &repo);
+        let finished = on_a_branch
+            .iter()
+            .fold(run, |run, (name, value)| run.variable(name, *value))
+            .run()
+            .exits(0);
+        assert!(
+            last(&finished.stdout).contains("PASSED"),
+            "{settings:?}: {finished}"
+        );
+        assert!(
+            finished.stdout.contains("app:latest"),
+            "{settings:?}: {finished}"
+        );
+    }
+}
+
+#[test]
+fn an_image_without_host_is_on_the_registry_that_is_set() {
+    let registry = Registry::start();
+    registry.image("team/app:1", &platforms(1));
+    let host = registry.reference("team/app:1").replace("/team/app:1", "");
+    for settings in [&[("IMAGES", "team/app:1")][..], &[("TAGS", "team/app:1")]] {
+        let settings = [settings, &[("REGISTRY", &host)]].concat();
+        let finished = woodpecker(&settings).exits(0);
+        assert!(last(&finished.stdout).contains("PASSED"), "{finished}");
+        let line = format!("team/app:1 names no host, so {host}/team/app:1 is verified");
+        assert!(finished.stderr.contains(&line), "{finished}");
+    }
+    let typed = pullproof()
+        .arguments(["verify", "team/app:1", "--registry", &host])
+        .run()
+        .exits(0);
+    assert!(typed.stderr.contains("names no host"), "{typed}");
+    let named = [("IMAGES", registry.reference("team/app:1"))];
+    let named = [(named[0].0, named[0].1.as_str()), ("REGISTRY", &host)];
+    let finished = woodpecker(&named).exits(0);
+    assert!(!finished.stderr.contains("names no host"), "{finished}");
+}
+
+/// The warnings about certificates that are not checked.
+fn unchecked(finished: &Finished) -> Vec<&str> {
+    let lines = finished.stderr.lines();
+    lines
+        .filter(|line| line.contains("certificates are NOT checked"))
+        .collect()
+}
+
+#[test]
+fn every_run_that_checks_no_certificates_says_so_once_and_names_the_hosts() {
+    let authority = Authority::new();
+    let registry = Registry::start_tls(&authority.issue(&["elsewhere.test"]));
+    registry.image("app:1", &platforms(1));
+    registry.image("app:2", &platforms(1));
+    let host = registry.host();
+    let images = ["app:1", "app:2"]
+        .map(|image| registry.reference(image))
+        .join(",");
+    for (name, value, named) in [
+        (
+            "SKIP_TLS_VERIFY",
+            "true",
+            format!("of {host}, any other host"),
+        ),
+        ("SKIP_VERIFY", host.as_str(), format!("of {host}")),
+        (
+            "INSECURE_SKIP_VERIFY",
+            "127.0.0.1",
+            "of 127.0.0.1".to_owned(),
+        ),
+    ] {
+        let finished = woodpecker(&[("IMAGES", &images), (name, value)]).exits(0);
+        let [warning] = unchecked(&finished)[..] else {
+            panic!("{finished}")
+        };
+        assert!(
+            warning.starts_with("warning: skip_tls_verify: "),
+            "{warning}"
+        );
+        assert!(warning.contains(&format!("({named})")), "{warning}");
+    }
+    let refused = woodpecker(&[("IMAGES", &images), ("ATTEMPTS", "1")]).exits(4);
+    assert!(unchecked(&refused).is_empty(), "{refused}");
+    let dry = [
+        ("IMAGES", images.as_str()),
+        ("SKIP_TLS_VERIFY", "yes"),
+        ("DRY_RUN", "true"),
+    ];
+    assert_eq!(unchecked(&woodpecker(&dry).exits(0)).len(), 1);
+}
+
+#[test]
+fn a_rebuild_that_checks_no_certificates_names_the_server() {
+    let server = [
+        ("WOODPECKER_URL", "https://127.0.0.1:1/ci"),
+        ("WOODPECKER_TOKEN", "hunter2-hunter2"),
+        ("WOODPECKER_REPO", "7"),
+        ("SKIP_TLS_VERIFY", "true"),
+        ("ATTEMPTS", "1"),
+    ];
+    let alone = [&[("MODE", "rebuild")][..], &server].concat();
+    let finished = woodpecker(&alone).exits(5);
+    assert!(
+        unchecked(&finished)[0].contains("of 127.0.0.1:1, any other host"),
+        "{finished}"
+    );
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(1));
+    registry.lose(image.layer(0, 0));
+    let (reference, host) = (registry.reference("app:1"), registry.host());
+    let then = [
+        ("IMAGES", reference.as_str()),
+        ("ON_BROKEN", "rebuild"),
+        ("SETTLE", "0"),
+    ];
+    let finished = woodpecker(&[&then[..], &server].concat()).exits(5);
+    let [warning] = unchecked(&finished)[..] else {
+        panic!("{finished}")
+    };
+    let named = format!("of 127.0.0.1:1, {host}, any other host");
+    assert!(warning.contains(&named), "{warning}");
 }
 
 #[test]

@@ -8,13 +8,14 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{info, warn};
 
-use super::targets::{Target, idle_logins, targets};
+use super::targets::{Target, hosts_added, idle_logins, targets};
 use super::verify;
 use crate::commands::finished::{Finished, Unfinished};
 use crate::commands::rebuild::{self, RebuildOutcome};
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::patience::Patience;
+use crate::oci::reference::Repository;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
@@ -32,11 +33,22 @@ use crate::text::human;
 /// When there is nothing to verify, settings contradict each other, or the program cannot start.
 pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finished, Unfinished> {
     let targets = targets(&settings.wanted)?;
+    let hosts = targets.iter().map(|target| {
+        let Repository { registry, .. } = &target.reference.repository;
+        registry.clone()
+    });
+    let server = settings.rebuild.iter().map(|rebuild| rebuild.plan.host());
+    if let Some(warning) = settings.network.unverified(hosts.chain(server)) {
+        warn!("{warning}");
+    }
     if let Some(warning) = idle_logins(&settings.login, &targets) {
         warn!("{warning}");
     }
     if let Some(why) = &settings.wanted.nothing_pushed {
         return Ok(skipped(settings, why));
+    }
+    for line in hosts_added(&settings.wanted) {
+        info!("{line}");
     }
     until_a_signal(async |signals| {
         let mut progress = progress;

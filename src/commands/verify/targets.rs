@@ -36,7 +36,7 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
     let mut targets = Targets::default();
     for text in &wanted.images {
         targets.add(
-            reference(text, "images")?,
+            reference(&placed(text, wanted), "images")?,
             None,
             wanted.same_digest.unwrap_or(false),
         )?;
@@ -64,6 +64,18 @@ pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
         return Err(nothing(wanted));
     }
     Ok(targets.list)
+}
+
+/// What is to be known about the images that name no host, as fragments: they are on `registry`.
+#[must_use]
+pub fn hosts_added(wanted: &Wanted) -> Vec<String> {
+    let told = |image: &String| {
+        let placed = placed(image, wanted);
+        (placed != *image).then(|| format!("{image} names no host, so {placed} is verified"))
+    };
+    let mut told: Vec<String> = wanted.images.iter().filter_map(told).collect();
+    told.dedup();
+    told
 }
 
 /// A warning about the logins, as a fragment: none of them is for the registry of an image.
@@ -131,6 +143,16 @@ fn qualified(repository: &str, registry: Option<&str>) -> Result<String, Error> 
         Ok(_) => Ok(name),
         Err(error) => Err(Error::new(format!("repo: {error}"))
             .with_hint("a repository looks like registry.example.org/team/app; its tags are in the setting tags")),
+    }
+}
+
+/// An image on `registry`, if it has a `/` and no host: on Docker Hub a stranger may have one of
+/// that name. One without a `/`, such as `alpine`, is official there.
+fn placed(image: &str, wanted: &Wanted) -> String {
+    if image.contains('/') && !image.contains("://") {
+        prefixed(image, wanted.registry.as_deref())
+    } else {
+        image.to_owned()
     }
 }
 
@@ -458,6 +480,55 @@ mod tests {
             };
             assert_eq!(names(&wanted), [expected], "{registry:?} {repository}");
         }
+    }
+
+    #[test]
+    fn an_image_with_a_path_and_no_host_is_on_the_registry() {
+        let digest = digest("1");
+        for (registry, image, expected) in [
+            (None, "team/app:1", "docker.io/team/app:1"),
+            (Some("r.lab:5050"), "team/app:1", "r.lab:5050/team/app:1"),
+            (Some("r.lab:5050"), "team/app", "r.lab:5050/team/app:latest"),
+            (Some("https://R.lab/v2/"), "a/b/c:1", "r.lab/a/b/c:1"),
+            (Some("r.lab/team"), "x/app:1", "r.lab/team/x/app:1"),
+            (
+                Some("r.lab"),
+                "docker.io/team/app:1",
+                "docker.io/team/app:1",
+            ),
+            (Some("r.lab"), "ghcr.io/team/app:1", "ghcr.io/team/app:1"),
+            (Some("r.lab"), "localhost/app:1", "localhost/app:1"),
+            (Some("r.lab"), "alpine:1", "docker.io/library/alpine:1"),
+            (Some("r.lab"), "library/alpine:1", "r.lab/library/alpine:1"),
+            (Some("docker.io"), "team/app:1", "docker.io/team/app:1"),
+            (
+                Some("https://index.docker.io/v1/"),
+                "team/app:1",
+                "docker.io/team/app:1",
+            ),
+        ] {
+            let wanted = Wanted {
+                images: texts(&[image]),
+                registry: registry.map(str::to_owned),
+                ..Wanted::default()
+            };
+            assert_eq!(names(&wanted), [expected], "{registry:?} {image}");
+            let is_told = registry.is_some_and(|registry| registry.contains("lab"))
+                && expected.contains("lab");
+            assert_eq!(hosts_added(&wanted).len(), usize::from(is_told), "{image}");
+        }
+        let wanted = Wanted {
+            images: vec![format!("team/app@{digest}"), "team/app:1".into()],
+            registry: Some("r.lab".into()),
+            ..Wanted::default()
+        };
+        assert_eq!(
+            hosts_added(&wanted),
+            [
+                format!("team/app@{digest} names no host, so r.lab/team/app@{digest} is verified"),
+                "team/app:1 names no host, so r.lab/team/app:1 is verified".into(),
+            ]
+        );
     }
 
     #[test]

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderName, LOCATION};
 
+use super::ERROR_LIMIT;
 use crate::http::Reply;
-
-/// The most characters of an answer's text that are kept: more than is ever shown, so that a
-/// secret in it is whole when it is redacted.
-const LONGEST_TEXT: usize = 2000;
 
 /// An answer and its body; of an error, only the beginning.
 #[derive(Debug)]
@@ -53,13 +50,14 @@ impl Answer {
         self.reply.retry_after()
     }
 
-    /// The body as one line of text; empty for a page.
+    /// The body as one line of text, uncut and unredacted; empty for a page, and for a body that may
+    /// be cut, because it may end within a secret.
     pub(super) fn text(&self) -> String {
-        if self.is_html() {
+        if self.is_html() || self.body.len() >= ERROR_LIMIT {
             return String::new();
         }
         let text = String::from_utf8_lossy(&self.body);
         let words: Vec<&str> = text.split_whitespace().collect();
-        words.join(" ").chars().take(LONGEST_TEXT).collect()
+        words.join(" ")
     }
 }

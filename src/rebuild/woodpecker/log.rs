@@ -12,8 +12,9 @@ use super::model::LogEntry;
 /// third longer.
 const LONGEST_ENTRY: usize = 2 * 1024 * 1024;
 
-/// The longest line that is shown, in characters.
-const LONGEST_LINE: usize = 1000;
+/// The longest line that is kept, in characters: much more than is shown, because what is left of
+/// it when its secrets are redacted may be much shorter.
+const LONGEST_LINE: usize = 20_000;
 
 /// Takes a log piece by piece and keeps its last lines.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 fn shorten(line: &str) -> String {
     match line.char_indices().nth(LONGEST_LINE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
+        Some((end, _)) => line[..end].to_owned(),
         None => line.to_owned(),
     }
 }
@@ -184,8 +185,8 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_cut() {
-        let line = read(&json!([entry(&"ä".repeat(5000))]).to_string(), 9, 5).remove(0);
-        assert_eq!(line.chars().count(), LONGEST_LINE + 1);
+        let line = read(&json!([entry(&"ä".repeat(50_000))]).to_string(), 9, 5).remove(0);
+        assert_eq!(line.chars().count(), LONGEST_LINE);
         let endless = json!([entry(&"x".repeat(3_000_000)), entry("after")]).to_string();
         assert_eq!(read(&endless, 9, 100_000), ["after"]);
     }

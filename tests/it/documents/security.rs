@@ -1,19 +1,22 @@
-//! SECURITY.md: every test that it names exists.
+//! SECURITY.md: every test that it names exists, and what it says about the package is so.
 
 use std::path::Path;
 
 use super::text;
 
-/// The source of a group of tests: integration tests first, then unit tests.
+/// The source of a group of tests: integration tests first, then unit tests, then those that need a
+/// container engine.
 fn source(group: &str) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = group.replace("::", "/");
-    let files = ["tests/it", "src"].into_iter().flat_map(|folder| {
-        [
-            root.join(folder).join(format!("{path}.rs")),
-            root.join(folder).join(format!("{path}/mod.rs")),
-        ]
-    });
+    let files = ["tests/it", "src", "tests/e2e"]
+        .into_iter()
+        .flat_map(|folder| {
+            [
+                root.join(folder).join(format!("{path}.rs")),
+                root.join(folder).join(format!("{path}/mod.rs")),
+            ]
+        });
     files
         .into_iter()
         .find_map(|file| std::fs::read_to_string(file).ok())
@@ -48,4 +51,31 @@ fn every_promise_names_tests_that_exist() {
             );
         }
     }
+}
+
+#[test]
+fn unsafe_code_is_forbidden_and_tls_is_rustls_with_ring() {
+    let manifest = text("Cargo.toml");
+    assert!(manifest.contains("unsafe_code = \"forbid\""));
+    let lock = text("Cargo.lock");
+    for (package, is_there) in [
+        ("rustls", true),
+        ("ring", true),
+        ("openssl-sys", false),
+        ("native-tls", false),
+        ("aws-lc-rs", false),
+    ] {
+        let name = format!("\nname = \"{package}\"\n");
+        assert_eq!(lock.contains(&name), is_there, "{package}");
+    }
+}
+
+#[test]
+fn dependencies_are_limited_by_licence_source_and_advisories() {
+    let rules = text("deny.toml");
+    for section in ["[advisories]", "[licenses]", "[sources]", "[bans]"] {
+        assert!(rules.contains(section), "{section}");
+    }
+    assert!(rules.contains("unknown-registry = \"deny\""), "{rules}");
+    assert!(rules.contains("unknown-git = \"deny\""), "{rules}");
 }

@@ -184,6 +184,85 @@ fn a_list_of_referrers_that_fails_is_undecided() {
 }
 
 #[test]
+fn every_report_agrees_with_the_exit_code_about_referrers() {
+    for (reply, exit) in [
+        (Reply::status(500), 4),
+        (Reply::status(403), 3),
+        (Reply::json(&json!({"ok": true})), 4),
+    ] {
+        let (registry, image, _signatures, _verify) = signed();
+        registry
+            .on("GET", &format!("referrers/{}", image.root()))
+            .answers(reply);
+        for (referrers, exit, result) in [("check", exit, "error"), ("warn", 0, "passed")] {
+            let reference = registry.reference("app:1");
+            let finished = crate::support::command::verify(&reference)
+                .arguments(["--referrers", referrers, "--attempts", "1"])
+                .arguments(["--report", "report.json", "--junit", "junit.xml"])
+                .run()
+                .exits(exit);
+            let report = finished.report_in("report.json");
+            assert_eq!(report.result(), result, "{finished}");
+            assert_eq!(report.images()[0]["result"], result, "{finished}");
+            let junit = finished.read("junit.xml");
+            let errors = format!("failures=\"0\" errors=\"{}\"", usize::from(exit != 0));
+            assert!(junit.contains(&errors), "{junit}");
+            assert!(finished.stdout.contains("list of referrers"), "{finished}");
+            let undecided = report.count("undecided");
+            assert_eq!(undecided, 1, "{finished}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_index_is_no_list_of_referrers() {
+    let index = |manifests: serde_json::Value| json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
+    for (body, is_list) in [
+        (index(json!([])), true),
+        (index(json!(null)), true),
+        (json!({"schemaVersion": 2, "manifests": []}), true),
+        (json!({"mediaType": INDEX, "manifests": []}), true),
+        (json!({"ok": true}), false),
+        (json!({}), false),
+        (json!([]), false),
+        (json!("ok"), false),
+        (json!(null), false),
+        (json!({"errors": [{"code": "UNSUPPORTED"}]}), false),
+        (json!({"schemaVersion": 2, "mediaType": INDEX}), false),
+        (json!({"manifests": []}), false),
+        (
+            json!({"schemaVersion": 2, "mediaType": "text/plain", "manifests": []}),
+            false,
+        ),
+        (json!({"schemaVersion": 1, "manifests": []}), false),
+    ] {
+        for type_ in [INDEX, "application/json", "text/plain"] {
+            let (registry, image, _signatures, verify) = signed();
+            registry
+                .on("GET", &format!("referrers/{}", image.root()))
+                .answers(Reply::ok(type_, body.to_string()));
+            let verify = verify.flag("attempts", "1");
+            if is_list {
+                verify.run().passes();
+            } else {
+                let seen = verify.run().leaves_open(&[("", "unavailable")]);
+                seen.says("", "not an index");
+            }
+        }
+    }
+    for text in ["ok", ""] {
+        let (registry, image, _signatures, verify) = signed();
+        registry
+            .on("GET", &format!("referrers/{}", image.root()))
+            .answers(Reply::ok(INDEX, text));
+        verify
+            .flag("attempts", "1")
+            .run()
+            .leaves_open(&[("", "unavailable")]);
+    }
+}
+
+#[test]
 fn one_fallback_tag_does_not_hide_another_that_fails() {
     for (status, verdict) in [(500, "unavailable"), (404, "denied")] {
         let (registry, image, signatures, verify) = signed();

@@ -125,6 +125,23 @@ fn an_unknown_authority_is_reported_with_advice() {
 }
 
 #[test]
+fn ca_adds_to_the_roots_of_the_system() {
+    let (systems, one) = tls(&["127.0.0.1"]);
+    let (own, two) = tls(&["127.0.0.1"]);
+    let verify = |registry: &Registry, roots: &str| {
+        crate::support::command::verify(&registry.reference("app:1"))
+            .file("roots.pem", systems.pem())
+            .arguments(["--attempts", "1", "--ca", &own.pem()])
+            .variable("SSL_CERT_FILE", roots)
+            .run()
+    };
+    verify(&one, "roots.pem").exits(0);
+    verify(&two, "roots.pem").exits(0);
+    verify(&one, "none.pem").exits(4);
+    verify(&two, "none.pem").exits(0);
+}
+
+#[test]
 fn a_certificate_for_another_name_or_time_is_reported() {
     let (authority, registry) = tls(&["other.test"]);
     let seen = named(&registry)

@@ -47,6 +47,18 @@ fn a_body_shorter_than_its_length_is_truncated() {
 }
 
 #[test]
+fn headers_above_their_limit_are_refused() {
+    let (registry, _image, verify) = registry(100);
+    let long = "x".repeat(20_000);
+    registry
+        .on("GET", "manifests/1")
+        .alters(move |_, reply| reply.header("X-Long", &long));
+    verify.run().leaves_open(&[("", "unavailable")]);
+    registry.forget_rules();
+    verify.run().passes();
+}
+
+#[test]
 fn a_stream_reset_once_in_the_middle_is_retried() {
     for how in [Break::Close, Break::Reset] {
         for depth in DEPTHS {

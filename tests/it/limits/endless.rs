@@ -173,6 +173,66 @@ fn bombs_of_headers_are_refused() {
 }
 
 #[test]
+fn answers_of_woodpecker_without_end_are_read_up_to_their_limit() {
+    let step = json!({"id": 1, "name": "push", "state": "failure", "exit_code": 3, "started": 5});
+    let workflow = json!({"name": "build", "state": "failure", "children": [step]});
+    let pipeline = json!({"id": 112, "number": 12, "status": "failure", "workflows": [workflow]});
+    let repository = json!({"id": 7, "full_name": "me/app", "default_branch": "main"});
+    for (endless, status, exit) in [
+        ("/api/repos/7", 200, 5),
+        ("/api/repos/7", 500, 5),
+        ("/api/repos/7/pipelines", 422, 5),
+        ("/api/repos/7/logs/12/1", 200, 6),
+        ("/api/repos/7/logs/12/1", 500, 6),
+    ] {
+        let (pipeline, repository) = (pipeline.clone(), repository.clone());
+        let server = Server::start(move |request| {
+            let is_new = request.method == "POST";
+            match request.path.as_str() {
+                path if path == endless && (is_new || !path.ends_with("pipelines")) => {
+                    Reply::ok("application/json", "")
+                        .content(ENDLESS)
+                        .without("Content-Length")
+                        .but_status(status)
+                }
+                "/api/repos/7" => Reply::json(&repository),
+                "/api/repos/7/pipelines" if !is_new => Reply::json(&json!([])),
+                _ => Reply::json(&pipeline),
+            }
+        });
+        let finished = pullproof()
+            .arguments([
+                "rebuild",
+                "--woodpecker-repo",
+                "7",
+                "--woodpecker-url",
+                &server.url(""),
+            ])
+            .arguments([
+                "--poll-interval",
+                "100ms",
+                "--backoff",
+                "1ms",
+                "--attempts",
+                "2",
+            ])
+            .arguments(["--wait-timeout", "30s", "--logs", "all"])
+            .variable("PLUGIN_WOODPECKER_TOKEN", "hunter2-hunter2")
+            .run()
+            .exits(exit);
+        let asked = server.requests();
+        assert!(
+            asked.iter().any(|request| request.path == endless),
+            "{finished}"
+        );
+        assert!(
+            finished.took < Duration::from_secs(20),
+            "{endless}: {finished}"
+        );
+    }
+}
+
+#[test]
 fn challenges_and_links_of_any_length_cost_nothing() {
     let challenge = format!("Bearer realm=\"/token\",{}", "scope=\"a\",".repeat(700));
     let open = format!("Bearer realm=\"{}", "\\\"".repeat(3000));

@@ -1,8 +1,10 @@
 //! Each host gets its own credentials, never another's; a foreign layer's host gets no request.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
-use super::plant::{Face, Planted, received, set, shows_nothing};
+use super::plant::{Face, Planted, received, set, shows_nothing, verify};
 use crate::support::authority::Authority;
 use crate::support::command::Pullproof;
 use crate::support::fake::content::ranged;
@@ -391,4 +393,41 @@ fn a_plain_proxy_gets_nothing_before_the_registry_asks_for_it() {
     });
     let text = received(&proxy.requests());
     assert!(own.is_in(&text) && !planted.is_in(&text), "{text}");
+}
+
+#[test]
+fn a_registry_is_only_ever_read() {
+    let planted = Planted::password("read");
+    let (registry, image) = guarded(&planted);
+    for (lost, exit) in [
+        (None, 0),
+        (Some(image.layer(0, 0)), 1),
+        (Some(image.root()), 1),
+    ] {
+        for depth in ["head", "tail", "full"] {
+            if let Some(lost) = lost {
+                registry.lose(lost);
+            }
+            let run = login(
+                verify(Face::Text, "info"),
+                Face::Text,
+                &registry.host(),
+                &planted,
+            );
+            let run = run.argument(registry.reference("app:1"));
+            run.arguments(["--referrers", "check", "--depth", depth])
+                .run()
+                .exits(exit);
+        }
+    }
+    let methods: BTreeSet<String> = registry
+        .requests()
+        .into_iter()
+        .map(|request| request.method)
+        .collect();
+    let read = ["GET", "HEAD"].map(str::to_owned);
+    assert!(
+        methods.iter().all(|method| read.contains(method)),
+        "{methods:?}"
+    );
 }

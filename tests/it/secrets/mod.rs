@@ -1,6 +1,7 @@
 //! Nothing leaks: secrets are planted wherever they can come from, and searched for in everything
 //! that leaves the program.
 
+mod echoes;
 mod errors;
 mod helpers;
 mod hosts;

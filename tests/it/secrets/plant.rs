@@ -36,6 +36,24 @@ impl Planted {
         }
     }
 
+    /// A token that says by its beginning that it is one.
+    pub(crate) fn personal_token(name: &str) -> Self {
+        let core = format!("Zq7{name}Wx9");
+        Self {
+            value: format!("ghp_{core}"),
+            core,
+        }
+    }
+
+    /// A secret of hexadecimal digits.
+    pub(crate) fn digits() -> Self {
+        let core = "5ec7e70123456789abcdefc0ffee".to_owned();
+        Self {
+            value: core.clone(),
+            core,
+        }
+    }
+
     /// What shows that the secret, or a good part of it, is in a text: the core as it is, in
     /// hexadecimal, and in base64 at each of the three places where it can begin.
     fn traces(&self) -> Vec<String> {

@@ -15,7 +15,7 @@ use crate::support::recipe::single;
 /// Where a login can come from.
 type Source = fn(Pullproof, Face, host: &str, password: &str) -> Pullproof;
 
-const SOURCES: [(&str, Source); 12] = [
+const SOURCES: [(&str, Source); 13] = [
     ("settings", |run, face, host, password| {
         set(
             set(set(run, face, "username", "me"), face, "password", password),
@@ -33,6 +33,11 @@ const SOURCES: [(&str, Source); 12] = [
             "--registry",
             host,
         ])
+    }),
+    ("a file with the password", |run, face, host, password| {
+        let run = run.file("secrets/password", format!("{password}\n"));
+        let run = set(run, face, "password_file", "secrets/password");
+        set(set(run, face, "username", "me"), face, "registry", host)
     }),
     ("logins as JSON", |run, face, host, password| {
         set(

@@ -1,4 +1,7 @@
 //! The fake registry: a server, what it holds, who may ask, and where it deviates.
+//!
+//! It is only ever read: a request by another method than `GET` and `HEAD` for anything but a page
+//! that a test put there makes the test fail at its end.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -218,6 +221,19 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
 
 impl Drop for Registry {
     fn drop(&mut self) {
+        let requests = self.server.requests();
+        let is_page = |path: &str| self.state().mounts.iter().any(|(page, _)| page == path);
+        let written: Vec<&Request> = requests
+            .iter()
+            .filter(|request| !matches!(request.method.as_str(), "GET" | "HEAD"))
+            .filter(|request| !is_page(&request.path))
+            .collect();
+        if !std::thread::panicking() {
+            assert!(
+                written.is_empty(),
+                "the registry was written to: {written:#?}"
+            );
+        }
         let unexpected = std::mem::take(&mut self.state().unexpected);
         if !std::thread::panicking() {
             assert!(
