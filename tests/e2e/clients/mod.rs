@@ -1,5 +1,6 @@
-//! Real clients are asked about every image of the corpus.
+//! Real clients are asked about every image of the corpus, and pullproof agrees with each.
 
+mod agreement;
 mod corpus;
 mod daemons;
 mod draft;
