@@ -13,11 +13,18 @@ use super::pull::{ALL, Client, another_docker};
 const LATER: &str = "\
 [^1]: docker's classic store pulls it in version 28.5, and pullproof says so.
 
+[^2]: pullproof does not follow this client here, for a reason below.
+
 What docker's classic store has learned since 20.10:
 ";
 
+/// What goes before the list of images that are not compared.
+const APART: &str = "Where pullproof does not follow a client, and why:\n";
+
 fn cell(measured: &Measured, case: &Case, client: Client) -> &'static str {
     match measured.word(case, client) {
+        Ok(()) if case.is_apart(client) => "pulls[^2]",
+        Err(_) if case.is_apart(client) => "**fails**[^2]",
         Ok(()) => PULLS,
         Err(_) if client == Client::Docker && case.newer_docker_pulls.is_some() => "**fails**[^1]",
         Err(_) => "**fails**",
@@ -72,11 +79,11 @@ fn table(rows: &[(String, Row)]) -> String {
     text
 }
 
-/// What later versions of docker have learned.
-fn versions(cases: &[Case]) -> String {
+/// The reasons of some images, with their names.
+fn reasons(cases: &[Case], why: impl Fn(&Case) -> Option<&'static str>) -> String {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for case in cases {
-        if let Some(why) = case.newer_docker_pulls {
+        if let Some(why) = why(case) {
             let names = reasons.entry(why).or_default();
             names.push(format!("`{}`", case.name));
         }
@@ -121,9 +128,10 @@ fn the_table_is_what_the_clients_do() {
         assert_eq!(clients, ALL, "the table needs every client");
         assert!(!measured.selected, "the table needs every image");
         rewrite(&format!(
-            "{}\n{LATER}\n{}",
+            "{}\n{LATER}\n{}\n{APART}\n{}",
             table(&rows),
-            versions(&measured.cases)
+            reasons(&measured.cases, |case| case.newer_docker_pulls),
+            reasons(&measured.cases, |case| case.apart.map(|(_, why)| why))
         ));
         return;
     }

@@ -19,7 +19,7 @@ fn with_step(fields: &Value) -> Woodpecker {
     let mut step = json!({"name": "work", "image": "bash"});
     step.as_object_mut()
         .unwrap()
-        .append(fields.as_object_mut().unwrap());
+        .extend(fields.as_object().unwrap().clone());
     with_text(
         &json!({"when": {"event": "manual"}, "skip_clone": true, "steps": [step]}).to_string(),
     )

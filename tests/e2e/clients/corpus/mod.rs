@@ -1,6 +1,7 @@
 //! The images that every client is asked to pull: whole, odd and broken.
 
 mod answers;
+mod apart;
 mod artifacts;
 mod configs;
 mod descriptors;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::draft::Draft;
+use super::pull::Client;
 use crate::support::fake::Registry;
 use crate::support::http::Reply;
 
@@ -44,6 +46,8 @@ pub(super) struct Case {
     marks: Vec<Mark>,
     /// Why docker's classic store pulls it since version 23, and 20.10 does not.
     pub(super) newer_docker_pulls: Option<&'static str>,
+    /// The clients whose word pullproof does not follow here, and why.
+    pub(super) apart: Option<(&'static [Client], &'static str)>,
     change: Arc<Change>,
 }
 
@@ -57,6 +61,7 @@ fn case(
         what: what.into(),
         marks: Vec::new(),
         newer_docker_pulls: None,
+        apart: None,
         change: Arc::new(change),
     }
 }
@@ -81,8 +86,15 @@ impl Case {
             what: format!("{}; {}", self.what, other.what),
             marks: [&self.marks[..], &other.marks].concat(),
             newer_docker_pulls: None,
+            apart: None,
             change: Arc::new(move |draft| second(first(draft))),
         }
+    }
+
+    /// Whether pullproof does not follow this client's word here.
+    pub(super) fn is_apart(&self, client: Client) -> bool {
+        self.apart
+            .is_some_and(|(clients, _)| clients.contains(&client))
     }
 
     /// The image, with bytes that no other seed has.
@@ -109,6 +121,7 @@ fn cases() -> Vec<Case> {
     let pairs = pairs::of(&cases);
     cases.extend(pairs);
     versions::note(&mut cases);
+    apart::note(&mut cases);
     cases
 }
 
