@@ -62,7 +62,9 @@ fn layers(graph: &Graph, manifest: NodeId) -> (usize, usize) {
         .map(|edge| graph.node(edge.to))
         .filter(|child| child.kind() == Kind::Layer);
     layers.fold((0, 0), |(all, counted), layer| {
-        let is_counted = refusal::is_counted_layer(layer.media_type());
+        // What cannot be read is a fault of its own.
+        let is_unreadable = layer.is_nameless();
+        let is_counted = is_unreadable || refusal::is_counted_layer(layer.media_type());
         (all + 1, counted + usize::from(is_counted))
     })
 }

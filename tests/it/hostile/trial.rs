@@ -174,6 +174,15 @@ impl fmt::Display for Seen {
 }
 
 impl Seen {
+    /// Fails, and shows everything, unless it passed with exactly these as warnings.
+    #[track_caller]
+    pub(super) fn passes_with(self, warnings: &[(&str, &str)]) -> Self {
+        let seen = self.ends(0, warnings);
+        assert_eq!(seen.report.result(), "passed", "{seen}");
+        assert!(seen.text.contains("warning"), "{seen}");
+        seen
+    }
+
     /// Fails, and shows everything, unless something was checked and all of it is whole.
     #[track_caller]
     pub(super) fn passes(self) -> Self {
