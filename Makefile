@@ -22,12 +22,11 @@ test: ## Install what is missing, start what is needed, run every test
 	$(CARGO) build --release --locked --bin pullproof
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test
 
-# PULLPROOF_ROUNDS, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change how much and which.
+# PULLPROOF_ROUNDS, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change how much and which, and
+# REGISTRIES="gitea zot" which real registries.
 .PHONY: soak
-soak: ## Test 300 damaged and 300 disturbed images, fuzz each reader for a minute
-	scripts/prepare
-	PULLPROOF_ROUNDS="$${PULLPROOF_ROUNDS:-300}" \
-		$(CARGO) test --test it -- --nocapture differential chaos
+soak: ## Test hundreds of damaged images on each registry, fuzz each reader for a minute
+	scripts/soak $(REGISTRIES)
 	scripts/fuzz
 
 .PHONY: e2e
@@ -38,7 +37,8 @@ e2e: ## Test among real components: the image in a Docker engine, other registri
 lint: ## Check the format, the lints, the documentation and the workflows
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
-	$(CARGO) clippy --all-targets --test e2e -- -D warnings
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	scripts/lint-workflows
 

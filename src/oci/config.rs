@@ -1,8 +1,12 @@
 //! What an image's config says that a pull depends on, see
 //! <https://github.com/opencontainers/image-spec/blob/main/config.md>.
 
+use std::borrow::Cow;
+
+use oci_spec::image::Digest;
 use serde_json::value::RawValue;
 
+use super::digest;
 use super::platform::Platform;
 use super::refusal::{self, Refusal};
 use super::wire::{WireConfig, WireHistory, WirePlatform};
@@ -16,30 +20,45 @@ pub(crate) struct Config {
     pub refusals: Vec<Refusal>,
 }
 
-/// Reads an image's config.
+/// Reads an image's config; what is not UTF-8 in it is replaced, as clients do it.
 pub(crate) fn read(bytes: &[u8]) -> Config {
+    let text = String::from_utf8_lossy(bytes);
+    let bytes = text.as_bytes();
     let mut refusals = refusal::of_config(bytes);
     let wire = serde_json::from_slice::<WireConfig<'_>>(bytes).unwrap_or_default();
-    let diff_ids = wire.root_fs.map_or(0, |root_fs| root_fs.diff_ids.listed);
     let is_layer = |raw: &&&RawValue| {
         let entry = serde_json::from_str::<WireHistory>(raw.get());
         entry.is_ok_and(|entry| !entry.empty_layer.unwrap_or_default())
     };
     let in_history = wire.history.entries.iter().filter(is_layer).count();
-    refusals.extend(refusal::of_history(in_history, diff_ids));
-    Config { diff_ids, refusals }
+    let is_there = wire.root_fs.is_some();
+    let listed = wire.root_fs.unwrap_or_default().diff_ids;
+    let is_digest = |raw: &&RawValue| {
+        let text = serde_json::from_str::<Cow<'_, str>>(raw.get()).unwrap_or_default();
+        let digest = text.parse::<Digest>();
+        digest.is_ok_and(|digest| digest::is_supported(&digest))
+    };
+    let are_digests = listed.entries.iter().all(is_digest);
+    refusals.extend(refusal::of_root_fs(is_there, are_digests));
+    refusals.extend(refusal::of_history(in_history, listed.listed));
+    Config {
+        diff_ids: listed.listed,
+        refusals,
+    }
 }
 
 /// The platform that a config states, if it states one; whatever else is wrong with it.
 #[must_use]
 pub(crate) fn platform(bytes: &[u8]) -> Option<Platform> {
-    let wire: WirePlatform<'_> = serde_json::from_slice(bytes).ok()?;
+    let text = String::from_utf8_lossy(bytes);
+    let wire: WirePlatform<'_> = serde_json::from_str(&text).ok()?;
     wire.read()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::client::Clients;
 
     #[test]
     fn a_config_states_its_platform_when_it_is_one() {
@@ -53,21 +72,28 @@ mod tests {
         }
     }
 
+    const DIGEST: &str = "sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
+
+    fn refused(text: &str) -> (usize, String) {
+        let config = read(text.as_bytes());
+        let stops = config.refusals.iter().map(|one| one.stops);
+        let stops = stops.fold(Clients::NONE, Clients::and);
+        (config.diff_ids, stops.to_string())
+    }
+
     #[test]
-    fn diff_ids_are_counted() {
-        for (text, expected) in [
-            (r#"{"rootfs":{"type":"layers","diff_ids":["a","b"]}}"#, 2),
-            (r#"{"RootFS":{"diff_ids":["a"]},"os":"linux"}"#, 1),
-            (r#"{"rootfs":{"diff_ids":null}}"#, 0),
-            (r#"{"rootfs":null}"#, 0),
-            ("{}", 0),
+    fn diff_ids_are_counted_and_have_to_be_digests() {
+        let root_fs = |diff_ids: &str| format!(r#"{{"RootFS":{{"diff_ids":{diff_ids}}}}}"#);
+        let two = format!(r#"["{DIGEST}","{DIGEST}"]"#);
+        for (text, count, stops) in [
+            (root_fs(&two), 2, ""),
+            (root_fs("null"), 0, ""),
+            (root_fs(r#"["a"]"#), 1, "containerd and docker"),
+            (root_fs(r#"["md5:00"]"#), 1, "containerd and docker"),
+            (r#"{"rootfs":null}"#.into(), 0, "docker"),
+            ("{}".into(), 0, "docker"),
         ] {
-            let config = read(text.as_bytes());
-            assert_eq!(
-                (config.diff_ids, config.refusals.len()),
-                (expected, 0),
-                "{text}"
-            );
+            assert_eq!(refused(&text), (count, stops.into()), "{text}");
         }
         for wrong in [
             "",
@@ -77,18 +103,30 @@ mod tests {
             r#"{"created":"then"}"#,
             "{} x",
         ] {
-            assert!(!read(wrong.as_bytes()).refusals.is_empty(), "{wrong}");
+            assert_eq!(refused(wrong).1, "containerd, docker and podman", "{wrong}");
         }
     }
 
     #[test]
+    fn what_is_not_utf_8_is_replaced() {
+        let text = [
+            br#"{"os":"linux","architecture":""#,
+            &[0xff][..],
+            br#"","rootfs":{}}"#,
+        ];
+        let bytes = text.concat();
+        assert_eq!(read(&bytes).refusals, []);
+        assert_eq!(platform(&bytes).unwrap().to_string(), "linux/\u{fffd}");
+    }
+
+    #[test]
     fn history_may_be_shorter_than_the_layers_and_not_longer() {
-        let refused = |history: &str| {
-            let text = format!(r#"{{"rootfs":{{"diff_ids":["a"]}},"history":{history}}}"#);
-            read(text.as_bytes()).refusals.len()
+        let stops = |history: &str| {
+            let root_fs = format!(r#"{{"diff_ids":["{DIGEST}"]}}"#);
+            refused(&format!(r#"{{"rootfs":{root_fs},"history":{history}}}"#)).1
         };
-        assert_eq!(refused("[]"), 0);
-        assert_eq!(refused(r#"[{"empty_layer":true},{}]"#), 0);
-        assert_eq!(refused("[{},{}]"), 1);
+        assert_eq!(stops("[]"), "");
+        assert_eq!(stops(r#"[{"empty_layer":true},{}]"#), "");
+        assert_eq!(stops("[{},{}]"), "docker");
     }
 }

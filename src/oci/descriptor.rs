@@ -94,13 +94,17 @@ pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
     let attestation = platform.as_ref().is_some_and(Platform::is_unknown)
         || (wire.annotations.as_ref()).is_some_and(|annotations| annotations.attestation);
     let kind = kind_of(&media_type, attestation);
+    let is_nameless = wire.platform.is_some() && platform.is_none();
     match promise(&wire) {
         Ok((promise, stated)) => Child::Readable(Box::new(Descriptor {
             // Without an address of its own it can only come from the registry; and where it may be
             // distributed, clients ask the registry whatever other addresses there are.
             foreign: media_type::is_foreign_layer(&media_type)
                 && wire.urls.as_ref().is_some_and(|urls| urls.0),
-            refusals: refusal::of_descriptor(&promise, stated, kind, &media_type),
+            refusals: refusal::of_descriptor(&promise, stated, kind, &media_type)
+                .into_iter()
+                .chain(refusal::of_platform(is_nameless))
+                .collect(),
             inline: inline(&wire),
             promise,
             kind,

@@ -64,6 +64,8 @@ pub enum Flaw {
     NotSelected(Box<str>),
     /// Content that only its descriptor carries, in `data`: the registry does not have it.
     OnlyInline,
+    /// Content that is delivered with this `Content-Encoding`, though it is not encoded.
+    Encoded(Box<str>),
 }
 
 /// The largest config that every client reads, in bytes.
@@ -144,7 +146,8 @@ impl Flaw {
             | Self::MediaType(text)
             | Self::NotSelected(text)
             | Self::Config(text)
-            | Self::ContentType(text) => [Some(text), None],
+            | Self::ContentType(text)
+            | Self::Encoded(text) => [Some(text), None],
             Self::TypesDisagree(types) => {
                 let Disagreement {
                     media_type, other, ..

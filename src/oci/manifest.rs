@@ -216,14 +216,21 @@ fn image(wire: WireDocument<'_>, media_type: String) -> Result<Document<'_>, Fla
         Child::Readable(config) => config.media_type.as_str(),
         Child::Unreadable(_) => "",
     };
-    let refusals = refusal::of_mixed_config(config_type, &media_type);
+    let layers = wire
+        .layers
+        .entries
+        .iter()
+        .map(|raw| descriptor::media_type(raw));
+    let refusals = refusal::of_mixed_config(config_type, &media_type)
+        .into_iter()
+        .chain(refusal::of_mixed_layers(layers, &media_type));
     let children = Children {
         config: Some(config),
         ..Children::of(wire.layers, layer_kind)
     };
     Ok(Document {
         artifact,
-        refusals: refusals.into_iter().collect(),
+        refusals: refusals.collect(),
         ..Document::new(kind, media_type, children)
     })
 }
@@ -232,8 +239,8 @@ fn layer_kind(_media_type: &str, _attestation: bool) -> Kind {
     Kind::Layer
 }
 
-/// The type of the artifact that a manifest is, if it is no image: it has another config and other
-/// layers than an image, or is a build cache, or has nothing but attestations.
+/// The type of the artifact that a manifest is, if it is no image: it has layers, and none that a
+/// client takes for an image's; or none, and another config; or it is a build cache.
 fn artifact_type(wire: &WireDocument<'_>, config: &Child) -> Option<String> {
     let of_config = match config {
         Child::Readable(config) => config.media_type.as_str(),
@@ -245,17 +252,19 @@ fn artifact_type(wire: &WireDocument<'_>, config: &Child) -> Option<String> {
         .iter()
         .map(|raw| descriptor::media_type(raw));
     let first = layers.next();
-    let is_attestation = |layer: &String| layer.starts_with("application/vnd.in-toto");
-    if first.as_ref().is_some_and(is_attestation) && layers.all(|layer| is_attestation(&layer)) {
-        return stated_artifact(wire).or(first);
-    }
-    let has_image_layers = first.is_some_and(|layer| media_type::is_layer(&layer));
+    let has_image_layers = first.iter().any(|layer| refusal::is_readable_layer(layer))
+        || layers.any(|layer| refusal::is_readable_layer(&layer));
     let is_cache = of_config.starts_with("application/vnd.buildkit.cacheconfig.");
-    let may_be_an_image = refusal::is_readable_config(of_config) || has_image_layers;
-    if may_be_an_image && !is_cache {
+    let is_image = match &first {
+        Some(_) => has_image_layers && !is_cache,
+        None => refusal::is_readable_config(of_config),
+    };
+    if is_image {
         return None;
     }
-    Some(stated_artifact(wire).unwrap_or_else(|| of_config.to_owned()))
+    let by_layer = first.filter(|_| refusal::is_readable_config(of_config));
+    let by_content = by_layer.unwrap_or_else(|| of_config.to_owned());
+    Some(stated_artifact(wire).unwrap_or(by_content))
 }
 
 /// Reads a list of referrers, which may be empty; see
@@ -592,7 +601,7 @@ mod tests {
             ),
             (
                 manifest(&image_config, &[layer(in_toto), layer("x/y")]),
-                None,
+                Some(in_toto),
             ),
             (
                 with(index(&[]), "artifactType", json!("application/y")),

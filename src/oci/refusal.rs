@@ -6,6 +6,7 @@ use oci_spec::image::DigestAlgorithm;
 
 use super::client::{Client, Clients};
 use super::descriptor::Promise;
+use super::digest;
 use super::flaw::{CONFIG_LIMIT, Disagreement, Flaw, MANIFEST_LIMIT};
 use super::kind::Kind;
 use super::media_type;
@@ -83,6 +84,18 @@ pub(crate) fn of_delivery(
         _ => media_type::is_image_manifest(delivered),
     };
     refusals.add(!is_of_kind, readers, || Flaw::ContentType(delivered.into()));
+    let is_dockers = [media_type::DOCKER_LIST, media_type::DOCKER_MANIFEST].contains(&delivered);
+    if is_of_kind && is_dockers && stated.is_empty() {
+        let podman = if kind == Kind::Index {
+            Clients::NONE
+        } else {
+            PODMAN
+        };
+        let stops = readers.without(Clients::ALL.without(DOCKER.and(podman)));
+        refusals.add(true, stops, || {
+            disagreement("Content-Type", delivered, "mediaType", "absent")
+        });
+    }
     if is_of_kind && !stated.is_empty() && stated != delivered {
         let is_known = media_type::is_index(stated) || media_type::is_image_manifest(stated);
         let podman = if kind == Kind::Index || !is_known {
@@ -134,6 +147,12 @@ pub(super) fn of_descriptor(
     } else {
         CONTAINERD
     };
+    let is_of_nothing = kind == Kind::Layer && digest::is_of_nothing(&promise.digest);
+    let of_size = if is_of_nothing {
+        of_size.and(DOCKER)
+    } else {
+        of_size
+    };
     refusals.add(none_or_zero, of_size, || Flaw::NoSize);
     refusals.add(stated == Stated::Negative, CONTAINERD, || {
         Flaw::NegativeSize
@@ -149,6 +168,14 @@ pub(super) fn of_descriptor(
     refusals.0
 }
 
+/// Who refuses a child of an index whose platform names no system or no processor.
+pub(super) fn of_platform(is_nameless: bool) -> Option<Refusal> {
+    is_nameless.then(|| Refusal {
+        flaw: Flaw::Mistyped("its platform names no os or no architecture".into()),
+        stops: PODMAN,
+    })
+}
+
 /// docker takes these for configs and layers of old registries.
 const VAGUE: [&str; 4] = [
     "",
@@ -161,6 +188,11 @@ const VAGUE: [&str; 4] = [
 pub(super) fn is_readable_config(media_type: &str) -> bool {
     let bare = bare(media_type);
     VAGUE.contains(&bare) || media_type::is_image_config(bare)
+}
+
+/// Whether some client takes content of this type for an image's layer.
+pub(super) fn is_readable_layer(media_type: &str) -> bool {
+    VAGUE.contains(&media_type) || media_type::is_layer(media_type)
 }
 
 /// A media type without parameters.
@@ -181,12 +213,24 @@ fn refusing_type(kind: Kind, media_type: &str) -> Clients {
         Kind::Config if is_readable_config(media_type) => PODMAN,
         Kind::Config => DOCKER.and(PODMAN),
         Kind::Layer if media_type::is_unpackable_layer(media_type) => Clients::NONE,
-        Kind::Layer if VAGUE.contains(&media_type) || media_type::is_layer(media_type) => {
-            CONTAINERD
-        }
-        Kind::Layer => CONTAINERD.and(DOCKER),
+        // Of what containerd does not count the number of diff ids decides.
+        Kind::Layer if is_counted_layer(media_type) => CONTAINERD,
+        Kind::Layer if is_readable_layer(media_type) => Clients::NONE,
+        Kind::Layer => DOCKER,
         Kind::Attestation | Kind::Artifact | Kind::Referrer => Clients::NONE,
     }
+}
+
+/// Who refuses a config without `rootfs`, or with a diff id that is no digest.
+pub(super) fn of_root_fs(is_there: bool, are_digests: bool) -> Vec<Refusal> {
+    let mut refusals = Refusals::default();
+    refusals.add(!is_there, DOCKER, || {
+        Flaw::Config("it has no rootfs".into())
+    });
+    refusals.add(!are_digests, CONTAINERD.and(DOCKER), || {
+        Flaw::Config("a diff id is not a digest".into())
+    });
+    refusals.0
 }
 
 /// Who refuses an image's config for its content.
@@ -198,11 +242,38 @@ pub(super) fn of_config(bytes: &[u8]) -> Vec<Refusal> {
     refusals.0
 }
 
-/// Who refuses an image whose config lists another number of diff ids than there are layers.
-pub(crate) fn of_diff_ids(listed: usize, layers: usize) -> Option<Refusal> {
-    (listed != layers).then(|| Refusal {
-        flaw: Flaw::DiffIds { listed, layers },
-        stops: CONTAINERD.and(DOCKER),
+/// Who refuses an image whose config lists another number of diff ids than it has `layers`; of
+/// these containerd counts only some, and unpacks nothing where it counts none.
+pub(crate) fn of_diff_ids(listed: usize, layers: usize, counted: usize) -> Vec<Refusal> {
+    let mut refusals = Refusals::default();
+    let flaw = |layers| Flaw::DiffIds { listed, layers };
+    let by_containerd = counted > 0 && listed != counted;
+    refusals.add(by_containerd, CONTAINERD, || flaw(counted));
+    refusals.add(listed != layers, DOCKER, || flaw(layers));
+    refusals.0
+}
+
+/// Whether containerd counts a layer of this type.
+pub(crate) fn is_counted_layer(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.oci.image.layer.")
+        || media_type::is_unpackable_layer(media_type)
+}
+
+/// Who refuses an image for the layers of another family in a manifest of Docker's.
+pub(super) fn of_mixed_layers(
+    mut layers: impl Iterator<Item = String>,
+    delivered: &str,
+) -> Option<Refusal> {
+    if delivered != media_type::DOCKER_MANIFEST {
+        return None;
+    }
+    let is_dockers = |layer: &String| {
+        VAGUE.contains(&layer.as_str()) || layer.starts_with("application/vnd.docker.image.rootfs.")
+    };
+    let other = layers.find(|layer| !is_dockers(layer))?;
+    Some(Refusal {
+        flaw: disagreement("a layer's type", &other, "the manifest's", delivered),
+        stops: PODMAN,
     })
 }
 
@@ -214,15 +285,10 @@ pub(crate) fn of_history(layers_in_history: usize, diff_ids: usize) -> Option<Re
     })
 }
 
-/// Who refuses a config of this type in a manifest that is delivered as that type: podman wants
-/// both to be Docker's, or both OCI's.
+/// Who refuses a config of this type in a manifest of that type: podman wants no config of Docker's
+/// in one of OCI's.
 pub(crate) fn of_mixed_config(config: &str, delivered: &str) -> Option<Refusal> {
-    let expected = match delivered {
-        media_type::DOCKER_MANIFEST => media_type::DOCKER_CONFIG,
-        media_type::OCI_MANIFEST => media_type::OCI_CONFIG,
-        _ => return None,
-    };
-    let is_other = media_type::is_image_config(config) && config != expected;
+    let is_other = delivered == media_type::OCI_MANIFEST && config == media_type::DOCKER_CONFIG;
     is_other.then(|| Refusal {
         flaw: disagreement("the config's type", config, "the manifest's", delivered),
         stops: PODMAN,

@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use super::RegistryRepository;
 use super::answer::Answer;
 use super::failed::Unread;
-use super::form::{content_length, disguise};
+use super::form::{content_length, disguise, encoding};
 use super::hashing::Hashing;
 use super::look::{READ_WHOLE, again, content_range, path, range};
 use crate::http::{Problem, ProblemKind};
@@ -201,6 +201,11 @@ impl Download {
             }
         }
         let blob = self.finish().await;
+        if is_right(&blob, promise)
+            && let Some(encoding) = encoding(answer)
+        {
+            return Ok(Blob::Encoded(encoding));
+        }
         match disguise(answer).filter(|_| !is_right(&blob, promise)) {
             Some(problem) => Err(problem.into()),
             // Without a stated length a broken connection looks like the end.

@@ -218,6 +218,8 @@ impl<'a> Judged<'a> {
             .map(|one| gravity_of(one, self.counted))
             .max();
         match gravest {
+            // What fails had something to check.
+            Some(Gravity::Broken) if root == Exit::Configuration => Exit::Broken,
             Some(Gravity::Broken) => root.or(Exit::Broken),
             Some(Gravity::Undecided) => root.or(Exit::Unknown),
             _ => root,
@@ -284,7 +286,7 @@ fn exit(root: &Root<'_>, required: &[NodeId]) -> Exit {
         Exit::Denied
     } else if !root.undecided.is_empty() {
         Exit::Unknown
-    } else if has_content(root.graph, root.node, required) {
+    } else if has_content(root, required) {
         Exit::Verified
     } else {
         Exit::Configuration
@@ -296,18 +298,21 @@ fn exit(root: &Root<'_>, required: &[NodeId]) -> Exit {
 ///
 /// An index all of whose children may be missing is not proven by being readable, nor by its
 /// attestations.
-fn has_content(graph: &Graph, root: NodeId, required: &[NodeId]) -> bool {
+fn has_content(root: &Root<'_>, required: &[NodeId]) -> bool {
+    let graph = root.graph;
     required.iter().any(|id| {
         let node = graph.node(*id);
         let pulled = match node.kind() {
             Kind::Manifest | Kind::Artifact => true,
             Kind::Index => false,
-            Kind::Attestation | Kind::Referrer => *id == root,
+            Kind::Attestation | Kind::Referrer => *id == root.node,
             // BuildKit lists the layers of a build cache in an index.
             Kind::Config | Kind::Layer => node
                 .parents()
                 .any(|parent| graph.node(parent).kind() == Kind::Index),
         };
-        pulled && node.verdict() == Verdict::Ok
+        // Its form stops clients that do not count.
+        let is_refused = node.verdict().is_definite() && !root.is_broken(*id);
+        pulled && (node.verdict() == Verdict::Ok || is_refused)
     })
 }

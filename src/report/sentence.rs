@@ -330,6 +330,9 @@ fn unusable(flaw: &Flaw) -> String {
         Flaw::NotSelected(platform) => {
             format!("the way the index lists {platform}, clients do not find it")
         }
+        Flaw::Encoded(encoding) => {
+            format!("delivered with Content-Encoding {encoding}, so clients decode it")
+        }
         Flaw::OnlyInline => "only its descriptor has it, as data; the registry has not".to_owned(),
     }
 }

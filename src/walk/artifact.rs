@@ -22,7 +22,7 @@ impl Walk<'_> {
     }
 
     /// The type of the artifact that a root is; `None` when it is an image, or may be one.
-    fn artifact(&self, root: NodeId) -> Option<Box<str>> {
+    pub(super) fn artifact(&self, root: NodeId) -> Option<Box<str>> {
         let node = self.graph.node(root);
         let is_artifact = match node.kind() {
             _ if node.verdict() != Verdict::Ok => false,

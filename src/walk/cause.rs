@@ -280,7 +280,7 @@ impl Cause {
     #[must_use]
     pub fn stops(&self, kind: Kind) -> Clients {
         match self {
-            Self::MisstatedSize { .. } if kind == Kind::Config => {
+            Self::MisstatedSize { expected, .. } if kind == Kind::Config && *expected > 0 => {
                 Clients::of(&[Client::Containerd, Client::Podman])
             }
             Self::MisstatedSize { .. } | Self::InlineWrong(_) => Clients::CONTAINERD,

@@ -39,9 +39,9 @@ impl Walk<'_> {
             let is_read = config.refusals.iter().all(|one| one.stops != Clients::ALL);
             self.refuse_all(node, config.refusals);
             for image in images.into_iter().filter(|_| is_read) {
-                let layers = layers(&self.graph, image);
-                let refusal = refusal::of_diff_ids(config.diff_ids, layers);
-                self.refuse_all(image, refusal);
+                let (layers, counted) = layers(&self.graph, image);
+                let refusals = refusal::of_diff_ids(config.diff_ids, layers, counted);
+                self.refuse_all(image, refusals);
             }
         }
     }
@@ -55,9 +55,14 @@ impl Walk<'_> {
     }
 }
 
-fn layers(graph: &Graph, manifest: NodeId) -> usize {
+/// How many layers a manifest has, and how many of them containerd counts.
+fn layers(graph: &Graph, manifest: NodeId) -> (usize, usize) {
     let children = graph.node(manifest).children();
-    children
-        .filter(|edge| graph.node(edge.to).kind() == Kind::Layer)
-        .count()
+    let layers = children
+        .map(|edge| graph.node(edge.to))
+        .filter(|child| child.kind() == Kind::Layer);
+    layers.fold((0, 0), |(all, counted), layer| {
+        let is_counted = refusal::is_counted_layer(layer.media_type());
+        (all + 1, counted + usize::from(is_counted))
+    })
 }

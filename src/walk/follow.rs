@@ -1,6 +1,6 @@
 //! From a document to the requests for its references.
 
-use super::{MAX_DEPTH, Query, Walk, found, select, unasked};
+use super::{MAX_DEPTH, Query, Walk, found, select};
 use crate::oci::client::Clients;
 use crate::oci::descriptor::{Child, Descriptor, Promise, Unreadable};
 use crate::oci::digest;
@@ -10,7 +10,7 @@ use crate::oci::refusal;
 use crate::walk::cause::Cause;
 use crate::walk::graph::{Found, Key, NodeId};
 use crate::walk::rules::Concern;
-use crate::walk::source::{Asked, Blob, Body, CONFIG_LIMIT, Manifest};
+use crate::walk::source::{Asked, Blob, CONFIG_LIMIT};
 use crate::walk::verdict::{Outcome, Verdict, VerdictAndCause, judge_blob, judge_flaw};
 
 pub(super) const TOO_DEEP: VerdictAndCause = (Verdict::Malformed, Cause::TooDeep);
@@ -220,12 +220,8 @@ impl Walk<'_> {
         if !kind.is_manifest() {
             return;
         }
-        let manifest = Manifest {
-            body: Body::Whole(bytes),
-            content_type: None,
-            claimed: None,
-        };
-        if let Ok((children, _)) = self.read(node, &unasked(Ok(manifest))) {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Ok((children, _)) = self.read(node, (text.as_bytes(), None)) {
             self.notes[node.place()].followed = true;
             self.follow_all(node, children);
         }

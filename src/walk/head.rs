@@ -22,6 +22,8 @@ pub(super) struct Delivered {
     pub(super) content_type: Option<String>,
     /// What its bytes hash to, by each algorithm that a header may name.
     pub(super) digests: Vec<Digest>,
+    /// `Docker-Content-Digest`.
+    pub(super) claimed: Option<String>,
     /// In bytes.
     pub(super) length: u64,
     /// What it turned out to be.
@@ -71,6 +73,11 @@ pub(super) fn findings(delivered: &Delivered, head: &Head) -> Vec<Finding> {
                 }),
             }
         }
+        // Without `HEAD` the digest in the answer to `GET` counts.
+        Head::Unsaid if is_claimed_otherwise(delivered) => {
+            let claimed = delivered.claimed.as_deref().unwrap_or_default();
+            findings.extend(other_digest(claimed, &delivered.digests));
+        }
         // Without digest and length in the answer to `HEAD`, containerd goes by that to `GET`.
         Head::Unsaid | Head::Stated { .. } if !fits(by_get) => {
             refusing = refusing.and(Clients::CONTAINERD);
@@ -85,6 +92,14 @@ pub(super) fn findings(delivered: &Delivered, head: &Head) -> Vec<Finding> {
         });
     }
     findings
+}
+
+fn is_claimed_otherwise(delivered: &Delivered) -> bool {
+    let is_other = |claimed: &String| {
+        let is_it = |digest: &Digest| digest.as_ref() == claimed;
+        !delivered.digests.iter().any(is_it)
+    };
+    delivered.claimed.as_ref().is_some_and(is_other)
 }
 
 /// A header that docker does not do without.
@@ -143,6 +158,7 @@ mod tests {
         let delivered = Delivered {
             content_type: Some(get.into()).filter(|text: &String| !text.is_empty()),
             digests: vec![digest::sha256(BYTES), digest::sha512(BYTES)],
+            claimed: None,
             length: BYTES.len() as u64,
             kind: Kind::Index,
             stated: String::new(),

@@ -19,6 +19,7 @@ pub mod stop;
 mod tests;
 pub mod verdict;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -222,7 +223,7 @@ struct Walk<'a> {
     artifacts: HashMap<NodeId, Box<str>>,
     /// What each config that was read says.
     configs: HashMap<NodeId, Config>,
-    /// The `mediaType` of what a tag or a descriptor delivered, until its digest delivers it, too.
+    /// The `mediaType` of what a tag delivered.
     stated: HashMap<NodeId, String>,
     /// What only the walk needs to know of each node, by its place.
     notes: Vec<Note>,
@@ -417,7 +418,7 @@ impl Walk<'_> {
         match judgement {
             judgement if inline => self.settle_inline(node, judgement, asked),
             (Verdict::Ok, _) if followed => {
-                let stated = self.stated.remove(&node).unwrap_or_default();
+                let stated = self.stated.get(&node).cloned().unwrap_or_default();
                 self.refuse_delivery(node, &stated, asked);
                 self.settle(node, judgement, asked);
             }
@@ -506,7 +507,8 @@ impl Walk<'_> {
     /// Follows what a tag delivered, and asks for it by its digest, as a pull does that has
     /// resolved the tag.
     fn follow_tag(&mut self, node: NodeId, asked: &Asked<Manifest>) {
-        match self.read(node, asked) {
+        let (text, content_type) = readable(asked);
+        match self.read(node, (&text, content_type)) {
             Ok((children, stated)) => {
                 self.stated.insert(node, stated);
                 let cause = asked.appeared_after.map(Cause::AppearedAfter);
@@ -524,7 +526,8 @@ impl Walk<'_> {
         if judged.0 != Verdict::Ok {
             return self.settle(node, judged, asked);
         }
-        match self.read(node, asked) {
+        let (text, content_type) = readable(asked);
+        match self.read(node, (&text, content_type)) {
             Ok((children, stated)) => {
                 self.refuse_delivery(node, &stated, asked);
                 self.settle(node, judged, asked);
@@ -556,20 +559,11 @@ impl Walk<'_> {
     fn read<'d>(
         &mut self,
         node: NodeId,
-        asked: &'d Asked<Manifest>,
+        (text, content_type): (&'d [u8], Option<&str>),
     ) -> Result<(Children<'d>, String), VerdictAndCause> {
-        let Ok(Manifest {
-            body: Body::Whole(bytes),
-            content_type,
-            ..
-        }) = &asked.answer
-        else {
-            unreachable!("only a manifest that came whole is judged to be ok");
-        };
         let known = self.graph.node(node);
         let promised = Some(known.media_type()).filter(|text| !text.is_empty());
-        let document =
-            manifest::read(bytes, content_type.as_deref(), promised).map_err(judge_flaw)?;
+        let document = manifest::read(text, content_type, promised).map_err(judge_flaw)?;
         if let Some(bound) = self.graph.has_no_room_for(document.children.len()) {
             return Err(too_much(bound));
         }
@@ -777,6 +771,7 @@ fn delivered(
     Some(Delivered {
         content_type: manifest.content_type.clone(),
         digests: node.digest().into_iter().chain(also.cloned()).collect(),
+        claimed: manifest.claimed.clone(),
         length: bytes.len() as u64,
         kind: node.kind(),
         stated: stated.to_owned(),
@@ -785,16 +780,27 @@ fn delivered(
 
 /// Why a manifest that came whole cannot be used, if it cannot.
 fn unreadable(asked: &Asked<Manifest>) -> Option<Cause> {
+    let (text, content_type) = readable(asked);
+    let flaw = manifest::read(&text, content_type, None).err()?;
+    Some(Cause::Unusable(flaw))
+}
+
+/// The text of a manifest that came whole, and what it is delivered as. What is not UTF-8 in it is
+/// replaced, as clients do it.
+fn readable(asked: &Asked<Manifest>) -> (Cow<'_, [u8]>, Option<&str>) {
     let Ok(Manifest {
         body: Body::Whole(bytes),
         content_type,
         ..
     }) = &asked.answer
     else {
-        return None;
+        unreachable!("only a manifest that came whole is judged to be ok");
     };
-    let flaw = manifest::read(bytes, content_type.as_deref(), None).err()?;
-    Some(Cause::Unusable(flaw))
+    let text = match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    };
+    (text, content_type.as_deref())
 }
 
 /// What a tag resolves to: the digest the registry claims, when the bytes match it, else their

@@ -27,8 +27,7 @@ fn takes(client: Client, stated: &Platform, wanted: &Platform) -> bool {
     };
     let is_exact = (&stated.os, &stated.architecture) == (&wanted.os, &wanted.architecture);
     match client {
-        Client::Containerd => runs(&in_lower_case, wanted),
-        Client::Docker => runs(stated, wanted),
+        Client::Containerd | Client::Docker => runs(&in_lower_case, wanted),
         Client::Podman => runs(stated, wanted) && is_exact,
     }
 }
@@ -52,11 +51,11 @@ fn selects(graph: &Graph, index: NodeId, wanted: &Platform, client: Client) -> b
     let is_it = |edge: Edge<'_>| {
         let is_manifest = graph.node(edge.to).kind() != Kind::Index;
         match (edge.platform, client) {
-            (Some(stated), Client::Containerd) => takes(client, stated, wanted),
-            (Some(stated), _) => is_manifest && takes(client, stated, wanted),
+            (Some(stated), Client::Podman) => is_manifest && takes(client, stated, wanted),
+            (Some(stated), _) => takes(client, stated, wanted),
             (None, Client::Containerd) => none_is_named,
             (None, Client::Podman) => is_manifest,
-            (None, Client::Docker) => false,
+            (None, Client::Docker) => true,
         }
     };
     children().any(is_it)
@@ -74,9 +73,7 @@ impl Walk<'_> {
         for place in 0..self.roots.len() {
             if let Some(root) = self.roots[place]
                 && self.graph.node(root).kind() == Kind::Index
-                && !self.findings[place]
-                    .iter()
-                    .any(|one| matches!(one, Finding::NotAnImage(_)))
+                && self.artifact(root).is_none()
             {
                 self.judge_index(place, root);
             }
@@ -155,7 +152,7 @@ mod tests {
         assert_eq!(takers("linux", "amd64", Some("v1")), Clients::ALL);
         assert_eq!(takers("linux", "amd64", Some("v3")), Clients::NONE);
         assert_eq!(takers("linux", "x86_64", None), containerd_and_docker);
-        assert_eq!(takers("Linux", "amd64", None), Clients::CONTAINERD);
+        assert_eq!(takers("Linux", "amd64", None), containerd_and_docker);
         assert_eq!(takers("linux", "arm64", None), Clients::NONE);
     }
 }

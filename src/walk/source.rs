@@ -172,6 +172,8 @@ pub enum Blob {
         /// How many bytes from the start can be had: `Some(0)` for none; `None` for some, not all.
         received: Option<u64>,
     },
+    /// Everything was received and is right, but is called encoded, so that clients decode it.
+    Encoded(String),
     /// The registry states a length other than the promised one, so the body was not read.
     OtherLength {
         /// In bytes.

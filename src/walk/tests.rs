@@ -18,7 +18,7 @@ const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// A config for so many layers.
 fn config(os: &str, architecture: &str, layers: usize) -> String {
-    let root_fs = json!({ "type": "layers", "diff_ids": vec!["sha256:00"; layers] });
+    let root_fs = json!({ "type": "layers", "diff_ids": vec![digest::sha256(b"diff id").to_string(); layers] });
     json!({ "os": os, "architecture": architecture, "rootfs": root_fs }).to_string()
 }
 

@@ -265,6 +265,7 @@ pub fn judge_blob(promise: &Promise, delivered: &Blob) -> VerdictAndCause {
             (Verdict::DigestMismatch, cause)
         }
         Blob::Begun { .. } => (Verdict::Ok, Cause::LastByteUnchecked),
+        Blob::Encoded(encoding) => judge_flaw(Flaw::Encoded(encoding.as_str().into())),
         Blob::Stated { .. }
         | Blob::OtherLength { .. }
         | Blob::LastByte { .. }

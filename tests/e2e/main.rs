@@ -13,6 +13,7 @@
 mod support;
 
 mod act;
+mod clients;
 mod container;
 mod registries;
 mod woodpecker;

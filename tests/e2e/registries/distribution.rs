@@ -5,7 +5,7 @@ use crate::support::distribution::{Damage, Distribution};
 use crate::support::image::Image;
 use crate::support::skopeo;
 
-fn start() -> Distribution {
+pub(super) fn start() -> Distribution {
     let program = std::env::var("E2E_DISTRIBUTION").expect("`make e2e` says where it is");
     Distribution::open_by(program)
 }

@@ -1,6 +1,8 @@
 //! Images on other registries, damaged on disk: what `verify` reports is what a pull meets.
 
+mod differential;
 mod distribution;
+mod gitea;
 mod olareg;
 mod server;
 mod zot;
@@ -12,6 +14,9 @@ use crate::support::distribution::Damage;
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
 use crate::support::skopeo;
+
+/// Who owns every repository here.
+const TEAM: &str = "team";
 
 /// What every test here pushes: two platforms, three layers each.
 const NAME: &str = "team/app:1";

@@ -5,8 +5,8 @@ use super::{advised, case, passes, pushed};
 use crate::support::distribution::Damage;
 use crate::support::skopeo;
 
-fn start() -> Server {
-    Server::start("E2E_OLAREG", |directory, port| {
+pub(super) fn start() -> Server {
+    Server::start_as("E2E_OLAREG", |directory, port| {
         let store = directory.join("store");
         std::fs::create_dir(&store).expect("the directory is ours");
         let (port, store) = (port.to_string(), store.display().to_string());
@@ -27,7 +27,7 @@ fn start() -> Server {
 #[test]
 fn a_whole_image_passes_at_every_depth() {
     let registry = start();
-    pushed(&registry.host());
+    pushed(registry.host());
     passes(&registry.reference());
 }
 
@@ -55,13 +55,13 @@ fn a_damaged_layer_is_reported_as_a_pull_meets_it() {
 #[test]
 fn a_damaged_layer_is_fixed_as_the_hint_says() {
     let registry = start();
-    let image = pushed(&registry.host());
+    let image = pushed(registry.host());
     registry.damage(image.layer(1, 1), Damage::Truncated);
     // It shows itself by the words of a 404 alone.
     registry.damage(image.layer(0, 0), Damage::Deleted);
     let file = advised(&registry.reference());
     assert!(file.starts_with("team/app/blobs/sha256/"), "{file}");
     registry.run_in_root(&format!("rm '{file}'"));
-    skopeo::push(&registry.host(), super::NAME, &image);
+    skopeo::push(registry.host(), super::NAME, &image);
     passes(&registry.reference());
 }

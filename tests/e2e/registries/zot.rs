@@ -7,13 +7,18 @@ use super::{advised, case, passes, pushed};
 use crate::support::distribution::Damage;
 use crate::support::skopeo;
 
-fn start() -> Server {
-    Server::start("E2E_ZOT", |directory, port| {
+pub(super) fn start() -> Server {
+    Server::start_as("E2E_ZOT", |directory, port| {
         let configuration = directory.join("zot.json");
         let json = json!({
             "distSpecVersion": "1.1.1",
             "storage": {"rootDirectory": directory.join("store"), "gc": false},
-            "http": {"address": "127.0.0.1", "port": port.to_string()},
+            "http": {
+                "address": "127.0.0.1",
+                "port": port.to_string(),
+                // Without it, docker's types are refused.
+                "compat": ["docker2s2"],
+            },
             "log": {"level": "warn"},
         });
         std::fs::write(&configuration, json.to_string()).expect("the directory is ours");
@@ -24,7 +29,7 @@ fn start() -> Server {
 #[test]
 fn a_whole_image_passes_at_every_depth() {
     let registry = start();
-    pushed(&registry.host());
+    pushed(registry.host());
     passes(&registry.reference());
 }
 
@@ -53,8 +58,8 @@ fn a_damaged_layer_is_reported_as_a_pull_meets_it() {
 #[test]
 fn a_damaged_layer_in_two_repositories_is_fixed_as_the_hint_says() {
     let registry = start();
-    let image = pushed(&registry.host());
-    let push_to_the_other = || skopeo::push(&registry.host(), "team/other:1", &image);
+    let image = pushed(registry.host());
+    let push_to_the_other = || skopeo::push(registry.host(), "team/other:1", &image);
     push_to_the_other();
     registry.damage(image.layer(1, 1), Damage::Truncated);
     let command = advised(&registry.reference());
@@ -63,7 +68,7 @@ fn a_damaged_layer_in_two_repositories_is_fixed_as_the_hint_says() {
         "{command}"
     );
     registry.run_in_root(&command);
-    skopeo::push(&registry.host(), super::NAME, &image);
+    skopeo::push(registry.host(), super::NAME, &image);
     passes(&registry.reference());
     push_to_the_other();
     passes(&format!("{}/team/other:1", registry.host()));

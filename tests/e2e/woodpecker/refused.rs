@@ -15,11 +15,11 @@ fn with_text(text: &str) -> Woodpecker {
 }
 
 /// A manual workflow with one step of these fields.
-fn with_step(fields: Value) -> Woodpecker {
+fn with_step(fields: &Value) -> Woodpecker {
     let mut step = json!({"name": "work", "image": "bash"});
     step.as_object_mut()
         .unwrap()
-        .append(&mut fields.as_object().unwrap().clone());
+        .extend(fields.as_object().unwrap().clone());
     with_text(
         &json!({"when": {"event": "manual"}, "skip_clone": true, "steps": [step]}).to_string(),
     )
@@ -182,7 +182,7 @@ fn files_that_the_forge_does_not_give() {
 #[test]
 fn a_secret_that_does_not_allow_manual() {
     let woodpecker =
-        with_step(json!({"commands": ["true"], "environment": {"S": {"from_secret": "s"}}}));
+        with_step(&json!({"commands": ["true"], "environment": {"S": {"from_secret": "s"}}}));
     woodpecker.secret("s", "hush", &["push"]);
     let said = [
         r#"secret "s" is not allowed to be used with pipeline event "manual""#,
@@ -194,7 +194,7 @@ fn a_secret_that_does_not_allow_manual() {
 #[test]
 fn a_missing_secret() {
     let woodpecker =
-        with_step(json!({"commands": ["true"], "environment": {"S": {"from_secret": "s"}}}));
+        with_step(&json!({"commands": ["true"], "environment": {"S": {"from_secret": "s"}}}));
     refuses(
         rebuild(&woodpecker),
         &[r#"pipeline #1 was not started: secret "s" not found"#],
@@ -211,7 +211,7 @@ fn a_workflow_that_is_not_yaml() {
 
 #[test]
 fn a_contradictory_step_is_reported_without_the_servers_warnings() {
-    let woodpecker = with_step(json!({"commands": ["true"], "settings": {"heat": 200}}));
+    let woodpecker = with_step(&json!({"commands": ["true"], "settings": {"heat": 200}}));
     let objections = woodpecker.trigger("main", &json!({}));
     let objections = super::server::json(&objections)["errors"].clone();
     let of = |warning: bool| {

@@ -15,10 +15,7 @@ use crate::support::fake::{Registry, Tokens};
 use crate::support::http::{Break, Reply, Request};
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("it is a number"))
-}
+use crate::support::rounds::seeds;
 
 /// What an answer says about the way here.
 enum Way {
@@ -147,8 +144,7 @@ fn broken(seen: &Seen) -> BTreeSet<String> {
 
 #[test]
 fn what_is_whole_passes_in_the_end() {
-    let first = number("PULLPROOF_SEED", 1);
-    for seed in first..first + number("PULLPROOF_ROUNDS", 60) {
+    for seed in seeds(60) {
         let (registry, _image) = disturbed(seed);
         let depth = DEPTHS[usize::try_from(seed % 3).unwrap()];
         let verify = trial(registry.reference("app:1"))
@@ -162,8 +158,7 @@ fn what_is_whole_passes_in_the_end() {
 
 #[test]
 fn what_is_lost_never_passes() {
-    let first = number("PULLPROOF_SEED", 1);
-    for seed in first..first + number("PULLPROOF_ROUNDS", 60) {
+    for seed in seeds(60) {
         let (registry, image) = disturbed(seed);
         let digests: Vec<_> = image
             .reachable()
@@ -194,8 +189,7 @@ fn what_is_lost_never_passes() {
 
 #[test]
 fn few_attempts_never_report_a_fault_that_does_not_exist() {
-    let first = number("PULLPROOF_SEED", 1);
-    for seed in first..first + number("PULLPROOF_ROUNDS", 60) {
+    for seed in seeds(60) {
         let (registry, _image) = disturbed(seed);
         let depth = DEPTHS[usize::try_from(seed % 3).unwrap()];
         let verify = trial(registry.reference("app:1"))

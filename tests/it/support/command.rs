@@ -231,7 +231,7 @@ impl Running {
 }
 
 /// Waits for a child's end; kills it at the deadline and gives `None`.
-pub(super) fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+pub(crate) fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait().expect("the child is ours") {
             return Some(status);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ring::digest::{Algorithm, SHA256, SHA512, digest};
+use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
 /// `sha256:…` of these bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
@@ -12,6 +12,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// `sha512:…` of these bytes.
 pub(crate) fn sha512(bytes: &[u8]) -> String {
     format!("sha512:{}", hex(&SHA512, bytes))
+}
+
+/// `sha384:…` of these bytes.
+pub(crate) fn sha384(bytes: &[u8]) -> String {
+    format!("sha384:{}", hex(&SHA384, bytes))
 }
 
 fn hex(algorithm: &'static Algorithm, bytes: &[u8]) -> String {

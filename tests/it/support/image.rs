@@ -218,7 +218,8 @@ impl Image {
         self.put(true, &media_type, sha512(&bytes), bytes)
     }
 
-    fn put(
+    /// Puts in any bytes under any digest.
+    pub(crate) fn put(
         &mut self,
         manifest: bool,
         media_type: &str,

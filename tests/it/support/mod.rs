@@ -7,6 +7,8 @@ pub(crate) mod distribution;
 pub(crate) mod fake;
 pub(crate) mod http;
 pub(crate) mod image;
+pub(crate) mod port;
 pub(crate) mod recipe;
+pub(crate) mod rounds;
 pub(crate) mod scratch;
 pub(crate) mod skopeo;

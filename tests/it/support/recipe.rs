@@ -54,6 +54,24 @@ pub(crate) fn platforms(count: usize) -> Recipe {
     }
 }
 
+/// Any kind of image that builds leave, with content of this seed.
+pub(crate) fn any(random: &mut Random, seed: u64) -> Recipe {
+    let base = match random.below(5) {
+        0 => single(),
+        count => platforms(count),
+    };
+    let recipe = base
+        .layers(1 + random.below(4))
+        .shared(random.below(2))
+        .layer_size(1 + random.below(50_000))
+        .seed(seed);
+    match random.below(4) {
+        0 => recipe.docker(),
+        1 => recipe,
+        _ => recipe.attested(),
+    }
+}
+
 impl Recipe {
     /// So many layers in each manifest.
     pub(crate) fn layers(self, layers: usize) -> Self {

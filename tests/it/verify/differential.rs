@@ -8,29 +8,9 @@ use crate::support::command::verify;
 use crate::support::digest::Random;
 use crate::support::distribution::{Damage, Distribution};
 use crate::support::image::Image;
-use crate::support::recipe::{Recipe, platforms, single};
+use crate::support::recipe::any;
+use crate::support::rounds::seeds;
 use crate::support::skopeo;
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("it is a number"))
-}
-
-fn random_recipe(random: &mut Random, seed: u64) -> Recipe {
-    let base = match random.below(5) {
-        0 => single(),
-        count => platforms(count),
-    };
-    let recipe = base
-        .layers(1 + random.below(4))
-        .shared(random.below(2))
-        .layer_size(1 + random.below(50_000))
-        .seed(seed);
-    match random.below(4) {
-        0 => recipe.docker(),
-        1 => recipe,
-        _ => recipe.attested(),
-    }
-}
 
 /// None to three digests of an image, mostly one, each with its damage.
 fn random_damage(random: &mut Random, image: &Image) -> Vec<(String, Damage)> {
@@ -72,13 +52,14 @@ fn unreadable(damage: Damage) -> bool {
 
 #[test]
 fn pullproof_and_skopeo_agree_on_what_can_be_pulled() {
-    let (rounds, first) = (number("PULLPROOF_ROUNDS", 30), number("PULLPROOF_SEED", 1));
+    let seeds = seeds(30);
+    let (rounds, first) = (seeds.end - seeds.start, seeds.start);
     let mut registry = Distribution::open();
     let (mut pulled, mut undecided, mut unseen_flips) = (0, 0, 0);
-    for seed in first..first + rounds {
+    for seed in seeds {
         let mut random = Random::seeded(seed);
         let name = format!("app-{seed}");
-        let image = registry.image(&format!("{name}:1"), &random_recipe(&mut random, seed));
+        let image = registry.image(&format!("{name}:1"), &any(&mut random, seed));
         // By digest: skopeo does not compare what a tag delivers with the digest that the registry
         // states.
         let reference = registry.reference(&format!("{name}@{}", image.root()));

@@ -102,7 +102,8 @@ impl Distribution {
             .join("data")
     }
 
-    fn repository(&self, name: &str) -> PathBuf {
+    /// Where the links of a repository are.
+    pub(crate) fn repository(&self, name: &str) -> PathBuf {
         self.root().join("repositories").join(name)
     }
 

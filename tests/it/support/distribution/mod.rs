@@ -8,7 +8,6 @@ mod push;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::authority::Authority;
 use super::http::Server;
 use super::http::client::ask;
 use super::image::Image;
+use super::port;
 use super::recipe::Recipe;
 use super::scratch::Scratch;
 use super::skopeo;
@@ -28,7 +28,7 @@ pub(crate) use disk::Damage;
     unused_imports,
     reason = "shared helpers: not every test binary uses all of them"
 )]
-pub(crate) use push::write_layout;
+pub(crate) use push::{Door, push, push_below_root, put_root, write_layout};
 
 /// Which access it allows.
 pub(crate) enum Form {
@@ -58,9 +58,6 @@ struct Process {
 
 /// Debian's program.
 const DEBIAN: &str = "docker-registry";
-
-/// How many registries this process had.
-static COUNT: AtomicU16 = AtomicU16::new(0);
 
 impl Distribution {
     /// An empty one with anonymous access.
@@ -109,12 +106,9 @@ impl Distribution {
             port: 0,
             process: None,
         };
-        let own = u16::try_from(std::process::id() % 11_000).expect("it is below 11,000");
         let mut log = String::new();
         for _ in 0..100 {
-            // Below the range from which the system gives ports away, so that a restart finds its
-            // own again.
-            registry.port = 20_000 + (own + COUNT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+            registry.port = port::next();
             match registry.try_start(Port::Own) {
                 Ok(()) => return registry,
                 Err(error) => log = error,
@@ -219,7 +213,7 @@ impl Distribution {
     /// Pushes an image as `name:tag`. A form that wants credentials is not asked for them: a second
     /// process on the same directory takes the image.
     pub(crate) fn push(&self, name: &str, image: &Image) {
-        self.with_open_door(|host| push::push(host, name, image));
+        self.with_open_door(|host| push::push(&Door::open(host), name, image));
     }
 
     /// Pushes an image as `name:tag` with skopeo, which decides by itself how.
@@ -328,7 +322,7 @@ pub(crate) fn missing(program: &str, error: &std::io::Error) -> ! {
 
 /// Ends a test whose helper failed, with all that it said.
 #[track_caller]
-pub(super) fn require_success(output: &Output, what: &str) {
+pub(crate) fn require_success(output: &Output, what: &str) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert!(

@@ -42,6 +42,11 @@ impl Repositories {
         }
     }
 
+    /// Drops everything of a repository.
+    pub(super) fn drop(&mut self, name: &str) {
+        self.repositories.remove(name);
+    }
+
     /// Forgets a digest, a tag or a repository: from now on the answer is 404.
     pub(super) fn lose(&mut self, what: &str) {
         self.absent.insert(what.to_owned());

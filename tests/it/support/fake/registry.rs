@@ -115,6 +115,14 @@ impl Registry {
         When::new(self, method, path)
     }
 
+    /// Drops a repository with its rules, when it is not needed any more.
+    pub(crate) fn drop_repository(&self, name: &str) {
+        let mut state = self.state();
+        state.repositories.drop(name);
+        let path = format!("/v2/{name}/");
+        state.rules.retain(|rule| !rule.path.starts_with(&path));
+    }
+
     /// Is right again from now on.
     pub(crate) fn forget_rules(&self) {
         self.state().rules.clear();

@@ -9,7 +9,7 @@ use crate::support::http::{Break, Reply, Request};
 /// One deviation.
 pub(super) struct Rule {
     method: String,
-    path: String,
+    pub(super) path: String,
     skip: usize,
     times: usize,
     pub(super) change: Change,
@@ -144,7 +144,8 @@ impl<'a> When<'a> {
         self.asks_for(forget, |_, reply| reply);
     }
 
-    fn asks_for(
+    /// The right answer to a changed question, and then changed.
+    pub(crate) fn asks_for(
         mut self,
         question: impl Fn(&mut Request) + Send + Sync + 'static,
         change: impl Fn(&Request, Reply) -> Reply + Send + Sync + 'static,

@@ -264,7 +264,8 @@ impl Reply {
         Self::raw([&head[..], size.as_bytes(), &body[..], b"\r\n"].concat())
     }
 
-    fn body_bytes(&self) -> Vec<u8> {
+    /// Its whole body.
+    pub(crate) fn body_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.body
             .reader()

@@ -1,0 +1,14 @@
+//! How often random tests run, and from which seed.
+
+use std::ops::Range;
+
+/// The seeds of as many rounds as `PULLPROOF_ROUNDS` says, or else `otherwise`, from the one that
+/// `PULLPROOF_SEED` names.
+pub(crate) fn seeds(otherwise: u64) -> Range<u64> {
+    let first = number("PULLPROOF_SEED", 1);
+    first..first + number("PULLPROOF_ROUNDS", otherwise)
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("it is a number"))
+}
