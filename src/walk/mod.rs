@@ -145,10 +145,12 @@ pub async fn walk<S: Source>(
     }
 }
 
-/// The digest that a reference is answered with, if it is answered with a manifest.
+/// The digest that a tag is answered with, if it is answered with a manifest that came whole.
 #[must_use]
 pub fn resolved(asked: &Asked<Manifest>) -> Option<Digest> {
-    asked.answer.as_ref().ok().and_then(true_digest)
+    let manifest = asked.answer.as_ref().ok()?;
+    let (verdict, _) = judge_manifest(None, None, manifest);
+    (verdict == Verdict::Ok).then(|| true_digest(manifest))?
 }
 
 /// Something to ask the source.
