@@ -411,7 +411,7 @@ impl Walk<'_> {
             }
             Err(fault) => judge_fault(fault),
         };
-        if self.doubts(node, &judgement, asked) {
+        if self.doubts(node, &judgement, asked) || self.doubts_delivery(node, &judgement, asked) {
             self.manifests.push_back(Query::Manifest(node));
             return;
         }
@@ -430,8 +430,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether an answer is definitely wrong, or delivered as nothing that the clients read, and was
-    /// given once only: then it is asked for once more.
+    /// Whether an answer is definitely wrong and was given once only: then it is asked for once more.
     fn doubts<T>(&mut self, node: NodeId, judged: &VerdictAndCause, asked: &Asked<T>) -> bool {
         let (verdict, cause) = judged;
         let Note {
@@ -443,6 +442,38 @@ impl Walk<'_> {
         *open = false;
         self.note_so_far(node, cause.clone(), asked);
         true
+    }
+
+    /// The same for right bytes that are delivered as a type that some client refuses.
+    fn doubts_delivery(
+        &mut self,
+        node: NodeId,
+        judged: &VerdictAndCause,
+        asked: &Asked<Manifest>,
+    ) -> bool {
+        let known = self.graph.node(node);
+        let is_image = matches!(known.kind(), Kind::Index | Kind::Manifest);
+        if judged.0 != Verdict::Ok || !is_image {
+            return false;
+        }
+        let (text, content_type) = readable(asked);
+        if content_type == Some(known.media_type()) {
+            return false;
+        }
+        let Ok(document) = manifest::read(&text, content_type, Some(known.media_type())) else {
+            return false;
+        };
+        let readers = head::DOCKER.and(head::PODMAN);
+        let refusals = match document.kind {
+            kind @ (Kind::Index | Kind::Manifest) => {
+                refusal::of_delivery(kind, &document.stated, content_type, readers)
+            }
+            _ => Vec::new(),
+        };
+        refusals.into_iter().next().is_some_and(|refusal| {
+            let refused = (Verdict::Unsupported, Cause::Unusable(refusal.flaw));
+            self.doubts(node, &refused, asked)
+        })
     }
 
     /// A parent needs it and does not allow it to be absent.

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::trial::{DEPTHS, Seen, Trial, single_image, trial};
 use crate::support::digest::sha256;
 use crate::support::fake::Registry;
-use crate::support::http::{Break, Reply, Server};
-use crate::support::image::{Image, MANIFEST};
+use crate::support::http::{Break, Reply, Request, Server};
+use crate::support::image::{DOCKER_MANIFEST, Image, MANIFEST};
 use crate::support::recipe::{platforms, single};
 
 const BACKOFF: Duration = Duration::from_millis(150);
@@ -135,6 +135,31 @@ fn a_tag_that_is_answered_wrongly_once_passes() {
         let path = if by_tag { "manifests/1" } else { image.root() };
         registry.on("GET", path).times(1).answers(wrong);
         was_wrong_once(verify.run(), image.root());
+    }
+}
+
+#[test]
+fn a_wrong_type_of_a_manifest_is_asked_for_again() {
+    let spoils: [fn(Reply) -> Reply; 3] = [
+        |reply| reply.without("Content-Type"),
+        |reply| reply.but_header("Content-Type", "text/plain"),
+        |reply| reply.but_header("Content-Type", DOCKER_MANIFEST),
+    ];
+    for spoil in spoils {
+        let registry = Registry::start();
+        let image = registry.image("app:1", &platforms(2));
+        let child = image.child(1);
+        let verify = trial(registry.reference("app:1")).flag("clients", "docker");
+        let spoiled = move |_: &Request, reply| spoil(reply);
+        registry.on("GET", child).times(1).alters(spoiled);
+        was_wrong_once(verify.run(), child);
+        assert_eq!(registry.asked(child).len(), 2);
+        registry.on("GET", child).alters(spoiled);
+        let seen = verify.run();
+        assert_eq!(seen.exit, 1, "{seen}");
+        assert_eq!(registry.asked(child).len(), 4);
+        let stopped = seen.report.images()[0]["clients"].clone();
+        assert_eq!(stopped, json!(["docker", "podman"]), "{seen}");
     }
 }
 
