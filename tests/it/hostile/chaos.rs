@@ -21,6 +21,8 @@ use crate::support::rounds::seeds;
 enum Way {
     /// Its body ends early in good order.
     Ends,
+    /// It is right but for its type.
+    Untyped,
     /// "Not yet", "not so fast", or the right thing in another form: nothing.
     Silent,
     /// Anything else.
@@ -68,7 +70,7 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
                 reply
                     .without("Docker-Content-Digest")
                     .without("Content-Type"),
-                Way::Silent,
+                Way::Untyped,
             );
         }
         14 if request.method == "HEAD" => return (Reply::status(405), Way::Silent),
@@ -82,7 +84,7 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
 }
 
 /// A registry with an image, every other answer of which is spoiled; by chance, but no content ends
-/// early three times in a row, which would be a proof.
+/// early three times in a row, and none comes without its type twice: those would be proofs.
 fn disturbed(seed: u64) -> (Registry, Image) {
     let mut random = Random::seeded(seed);
     let registry = Registry::start();
@@ -102,6 +104,7 @@ fn disturbed(seed: u64) -> (Registry, Image) {
             .guarded(tokens.guard("/token"));
     }
     let state = Mutex::new((random, HashMap::<String, u32>::new()));
+    let untyped = Mutex::new(BTreeSet::new());
     registry.on("*", "").alters(move |request, reply| {
         let (random, ends) = &mut *state.lock().unwrap();
         if random.below(2) == 0 {
@@ -115,7 +118,10 @@ fn disturbed(seed: u64) -> (Registry, Image) {
                 return Reply::status(500);
             }
             Way::Ends => *ends += 1,
-            Way::Silent => {}
+            Way::Untyped if !untyped.lock().unwrap().insert(request.path.clone()) => {
+                return Reply::status(500);
+            }
+            Way::Untyped | Way::Silent => {}
             Way::Other => *ends = 0,
         }
         spoiled
