@@ -1,6 +1,7 @@
 //! What is no image: a Helm chart, a build cache, an attestation under a tag of its own.
 
 use super::Walk;
+use crate::oci::client::Clients;
 use crate::oci::kind::Kind;
 use crate::walk::checked::Finding;
 use crate::walk::graph::{Node, NodeId};
@@ -25,7 +26,7 @@ impl Walk<'_> {
     pub(super) fn artifact(&self, root: NodeId) -> Option<Box<str>> {
         let node = self.graph.node(root);
         let is_artifact = match node.kind() {
-            _ if node.verdict() != Verdict::Ok => false,
+            _ if !is_read(node) => false,
             Kind::Artifact => true,
             Kind::Index => !self.may_have_an_image(root),
             _ => false,
@@ -41,7 +42,7 @@ impl Walk<'_> {
             let node = self.graph.node(*id);
             match node.kind() {
                 Kind::Manifest => true,
-                Kind::Index => node.verdict() != Verdict::Ok,
+                Kind::Index => !is_read(node),
                 _ => false,
             }
         };
@@ -61,4 +62,10 @@ impl Walk<'_> {
             .unwrap_or_default()
             .into()
     }
+}
+
+/// Whether a document came, and says what it lists: some clients may refuse its form all the same.
+fn is_read(node: Node<'_>) -> bool {
+    let is_refused_by_some = node.verdict().is_definite() && node.stops() != Clients::ALL;
+    node.verdict() == Verdict::Ok || is_refused_by_some
 }

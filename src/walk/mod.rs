@@ -77,6 +77,7 @@ pub async fn walk<S: Source>(
         also: vec![None; references.len()],
         delivered: vec![None; references.len()],
         findings: vec![Vec::new(); references.len()],
+        suspected: HashMap::new(),
         doubted: HashMap::new(),
         artifacts: HashMap::new(),
         configs: HashMap::new(),
@@ -178,7 +179,7 @@ impl Query {
 
 enum QueryResult {
     Resolved(u32, Look, Asked<Manifest>),
-    Head(u32, Look, Head),
+    Head(u32, Head),
     Manifest(NodeId, Look, Asked<Manifest>),
     Blob(NodeId, Asked<Blob>),
     Referrers(NodeId, Look, Asked<Vec<Referring>>),
@@ -217,6 +218,8 @@ struct Walk<'a> {
     delivered: Vec<Option<Delivered>>,
     /// What is wrong with how each reference is answered.
     findings: Vec<Vec<Finding>>,
+    /// What the answers to `HEAD` and `GET` of a reference showed to be wrong at first.
+    suspected: HashMap<u32, Vec<&'static str>>,
     /// Why a reference's first answer was definitely wrong.
     doubted: HashMap<u32, Cause>,
     /// The type of each artifact and typed index.
@@ -250,7 +253,7 @@ impl Walk<'_> {
             }),
             Query::Head(at, look) => Box::pin(async move {
                 let head = source.head(&references[at as usize], look).await;
-                QueryResult::Head(at, look, head)
+                QueryResult::Head(at, head)
             }),
             Query::Manifest(node) => {
                 let digest = self.digest(node);
@@ -311,7 +314,7 @@ impl Walk<'_> {
             QueryResult::Resolved(at, look, asked) => {
                 self.take_root(at, look, &references[at as usize], &asked);
             }
-            QueryResult::Head(at, look, head) => self.take_head(at, look, &head),
+            QueryResult::Head(at, head) => self.take_head(at, &head),
             QueryResult::Manifest(node, look, asked) => self.take_manifest(node, look, &asked),
             QueryResult::Control(control, answer) => self.take_control(control, answer),
             QueryResult::Blob(node, asked) => self.take_blob(node, &asked),
@@ -364,15 +367,24 @@ impl Walk<'_> {
 
     /// Compares the answers to `HEAD` and `GET`. Where they are not what a client needs, both are
     /// asked again: a tag may move.
-    fn take_head(&mut self, at: u32, look: Look, head: &Head) {
+    fn take_head(&mut self, at: u32, head: &Head) {
         let delivered = self.delivered[at as usize].take();
-        let findings = delivered.map_or_else(Vec::new, |it| head::findings(&it, head));
-        let is_definite = findings.iter().any(Finding::is_definite);
-        if is_definite && look != Look::Again {
-            self.manifests.push_back(Query::Resolve(at, Look::Again));
-        } else {
-            self.findings[at as usize] = findings;
+        let mut findings = delivered.map_or_else(Vec::new, |it| head::findings(&it, head));
+        let definite = findings.iter().filter(|finding| finding.is_definite());
+        let definite: Vec<_> = definite.map(Finding::as_str).collect();
+        match self.suspected.get(&at) {
+            None if !definite.is_empty() => {
+                self.suspected.insert(at, definite);
+                self.manifests.push_back(Query::Resolve(at, Look::Again));
+                return;
+            }
+            // What only one of the two looks showed was right in the other.
+            Some(before) => {
+                findings.retain(|one| !one.is_definite() || before.contains(&one.as_str()));
+            }
+            None => {}
         }
+        self.findings[at as usize] = findings;
     }
 
     /// Notes that a reference was answered wrongly once.
@@ -411,7 +423,7 @@ impl Walk<'_> {
             }
             Err(fault) => judge_fault(fault),
         };
-        if self.doubts(node, &judgement, asked) {
+        if self.doubts(node, &judgement, asked) || self.doubts_delivery(node, &judgement, asked) {
             self.manifests.push_back(Query::Manifest(node));
             return;
         }
@@ -430,8 +442,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether an answer is definitely wrong, or delivered as nothing that the clients read, and was
-    /// given once only: then it is asked for once more.
+    /// Whether an answer is definitely wrong and was given once only: then it is asked for once more.
     fn doubts<T>(&mut self, node: NodeId, judged: &VerdictAndCause, asked: &Asked<T>) -> bool {
         let (verdict, cause) = judged;
         let Note {
@@ -443,6 +454,38 @@ impl Walk<'_> {
         *open = false;
         self.note_so_far(node, cause.clone(), asked);
         true
+    }
+
+    /// The same for right bytes that are delivered as a type that some client refuses.
+    fn doubts_delivery(
+        &mut self,
+        node: NodeId,
+        judged: &VerdictAndCause,
+        asked: &Asked<Manifest>,
+    ) -> bool {
+        let known = self.graph.node(node);
+        let is_image = matches!(known.kind(), Kind::Index | Kind::Manifest);
+        if judged.0 != Verdict::Ok || !is_image {
+            return false;
+        }
+        let (text, content_type) = readable(asked);
+        if content_type == Some(known.media_type()) {
+            return false;
+        }
+        let Ok(document) = manifest::read(&text, content_type, Some(known.media_type())) else {
+            return false;
+        };
+        let readers = head::DOCKER.and(head::PODMAN);
+        let refusals = match document.kind {
+            kind @ (Kind::Index | Kind::Manifest) => {
+                refusal::of_delivery(kind, &document.stated, content_type, readers)
+            }
+            _ => Vec::new(),
+        };
+        refusals.into_iter().next().is_some_and(|refusal| {
+            let refused = (Verdict::Unsupported, Cause::Unusable(refusal.flaw));
+            self.doubts(node, &refused, asked)
+        })
     }
 
     /// A parent needs it and does not allow it to be absent.

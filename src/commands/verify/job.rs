@@ -86,7 +86,9 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
     async fn has_moved(&self, source: &RegistryRepository<'_>, checked: &Checked) -> bool {
         let mut pause = self.settings.patience.backoff;
         let clients = self.settings.rules.clients;
-        let is_failing = |subject: &&Subject| checked.is_failing(subject, clients);
+        let is_failing = |subject: &&Subject| {
+            checked.is_failing(subject, clients) || is_differed_from(checked, subject)
+        };
         let failing: Vec<&Subject> = checked
             .subjects
             .iter()
@@ -120,4 +122,13 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// Whether another tag should have the digest of this one and has not: either may be late.
+fn is_differed_from(checked: &Checked, subject: &Subject) -> bool {
+    let mut findings = checked.subjects.iter().flat_map(|other| &other.findings);
+    findings.any(|finding| match finding {
+        Finding::TagsDiffer(differ) => differ.first == subject.reference,
+        _ => false,
+    })
 }

@@ -1,22 +1,41 @@
-//! One request for each digest, one for each reference, and those for the login: not one more.
+//! One request for each digest, two for each reference, and those for the login: not one more, but
+//! for what is definitely wrong.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::command::verify;
 use crate::support::fake::{Registry, Tokens};
-use crate::support::image::{Image, manifest_of};
+use crate::support::http::Reply;
+use crate::support::image::Image;
 use crate::support::recipe::{platforms, single};
 
 const DEPTHS: [&str; 3] = ["head", "tail", "full"];
 
-/// How often each path was asked for.
+/// How often each path was asked for, by each method.
 fn asked(registry: &Registry) -> BTreeMap<String, usize> {
     let mut asked = BTreeMap::new();
     for request in registry.requests() {
-        *asked.entry(request.path).or_insert(0) += 1;
+        let question = format!("{} {}", request.method, request.path);
+        *asked.entry(question).or_insert(0) += 1;
     }
     asked
+}
+
+/// The questions that name something, with how often they were put.
+fn about(asked: &BTreeMap<String, usize>, what: &str) -> Vec<(&'static str, usize)> {
+    let methods = ["GET", "HEAD"].into_iter();
+    let times = |method: &str| {
+        let questions = asked.iter();
+        let of_it = questions.filter(|(question, _)| {
+            question.starts_with(&format!("{method} ")) && question.ends_with(what)
+        });
+        of_it.map(|(_, times)| times).sum()
+    };
+    methods
+        .map(|method| (method, times(method)))
+        .filter(|(_, times)| *times > 0)
+        .collect()
 }
 
 #[test]
@@ -29,12 +48,78 @@ fn every_digest_is_requested_once() {
             .run()
             .passes();
         let asked = asked(&registry);
-        assert_eq!(asked.len(), 1 + image.reachable().len(), "at {depth}");
-        assert!(
-            asked.values().all(|times| *times == 1),
-            "at {depth}: {asked:#?}"
-        );
+        // The tag is resolved as every client does it: by `GET`, and by `HEAD`.
+        let tag = about(&asked, "/manifests/1");
+        assert_eq!(tag, [("GET", 1), ("HEAD", 1)], "at {depth}");
+        for digest in image.reachable() {
+            let questions = about(&asked, &digest);
+            assert!(
+                matches!(questions[..], [(_, 1)]),
+                "at {depth}: {digest}: {questions:?}"
+            );
+            let is_manifest = image.content(&digest).unwrap().manifest;
+            if is_manifest || depth != "head" {
+                assert_eq!(questions, [("GET", 1)], "at {depth}: {digest}");
+            }
+        }
+        assert_eq!(asked.len(), 2 + image.reachable().len(), "at {depth}");
         assert_eq!(report.count("requests"), asked.len() as u64);
+    }
+}
+
+#[test]
+fn each_tag_costs_one_head_and_no_digest_does() {
+    let registry = Registry::start();
+    let image = registry.image("app:1", &platforms(2));
+    registry.serve("app:2", &image);
+    let by_digest = registry.reference(&format!("app@{}", image.root()));
+    verify(&registry.reference("app:1"))
+        .arguments([registry.reference("app:2"), by_digest])
+        .run()
+        .passes();
+    let asked = asked(&registry);
+    for tag in ["/manifests/1", "/manifests/2"] {
+        assert_eq!(about(&asked, tag), [("GET", 1), ("HEAD", 1)]);
+    }
+    // A reference by digest is resolved as well.
+    let root = about(&asked, image.root());
+    assert_eq!(root.last(), Some(&("HEAD", 1)), "{asked:#?}");
+    let heads = registry
+        .requests()
+        .iter()
+        .filter(|request| request.method == "HEAD")
+        .count();
+    assert_eq!(heads, 3);
+}
+
+#[test]
+fn what_is_definitely_wrong_costs_one_more_request_for_each_digest() {
+    for depth in ["tail", "full"] {
+        let registry = Registry::start();
+        let image = registry.image("app:1", &platforms(3));
+        let (lost, changed) = (image.layer(0, 0), image.layer(1, 1));
+        registry.lose(lost).lose(image.child(2));
+        registry
+            .on("GET", changed)
+            .answers(Reply::ok("application/octet-stream", "not the same"));
+        let finished = verify(&registry.reference("app:1"))
+            .arguments(["--depth", depth])
+            .run()
+            .exits(1);
+        let broken = [lost, changed, image.child(2)];
+        let asked = asked(&registry);
+        for digest in image.reachable_without(&[image.child(2)]) {
+            let times = if broken.contains(&&*digest) { 2 } else { 1 };
+            let questions = about(&asked, &digest);
+            assert_eq!(questions, [("GET", times)], "at {depth}: {digest}");
+        }
+        // Before a failure the tag is resolved once more: it may have moved.
+        let tag = about(&asked, "/manifests/1");
+        assert_eq!(tag, [("GET", 2), ("HEAD", 1)], "at {depth}");
+        let whole = image.reachable_without(&[image.child(2)]).len() as u64;
+        let all = whole + 3 + 3;
+        assert_eq!(finished.report().count("requests"), all, "{finished}");
+        assert_eq!(registry.requests().len() as u64, all);
     }
 }
 
@@ -46,10 +131,10 @@ fn ten_thousand_blobs_cost_ten_thousand_requests() {
         .patience(Duration::from_secs(300))
         .run();
     let report = finished.passes();
-    // 50 × (199 layers and a config), 50 manifests and the index; and the tag.
+    // 50 × (199 layers and a config), 50 manifests and the index; and the tag, by GET and by HEAD.
     assert_eq!(image.reachable().len(), 10_051);
-    assert_eq!(registry.requests().len(), 10_052);
-    assert_eq!(report.count("requests"), 10_052);
+    assert_eq!(registry.requests().len(), 10_053);
+    assert_eq!(report.count("requests"), 10_053);
 }
 
 #[test]
@@ -61,8 +146,8 @@ fn a_token_costs_two_requests() {
     registry.guarded(tokens.guard(&realm));
     let image = registry.image("app:1", &platforms(6).layers(30).shared(5));
     verify(&registry.reference("app:1")).run().passes();
-    // The tag; the challenge and the token.
-    assert_eq!(registry.requests().len(), 1 + image.reachable().len() + 2);
+    // The tag by GET and by HEAD; the challenge and the token.
+    assert_eq!(registry.requests().len(), 2 + image.reachable().len() + 2);
     assert_eq!(tokens.issued(), 1);
 }
 
@@ -85,7 +170,7 @@ fn tags_that_share_layers_share_the_requests() {
             .cloned()
             .chain([layer])
             .collect();
-        let root = image.document(&manifest_of(&own.images[0].config, &layers));
+        let root = image.image_of(&layers);
         let image = image.begins_with(&root);
         registry.serve(&format!("app:{seed}"), &image);
         references.push(registry.reference(&format!("app:{seed}")));
@@ -100,5 +185,5 @@ fn tags_that_share_layers_share_the_requests() {
         .run()
         .passes();
     assert_eq!(digests.len(), 10 * 3 + 20);
-    assert_eq!(registry.requests().len(), 10 + digests.len());
+    assert_eq!(registry.requests().len(), 2 * 10 + digests.len());
 }

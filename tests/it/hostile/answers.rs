@@ -4,7 +4,7 @@ use super::trial::{DEPTHS, trial};
 use crate::support::authority::Authority;
 use crate::support::fake::Registry;
 use crate::support::http::{Break, Reply};
-use crate::support::image::MANIFEST;
+use crate::support::image::{Image, LAYER, MANIFEST};
 use crate::support::recipe::{platforms, single};
 
 const PAGE: &str =
@@ -56,11 +56,10 @@ fn a_web_page_instead_of_a_blob_is_undecided() {
 }
 
 #[test]
-fn a_layer_may_be_a_web_page() {
-    let mut image = single().make();
-    let config = image.images[0].config.clone();
-    let page = image.blob("text/html", PAGE);
-    let root = image.manifest(&config, &[page]);
+fn a_layer_may_hold_a_web_page() {
+    let mut image = Image::empty();
+    let page = image.blob(LAYER, PAGE);
+    let root = image.image_of(&[page]);
     let image = image.begins_with(&root);
     for depth in DEPTHS {
         let registry = Registry::start();

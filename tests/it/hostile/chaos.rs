@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::trial::{DEPTHS, Seen, trial};
-use crate::support::digest::Random;
+use crate::support::digest::{Random, sha256};
 use crate::support::fake::{Registry, Tokens};
 use crate::support::http::{Break, Reply, Request};
 use crate::support::image::Image;
@@ -21,6 +21,8 @@ use crate::support::rounds::seeds;
 enum Way {
     /// Its body ends early in good order.
     Ends,
+    /// It is right but for its type.
+    Untyped,
     /// "Not yet", "not so fast", or the right thing in another form: nothing.
     Silent,
     /// Anything else.
@@ -68,7 +70,7 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
                 reply
                     .without("Docker-Content-Digest")
                     .without("Content-Type"),
-                Way::Silent,
+                Way::Untyped,
             );
         }
         14 if request.method == "HEAD" => return (Reply::status(405), Way::Silent),
@@ -82,7 +84,7 @@ fn spoil(random: &mut Random, request: &Request, reply: Reply) -> (Reply, Way) {
 }
 
 /// A registry with an image, every other answer of which is spoiled; by chance, but no content ends
-/// early three times in a row, which would be a proof.
+/// early three times in a row, and none comes without its type twice: those would be proofs.
 fn disturbed(seed: u64) -> (Registry, Image) {
     let mut random = Random::seeded(seed);
     let registry = Registry::start();
@@ -93,13 +95,16 @@ fn disturbed(seed: u64) -> (Registry, Image) {
             .layer_size(1 + random.below(5000))
             .seed(seed),
     );
+    registry.lose(&sha256(b"a digest that no registry has"));
     if random.below(2) == 0 {
-        let tokens = Tokens::new().good_for(1 + random.below(6), *random.pick(&[400, 401]));
+        // A 400 to HEAD has no words that could say that a token has expired.
+        let tokens = Tokens::new().good_for(1 + random.below(6), 401);
         registry
             .mount("/token", tokens.endpoint())
             .guarded(tokens.guard("/token"));
     }
     let state = Mutex::new((random, HashMap::<String, u32>::new()));
+    let untyped = Mutex::new(BTreeSet::new());
     registry.on("*", "").alters(move |request, reply| {
         let (random, ends) = &mut *state.lock().unwrap();
         if random.below(2) == 0 {
@@ -113,7 +118,10 @@ fn disturbed(seed: u64) -> (Registry, Image) {
                 return Reply::status(500);
             }
             Way::Ends => *ends += 1,
-            Way::Silent => {}
+            Way::Untyped if !untyped.lock().unwrap().insert(request.path.clone()) => {
+                return Reply::status(500);
+            }
+            Way::Untyped | Way::Silent => {}
             Way::Other => *ends = 0,
         }
         spoiled

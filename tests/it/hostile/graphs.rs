@@ -29,8 +29,12 @@ fn eight_indexes_deep_is_followed_and_nine_is_not() {
         let registry = Registry::start();
         registry.serve("app:1", &image);
         let seen = trial(registry.reference("app:1")).run();
-        if passes {
+        if passes && depth == 1 {
             seen.passes();
+        } else if passes {
+            // podman selects no image below an index in the index.
+            let seen = seen.warns(&[(image.root(), "unsupported")]);
+            assert_eq!(seen.report.images()[0]["clients"], json!(["podman"]));
         } else {
             assert_eq!(
                 (seen.exit, seen.report.count("broken")),
@@ -56,14 +60,17 @@ fn a_cycle_is_a_digest_mismatch_and_ends_where_it_begins() {
         .on("GET", &sha256(index.as_bytes()))
         .answers(Reply::ok(INDEX, index.clone()));
     registry
-        .on("GET", "manifests/1")
+        .on("*", "manifests/1")
         .answers(Reply::ok(INDEX, index));
     registry
         .on("GET", &claimed)
         .answers(circle.clone().header("Docker-Content-Digest", &claimed));
     let seen = trial(registry.reference("app:1")).run();
     assert_eq!(seen.exit, 1, "{seen}");
-    assert_eq!(registry.requests().len(), 3);
+    // The tag, twice because it fails, and its HEAD; the index; and the circle, twice as it is wrong.
+    let asked = |path: &str| registry.asked(path).len();
+    assert_eq!(asked(&claimed), 2);
+    assert_eq!((asked("manifests/1"), registry.requests().len()), (3, 6));
     // Of the promised size, too.
     let size = index_of(std::slice::from_ref(&child)).to_string().len();
     let child = child.with("size", size);
@@ -73,7 +80,7 @@ fn a_cycle_is_a_digest_mismatch_and_ends_where_it_begins() {
         .on("GET", &sha256(text.as_bytes()))
         .answers(Reply::ok(INDEX, text.clone()));
     registry
-        .on("GET", "manifests/2")
+        .on("*", "manifests/2")
         .answers(Reply::ok(INDEX, text));
     trial(registry.reference("app:2"))
         .run()
@@ -122,24 +129,28 @@ fn two_indexes_too_wide_together_are_refused_before_any_request() {
         .run()
         .finds(&[(child.digest(), "malformed")]);
     seen.says(child.digest(), "more than 100000 nodes");
-    assert_eq!(registry.requests().len(), 3);
+    // The tag by GET, by HEAD, and by GET once more because it fails; and the two indexes.
+    assert_eq!(registry.requests().len(), 5);
 }
 
 #[test]
-fn one_child_listed_forty_thousand_times_is_one_request() {
+fn one_child_listed_twenty_thousand_times_is_one_request() {
     let mut image = single().make();
     let child = image.root_descriptor().clone();
     let (digest, size) = (child.digest(), child.size());
-    let one = format!(r#"{{"digest":"{digest}","size":{size}}}"#);
+    let one = format!(
+        r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":{size},"platform":{{"os":"linux","architecture":"amd64"}}}}"#
+    );
     let text = format!(
         r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#,
-        vec![one; 40_000].join(",")
+        vec![one; 20_000].join(",")
     );
     let root = image.document_bytes(INDEX, text);
     let registry = Registry::start();
     registry.serve("app:1", &image.begins_with(&root));
     let seen = trial(registry.reference("app:1")).run().passes();
-    assert_eq!(registry.requests().len(), 7);
+    // The tag by GET and by HEAD, the index, and an image of five digests.
+    assert_eq!(registry.requests().len(), 8);
     assert!(
         seen.took < Duration::from_secs(20),
         "it took {:?}",

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::trial::{Trial, trial};
+use crate::support::digest::sha256;
 use crate::support::fake::Registry;
 use crate::support::fake::content::ranged;
 use crate::support::http::message::Body;
 use crate::support::http::{Break, Reply};
-use crate::support::image::Image;
+use crate::support::image::{Descriptor, Image, LAYER};
 use crate::support::recipe::single;
 
 const SIZE: usize = 1000;
@@ -164,12 +165,13 @@ fn a_small_blob_is_read_whole_where_ranges_are_ignored() {
         (vec![7; 400], "truncated"),
         (vec![], "empty"),
     ] {
+        registry.forget_rules();
         registry
             .on("GET", layer)
-            .times(1)
             .answers(Reply::ok("application/octet-stream", body));
         verify.run().finds(&[(layer, verdict)]);
     }
+    registry.forget_rules();
     registry
         .on("GET", layer)
         .answers(Reply::ok("application/octet-stream", vec![7; SIZE]).emptied());
@@ -177,19 +179,26 @@ fn a_small_blob_is_read_whole_where_ranges_are_ignored() {
 }
 
 #[test]
-fn a_blob_counts_as_small_up_to_one_mebibyte() {
-    for (size, is_read) in [(1024 * 1024, true), (1024 * 1024 + 1, false)] {
-        let (registry, image, verify) = registry(size);
-        let layer = image.layer(0, 0);
-        registry
-            .on("GET", layer)
-            .answers(Reply::ok("application/octet-stream", vec![7; size]));
-        let seen = verify.run();
+fn a_blob_is_read_to_its_end_up_to_64_mebibytes() {
+    let limit = 64 * 1024 * 1024;
+    for (size, is_read) in [(limit, true), (limit + 1, false)] {
+        let mut image = Image::empty();
+        let digest = sha256(b"never made");
+        let layer = Descriptor::promising(LAYER, &digest, size);
+        let root = image.image_of(&[layer]);
+        let registry = Registry::start();
+        registry.serve("app:1", &image.begins_with(&root));
+        let zeros = Reply::ok("application/octet-stream", "").content(Body::Zeros(size));
+        registry.on("GET", &digest).answers(zeros);
+        let seen = trial(registry.reference("app:1")).run();
         if is_read {
-            seen.finds(&[(layer, "digest_mismatch")])
+            let seen = seen.finds(&[(&digest, "digest_mismatch")]);
+            assert!(seen.report.count("bytes") >= 2 * size, "{seen}");
         } else {
-            seen.passes()
-        };
+            let seen = seen.passes().says(&digest, "last byte not checked");
+            let seen = seen.prints("1 warning");
+            assert!(seen.report.count("bytes") < size / 4, "{seen}");
+        }
     }
 }
 
@@ -219,21 +228,26 @@ fn a_check_of_two_requests_counts_both_and_their_time() {
 }
 
 #[test]
-fn a_large_blob_is_not_downloaded_where_ranges_are_ignored() {
+fn a_large_blob_is_downloaded_once_where_ranges_are_ignored() {
     let (registry, image, verify) = registry(LARGE);
     let layer = image.layer(0, 0);
-    registry.on("GET", layer).times(1).ignores_range();
+    registry.on("GET", layer).ignores_range();
     let seen = verify.run().passes();
-    assert!(seen.report.count("bytes") < 1_000_000, "{seen}");
+    assert_eq!(registry.asked(layer).len(), 1);
+    let bytes = seen.report.count("bytes");
+    let size = LARGE as u64;
+    assert!((size..size + 10_000).contains(&bytes), "{seen}");
     let large = |length| Reply::ok("application/octet-stream", "").content(Body::Zeros(length));
     for (length, verdict) in [
         (2_000_000, "truncated"),
         (4_000_000, "size_mismatch"),
         (0, "empty"),
     ] {
-        registry.on("GET", layer).times(1).answers(large(length));
+        registry.forget_rules();
+        registry.on("GET", layer).answers(large(length));
         verify.run().finds(&[(layer, verdict)]);
     }
+    registry.forget_rules();
     registry
         .on("GET", layer)
         .answers(large(3_000_000).emptied());

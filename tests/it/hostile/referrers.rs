@@ -287,9 +287,10 @@ fn an_invalid_list_is_malformed_and_a_bad_entry_affects_itself() {
     let path = format!("referrers/{}", image.root());
     registry
         .on("GET", &path)
-        .times(1)
         .answers(Reply::ok(INDEX, "{\"manifests\": 7}"));
     verify.run().finds(&[("", "malformed")]);
+    assert_eq!(registry.asked(&path).len(), 2);
+    registry.forget_rules();
     let bad = Descriptor::promising(TYPE, "sha256:12", 7);
     let children = [bad, signatures[0].manifest.clone()];
     let index = json!({

@@ -173,6 +173,7 @@ fn markdown(text: &str) {
             "size_mismatch",
             "digest_mismatch",
             "platform_missing",
+            "not_an_image",
             "&#",
         ] {
             foreign = foreign.replace(own, "");

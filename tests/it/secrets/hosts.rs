@@ -217,8 +217,8 @@ fn a_foreign_layers_host_is_never_asked() {
     let elsewhere = image
         .blob(FOREIGN_LAYER, "kept elsewhere")
         .urls(&[&unused.url("/layer?key=1")]);
-    let parts = image.images[0].clone();
-    let root = image.manifest(&parts.config, &[parts.layers[0].clone(), elsewhere.clone()]);
+    let here = image.images[0].layers[0].clone();
+    let root = image.image_of(&[here, elsewhere.clone()]);
     registry.serve("app:1", &image.begins_with(&root));
     registry.guarded(guard::basic("me", &planted.value));
     for depth in ["head", "tail", "full"] {

@@ -106,6 +106,17 @@ impl Descriptor {
     }
 }
 
+/// A config for a platform that lists these layers, as clients need it.
+pub(crate) fn config_of(platform: &str, layers: &[Descriptor]) -> Value {
+    let mut words = platform.split('/');
+    let diff_ids: Vec<_> = layers.iter().map(Descriptor::digest).collect();
+    json!({
+        "os": words.next(),
+        "architecture": words.next(),
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+    })
+}
+
 /// A manifest of this config and these layers, in the config's family of types.
 pub(crate) fn manifest_of(config: &Descriptor, layers: &[Descriptor]) -> Value {
     let media_type = if config.media_type() == DOCKER_CONFIG {
@@ -241,6 +252,13 @@ impl Image {
     /// Puts a config, layers and their manifest in.
     pub(crate) fn manifest(&mut self, config: &Descriptor, layers: &[Descriptor]) -> Descriptor {
         self.document(&manifest_of(config, layers))
+    }
+
+    /// Puts a config for linux/amd64 that lists these layers in, and their manifest.
+    pub(crate) fn image_of(&mut self, layers: &[Descriptor]) -> Descriptor {
+        let config = config_of("linux/amd64", layers);
+        let config = self.blob(CONFIG, config.to_string());
+        self.manifest(&config, layers)
     }
 
     /// Puts an artifact in that refers to the image, as a signature does.

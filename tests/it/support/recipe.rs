@@ -6,7 +6,7 @@ use serde_json::json;
 use super::digest::Random;
 use super::image::{
     CONFIG, DOCKER_CONFIG, DOCKER_LAYER, Descriptor, EMPTY_CONFIG, IN_TOTO, Image, LAYER, Parts,
-    index_of, manifest_of,
+    config_of, index_of, manifest_of,
 };
 
 /// The platforms of an index of several, in this order.
@@ -166,13 +166,8 @@ impl Recipe {
         layers: Vec<Descriptor>,
         random: &mut Random,
     ) -> Parts {
-        let mut words = platform.split('/');
-        let config = json!({
-            "os": words.next(),
-            "architecture": words.next(),
-            "config": {"Env": [format!("BUILD={:016x}", random.next())]},
-            "rootfs": {"type": "layers", "diff_ids": layers.iter().map(Descriptor::digest).collect::<Vec<_>>()},
-        });
+        let mut config = config_of(platform, &layers);
+        config["config"] = json!({"Env": [format!("BUILD={:016x}", random.next())]});
         let config = image.blob(
             if self.docker { DOCKER_CONFIG } else { CONFIG },
             config.to_string(),
@@ -201,12 +196,8 @@ fn attest(image: &mut Image, subject: &Descriptor, random: &mut Random) -> Parts
         "in-toto.io/predicate-type",
         "https://slsa.dev/provenance/v0.2",
     )];
-    let config = json!({
-        "os": "unknown",
-        "architecture": "unknown",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [layers[0].digest()]},
-    });
+    let mut config = config_of("unknown/unknown", &layers);
+    config["config"] = json!({});
     let config = image.blob(CONFIG, config.to_string());
     let manifest = image
         .document(&manifest_of(&config, &layers))

@@ -42,8 +42,9 @@ fn platforms_that_were_never_pushed_fail_a_whole_image() {
 #[test]
 fn an_image_that_states_no_platform_has_none() {
     let mut image = Image::empty();
-    let config = image.blob(CONFIG, r#"{"rootfs":{}}"#);
     let layer = image.blob(LAYER, "layer");
+    let config = json!({"rootfs": {"type": "layers", "diff_ids": [layer.digest()]}});
+    let config = image.blob(CONFIG, config.to_string());
     let root = image.manifest(&config, std::slice::from_ref(&layer));
     let registry = Registry::start();
     registry.serve("app:1", &image.begins_with(&root));

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::support::command::{Pullproof, pullproof};
 use crate::support::fake::registry::Registry;
 use crate::support::image::Image;
-use crate::support::recipe::platforms;
+use crate::support::recipe::{artifact, platforms, single};
 
 use super::*;
 
@@ -195,4 +195,52 @@ fn an_interruption_shows_what_is_broken_and_where_the_pipeline_runs() {
         fake.url("/repos/7/pipeline/12")
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");
+}
+
+#[test]
+fn what_another_build_cannot_help_against_starts_nothing() {
+    type Broken = fn(&Registry);
+    let breaks: [Broken; 4] = [
+        // A registry that answers HEAD wrongly.
+        |registry| {
+            let refusal = crate::support::http::Reply::status(403);
+            registry.on("HEAD", "/manifests/1").answers(refusal);
+        },
+        |registry| {
+            let other = format!("sha256:{}", "5".repeat(64));
+            registry
+                .on("HEAD", "/manifests/1")
+                .alters(move |_, reply| reply.but_header("Docker-Content-Digest", &*other));
+        },
+        // A form that clients refuse.
+        |registry| {
+            let mut image = single().make();
+            let parts = image.images[0].clone();
+            let root = image.manifest(&parts.config, &parts.layers[1..]);
+            registry.serve("app:1", &image.begins_with(&root));
+        },
+        // No image at all.
+        |registry| {
+            let chart = artifact("application/vnd.cncf.helm.chart.v1", &[b"chart"]);
+            registry.serve("app:1", &chart);
+        },
+    ];
+    for spoil in breaks {
+        let (registry, image, fake) = broken();
+        registry.find(image.layer(0, 0));
+        spoil(&registry);
+        let finished = verify(&registry, &fake).run().exits(1);
+        assert_eq!(fake.starts(), 0, "{finished}");
+        assert_eq!(finished.report_in("report.json").result(), "failed");
+    }
+}
+
+#[test]
+fn missing_content_is_rebuilt_although_a_form_is_refused_as_well() {
+    let (registry, _, fake) = broken();
+    let refusal = crate::support::http::Reply::status(403);
+    registry.on("HEAD", "/manifests/1").answers(refusal);
+    fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
+    verify(&registry, &fake).run().exits(1);
+    assert_eq!(fake.starts(), 1);
 }
