@@ -1,5 +1,6 @@
 //! One try of a question: sends its requests, as [`Route`] decides, until there is an answer.
 
+use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION, WWW_AUTHENTICATE};
 
 use super::answer::Answer;
@@ -129,6 +130,7 @@ impl<'a> Attempt<'a> {
             broken,
             challenges,
             pass,
+            is_for_head: self.question.method == Method::HEAD,
         }
     }
 
@@ -156,7 +158,7 @@ impl<'a> Attempt<'a> {
         self.route.renewals += 1;
         let mut offered = challenge::read(rejection.challenges.iter().map(String::as_str));
         if offered.is_empty() && rejection.is_expiry_with_400() {
-            offered = self.challenges_without_a_pass().await?;
+            offered = self.challenges_without_a_pass(rejection).await?;
         }
         let challenged = Challenged {
             transport: self.transport,
@@ -181,9 +183,16 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    async fn challenges_without_a_pass(&self) -> Result<Vec<Challenge>, Failed> {
+    async fn challenges_without_a_pass(
+        &self,
+        rejection: &Rejection,
+    ) -> Result<Vec<Challenge>, Failed> {
         let answer = self.send(HeaderMap::new()).await?;
         let status = answer.status();
+        if status != 401 && rejection.is_for_head {
+            // It was no word about the token.
+            return Err(rejection.failed(self.route.place()));
+        }
         if status != 401 {
             let why = format!("refuses its token with 400, and answers {status} without a token");
             return Err(Problem::new(ProblemKind::NotHttp, why).into());

@@ -52,15 +52,22 @@ pub(super) struct Rejection {
     pub(super) challenges: Vec<String>,
     /// The pass that was sent.
     pub(super) pass: Option<Pass>,
+    /// Whether the question was `HEAD`, whose answer has no words.
+    pub(super) is_for_head: bool,
 }
 
 impl Rejection {
     pub(super) fn is_expiry_with_400(&self) -> bool {
-        self.pass.as_ref().is_some_and(Pass::is_bearer)
-            && quirks::public_ecr_answers_400_for_an_expired_token(self.status, &self.body)
+        let is_refused_with_a_token = self.pass.as_ref().is_some_and(Pass::is_bearer);
+        let is_expired = if self.is_for_head {
+            self.status == 400
+        } else {
+            quirks::public_ecr_answers_400_for_an_expired_token(self.status, &self.body)
+        };
+        is_refused_with_a_token && is_expired
     }
 
-    fn failed(&self, place: Place) -> Failed {
+    pub(super) fn failed(&self, place: Place) -> Failed {
         failure(self.status, self.retry_after, &self.body, place)
     }
 }
@@ -101,7 +108,7 @@ impl Route {
         same_origin(&self.base, &self.url)
     }
 
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         place(self.is_at_registry(), &self.url)
     }
 
@@ -169,7 +176,7 @@ impl Route {
         Step::GiveUp(match rejection.broken {
             // What a 400 is about is in its words.
             Some(problem) if rejection.status == 400 => Failed::from(problem).at(self.place()),
-            _ if is_expiry => {
+            _ if is_expiry && !rejection.is_for_head => {
                 let words = error::read(&rejection.body);
                 Failed::denied(Denial::EveryToken, rejection.status, words)
             }
@@ -249,6 +256,7 @@ mod tests {
             broken: None,
             challenges: Vec::new(),
             pass: with_bearer.then(|| Pass::bearer("token", None).ok().unwrap()),
+            is_for_head: false,
         })
     }
 

@@ -18,10 +18,8 @@ fn verify_with(tokens: &Tokens, depth: &str) -> (Registry, Seen) {
     // So long that questions are really under way at once.
     registry.on("*", "").delays(Duration::from_millis(2));
     let verify = trial(registry.reference("app:1")).and(registry.reference("app:2"));
-    // A 400 to HEAD has no words that could say that a token has expired; podman asks by GET.
     let seen = verify
         .depth(depth)
-        .flag("clients", "podman")
         .flag("concurrency", "16")
         .flag("attempts", "1")
         .run();
