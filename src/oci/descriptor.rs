@@ -69,14 +69,13 @@ pub(super) type KindOf = fn(&str, bool) -> Kind;
 /// The media type that a descriptor states; empty where it states none.
 pub(super) fn media_type(raw: &RawValue) -> String {
     let wire = serde_json::from_str::<WireDescriptor<'_>>(raw.get());
-    wire.ok()
-        .and_then(|wire| wire.media_type)
-        .unwrap_or_default()
+    let stated = wire.ok().and_then(|wire| wire.media_type);
+    media_type::bounded(stated.unwrap_or_default())
 }
 
 /// Reads one descriptor; a fault in it affects this child alone.
 pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
-    let wire: WireDescriptor<'_> = match serde_json::from_str(raw.get()) {
+    let mut wire: WireDescriptor<'_> = match serde_json::from_str(raw.get()) {
         Ok(wire) => wire,
         Err(error) => {
             let expected = Expected::Descriptor;
@@ -89,7 +88,7 @@ pub(super) fn read(raw: &RawValue, kind_of: KindOf) -> Child {
             }));
         }
     };
-    let media_type = wire.media_type.clone().unwrap_or_default();
+    let media_type = media_type::bounded(wire.media_type.take().unwrap_or_default());
     let platform = wire.platform.clone().and_then(WirePlatform::read);
     let attestation = platform.as_ref().is_some_and(Platform::is_unknown)
         || (wire.annotations.as_ref()).is_some_and(|annotations| annotations.attestation);

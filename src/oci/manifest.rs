@@ -127,7 +127,7 @@ pub(crate) fn read<'a>(
 ) -> Result<Document<'a>, Flaw> {
     let wire: WireDocument<'_> =
         serde_json::from_slice(bytes).map_err(|error| not_readable(Expected::Manifest, &error))?;
-    let stated = wire.media_type.as_deref().unwrap_or_default().to_owned();
+    let stated = media_type::bounded(wire.media_type.as_deref().unwrap_or_default().to_owned());
     let types = [Some(stated.as_str()), promised, content_type];
     let types = types.into_iter().flatten();
     let named: Vec<(&str, Form)> = types
@@ -198,7 +198,7 @@ fn index(wire: WireDocument<'_>, media_type: String) -> Document<'_> {
 
 fn stated_artifact(wire: &WireDocument<'_>) -> Option<String> {
     let stated = wire.artifact_type.as_ref()?.0.as_deref()?;
-    Some(stated.to_owned()).filter(|text| !text.is_empty())
+    Some(media_type::bounded(stated.to_owned())).filter(|text| !text.is_empty())
 }
 
 fn image(wire: WireDocument<'_>, media_type: String) -> Result<Document<'_>, Flaw> {

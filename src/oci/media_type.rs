@@ -18,6 +18,17 @@ pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v
 /// Docker's schema 1, signed or not, begins with this.
 pub(crate) const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
+/// The longest media type that is kept, in bytes. RFC 6838 has names of up to 127 on each side.
+const LONGEST: usize = 4096;
+
+/// A media type as a document states it, or its length where it is too long to be one.
+pub(super) fn bounded(stated: String) -> String {
+    if stated.len() <= LONGEST {
+        return stated;
+    }
+    format!("a media type of {} bytes", stated.len())
+}
+
 /// Whether it is the type of an index.
 pub(crate) fn is_index(media_type: &str) -> bool {
     [OCI_INDEX, DOCKER_LIST].contains(&media_type)

@@ -84,12 +84,12 @@ impl<'a> RegistryRepository<'a> {
 
     /// The same for questions that are put in this way, when it is time for them.
     async fn for_a(&self, look: Look) -> Self {
-        if look == Look::Again {
-            tokio::time::sleep(self.transport.patience().backoff).await;
+        if let Look::Again(since) = look {
+            tokio::time::sleep_until(since + self.transport.patience().backoff).await;
         }
         Self {
             may_be_absent: look == Look::MayBeAbsent,
-            fresh: look == Look::Again,
+            fresh: look.is_again(),
             ..self.clone()
         }
     }

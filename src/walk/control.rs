@@ -1,6 +1,8 @@
 //! The questions at the end, when everything else was asked: what fails, does it fail alone? What is
 //! said to be missing, does a registry say so?
 
+use tokio::time::Instant;
+
 use super::{Asking, Query, QueryResult, Walk, isolated};
 use crate::oci::digest;
 use crate::walk::cause::{Cause, Place};
@@ -72,13 +74,14 @@ impl Walk<'_> {
             if self.graph.node(id).is_nameless() {
                 let again = references
                     .into_iter()
-                    .map(|at| Query::Resolve(at, Look::Again));
+                    .map(|at| Query::Resolve(at, Look::Again(Instant::now())));
                 self.manifests.extend(again);
                 continue;
             }
             let node = self.graph.node(id);
             let (is_manifest, cause) = (node.kind().is_manifest(), node.cause().clone());
-            if std::mem::replace(&mut self.notes[id.place()].again, true) {
+            let now = self.now();
+            if self.notes[id.place()].again.replace(now).is_some() {
                 continue;
             }
             let so_far = Outcome {

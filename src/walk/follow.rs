@@ -151,7 +151,7 @@ impl Walk<'_> {
                 self.notes[to.place()].allowed = self.may_be_absent(child.platform.as_ref());
                 self.refuse_descriptor(parent, to, &descriptor);
                 if let Some(data) = descriptor.inline.filter(|data| data.len() as u64 == size) {
-                    self.take_inline(to, data);
+                    self.take_inline(to, &data);
                 }
                 match kind {
                     Kind::Config if whole => self.blobs.push_back(Query::Config(to)),
@@ -196,13 +196,13 @@ impl Walk<'_> {
 
     /// Uses content that is embedded in its descriptor. It is asked for all the same, because only
     /// containerd uses it, too.
-    fn take_inline(&mut self, node: NodeId, bytes: Vec<u8>) {
+    fn take_inline(&mut self, node: NodeId, bytes: &[u8]) {
         let promise = self.promise(node);
         let length = bytes.len() as u64;
-        let digest = digest::of_bytes(&bytes, &promise.digest);
+        let digest = digest::of_bytes(bytes, &promise.digest);
         let whole = Blob::Whole {
             length,
-            digest: digest.unwrap_or_else(|| digest::sha256(&bytes)),
+            digest: digest.unwrap_or_else(|| digest::sha256(bytes)),
             bytes: None,
         };
         let (verdict, cause) = judge_blob(&promise, &whole);
@@ -215,12 +215,12 @@ impl Walk<'_> {
         self.notes[node.place()].inline = true;
         let kind = self.graph.node(node).kind();
         if kind == Kind::Config {
-            self.read_config(node, &bytes);
+            self.read_config(node, bytes);
         }
         if !kind.is_manifest() {
             return;
         }
-        let text = String::from_utf8_lossy(&bytes);
+        let text = String::from_utf8_lossy(bytes);
         if let Ok((children, _)) = self.read(node, (text.as_bytes(), None)) {
             self.notes[node.place()].followed = true;
             self.follow_all(node, children);
@@ -238,7 +238,7 @@ impl Walk<'_> {
         match judged.0 {
             Verdict::Ok => self.settle(node, judged, asked),
             verdict if verdict.is_definite() => {
-                self.notes[node.place()].again = false;
+                self.notes[node.place()].again = None;
                 self.settle(node, (Verdict::Ok, Cause::Inline), asked);
                 self.refuse_all(node, [refusal::of_inline_alone()]);
             }

@@ -21,6 +21,7 @@ pub mod verdict;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZero;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use oci_spec::image::{Digest, DigestAlgorithm};
+use tokio::time::Instant;
 
 use self::cause::{Bound, Cause};
 use self::checked::{Checked, Finding, Subject};
@@ -72,6 +74,7 @@ pub async fn walk<S: Source>(
 ) -> Checked {
     let mut walk = Walk {
         rules,
+        began: Instant::now(),
         graph: Graph::default(),
         roots: vec![None; references.len()],
         also: vec![None; references.len()],
@@ -201,16 +204,27 @@ struct Note {
     allowed: bool,
     /// It was asked for.
     asked: bool,
-    /// It is asked for once more, because the first answer was definitely wrong.
-    again: bool,
+    /// It is asked for once more, because the answer of that time was definitely wrong.
+    again: Option<Since>,
     /// Its references are followed already, because a tag or its descriptor delivered it.
     followed: bool,
     /// Its descriptor carries it.
     inline: bool,
 }
 
+/// A time of the walk, in milliseconds and one more.
+#[derive(Clone, Copy)]
+struct Since(NonZero<u32>);
+
+impl Since {
+    fn duration(self) -> Duration {
+        Duration::from_millis(u64::from(self.0.get() - 1))
+    }
+}
+
 struct Walk<'a> {
     rules: &'a Rules,
+    began: Instant,
     graph: Graph,
     roots: Vec<Option<NodeId>>,
     also: Vec<Option<Digest>>,
@@ -284,10 +298,17 @@ impl Walk<'_> {
     /// How a node is asked for.
     fn look(&self, node: NodeId) -> Look {
         match self.notes[node.place()] {
-            Note { again: true, .. } => Look::Again,
+            Note {
+                again: Some(at), ..
+            } => Look::Again(self.began + at.duration()),
             Note { allowed: true, .. } => Look::MayBeAbsent,
             _ => Look::First,
         }
+    }
+
+    fn now(&self) -> Since {
+        let passed = u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX - 1);
+        Since(NonZero::<u32>::MIN.saturating_add(passed))
     }
 
     fn digest(&self, node: NodeId) -> Digest {
@@ -332,9 +353,10 @@ impl Walk<'_> {
             (Verdict::Ok, _) => unreadable(asked),
             (verdict, cause) => verdict.is_definite().then(|| cause.clone()),
         };
-        if let Some(wrong) = wrong.filter(|_| look != Look::Again) {
+        if let Some(wrong) = wrong.filter(|_| !look.is_again()) {
             self.doubted.insert(at, wrong);
-            self.manifests.push_back(Query::Resolve(at, Look::Again));
+            self.manifests
+                .push_back(Query::Resolve(at, Look::Again(Instant::now())));
             return;
         }
         let root = self.add_delivered(
@@ -375,7 +397,8 @@ impl Walk<'_> {
         match self.suspected.get(&at) {
             None if !definite.is_empty() => {
                 self.suspected.insert(at, definite);
-                self.manifests.push_back(Query::Resolve(at, Look::Again));
+                self.manifests
+                    .push_back(Query::Resolve(at, Look::Again(Instant::now())));
                 return;
             }
             // What only one of the two looks showed was right in the other.
@@ -445,10 +468,11 @@ impl Walk<'_> {
     /// Whether an answer is definitely wrong and was given once only: then it is asked for once more.
     fn doubts<T>(&mut self, node: NodeId, judged: &VerdictAndCause, asked: &Asked<T>) -> bool {
         let (verdict, cause) = judged;
+        let now = self.now();
         let Note {
             again, asked: open, ..
         } = &mut self.notes[node.place()];
-        if !verdict.is_definite() || std::mem::replace(again, true) {
+        if !verdict.is_definite() || again.replace(now).is_some() {
             return false;
         }
         *open = false;
@@ -664,7 +688,7 @@ impl Walk<'_> {
         self.settled += 1;
         // What it took before: a tag's answer is a question of its own.
         let before = self.graph.node(node);
-        let was_wrong = self.notes[node.place()].again;
+        let was_wrong = self.notes[node.place()].again.is_some();
         let cause = match (verdict, cause, asked.appeared_after) {
             (Verdict::Ok, _, _) if was_wrong => Cause::WrongOnce(Box::new(before.cause().clone())),
             (Verdict::Ok, _, Some(after)) => Cause::AppearedAfter(after),
@@ -711,7 +735,7 @@ impl Walk<'_> {
             depth,
             allowed: false,
             asked: false,
-            again: false,
+            again: None,
             followed: false,
             inline: false,
         });

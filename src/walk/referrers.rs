@@ -1,5 +1,7 @@
 //! What refers to an image from outside joins its graph.
 
+use tokio::time::Instant;
+
 use super::follow::TOO_DEEP;
 use super::{MAX_DEPTH, Query, Walk, found, too_much, unasked};
 use crate::oci::flaw::Flaw;
@@ -30,8 +32,8 @@ impl Walk<'_> {
         asked: Asked<Vec<Referring>>,
     ) {
         let is_wrong = (asked.answer.as_ref()).is_ok_and(|pages| pages.iter().any(is_wrong));
-        if is_wrong && look != Look::Again {
-            let again = Query::Referrers(subject, Look::Again);
+        if is_wrong && !look.is_again() {
+            let again = Query::Referrers(subject, Look::Again(Instant::now()));
             return self.manifests.push_back(again);
         }
         match asked.answer {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use oci_spec::image::Digest;
+use tokio::time::Instant;
 
 use super::cause::Cause;
 use super::product::Product;
@@ -22,8 +23,16 @@ pub enum Look {
     First,
     /// The same for content that may be absent: a first 404 is believed.
     MayBeAbsent,
-    /// Once more, to confirm a definite answer: after a pause, and apart from earlier questions.
-    Again,
+    /// Once more, to confirm the definite answer of that time: after a pause, and apart from earlier
+    /// questions.
+    Again(Instant),
+}
+
+impl Look {
+    /// Whether a definite answer is to be confirmed.
+    pub fn is_again(self) -> bool {
+        matches!(self, Self::Again(_))
+    }
 }
 
 /// One repository's content, wherever it is.

@@ -109,7 +109,7 @@ fn suffix(look: Look) -> &'static str {
     match look {
         Look::First => "",
         Look::MayBeAbsent => " or not",
-        Look::Again => " again",
+        Look::Again(_) => " again",
     }
 }
 

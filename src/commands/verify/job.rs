@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use oci_spec::image::Digest;
+use tokio::time::Instant;
 
 use super::expectations;
 use super::targets::Target;
@@ -109,7 +110,9 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         loop {
             for subject in &failing {
                 let before: Option<Digest> = checked.graph.node(subject.root).digest();
-                let asked = source.resolve(&subject.reference, Look::Again).await;
+                let asked = source
+                    .resolve(&subject.reference, Look::Again(Instant::now()))
+                    .await;
                 let now = resolved(&asked);
                 if now.is_some() && now != before {
                     log::info!(
