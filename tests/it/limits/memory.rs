@@ -25,15 +25,15 @@ const MOST: u64 = 40_000;
 /// The program as it is shipped: a debug build takes more than that. `make test` has built it
 /// before.
 fn shipped() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
+    let mut cargo = Command::new(env!("CARGO"));
     // The build scripts of dependencies run again where cargo's own variables differ.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            build.env_remove(&name);
+            cargo.env_remove(&name);
         }
     }
-    let built = build
+    let built = cargo
         .args([
             "build",
             "--quiet",
