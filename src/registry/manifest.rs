@@ -96,8 +96,7 @@ async fn read_body(answer: &mut Answer<'_>) -> Result<Body, Unread<Body>> {
         Ok((bytes, more)) => (bytes, Ok(more)),
         Err((problem, bytes)) => (bytes, Err(problem)),
     };
-    let encoding = encoding(answer).filter(|_| !quirks::a_cdn_calls_plain_json_encoded(&bytes));
-    if let Some(encoding) = encoding {
+    if let Some(encoding) = encoding(answer) {
         return Err(encoded(&encoding).into());
     }
     if looks_like_page(&bytes) {

@@ -144,13 +144,6 @@ pub(super) fn some_write_expires_in_as_text(expires_in: &serde_json::Value) -> O
         .or_else(|| expires_in.as_str()?.trim().parse().ok())
 }
 
-/// A CDN may call a manifest encoded and deliver its plain JSON.
-///
-/// <https://github.com/quay/quay/issues/1310>
-pub(super) fn a_cdn_calls_plain_json_encoded(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&b'{')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,6 +45,8 @@ pub enum Hint {
     HeadRefused,
     /// A manifest is delivered as something else.
     ContentType,
+    /// Content is delivered with a `Content-Encoding` that it does not have.
+    ContentEncoding,
     /// A form that a client refuses.
     RefusedForm,
     /// Schema 1.
@@ -164,6 +166,7 @@ impl Hint {
             Self::NotAnImage => "not-an-image",
             Self::HeadRefused => "head-refused",
             Self::ContentType => "content-type",
+            Self::ContentEncoding => "content-encoding",
             Self::RefusedForm => "refused-form",
             Self::SchemaOne => "schema-1",
             Self::NestedIndex => "nested-index",
@@ -276,9 +279,10 @@ impl Hint {
                  imagetools create`"
             }
             Self::NestedIndex => {
-                "an index lists another index: that is legal and complete, but docker cannot \
-                 select a platform through it. Create the outer index from the manifests \
-                 instead (`docker buildx imagetools create` with the digests of the platforms)"
+                "an index lists another index: that is legal, but podman and older versions of \
+                 docker find no image through it, and Kubernetes finds one only where the entry \
+                 names the platform. Create the outer index from the manifests instead (`docker \
+                 buildx imagetools create` with the digests of the platforms)"
             }
             Self::NotAnImage => {
                 "this is content that a registry may hold, but no image that could be run: to \
@@ -294,6 +298,12 @@ impl Hint {
                 "clients go by the Content-Type of a manifest: let the registry, and what is in \
                  front of it, deliver it with the type that the image was pushed with. Pushing \
                  again does not help"
+            }
+            Self::ContentEncoding => {
+                "the bytes are right, and a Content-Encoding says that they are compressed, so \
+                 clients undo that and get other bytes. Let the registry, the proxy in front of \
+                 it or its storage deliver content without this header. Pushing again does not \
+                 help"
             }
             Self::RefusedForm => {
                 "all bytes are there, but clients refuse the form of this image: build it with \

@@ -257,7 +257,8 @@ fn of_outcome(node: Node<'_>) -> Option<Hint> {
         Verdict::DigestMismatch => answered.then_some(Hint::ChangedContent),
         _ => match cause {
             Cause::Unusable(Flaw::SchemaOne) => Some(Hint::SchemaOne),
-            Cause::Unusable(Flaw::ContentType(_) | Flaw::Encoded(_)) => Some(Hint::ContentType),
+            Cause::Unusable(Flaw::ContentType(_)) => Some(Hint::ContentType),
+            Cause::Unusable(Flaw::Encoded(_)) => Some(Hint::ContentEncoding),
             Cause::Unusable(flaw) if flaw.is_of_form() => Some(Hint::RefusedForm),
             _ => None,
         },

@@ -82,8 +82,8 @@ fn an_encoded_config_or_manifest_is_undecided() {
 }
 
 #[test]
-fn right_bytes_pass_whatever_encoding_the_header_claims() {
-    for name in ["gzip", "identity", "x-custom", ""] {
+fn identity_is_no_encoding() {
+    for name in ["identity", "Identity", ""] {
         for depth in DEPTHS {
             let registry = Registry::start();
             registry.image("app:1", &single());
@@ -96,4 +96,38 @@ fn right_bytes_pass_whatever_encoding_the_header_claims() {
                 .passes();
         }
     }
+}
+
+/// Clients undo the encoding: the right bytes are not what they get.
+#[test]
+fn right_bytes_that_are_called_encoded_are_refused() {
+    for name in ["gzip", "x-custom"] {
+        for depth in DEPTHS {
+            let registry = Registry::start();
+            let image = registry.image("app:1", &single().layers(1));
+            let blobs = [image.config(0), image.layer(0, 0)];
+            for digest in blobs {
+                registry
+                    .on("*", digest)
+                    .alters(move |_, reply| reply.header("Content-Encoding", name));
+            }
+            let seen = trial(registry.reference("app:1")).depth(depth).run();
+            let seen = seen.finds(&blobs.map(|digest| (digest, "malformed")));
+            seen.says(image.config(0), &format!("Content-Encoding {name}"))
+                .prints("deliver content without this header");
+        }
+    }
+}
+
+/// Asked as a client asks, the server might really encode it.
+#[test]
+fn a_right_manifest_that_is_called_encoded_is_undecided() {
+    let registry = Registry::start();
+    registry.image("app:1", &single());
+    registry
+        .on("*", "manifests/1")
+        .alters(|_, reply| reply.header("Content-Encoding", "gzip"));
+    trial(registry.reference("app:1"))
+        .run()
+        .leaves_open(&[("", "unavailable")]);
 }

@@ -9,6 +9,7 @@ const TWICE: &str = "the client takes the first of two children; pullproof check
 const CONTRARY: &str = "the registry contradicts itself for good; pullproof asks by `GET` as well";
 const CACHE: &str = "a build cache lists blobs, and this one lists a manifest";
 const WINDOWS: &str = "docker on Linux refuses every Windows image";
+const ENCODED: &str = "it ignores the encodings that it does not know; containerd 2 refuses them";
 const ENDLESS: &str = "without a length pullproof reads no more than the descriptor promises";
 
 const EVERYBODY: &[Client] = &[Cri2, Docker, Podman];
@@ -50,6 +51,9 @@ const APART: &[(&str, &[Client], &str)] = &[
     ("cache-index", &[Docker, Podman], CACHE),
     ("single-windows", &[Docker], WINDOWS),
     ("config-os-windows", &[Docker], WINDOWS),
+    ("layer-br-encoded", &[Docker, Podman], ENCODED),
+    ("config-br-encoded", &[Docker, Podman], ENCODED),
+    ("manifest-br-encoded", &[Docker, Podman], ENCODED),
     (
         "layer-size-small--layer-no-length",
         &[Docker, Podman],

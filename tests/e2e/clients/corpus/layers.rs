@@ -26,6 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = types();
     cases.extend(packed());
     cases.extend(served());
+    cases.extend(encoded());
     cases.extend(headed());
     cases.extend(refusals());
     cases.extend(redirected());
@@ -248,6 +249,34 @@ fn served() -> Vec<Case> {
     ]
 }
 
+/// Content as it was pushed, with an answer that claims that it is encoded.
+fn encoded() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, part) in [
+        ("layer", Part::Layer),
+        ("config", Part::Config),
+        ("manifest", Part::Manifest),
+    ] {
+        for encoding in ["gzip", "identity", "br"] {
+            let case = case(
+                format!("{name}-{encoding}-encoded"),
+                format!("a {name} that says `Content-Encoding: {encoding}`"),
+                move |draft| {
+                    draft.answers(At::Digest(part), "*", move |_, reply| {
+                        reply.header("Content-Encoding", encoding)
+                    })
+                },
+            );
+            cases.push(case.mark(if name == "manifest" {
+                Mark::Temporary
+            } else {
+                Mark::Full
+            }));
+        }
+    }
+    cases
+}
+
 fn headed() -> Vec<Case> {
     vec![
         layer(
@@ -271,12 +300,6 @@ fn headed() -> Vec<Case> {
                 reply
             }
         }),
-        layer(
-            "gzip-encoded",
-            "that says `Content-Encoding: gzip`",
-            |_, reply| reply.header("Content-Encoding", "gzip"),
-        )
-        .mark(Mark::Full),
         layer("html", "answered with a page of HTML", |_, _| {
             Reply::ok("text/html", "<html>Sign in</html>")
         })
