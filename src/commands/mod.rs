@@ -1,5 +1,6 @@
 //! The commands: reads the settings, runs the command, and delivers what it found.
 
+mod audit;
 mod finished;
 mod rebuild;
 pub mod verify;
@@ -14,9 +15,10 @@ use crate::commands::finished::{Finished, Unfinished};
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::settings::{Command, Environment, Error, read, read_output};
-use crate::terminal::deliver::{deliver, probe, unprinted};
+use crate::terminal::deliver::{deliver, deliver_audit, probe, probe_file, unprinted};
 use crate::terminal::log_lines::{HINT, LogLines, Reader};
 use crate::terminal::output::{Format, Output};
+use crate::terminal::progress::Unit;
 use crate::terminal::signals::Signals;
 use crate::walk::rules::Depth;
 
@@ -27,14 +29,34 @@ pub fn run(environment: &Environment) -> Exit {
     match read {
         Ok((Command::Help(text) | Command::Version(text), _)) => print(&text, environment),
         Ok((Command::Verify(settings), warnings)) => {
-            verify::run::mask(&settings);
-            let (progress, bar) = verify::run::progress(&settings.output);
+            verify::run::mask(&settings.login, &settings.output);
+            let (progress, bar) = verify::run::progress(&settings.output, Unit::Digest);
             start_log(&settings.output, bar, &warnings);
-            finish(&settings.output, || verify::run::run(&settings, progress))
+            let command = || verify::run::run(&settings, progress);
+            finish(&settings.output, command, |found| {
+                deliver(&found.judgement(), &settings.output)
+            })
+        }
+        Ok((Command::Audit(settings), warnings)) => {
+            verify::run::mask(&settings.login, &settings.output);
+            let (progress, bar) = verify::run::progress(&settings.output, Unit::Repository);
+            start_log(&settings.output, bar, &warnings);
+            let list = probe_file("broken_list", settings.broken_list.as_deref());
+            let command = || {
+                list.map_err(Error::new)?;
+                audit::run(&settings, progress)
+            };
+            finish(&settings.output, command, |(audit, streams)| {
+                deliver_audit(&audit, streams, &settings.output)
+            })
         }
         Ok((Command::Rebuild(settings), warnings)) => {
             start_log(&settings.output, ProgressBar::hidden(), &warnings);
-            finish(&settings.output, || rebuild::run(&settings))
+            finish(
+                &settings.output,
+                || rebuild::run(&settings),
+                |found| deliver(&found.judgement(), &settings.output),
+            )
         }
         Err(error) => {
             let output = read_output(environment);
@@ -45,13 +67,17 @@ pub fn run(environment: &Environment) -> Exit {
 }
 
 /// Runs a command, if its reports can be written, and delivers what it found.
-fn finish(output: &Output, command: impl FnOnce() -> Result<Finished, Unfinished>) -> Exit {
+fn finish<T>(
+    output: &Output,
+    command: impl FnOnce() -> Result<T, Unfinished>,
+    deliver: impl FnOnce(T) -> Exit,
+) -> Exit {
     let mut writable = output.clone();
     if let Err(message) = probe(&mut writable) {
         return refuse(&writable, &Error::new(message));
     }
     match command() {
-        Ok(finished) => deliver(&finished.judgement(), output),
+        Ok(found) => deliver(found),
         Err(Unfinished::Refused(error)) => refuse(output, &error),
         Err(Unfinished::NotStarted(reason)) => {
             error!("{reason}");

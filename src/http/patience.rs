@@ -17,6 +17,13 @@ pub struct Patience {
     pub timeout: Duration,
     /// `concurrency`: requests in flight per registry, at least 1.
     pub concurrency: usize,
+    /// `rate`: requests a second per registry, at least 1.
+    pub rate: Option<u32>,
+}
+
+impl Patience {
+    /// A `timeout` that is never reached.
+    pub const NO_TIMEOUT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 }
 
 impl Default for Patience {
@@ -28,6 +35,7 @@ impl Default for Patience {
             settle: Duration::from_secs(15),
             timeout: Duration::from_secs(600),
             concurrency: 16,
+            rate: None,
         }
     }
 }

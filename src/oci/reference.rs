@@ -174,7 +174,7 @@ impl FromStr for Reference {
             Some((host, name)) if is_host(host) => (read_host(host)?, name),
             _ => (DOCKER_HUB.to_owned(), path),
         };
-        if !name.split('/').all(is_name_component) {
+        if !has_name_components(name) {
             return Err(invalid(
                 "a name has lower-case letters and digits, with '.', '_', '__' or '-' between them",
             ));
@@ -203,7 +203,17 @@ impl FromStr for Reference {
     }
 }
 
-fn is_tag(text: &str) -> bool {
+/// Whether this is the name of a repository, without its registry.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && has_name_components(text)
+}
+
+fn has_name_components(name: &str) -> bool {
+    name.split('/').all(is_name_component)
+}
+
+/// Whether this is a tag.
+pub(crate) fn is_tag(text: &str) -> bool {
     let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
     text.len() <= LONGEST_TAG
         && text.starts_with(word)

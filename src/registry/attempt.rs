@@ -92,7 +92,10 @@ impl<'a> Attempt<'a> {
         match &self.own_pass {
             _ if !self.route.is_at_registry() => None,
             Some(own) => Some(own.clone()),
-            None => self.auth.current(self.question).await,
+            None => match self.auth.current(self.question).await {
+                None if self.question.with_login => self.auth.unasked(self.question).await,
+                current => current,
+            },
         }
     }
 

@@ -188,6 +188,18 @@ impl Auth {
         pass.filter(Pass::is_fresh)
     }
 
+    /// The user and password for a question, before anybody asks for them.
+    pub(super) async fn unasked(&self, question: &Question<'_>) -> Option<Pass> {
+        let credential = self.lookup.find(question.repository).await?;
+        let Credential::Password { username, password } = &credential else {
+            return None;
+        };
+        for secret in credential.secrets() {
+            self.sent().add(&secret);
+        }
+        Some(Pass::basic(username, password))
+    }
+
     /// Answers a 401 to a request that carried `used`.
     ///
     /// One question obtains the new pass, the others wait and share it, and the answer is `None`. A

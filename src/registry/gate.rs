@@ -50,16 +50,46 @@ pub(super) struct Gate {
     large: Semaphore,
     lanes: Mutex<Free>,
     closed_until: Mutex<Option<Instant>>,
+    pace: Option<Pace>,
+}
+
+/// At most so many requests a second, evenly spread.
+struct Pace {
+    between: Duration,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    fn new(rate: u32) -> Self {
+        Self {
+            between: Duration::from_secs(1) / rate,
+            next: Mutex::new(None),
+        }
+    }
+
+    /// Waits for the next turn.
+    async fn turn(&self) {
+        let now = Instant::now();
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = next.map_or(now, |next| next.max(now));
+            *next = Some(turn + self.between);
+            turn
+        };
+        tokio::time::sleep_until(turn).await;
+    }
 }
 
 impl Gate {
-    pub(super) fn new(concurrency: usize) -> Self {
+    /// Limits of `concurrency` requests at a time, and of `rate` requests a second.
+    pub(super) fn new(concurrency: usize, rate: Option<u32>) -> Self {
         let (permits, large) = (Semaphore::new(concurrency), Semaphore::new(1));
         Self {
             permits,
             large,
             lanes: Mutex::default(),
             closed_until: Mutex::new(None),
+            pace: rate.map(Pace::new),
         }
     }
 
@@ -72,6 +102,9 @@ impl Gate {
                 .acquire()
                 .await
                 .expect("the semaphore is never closed");
+            if let Some(pace) = &self.pace {
+                pace.turn().await;
+            }
             if self.closed().is_none() {
                 let lane = self.lanes().take();
                 return Permit {
@@ -127,7 +160,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_closed_gate_holds_all_back_and_the_longest_wait_counts() {
-        let gate = Gate::new(2);
+        let gate = Gate::new(2, None);
         let start = Instant::now();
         gate.close_for(Duration::from_secs(60));
         gate.close_for(Duration::from_secs(5));
@@ -138,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lane_that_was_used_is_used_again_before_a_new_one() {
-        let gate = Gate::new(3);
+        let gate = Gate::new(3, None);
         let (first, second) = (gate.pass().await, gate.pass().await);
         assert_eq!((first.lane(), second.lane()), (0, 1));
         drop(first);
@@ -148,7 +181,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_pass_than_there_are_permits() {
-        let gate = Gate::new(1);
+        let gate = Gate::new(1, None);
         let held = gate.pass().await;
         assert!(
             tokio::time::timeout(Duration::from_secs(1), gate.pass())
@@ -161,5 +194,21 @@ mod tests {
                 .await
                 .is_ok()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_keep_their_pace() {
+        let gate = Gate::new(10, Some(4));
+        let start = Instant::now();
+        for _ in 0..9 {
+            gate.pass().await;
+        }
+        assert_eq!(start.elapsed().as_secs(), 2);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let start = Instant::now();
+        for _ in 0..5 {
+            gate.pass().await;
+        }
+        assert_eq!(start.elapsed().as_secs(), 1, "a pause is not made up for");
     }
 }

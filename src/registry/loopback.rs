@@ -93,6 +93,7 @@ pub(super) async fn ask(
     fresh: bool,
 ) -> Asked<Vec<u8>> {
     let question = Question {
+        with_login: false,
         repository,
         scope: Scope::pull(repository),
         method: Method::GET,

@@ -1,9 +1,10 @@
-//! A registry over HTTP, as a [`Source`]; see
+//! A registry over HTTP, as a [`Source`] and a [`Catalog`](crate::walk::source::Catalog); see
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
 mod answer;
 mod attempt;
 mod auth;
+mod catalog;
 pub(crate) mod challenge;
 pub(crate) mod content_range;
 pub(crate) mod credentials;
@@ -44,6 +45,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use self::answer::Answer;
+pub(crate) use self::catalog::RegistryCatalog;
 use self::scope::Scope;
 use self::transport::Question;
 pub(crate) use self::transport::Transport;
@@ -100,6 +102,7 @@ impl<'a> RegistryRepository<'a> {
             scope: Scope::pull(self.repository),
             method,
             path: Some(path),
+            with_login: false,
             may_be_absent: self.may_be_absent,
             fresh: self.fresh,
             delivers: &self.delivers,

@@ -10,6 +10,8 @@ use crate::oci::reference::Repository;
 pub(super) enum Scope {
     /// To read the repository of this name.
     Pull(String),
+    /// To list the repositories.
+    Catalog,
 }
 
 impl Scope {
@@ -23,6 +25,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pull(name) => write!(f, "repository:{name}:pull"),
+            Self::Catalog => f.write_str("registry:catalog:*"),
         }
     }
 }
@@ -41,5 +44,6 @@ mod tests {
             Scope::pull(&repository).to_string(),
             "repository:team/app:pull"
         );
+        assert_eq!(Scope::Catalog.to_string(), "registry:catalog:*");
     }
 }

@@ -44,11 +44,14 @@ pub(crate) struct Transport {
 
 /// A question to a registry.
 pub(super) struct Question<'a> {
+    /// One without a name is the registry itself.
     pub(super) repository: &'a Repository,
     pub(super) scope: Scope,
     pub(super) method: Method,
     /// Below `/v2/<name>/`; `None` for `/v2/` itself.
     pub(super) path: Option<String>,
+    /// Whether a login goes along without a challenge: some registries show strangers a part.
+    pub(super) with_login: bool,
     /// Whether a first 404 is believed; else it is "not yet" until the settle window closes.
     pub(super) may_be_absent: bool,
     /// Whether it goes over a connection that no earlier request used.
@@ -59,10 +62,11 @@ pub(super) struct Question<'a> {
 
 impl Question<'_> {
     pub(super) fn path_below_v2(&self) -> String {
-        let path = self.path.as_ref();
-        path.map_or_else(String::new, |path| {
-            format!("{}/{path}", self.repository.name)
-        })
+        match (&self.path, &*self.repository.name) {
+            (None, _) => String::new(),
+            (Some(path), "") => path.clone(),
+            (Some(path), name) => format!("{name}/{path}"),
+        }
     }
 }
 
@@ -161,9 +165,10 @@ impl Transport {
         if gates.len() >= MOST {
             gates.retain(|host, gate| !host.starts_with("token ") || Arc::strong_count(gate) > 1);
         }
-        let gate = gates
-            .entry(host.to_owned())
-            .or_insert_with(|| Arc::new(Gate::new(self.patience().concurrency)));
+        let gate = gates.entry(host.to_owned()).or_insert_with(|| {
+            let patience = self.patience();
+            Arc::new(Gate::new(patience.concurrency, patience.rate))
+        });
         Arc::clone(gate)
     }
 

@@ -1,5 +1,6 @@
 //! Advice in plain English.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::remedy::About;
@@ -404,6 +405,24 @@ impl Hint {
         };
         text.to_owned()
     }
+}
+
+/// The short name of each image: `app:1`, or the whole reference where two images share that.
+pub(super) fn short_names<'r>(images: &[&'r Reference]) -> HashMap<&'r Reference, String> {
+    let short = |reference: &Reference| {
+        let whole = reference.to_string();
+        let name = whole.rsplit_once('/').map(|(_, name)| name.to_owned());
+        name.unwrap_or(whole)
+    };
+    let mut said: HashMap<String, usize> = HashMap::new();
+    for image in images {
+        *said.entry(short(image)).or_default() += 1;
+    }
+    let name = |image: &Reference| match short(image) {
+        short if said[&short] == 1 => short,
+        _ => image.to_string(),
+    };
+    images.iter().map(|image| (*image, name(image))).collect()
 }
 
 #[cfg(test)]

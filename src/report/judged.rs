@@ -226,6 +226,12 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// How serious a finding is.
+    #[must_use]
+    pub fn gravity(&self, finding: &Finding) -> Gravity {
+        gravity_of(finding, self.counted)
+    }
+
     /// The clients that an image stops, counted or not.
     #[must_use]
     pub fn stops(&self, subject: usize) -> Clients {

@@ -1,13 +1,11 @@
 //! The judgement of a whole run: its judged repositories, and their sums.
 
-use std::collections::HashMap;
-
 use super::Report;
 use super::exit::{Conclusion, Exit};
-use super::hint::{Advice, Hint};
+use super::hint::{Advice, Hint, short_names};
 use super::judged::{Context, Gravity, Judged, Root, gravity_of};
 use super::remedy::About;
-use super::totals::{Counts, Hinted, Totals};
+use super::totals::{Counts, Totals};
 use crate::oci::reference::Reference;
 use crate::walk::checked::{Finding, Subject};
 use crate::walk::stop::Stop;
@@ -208,18 +206,7 @@ fn verdict(report: &Report, images: Exit) -> Exit {
 fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
     let images: Vec<&Reference> = report.images().map(|image| &image.reference).collect();
     let names = short_names(&images);
-    let mut advice: Vec<Advice> = Vec::new();
-    for ((hint, _), Hinted { about, images: of }) in totals.hints {
-        let is_for_all = of.len() == images.len();
-        let some = of.iter().filter(|_| !is_for_all);
-        let names = some.map(|image| names[image].clone()).collect();
-        advice.push(Advice {
-            hint,
-            about,
-            images: of,
-            names,
-        });
-    }
+    let mut advice = totals.advice(images.len(), &names);
     if report.stopped == Some(Stop::Timeout) {
         advice.push(Advice {
             hint: match report.settling {
@@ -232,24 +219,6 @@ fn advice(report: &Report, totals: Totals) -> Vec<Advice> {
         });
     }
     advice
-}
-
-/// The short name of each image: `app:1`, or the whole reference where two images share that.
-fn short_names<'r>(images: &[&'r Reference]) -> HashMap<&'r Reference, String> {
-    let short = |reference: &Reference| {
-        let whole = reference.to_string();
-        let name = whole.rsplit_once('/').map(|(_, name)| name.to_owned());
-        name.unwrap_or(whole)
-    };
-    let mut said: HashMap<String, usize> = HashMap::new();
-    for image in images {
-        *said.entry(short(image)).or_default() += 1;
-    }
-    let name = |image: &Reference| match short(image) {
-        short if said[&short] == 1 => short,
-        _ => image.to_string(),
-    };
-    images.iter().map(|image| (*image, name(image))).collect()
 }
 
 #[cfg(test)]

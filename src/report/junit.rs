@@ -3,9 +3,11 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::time::SystemTime;
 
-use super::exit::Exit;
-use super::judged::Root;
+use super::audit::{Audit, Fault};
+use super::exit::{Conclusion, Exit};
+use super::judged::{Judged, Root};
 use super::judgement::Judgement;
 use super::platforms::Platforms;
 use super::text::is_unresolved;
@@ -15,6 +17,84 @@ use crate::text::escape;
 use crate::walk::checked::Subject;
 use crate::walk::graph::NodeId;
 use crate::walk::verdict::Verdict;
+
+/// Writes the start of an audit's report.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write_opening(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+    writeln!(out, r#"<testsuites name="pullproof">"#)
+}
+
+/// Writes a repository of an audit as a test suite, with a test case for each tag.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write_repository(
+    judged: &Judged<'_>,
+    started_at: SystemTime,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let tags = |visit: &mut dyn FnMut(Case) -> io::Result<()>| {
+        for (place, subject) in judged.checked.subjects.iter().enumerate() {
+            let outcome = match judged.exit(place) {
+                Exit::Verified => Outcome::Passed,
+                exit => {
+                    let fault = Fault::of(judged, place);
+                    let text = [&[fault.summary], &*fault.lines].concat().join("\n");
+                    let kind = Conclusion::from(exit).as_str().to_owned();
+                    if exit == Exit::Broken {
+                        Outcome::Failure(kind, text)
+                    } else {
+                        Outcome::Error(kind, text)
+                    }
+                }
+            };
+            visit(Case {
+                name: subject.reference.tag.clone().unwrap_or_default(),
+                seconds: 0.0,
+                outcome,
+            })?;
+        }
+        Ok(())
+    };
+    write_cases(
+        started_at,
+        &judged.checked.repository.to_string(),
+        &tags,
+        out,
+    )
+}
+
+/// Writes what could not be read, and the end of an audit's report.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write_closing(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let unread = |visit: &mut dyn FnMut(Case) -> io::Result<()>| {
+        let outcome = |text: &str| Outcome::Error("error".to_owned(), text.to_owned());
+        for unread in &audit.unread {
+            visit(Case {
+                name: unread.name.clone(),
+                seconds: 0.0,
+                outcome: outcome(&unread.detail),
+            })?;
+        }
+        match audit.reason().filter(|_| audit.unread.is_empty()) {
+            Some(reason) => visit(Case {
+                name: "run".to_owned(),
+                seconds: 0.0,
+                outcome: outcome(&reason),
+            }),
+            None => Ok(()),
+        }
+    };
+    if audit.reason().is_some() {
+        write_cases(audit.started_at, "pullproof", &unread, out)?;
+    }
+    writeln!(out, "</testsuites>")
+}
 
 /// Writes the report as JUnit XML.
 ///
@@ -30,7 +110,7 @@ pub(crate) fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resul
     if let Some(reason) = judgement.reason() {
         let outcome = || Outcome::Error("error".to_owned(), reason.to_owned());
         write_cases(
-            judgement,
+            judgement.report.started_at,
             "pullproof",
             &|visit| {
                 visit(Case {
@@ -69,7 +149,7 @@ fn write_suite(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     write_cases(
-        judgement,
+        judgement.report.started_at,
         &image.reference.to_string(),
         &|visit| cases(judgement, place, image, visit),
         out,
@@ -77,7 +157,7 @@ fn write_suite(
 }
 
 fn write_cases(
-    judgement: &Judgement<'_>,
+    started_at: SystemTime,
     suite: &str,
     cases: Cases<'_>,
     out: &mut dyn Write,
@@ -97,7 +177,7 @@ fn write_cases(
     writeln!(
         out,
         r#"  <testsuite name="{suite}" tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}" timestamp="{}">"#,
-        timestamp::utc(judgement.report.started_at),
+        timestamp::utc(started_at),
     )?;
     cases(&mut |case| {
         let name = escape::xml(&case.name);

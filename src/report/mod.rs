@@ -1,6 +1,7 @@
 //! The result of a run, as data: every format is a function of it.
 
 pub(crate) mod affected;
+pub mod audit;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod exit;

@@ -1,9 +1,9 @@
 //! The sums of a run: every judged repository is added to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::exit::Exit;
-use super::hint::Hint;
+use super::hint::{Advice, Hint};
 use super::judged::{Gravity, Judged, Root, gravity_of};
 use super::remedy::About;
 use crate::oci::client::Clients;
@@ -39,6 +39,34 @@ impl Totals {
             counts: Counts::default(),
             exit: start,
             hints: BTreeMap::new(),
+        }
+    }
+
+    /// The hints in the order in which they are to be followed, each for those of all `images` that
+    /// it is for, by these names.
+    pub(super) fn advice(self, images: usize, names: &HashMap<&Reference, String>) -> Vec<Advice> {
+        let advice = |((hint, _), Hinted { about, images: of }): ((Hint, _), Hinted)| {
+            let is_for_all = of.len() == images;
+            let some = of.iter().filter(|_| !is_for_all);
+            Advice {
+                hint,
+                about,
+                names: some.map(|image| names[image].clone()).collect(),
+                images: of,
+            }
+        };
+        self.hints.into_iter().map(advice).collect()
+    }
+
+    /// The images that hints are for.
+    pub(super) fn hinted_images(&self) -> impl Iterator<Item = &Reference> {
+        self.hints.values().flat_map(|hinted| &hinted.images)
+    }
+
+    /// Keeps no more than `most` images for each hint.
+    pub(super) fn keep_first_images(&mut self, most: usize) {
+        for hinted in self.hints.values_mut() {
+            hinted.images.truncate(most);
         }
     }
 

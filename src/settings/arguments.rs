@@ -114,7 +114,7 @@ impl Reading {
     fn word(&mut self, text: String, after_platforms: Option<String>) -> Result<(), Error> {
         match self.command {
             None => self.command_word(&text),
-            Some(CommandName::Verify) => {
+            Some(CommandName::Verify | CommandName::Audit) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
                     return Err(Error::new(format!(
                         "{} follows the list of {name}",

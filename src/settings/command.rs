@@ -1,7 +1,9 @@
 //! The commands, by name and with their settings.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use super::extent::Extent;
 use super::wanted::Wanted;
 use crate::http::network::Network;
 use crate::http::patience::Patience;
@@ -15,22 +17,29 @@ use crate::walk::rules::Rules;
 pub enum CommandName {
     /// Resolve, walk, report.
     Verify,
+    /// The same for every tag of a registry.
+    Audit,
     /// Start a Woodpecker pipeline and follow it.
     Rebuild,
 }
 
 impl CommandName {
     /// Every command that takes settings.
-    pub const ALL: &[Self] = &[Self::Verify, Self::Rebuild];
+    pub const ALL: &[Self] = &[Self::Verify, Self::Audit, Self::Rebuild];
 
     /// Their words, in the same order.
-    pub(super) const WORDS: &[&str] = &[Self::Verify.word(), Self::Rebuild.word()];
+    pub(super) const WORDS: &[&str] = &[
+        Self::Verify.word(),
+        Self::Audit.word(),
+        Self::Rebuild.word(),
+    ];
 
     /// The word for it on the command line and in `mode`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Verify => "verify",
+            Self::Audit => "audit",
             Self::Rebuild => "rebuild",
         }
     }
@@ -56,6 +65,8 @@ pub enum Command {
     Version(String),
     /// Resolve, walk, report.
     Verify(Box<VerifySettings>),
+    /// The same for every tag of a registry.
+    Audit(Box<AuditSettings>),
     /// Start a Woodpecker pipeline and follow it.
     Rebuild(Box<RebuildSettings>),
 }
@@ -77,6 +88,25 @@ pub struct VerifySettings {
     pub output: Output,
     /// How to rebuild when an image is definitely broken, with `on_broken: rebuild`.
     pub rebuild: Option<RebuildSettings>,
+}
+
+/// The settings of `audit`.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// Which repositories and tags.
+    pub extent: Extent,
+    /// What the walk follows, and how much each kind of content matters.
+    pub rules: Rules,
+    /// How hosts are reached.
+    pub network: Network,
+    /// The logins for registries.
+    pub login: Logins,
+    /// How long and how often to ask.
+    pub patience: Patience,
+    /// Where the result goes.
+    pub output: Output,
+    /// `broken_list`: where the broken tags go, one a line.
+    pub broken_list: Option<PathBuf>,
 }
 
 /// The settings of `rebuild`.

@@ -61,6 +61,14 @@ const fn page(command: CommandName) -> Page {
                 "pullproof verify --repo registry.example/app --tags 1.2,latest --depth full",
             ],
         },
+        CommandName::Audit => Page {
+            usage: "pullproof audit TARGET... [FLAGS]",
+            purpose: "check every tag; TARGET is a registry, a repository or a pattern",
+            examples: [
+                "pullproof audit registry.example --exclude '*cache*' --report audit.json",
+                "pullproof audit 'registry.example/infra/*' --tags 'v*,latest' --depth head",
+            ],
+        },
         CommandName::Rebuild => Page {
             usage: "pullproof rebuild [FLAGS]",
             purpose: "start a Woodpecker pipeline and follow it to its end",

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::arguments::{self, CommandLine};
 use super::ci::{Facts, System};
-use super::command::{Command, CommandName, RebuildSettings, VerifySettings};
+use super::command::{AuditSettings, Command, CommandName, RebuildSettings, VerifySettings};
 use super::files::{Disk, Files};
 use super::output::Terminals;
 use super::raw::{Gathered, Typed};
-use super::{Error, environment, help, logins, network, output, rebuild, rules, wanted};
+use super::{Error, environment, extent, help, logins, network, output, rebuild, rules, wanted};
 use crate::http::network::Network;
 use crate::terminal::output::Output;
 
@@ -127,6 +127,7 @@ fn command(
     };
     Ok(match command {
         CommandName::Verify => Command::Verify(Box::new(verify(&reading, warnings)?)),
+        CommandName::Audit => Command::Audit(Box::new(audit(&reading, warnings)?)),
         CommandName::Rebuild => Command::Rebuild(Box::new(rebuild(&reading)?)),
     })
 }
@@ -209,9 +210,9 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
     let (network, output) = shared(reading)?;
     let rebuilds = typed.on_broken().word()? == "rebuild";
     let wanted = wanted::wanted(typed, facts, disk, warnings)?;
-    let rules = rules::rules(typed)?;
-    let login = logins::logins(typed, facts, disk, warnings)?;
-    let patience = network::patience(typed)?;
+    let rules = rules::rules(typed, CommandName::Verify)?;
+    let login = logins::logins(typed, typed.registry().text, facts, disk, warnings)?;
+    let patience = network::patience(typed, CommandName::Verify)?;
     let rebuild = rebuild::rebuild(typed, facts, &network.insecure, rebuilds)?;
     Ok(VerifySettings {
         rebuild: rebuild.map(|plan| RebuildSettings {
@@ -229,10 +230,39 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
     })
 }
 
+fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSettings, Error> {
+    let Gathering {
+        typed, facts, disk, ..
+    } = reading;
+    let (network, output) = shared(reading)?;
+    let broken_list = typed.broken_list().map(|value| value.path());
+    if let (Some(value), true) = (
+        typed.broken_list(),
+        broken_list.is_some() && [&output.report, &output.junit].contains(&&broken_list),
+    ) {
+        return Err(value.error("it cannot be the same file as a report"));
+    }
+    let extent = extent::extent(typed)?;
+    let registry = typed.registry();
+    let registry = match (registry.if_given(), &*extent.targets) {
+        (None, [target, ..]) => target.registry.clone(),
+        _ => registry.text.to_owned(),
+    };
+    Ok(AuditSettings {
+        extent,
+        rules: rules::rules(typed, CommandName::Audit)?,
+        network,
+        login: logins::logins(typed, &registry, facts, disk, warnings)?,
+        patience: network::patience(typed, CommandName::Audit)?,
+        output,
+        broken_list,
+    })
+}
+
 fn rebuild(reading: &Gathering<'_>) -> Result<RebuildSettings, Error> {
     let Gathering { typed, facts, .. } = reading;
     let (network, output) = shared(reading)?;
-    let patience = network::patience(typed)?;
+    let patience = network::patience(typed, CommandName::Rebuild)?;
     let plan = rebuild::rebuild(typed, facts, &network.insecure, true)?;
     Ok(RebuildSettings {
         plan: plan.expect("it is there, because it is needed"),

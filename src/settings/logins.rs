@@ -22,7 +22,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Gathers the logins, with a warning for each that is left out.
+/// Gathers the logins, with a warning for each that is left out; `username` and `password` are for
+/// `registry`.
 ///
 /// # Errors
 ///
@@ -30,6 +31,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// file cannot be read.
 pub(super) fn logins(
     typed: &Typed,
+    registry: &str,
     facts: &Facts<'_>,
     disk: &Disk<'_>,
     warnings: &mut Vec<String>,
@@ -37,7 +39,7 @@ pub(super) fn logins(
     let mut given = Vec::new();
     match (typed.username(), typed.password()) {
         (Some(username), Some(password)) => given.push(Login {
-            registry: typed.registry().text.to_owned(),
+            registry: registry.to_owned(),
             username: username.text.to_owned(),
             password: Secret::new(password.text),
         }),

@@ -9,6 +9,7 @@ mod command;
 mod documentation;
 mod environment;
 mod error;
+mod extent;
 mod files;
 mod help;
 mod kind;
@@ -29,8 +30,9 @@ pub mod table;
 mod value;
 mod wanted;
 
-pub use command::{Command, CommandName, RebuildSettings, VerifySettings};
+pub use command::{AuditSettings, Command, CommandName, RebuildSettings, VerifySettings};
 pub use error::Error;
+pub use extent::{Extent, Shard, Target};
 pub use files::Files;
 pub use kind::ValueKind;
 pub use load::{Environment, read, read_output};

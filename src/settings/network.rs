@@ -1,7 +1,10 @@
 //! How hosts are reached, and how long we wait for them.
 
+use std::time::Duration;
+
 use super::Error;
 use super::ci::Facts;
+use super::command::CommandName;
 use super::files::Disk;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
@@ -62,12 +65,14 @@ fn certificates(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Erro
 /// # Errors
 ///
 /// When a value is not what its setting takes, or the longest wait is shorter than the first.
-pub(super) fn patience(typed: &Typed) -> Result<Patience, Error> {
+pub(super) fn patience(typed: &Typed, command: CommandName) -> Result<Patience, Error> {
     let (first, longest) = (typed.backoff(), typed.max_backoff());
     let (backoff, max_backoff) = (first.duration()?, longest.duration()?);
     if first.is_given && longest.is_given && max_backoff < backoff {
         return Err(longest.error(format!("{} is shorter than backoff", quoted(longest.text))));
     }
+    // An audit has defaults of its own.
+    let is_unsaid = |value: &SettingText<'_>| command == CommandName::Audit && !value.is_given;
     // A wait that was given bounds the other one's default.
     let max_backoff = if longest.is_given {
         max_backoff
@@ -78,17 +83,25 @@ pub(super) fn patience(typed: &Typed) -> Result<Patience, Error> {
         attempts: typed.attempts().number()?,
         backoff: backoff.min(max_backoff),
         max_backoff,
-        settle: typed.settle().duration()?,
-        timeout: typed.timeout().duration()?,
-        concurrency: typed.concurrency().number()? as usize,
+        settle: match typed.settle() {
+            value if is_unsaid(&value) => Duration::ZERO,
+            value => value.duration()?,
+        },
+        timeout: match typed.timeout() {
+            value if is_unsaid(&value) => Patience::NO_TIMEOUT,
+            value => value.duration()?,
+        },
+        concurrency: match typed.concurrency() {
+            value if is_unsaid(&value) => 4,
+            value => value.number()? as usize,
+        },
+        rate: typed.rate().map(|value| value.number()).transpose()?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::support::{given, typed};
-    use std::time::Duration;
-
     use super::*;
     use crate::http::network::Hosts;
 

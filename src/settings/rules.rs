@@ -1,6 +1,7 @@
 //! What the walk follows, and how much each kind of content matters.
 
 use super::Error;
+use super::command::CommandName;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::client::{Client, Clients};
@@ -13,8 +14,9 @@ use crate::walk::rules::{Concern, Depth, Rules};
 ///
 /// When a value is not what its setting takes, or a platform is both required and allowed to be
 /// absent.
-pub(super) fn rules(typed: &Typed) -> Result<Rules, Error> {
+pub(super) fn rules(typed: &Typed, command: CommandName) -> Result<Rules, Error> {
     let platforms = or_empty(typed.platforms(), SettingText::platforms)?;
+    let artifacts = typed.artifacts();
     let allow_missing = or_empty(typed.allow_missing(), SettingText::platforms)?;
     if let (Some(required), Some(allowed)) = (typed.platforms(), typed.allow_missing()) {
         contradiction(&required, &platforms, &allowed, &allow_missing)?;
@@ -23,7 +25,10 @@ pub(super) fn rules(typed: &Typed) -> Result<Rules, Error> {
         platforms,
         only_platforms: or_empty(typed.only_platforms(), SettingText::platforms)?,
         clients: clients(typed.clients())?,
-        accept_artifacts: typed.artifacts().word()? == "pass",
+        accept_artifacts: match artifacts.word()? {
+            _ if !artifacts.is_given => command == CommandName::Audit,
+            word => word == "pass",
+        },
         attestations: concern(&typed.attestations())?,
         allow_missing,
         referrers: concern(&typed.referrers())?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Command, Environment, Error, VerifySettings, read, read_output};
+use super::{AuditSettings, Command, Environment, Error, VerifySettings, read, read_output};
 use crate::rebuild::Plan;
 use crate::terminal::output::Output;
 
@@ -104,6 +104,14 @@ impl Surroundings {
 
     pub(super) fn settings(&self) -> VerifySettings {
         self.run().0
+    }
+
+    /// The settings of an audit.
+    pub(super) fn audit(&self) -> AuditSettings {
+        match self.read() {
+            Ok((Command::Audit(settings), _)) => *settings,
+            other => panic!("expected an audit, got {other:?}"),
+        }
     }
 
     /// How to rebuild, when that is what the settings ask for.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::command::CommandName::{self, Rebuild, Verify};
+use super::command::CommandName::{self, Audit, Rebuild, Verify};
 use super::kind::ValueKind;
 use super::raw::Typed;
 use super::value::SettingText;
@@ -166,18 +166,19 @@ const TENTH: Duration = Duration::from_millis(100);
 
 settings! {
     "Command" {
-        mode [] [Verify Rebuild] Words(CommandName::WORDS), = "verify",
-            "What to do. `verify` checks images; `rebuild` starts a Woodpecker pipeline and \
-             follows it to its end.";
+        mode [] [Verify Audit Rebuild] Words(CommandName::WORDS), = "verify",
+            "What to do. `verify` checks images; `audit` checks every tag of a registry; `rebuild` \
+             starts a Woodpecker pipeline and follows it to its end.";
     }
     "Images" {
-        images ["image", "destinations", "extra_tags"] [Verify] List,
-            "Full references to check, as `name[:tag][@digest]`.";
-        repo [] [Verify] List,
-            "Repositories to check, each combined with every tag.";
-        tags ["tag"] [Verify] List, else "file `.tags`, else `latest`",
+        images ["image", "destinations", "extra_tags"] [Verify Audit] List,
+            "Full references to check, as `name[:tag][@digest]`. For an audit: registries, \
+             repositories, and patterns such as `registry.example.org/infra/*`.";
+        repo [] [Verify Audit] List,
+            "Repositories to check, each combined with every tag. For an audit they may be patterns.";
+        tags ["tag"] [Verify Audit] List, else "file `.tags`, else `latest`",
             "Tags for `repo`. An entry with a `/` is a full reference. Quote tags that look like \
-             numbers.";
+             numbers. For an audit: patterns, by default all tags.";
         tags_file ["tag_file"] [Verify] Path,
             "File with the tags for `repo`. One per line, or separated by commas; wins over \
              `tags`.";
@@ -190,9 +191,18 @@ settings! {
         auto_tag_suffix ["default_suffix"] [Verify] Text,
             "Suffix for every tag that `auto_tag` computes. With `alpine`, `1.2` becomes \
              `1.2-alpine`, and `default_tag` becomes `alpine`.";
-        registry [] [Verify] Text, = "docker.io",
+        registry [] [Verify Audit] Text, = "docker.io",
             "Registry that `username` and `password` are for. It also prefixes a `repo` that \
-             names no host, and where it is set, an image of `images` that has a `/` and no host.";
+             names no host, and where it is set, an image of `images` that has a `/` and no host. \
+             An audit checks all of it where it has no `repo`.";
+        exclude [] [Audit] List,
+            "Patterns of what to leave out, as `repository[:tag]`. `*` stands for any text, `?` for \
+             any character.";
+        shard [] [Audit] Text,
+            "Part of the repositories to audit, as `i/n`. With `3/8` it is the third of eight parts, \
+             which are always the same.";
+        allow_empty [] [Audit] Boolean, = "false",
+            "Accepts that there is nothing to audit. Otherwise that is an error.";
     }
     "Expectations" {
         digest ["expected_digest", "expect_digest"] [Verify] Digest,
@@ -207,96 +217,100 @@ settings! {
             else "true for `repo` × `tags` and what a build left, false for `images` and \
              command-line references",
             "All tags given for one repository must have the same digest.";
-        attestations [] [Verify] Words(&["check", "warn", "ignore"]), = "check",
+        attestations [] [Verify Audit] Words(&["check", "warn", "ignore"]), = "check",
             "How much attestations matter. `check` fails on broken provenance or SBOMs, `warn` \
              reports them, `ignore` does not ask for them.";
-        allow_missing [] [Verify] Platforms,
+        allow_missing [] [Verify Audit] Platforms,
             "Platforms whose content may be absent. A sparse index or a pull-through cache lacks \
              them; they are reported, and nothing fails.";
-        referrers [] [Verify] Words(&["ignore", "warn", "check"]), = "ignore",
+        referrers [] [Verify Audit] Words(&["ignore", "warn", "check"]), = "ignore",
             "How much referrers matter. They are artifacts that refer to the image, such as \
              signatures and SBOMs.";
-        clients [] [Verify] WordList(&["containerd", "docker", "podman"]),
+        clients [] [Verify Audit] WordList(&["containerd", "docker", "podman"]),
             "Clients that must be able to pull every image. By default what stops containerd \
              fails, and what stops only others is a warning.";
-        artifacts [] [Verify] Words(&["fail", "pass"]), = "fail",
+        artifacts [] [Verify Audit] Words(&["fail", "pass"]), = "fail",
             "What to do with content that is no image. Helm charts and build caches are such; \
-             `fail` fails, `pass` accepts them when they are complete.";
-        only_platforms [] [Verify] Platforms,
+             `fail` fails, `pass` accepts them when they are complete. An audit passes them.";
+        only_platforms [] [Verify Audit] Platforms,
             else "all",
             "Platforms to check, leaving out the rest. `platforms` is still judged by what the \
              index lists.";
-        depth [] [Verify] Words(&["head", "tail", "full"]), = "tail",
+        depth [] [Verify Audit] Words(&["head", "tail", "full"]), = "tail",
             "What is asked of every blob. `head` asks for its header, `tail` for its last byte, \
              `full` for every byte, hashed.";
     }
     "Login" {
-        username [] [Verify] Text,
+        username [] [Verify Audit] Text,
             "User for `registry`.";
-        password [] [Verify] Secret,
+        password [] [Verify Audit] Secret,
             "Password or token for `registry`.";
-        password_file [] [Verify] Path,
+        password_file [] [Verify Audit] Path,
             "File with the password, instead of `password`. Its last line break does not count.";
-        logins ["registry_auth"] [Verify] Logins,
+        logins ["registry_auth"] [Verify Audit] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
-        docker_config ["config", "docker_config_json", "registry_config"] [Verify] Credentials,
+        docker_config ["config", "docker_config_json", "registry_config"] [Verify Audit] Credentials,
             else "`$DOCKER_CONFIG/config.json`, `~/.docker/config.json`",
             "Docker's own credential file, as a path or the JSON itself. Its credential helpers \
              are run where they are installed.";
-        github_token [] [Verify] Secret, else "`${{ github.token }}` in the action",
+        github_token [] [Verify Audit] Secret, else "`${{ github.token }}` in the action",
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";
-        github_token_file [] [Verify] Path,
+        github_token_file [] [Verify Audit] Path,
             "File with the GitHub token, instead of `github_token`.";
-        anonymous ["public"] [Verify] Boolean, = "false",
+        anonymous ["public"] [Verify Audit] Boolean, = "false",
             "Checks without a login. No credentials are sent at all, regardless of other settings.";
     }
     "Patience" {
-        attempts ["retries"] [Verify Rebuild] Number { least: 1, most: 100 }, = "5",
+        attempts ["retries"] [Verify Audit Rebuild] Number { least: 1, most: 100 }, = "5",
             "How often a request is tried. Connection errors, timeouts, 408, 429 and 5xx are \
              tried again.";
-        backoff ["retry_wait"] [Verify Rebuild] Duration { least: ANY }, = "500ms",
+        backoff ["retry_wait"] [Verify Audit Rebuild] Duration { least: ANY }, = "500ms",
             "First wait between attempts. It doubles, with jitter; a server's Retry-After wins.";
-        max_backoff ["retry_max_wait"] [Verify Rebuild] Duration { least: ANY }, = "30s",
+        max_backoff ["retry_max_wait"] [Verify Audit Rebuild] Duration { least: ANY }, = "30s",
             "Longest wait between attempts.";
-        settle [] [Verify] Duration { least: ANY }, = "15s",
+        settle [] [Verify Audit] Duration { least: ANY }, = "15s",
             "How long a 404 means \"not yet\". It is one window for the whole run; `0` takes the \
-             first answer.";
-        request_timeout [] [Verify Rebuild] Duration { least: MILLISECOND }, = "30s",
+             first answer, as an audit does.";
+        request_timeout [] [Verify Audit Rebuild] Duration { least: MILLISECOND }, = "30s",
             "How long to wait for an answer's headers. The same limit holds between two pieces \
              of its body.";
-        timeout [] [Verify] Duration { least: MILLISECOND }, = "10m",
-            "Limit for one whole verification.";
-        concurrency [] [Verify] Number { least: 1, most: 256 }, = "16",
-            "Requests in flight per registry.";
+        timeout [] [Verify Audit] Duration { least: MILLISECOND }, = "10m",
+            "Limit for one whole verification. An audit has none.";
+        concurrency [] [Verify Audit] Number { least: 1, most: 256 }, = "16",
+            "Requests in flight per registry. For an audit they are 4.";
+        rate [] [Audit] Number { least: 1, most: 100_000 },
+            "Requests a second per registry, at most.";
     }
     "Network" {
-        ca ["ca_cert", "ca_file", "certificate"] [Verify Rebuild] PathOrPem,
+        ca ["ca_cert", "ca_file", "certificate"] [Verify Audit Rebuild] PathOrPem,
             "More root certificates, as a path or the PEM text itself. They are added to the \
              known ones and replace none.";
-        skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Rebuild] Hosts, = "false",
+        skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Audit Rebuild] Hosts, = "false",
             "Accepts any certificate, from all hosts or from these (`host[:port]`). It logs a \
              warning.";
-        insecure ["insecure_registry"] [Verify Rebuild] Hosts, = "false",
+        insecure ["insecure_registry"] [Verify Audit Rebuild] Hosts, = "false",
             "Allows plain HTTP, for all hosts or for these (`host[:port]`). Loopback is always \
              allowed.";
-        resolve ["connect_to"] [Verify Rebuild] Pins,
+        resolve ["connect_to"] [Verify Audit Rebuild] Pins,
             "Addresses to connect to instead of those in DNS. As curl writes them: \
              `host:port:address[,address]`. TLS and the Host header keep the name; token servers \
              and Woodpecker are included.";
     }
     "Output" {
-        report ["output"] [Verify Rebuild] Path,
+        report ["output"] [Verify Audit Rebuild] Path,
             "File for the JSON report, written whatever the verdict.";
-        junit [] [Verify Rebuild] Path,
+        junit [] [Verify Audit Rebuild] Path,
             "File for a JUnit XML report.";
-        format [] [Verify Rebuild] Words(&["auto", "text", "json", "github"]), = "auto",
+        broken_list [] [Audit] Path,
+            "File for the broken tags. Each is a line: repository, tag, digest.";
+        format [] [Verify Audit Rebuild] Words(&["auto", "text", "json", "github"]), = "auto",
             "Form of standard output. `auto` is `github` in GitHub Actions, else `text`.";
-        summary [] [Verify Rebuild] Boolean, = "true",
+        summary [] [Verify Audit Rebuild] Boolean, = "true",
             "Writes a GitHub step summary.";
-        log_level [] [Verify Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
+        log_level [] [Verify Audit Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
             "How much is logged. It is at least `debug` when a GitHub job runs with debug logging.";
-        fail_on [] [Verify] Words(&["broken", "never"]), = "broken",
+        fail_on [] [Verify Audit] Words(&["broken", "never"]), = "broken",
             "When the run fails. `never` only reports: the exit code is 0 whatever is wrong with \
              the images.";
         dry_run ["skip_push", "no_push"] [Verify] Boolean, = "false",

@@ -8,12 +8,14 @@ use log::{LevelFilter, error, warn};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::oci::reference::Reference;
+use crate::report::audit::{self, Audit};
 use crate::report::exit::Exit;
 use crate::report::github::Extras;
 use crate::report::judgement::Judgement;
 use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
 use crate::terminal::output::{Format, Output};
+use crate::terminal::streams::Streams;
 use crate::walk::rules::Depth;
 
 /// Delivers, whatever the verdict, and says how the run ends: a requested report that cannot be
@@ -56,10 +58,7 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
             github::write_summary(judgement, out)
         });
     }
-    let style = Style {
-        colour: output.colour,
-        verbose: output.log_level >= LevelFilter::Debug,
-    };
+    let style = style(output);
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = match output.format {
         Format::Text => text::write(judgement, style, &mut out),
@@ -78,6 +77,59 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
     }
 }
 
+/// Delivers an audit, whatever the verdict, and says how the run ends; see [`deliver`].
+pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) -> Exit {
+    let mut complete = streams.close(audit);
+    let report = output.report.as_ref().filter(|_| complete);
+    let report = report.map(|path| path.display().to_string());
+    if let Some(path) = &output.step_outputs {
+        let place = Extras {
+            report: report.as_deref(),
+            seed: seed(),
+        };
+        append("GITHUB_OUTPUT", path, &|out| {
+            audit::write_outputs(audit, place, out)
+        });
+    }
+    if let Some(path) = output.step_summary.as_ref().filter(|_| output.summary) {
+        append("GITHUB_STEP_SUMMARY", path, &|out| {
+            audit::write_summary(audit, out)
+        });
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let printed = match output.format {
+        Format::Text => audit::write(audit, style(output), &mut out),
+        Format::Json => Ok(()),
+        Format::Github => audit::write_github(audit, style(output), &mut out),
+    }
+    .and_then(|()| out.flush());
+    if let Some(message) = unprinted(printed) {
+        error!("{message}");
+        complete = false;
+    }
+    if complete || audit.exit() != Exit::Verified {
+        audit.exit()
+    } else {
+        Exit::Configuration
+    }
+}
+
+fn style(output: &Output) -> Style {
+    Style {
+        colour: output.colour,
+        verbose: output.log_level >= LevelFilter::Debug,
+    }
+}
+
+/// Writes what is going to be audited.
+pub(crate) fn announce_audit(registries: &[String], depth: Depth, output: &Output) {
+    if output.format != Format::Json {
+        let mut out = BufWriter::new(io::stdout().lock());
+        // A reader that closed standard output reads no report either.
+        let _ = audit::write_header(registries, depth, &mut out).and_then(|()| out.flush());
+    }
+}
+
 /// Checks that the reports can be written before the run starts; a path that cannot be written is
 /// dropped.
 ///
@@ -85,15 +137,26 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
 ///
 /// When there is such a path, with the setting and the reason.
 pub(crate) fn probe(output: &mut Output) -> Result<(), String> {
-    let problem = |setting: &str, place: &mut Option<PathBuf>| {
-        let failure = open_and_leave(place.as_deref()?).err()?;
-        Some(unwritable(setting, &place.take()?, &failure))
-    };
     let (report, junit) = (
         problem("report", &mut output.report),
         problem("junit", &mut output.junit),
     );
     report.or(junit).map_or(Ok(()), Err)
+}
+
+/// Checks that a file can be written.
+///
+/// # Errors
+///
+/// When it cannot, with the setting and the reason.
+pub(crate) fn probe_file(setting: &str, path: Option<&Path>) -> Result<(), String> {
+    problem(setting, &mut path.map(Path::to_owned)).map_or(Ok(()), Err)
+}
+
+/// Why a file cannot be written, which is dropped then.
+fn problem(setting: &str, place: &mut Option<PathBuf>) -> Option<String> {
+    let failure = open_and_leave(place.as_deref()?).err()?;
+    Some(unwritable(setting, &place.take()?, &failure))
 }
 
 /// Opens an existing file for writing, or creates one and removes it again.
@@ -111,7 +174,7 @@ fn open_and_leave(path: &Path) -> io::Result<()> {
     }
 }
 
-fn unwritable(setting: &str, path: &Path, failure: &io::Error) -> String {
+pub(super) fn unwritable(setting: &str, path: &Path, failure: &io::Error) -> String {
     format!("{setting}: cannot write {}: {failure}", path.display())
 }
 
@@ -142,7 +205,7 @@ fn write_new(path: &Path, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> i
     write_all(File::create(path)?, write)
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

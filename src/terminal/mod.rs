@@ -6,3 +6,4 @@ pub(crate) mod output;
 pub mod panic;
 pub(crate) mod progress;
 pub(crate) mod signals;
+pub(crate) mod streams;

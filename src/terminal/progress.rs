@@ -33,10 +33,19 @@ pub(crate) async fn with_updates<T>(work: impl Future<Output = T>, mut update: i
     }
 }
 
-/// What a walk has found and settled until now.
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Digests, of which more are found on the way.
+    Digest,
+    /// Repositories, whose number is known once they are listed.
+    Repository,
+}
+
+/// What a run has found and settled until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Digests that were found.
+    /// How many were found.
     pub found: usize,
     /// Of those, the ones with a verdict.
     pub settled: usize,
@@ -46,6 +55,7 @@ pub struct Standing {
 
 /// Shows how far a walk has come.
 pub(crate) struct Progress {
+    unit: Unit,
     started: Instant,
     show: Show,
 }
@@ -66,9 +76,10 @@ impl Progress {
     ///
     /// [`Progress::handle`] must be used for everything else that is written there.
     #[must_use]
-    pub(crate) fn bar(started: Instant) -> Self {
+    pub(crate) fn bar(unit: Unit, started: Instant) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         Self {
+            unit,
             started,
             show: Show::Bar { bar, seen: false },
         }
@@ -76,8 +87,9 @@ impl Progress {
 
     /// Plain lines for a log, one every 10 seconds at most.
     #[must_use]
-    pub(crate) fn lines(started: Instant, out: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn lines(unit: Unit, started: Instant, out: Box<dyn Write + Send>) -> Self {
         Self {
+            unit,
             started,
             show: Show::Lines {
                 next: started + EVERY,
@@ -101,7 +113,7 @@ impl Progress {
             Show::Bar { bar, seen } => {
                 if !*seen && now.duration_since(self.started) >= PATIENCE {
                     *seen = true;
-                    bar.set_style(style());
+                    bar.set_style(style(self.unit));
                     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWINGS_PER_SECOND));
                 }
                 bar.set_length(standing.found as u64);
@@ -113,7 +125,7 @@ impl Progress {
             Show::Lines { next, out } => {
                 if now >= *next {
                     *next = now + EVERY;
-                    let line = line(standing, now.duration_since(self.started));
+                    let line = line(self.unit, standing, now.duration_since(self.started));
                     // A reader that closed the log needs no progress.
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
@@ -129,22 +141,47 @@ impl Progress {
     }
 }
 
-fn line(standing: Standing, elapsed: Duration) -> String {
-    if standing.found == 0 {
+fn line(unit: Unit, standing: Standing, elapsed: Duration) -> String {
+    let Standing {
+        found,
+        settled,
+        bytes,
+    } = standing;
+    if found == 0 {
         return format!("waiting for the first answer, {}", human::duration(elapsed));
     }
-    format!(
-        "checked {} of {} found so far, {} in {}",
-        standing.settled,
-        human::count(standing.found, "digest"),
-        human::bytes(standing.bytes),
-        human::duration(elapsed)
-    )
+    let took = format!("{} in {}", human::bytes(bytes), human::duration(elapsed));
+    match unit {
+        Unit::Digest => {
+            let found = human::count(found, "digest");
+            format!("checked {settled} of {found} found so far, {took}")
+        }
+        Unit::Repository => {
+            let all = human::count(found, "repository");
+            format!(
+                "audited {settled} of {all}, {took}{}",
+                left(standing, elapsed)
+            )
+        }
+    }
 }
 
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:30} {pos}/{len} digests, {msg}, {elapsed}")
-        .expect("the template is a valid one")
+/// How long the rest will take, if it goes on like this.
+fn left(standing: Standing, elapsed: Duration) -> String {
+    if standing.settled == 0 {
+        return String::new();
+    }
+    let rest = standing.found.saturating_sub(standing.settled);
+    let left = elapsed.mul_f64(rest as f64 / standing.settled as f64);
+    format!(", about {} left", human::duration(left))
+}
+
+fn style(unit: Unit) -> ProgressStyle {
+    let template = match unit {
+        Unit::Digest => "{bar:30} {pos}/{len} digests, {msg}, {elapsed}",
+        Unit::Repository => "{bar:30} {pos}/{len} repositories, {msg}, {elapsed}, {eta} left",
+    };
+    ProgressStyle::with_template(template).expect("the template is a valid one")
 }
 
 #[cfg(test)]
@@ -175,7 +212,7 @@ mod tests {
     /// What a log shows of a walk that settles one digest per second.
     fn log_after(seconds: u32) -> String {
         let (log, started) = (Log::default(), Instant::now());
-        let mut progress = Progress::lines(started, Box::new(log.clone()));
+        let mut progress = Progress::lines(Unit::Digest, started, Box::new(log.clone()));
         for second in 0..=seconds {
             let standing = Standing {
                 found: 161,
@@ -200,11 +237,32 @@ mod tests {
         assert_eq!(log_after(29), expected);
     }
 
+    #[test]
+    fn an_audit_says_how_much_is_left() {
+        let standing = Standing {
+            found: 400,
+            settled: 100,
+            bytes: 2_100_000,
+        };
+        assert_eq!(
+            line(Unit::Repository, standing, Duration::from_secs(30)),
+            "audited 100 of 400 repositories, 2.1 MB in 30.0 s, about 1 min 30 s left"
+        );
+        let begun = Standing {
+            settled: 0,
+            ..standing
+        };
+        assert_eq!(
+            line(Unit::Repository, begun, Duration::from_secs(30)),
+            "audited 0 of 400 repositories, 2.1 MB in 30.0 s"
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_server_that_keeps_us_waiting_does_not_silence_the_log() {
         let now = || tokio::time::Instant::now().into_std();
         let (log, started) = (Log::default(), now());
-        let mut progress = Progress::lines(started, Box::new(log.clone()));
+        let mut progress = Progress::lines(Unit::Digest, started, Box::new(log.clone()));
         let (mut found, mut bytes) = (0, 0);
         let stalled = tokio::time::sleep(Duration::from_millis(35_500));
         with_updates(stalled, || {
@@ -229,7 +287,7 @@ mod tests {
     #[test]
     fn a_bar_follows_the_walk() {
         let started = Instant::now();
-        let mut progress = Progress::bar(started);
+        let mut progress = Progress::bar(Unit::Digest, started);
         let bar = progress.handle();
         progress.update(
             Standing {

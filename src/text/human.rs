@@ -15,6 +15,7 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 fn plural(noun: &str) -> String {
     match noun {
         "index" => "indexes".to_owned(),
+        "repository" => "repositories".to_owned(),
         _ => format!("{noun}s"),
     }
 }

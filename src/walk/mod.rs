@@ -75,7 +75,7 @@ pub async fn walk<S: Source>(
     let mut walk = Walk {
         rules,
         began: Instant::now(),
-        graph: Graph::default(),
+        graph: Graph::for_images(references.len()),
         roots: vec![None; references.len()],
         also: vec![None; references.len()],
         delivered: vec![None; references.len()],

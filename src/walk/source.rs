@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::cause::Cause;
 use super::product::Product;
 use crate::oci::descriptor::Promise;
-use crate::oci::reference::Reference;
+use crate::oci::reference::{Reference, Repository};
 
 /// The largest manifest that is read, in bytes: containerd's own limit.
 pub(crate) const MANIFEST_LIMIT: usize = 4 * 1048 * 1048;
@@ -63,6 +63,27 @@ pub trait Source {
     fn product(&self) -> Product {
         Product::Unknown
     }
+}
+
+/// What repositories there are, and which tags they have, wherever that is.
+pub(crate) trait Catalog {
+    /// The names of all repositories.
+    fn repositories(&self) -> impl Future<Output = Asked<List>>;
+
+    /// The tags of a repository. One that is not there, or has none, is [`FaultKind::NotFound`] or
+    /// an empty list.
+    fn tags(&self, repository: &Repository) -> impl Future<Output = Asked<List>>;
+}
+
+/// A list of names, read page by page: each once, in the order in which they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct List {
+    /// The names.
+    pub names: Vec<String>,
+    /// Entries that no reference allows, so that they are left out.
+    pub unusable: usize,
+    /// Whether the list went on after the most that is read.
+    pub is_cut: bool,
 }
 
 /// The answer to a question, with its cost.

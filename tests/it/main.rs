@@ -1,6 +1,7 @@
 //! Every test that needs a registry, a server or the built program, in one binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod audit;
 mod counted;
 mod documents;
 mod hostile;

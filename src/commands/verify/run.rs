@@ -16,13 +16,14 @@ use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::patience::Patience;
 use crate::oci::reference::Repository;
+use crate::registry::logins::Logins;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
 use crate::settings::{NothingPushed, RebuildSettings, VerifySettings};
 use crate::terminal::deliver::announce;
 use crate::terminal::output::{Format, Output};
-use crate::terminal::progress::Progress;
+use crate::terminal::progress::{Progress, Unit};
 use crate::terminal::signals::Signals;
 use crate::text::human;
 
@@ -59,21 +60,21 @@ pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finis
 }
 
 /// Where the progress is shown: as a bar on a terminal, else as lines.
-pub(crate) fn progress(output: &Output) -> (Progress, ProgressBar) {
+pub(crate) fn progress(output: &Output, unit: Unit) -> (Progress, ProgressBar) {
     let progress = if output.terminal {
-        Progress::bar(Instant::now())
+        Progress::bar(unit, Instant::now())
     } else {
-        Progress::lines(Instant::now(), Box::new(io::stderr()))
+        Progress::lines(unit, Instant::now(), Box::new(io::stderr()))
     };
     let bar = progress.handle();
     (progress, bar)
 }
 
 /// Asks GitHub to mask the secrets that it cannot know, before anything else is written.
-pub(crate) fn mask(settings: &VerifySettings) {
-    if settings.login.in_github_actions && settings.output.format == Format::Github {
+pub(crate) fn mask(login: &Logins, output: &Output) {
+    if login.in_github_actions && output.format == Format::Github {
         // A reader that closed standard output reads nothing else either.
-        let _ = github::write_masks(&settings.login.parsed_secrets(), &mut io::stdout());
+        let _ = github::write_masks(&login.parsed_secrets(), &mut io::stdout());
     }
 }
 

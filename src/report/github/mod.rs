@@ -7,6 +7,7 @@ mod summary;
 use std::io::{self, Write};
 
 pub(crate) use self::mask::write_masks;
+pub(super) use self::outputs::write_value;
 pub(crate) use self::outputs::{Extras, write_outputs};
 pub(crate) use self::summary::write_summary;
 use super::exit::Exit;
@@ -99,7 +100,7 @@ fn message(judgement: &Judgement<'_>, image: usize) -> String {
     let findings = judgement.report.image(image).findings.iter();
     let counted = findings.filter(|one| judgement.gravity(one) != Gravity::Warned);
     let mut lines: Vec<String> = counted
-        .map(|finding| text::finding_line(judgement, finding))
+        .map(|finding| text::finding_line(judgement.gravity(finding), finding))
         .collect();
     let root = judgement.root(image);
     let more = root.faults().count().saturating_sub(NAMED);

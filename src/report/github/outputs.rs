@@ -123,7 +123,12 @@ fn array(items: impl Iterator<Item = String>) -> String {
     text + "]"
 }
 
-fn write_value(name: &str, value: &str, seed: u64, out: &mut dyn Write) -> io::Result<()> {
+pub(in crate::report) fn write_value(
+    name: &str,
+    value: &str,
+    seed: u64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut number = seed;
     let mut delimiter = format!("pullproof_{number:016x}");
     while value.contains(&delimiter) {

@@ -114,7 +114,10 @@ pub(super) fn write_body(
         }
         for finding in &image.findings {
             let (mark, paint) = entry::mark(judgement.gravity(finding), Verdict::NotChecked);
-            let line = format!("{mark} {}", finding_line(judgement, finding));
+            let line = format!(
+                "{mark} {}",
+                finding_line(judgement.gravity(finding), finding)
+            );
             writeln!(out, "  {}", style.paint(paint, &line))?;
         }
         match judgement.twin(place) {
@@ -136,13 +139,13 @@ pub(super) fn write_body(
 }
 
 /// `platform_missing: expected linux/arm64, …`; with the clients, where not all are stopped.
-pub(super) fn finding_line(judgement: &Judgement<'_>, finding: &Finding) -> String {
+pub(super) fn finding_line(gravity: Gravity, finding: &Finding) -> String {
     let line = format!(
         "{}: {}",
         finding.as_str(),
         escape::line(&sentence::finding(finding))
     );
-    match judgement.gravity(finding) {
+    match gravity {
         Gravity::Undecided => line,
         _ if finding.stops() == Clients::ALL => line,
         _ => format!("{line} ({} cannot pull it)", finding.stops()),

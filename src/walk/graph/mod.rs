@@ -21,7 +21,7 @@ use crate::oci::platform::Platform;
 use crate::walk::cause::{Bound, Cause};
 use crate::walk::verdict::{Outcome, Verdict, judge_refusal};
 
-/// The most nodes of one repository that are followed.
+/// The most nodes of one image that are followed.
 pub(crate) const MAX_NODES: usize = 100_000;
 
 /// The most references between them.
@@ -29,6 +29,11 @@ pub(crate) const MAX_REFERENCES: usize = 400_000;
 
 /// The most bytes of media types and platforms, each counted once.
 pub(crate) const MAX_TEXT: usize = 4 * 1024 * 1024;
+
+/// What each image more makes room for: ten platforms with ten layers of their own.
+const NODES_MORE: usize = 200;
+const REFERENCES_MORE: usize = 400;
+const TEXT_MORE: usize = 16 * 1024;
 
 /// The most room that digests and foreign texts in causes may take, in bytes; beyond it only types
 /// and numbers are kept.
@@ -165,6 +170,8 @@ pub struct Graph {
     causes: Pool<Cause>,
     /// The room of texts and platforms, in bytes.
     text_room: usize,
+    /// How many images share it.
+    images: usize,
     /// The room of causes beside their own, in bytes.
     cause_room: usize,
 }
@@ -305,6 +312,15 @@ impl<'g> Node<'g> {
 }
 
 impl Graph {
+    /// A graph that so many images will share, with room for each of them.
+    #[must_use]
+    pub fn for_images(images: usize) -> Self {
+        Self {
+            images,
+            ..Self::default()
+        }
+    }
+
     /// How many nodes there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -344,12 +360,13 @@ impl Graph {
     /// What there would be too much of with `more` references, if anything.
     #[must_use]
     pub fn has_no_room_for(&self, more: usize) -> Option<Bound> {
-        if self.slots.len() + more > MAX_NODES {
+        let others = self.images.saturating_sub(1);
+        if self.slots.len() + more > MAX_NODES + others * NODES_MORE {
             Some(Bound::Nodes)
-        } else if self.links.len() + more > MAX_REFERENCES {
+        } else if self.links.len() + more > MAX_REFERENCES + others * REFERENCES_MORE {
             Some(Bound::References)
         } else {
-            (self.text_room > MAX_TEXT).then_some(Bound::Text)
+            (self.text_room > MAX_TEXT + others * TEXT_MORE).then_some(Bound::Text)
         }
     }
 

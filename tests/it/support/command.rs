@@ -334,6 +334,13 @@ impl Report {
         self.0["result"].as_str().expect("a report has a result")
     }
 
+    /// Why the result is not that of the images.
+    #[track_caller]
+    pub(crate) fn error(&self) -> &str {
+        let error = self.0["error"].as_str();
+        error.unwrap_or_else(|| panic!("no error: {:#}", self.0))
+    }
+
     /// Every image, repository by repository.
     pub(crate) fn images(&self) -> Vec<&Value> {
         self.in_repositories("images")

@@ -4,6 +4,8 @@
 //! The types here are copies made for this format, so that a change to ours cannot change it by
 //! accident. Nodes are written one by one, never gathered.
 
+mod audit;
+
 use std::io::{self, Write};
 
 use oci_spec::image::Digest;
@@ -11,16 +13,20 @@ use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
+pub(crate) use self::audit::{write_closing, write_opening, write_repository};
+use super::exit::Conclusion;
 use super::hint::Advice;
 use super::judged::Judged;
 use super::judgement::Judgement;
 use super::platforms::Platforms;
+use super::totals::Counts;
 use super::{sentence, timestamp};
 use crate::oci::client::{Client, Clients};
 use crate::oci::platform::Platform;
 use crate::text::escape;
 use crate::walk::checked;
 use crate::walk::graph::{Graph, NodeId};
+use crate::walk::verdict::Verdict;
 
 /// Writes the report as one line of JSON.
 ///
@@ -35,10 +41,15 @@ pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
     serialize(&document, out)
 }
 
-fn serialize(document: &ReportDocument<'_, '_>, mut out: &mut dyn Write) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Harmless);
-    document.serialize(&mut serializer)?;
+fn serialize(document: &ReportDocument<'_, '_>, out: &mut dyn Write) -> io::Result<()> {
+    write_value(document, out)?;
     out.write_all(b"\n")
+}
+
+fn write_value(value: &impl Serialize, mut out: &mut dyn Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Harmless);
+    value.serialize(&mut serializer)?;
+    Ok(())
 }
 
 const TOOL: Tool = Tool {
@@ -71,7 +82,6 @@ struct ReportDocument<'j, 'a> {
 impl<'j, 'a> ReportDocument<'j, 'a> {
     fn of(judgement: &'j Judgement<'a>) -> Self {
         let report = judgement.report;
-        let counts = &judgement.counts;
         Self {
             schema: 1,
             kind: report.command,
@@ -82,17 +92,7 @@ impl<'j, 'a> ReportDocument<'j, 'a> {
             started_at: timestamp::utc(report.started_at),
             duration_ms: milliseconds(report.duration),
             repositories: Repositories(judgement),
-            counts: CountsEntry {
-                repositories: counts.repositories,
-                images: counts.images,
-                nodes: counts.nodes,
-                checked: counts.checked,
-                ok: counts.ok,
-                broken: counts.broken,
-                undecided: counts.undecided,
-                requests: counts.requests,
-                bytes: counts.bytes,
-            },
+            counts: CountsEntry::of(&judgement.counts),
             hints: hints(judgement),
             error: judgement.reason().map(escape::shortened),
             pipeline: report.pipeline.as_ref().map(|pipeline| PipelineEntry {
@@ -122,6 +122,22 @@ struct CountsEntry {
     undecided: usize,
     requests: u64,
     bytes: u64,
+}
+
+impl CountsEntry {
+    fn of(counts: &Counts) -> Self {
+        Self {
+            repositories: counts.repositories,
+            images: counts.images,
+            nodes: counts.nodes,
+            checked: counts.checked,
+            ok: counts.ok,
+            broken: counts.broken,
+            undecided: counts.undecided,
+            requests: counts.requests,
+            bytes: counts.bytes,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -210,32 +226,41 @@ struct Repositories<'j, 'a>(&'j Judgement<'a>);
 
 impl Serialize for Repositories<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let repository = |judged| repository(self.0, judged);
-        serializer.collect_seq(self.0.repositories.iter().map(repository))
+        serializer.collect_seq(self.0.repositories.iter().map(RepositoryEntry::whole))
     }
 }
 
-fn repository<'j, 'a>(
-    judgement: &'j Judgement<'a>,
-    judged: &'j Judged<'a>,
-) -> RepositoryEntry<'j, 'a> {
-    RepositoryEntry {
-        name: judged.checked.repository.to_string(),
-        images: Images(judgement, judged),
-        nodes: Nodes::of(judged),
+impl<'j, 'a> RepositoryEntry<'j, 'a> {
+    /// With all of its nodes.
+    fn whole(judged: &'j Judged<'a>) -> Self {
+        Self {
+            name: judged.checked.repository.to_string(),
+            images: Images(judged),
+            nodes: Nodes::of(judged),
+        }
+    }
+
+    /// With the nodes that are not ok alone.
+    fn faults(judged: &'j Judged<'a>) -> Self {
+        let mut entry = Self::whole(judged);
+        let graph = entry.nodes.graph;
+        for (id, node) in graph.iter() {
+            entry.nodes.reached[id.place()] &= node.verdict() != Verdict::Ok;
+        }
+        entry
     }
 }
 
-struct Images<'j, 'a>(&'j Judgement<'a>, &'j Judged<'a>);
+struct Images<'j, 'a>(&'j Judged<'a>);
 
 impl Serialize for Images<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let subjects = 0..self.1.checked.subjects.len();
-        serializer.collect_seq(subjects.map(|subject| image(self.0, self.1, subject)))
+        let subjects = 0..self.0.checked.subjects.len();
+        serializer.collect_seq(subjects.map(|subject| image(self.0, subject)))
     }
 }
 
-fn image<'j>(judgement: &'j Judgement<'_>, judged: &'j Judged<'_>, place: usize) -> ImageEntry<'j> {
+fn image<'j>(judged: &'j Judged<'_>, place: usize) -> ImageEntry<'j> {
     let subject = &judged.checked.subjects[place];
     let root = judged.root(place);
     let graph = root.graph;
@@ -245,7 +270,7 @@ fn image<'j>(judgement: &'j Judgement<'_>, judged: &'j Judged<'_>, place: usize)
         reference: subject.reference.to_string(),
         tag: subject.reference.tag.as_deref(),
         digest: root.graph.node(root.node).digest(),
-        result: judgement.subject_conclusion(judged.exit(place)).as_str(),
+        result: Conclusion::from(judged.exit(place)).as_str(),
         platforms: platforms.into_iter().map(shown).collect(),
         findings: subject.findings.iter().map(finding).collect(),
         broken: Digests {
@@ -416,7 +441,6 @@ mod tests {
     use crate::report::exit::Exit;
     use crate::walk::rules::Depth;
     use crate::walk::stop::Stop;
-    use crate::walk::verdict::Verdict;
 
     fn json(judgement: &Judgement<'_>) -> Value {
         let mut out = Vec::new();

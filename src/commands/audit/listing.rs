@@ -1,0 +1,128 @@
+//! Which repositories are audited: those that are named, and those of the catalog that are meant.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use log::warn;
+
+use crate::oci::reference::Repository;
+use crate::registry::{RegistryCatalog, Transport};
+use crate::report::audit::Unread;
+use crate::report::exit::Exit;
+use crate::report::sentence;
+use crate::settings::AuditSettings;
+use crate::text::human::count;
+use crate::walk::source::{Asked, Catalog as _, Fault, FaultKind, List};
+
+/// A repository that is audited.
+pub(super) struct Named {
+    pub(super) repository: Repository,
+    /// Whether the user named it, rather than a catalog.
+    pub(super) is_named: bool,
+}
+
+/// The repositories of all registries, and the catalogs that could not be read.
+pub(super) async fn repositories(
+    settings: &AuditSettings,
+    transport: &Transport,
+    registries: &[String],
+) -> (Vec<Named>, Vec<Unread>) {
+    let catalogs = registries.iter().map(|registry| async move {
+        let targets = settings.extent.targets.iter();
+        let is_needed = targets
+            .filter(|target| target.registry == *registry)
+            .any(|target| target.name().is_none());
+        let catalog = RegistryCatalog::new(transport, registry);
+        if is_needed {
+            Some(catalog.repositories().await)
+        } else {
+            None
+        }
+    });
+    let mut unread = Vec::new();
+    let mut found = BTreeMap::new();
+    for target in &settings.extent.targets {
+        if let Some(name) = target.name() {
+            found.insert((target.registry.clone(), name), true);
+        }
+    }
+    for (registry, asked) in registries.iter().zip(join_all(catalogs).await) {
+        let Some(asked) = asked else {
+            continue;
+        };
+        match read(registry, asked) {
+            Ok((names, cut)) => {
+                for name in names {
+                    found.entry((registry.clone(), name)).or_insert(false);
+                }
+                unread.extend(cut);
+            }
+            Err(why) => unread.push(why),
+        }
+    }
+    let meant = found
+        .into_iter()
+        .filter(|((registry, name), _)| settings.extent.covers(registry, name));
+    let named = meant.map(|((registry, name), is_named)| Named {
+        repository: Repository { registry, name },
+        is_named,
+    });
+    (named.collect(), unread)
+}
+
+/// The names of a catalog; and that they are not all, where that is so.
+fn read(registry: &str, asked: Asked<List>) -> Result<(Vec<String>, Option<Unread>), Unread> {
+    match asked.answer {
+        Ok(list) => {
+            warn_of_unusable(&format!("the catalog of {registry}"), &list);
+            let cut = list.is_cut.then(|| cut(registry.to_owned()));
+            Ok((list.names, cut))
+        }
+        Err(fault) => Err(unread_catalog(registry, &fault)),
+    }
+}
+
+fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
+    const WAY_OUT: &str = "so name its repositories instead, as host/team/app";
+    let why = sentence::cause(&fault.cause);
+    let (exit, detail) = match fault.kind {
+        FaultKind::NotFound => (
+            Exit::Configuration,
+            format!("it has no catalog (404), {WAY_OUT}"),
+        ),
+        FaultKind::Denied => (
+            Exit::Denied,
+            format!(
+                "it refuses its catalog ({why}); that takes a login that may list, else {WAY_OUT}"
+            ),
+        ),
+        _ => (
+            Exit::Unknown,
+            format!("its catalog could not be read: {why}"),
+        ),
+    };
+    Unread {
+        name: registry.to_owned(),
+        detail,
+        exit,
+    }
+}
+
+/// A list that goes on after the most that is read, or repeats itself.
+pub(super) fn cut(name: String) -> Unread {
+    Unread {
+        name,
+        detail: "its list does not end, so only a part of it was read".to_owned(),
+        exit: Exit::Unknown,
+    }
+}
+
+/// Names that no reference can have cannot be pulled either, so nothing is lost with them.
+pub(super) fn warn_of_unusable(list: &str, read: &List) {
+    if read.unusable > 0 {
+        warn!(
+            "{list} has {} that no reference could have; left out",
+            count(read.unusable, "name")
+        );
+    }
+}

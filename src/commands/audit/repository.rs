@@ -1,0 +1,241 @@
+//! One repository of an audit: its tags are listed and walked, and what fails is looked at again, for
+//! tags move and go while an audit runs.
+
+use std::collections::HashSet;
+use std::pin::pin;
+
+use futures_util::future::{Either, join_all, select};
+use tokio::time::Instant;
+
+use super::listing::{cut, warn_of_unusable};
+use crate::oci::reference::{Reference, Repository};
+use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
+use crate::report::audit::Unread;
+use crate::report::exit::Exit;
+use crate::report::sentence;
+use crate::settings::AuditSettings;
+use crate::walk::cause::Cause;
+use crate::walk::checked::{Checked, Subject};
+use crate::walk::source::{Catalog as _, Fault, FaultKind, Look, Source as _};
+use crate::walk::{resolved, walk};
+
+/// How often a repository is walked again because a tag moved.
+const MOST_MOVES: usize = 10;
+
+/// What is known of a repository in the end.
+pub(super) enum Found {
+    /// It is not there, or has no tags that count.
+    Gone(Repository),
+    /// Its tags could not be listed.
+    Unread(Unread),
+    /// Its tags were walked; in parts where they are too much for one walk.
+    Checked(Vec<Checked>),
+}
+
+/// What a second look at the failing tags of a walk showed.
+#[derive(Default)]
+struct Again {
+    has_moved: bool,
+    /// The tags that are not there any more.
+    gone: HashSet<String>,
+}
+
+/// One repository to audit. `stop` is ready when the run ends.
+pub(super) struct Job<'a, S> {
+    pub(super) settings: &'a AuditSettings,
+    pub(super) transport: &'a Transport,
+    pub(super) repository: &'a Repository,
+    /// Whether the user named it, so that it should be there.
+    pub(super) is_named: bool,
+    pub(super) stop: S,
+}
+
+impl<S: AsyncFn() -> Cause> Job<'_, S> {
+    pub(super) async fn run(&self) -> Found {
+        let listed = {
+            let (listed, stop) = (pin!(self.tags()), pin!((self.stop)()));
+            match select(listed, stop).await {
+                Either::Left((listed, _)) => listed,
+                Either::Right((cause, _)) => Err(self.unread(&Fault {
+                    kind: FaultKind::Unavailable,
+                    cause,
+                })),
+            }
+        };
+        let tags = match listed {
+            Ok(tags) => tags,
+            Err(unread) => return Found::Unread(unread),
+        };
+        let is_gone = tags.is_empty();
+        let extent = &self.settings.extent;
+        let tags = tags
+            .into_iter()
+            .filter(|tag| extent.covers_tag(&self.repository.name, tag));
+        let references: Vec<Reference> = tags.map(|tag| self.reference(tag)).collect();
+        if is_gone && self.is_named && !extent.allow_empty {
+            return Found::Unread(Unread {
+                name: self.repository.to_string(),
+                detail: "there is no such repository, or it has no tags".to_owned(),
+                exit: Exit::Configuration,
+            });
+        }
+        if references.is_empty() {
+            return Found::Gone(self.repository.clone());
+        }
+        match self.parts(references).await {
+            Ok(parts) => Found::Checked(parts),
+            Err(unread) => Found::Unread(unread),
+        }
+    }
+
+    fn reference(&self, tag: String) -> Reference {
+        Reference {
+            repository: self.repository.clone(),
+            tag: Some(tag),
+            digest: None,
+        }
+    }
+
+    fn unread(&self, fault: &Fault) -> Unread {
+        let exit = match fault.kind {
+            FaultKind::Denied => Exit::Denied,
+            _ => Exit::Unknown,
+        };
+        Unread {
+            name: self.repository.to_string(),
+            detail: format!(
+                "its tags could not be listed: {}",
+                sentence::cause(&fault.cause)
+            ),
+            exit,
+        }
+    }
+
+    /// The tags; none where there is no such repository.
+    async fn tags(&self) -> Result<Vec<String>, Unread> {
+        let catalog = RegistryCatalog::new(self.transport, &self.repository.registry);
+        match catalog.tags(self.repository).await.answer {
+            Ok(list) => {
+                warn_of_unusable(&format!("the tag list of {}", self.repository), &list);
+                if list.is_cut {
+                    return Err(cut(self.repository.to_string()));
+                }
+                Ok(list.names)
+            }
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(Vec::new()),
+            Err(mut fault) => {
+                let secrets = self.transport.secrets();
+                for text in fault.cause.texts() {
+                    *text = secrets.redacted(text).into();
+                }
+                Err(self.unread(&fault))
+            }
+        }
+    }
+
+    /// Walks the tags together; those that are too much for one walk once more, each alone.
+    async fn parts(&self, references: Vec<Reference>) -> Result<Vec<Checked>, Unread> {
+        let are_several = references.len() > 1;
+        let mut checked = self.settled(references).await?;
+        let (alone, together): (Vec<Subject>, Vec<Subject>) = std::mem::take(&mut checked.subjects)
+            .into_iter()
+            .partition(|subject| are_several && is_too_much(&checked, subject));
+        checked.subjects = together;
+        let mut parts = vec![checked];
+        for subject in alone {
+            parts.push(self.settled(vec![subject.reference]).await?);
+        }
+        parts.retain(|part| !part.subjects.is_empty());
+        Ok(parts)
+    }
+
+    /// Walks tags until those that fail stand still, without those that are gone by then.
+    async fn settled(&self, mut references: Vec<Reference>) -> Result<Checked, Unread> {
+        let source =
+            RegistryRepository::new(self.transport, self.repository, self.settings.rules.depth);
+        let mut moves = 0;
+        loop {
+            let mut checked = self.walked(&source, &references).await;
+            let again = {
+                let again = pin!(self.look_again(&source, &checked));
+                let stop = pin!((self.stop)());
+                match select(again, stop).await {
+                    Either::Left((again, _)) => Some(again?),
+                    Either::Right(_) => None,
+                }
+            };
+            let Some(again) = again else {
+                return Ok(checked);
+            };
+            let is_there = |reference: &Reference| {
+                let tag = reference.tag.as_deref().unwrap_or_default();
+                !again.gone.contains(tag)
+            };
+            if again.has_moved && moves < MOST_MOVES {
+                moves += 1;
+                references.retain(is_there);
+                continue;
+            }
+            checked
+                .subjects
+                .retain(|subject| is_there(&subject.reference));
+            return Ok(checked);
+        }
+    }
+
+    async fn walked(&self, source: &RegistryRepository<'_>, references: &[Reference]) -> Checked {
+        let rules = &self.settings.rules;
+        let stop = (self.stop)();
+        let mut checked = walk(source, self.repository, references, rules, stop, |_, _| ()).await;
+        // A registry can repeat a login wherever it may write something.
+        let secrets = self.transport.secrets();
+        checked.finish(|text| secrets.redacted(text));
+        checked
+    }
+
+    /// Resolves the tags that fail once more: they may lead elsewhere by now, or be gone. A tag that
+    /// answers 404 is gone when it is not listed either.
+    async fn look_again(
+        &self,
+        source: &RegistryRepository<'_>,
+        checked: &Checked,
+    ) -> Result<Again, Unread> {
+        let clients = self.settings.rules.clients;
+        let failing = checked
+            .subjects
+            .iter()
+            .filter(|subject| checked.is_failing(subject, clients));
+        let since = Instant::now();
+        let looks = failing.map(|subject| async move {
+            let asked = source.resolve(&subject.reference, Look::Again(since)).await;
+            (subject, asked)
+        });
+        let mut again = Again::default();
+        let mut unanswered = Vec::new();
+        for (subject, asked) in join_all(looks).await {
+            let before = checked.graph.node(subject.root).digest();
+            let now = resolved(&asked);
+            again.has_moved |= now.is_some() && now != before;
+            if let Err(fault) = &asked.answer
+                && fault.kind == FaultKind::NotFound
+            {
+                unanswered.extend(subject.reference.tag.clone());
+            }
+        }
+        if !unanswered.is_empty() {
+            let listed: HashSet<String> = self.tags().await?.into_iter().collect();
+            unanswered.retain(|tag| !listed.contains(tag));
+            again.gone.extend(unanswered);
+        }
+        Ok(again)
+    }
+}
+
+/// Whether an image is too much for a walk that it shares with others.
+fn is_too_much(checked: &Checked, subject: &Subject) -> bool {
+    let graph = &checked.graph;
+    graph
+        .reachable(subject.root)
+        .into_iter()
+        .any(|id| matches!(graph.node(id).cause(), Cause::TooMuch(_)))
+}

@@ -1,0 +1,104 @@
+//! A tag that is broken or undecided, as it is shown.
+
+use super::super::exit::Exit;
+use super::super::judged::{Gravity, Judged, Root};
+use super::super::platforms::Platforms;
+use super::super::text::{faults, finding_line, is_unresolved};
+use crate::oci::reference::Repository;
+use crate::text::escape;
+use crate::text::human::count;
+use crate::walk::checked::Finding;
+use crate::walk::graph::NodeId;
+
+/// How many of a tag's faults are shown.
+const SHOWN: usize = 5;
+
+/// A tag that is broken or undecided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its repository.
+    pub repository: Repository,
+    /// Its name.
+    pub tag: String,
+    /// What it comes to.
+    pub exit: Exit,
+    /// What is wrong, in a few words, for a line of its own.
+    pub summary: String,
+    /// The first of its faults, one a line.
+    pub lines: Vec<String>,
+}
+
+impl Fault {
+    /// What is wrong with the tag at this place.
+    pub(in crate::report) fn of(judged: &Judged<'_>, place: usize) -> Self {
+        let subject = &judged.checked.subjects[place];
+        let root = judged.root(place);
+        let counted = |one: &&Finding| judged.gravity(one) != Gravity::Warned;
+        let findings = subject.findings.iter().filter(counted);
+        let mut lines: Vec<String> = findings
+            .map(|finding| finding_line(judged.gravity(finding), finding))
+            .collect();
+        let counts = [&root.broken, &root.undecided].map(Vec::len);
+        let total = lines.len() + counts.iter().sum::<usize>();
+        lines.extend(faults(root).take(counts.iter().sum()));
+        lines.truncate(SHOWN);
+        if total > SHOWN {
+            lines.push(format!("and {}", count(total - SHOWN, "more fault")));
+        }
+        Self {
+            repository: judged.checked.repository.clone(),
+            tag: subject.reference.tag.clone().unwrap_or_default(),
+            exit: judged.exit(place),
+            summary: summary(root, subject.findings.first().map(|one| one.as_str())),
+            lines,
+        }
+    }
+
+    /// `team/app:1.4`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.repository.name, self.tag)
+    }
+}
+
+/// `linux/amd64 manifest missing (404)`, `2 manifests missing (404)`, `5 digests broken`.
+fn summary(root: &Root<'_>, finding: Option<&'static str>) -> String {
+    let ids = if root.broken.is_empty() {
+        &root.undecided
+    } else {
+        &root.broken
+    };
+    let [first, others @ ..] = &**ids else {
+        return finding.unwrap_or("nothing to check").to_owned();
+    };
+    let words = |id: NodeId| {
+        let node = root.graph.node(id);
+        (node.kind(), node.verdict(), node.status())
+    };
+    let (kind, verdict, status) = words(*first);
+    let status = status
+        .filter(|status| *status >= 400)
+        .map(|status| format!(" ({status})"))
+        .unwrap_or_default();
+    if is_unresolved(root, *first, root.graph.node(*first)) {
+        return format!("{}{status}", verdict.as_str());
+    }
+    if others.iter().any(|id| words(*id) != words(*first)) {
+        let what = if root.broken.is_empty() {
+            "undecided"
+        } else {
+            "broken"
+        };
+        return format!("{} {what}", count(ids.len(), "digest"));
+    }
+    let subject = if others.is_empty() {
+        let platform = Platforms::of(root.graph, root.node).stated(*first).cloned();
+        let platform = platform.filter(|platform| !platform.is_unknown());
+        platform.map_or(kind.as_str().to_owned(), |platform| {
+            format!("{} {}", escape::line(&platform.to_string()), kind.as_str())
+        })
+    } else {
+        count(ids.len(), kind.as_str())
+    };
+    format!("{subject} {}{status}", verdict.as_str())
+}

@@ -1,0 +1,271 @@
+//! What an audit found: its sums, and the first of what is wrong. Everything else is written,
+//! repository by repository, and dropped.
+
+mod fault;
+mod github;
+mod text;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+pub(crate) use self::fault::Fault;
+pub(crate) use self::github::{write_github, write_outputs, write_summary};
+pub(crate) use self::text::{write, write_header};
+use super::exit::{Conclusion, Exit};
+use super::hint::{Advice, short_names};
+use super::judged::Judged;
+use super::totals::{Counts, Totals};
+use crate::oci::client::Clients;
+use crate::oci::reference::Repository;
+use crate::text::human::count;
+use crate::walk::checked::Subject;
+use crate::walk::rules::Depth;
+use crate::walk::stop::Stop;
+
+/// How many faults and repositories are kept to be shown; all are counted.
+const MOST: usize = 1000;
+
+/// The result of an audit.
+#[derive(Debug)]
+pub struct Audit {
+    /// The registries.
+    pub registries: Vec<String>,
+    /// `depth`.
+    pub depth: Depth,
+    /// `clients`: what stops one of them is broken.
+    pub clients: Clients,
+    /// `fail_on: never`.
+    pub never_fail: bool,
+    /// `allow_empty`.
+    pub allow_empty: bool,
+    /// When it began.
+    pub started_at: SystemTime,
+    /// How long it took.
+    pub duration: Duration,
+    /// Requests sent, token calls included.
+    pub requests: u64,
+    /// Body bytes received.
+    pub bytes: u64,
+    /// Why it ended early, if it did.
+    pub stopped: Option<Stop>,
+    /// The tags, by how they end.
+    pub tags: Tags,
+    /// The first tags that are broken or undecided.
+    pub faults: Vec<Fault>,
+    /// The first repositories with trouble.
+    pub rows: Vec<Row>,
+    /// The lists that could not be read.
+    pub unread: Vec<Unread>,
+    /// The hints, in the order in which they are to be followed.
+    pub advice: Vec<Advice>,
+    totals: Totals,
+}
+
+/// Tags, by how they end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// All of them.
+    pub all: usize,
+    /// Whole.
+    pub ok: usize,
+    /// Definitely not.
+    pub broken: usize,
+    /// Not known.
+    pub undecided: usize,
+}
+
+/// A repository in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Which one.
+    pub repository: Repository,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A list that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What it lists: a registry or a repository.
+    pub name: String,
+    /// Why not.
+    pub detail: String,
+    /// What a run with it comes to.
+    pub exit: Exit,
+}
+
+impl Tags {
+    fn add(&mut self, exit: Exit) {
+        self.all += 1;
+        match exit {
+            Exit::Verified => self.ok += 1,
+            Exit::Broken => self.broken += 1,
+            _ => self.undecided += 1,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.ok == self.all
+    }
+}
+
+impl Audit {
+    /// An audit of these registries that has not looked at anything yet.
+    #[must_use]
+    pub fn new(registries: Vec<String>, depth: Depth, clients: Clients) -> Self {
+        Self {
+            registries,
+            depth,
+            clients,
+            never_fail: false,
+            allow_empty: false,
+            started_at: SystemTime::now(),
+            duration: Duration::ZERO,
+            requests: 0,
+            bytes: 0,
+            stopped: None,
+            tags: Tags::default(),
+            faults: Vec::new(),
+            rows: Vec::new(),
+            unread: Vec::new(),
+            advice: Vec::new(),
+            totals: Totals::new(Exit::Verified),
+        }
+    }
+
+    /// Adds a repository; what is wrong with it is kept as far as there is room.
+    pub fn add(&mut self, judged: &Judged<'_>) {
+        self.totals.add(judged);
+        self.totals.keep_first_images(MOST);
+        let mut tags = Tags::default();
+        for (place, Subject { .. }) in judged.checked.subjects.iter().enumerate() {
+            let exit = judged.exit(place);
+            tags.add(exit);
+            self.tags.add(exit);
+            if exit != Exit::Verified && self.faults.len() < MOST {
+                self.faults.push(Fault::of(judged, place));
+            }
+        }
+        if self.rows.len() < MOST && !tags.is_whole() {
+            self.rows.push(Row {
+                repository: judged.checked.repository.clone(),
+                tags,
+            });
+        }
+    }
+
+    /// Adds a list that could not be read.
+    pub fn add_unread(&mut self, unread: Unread) {
+        self.totals.exit = self.totals.exit.or(unread.exit);
+        if self.unread.len() < MOST {
+            self.unread.push(unread);
+        }
+    }
+
+    /// Ends it: what is wrong is put in order, and what to do is gathered.
+    pub fn finish(&mut self) {
+        let rank = |exit: Exit| usize::from(exit != Exit::Broken);
+        self.faults.sort_by(|one, other| {
+            (rank(one.exit), &one.repository, &one.tag).cmp(&(
+                rank(other.exit),
+                &other.repository,
+                &other.tag,
+            ))
+        });
+        self.rows
+            .sort_by(|one, other| one.repository.cmp(&other.repository));
+        self.unread.sort_by(|one, other| one.name.cmp(&other.name));
+        let totals = std::mem::replace(&mut self.totals, Totals::new(Exit::Verified));
+        let (exit, counts) = (totals.exit, totals.counts);
+        let images: Vec<_> = totals.hinted_images().cloned().collect();
+        let names: HashMap<_, _> = short_names(&images.iter().collect::<Vec<_>>());
+        self.advice = totals.advice(usize::MAX, &names);
+        self.totals.exit = exit;
+        self.totals.counts = counts;
+    }
+
+    /// How many of what.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            requests: self.requests,
+            bytes: self.bytes,
+            ..self.totals.counts
+        }
+    }
+
+    /// The exit code of what was found, before `fail_on`.
+    #[must_use]
+    pub fn cause(&self) -> Exit {
+        match self.stopped {
+            Some(Stop::Interrupt) => Exit::Interrupted,
+            Some(Stop::Terminate) => Exit::Terminated,
+            Some(Stop::Timeout) => self.totals.exit.or(Exit::Unknown),
+            None if self.is_empty() && !self.allow_empty => {
+                self.totals.exit.or(Exit::Configuration)
+            }
+            None => self.totals.exit,
+        }
+    }
+
+    /// Whether there was nothing to look at, although every list was read.
+    fn is_empty(&self) -> bool {
+        self.tags.all == 0 && self.unread.is_empty()
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self.cause() {
+            verdict if self.never_fail && verdict.is_verdict() => Exit::Verified,
+            other => other,
+        }
+    }
+
+    /// The result.
+    #[must_use]
+    pub fn conclusion(&self) -> Conclusion {
+        if self.tags.broken > 0 {
+            Conclusion::Failed
+        } else {
+            self.cause().into()
+        }
+    }
+
+    /// Why the result is not that of its tags.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match &*self.unread {
+            [] if self.is_empty() && !self.allow_empty && self.stopped.is_none() => {
+                Some("there is no tag to audit".to_owned())
+            }
+            [] => None,
+            [one] => Some(format!("{}: {}", one.name, one.detail)),
+            [one, others @ ..] => Some(format!(
+                "{}: {}, and {} could not be read either",
+                one.name,
+                one.detail,
+                count(others.len(), "other list")
+            )),
+        }
+    }
+}
+
+/// Writes the broken tags of a repository, one a line: repository, tag, digest.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write_broken(judged: &Judged<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for (place, subject) in judged.checked.subjects.iter().enumerate() {
+        if judged.exit(place) != Exit::Broken {
+            continue;
+        }
+        let root = judged.root(place);
+        let digest = root.graph.node(root.node).digest();
+        let digest = digest.map_or("-".to_owned(), |digest| digest.to_string());
+        let tag = subject.reference.tag.as_deref().unwrap_or("-");
+        writeln!(out, "{} {tag} {digest}", judged.checked.repository)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! The audit for people: what is broken, a table of the repositories with trouble, and the verdict
+//! last.
+
+use std::io::{self, Write};
+
+use super::super::exit::{Conclusion, Exit};
+use super::super::text::{Paint, Style};
+use super::{Audit, Fault};
+use crate::text::escape;
+use crate::text::human::{self, count};
+use crate::walk::rules::Depth;
+
+/// Writes what is going to be audited.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write_header(
+    registries: &[String],
+    depth: Depth,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "pullproof {}: auditing {} at depth {}",
+        env!("CARGO_PKG_VERSION"),
+        escape::line(&human::list(registries)),
+        depth.as_str()
+    )
+}
+
+/// Writes the audit, to follow the header; the verdict is the last line.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    write_faults(audit, style, out)?;
+    write_table(audit, out)?;
+    write_end(audit, style, out)
+}
+
+fn write_faults(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let names: Vec<String> = audit
+        .faults
+        .iter()
+        .map(|fault| name(audit, fault))
+        .collect();
+    let width = names.iter().map(|name| name.chars().count()).max();
+    let width = width.unwrap_or_default().min(50);
+    if !names.is_empty() {
+        writeln!(out)?;
+    }
+    for (fault, name) in audit.faults.iter().zip(names) {
+        let (mark, paint) = match fault.exit {
+            Exit::Broken => ("✗", Paint::Bad),
+            _ => ("?", Paint::Doubt),
+        };
+        let line = format!("{mark} {name:<width$}  {}", fault.summary);
+        writeln!(out, "{}", style.paint(paint, &line))?;
+        for line in &fault.lines {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    let more = (audit.tags.broken + audit.tags.undecided).saturating_sub(audit.faults.len());
+    if more > 0 {
+        let text = count(more, "more tag");
+        writeln!(out, "and {text}; the JSON report and broken_list have all")?;
+    }
+    for unread in &audit.unread {
+        let line = format!(
+            "? {}: {}",
+            escape::line(&unread.name),
+            escape::line(&unread.detail)
+        );
+        writeln!(out, "{}", style.paint(Paint::Doubt, &line))?;
+    }
+    Ok(())
+}
+
+/// The name of a tag, with its registry where there are several.
+pub(super) fn name(audit: &Audit, fault: &Fault) -> String {
+    let name = fault.name();
+    escape::line(&if audit.registries.len() > 1 {
+        format!("{}/{name}", fault.repository.registry)
+    } else {
+        name
+    })
+}
+
+fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    if audit.rows.is_empty() {
+        return writeln!(out);
+    }
+    let name = |row: &super::Row| {
+        escape::line(&if audit.registries.len() > 1 {
+            row.repository.to_string()
+        } else {
+            row.repository.name.clone()
+        })
+    };
+    let others = audit.counts().repositories - audit.rows.len();
+    let rest = format!("{others} others");
+    let names: Vec<String> = audit.rows.iter().map(name).collect();
+    let widest = names.iter().map(|name| name.chars().count());
+    let width = widest.chain([rest.len(), 10]).max().unwrap_or_default();
+    let has_undecided = audit.tags.undecided > 0;
+    let line = |out: &mut dyn Write, name: &str, numbers: [&str; 3]| {
+        let [tags, broken, undecided] = numbers;
+        write!(out, "{name:<width$}  {tags:>6}  {broken:>6}")?;
+        if has_undecided {
+            write!(out, "  {undecided:>9}")?;
+        }
+        writeln!(out)
+    };
+    writeln!(out)?;
+    line(out, "repository", ["tags", "broken", "undecided"])?;
+    let mut rest_of = audit.tags;
+    for (row, name) in audit.rows.iter().zip(&names) {
+        let numbers = [row.tags.all, row.tags.broken, row.tags.undecided];
+        rest_of.all -= row.tags.all;
+        rest_of.broken -= row.tags.broken;
+        rest_of.undecided -= row.tags.undecided;
+        let numbers = numbers.map(|number| number.to_string());
+        line(out, name, [&numbers[0], &numbers[1], &numbers[2]])?;
+    }
+    if others > 0 {
+        let numbers = [rest_of.all, rest_of.broken, rest_of.undecided];
+        let numbers = numbers.map(|number| number.to_string());
+        line(out, &rest, [&numbers[0], &numbers[1], &numbers[2]])?;
+    }
+    writeln!(out)
+}
+
+fn write_end(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let counts = audit.counts();
+    let requests = usize::try_from(counts.requests).unwrap_or(usize::MAX);
+    writeln!(
+        out,
+        "{}, {}: {}; {} in {}",
+        count(counts.repositories, "repository"),
+        count(audit.tags.all, "tag"),
+        ends(audit),
+        count(requests, "request"),
+        human::duration(audit.duration)
+    )?;
+    for advice in &audit.advice {
+        let names = advice.addressees();
+        let names = names.map(|names| format!(" ({})", escape::line(&names)));
+        let names = names.unwrap_or_default();
+        let hint = style.paint(Paint::Doubt, &format!("hint{names}:"));
+        writeln!(out, "{hint} {}", advice.text())?;
+    }
+    let paint = match audit.conclusion() {
+        Conclusion::Passed => Paint::Good,
+        Conclusion::Failed => Paint::Bad,
+        Conclusion::Error | Conclusion::Skipped => Paint::Doubt,
+    };
+    let line = format!("pullproof: {}", headline(audit));
+    writeln!(out, "{}", style.paint(paint, &line))
+}
+
+/// `38 ok, 3 broken`.
+fn ends(audit: &Audit) -> String {
+    let tags = audit.tags;
+    let mut parts = vec![format!("{} ok", tags.ok)];
+    for (number, word) in [(tags.broken, "broken"), (tags.undecided, "undecided")] {
+        if number > 0 {
+            parts.push(format!("{number} {word}"));
+        }
+    }
+    parts.join(", ")
+}
+
+/// The verdict, with the exit code.
+pub(super) fn headline(audit: &Audit) -> String {
+    let word = match (audit.conclusion(), audit.cause()) {
+        (_, Exit::Interrupted | Exit::Terminated) => "INTERRUPTED",
+        (Conclusion::Failed, _) => "FAILED",
+        (Conclusion::Error, Exit::Denied) => "REFUSED",
+        (Conclusion::Error, Exit::Unknown) => "UNDECIDED",
+        (Conclusion::Error, _) => "ERROR",
+        _ => "PASSED",
+    };
+    let code = audit.exit().code();
+    let because = if audit.exit() == audit.cause() {
+        ""
+    } else {
+        " because of `fail_on: never`"
+    };
+    format!("{word}: {} (exit code {code}{because})", fact(audit))
+}
+
+fn fact(audit: &Audit) -> String {
+    let tags = audit.tags;
+    let all = count(tags.all, "tag");
+    let mut facts = Vec::new();
+    if tags.broken > 0 {
+        facts.push(format!("{} of {all} cannot be pulled", tags.broken));
+    }
+    if tags.undecided > 0 {
+        facts.push(format!("{} of {all} could not be checked", tags.undecided));
+    }
+    facts.extend(audit.reason().map(|reason| escape::line(&reason)));
+    if facts.is_empty() {
+        facts.push(format!("all of {all} can be pulled"));
+    }
+    match audit.cause() {
+        Exit::Interrupted | Exit::Terminated => format!("so far {}", facts.join(", ")),
+        _ if audit.stopped.is_some() => format!("stopped at `timeout`, {}", facts.join(", ")),
+        _ => facts.join(", "),
+    }
+}

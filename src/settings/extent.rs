@@ -1,0 +1,294 @@
+//! What an audit covers: registries or repositories, which of their tags, and which part of them.
+
+use wildmatch::WildMatch;
+
+use super::Error;
+use super::raw::Typed;
+use super::value::{SettingText, or_empty};
+use crate::oci::digest::sha256;
+use crate::oci::reference::{DOCKER_HUB, Reference, is_host, presentable};
+
+/// What an audit covers.
+#[derive(Clone, Debug, Default)]
+pub struct Extent {
+    /// Where it looks; never none.
+    pub targets: Vec<Target>,
+    /// `tags`: those that count; all where there are none.
+    pub tags: Vec<WildMatch>,
+    /// `exclude`, on `repository` and on `repository:tag`.
+    pub exclude: Vec<WildMatch>,
+    /// `shard`.
+    pub shard: Option<Shard>,
+    /// `allow_empty`.
+    pub allow_empty: bool,
+}
+
+/// A registry, and which of its repositories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// `host[:port]`.
+    pub registry: String,
+    /// The names of its repositories.
+    pub repositories: WildMatch,
+}
+
+impl Target {
+    /// The name of the one repository, where this is no pattern: then no catalog is needed.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        let pattern = self.repositories.to_string();
+        (!pattern.contains(['*', '?'])).then_some(pattern)
+    }
+}
+
+/// A part of the repositories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub number: u32,
+    /// How many parts there are.
+    pub of: u32,
+}
+
+impl Shard {
+    fn read(text: &str) -> Option<Self> {
+        let (number, of) = text.split_once('/')?;
+        let read = |text: &str| text.trim().parse().ok();
+        let (number, of) = (read(number)?, read(of)?);
+        (1..=of).contains(&number).then_some(Self { number, of })
+    }
+
+    /// Whether a repository is in it: by a hash of its name, so that it stays where it is.
+    #[must_use]
+    pub fn has(self, name: &str) -> bool {
+        let hash = sha256(name.as_bytes());
+        let start = u64::from_str_radix(&hash.digest()[..16], 16).expect("it is hexadecimal");
+        start % u64::from(self.of) == u64::from(self.number - 1)
+    }
+}
+
+impl Extent {
+    /// Whether a repository of a registry is covered.
+    #[must_use]
+    pub fn covers(&self, registry: &str, name: &str) -> bool {
+        let is_meant =
+            |target: &Target| target.registry == registry && target.repositories.matches(name);
+        self.targets.iter().any(is_meant)
+            && !self.exclude.iter().any(|pattern| pattern.matches(name))
+            && self.shard.is_none_or(|shard| shard.has(name))
+    }
+
+    /// Whether a tag of a covered repository is.
+    #[must_use]
+    pub fn covers_tag(&self, name: &str, tag: &str) -> bool {
+        let is_meant = self.tags.is_empty() || self.tags.iter().any(|tags| tags.matches(tag));
+        is_meant && !self.is_excluded(&format!("{name}:{tag}"))
+    }
+
+    fn is_excluded(&self, name: &str) -> bool {
+        self.exclude.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+/// Reads what an audit covers.
+///
+/// # Errors
+///
+/// When nothing is named, or a value is not what its setting takes.
+pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
+    let registry = typed.registry().if_given();
+    let registry = registry.map(|value| value.text.trim_end_matches('/').to_owned());
+    let mut targets = Vec::new();
+    if let Some(value) = typed.images() {
+        for item in value.list()? {
+            targets.push(target(&item, None).map_err(|why| value.error(why))?);
+        }
+    }
+    if let Some(value) = typed.repo() {
+        for item in value.list()? {
+            let target = target(&item, registry.as_deref());
+            targets.push(target.map_err(|why| value.error(why))?);
+        }
+    } else if let Some(host) = registry.filter(|_| targets.is_empty()) {
+        let value = typed.registry();
+        targets.push(target(&host, None).map_err(|why| value.error(why))?);
+    }
+    if targets.is_empty() {
+        return Err(Error::new("there is nothing to audit: no registry is named").with_hint(
+            "name a registry, a repository or a pattern: pullproof audit registry.example.org, or \
+             the setting registry",
+        ));
+    }
+    Ok(Extent {
+        targets,
+        tags: patterns(typed.tags())?,
+        exclude: patterns(typed.exclude())?,
+        shard: typed
+            .shard()
+            .map(|value| {
+                Shard::read(value.text)
+                    .ok_or_else(|| value.error("it is not a part such as 3/8, the third of eight"))
+            })
+            .transpose()?,
+        allow_empty: typed.allow_empty().boolean()?,
+    })
+}
+
+fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
+    let list = or_empty(value, SettingText::list)?;
+    Ok(list.iter().map(|text| WildMatch::new(text)).collect())
+}
+
+/// Reads `host[:port]`, `host/name` or `host/pattern`; without a host it is of `registry`, else of
+/// Docker Hub.
+fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
+    let no_target = |why: &str| format!("{} cannot be audited: {why}", presentable(text));
+    if text.contains("://") || text.starts_with(['/', '.']) || text.starts_with("oci:") {
+        return Err(no_target(
+            "it is neither a registry (host[:port]) nor a repository in one",
+        ));
+    }
+    let (host, name) = match text.trim_end_matches('/').split_once('/') {
+        Some((host, name)) if is_host(host) => (host, name),
+        None if is_host(text.trim_end_matches('/')) => (text.trim_end_matches('/'), "*"),
+        _ => (registry.unwrap_or(DOCKER_HUB), text),
+    };
+    // A host is read as in a reference, and so is a name: a pattern stands for letters.
+    let example = name.replace(['*', '?'], "x");
+    let reference: Reference = format!("{host}/{example}")
+        .parse()
+        .map_err(|why| no_target(&format!("{why}")))?;
+    if example.contains([':', '@']) {
+        return Err(no_target(
+            "it names a tag or a digest: give the repository, and its tags as tags",
+        ));
+    }
+    let name = if name.contains(['*', '?']) {
+        name.to_owned()
+    } else {
+        reference.repository.name
+    };
+    Ok(Target {
+        registry: reference.repository.registry,
+        repositories: WildMatch::new(&name),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{given, typed};
+    use super::*;
+
+    fn read(text: &str) -> Result<(String, String), String> {
+        let target = target(text, None)?;
+        Ok((target.registry, target.repositories.to_string()))
+    }
+
+    #[test]
+    fn a_target_is_a_registry_a_repository_or_a_pattern() {
+        for (text, registry, name) in [
+            ("registry.example", "registry.example", "*"),
+            ("registry.example/", "registry.example", "*"),
+            ("localhost:5000", "localhost:5000", "*"),
+            ("[::1]:5000", "[::1]:5000", "*"),
+            ("registry.example/infra/*", "registry.example", "infra/*"),
+            ("registry.example/*-ci", "registry.example", "*-ci"),
+            ("registry.example/team/app", "registry.example", "team/app"),
+            ("team/app", "docker.io", "team/app"),
+            ("index.docker.io/alpine", "docker.io", "library/alpine"),
+        ] {
+            assert_eq!(read(text), Ok((registry.into(), name.into())), "{text}");
+        }
+        for text in [
+            "https://registry.example",
+            "registry.example/Team",
+            "registry.example/team/app:1",
+            "/var/lib/registry",
+            "oci:somewhere",
+            "registry example",
+            "registry.example:0",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn targets_come_from_the_command_line_or_from_registry_and_repo() {
+        let of = |extent: Extent| -> Vec<String> {
+            let targets = extent.targets.iter();
+            targets
+                .map(|target| format!("{}/{}", target.registry, target.repositories))
+                .collect()
+        };
+        let line = typed(&["audit", "r.example/a", "r.example/b*"])
+            .audit()
+            .extent;
+        assert_eq!(of(line), ["r.example/a", "r.example/b*"]);
+        let mode = ("PLUGIN_MODE", "audit");
+        let whole = given(&[mode, ("PLUGIN_REGISTRY", "r.example:5000")]);
+        assert_eq!(of(whole.audit().extent), ["r.example:5000/*"]);
+        let some = [
+            mode,
+            ("PLUGIN_REGISTRY", "r.example"),
+            ("PLUGIN_REPO", "a,b/*"),
+        ];
+        assert_eq!(
+            of(given(&some).audit().extent),
+            ["r.example/a", "r.example/b/*"]
+        );
+        assert_eq!(
+            given(&[mode]).error(),
+            "there is nothing to audit: no registry is named"
+        );
+    }
+
+    #[test]
+    fn patterns_include_and_exclude() {
+        let extent = typed(&[
+            "audit",
+            "r.example/team/*",
+            "--tags=v*,latest",
+            "--exclude=team/cache*,team/app:v0.?",
+        ])
+        .audit()
+        .extent;
+        for (name, covered) in [
+            ("team/app", true),
+            ("team/deep/app", true),
+            ("team/cache-1", false),
+            ("other/app", false),
+        ] {
+            assert_eq!(extent.covers("r.example", name), covered, "{name}");
+        }
+        assert!(!extent.covers("other.example", "team/app"));
+        for (tag, covered) in [
+            ("latest", true),
+            ("v1", true),
+            ("v0.1", false),
+            ("dev", false),
+        ] {
+            assert_eq!(extent.covers_tag("team/app", tag), covered, "{tag}");
+        }
+    }
+
+    #[test]
+    fn shards_cover_every_repository_once() {
+        let names: Vec<String> = (0..1000)
+            .map(|number| format!("team/app{number}"))
+            .collect();
+        let shards: Vec<Shard> = (1..=8).map(|number| Shard { number, of: 8 }).collect();
+        for name in &names {
+            assert_eq!(shards.iter().filter(|shard| shard.has(name)).count(), 1);
+        }
+        for shard in &shards {
+            let has = names.iter().filter(|name| shard.has(name)).count();
+            assert!((80..170).contains(&has), "{shard:?} has {has}");
+        }
+        // What a repository's part is must not change with a version.
+        assert!(Shard { number: 6, of: 8 }.has("team/app0"));
+        for text in ["0/8", "9/8", "8", "a/b", "1/0", ""] {
+            assert_eq!(Shard::read(text), None, "{text}");
+        }
+        assert_eq!(Shard::read("3/8"), Some(Shard { number: 3, of: 8 }));
+    }
+}

@@ -1,0 +1,154 @@
+//! Tags move and go while an audit runs: that is no fault, and what is lost is one.
+
+use super::audit;
+use crate::support::command::Report;
+use crate::support::fake::Registry;
+use crate::support::http::Reply;
+use crate::support::recipe::{Recipe, artifact, platforms, single};
+
+fn image(tag: u8) -> Recipe {
+    platforms(2).layers(2).seed(tag.into())
+}
+
+fn results(report: &Report) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let mut results: Vec<_> = report
+        .images()
+        .into_iter()
+        .map(|image| (text(&image["tag"]), text(&image["result"])))
+        .collect();
+    results.sort();
+    results
+}
+
+fn of(tag: &str, result: &str) -> (String, String) {
+    (tag.to_owned(), result.to_owned())
+}
+
+#[test]
+fn a_lost_child_breaks_its_tag_and_no_other() {
+    let registry = Registry::start();
+    registry.image("app:1", &image(1));
+    let broken = registry.image("app:2", &image(2));
+    registry.image("other:1", &image(3));
+    registry.lose(broken.child(1));
+    let report = audit(&registry.host()).run().exits(1).report();
+    assert_eq!(report.result(), "failed");
+    assert_eq!(
+        results(&report),
+        [of("1", "passed"), of("1", "passed"), of("2", "failed")]
+    );
+    assert_eq!(report.verdict(broken.child(1)), "missing");
+}
+
+#[test]
+fn a_tag_that_is_listed_and_answers_404_is_broken() {
+    let registry = Registry::start();
+    registry.image("app:1", &image(1));
+    registry.image("app:2", &image(2));
+    registry.lose("2");
+    let report = audit(&registry.host()).run().exits(1).report();
+    assert_eq!(results(&report), [of("1", "passed"), of("2", "failed")]);
+}
+
+#[test]
+fn a_tag_that_is_deleted_meanwhile_is_gone() {
+    let registry = Registry::start();
+    registry.image("app:1", &image(1));
+    let deleted = registry.image("app:2", &image(2));
+    // It is listed once; then it is gone, with all below it.
+    registry
+        .on("GET", "/v2/app/tags/list")
+        .after(1)
+        .answers(Reply::ok(
+            "application/json",
+            "{\"name\":\"app\",\"tags\":[\"1\"]}",
+        ));
+    registry
+        .lose("2")
+        .lose(deleted.root())
+        .lose(deleted.child(1));
+    let report = audit(&registry.host()).run().exits(0).report();
+    assert_eq!(results(&report), [of("1", "passed")]);
+}
+
+#[test]
+fn a_repository_that_is_deleted_meanwhile_is_gone() {
+    let registry = Registry::start();
+    registry.image("app:1", &image(1));
+    let gone = registry.image("gone:1", &image(2));
+    registry
+        .on("GET", "/v2/gone/tags/list")
+        .after(1)
+        .answers_status(404);
+    registry.lose(gone.root()).lose("never");
+    for path in [
+        "/v2/gone/manifests/1",
+        &format!("/v2/gone/manifests/{}", gone.root()),
+    ] {
+        registry.on("*", path).answers_status(404);
+    }
+    let report = audit(&registry.host()).run().exits(0).report();
+    assert_eq!(report.count("images"), 1);
+    // Gone before its tags were listed.
+    registry.on("GET", "/v2/gone/tags/list").answers_status(404);
+    audit(&registry.host()).run().exits(0);
+}
+
+#[test]
+fn a_tag_that_moves_meanwhile_is_walked_anew() {
+    let registry = Registry::start();
+    let old = registry.image("app:1", &image(1));
+    let new = image(2).make();
+    registry.serve("app", &new);
+    registry.lose(old.child(0));
+    let root = new.root().to_owned();
+    let (claimed, content) = (root.clone(), new.content(&root).unwrap().clone());
+    registry
+        .on("*", "/v2/app/manifests/1")
+        .after(2)
+        .alters(move |_, _| {
+            Reply::ok(&content.media_type, content.bytes.to_vec())
+                .header("Docker-Content-Digest", claimed.clone())
+        });
+    let report = audit(&registry.host()).run().exits(0).report();
+    assert_eq!(results(&report), [of("1", "passed")]);
+    let digest = report.images()[0]["digest"].clone();
+    assert_eq!(digest, root);
+}
+
+#[test]
+fn tags_that_cannot_be_listed_leave_the_repository_open() {
+    let registry = Registry::start();
+    registry.image("app:1", &single());
+    registry.image("dark:1", &single());
+    registry.on("GET", "/v2/dark/tags/list").answers_status(500);
+    let finished = audit(&registry.host())
+        .arguments(["--attempts", "2"])
+        .run()
+        .exits(4);
+    let report = finished.report();
+    assert_eq!(results(&report), [of("1", "passed")]);
+    assert!(
+        report
+            .error()
+            .contains("/dark: its tags could not be listed")
+    );
+}
+
+#[test]
+fn charts_and_caches_are_checked_for_completeness() {
+    let registry = Registry::start();
+    let chart = artifact(
+        "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+        &[b"chart"],
+    );
+    registry.serve("chart:1", &chart);
+    audit(&registry.host()).run().exits(0);
+    audit(&registry.host())
+        .arguments(["--artifacts", "fail"])
+        .run()
+        .exits(1);
+    registry.lose(chart.layer(0, 0));
+    audit(&registry.host()).run().exits(1);
+}

@@ -1,0 +1,13 @@
+//! Every tag of a registry, over HTTP.
+
+mod extent;
+mod living;
+mod reports;
+
+use crate::support::command::{Pullproof, pullproof};
+
+/// `pullproof audit TARGET`, with waits as short as a test wants them and the JSON report on standard
+/// output.
+fn audit(target: &str) -> Pullproof {
+    pullproof().arguments(["audit", target, "--format", "json", "--backoff", "10ms"])
+}
