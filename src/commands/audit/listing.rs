@@ -24,21 +24,24 @@ pub(super) struct Named {
 /// The repositories of all registries, and the catalogs that could not be read.
 pub(super) async fn repositories(
     settings: &AuditSettings,
-    transport: &Transport,
+    transports: &[Transport],
     registries: &[String],
 ) -> (Vec<Named>, Vec<Unread>) {
-    let catalogs = registries.iter().map(|registry| async move {
-        let targets = settings.extent.targets.iter();
-        let is_needed = targets
-            .filter(|target| target.registry == *registry)
-            .any(|target| target.name().is_none());
-        let catalog = RegistryCatalog::new(transport, registry);
-        if is_needed {
-            Some(catalog.repositories().await)
-        } else {
-            None
-        }
-    });
+    let catalogs = registries
+        .iter()
+        .zip(transports)
+        .map(|(registry, transport)| async move {
+            let targets = settings.extent.targets.iter();
+            let is_needed = targets
+                .filter(|target| target.registry == *registry)
+                .any(|target| target.name().is_none());
+            let catalog = RegistryCatalog::new(transport, registry);
+            if is_needed {
+                Some(catalog.repositories().await)
+            } else {
+                None
+            }
+        });
     let mut unread = Vec::new();
     let mut found = BTreeMap::new();
     for target in &settings.extent.targets {
@@ -75,7 +78,7 @@ fn read(registry: &str, asked: Asked<List>) -> Result<(Vec<String>, Option<Unrea
     match asked.answer {
         Ok(list) => {
             warn_of_unusable(&format!("the catalog of {registry}"), &list);
-            let cut = list.is_cut.then(|| cut(registry.to_owned()));
+            let cut = list.is_cut.then(|| cut(registry.to_owned(), registry));
             Ok((list.names, cut))
         }
         Err(fault) => Err(unread_catalog(registry, &fault)),
@@ -103,15 +106,17 @@ fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
     };
     Unread {
         name: registry.to_owned(),
+        registry: registry.to_owned(),
         detail,
         exit,
     }
 }
 
 /// A list that goes on after the most that is read, or repeats itself.
-pub(super) fn cut(name: String) -> Unread {
+pub(super) fn cut(name: String, registry: &str) -> Unread {
     Unread {
         name,
+        registry: registry.to_owned(),
         detail: "its list does not end, so only a part of it was read".to_owned(),
         exit: Exit::Unknown,
     }

@@ -75,6 +75,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         if is_gone && self.is_named && !extent.allow_empty {
             return Found::Unread(Unread {
                 name: self.repository.to_string(),
+                registry: self.repository.registry.clone(),
                 detail: "there is no such repository, or it has no tags".to_owned(),
                 exit: Exit::Configuration,
             });
@@ -103,6 +104,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         };
         Unread {
             name: self.repository.to_string(),
+            registry: self.repository.registry.clone(),
             detail: format!(
                 "its tags could not be listed: {}",
                 sentence::cause(&fault.cause)
@@ -118,7 +120,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             Ok(list) => {
                 warn_of_unusable(&format!("the tag list of {}", self.repository), &list);
                 if list.is_cut {
-                    return Err(cut(self.repository.to_string()));
+                    return Err(cut(self.repository.to_string(), &self.repository.registry));
                 }
                 Ok(list.names)
             }
