@@ -135,6 +135,7 @@ mod tests {
         settle: Duration::from_secs(15),
         timeout: Duration::from_secs(600),
         concurrency: 16,
+        rate: None,
     };
 
     const FIRST: State = State {

@@ -456,7 +456,7 @@ mod tests {
     #[track_caller]
     fn assert_valid(report: &Value) {
         let schema: Value =
-            serde_json::from_str(include_str!("../../schema/report-1.schema.json")).unwrap();
+            serde_json::from_str(include_str!("../../../schema/report-1.schema.json")).unwrap();
         let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
         compiler
             .add_resource("report-1.schema.json", schema)
