@@ -260,3 +260,281 @@ fn unix(time: SystemTime) -> u64 {
         .unwrap_or_default()
         .as_secs()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::oci::client::Clients;
+    use crate::report::audit::Unread;
+    use crate::report::example::{Content, child, index, manifest, nothing, plain, report};
+    use crate::report::exit::Exit;
+    use crate::report::judged::{Context, Judged};
+    use crate::walk::rules::Depth;
+    use crate::walk::stop::Stop;
+
+    const REGISTRY: &str = "registry.example";
+
+    fn audit(repositories: &[(&str, Content)]) -> Audit {
+        let mut audit = Audit::new(vec![REGISTRY.into()], Depth::Tail, Clients::CONTAINERD);
+        audit.started_at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        audit.duration = Duration::from_millis(12_500);
+        let context = Context {
+            stopped: None,
+            login_not_visible: false,
+            clients: Clients::CONTAINERD,
+        };
+        for (name, content) in repositories {
+            let reference = format!("{REGISTRY}/{name}:1");
+            let report = report(&[(&*reference, content.clone())]);
+            audit.add(&Judged::of(&report.repositories[0], context));
+        }
+        audit
+    }
+
+    fn broken() -> Content {
+        let lost = child(0x20, "linux/amd64").missing();
+        let other = child(0x30, "linux/arm64").missing();
+        index(0x10).with(lost).with(other)
+    }
+
+    fn unread(mut audit: Audit, name: &str) -> Audit {
+        audit.add_unread(Unread {
+            name: name.to_owned(),
+            registry: REGISTRY.to_owned(),
+            detail: "it is dark".to_owned(),
+            exit: Exit::Unknown,
+        });
+        audit
+    }
+
+    fn series(audit: &Audit, before: &Known) -> Series {
+        Series::of(audit, 0, None, before)
+    }
+
+    fn page(all: &[Series]) -> String {
+        let mut page = Vec::new();
+        write(all, &mut page).unwrap();
+        String::from_utf8(page).unwrap()
+    }
+
+    /// What the page says of one metric, without its labels.
+    fn value(page: &str, name: &str) -> Option<String> {
+        let line = page
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}{{")))?;
+        Some(line.rsplit_once(' ').unwrap().1.to_owned())
+    }
+
+    fn known(failures: u64, repositories: &[(&str, u64)]) -> Known {
+        Known {
+            last_success: Some(1_600_000_000),
+            failures: Some(failures),
+            broken_tags: Some(repositories.iter().map(|(_, tags)| tags).sum()),
+            repositories: (repositories.iter())
+                .map(|(name, tags)| ((*name).to_owned(), *tags))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_page_has_every_number_with_its_meaning() {
+        let mut audit = audit(&[("team/app", broken()), ("team/other", plain(0x50))]);
+        audit.sums[0].requests = 12;
+        audit.sums[0].bytes = 48_200;
+        let found = page(&[series(&audit, &Known::default())]);
+        let labels = "{instance=\"registry.example\",registry=\"registry.example\"}";
+        for (name, value) in [
+            ("registry_manifest_integrity_failures", "2"),
+            ("registry_manifest_integrity_catalog_accessible", "1"),
+            ("registry_manifest_integrity_repos_checked", "2"),
+            ("registry_manifest_integrity_tags_checked", "2"),
+            ("registry_manifest_integrity_indexes_checked", "1"),
+            (
+                "registry_manifest_integrity_last_run_timestamp",
+                "1700000012",
+            ),
+            ("pullproof_audit_broken_tags", "1"),
+            ("pullproof_audit_undecided_tags", "0"),
+            ("pullproof_audit_duration_seconds", "12.5"),
+            ("pullproof_audit_requests", "12"),
+            ("pullproof_audit_received_bytes", "48200"),
+            ("pullproof_audit_last_run_timestamp_seconds", "1700000012"),
+            (
+                "pullproof_audit_last_success_timestamp_seconds",
+                "1700000012",
+            ),
+        ] {
+            let sample = format!("\n# TYPE {name} gauge\n{name}{labels} {value}\n");
+            assert!(found.contains(&sample), "{sample}{found}");
+            assert!(found.contains(&format!("# HELP {name} ")), "{name}");
+        }
+        let repository = "pullproof_audit_repository_broken_tags{instance=\"registry.example\",\
+                          registry=\"registry.example\",repository=\"team/app\"} 1\n";
+        assert!(found.ends_with(repository), "{found}");
+        assert!(!found.contains("sha256") && !found.contains("team/other"));
+    }
+
+    #[test]
+    fn each_metric_has_one_head_for_all_registries() {
+        let audit = audit(&[("team/app", broken())]);
+        let one = series(&audit, &Known::default());
+        let other = Series {
+            registry: "other.example".to_owned(),
+            shard: Some("3/8".to_owned()),
+            ..one.clone()
+        };
+        let found = page(&[one, other]);
+        let heads = found.lines().filter(|line| line.starts_with("# TYPE "));
+        assert_eq!(heads.count(), GAUGES.len() + 1);
+        assert!(found.contains(
+            "{instance=\"other.example\",registry=\"other.example\",repository=\"team/app\",\
+             shard=\"3/8\"} 1\n"
+        ));
+        // The lines of one metric stand together.
+        let names = found.lines().filter(|line| !line.starts_with('#'));
+        let names: Vec<_> = names.map(|line| line.split_once('{').unwrap().0).collect();
+        assert_eq!(names.chunk_by(|one, other| one == other).count(), 14);
+    }
+
+    #[test]
+    fn labels_are_escaped() {
+        assert_eq!(escaped("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
+        let one = Series {
+            registry: "a\\b\"}c\nd".to_owned(),
+            ..series(&audit(&[("app", plain(0x50))]), &known(3, &[("x", 2)]))
+        };
+        let found = page(std::slice::from_ref(&one));
+        assert_eq!(read(&found, "", &one.registry, None), Some(one.known));
+    }
+
+    #[test]
+    fn a_run_that_could_not_look_never_says_that_nothing_is_broken() {
+        let dark = unread(audit(&[]), REGISTRY);
+        for (before, failures, success) in [
+            (Known::default(), None, None),
+            (known(0, &[]), None, Some("1600000000")),
+            (known(3, &[("app", 2)]), Some("3"), Some("1600000000")),
+        ] {
+            let found = page(&[series(&dark, &before)]);
+            let of = |name| value(&found, name);
+            let accessible = of("registry_manifest_integrity_catalog_accessible");
+            assert_eq!(accessible.as_deref(), Some("0"));
+            assert_eq!(of(FAILURES).as_deref(), failures);
+            assert_eq!(of(BROKEN_TAGS).is_some(), failures.is_some());
+            assert_eq!(of(REPOSITORY).is_some(), failures.is_some());
+            assert_eq!(of(LAST_SUCCESS).as_deref(), success);
+            let run = of("pullproof_audit_last_run_timestamp_seconds");
+            assert_eq!(run.as_deref(), Some("1700000012"));
+        }
+    }
+
+    #[test]
+    fn a_run_that_saw_a_part_lowers_no_number_and_is_no_success() {
+        let whole = ("app", plain(0x50));
+        let before = known(9, &[("app", 2), ("gone", 1)]);
+        let mut stopped = audit(std::slice::from_ref(&whole));
+        stopped.stopped = Some(Stop::Timeout);
+        let all_undecided = audit(&[("app", nothing().denied())]);
+        for audit in [
+            unread(audit(std::slice::from_ref(&whole)), "registry.example/dark"),
+            unread(audit(std::slice::from_ref(&whole)), REGISTRY),
+            stopped,
+            audit(&[]),
+        ] {
+            let after = series(&audit, &before);
+            assert_eq!(after.known, before);
+        }
+        let after = series(&all_undecided, &before).known;
+        assert_eq!(after.failures, Some(9));
+        assert_eq!(
+            after.last_success,
+            Some(1_700_000_012),
+            "every list was read"
+        );
+        let more = unread(audit(&[("new", broken())]), "registry.example/dark");
+        let after = series(&more, &before).known;
+        assert_eq!(after.repositories.len(), 3);
+        assert_eq!(
+            (after.failures, after.last_success),
+            (Some(9), before.last_success)
+        );
+    }
+
+    #[test]
+    fn a_run_that_saw_everything_says_what_it_found() {
+        let audit = audit(&[("app", plain(0x50)), ("dim", nothing().denied())]);
+        let after = series(&audit, &known(9, &[("app", 2)]));
+        assert_eq!(
+            (after.known.failures, after.known.broken_tags),
+            (Some(0), Some(0))
+        );
+        assert!(after.known.repositories.is_empty());
+        assert_eq!(after.known.last_success, Some(1_700_000_012));
+        assert_eq!(after.undecided_tags, 1);
+    }
+
+    #[test]
+    fn an_empty_registry_is_no_success_unless_it_may_be_empty() {
+        let mut audit = audit(&[]);
+        let found = page(&[series(&audit, &Known::default())]);
+        assert_eq!(value(&found, FAILURES), None);
+        assert_eq!(value(&found, LAST_SUCCESS), None);
+        audit.allow_empty = true;
+        let found = page(&[series(&audit, &Known::default())]);
+        assert_eq!(value(&found, FAILURES).as_deref(), Some("0"));
+    }
+
+    #[test]
+    fn the_catalog_is_accessible_where_repositories_could_be_looked_at() {
+        let accessible = |audit: &Audit| series(audit, &Known::default()).is_accessible;
+        let whole = [("app", plain(0x50))];
+        assert!(accessible(&audit(&whole)));
+        assert!(accessible(&unread(audit(&whole), "registry.example/dark")));
+        assert!(!accessible(&unread(audit(&whole), REGISTRY)));
+        assert!(!accessible(&unread(audit(&[]), "registry.example/named")));
+    }
+
+    #[test]
+    fn a_success_in_the_future_is_none() {
+        let before = Known {
+            last_success: Some(1_800_000_000),
+            ..Known::default()
+        };
+        let dark = unread(audit(&[]), REGISTRY);
+        assert_eq!(series(&dark, &before).known.last_success, None);
+    }
+
+    #[test]
+    fn at_most_a_thousand_repositories_are_named() {
+        let names: Vec<String> = (0..1100).rev().map(|one| format!("app{one:04}")).collect();
+        let all: Vec<_> = names.iter().map(|name| (&**name, broken())).collect();
+        let after = series(&audit(&all), &Known::default()).known;
+        assert_eq!(after.broken_tags, Some(1100));
+        assert_eq!(after.repositories.len(), 1000);
+        assert_eq!(after.repositories.last_key_value().unwrap().0, "app0999");
+        let other = unread(audit(&[("aaa", broken())]), REGISTRY);
+        let after = series(&other, &after).known;
+        assert_eq!(after.repositories.len(), 1000);
+        assert_eq!(after.repositories.first_key_value().unwrap().0, "aaa");
+    }
+
+    #[test]
+    fn an_index_counts_once_in_its_repository() {
+        let shared = || index(0x10).with(manifest(0x20, "linux/amd64"));
+        let outer = index(0x60).with(shared());
+        let report = report(&[
+            ("registry.example/app:1", shared()),
+            ("registry.example/app:2", outer),
+        ]);
+        let mut audit = audit(&[]);
+        let context = Context {
+            stopped: None,
+            login_not_visible: false,
+            clients: Clients::CONTAINERD,
+        };
+        audit.add(&Judged::of(&report.repositories[0], context));
+        assert_eq!(audit.sums[0].indexes, 2);
+    }
+}

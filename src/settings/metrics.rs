@@ -128,7 +128,6 @@ fn addresses(text: &str) -> Option<Vec<SocketAddr>> {
 #[cfg(test)]
 mod tests {
     use super::super::support::{Surroundings, given, typed};
-    use super::*;
 
     fn audit(flags: &[&str]) -> Surroundings {
         typed(&[&["audit", "r.example"], flags].concat())

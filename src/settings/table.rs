@@ -335,13 +335,14 @@ settings! {
         pushgateway_password_file [] [Audit] Path,
             "File with the Pushgateway's password, instead of `pushgateway_password`.";
         pushgateway_job [] [Audit] Text, = "pullproof",
-            "Job under which metrics are pushed, beside the registry and the `shard`.";
+            "Job under which metrics are pushed. The registry and the `shard` are a part of the \
+             grouping key, too.";
         interval [] [Audit] Duration { least: SECOND },
             "Time from the start of an audit to the start of the next one. Without it there is one \
              audit; with it they end with a signal alone.";
         listen [] [Audit] Text,
-            "Address for `/metrics` and `/healthz` between and during audits. As `127.0.0.1:9464`, \
-             or `:9464` for all addresses; it needs `interval`.";
+            "Address at which `/metrics` and `/healthz` are served. As `127.0.0.1:9464`, or `:9464` \
+             for all addresses; it needs `interval`.";
     }
     "Rebuild" {
         woodpecker_url ["woodpecker_server", "server"] [Verify Rebuild] Url,

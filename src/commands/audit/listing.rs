@@ -49,11 +49,12 @@ pub(super) async fn repositories(
             found.insert((target.registry.clone(), name), true);
         }
     }
-    for (registry, asked) in registries.iter().zip(join_all(catalogs).await) {
+    let asked = join_all(catalogs).await;
+    for ((registry, transport), asked) in registries.iter().zip(transports).zip(asked) {
         let Some(asked) = asked else {
             continue;
         };
-        match read(registry, asked) {
+        match read(transport, registry, asked) {
             Ok((names, cut)) => {
                 for name in names {
                     found.entry((registry.clone(), name)).or_insert(false);
@@ -74,21 +75,36 @@ pub(super) async fn repositories(
 }
 
 /// The names of a catalog; and that they are not all, where that is so.
-fn read(registry: &str, asked: Asked<List>) -> Result<(Vec<String>, Option<Unread>), Unread> {
+fn read(
+    transport: &Transport,
+    registry: &str,
+    asked: Asked<List>,
+) -> Result<(Vec<String>, Option<Unread>), Unread> {
     match asked.answer {
         Ok(list) => {
             warn_of_unusable(&format!("the catalog of {registry}"), &list);
             let cut = list.is_cut.then(|| cut(registry.to_owned(), registry));
             Ok((list.names, cut))
         }
-        Err(fault) => Err(unread_catalog(registry, &fault)),
+        Err(fault) => {
+            let kind = fault.kind;
+            Err(unread_catalog(registry, kind, &words(transport, fault)))
+        }
     }
 }
 
-fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
+/// Why there was no answer, without a login that a registry may repeat.
+pub(super) fn words(transport: &Transport, mut fault: Fault) -> String {
+    let secrets = transport.secrets();
+    for text in fault.cause.texts() {
+        *text = secrets.redacted(text).into();
+    }
+    sentence::cause(&fault.cause)
+}
+
+fn unread_catalog(registry: &str, kind: FaultKind, why: &str) -> Unread {
     const WAY_OUT: &str = "so name its repositories instead, as host/team/app";
-    let why = sentence::cause(&fault.cause);
-    let (exit, detail) = match fault.kind {
+    let (exit, detail) = match kind {
         FaultKind::NotFound => (
             Exit::Configuration,
             format!("it has no catalog (404), {WAY_OUT}"),

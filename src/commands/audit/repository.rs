@@ -7,12 +7,11 @@ use std::pin::pin;
 use futures_util::future::{Either, join_all, select};
 use tokio::time::Instant;
 
-use super::listing::{cut, warn_of_unusable};
+use super::listing::{cut, warn_of_unusable, words};
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
 use crate::report::audit::Unread;
 use crate::report::exit::Exit;
-use crate::report::sentence;
 use crate::settings::AuditSettings;
 use crate::walk::cause::Cause;
 use crate::walk::checked::{Checked, Subject};
@@ -56,7 +55,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             let (listed, stop) = (pin!(self.tags()), pin!((self.stop)()));
             match select(listed, stop).await {
                 Either::Left((listed, _)) => listed,
-                Either::Right((cause, _)) => Err(self.unread(&Fault {
+                Either::Right((cause, _)) => Err(self.unread(Fault {
                     kind: FaultKind::Unavailable,
                     cause,
                 })),
@@ -97,18 +96,16 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         }
     }
 
-    fn unread(&self, fault: &Fault) -> Unread {
+    fn unread(&self, fault: Fault) -> Unread {
         let exit = match fault.kind {
             FaultKind::Denied => Exit::Denied,
             _ => Exit::Unknown,
         };
+        let why = words(self.transport, fault);
         Unread {
             name: self.repository.to_string(),
             registry: self.repository.registry.clone(),
-            detail: format!(
-                "its tags could not be listed: {}",
-                sentence::cause(&fault.cause)
-            ),
+            detail: format!("its tags could not be listed: {why}"),
             exit,
         }
     }
@@ -125,13 +122,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
                 Ok(list.names)
             }
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(Vec::new()),
-            Err(mut fault) => {
-                let secrets = self.transport.secrets();
-                for text in fault.cause.texts() {
-                    *text = secrets.redacted(text).into();
-                }
-                Err(self.unread(&fault))
-            }
+            Err(fault) => Err(self.unread(fault)),
         }
     }
 

@@ -98,3 +98,61 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::support::scrambled_texts;
+
+    const PAGE: &str = r#"# HELP push_time_seconds Last Unix time when changing this group succeeded.
+# TYPE push_time_seconds gauge
+push_time_seconds{instance="r:5000",job="pullproof",registry="r:5000"} 1.7e+09
+registry_manifest_integrity_failures{instance="r:5000",job="pullproof",registry="r:5000"} 5
+registry_manifest_integrity_failures{instance="r:5000",job="pullproof",registry="r:5000",shard="1/2"} 6
+registry_manifest_integrity_failures{instance="r:5000",job="other",registry="r:5000"} 7
+registry_manifest_integrity_failures{instance="s:5000",job="pullproof",registry="s:5000"} 8
+pullproof_audit_broken_tags{instance="r:5000",job="pullproof",registry="r:5000",shard=""} 3 1700000
+pullproof_audit_duration_seconds{instance="r:5000",job="pullproof",registry="r:5000"} 1.5
+pullproof_audit_last_success_timestamp_seconds{instance="r:5000",job="pullproof",registry="r:5000"} 1.700000123e+09
+pullproof_audit_repository_broken_tags{instance="r:5000",job="pullproof",registry="r:5000",repository="a/\"b}"} 2
+go_goroutines 12
+"#;
+
+    #[test]
+    fn a_pushgateways_page_is_read() {
+        let of = |registry, shard| read(PAGE, "pullproof", registry, shard);
+        let known = of("r:5000", None).unwrap();
+        assert_eq!(known.failures, Some(5));
+        assert_eq!(known.broken_tags, Some(3));
+        assert_eq!(known.last_success, Some(1_700_000_123));
+        let repositories: Vec<_> = known.repositories.into_iter().collect();
+        assert_eq!(repositories, [("a/\"b}".to_owned(), 2)]);
+        assert_eq!(of("r:5000", Some("1/2")).unwrap().failures, Some(6));
+        assert_eq!(of("s:5000", None).unwrap().failures, Some(8));
+        assert_eq!(of("t:5000", None), None);
+        assert_eq!(of("r:5000", Some("2/2")), None);
+    }
+
+    #[test]
+    fn what_is_no_page_says_nothing() {
+        for text in [
+            "",
+            "<!doctype html>",
+            "x{registry=\"r\"",
+            "x{registry=\"r\"}",
+            "x{registry=\"r\"} many",
+            "x{registry=\"r\"} -1",
+            "x{registry=\"r\"} NaN",
+            "x{registry=\"r\"} +Inf",
+            "x{registry=\"r\"} 0.5",
+            "x{registry=\"r\\",
+            "x{registry=r} 1",
+        ] {
+            assert_eq!(read(text, "", "r", None), None, "{text}");
+        }
+        for text in scrambled_texts(2000) {
+            let line = format!("pullproof_audit_broken_tags{{{text}}} {text}");
+            let _ = read(&line, "", "r", None);
+        }
+    }
+}

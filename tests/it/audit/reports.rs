@@ -3,6 +3,7 @@
 use super::audit;
 use crate::support::command::pullproof;
 use crate::support::fake::Registry;
+use crate::support::http::Reply;
 use crate::support::recipe::{platforms, single};
 
 /// Two repositories, one of them with a broken tag; gives the lost digest.
@@ -152,4 +153,26 @@ fn a_signal_ends_it_with_what_was_found() {
     running.signal("TERM");
     let finished = running.wait().exits(143);
     assert_eq!(finished.report_in("audit.json").0["exit_code"], 143);
+}
+
+#[test]
+fn a_registry_that_repeats_the_login_is_not_quoted() {
+    const WORD: &str = "open-sesame-0123";
+    for path in ["/v2/_catalog", "/v2/infra/ci/tags/list"] {
+        for status in [403, 500] {
+            let (registry, _) = damaged();
+            registry.mount(path, move |_| {
+                Reply::error(status, "DENIED", &format!("{WORD} is wrong"))
+            });
+            let finished = audit(&registry.host())
+                .arguments(["--username", "ci", "--password", WORD, "--attempts", "2"])
+                .arguments(["--log-level", "trace", "--junit", "audit.xml"])
+                .run();
+            assert!(finished.stdout.contains("is wrong"), "{finished}");
+            let junit = finished.read("audit.xml");
+            for text in [&finished.stdout, &finished.stderr, &junit] {
+                assert!(!text.contains(WORD), "{finished}");
+            }
+        }
+    }
 }
