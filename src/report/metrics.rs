@@ -138,6 +138,7 @@ impl Series {
     #[must_use]
     pub(crate) fn of(audit: &Audit, place: usize, shard: Option<String>, before: &Known) -> Self {
         let sums = &audit.sums[place];
+        let is_cut_off = audit.stopped.is_some() && sums.repositories == 0;
         let last_run = unix(audit.started_at + audit.duration);
         let found = Known {
             last_success: audit.is_complete(place).then_some(last_run),
@@ -156,7 +157,7 @@ impl Series {
             registry: audit.registries[place].clone(),
             shard,
             known,
-            is_accessible: sums.is_accessible(),
+            is_accessible: sums.is_accessible() && !is_cut_off,
             repositories: sums.repositories as u64,
             tags: sums.tags.all as u64,
             indexes: sums.indexes as u64,
@@ -377,6 +378,14 @@ mod tests {
     }
 
     #[test]
+    fn every_metric_is_documented() {
+        let page = include_str!("../../docs/metrics.md");
+        for name in GAUGES.iter().map(|gauge| gauge.name).chain([REPOSITORY]) {
+            assert!(page.contains(&format!("\n| `{name}` | ")), "{name}");
+        }
+    }
+
+    #[test]
     fn each_metric_has_one_head_for_all_registries() {
         let audit = audit(&[("team/app", broken())]);
         let one = series(&audit, &Known::default());
@@ -494,6 +503,11 @@ mod tests {
         assert!(accessible(&unread(audit(&whole), "registry.example/dark")));
         assert!(!accessible(&unread(audit(&whole), REGISTRY)));
         assert!(!accessible(&unread(audit(&[]), "registry.example/named")));
+        for (repositories, expected) in [(&whole[..], true), (&[], false)] {
+            let mut stopped = audit(repositories);
+            stopped.stopped = Some(Stop::Timeout);
+            assert_eq!(accessible(&stopped), expected);
+        }
     }
 
     #[test]

@@ -577,7 +577,12 @@ fn who_asks_nothing_keeps_nobody_from_the_page() {
     let idle: Vec<_> = (0..8)
         .map(|_| std::net::TcpStream::connect(host).unwrap())
         .collect();
+    let begun = std::time::Instant::now();
     until(|| value(&get(&url).text(), FAILURES) == Some(1.0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "it waited for them"
+    );
     drop(idle);
     running.signal("TERM");
     running.wait().exits(143);
