@@ -5,7 +5,7 @@ mod fault;
 mod github;
 mod text;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
@@ -13,12 +13,15 @@ pub(crate) use self::fault::Fault;
 pub(crate) use self::github::{write_github, write_outputs, write_summary};
 pub(crate) use self::text::{write, write_header};
 use super::exit::{Conclusion, Exit};
-use super::hint::{Advice, short_names};
+use super::hint::{Advice, Hint, short_names};
+use super::hints::of_trouble;
 use super::judged::Judged;
+use super::remedy::About;
 use super::totals::{Counts, Totals};
 use crate::oci::client::Clients;
 use crate::oci::reference::Repository;
 use crate::text::human::count;
+use crate::walk::cause::Cause;
 use crate::walk::checked::Subject;
 use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
@@ -93,6 +96,30 @@ pub struct Unread {
     pub detail: String,
     /// What a run with it comes to.
     pub exit: Exit,
+    /// What to do about it.
+    pub hint: Option<Hint>,
+}
+
+impl Unread {
+    /// A list that could not be read, for this reason that is no fault of the registry.
+    #[must_use]
+    pub fn new(name: String, detail: impl Into<String>, exit: Exit) -> Self {
+        Self {
+            name,
+            detail: detail.into(),
+            exit,
+            hint: None,
+        }
+    }
+
+    /// The same, with what to do about the cause.
+    #[must_use]
+    pub fn because_of(self, cause: &Cause) -> Self {
+        Self {
+            hint: of_trouble(cause),
+            ..self
+        }
+    }
 }
 
 impl Tags {
@@ -181,6 +208,13 @@ impl Audit {
         let images: Vec<_> = totals.hinted_images().cloned().collect();
         let names: HashMap<_, _> = short_names(&images.iter().collect::<Vec<_>>());
         self.advice = totals.advice(usize::MAX, &names);
+        let hints: BTreeSet<_> = self.unread.iter().flat_map(|unread| &unread.hint).collect();
+        self.advice.extend(hints.into_iter().map(|hint| Advice {
+            hint: hint.clone(),
+            about: About::default(),
+            images: Vec::new(),
+            names: Vec::new(),
+        }));
         self.totals.exit = exit;
         self.totals.counts = counts;
     }

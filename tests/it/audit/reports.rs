@@ -41,7 +41,7 @@ fn the_text_names_what_is_broken_and_ends_with_the_verdict() {
     for row in [
         vec!["repository", "tags", "broken"],
         vec!["infra/ci", "1", "1"],
-        vec!["1", "others", "1", "0"],
+        vec!["1", "other", "1", "0"],
     ] {
         assert!(rows.contains(&row), "{row:?}: {text}");
     }
