@@ -42,6 +42,8 @@ pub struct Audit {
     pub never_fail: bool,
     /// `allow_empty`.
     pub allow_empty: bool,
+    /// Whether whole repositories are shown, too: `log_level: debug`.
+    pub shows_all: bool,
     /// When it began.
     pub started_at: SystemTime,
     /// How long it took.
@@ -56,7 +58,7 @@ pub struct Audit {
     pub tags: Tags,
     /// The first tags that are broken or undecided.
     pub faults: Vec<Fault>,
-    /// The first repositories with trouble.
+    /// The first repositories with trouble, or of all.
     pub rows: Vec<Row>,
     /// The lists that could not be read.
     pub unread: Vec<Unread>,
@@ -147,6 +149,7 @@ impl Audit {
             clients,
             never_fail: false,
             allow_empty: false,
+            shows_all: false,
             started_at: SystemTime::now(),
             duration: Duration::ZERO,
             requests: 0,
@@ -174,7 +177,7 @@ impl Audit {
                 self.faults.push(Fault::of(judged, place));
             }
         }
-        if self.rows.len() < MOST && !tags.is_whole() {
+        if self.rows.len() < MOST && (self.shows_all || !tags.is_whole()) {
             self.rows.push(Row {
                 repository: judged.checked.repository.clone(),
                 tags,
