@@ -301,12 +301,7 @@ mod tests {
     }
 
     fn unread(mut audit: Audit, name: &str) -> Audit {
-        audit.add_unread(Unread {
-            name: name.to_owned(),
-            registry: REGISTRY.to_owned(),
-            detail: "it is dark".to_owned(),
-            exit: Exit::Unknown,
-        });
+        audit.add_unread(Unread::new(name.to_owned(), "it is dark", Exit::Unknown));
         audit
     }
 

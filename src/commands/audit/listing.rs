@@ -83,28 +83,26 @@ fn read(
     match asked.answer {
         Ok(list) => {
             warn_of_unusable(&format!("the catalog of {registry}"), &list);
-            let cut = list.is_cut.then(|| cut(registry.to_owned(), registry));
+            let cut = list.is_cut.then(|| cut(registry.to_owned()));
             Ok((list.names, cut))
         }
-        Err(fault) => {
-            let kind = fault.kind;
-            Err(unread_catalog(registry, kind, &words(transport, fault)))
-        }
+        Err(fault) => Err(unread_catalog(registry, &redacted(transport, fault))),
     }
 }
 
 /// Why there was no answer, without a login that a registry may repeat.
-pub(super) fn words(transport: &Transport, mut fault: Fault) -> String {
+pub(super) fn redacted(transport: &Transport, mut fault: Fault) -> Fault {
     let secrets = transport.secrets();
     for text in fault.cause.texts() {
         *text = secrets.redacted(text).into();
     }
-    sentence::cause(&fault.cause)
+    fault
 }
 
-fn unread_catalog(registry: &str, kind: FaultKind, why: &str) -> Unread {
+fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
     const WAY_OUT: &str = "so name its repositories instead, as host/team/app";
-    let (exit, detail) = match kind {
+    let why = sentence::cause(&fault.cause);
+    let (exit, detail) = match fault.kind {
         FaultKind::NotFound => (
             Exit::Configuration,
             format!("it has no catalog (404), {WAY_OUT}"),
@@ -120,22 +118,13 @@ fn unread_catalog(registry: &str, kind: FaultKind, why: &str) -> Unread {
             format!("its catalog could not be read: {why}"),
         ),
     };
-    Unread {
-        name: registry.to_owned(),
-        registry: registry.to_owned(),
-        detail,
-        exit,
-    }
+    Unread::new(registry.to_owned(), detail, exit).because_of(&fault.cause)
 }
 
 /// A list that goes on after the most that is read, or repeats itself.
-pub(super) fn cut(name: String, registry: &str) -> Unread {
-    Unread {
-        name,
-        registry: registry.to_owned(),
-        detail: "its list does not end, so only a part of it was read".to_owned(),
-        exit: Exit::Unknown,
-    }
+pub(super) fn cut(name: String) -> Unread {
+    let detail = "its list does not end, so only a part of it was read";
+    Unread::new(name, detail, Exit::Unknown)
 }
 
 /// Names that no reference can have cannot be pulled either, so nothing is lost with them.

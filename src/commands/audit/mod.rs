@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use log::{debug, info, warn};
+use log::{LevelFilter, debug, info, warn};
 
 use self::listing::{Named, repositories};
 use self::publish::Publisher;
@@ -154,6 +154,7 @@ async fn audited(
     );
     audit.never_fail = settings.output.never_fail;
     audit.allow_empty = settings.extent.allow_empty;
+    audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
     let mut streams = Streams::open(settings, audit.started_at);
     let stopped = Cell::new(None);
     let stop = async || {

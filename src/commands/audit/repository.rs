@@ -7,11 +7,12 @@ use std::pin::pin;
 use futures_util::future::{Either, join_all, select};
 use tokio::time::Instant;
 
-use super::listing::{cut, warn_of_unusable, words};
+use super::listing::{cut, redacted, warn_of_unusable};
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
 use crate::report::audit::Unread;
 use crate::report::exit::Exit;
+use crate::report::sentence;
 use crate::settings::AuditSettings;
 use crate::walk::cause::Cause;
 use crate::walk::checked::{Checked, Subject};
@@ -72,12 +73,9 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             .filter(|tag| extent.covers_tag(&self.repository.name, tag));
         let references: Vec<Reference> = tags.map(|tag| self.reference(tag)).collect();
         if is_gone && self.is_named && !extent.allow_empty {
-            return Found::Unread(Unread {
-                name: self.repository.to_string(),
-                registry: self.repository.registry.clone(),
-                detail: "there is no such repository, or it has no tags".to_owned(),
-                exit: Exit::Configuration,
-            });
+            let detail = "there is no such repository, or it has no tags";
+            let name = self.repository.to_string();
+            return Found::Unread(Unread::new(name, detail, Exit::Configuration));
         }
         if references.is_empty() {
             return Found::Gone(self.repository.clone());
@@ -101,13 +99,10 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             FaultKind::Denied => Exit::Denied,
             _ => Exit::Unknown,
         };
-        let why = words(self.transport, fault);
-        Unread {
-            name: self.repository.to_string(),
-            registry: self.repository.registry.clone(),
-            detail: format!("its tags could not be listed: {why}"),
-            exit,
-        }
+        let fault = redacted(self.transport, fault);
+        let why = sentence::cause(&fault.cause);
+        let detail = format!("its tags could not be listed: {why}");
+        Unread::new(self.repository.to_string(), detail, exit).because_of(&fault.cause)
     }
 
     /// The tags; none where there is no such repository.
@@ -117,7 +112,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             Ok(list) => {
                 warn_of_unusable(&format!("the tag list of {}", self.repository), &list);
                 if list.is_cut {
-                    return Err(cut(self.repository.to_string(), &self.repository.registry));
+                    return Err(cut(self.repository.to_string()));
                 }
                 Ok(list.names)
             }

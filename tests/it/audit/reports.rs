@@ -41,7 +41,7 @@ fn the_text_names_what_is_broken_and_ends_with_the_verdict() {
     for row in [
         vec!["repository", "tags", "broken"],
         vec!["infra/ci", "1", "1"],
-        vec!["1", "others", "1", "0"],
+        vec!["1", "other", "1", "0"],
     ] {
         assert!(rows.contains(&row), "{row:?}: {text}");
     }
@@ -53,6 +53,23 @@ fn the_text_names_what_is_broken_and_ends_with_the_verdict() {
         text.lines().last().unwrap(),
         "pullproof: FAILED: 1 of 2 tags cannot be pulled (exit code 1)"
     );
+}
+
+#[test]
+fn the_table_has_every_repository_at_debug() {
+    let (registry, _) = damaged();
+    let table = |level: &str| {
+        let finished = pullproof()
+            .arguments(["audit", &registry.host(), "--backoff", "10ms"])
+            .arguments(["--log-level", level])
+            .run();
+        let is_row = |line: &&str| line.starts_with("team/app") || line.starts_with("1 other");
+        let rows = finished.stdout.lines().filter(is_row);
+        rows.map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(table("info"), ["1 other 1 0"]);
+    assert_eq!(table("debug"), ["team/app 1 0"]);
 }
 
 #[test]
