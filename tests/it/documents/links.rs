@@ -12,6 +12,7 @@ fn pages() -> Vec<String> {
         root.to_owned(),
         root.join("docs"),
         root.join("docs/ci"),
+        root.join("docs/runbooks"),
         root.join("examples"),
         root.join("plugin"),
     ];
