@@ -278,7 +278,8 @@ fn is_named_empty(node: Node<'_>, cause: &Cause) -> bool {
     came.is_some_and(is_of_nothing) || node.digest().as_ref().is_some_and(is_of_nothing)
 }
 
-fn of_trouble(cause: &Cause) -> Option<Hint> {
+/// What to do about a registry, or what is around it, that does not answer for this reason.
+pub(super) fn of_trouble(cause: &Cause) -> Option<Hint> {
     match cause {
         Cause::NoRegistry(_) => Some(Hint::NotARegistry),
         Cause::Status { status, place, .. } => match place {

@@ -12,6 +12,7 @@ use super::suggest::{nearest, nearest_of};
 use super::table::{self, Setting};
 use super::{Error, parse};
 use crate::oci::platform::Platform;
+use crate::text::human;
 use crate::text::quote::quoted;
 
 /// What the command line asks for.
@@ -191,7 +192,7 @@ fn not_a_command(text: &str) -> Error {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => error.with_hint(format!(
             "the commands are {}: pullproof verify REF",
-            CommandName::WORDS.join(" and ")
+            human::list(CommandName::WORDS)
         )),
     }
 }
@@ -526,7 +527,7 @@ mod tests {
             ("verfy", "did you mean verify?"),
             (
                 "nonsense",
-                "the commands are verify and rebuild: pullproof verify REF",
+                "the commands are verify, audit and rebuild: pullproof verify REF",
             ),
         ] {
             let error = typed(&["help", topic]).command().unwrap_err();
@@ -646,7 +647,7 @@ mod tests {
             (
                 &["app:1"],
                 "\"app:1\" is not a command",
-                "the commands are verify and rebuild: pullproof verify REF",
+                "the commands are verify, audit and rebuild: pullproof verify REF",
             ),
             (
                 &["rebuild", "app"],

@@ -62,7 +62,7 @@ impl Shard {
     #[must_use]
     pub fn has(self, name: &str) -> bool {
         let hash = sha256(name.as_bytes());
-        let start = u64::from_str_radix(&hash.digest()[..16], 16).expect("it is hexadecimal");
+        let start = u64::from_str_radix(&hash.digest()[..16], 16).unwrap_or_default();
         start % u64::from(self.of) == u64::from(self.number - 1)
     }
 }
@@ -285,7 +285,10 @@ mod tests {
             assert!((80..170).contains(&has), "{shard:?} has {has}");
         }
         // What a repository's part is must not change with a version.
-        assert!(Shard { number: 6, of: 8 }.has("team/app0"));
+        let parts: Vec<u32> = ["team/app", "infra/ci", "library/alpine"]
+            .map(|name| shards.iter().find(|shard| shard.has(name)).unwrap().number)
+            .into();
+        assert_eq!(parts, [3, 1, 8]);
         for text in ["0/8", "9/8", "8", "a/b", "1/0", ""] {
             assert_eq!(Shard::read(text), None, "{text}");
         }

@@ -63,10 +63,10 @@ const fn page(command: CommandName) -> Page {
         },
         CommandName::Audit => Page {
             usage: "pullproof audit TARGET... [FLAGS]",
-            purpose: "check every tag; TARGET is a registry, a repository or a pattern",
+            purpose: "check every tag of a registry; TARGET is host or host/pattern",
             examples: [
-                "pullproof audit registry.example --exclude '*cache*' --report audit.json",
-                "pullproof audit 'registry.example/infra/*' --tags 'v*,latest' --depth head",
+                "pullproof audit registry.example --exclude cache/* --report audit.json",
+                "pullproof audit registry.example/infra/* --tags v*,latest --depth head",
             ],
         },
         CommandName::Rebuild => Page {
@@ -286,6 +286,7 @@ mod tests {
             &["--help"][..],
             &["help"],
             &["help", "verify"],
+            &["help", "audit"],
             &["help", "rebuild"],
         ] {
             for line in said(arguments).lines() {

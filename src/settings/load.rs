@@ -14,6 +14,7 @@ use super::raw::{Gathered, Typed};
 use super::{Error, environment, extent, help, logins, network, output, rebuild, rules, wanted};
 use crate::http::network::Network;
 use crate::terminal::output::Output;
+use crate::text::human;
 
 /// What the process finds around itself.
 #[derive(Clone, Default)]
@@ -166,7 +167,7 @@ fn refuse_flags(command: CommandName, flags: &Gathered) -> Result<(), Error> {
     let takers: Vec<_> = setting.commands.iter().map(|name| name.word()).collect();
     Err(Error::new(format!(
         "{spelled} is a setting of {}; {command} does not take it",
-        enumerated(&takers)
+        human::list(&takers)
     ))
     .with_hint(format!("pullproof help {command} lists its settings")))
 }
@@ -190,17 +191,8 @@ fn ignored(command: CommandName, variables: &Gathered, system: System) -> Option
     };
     Some(format!(
         "{} {are} ignored: {command} does not take {them}",
-        enumerated(&others)
+        human::list(&others)
     ))
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn enumerated(words: &[&str]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }
 
 fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifySettings, Error> {
@@ -340,7 +332,7 @@ mod tests {
         assert!(!is_rebuild(given(&rebuild[1..])));
         assert_eq!(
             given(&[("PLUGIN_MODE", "x")]).error(),
-            r#"PLUGIN_MODE: "x" is not one of verify, rebuild"#
+            r#"PLUGIN_MODE: "x" is not one of verify, audit, rebuild"#
         );
     }
 
@@ -365,6 +357,10 @@ mod tests {
                 continue;
             };
             let settings = |flags: &[&str]| {
+                if !setting.is_for(CommandName::Verify) {
+                    let arguments = [&["audit", "r.example/app"], flags].concat();
+                    return format!("{:?}", typed(&arguments).audit());
+                }
                 let arguments = [&["verify", "app"], flags].concat();
                 let mut settings = complete(setting).and_arguments(&arguments).settings();
                 settings.wanted.registry = None;
@@ -387,9 +383,11 @@ mod tests {
             for word in words.iter().filter(|word| **word != "rebuild") {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
+                let audited = (*word == "audit").then_some("--registry=r.example");
                 let arguments: Vec<_> = [flag.as_str(), &upper]
                     .into_iter()
                     .chain(pipeline)
+                    .chain(audited)
                     .collect();
                 assert!(typed(&arguments).command().is_ok(), "{arguments:?}");
             }
@@ -535,11 +533,11 @@ mod tests {
         for (arguments, message) in [
             (
                 &["rebuild", "--depth", "full"][..],
-                "--depth is a setting of verify; rebuild does not take it",
+                "--depth is a setting of verify and audit; rebuild does not take it",
             ),
             (
                 &["rebuild", "--image=app"],
-                "--image is a setting of verify; rebuild does not take it",
+                "--image is a setting of verify and audit; rebuild does not take it",
             ),
             (
                 &["--mode=rebuild", "--skip-push"],

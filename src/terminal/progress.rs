@@ -172,7 +172,8 @@ fn left(standing: Standing, elapsed: Duration) -> String {
         return String::new();
     }
     let rest = standing.found.saturating_sub(standing.settled);
-    let left = elapsed.mul_f64(rest as f64 / standing.settled as f64);
+    let left = elapsed.as_millis() * rest as u128 / standing.settled as u128;
+    let left = Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX));
     format!(", about {} left", human::duration(left))
 }
 

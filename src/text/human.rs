@@ -1,5 +1,6 @@
 //! Numbers as people read them.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 /// `1 layer`, `12 layers`.
@@ -59,11 +60,11 @@ pub(crate) fn duration(duration: Duration) -> String {
 
 /// `a`, `a and b`, `a, b and c`.
 #[must_use]
-pub(crate) fn list(items: &[String]) -> String {
+pub(crate) fn list<T: Borrow<str>>(items: &[T]) -> String {
     match items {
         [] => String::new(),
-        [only] => only.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+        [only] => only.borrow().to_owned(),
+        [most @ .., last] => format!("{} and {}", most.join(", "), last.borrow()),
     }
 }
 
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(count(1, "layer"), "1 layer");
         assert_eq!(count(0, "layer"), "0 layers");
         assert_eq!(count(2, "index"), "2 indexes");
-        assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
-        assert_eq!(list(&["a".into(), "b".into()]), "a and b");
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(list(&["a", "b"]), "a and b");
     }
 }

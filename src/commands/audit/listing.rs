@@ -50,7 +50,7 @@ pub(super) async fn repositories(
         let Some(asked) = asked else {
             continue;
         };
-        match read(registry, asked) {
+        match read(transport, registry, asked) {
             Ok((names, cut)) => {
                 for name in names {
                     found.entry((registry.clone(), name)).or_insert(false);
@@ -71,15 +71,28 @@ pub(super) async fn repositories(
 }
 
 /// The names of a catalog; and that they are not all, where that is so.
-fn read(registry: &str, asked: Asked<List>) -> Result<(Vec<String>, Option<Unread>), Unread> {
+fn read(
+    transport: &Transport,
+    registry: &str,
+    asked: Asked<List>,
+) -> Result<(Vec<String>, Option<Unread>), Unread> {
     match asked.answer {
         Ok(list) => {
             warn_of_unusable(&format!("the catalog of {registry}"), &list);
             let cut = list.is_cut.then(|| cut(registry.to_owned()));
             Ok((list.names, cut))
         }
-        Err(fault) => Err(unread_catalog(registry, &fault)),
+        Err(fault) => Err(unread_catalog(registry, &redacted(transport, fault))),
     }
+}
+
+/// Why there was no answer, without a login that a registry may repeat.
+pub(super) fn redacted(transport: &Transport, mut fault: Fault) -> Fault {
+    let secrets = transport.secrets();
+    for text in fault.cause.texts() {
+        *text = secrets.redacted(text).into();
+    }
+    fault
 }
 
 fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
@@ -101,20 +114,13 @@ fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
             format!("its catalog could not be read: {why}"),
         ),
     };
-    Unread {
-        name: registry.to_owned(),
-        detail,
-        exit,
-    }
+    Unread::new(registry.to_owned(), detail, exit).because_of(&fault.cause)
 }
 
 /// A list that goes on after the most that is read, or repeats itself.
 pub(super) fn cut(name: String) -> Unread {
-    Unread {
-        name,
-        detail: "its list does not end, so only a part of it was read".to_owned(),
-        exit: Exit::Unknown,
-    }
+    let detail = "its list does not end, so only a part of it was read";
+    Unread::new(name, detail, Exit::Unknown)
 }
 
 /// Names that no reference can have cannot be pulled either, so nothing is lost with them.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use log::{debug, warn};
+use log::{LevelFilter, debug, warn};
 
 use self::listing::repositories;
 use self::repository::{Found, Job};
@@ -78,6 +78,7 @@ async fn audited(
     let mut audit = Audit::new(registries, settings.rules.depth, settings.rules.clients);
     audit.never_fail = settings.output.never_fail;
     audit.allow_empty = settings.extent.allow_empty;
+    audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
     let mut streams = Streams::open(settings, audit.started_at);
     let stopped = Cell::new(None);
     let stop = async || {

@@ -7,7 +7,7 @@ use std::pin::pin;
 use futures_util::future::{Either, join_all, select};
 use tokio::time::Instant;
 
-use super::listing::{cut, warn_of_unusable};
+use super::listing::{cut, redacted, warn_of_unusable};
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
 use crate::report::audit::Unread;
@@ -56,7 +56,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             let (listed, stop) = (pin!(self.tags()), pin!((self.stop)()));
             match select(listed, stop).await {
                 Either::Left((listed, _)) => listed,
-                Either::Right((cause, _)) => Err(self.unread(&Fault {
+                Either::Right((cause, _)) => Err(self.unread(Fault {
                     kind: FaultKind::Unavailable,
                     cause,
                 })),
@@ -73,11 +73,9 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
             .filter(|tag| extent.covers_tag(&self.repository.name, tag));
         let references: Vec<Reference> = tags.map(|tag| self.reference(tag)).collect();
         if is_gone && self.is_named && !extent.allow_empty {
-            return Found::Unread(Unread {
-                name: self.repository.to_string(),
-                detail: "there is no such repository, or it has no tags".to_owned(),
-                exit: Exit::Configuration,
-            });
+            let detail = "there is no such repository, or it has no tags";
+            let name = self.repository.to_string();
+            return Found::Unread(Unread::new(name, detail, Exit::Configuration));
         }
         if references.is_empty() {
             return Found::Gone(self.repository.clone());
@@ -96,19 +94,15 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         }
     }
 
-    fn unread(&self, fault: &Fault) -> Unread {
+    fn unread(&self, fault: Fault) -> Unread {
         let exit = match fault.kind {
             FaultKind::Denied => Exit::Denied,
             _ => Exit::Unknown,
         };
-        Unread {
-            name: self.repository.to_string(),
-            detail: format!(
-                "its tags could not be listed: {}",
-                sentence::cause(&fault.cause)
-            ),
-            exit,
-        }
+        let fault = redacted(self.transport, fault);
+        let why = sentence::cause(&fault.cause);
+        let detail = format!("its tags could not be listed: {why}");
+        Unread::new(self.repository.to_string(), detail, exit).because_of(&fault.cause)
     }
 
     /// The tags; none where there is no such repository.
@@ -123,13 +117,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
                 Ok(list.names)
             }
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(Vec::new()),
-            Err(mut fault) => {
-                let secrets = self.transport.secrets();
-                for text in fault.cause.texts() {
-                    *text = secrets.redacted(text).into();
-                }
-                Err(self.unread(&fault))
-            }
+            Err(fault) => Err(self.unread(fault)),
         }
     }
 

@@ -49,7 +49,7 @@ impl Fault {
             repository: judged.checked.repository.clone(),
             tag: subject.reference.tag.clone().unwrap_or_default(),
             exit: judged.exit(place),
-            summary: summary(root, subject.findings.first().map(|one| one.as_str())),
+            summary: summary(root, subject.findings.first().map(Finding::as_str)),
             lines,
         }
     }

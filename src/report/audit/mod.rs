@@ -5,7 +5,7 @@ mod fault;
 mod github;
 mod text;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
@@ -13,12 +13,15 @@ pub(crate) use self::fault::Fault;
 pub(crate) use self::github::{write_github, write_outputs, write_summary};
 pub(crate) use self::text::{write, write_header};
 use super::exit::{Conclusion, Exit};
-use super::hint::{Advice, short_names};
+use super::hint::{Advice, Hint, short_names};
+use super::hints::of_trouble;
 use super::judged::Judged;
+use super::remedy::About;
 use super::totals::{Counts, Totals};
 use crate::oci::client::Clients;
 use crate::oci::reference::Repository;
 use crate::text::human::count;
+use crate::walk::cause::Cause;
 use crate::walk::checked::Subject;
 use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
@@ -39,6 +42,8 @@ pub struct Audit {
     pub never_fail: bool,
     /// `allow_empty`.
     pub allow_empty: bool,
+    /// Whether whole repositories are shown, too: `log_level: debug`.
+    pub shows_all: bool,
     /// When it began.
     pub started_at: SystemTime,
     /// How long it took.
@@ -53,7 +58,7 @@ pub struct Audit {
     pub tags: Tags,
     /// The first tags that are broken or undecided.
     pub faults: Vec<Fault>,
-    /// The first repositories with trouble.
+    /// The first repositories with trouble, or of all.
     pub rows: Vec<Row>,
     /// The lists that could not be read.
     pub unread: Vec<Unread>,
@@ -93,6 +98,30 @@ pub struct Unread {
     pub detail: String,
     /// What a run with it comes to.
     pub exit: Exit,
+    /// What to do about it.
+    pub hint: Option<Hint>,
+}
+
+impl Unread {
+    /// A list that could not be read, for this reason that is no fault of the registry.
+    #[must_use]
+    pub fn new(name: String, detail: impl Into<String>, exit: Exit) -> Self {
+        Self {
+            name,
+            detail: detail.into(),
+            exit,
+            hint: None,
+        }
+    }
+
+    /// The same, with what to do about the cause.
+    #[must_use]
+    pub fn because_of(self, cause: &Cause) -> Self {
+        Self {
+            hint: of_trouble(cause),
+            ..self
+        }
+    }
 }
 
 impl Tags {
@@ -120,6 +149,7 @@ impl Audit {
             clients,
             never_fail: false,
             allow_empty: false,
+            shows_all: false,
             started_at: SystemTime::now(),
             duration: Duration::ZERO,
             requests: 0,
@@ -147,7 +177,7 @@ impl Audit {
                 self.faults.push(Fault::of(judged, place));
             }
         }
-        if self.rows.len() < MOST && !tags.is_whole() {
+        if self.rows.len() < MOST && (self.shows_all || !tags.is_whole()) {
             self.rows.push(Row {
                 repository: judged.checked.repository.clone(),
                 tags,
@@ -181,6 +211,13 @@ impl Audit {
         let images: Vec<_> = totals.hinted_images().cloned().collect();
         let names: HashMap<_, _> = short_names(&images.iter().collect::<Vec<_>>());
         self.advice = totals.advice(usize::MAX, &names);
+        let hints: BTreeSet<_> = self.unread.iter().flat_map(|unread| &unread.hint).collect();
+        self.advice.extend(hints.into_iter().map(|hint| Advice {
+            hint: hint.clone(),
+            about: About::default(),
+            images: Vec::new(),
+            names: Vec::new(),
+        }));
         self.totals.exit = exit;
         self.totals.counts = counts;
     }
@@ -268,4 +305,143 @@ pub(crate) fn write_broken(judged: &Judged<'_>, out: &mut dyn Write) -> io::Resu
         writeln!(out, "{} {tag} {digest}", judged.checked.repository)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example::{Content, index, manifest, plain, report};
+    use crate::report::judged::Context;
+    use crate::report::text::Style;
+
+    const CONTEXT: Context = Context {
+        stopped: None,
+        login_not_visible: false,
+        clients: Clients::CONTAINERD,
+    };
+
+    /// An audit of one repository with these tags.
+    fn audit(images: &[(&str, Content)]) -> Audit {
+        let report = report(images);
+        let mut audit = Audit::new(vec!["docker.io".into()], Depth::Tail, Clients::CONTAINERD);
+        for checked in &report.repositories {
+            audit.add(&Judged::of(checked, CONTEXT));
+        }
+        audit.finish();
+        audit
+    }
+
+    fn text(audit: &Audit) -> String {
+        let mut out = Vec::new();
+        write(audit, Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn broken(byte: u8) -> Content {
+        index(byte).with(manifest(0x20, "linux/amd64").missing())
+    }
+
+    #[test]
+    fn a_thousand_faults_are_kept_and_all_are_counted() {
+        let names: Vec<String> = (0..1200).map(|tag| format!("app:{tag}")).collect();
+        let images: Vec<_> = names.iter().map(|name| (&**name, broken(0x10))).collect();
+        let audit = audit(&images);
+        assert_eq!((audit.faults.len(), audit.tags.broken), (MOST, 1200));
+        assert!(
+            audit
+                .advice
+                .iter()
+                .all(|advice| advice.images.len() <= MOST)
+        );
+        let text = text(&audit);
+        assert!(text.contains("and 200 more tags; "), "{text}");
+        assert!(text.ends_with("FAILED: 1200 of 1200 tags cannot be pulled (exit code 1)\n"));
+        let mut summary = Vec::new();
+        write_summary(&audit, &mut summary).unwrap();
+        assert!(summary.len() < 1024 * 1024, "{}", summary.len());
+    }
+
+    #[test]
+    fn what_is_broken_comes_before_what_is_undecided() {
+        let images = [
+            ("app:1", plain(0x30).denied()),
+            ("app:2", broken(0x10)),
+            ("app:3", plain(0x40)),
+        ];
+        let audit = audit(&images);
+        let order: Vec<_> = audit.faults.iter().map(|fault| &*fault.tag).collect();
+        assert_eq!(order, ["2", "1"]);
+        let tags = audit.tags;
+        assert_eq!(
+            (tags.all, tags.ok, tags.broken, tags.undecided),
+            (3, 1, 1, 1)
+        );
+        assert_eq!(audit.exit(), Exit::Broken);
+        let text = text(&audit);
+        assert!(
+            text.contains("repository     tags  broken  undecided"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn lists_that_could_not_be_read_decide_when_nothing_is_broken() {
+        let unread = |exit| Unread::new("registry.example".into(), "why not", exit);
+        for exit in [Exit::Denied, Exit::Unknown, Exit::Configuration] {
+            let mut audit = audit(&[("app:1", plain(0x40))]);
+            audit.add_unread(unread(exit));
+            assert_eq!(audit.exit(), exit);
+            audit.never_fail = true;
+            let is_forgiven = exit != Exit::Configuration;
+            assert_eq!(audit.exit() == Exit::Verified, is_forgiven);
+            assert!(text(&audit).contains("? registry.example: why not"));
+        }
+        let mut audit = audit(&[("app:1", broken(0x10))]);
+        audit.add_unread(unread(Exit::Unknown));
+        assert_eq!(audit.exit(), Exit::Broken);
+    }
+
+    #[test]
+    fn nothing_is_an_error_unless_it_is_allowed() {
+        let mut empty = audit(&[]);
+        assert_eq!(empty.exit(), Exit::Configuration);
+        empty.allow_empty = true;
+        assert_eq!((empty.exit(), empty.reason()), (Exit::Verified, None));
+        empty.stopped = Some(Stop::Terminate);
+        assert_eq!(empty.exit(), Exit::Terminated);
+    }
+
+    #[test]
+    fn text_from_a_registry_is_never_a_command() {
+        let foreign = "::error::owned\r\n##[error]x\u{1b}[31m<script>|`![x](https://evil.example)";
+        let image = index(0x10).with(
+            crate::report::example::child(0x20, &format!("linux/{foreign}")).found(
+                crate::walk::verdict::Verdict::Missing,
+                404,
+                foreign,
+            ),
+        );
+        let mut audit = audit(&[("app:1", image)]);
+        audit.add_unread(Unread::new(foreign.into(), foreign, Exit::Unknown));
+        let mut github = Vec::new();
+        write_github(&audit, Style::default(), &mut github).unwrap();
+        let mut summary = Vec::new();
+        write_summary(&audit, &mut summary).unwrap();
+        for text in [text(&audit).into_bytes(), github] {
+            let text = String::from_utf8(text).unwrap();
+            let obeyed = text
+                .lines()
+                .map(str::trim_start)
+                .filter(|line| line.starts_with("::") && !line.starts_with("::error title="));
+            assert_eq!(obeyed.count(), 0, "{text}");
+            assert!(!text.contains("##["), "{text}");
+            let is_hidden = |one| one != '\n' && crate::text::escape::is_hidden(one);
+            assert!(!text.contains(is_hidden), "{text}");
+        }
+        let summary = String::from_utf8(summary).unwrap();
+        assert!(
+            !summary.contains("<script") && !summary.contains("![x]("),
+            "{summary}"
+        );
+    }
 }

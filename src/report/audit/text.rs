@@ -46,9 +46,7 @@ fn write_faults(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<
         .collect();
     let width = names.iter().map(|name| name.chars().count()).max();
     let width = width.unwrap_or_default().min(50);
-    if !names.is_empty() {
-        writeln!(out)?;
-    }
+    writeln!(out)?;
     for (fault, name) in audit.faults.iter().zip(names) {
         let (mark, paint) = match fault.exit {
             Exit::Broken => ("✗", Paint::Bad),
@@ -88,7 +86,7 @@ pub(super) fn name(audit: &Audit, fault: &Fault) -> String {
 
 fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     if audit.rows.is_empty() {
-        return writeln!(out);
+        return Ok(());
     }
     let name = |row: &super::Row| {
         escape::line(&if audit.registries.len() > 1 {
@@ -98,7 +96,7 @@ fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         })
     };
     let others = audit.counts().repositories - audit.rows.len();
-    let rest = format!("{others} others");
+    let rest = count(others, "other");
     let names: Vec<String> = audit.rows.iter().map(name).collect();
     let widest = names.iter().map(|name| name.chars().count());
     let width = widest.chain([rest.len(), 10]).max().unwrap_or_default();
@@ -201,7 +199,12 @@ fn fact(audit: &Audit) -> String {
     }
     facts.extend(audit.reason().map(|reason| escape::line(&reason)));
     if facts.is_empty() {
-        facts.push(format!("all of {all} can be pulled"));
+        let all = if tags.all == 1 {
+            all
+        } else {
+            format!("all {all}")
+        };
+        facts.push(format!("{all} can be pulled"));
     }
     match audit.cause() {
         Exit::Interrupted | Exit::Terminated => format!("so far {}", facts.join(", ")),

@@ -240,6 +240,15 @@ fn so_many_requests_a_second_are_sent_and_no_more() {
         .exits(0);
     let requests = finished.report().count("requests");
     assert!(requests >= 5, "{requests}");
-    let least = std::time::Duration::from_millis(50) * (requests as u32 - 1);
+    let least = std::time::Duration::from_millis(50 * (requests - 1));
     assert!(finished.took >= least, "{:?} for {requests}", finished.took);
+}
+
+#[test]
+fn a_registry_that_is_down_is_undecided_with_a_hint() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = port.local_addr().unwrap().to_string();
+    drop(port);
+    let finished = audit(&host).arguments(["--attempts", "2"]).run().exits(4);
+    assert_eq!(finished.report().0["hints"][0]["id"], "connection-refused");
 }

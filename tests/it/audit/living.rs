@@ -4,6 +4,7 @@ use super::audit;
 use crate::support::command::Report;
 use crate::support::fake::Registry;
 use crate::support::http::Reply;
+use crate::support::image::{EMPTY_CONFIG, Image, manifest_of};
 use crate::support::recipe::{Recipe, artifact, platforms, single};
 
 fn image(tag: u8) -> Recipe {
@@ -151,4 +152,31 @@ fn charts_and_caches_are_checked_for_completeness() {
         .exits(1);
     registry.lose(chart.layer(0, 0));
     audit(&registry.host()).run().exits(1);
+}
+
+/// An artifact of so many files, each of a long type of its own.
+fn wordy(number: usize) -> Image {
+    let mut image = Image::empty();
+    let config = image.blob(EMPTY_CONFIG, "{}");
+    let layers: Vec<_> = (0..700)
+        .map(|file| {
+            let media_type = format!("application/x-{number}-{file}-{}", "x".repeat(4000));
+            image.blob(&media_type, format!("{number} {file}"))
+        })
+        .collect();
+    let mut document = manifest_of(&config, &layers);
+    document["artifactType"] = "application/x-words".into();
+    let root = image.document(&document);
+    image.begins_with(&root)
+}
+
+#[test]
+fn images_that_are_too_much_for_one_walk_are_walked_alone() {
+    let registry = Registry::start();
+    for number in 1..=3 {
+        registry.serve(&format!("app:{number}"), &wordy(number));
+    }
+    let report = audit(&registry.host()).run().exits(0).report();
+    let expected = ["1", "2", "3"].map(|tag| of(tag, "passed"));
+    assert_eq!(results(&report), expected);
 }

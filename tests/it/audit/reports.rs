@@ -3,6 +3,7 @@
 use super::audit;
 use crate::support::command::pullproof;
 use crate::support::fake::Registry;
+use crate::support::http::Reply;
 use crate::support::recipe::{platforms, single};
 
 /// Two repositories, one of them with a broken tag; gives the lost digest.
@@ -40,7 +41,7 @@ fn the_text_names_what_is_broken_and_ends_with_the_verdict() {
     for row in [
         vec!["repository", "tags", "broken"],
         vec!["infra/ci", "1", "1"],
-        vec!["1", "others", "1", "0"],
+        vec!["1", "other", "1", "0"],
     ] {
         assert!(rows.contains(&row), "{row:?}: {text}");
     }
@@ -52,6 +53,23 @@ fn the_text_names_what_is_broken_and_ends_with_the_verdict() {
         text.lines().last().unwrap(),
         "pullproof: FAILED: 1 of 2 tags cannot be pulled (exit code 1)"
     );
+}
+
+#[test]
+fn the_table_has_every_repository_at_debug() {
+    let (registry, _) = damaged();
+    let table = |level: &str| {
+        let finished = pullproof()
+            .arguments(["audit", &registry.host(), "--backoff", "10ms"])
+            .arguments(["--log-level", level])
+            .run();
+        let is_row = |line: &&str| line.starts_with("team/app") || line.starts_with("1 other");
+        let rows = finished.stdout.lines().filter(is_row);
+        rows.map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(table("info"), ["1 other 1 0"]);
+    assert_eq!(table("debug"), ["team/app 1 0"]);
 }
 
 #[test]
@@ -152,4 +170,26 @@ fn a_signal_ends_it_with_what_was_found() {
     running.signal("TERM");
     let finished = running.wait().exits(143);
     assert_eq!(finished.report_in("audit.json").0["exit_code"], 143);
+}
+
+#[test]
+fn a_registry_that_repeats_the_login_is_not_quoted() {
+    const WORD: &str = "open-sesame-0123";
+    for path in ["/v2/_catalog", "/v2/infra/ci/tags/list"] {
+        for status in [403, 500] {
+            let (registry, _) = damaged();
+            registry.mount(path, move |_| {
+                Reply::error(status, "DENIED", &format!("{WORD} is wrong"))
+            });
+            let finished = audit(&registry.host())
+                .arguments(["--username", "ci", "--password", WORD, "--attempts", "2"])
+                .arguments(["--log-level", "trace", "--junit", "audit.xml"])
+                .run();
+            assert!(finished.stdout.contains("is wrong"), "{finished}");
+            let junit = finished.read("audit.xml");
+            for text in [&finished.stdout, &finished.stderr, &junit] {
+                assert!(!text.contains(WORD), "{finished}");
+            }
+        }
+    }
 }
