@@ -9,7 +9,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## See it pass a whole image and find two broken ones, on a registry of its own
+demo: ## See it pass a whole image, find two broken ones, and audit the registry they are in
 	@$(CARGO) build --quiet --bin pullproof --example demo
 	@$(CARGO) run --quiet --example demo
 
