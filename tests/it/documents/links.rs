@@ -88,6 +88,7 @@ fn every_page_of_the_documentation_is_linked_from_the_readme() {
 fn a_table_of_contents_lists_every_section_in_order() {
     for page in [
         "README.md",
+        "docs/audit.md",
         "docs/ci/github.md",
         "docs/ci/woodpecker.md",
         "docs/how-it-works.md",

@@ -42,6 +42,7 @@ struct Night {
     woodpecker: Fake,
     machine: Scratch,
     built: Image,
+    copied: Image,
 }
 
 impl Night {
@@ -63,6 +64,7 @@ impl Night {
             woodpecker: server(),
             machine: Scratch::new("machine"),
             built,
+            copied,
         };
         night.prepare();
         night.clean_up();
@@ -201,8 +203,14 @@ fn the_runbook_leads_from_the_incident_to_whole_images() {
     // The next night takes nothing.
     night.clean_up();
     night.registry.restart();
-    for name in ["team/app:1.4", "infra/ci:latest"] {
-        let (pulls, said) = skopeo::pulls(&night.registry.reference(name));
+    for (name, image) in [
+        ("team/app:1.4", &night.built),
+        ("infra/ci:latest", &night.copied),
+    ] {
+        let reference = night.registry.reference(name);
+        let report = verify(&reference).run().passes();
+        assert_eq!(report.images()[0]["digest"], image.root(), "{name}");
+        let (pulls, said) = skopeo::pulls(&reference);
         assert!(pulls, "{name}: {said}");
     }
 }

@@ -109,9 +109,11 @@ pub(crate) fn calls(script: &str) -> Vec<Use> {
                 .split_once(IMAGE)
                 .or_else(|| line.split_once("pullproof"))
                 .unwrap();
-            let token =
-                Variables::from([("PLUGIN_WOODPECKER_TOKEN".to_owned(), "token".to_owned())]);
-            understood(token, &ci::words(arguments))
+            let mut variables = Variables::new();
+            if arguments.contains("rebuild") {
+                variables.insert("PLUGIN_WOODPECKER_TOKEN".to_owned(), "token".to_owned());
+            }
+            understood(variables, &ci::words(arguments))
         })
         .collect()
 }
@@ -176,6 +178,7 @@ fn file(path: &Path) -> std::io::Result<String> {
         Some("metadata.json") => Ok(format!(
             r#"{{"containerimage.digest":"sha256:{digest}","image.name":"registry.example/team/app:latest"}}"#
         )),
+        Some("running.txt") => Ok("registry.example/team/app:1.4".to_owned()),
         Some("config.json" | "registry-login")
             if ["/home/runner", "/login", "/run", "/config.json"]
                 .iter()
