@@ -613,8 +613,9 @@ mod tests {
         }
         audit.finish();
         write_closing(&audit, &mut out).unwrap();
-        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
-        (audit, serde_json::from_slice(&out).unwrap())
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        (audit, serde_json::from_str(&text).unwrap())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use pullproof::settings::Target;
 use serde::Deserialize as _;
 use serde_json::Value as Json;
 use serde_norway::Value;
@@ -143,11 +144,7 @@ fn the_woodpecker_audit_has_settings_that_exist() {
 fn the_github_audit_names_repositories_because_there_is_no_catalog() {
     let found = uses(&text("examples/operations/github-audit.yaml")).remove(0);
     let extent = &found.audit().extent;
-    let names: Vec<_> = extent
-        .targets
-        .iter()
-        .filter_map(|target| target.name())
-        .collect();
+    let names: Vec<_> = extent.targets.iter().filter_map(Target::name).collect();
     assert_eq!(names, ["example/app", "example/tools"]);
     assert!(
         extent
