@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::extent::Extent;
+use super::metrics::MetricsSettings;
 use super::wanted::Wanted;
 use crate::http::network::Network;
 use crate::http::patience::Patience;
@@ -107,6 +108,8 @@ pub struct AuditSettings {
     pub output: Output,
     /// `broken_list`: where the broken tags go, one a line.
     pub broken_list: Option<PathBuf>,
+    /// Where the metrics go, and how often the audit is repeated.
+    pub metrics: MetricsSettings,
 }
 
 /// The settings of `rebuild`.

@@ -2,6 +2,7 @@
 //! judged, written and dropped.
 
 mod listing;
+mod publish;
 mod repository;
 
 use std::cell::Cell;
@@ -10,47 +11,114 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use log::{LevelFilter, debug, warn};
+use log::{LevelFilter, debug, info, warn};
 
-use self::listing::repositories;
+use self::listing::{Named, repositories};
+use self::publish::Publisher;
 use self::repository::{Found, Job};
 use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
 use crate::http::Clients;
+use crate::http::listen::{Listener, Page};
 use crate::registry::Transport;
 use crate::report::audit::Audit;
+use crate::report::exit::Exit;
 use crate::report::judged::{Context, Judged};
+use crate::report::metrics::CONTENT_TYPE;
 use crate::report::sentence;
-use crate::settings::AuditSettings;
-use crate::terminal::deliver::announce_audit;
+use crate::settings::{AuditSettings, Error, MetricsSettings};
+use crate::terminal::deliver::{announce_audit, deliver_audit};
+use crate::terminal::metrics_file;
 use crate::terminal::progress::{Progress, Standing, with_updates};
 use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
+use crate::text::human;
 use crate::walk::cause::Cause;
+use crate::walk::stop::Stop;
 
 /// How many repositories are walked at a time for each request in flight: a walk often waits for one
 /// answer.
 const SIDE_BY_SIDE: usize = 2;
 
-/// Audits; what is written repository by repository goes to the streams.
+/// Audits, once or again and again; says how the last run ended, or what ended it.
 ///
 /// # Errors
 ///
-/// When the program cannot start.
-pub(crate) fn run(
-    settings: &AuditSettings,
-    mut progress: Progress,
-) -> Result<(Audit, Streams), Unfinished> {
+/// When the metrics cannot go where the settings say, or the program cannot start.
+pub(crate) fn run(settings: &AuditSettings, progress: Progress) -> Result<Exit, Unfinished> {
     let registries = registries(settings);
-    if let Some(warning) = settings.network.unverified(registries.iter().cloned()) {
+    metrics_file::probe(settings.metrics.file.as_deref()).map_err(Error::new)?;
+    let hosts = registries.iter().cloned().chain(settings.metrics.host());
+    if let Some(warning) = settings.network.unverified(hosts) {
         warn!("{warning}");
     }
-    announce_audit(&registries, settings.rules.depth, &settings.output);
     until_a_signal(async |signals| {
-        let found = audited(settings, registries, signals, &mut progress).await;
+        let page = Page::default();
+        let Some(listener) = listener(&settings.metrics).await? else {
+            return Ok(repeated(settings, &registries, signals, progress, &page).await);
+        };
+        tokio::select! {
+            exit = repeated(settings, &registries, signals, progress, &page) => Ok(exit),
+            never = listener.serve(&page, CONTENT_TYPE) => match never {},
+        }
+    })?
+}
+
+/// Takes the port of `listen`.
+async fn listener(settings: &MetricsSettings) -> Result<Option<Listener>, Error> {
+    if settings.listen.is_empty() {
+        return Ok(None);
+    }
+    let taken = Listener::bind(&settings.listen).await;
+    let listener = taken.map_err(|failure| {
+        let address = settings.listen[0];
+        Error::new(format!("listen: cannot listen at {address}: {failure}"))
+    })?;
+    info!("metrics are at http://{}/metrics", listener.address());
+    Ok(Some(listener))
+}
+
+/// Audits, and delivers what was found: once, or with `interval` until a signal comes.
+async fn repeated(
+    settings: &AuditSettings,
+    registries: &[String],
+    signals: &Signals,
+    mut progress: Progress,
+    page: &Page,
+) -> Exit {
+    let mut publisher = Publisher::new(settings, registries, page);
+    loop {
+        let begun = tokio::time::Instant::now();
+        announce_audit(registries, settings.rules.depth, &settings.output);
+        progress.begin(begun.into_std());
+        let (audit, streams) = audited(settings, registries, signals, &mut progress).await;
         progress.finish();
-        found
-    })
+        let is_written = publisher.show(&audit);
+        tokio::select! {
+            biased;
+            _ = signals.stopping() => {}
+            () = publisher.push(&audit) => {}
+        }
+        let exit = match deliver_audit(&audit, streams, &settings.output) {
+            Exit::Verified if !is_written => Exit::Configuration,
+            exit => exit,
+        };
+        let is_ended = matches!(audit.stopped, Some(Stop::Interrupt | Stop::Terminate));
+        let Some(interval) = settings.metrics.interval.filter(|_| !is_ended) else {
+            return exit;
+        };
+        let next = begun + interval;
+        let wait = next.saturating_duration_since(tokio::time::Instant::now());
+        info!("the next audit begins in {}", human::duration(wait));
+        tokio::select! {
+            biased;
+            stop = signals.stopping() => return match stop {
+                Stop::Interrupt => Exit::Interrupted,
+                _ => Exit::Terminated,
+            },
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
 }
 
 /// The registries, each once.
@@ -66,16 +134,24 @@ fn registries(settings: &AuditSettings) -> Vec<String> {
 
 async fn audited(
     settings: &AuditSettings,
-    registries: Vec<String>,
+    registries: &[String],
     signals: &Signals,
     progress: &mut Progress,
 ) -> (Audit, Streams) {
     let started = Instant::now();
     let clients = Arc::new(Clients::new(settings.network.clone()));
-    let (patience, logins) = (settings.patience.clone(), settings.login.clone());
-    let transport = Transport::new(clients, patience, logins, sentence::cause);
+    let transport = |_| {
+        let (patience, logins) = (settings.patience.clone(), settings.login.clone());
+        Transport::new(Arc::clone(&clients), patience, logins, sentence::cause)
+    };
+    // One for each, so that requests are counted for each.
+    let transports: Vec<Transport> = registries.iter().map(transport).collect();
     let stopping = signals.or_after(settings.patience.timeout);
-    let mut audit = Audit::new(registries, settings.rules.depth, settings.rules.clients);
+    let mut audit = Audit::new(
+        registries.to_vec(),
+        settings.rules.depth,
+        settings.rules.clients,
+    );
     audit.never_fail = settings.output.never_fail;
     audit.allow_empty = settings.extent.allow_empty;
     audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
@@ -87,7 +163,7 @@ async fn audited(
         stop
     };
     let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transport, &audit.registries) => listed,
+        listed = repositories(settings, &transports, registries) => listed,
         _ = stop() => Default::default(),
     };
     for unread in unread {
@@ -97,7 +173,7 @@ async fn audited(
     let mut done = 0;
     let jobs = names.iter().map(|named| Job {
         settings,
-        transport: &transport,
+        transport: &transports[place(registries, named)],
         repository: &named.repository,
         is_named: named.is_named,
         stop: async || Cause::Stopped {
@@ -115,7 +191,7 @@ async fn audited(
     });
     let mut walks =
         stream::iter(walks).buffer_unordered(settings.patience.concurrency * SIDE_BY_SIDE);
-    let bytes = || transport.bytes();
+    let bytes = || transports.iter().map(Transport::bytes).sum();
     loop {
         let seen = |progress: &mut Progress, settled| {
             let standing = Standing {
@@ -150,9 +226,21 @@ async fn audited(
     }
     drop(walks);
     audit.stopped = stopped.get().or_else(|| stopping.peek().copied());
-    audit.requests = transport.requests();
-    audit.bytes = transport.bytes();
+    for (sums, transport) in audit.sums.iter_mut().zip(&transports) {
+        sums.requests = transport.requests();
+        sums.bytes = transport.bytes();
+    }
+    audit.requests = audit.sums.iter().map(|sums| sums.requests).sum();
+    audit.bytes = audit.sums.iter().map(|sums| sums.bytes).sum();
     audit.duration = started.elapsed();
     audit.finish();
     (audit, streams)
+}
+
+/// The place of a repository's registry.
+fn place(registries: &[String], named: &Named) -> usize {
+    let place = registries
+        .iter()
+        .position(|registry| *registry == named.repository.registry);
+    place.expect("only these registries were listed")
 }

@@ -2,6 +2,7 @@
 
 mod extent;
 mod living;
+mod metrics;
 mod reports;
 
 use crate::support::command::{Pullproof, pullproof};
