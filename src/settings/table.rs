@@ -220,9 +220,9 @@ settings! {
         attestations [] [Verify Audit] Words(&["check", "warn", "ignore"]), = "check",
             "How much attestations matter. `check` fails on broken provenance or SBOMs, `warn` \
              reports them, `ignore` does not ask for them.";
-        allow_missing [] [Verify Audit] Platforms,
+        allow_missing [] [Verify Audit] PlatformsOrAll,
             "Platforms whose content may be absent. A sparse index or a pull-through cache lacks \
-             them; they are reported, and nothing fails.";
+             them; they are reported, and nothing fails. `all` is for whatever an index lists.";
         referrers [] [Verify Audit] Words(&["ignore", "warn", "check"]), = "ignore",
             "How much referrers matter. They are artifacts that refer to the image, such as \
              signatures and SBOMs.";
