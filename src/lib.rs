@@ -7,6 +7,7 @@
 //!
 //! `walk` asks a `Source` for the content of one repository; `registry` is one over HTTP.
 
+pub(crate) mod cluster;
 pub mod commands;
 pub mod http;
 pub(crate) mod oci;

@@ -1,6 +1,7 @@
 //! An audit: every tag of registries or repositories. Repositories are walked side by side; each is
 //! judged, written and dropped.
 
+mod in_use;
 mod listing;
 mod repository;
 
@@ -17,10 +18,11 @@ use self::repository::{Found, Job};
 use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
 use crate::http::Clients;
+use crate::oci::in_use::InUse;
 use crate::registry::Transport;
-use crate::report::audit::Audit;
+use crate::report::audit::{Audit, Unread};
 use crate::report::judged::{Context, Judged};
-use crate::report::sentence;
+use crate::report::{self, sentence};
 use crate::settings::AuditSettings;
 use crate::terminal::deliver::announce_audit;
 use crate::terminal::progress::{Progress, Standing, with_updates};
@@ -45,9 +47,10 @@ pub(crate) fn run(
     if let Some(warning) = settings.network.unverified(registries.iter().cloned()) {
         warn!("{warning}");
     }
+    let list = in_use::open(settings)?;
     announce_audit(&registries, settings.rules.depth, &settings.output);
     until_a_signal(async |signals| {
-        let found = audited(settings, registries, signals, &mut progress).await;
+        let found = audited(settings, registries, list.as_ref(), signals, &mut progress).await;
         progress.finish();
         found
     })
@@ -67,6 +70,7 @@ fn registries(settings: &AuditSettings) -> Vec<String> {
 async fn audited(
     settings: &AuditSettings,
     registries: Vec<String>,
+    list: Option<&in_use::List>,
     signals: &Signals,
     progress: &mut Progress,
 ) -> (Audit, Streams) {
@@ -76,7 +80,7 @@ async fn audited(
     let transport = Transport::new(clients, patience, logins, sentence::cause);
     let stopping = signals.or_after(settings.patience.timeout);
     let mut audit = Audit::new(registries, settings.rules.depth, settings.rules.clients);
-    audit.never_fail = settings.output.never_fail;
+    audit.fail_on = settings.output.fail_on;
     audit.allow_empty = settings.extent.allow_empty;
     audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
     let mut streams = Streams::open(settings, audit.started_at);
@@ -86,11 +90,17 @@ async fn audited(
         stopped.set(Some(stop));
         stop
     };
+    let (deployed, not_known) = tokio::select! {
+        known = deployed(settings, &audit.registries, list) => known,
+        _ = stop() => (None, None),
+    };
+    let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
+    audit.in_use = list.map(|_| report::audit::InUse::new(is_partial));
     let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transport, &audit.registries) => listed,
+        listed = repositories(settings, &transport, &audit.registries, deployed.as_ref()) => listed,
         _ = stop() => Default::default(),
     };
-    for unread in unread {
+    for unread in unread.into_iter().chain(not_known) {
         audit.add_unread(unread);
     }
     let all = names.len();
@@ -100,6 +110,9 @@ async fn audited(
         transport: &transport,
         repository: &named.repository,
         is_named: named.is_named,
+        uses: deployed
+            .as_ref()
+            .and_then(|list| list.of(&named.repository)),
         stop: async || Cause::Stopped {
             stop: stop().await,
             timeout: settings.patience.timeout,
@@ -141,7 +154,11 @@ async fn audited(
             Some(Found::Unread(unread)) => audit.add_unread(unread),
             Some(Found::Checked(parts)) => {
                 for checked in &parts {
-                    let judged = Judged::of(checked, context);
+                    let mut judged = Judged::of(checked, context);
+                    if let Some(list) = &deployed {
+                        let uses = list.of(&checked.repository);
+                        judged = judged.with_usages(in_use::usages(checked, uses));
+                    }
                     streams.add(&judged);
                     audit.add(&judged);
                 }
@@ -155,4 +172,19 @@ async fn audited(
     audit.duration = started.elapsed();
     audit.finish();
     (audit, streams)
+}
+
+/// What is deployed, where the settings ask for it and it can be found out.
+async fn deployed(
+    settings: &AuditSettings,
+    registries: &[String],
+    list: Option<&in_use::List>,
+) -> (Option<InUse>, Option<Unread>) {
+    let (Some(list), Some(in_use)) = (list, &settings.in_use) else {
+        return (None, None);
+    };
+    match list.read(registries, &in_use.hosts).await {
+        Ok(in_use) => (Some(in_use), None),
+        Err(unread) => (None, Some(unread)),
+    }
 }
