@@ -267,6 +267,16 @@ fn a_token_that_is_renewed_is_read_again() {
         std::fs::write(&token, "another-t0ken").unwrap();
         Reply::json(&json!({ "items": [object("web", None, &template(&one))] }))
     });
+    // It may be renewed while a request with the old one is on its way.
+    let late = cluster.token();
+    let is_late = Mutex::new(true);
+    cluster.on("/apis/apps/v1/daemonsets", move |_| {
+        if std::mem::take(&mut *is_late.lock().unwrap()) {
+            std::fs::write(&late, "a-third-t0ken").unwrap();
+            return Reply::status(401);
+        }
+        Reply::json(&json!({ "items": [] }))
+    });
     let finished = cluster
         .audit(&registry)
         .arguments(["--log-level", "trace"])
@@ -279,7 +289,7 @@ fn a_token_that_is_renewed_is_read_again() {
             .contains("what is deployed is known in part"),
         "{finished}"
     );
-    for secret in [TOKEN, "another-t0ken"] {
+    for secret in [TOKEN, "another-t0ken", "a-third-t0ken"] {
         assert!(!finished.stderr.contains(secret) && !finished.stdout.contains(secret));
     }
     for request in registry.requests() {

@@ -37,6 +37,12 @@ fn image<'r>(report: &'r Report, reference: &str) -> &'r Value {
     found.unwrap_or_else(|| panic!("{reference} is not in {:#}", report.0))
 }
 
+/// The first image of the repository `app`.
+fn first_of_app(report: &Report) -> Value {
+    let is_app = |image: &&Value| image["reference"].as_str().unwrap().contains("/app:");
+    report.images().into_iter().find(is_app).unwrap().clone()
+}
+
 fn verdict(finished: &Finished) -> &str {
     finished.stdout.lines().last().unwrap()
 }
@@ -79,8 +85,8 @@ fn a_report_says_of_every_image_whether_it_is_in_use() {
         assert_eq!(image(&report, reference)["in_use"], is_used, "{reference}");
     }
     // In its repository it stands before what is not in use.
-    let finished = audited(&registry, "HOST/app:2").run().exits(1).report();
-    assert_eq!(finished.images()[0]["tag"], "2");
+    let report = audited(&registry, "HOST/app:2").run().exits(1).report();
+    assert_eq!(first_of_app(&report)["tag"], "2");
     let without = audit(&registry.host()).run().exits(1).report();
     assert_eq!(image(&without, "zoo:1").get("in_use"), None);
 }
@@ -93,6 +99,10 @@ fn an_image_is_in_use_by_the_digest_that_runs() {
     assert_eq!(image(&report, "app:1")["in_use"], true);
     assert_eq!(image(&report, "app:2")["in_use"], false);
     assert_eq!(report.count("images"), 3);
+    // It comes first, although another tag was listed before it.
+    serve(&registry, "app:0", 4);
+    let report = audited(&registry, &list).run().exits(1).report();
+    assert_eq!(first_of_app(&report)["tag"], "1");
 }
 
 #[test]
