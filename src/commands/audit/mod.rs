@@ -1,6 +1,7 @@
 //! An audit: every tag of registries or repositories. Repositories are walked side by side; each is
 //! judged, written and dropped.
 
+mod in_use;
 mod listing;
 mod publish;
 mod repository;
@@ -20,12 +21,13 @@ use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::listen::{Listener, Page};
+use crate::oci::in_use::InUse;
 use crate::registry::Transport;
-use crate::report::audit::Audit;
+use crate::report::audit::{Audit, Unread};
 use crate::report::exit::Exit;
 use crate::report::judged::{Context, Judged};
 use crate::report::metrics::CONTENT_TYPE;
-use crate::report::sentence;
+use crate::report::{self, sentence};
 use crate::settings::{AuditSettings, Error, MetricsSettings};
 use crate::terminal::deliver::{announce_audit, deliver_audit};
 use crate::terminal::metrics_file;
@@ -52,13 +54,22 @@ pub(crate) fn run(settings: &AuditSettings, progress: Progress) -> Result<Exit, 
     if let Some(warning) = settings.network.unverified(hosts) {
         warn!("{warning}");
     }
+    let list = in_use::open(settings)?;
     until_a_signal(async |signals| {
         let page = Page::default();
         let Some(listener) = listener(&settings.metrics).await? else {
-            return Ok(repeated(settings, &registries, signals, progress, &page).await);
+            return Ok(repeated(
+                settings,
+                &registries,
+                list.as_ref(),
+                signals,
+                progress,
+                &page,
+            )
+            .await);
         };
         tokio::select! {
-            exit = repeated(settings, &registries, signals, progress, &page) => Ok(exit),
+            exit = repeated(settings, &registries, list.as_ref(), signals, progress, &page) => Ok(exit),
             never = listener.serve(&page, CONTENT_TYPE) => match never {},
         }
     })?
@@ -82,6 +93,7 @@ async fn listener(settings: &MetricsSettings) -> Result<Option<Listener>, Error>
 async fn repeated(
     settings: &AuditSettings,
     registries: &[String],
+    list: Option<&in_use::List>,
     signals: &Signals,
     mut progress: Progress,
     page: &Page,
@@ -91,7 +103,7 @@ async fn repeated(
         let begun = tokio::time::Instant::now();
         announce_audit(registries, settings.rules.depth, &settings.output);
         progress.begin(begun.into_std());
-        let (audit, streams) = audited(settings, registries, signals, &mut progress).await;
+        let (audit, streams) = audited(settings, registries, list, signals, &mut progress).await;
         progress.finish();
         let is_written = publisher.show(&audit);
         tokio::select! {
@@ -135,6 +147,7 @@ fn registries(settings: &AuditSettings) -> Vec<String> {
 async fn audited(
     settings: &AuditSettings,
     registries: &[String],
+    list: Option<&in_use::List>,
     signals: &Signals,
     progress: &mut Progress,
 ) -> (Audit, Streams) {
@@ -152,7 +165,7 @@ async fn audited(
         settings.rules.depth,
         settings.rules.clients,
     );
-    audit.never_fail = settings.output.never_fail;
+    audit.fail_on = settings.output.fail_on;
     audit.allow_empty = settings.extent.allow_empty;
     audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
     let mut streams = Streams::open(settings, audit.started_at);
@@ -162,11 +175,17 @@ async fn audited(
         stopped.set(Some(stop));
         stop
     };
+    let (deployed, not_known) = tokio::select! {
+        known = deployed(settings, &audit.registries, list) => known,
+        _ = stop() => (None, None),
+    };
+    let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
+    audit.in_use = list.map(|_| report::audit::InUse::new(is_partial));
     let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transports, registries) => listed,
+        listed = repositories(settings, &transports, registries, deployed.as_ref()) => listed,
         _ = stop() => Default::default(),
     };
-    for unread in unread {
+    for unread in unread.into_iter().chain(not_known) {
         audit.add_unread(unread);
     }
     let all = names.len();
@@ -176,6 +195,9 @@ async fn audited(
         transport: &transports[place(registries, named)],
         repository: &named.repository,
         is_named: named.is_named,
+        uses: deployed
+            .as_ref()
+            .and_then(|list| list.of(&named.repository)),
         stop: async || Cause::Stopped {
             stop: stop().await,
             timeout: settings.patience.timeout,
@@ -217,7 +239,11 @@ async fn audited(
             Some(Found::Unread(unread)) => audit.add_unread(unread),
             Some(Found::Checked(parts)) => {
                 for checked in &parts {
-                    let judged = Judged::of(checked, context);
+                    let mut judged = Judged::of(checked, context);
+                    if let Some(list) = &deployed {
+                        let uses = list.of(&checked.repository);
+                        judged = judged.with_usages(in_use::usages(checked, uses));
+                    }
                     streams.add(&judged);
                     audit.add(&judged);
                 }
@@ -243,4 +269,19 @@ fn place(registries: &[String], named: &Named) -> usize {
         .iter()
         .position(|registry| *registry == named.repository.registry);
     place.expect("only these registries were listed")
+}
+
+/// What is deployed, where the settings ask for it and it can be found out.
+async fn deployed(
+    settings: &AuditSettings,
+    registries: &[String],
+    list: Option<&in_use::List>,
+) -> (Option<InUse>, Option<Unread>) {
+    let (Some(list), Some(in_use)) = (list, &settings.in_use) else {
+        return (None, None);
+    };
+    match list.read(registries, &in_use.hosts).await {
+        Ok(in_use) => (Some(in_use), None),
+        Err(unread) => (None, Some(unread)),
+    }
 }

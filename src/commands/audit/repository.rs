@@ -7,7 +7,9 @@ use std::pin::pin;
 use futures_util::future::{Either, join_all, select};
 use tokio::time::Instant;
 
+use super::in_use::unreached;
 use super::listing::{cut, redacted, warn_of_unusable};
+use crate::oci::in_use::Uses;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
 use crate::report::audit::Unread;
@@ -47,6 +49,8 @@ pub(super) struct Job<'a, S> {
     pub(super) repository: &'a Repository,
     /// Whether the user named it, so that it should be there.
     pub(super) is_named: bool,
+    /// What is deployed from it.
+    pub(super) uses: Option<&'a Uses>,
     pub(super) stop: S,
 }
 
@@ -68,22 +72,52 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         };
         let is_gone = tags.is_empty();
         let extent = &self.settings.extent;
-        let tags = tags
+        let references: Vec<Reference> = self
+            .with_used(tags)
             .into_iter()
-            .filter(|tag| extent.covers_tag(&self.repository.name, tag));
-        let references: Vec<Reference> = tags.map(|tag| self.reference(tag)).collect();
-        if is_gone && self.is_named && !extent.allow_empty {
+            .filter(|tag| extent.covers_tag(&self.repository.name, tag))
+            .map(|tag| self.reference(tag))
+            .collect();
+        let has_used = self
+            .used_digests()
+            .is_some_and(|uses| !uses.digests.is_empty());
+        if references.is_empty() && !has_used && is_gone && self.is_named && !extent.allow_empty {
             let detail = "there is no such repository, or it has no tags";
             let name = self.repository.to_string();
             return Found::Unread(Unread::new(name, detail, Exit::Configuration));
         }
-        if references.is_empty() {
-            return Found::Gone(self.repository.clone());
-        }
         match self.parts(references).await {
+            Ok(parts) if parts.is_empty() => Found::Gone(self.repository.clone()),
             Ok(parts) => Found::Checked(parts),
             Err(unread) => Found::Unread(unread),
         }
+    }
+
+    /// The tags, those in use first, with those that are in use and not listed.
+    fn with_used(&self, listed: Vec<String>) -> Vec<String> {
+        let Some(uses) = self.uses else {
+            return listed;
+        };
+        let others = listed.iter().filter(|tag| !uses.tags.contains_key(*tag));
+        uses.tags.keys().chain(others).cloned().collect()
+    }
+
+    /// What is in use, where its digests are looked at by themselves: with `tags`, one that is not
+    /// covered may lead there.
+    fn used_digests(&self) -> Option<&Uses> {
+        self.uses.filter(|_| self.settings.extent.tags.is_empty())
+    }
+
+    /// The digests that are in use and that no tag leads to.
+    fn used_alone(&self, parts: &[Checked]) -> Vec<Reference> {
+        let uses = self.used_digests();
+        let digests = uses.map(|uses| unreached(parts, uses)).unwrap_or_default();
+        let reference = |digest| Reference {
+            repository: self.repository.clone(),
+            tag: None,
+            digest: Some(digest),
+        };
+        digests.into_iter().map(reference).collect()
     }
 
     fn reference(&self, tag: String) -> Reference {
@@ -123,6 +157,18 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
 
     /// Walks the tags together; those that are too much for one walk once more, each alone.
     async fn parts(&self, references: Vec<Reference>) -> Result<Vec<Checked>, Unread> {
+        let mut parts = Vec::new();
+        if !references.is_empty() {
+            parts = self.walked_parts(references).await?;
+        }
+        let alone = self.used_alone(&parts);
+        if !alone.is_empty() {
+            parts.extend(self.walked_parts(alone).await?);
+        }
+        Ok(parts)
+    }
+
+    async fn walked_parts(&self, references: Vec<Reference>) -> Result<Vec<Checked>, Unread> {
         let are_several = references.len() > 1;
         let mut checked = self.settled(references).await?;
         let (alone, together): (Vec<Subject>, Vec<Subject>) = std::mem::take(&mut checked.subjects)
@@ -212,7 +258,8 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         }
         if !unanswered.is_empty() {
             let listed: HashSet<String> = self.tags().await?.into_iter().collect();
-            unanswered.retain(|tag| !listed.contains(tag));
+            let is_used = |tag: &str| self.uses.is_some_and(|uses| uses.tags.contains_key(tag));
+            unanswered.retain(|tag| !listed.contains(tag) && !is_used(tag));
             again.gone.extend(unanswered);
         }
         Ok(again)
