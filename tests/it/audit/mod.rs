@@ -3,6 +3,7 @@
 mod cluster;
 mod extent;
 mod in_use;
+mod lists;
 mod living;
 mod metrics;
 mod reports;
