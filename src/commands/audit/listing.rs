@@ -1,7 +1,5 @@
 //! Which repositories are audited: those that are named, and those of the catalog that are meant.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 use log::warn;
 
@@ -11,15 +9,27 @@ use crate::registry::{RegistryCatalog, Transport};
 use crate::report::audit::Unread;
 use crate::report::exit::Exit;
 use crate::report::sentence;
-use crate::settings::AuditSettings;
+use crate::settings::{AuditSettings, Target};
 use crate::text::human::count;
 use crate::walk::source::{Asked, Catalog as _, Fault, FaultKind, List};
 
-/// A repository that is audited.
+/// A repository that is audited; small, because there may be many.
 pub(super) struct Named {
-    pub(super) repository: Repository,
+    /// The place of its registry.
+    pub(super) registry: usize,
+    name: Box<str>,
     /// Whether the user named it, rather than a catalog.
-    pub(super) is_named: bool,
+    pub(super) by_user: bool,
+}
+
+impl Named {
+    /// The repository itself; `registries` are those that it was found in.
+    pub(super) fn repository(&self, registries: &[String]) -> Repository {
+        Repository {
+            registry: registries[self.registry].clone(),
+            name: self.name.clone().into(),
+        }
+    }
 }
 
 /// The repositories of all registries, and the catalogs that could not be read.
@@ -45,44 +55,57 @@ pub(super) async fn repositories(
             }
         });
     let mut unread = Vec::new();
-    let mut found = BTreeMap::new();
-    for target in &settings.extent.targets {
-        if let Some(name) = target.name() {
-            found.insert((target.registry.clone(), name), true);
-        }
-    }
+    let mut found = Vec::new();
     let asked = join_all(catalogs).await;
-    for ((registry, transport), asked) in registries.iter().zip(transports).zip(asked) {
-        let Some(asked) = asked else {
-            continue;
-        };
-        match read(transport, registry, asked) {
-            Ok((names, cut)) => {
-                for name in names {
-                    found.entry((registry.clone(), name)).or_insert(false);
-                }
-                unread.extend(cut);
+    let asked = registries.iter().zip(transports).zip(asked);
+    for (place, ((registry, transport), asked)) in asked.enumerate() {
+        let names = match asked.map(|asked| read(transport, registry, asked)) {
+            Some(Ok((names, rest))) => {
+                unread.extend(rest);
+                names
             }
-            Err(why) => unread.push(why),
-        }
+            Some(Err(why)) => {
+                unread.push(why);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let targets = settings.extent.targets.iter();
+        let own = targets.filter(|target| target.registry == *registry);
+        let own = own.filter_map(Target::name).map(|name| (name, true));
+        found.reserve(names.len());
+        let all = own.chain(names.into_iter().map(|name| (name, false)));
+        let covered = all.filter(|(name, _)| settings.extent.covers(registry, name));
+        found.extend(covered.map(|(name, by_user)| Named {
+            registry: place,
+            name: name.into(),
+            by_user,
+        }));
     }
     // What is in use is asked for, whether it is in the catalog or not.
     for used in deployed.iter().flat_map(|list| list.repositories()) {
-        let key = (used.registry.clone(), used.name.clone());
-        found.entry(key).or_insert(false);
+        let registry = registries.iter().position(|one| *one == used.registry);
+        if let Some(registry) = registry
+            && settings.extent.covers(&used.registry, &used.name)
+        {
+            found.push(Named {
+                registry,
+                name: used.name.as_str().into(),
+                by_user: false,
+            });
+        }
     }
-    let meant = found
-        .into_iter()
-        .filter(|((registry, name), _)| settings.extent.covers(registry, name));
-    let named = meant.map(|((registry, name), is_named)| Named {
-        repository: Repository { registry, name },
-        is_named,
+    // What is named comes before what is listed, and stays.
+    found.sort_by(|one: &Named, other| {
+        let rank = |named: &Named| usize::from(!named.by_user);
+        (one.registry, &one.name, rank(one)).cmp(&(other.registry, &other.name, rank(other)))
     });
-    let mut named: Vec<Named> = named.collect();
+    found.dedup_by(|later, first| (later.registry, &later.name) == (first.registry, &first.name));
     // So that what is in use comes first in a report that is written as it goes.
-    let is_used = |one: &Named| deployed.is_some_and(|list| list.of(&one.repository).is_some());
-    named.sort_by_key(|one| !is_used(one));
-    (named, unread)
+    if let Some(list) = deployed {
+        found.sort_by_cached_key(|one| list.of(&one.repository(registries)).is_none());
+    }
+    (found, unread)
 }
 
 /// The names of a catalog; and that they are not all, where that is so.
@@ -94,8 +117,8 @@ fn read(
     match asked.answer {
         Ok(list) => {
             warn_of_unusable(&format!("the catalog of {registry}"), &list);
-            let cut = list.is_cut.then(|| cut(registry.to_owned()));
-            Ok((list.names, cut))
+            let rest = incomplete(registry, &list);
+            Ok((list.names, rest))
         }
         Err(fault) => Err(unread_catalog(registry, &redacted(transport, fault))),
     }
@@ -132,10 +155,20 @@ fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
     Unread::new(registry.to_owned(), detail, exit).because_of(&fault.cause)
 }
 
-/// A list that goes on after the most that is read, or repeats itself.
-pub(super) fn cut(name: String) -> Unread {
-    let detail = "its list does not end, so only a part of it was read";
-    Unread::new(name, detail, Exit::Unknown)
+/// That only a part of a list was read, where that is so.
+pub(super) fn incomplete(name: &str, list: &List) -> Option<Unread> {
+    let detail = match list {
+        List { is_cut: true, .. } => {
+            "its list does not end, so only a part of it was read".to_owned()
+        }
+        List { secret: 0, .. } => return None,
+        List { secret, .. } => format!(
+            "its list repeats a login in {}, which {} left out",
+            count(*secret, "name"),
+            if *secret == 1 { "is" } else { "are" }
+        ),
+    };
+    Some(Unread::new(name.to_owned(), detail, Exit::Unknown))
 }
 
 /// Names that no reference can have cannot be pulled either, so nothing is lost with them.

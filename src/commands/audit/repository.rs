@@ -8,7 +8,7 @@ use futures_util::future::{Either, join_all, select};
 use tokio::time::Instant;
 
 use super::in_use::unreached;
-use super::listing::{cut, redacted, warn_of_unusable};
+use super::listing::{incomplete, redacted, warn_of_unusable};
 use crate::oci::in_use::Uses;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
@@ -146,10 +146,10 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         match catalog.tags(self.repository).await.answer {
             Ok(list) => {
                 warn_of_unusable(&format!("the tag list of {}", self.repository), &list);
-                if list.is_cut {
-                    return Err(cut(self.repository.to_string()));
+                match incomplete(&self.repository.to_string(), &list) {
+                    Some(unread) => Err(unread),
+                    None => Ok(list.names),
                 }
-                Ok(list.names)
             }
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(Vec::new()),
             Err(fault) => Err(self.unread(fault)),

@@ -7,6 +7,7 @@ mod lists;
 mod living;
 mod metrics;
 mod reports;
+mod tokens;
 
 use crate::support::command::{Pullproof, pullproof};
 
