@@ -1,6 +1,7 @@
 //! Every tag of a registry, over HTTP.
 
 mod cluster;
+mod counted;
 mod extent;
 mod in_use;
 mod lists;
