@@ -161,14 +161,7 @@ async fn audited(
     // One for each, so that requests are counted for each.
     let transports: Vec<Transport> = registries.iter().map(transport).collect();
     let stopping = signals.or_after(settings.patience.timeout);
-    let mut audit = Audit::new(
-        registries.to_vec(),
-        settings.rules.depth,
-        settings.rules.clients,
-    );
-    audit.fail_on = settings.output.fail_on;
-    audit.allow_empty = settings.extent.allow_empty;
-    audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
+    let mut audit = begun(settings, registries);
     let mut streams = Streams::open(settings, audit.started_at);
     let stopped = Cell::new(None);
     let stop = async || {
@@ -255,6 +248,19 @@ async fn audited(
     audit.duration = started.elapsed();
     audit.finish();
     (audit, streams)
+}
+
+/// An audit that has not looked at anything yet.
+fn begun(settings: &AuditSettings, registries: &[String]) -> Audit {
+    let mut audit = Audit::new(
+        registries.to_vec(),
+        settings.rules.depth,
+        settings.rules.clients,
+    );
+    audit.fail_on = settings.output.fail_on;
+    audit.allow_empty = settings.extent.allow_empty;
+    audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
+    audit
 }
 
 /// Judges a repository, with who uses its images where that is known.
