@@ -5,20 +5,32 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use log::warn;
 
-use crate::oci::reference::Repository;
+use super::remembered::Remembered;
+use crate::oci::reference::{Repository, is_name};
 use crate::registry::{RegistryCatalog, Transport};
 use crate::report::audit::Unread;
 use crate::report::exit::Exit;
 use crate::report::sentence;
 use crate::settings::AuditSettings;
+use crate::state::Store;
 use crate::text::human::count;
 use crate::walk::source::{Asked, Catalog as _, Fault, FaultKind, List};
 
 /// A repository that is audited.
 pub(super) struct Named {
     pub(super) repository: Repository,
-    /// Whether the user named it, rather than a catalog.
-    pub(super) is_named: bool,
+    pub(super) known: Known,
+}
+
+/// How a repository is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The user named it.
+    Named,
+    /// Its registry lists it.
+    Listed,
+    /// It is remembered, and its registry does not list it.
+    Remembered,
 }
 
 /// The repositories of all registries, and the catalogs that could not be read.
@@ -26,6 +38,7 @@ pub(super) async fn repositories(
     settings: &AuditSettings,
     transport: &Transport,
     registries: &[String],
+    remembered: Option<&Remembered<'_>>,
 ) -> (Vec<Named>, Vec<Unread>) {
     let catalogs = registries.iter().map(|registry| async move {
         let targets = settings.extent.targets.iter();
@@ -43,7 +56,7 @@ pub(super) async fn repositories(
     let mut found = BTreeMap::new();
     for target in &settings.extent.targets {
         if let Some(name) = target.name() {
-            found.insert((target.registry.clone(), name), true);
+            found.insert((target.registry.clone(), name), Known::Named);
         }
     }
     for (registry, asked) in registries.iter().zip(join_all(catalogs).await) {
@@ -52,8 +65,19 @@ pub(super) async fn repositories(
         };
         match read(transport, registry, asked) {
             Ok((names, cut)) => {
+                let mut add = |name: String, known| {
+                    found.entry((registry.clone(), name)).or_insert(known);
+                };
+                // A registry that lists nothing may have lost its disk: then nothing is forgotten.
+                let is_empty = names.is_empty();
                 for name in names {
-                    found.entry((registry.clone(), name)).or_insert(false);
+                    add(name, Known::Listed);
+                }
+                let store = remembered.and_then(|remembered| remembered.of(registry));
+                for name in store.into_iter().flat_map(Store::repositories) {
+                    if !is_empty && is_name(name) {
+                        add(name.to_owned(), Known::Remembered);
+                    }
                 }
                 unread.extend(cut);
             }
@@ -63,9 +87,9 @@ pub(super) async fn repositories(
     let meant = found
         .into_iter()
         .filter(|((registry, name), _)| settings.extent.covers(registry, name));
-    let named = meant.map(|((registry, name), is_named)| Named {
+    let named = meant.map(|((registry, name), known)| Named {
         repository: Repository { registry, name },
-        is_named,
+        known,
     });
     (named.collect(), unread)
 }

@@ -2,6 +2,7 @@
 //! judged, written and dropped.
 
 mod listing;
+mod remembered;
 mod repository;
 
 use std::cell::Cell;
@@ -13,15 +14,17 @@ use futures_util::stream;
 use log::{LevelFilter, debug, warn};
 
 use self::listing::repositories;
+use self::remembered::Remembered;
 use self::repository::{Found, Job};
 use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::registry::Transport;
-use crate::report::audit::Audit;
+use crate::report::audit::{self, Audit};
 use crate::report::judged::{Context, Judged};
 use crate::report::sentence;
 use crate::settings::AuditSettings;
+use crate::state::Moment;
 use crate::terminal::deliver::announce_audit;
 use crate::terminal::progress::{Progress, Standing, with_updates};
 use crate::terminal::signals::Signals;
@@ -45,9 +48,12 @@ pub(crate) fn run(
     if let Some(warning) = settings.network.unverified(registries.iter().cloned()) {
         warn!("{warning}");
     }
-    announce_audit(&registries, settings.rules.depth, &settings.output);
+    let remembered = Remembered::open(settings, &registries)?;
+    let remembered = remembered.as_ref();
+    let tags = remembered.map(Remembered::tags);
+    announce_audit(&registries, settings.rules.depth, tags, &settings.output);
     until_a_signal(async |signals| {
-        let found = audited(settings, registries, signals, &mut progress).await;
+        let found = audited(settings, registries, remembered, signals, &mut progress).await;
         progress.finish();
         found
     })
@@ -67,6 +73,7 @@ fn registries(settings: &AuditSettings) -> Vec<String> {
 async fn audited(
     settings: &AuditSettings,
     registries: Vec<String>,
+    remembered: Option<&Remembered<'_>>,
     signals: &Signals,
     progress: &mut Progress,
 ) -> (Audit, Streams) {
@@ -78,6 +85,10 @@ async fn audited(
     let mut audit = Audit::new(registries, settings.rules.depth, settings.rules.clients);
     audit.never_fail = settings.output.never_fail;
     audit.allow_empty = settings.extent.allow_empty;
+    audit.remembered = remembered.map(|remembered| audit::Remembered {
+        tags: remembered.tags(),
+        ..audit::Remembered::default()
+    });
     audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
     let mut streams = Streams::open(settings, audit.started_at);
     let stopped = Cell::new(None);
@@ -87,7 +98,7 @@ async fn audited(
         stop
     };
     let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transport, &audit.registries) => listed,
+        listed = repositories(settings, &transport, &audit.registries, remembered) => listed,
         _ = stop() => Default::default(),
     };
     for unread in unread {
@@ -99,7 +110,8 @@ async fn audited(
         settings,
         transport: &transport,
         repository: &named.repository,
-        is_named: named.is_named,
+        known: named.known,
+        remembered,
         stop: async || Cause::Stopped {
             stop: stop().await,
             timeout: settings.patience.timeout,
@@ -139,7 +151,14 @@ async fn audited(
             None => {}
             Some(Found::Gone(repository)) => debug!("{repository} is gone, or has no tags"),
             Some(Found::Unread(unread)) => audit.add_unread(unread),
-            Some(Found::Checked(parts)) => {
+            Some(Found::Checked(parts, summary)) => {
+                if let Some(remembered) = &mut audit.remembered {
+                    remembered.add(
+                        (summary.new, summary.moved),
+                        summary.oldest.and_then(Moment::time),
+                        summary.oldest_at_depth.and_then(Moment::time),
+                    );
+                }
                 for checked in &parts {
                     let judged = Judged::of(checked, context);
                     streams.add(&judged);

@@ -52,6 +52,8 @@ pub struct Audit {
     pub requests: u64,
     /// Body bytes received.
     pub bytes: u64,
+    /// What it rests on besides its own questions, with `state`.
+    pub remembered: Option<Remembered>,
     /// Why it ended early, if it did.
     pub stopped: Option<Stop>,
     /// The tags, by how they end.
@@ -78,6 +80,37 @@ pub struct Tags {
     pub broken: usize,
     /// Not known.
     pub undecided: usize,
+}
+
+/// What is remembered of what is audited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The tags that were remembered when it began.
+    pub tags: usize,
+    /// The tags that were not remembered.
+    pub new: usize,
+    /// The tags that led elsewhere.
+    pub moved: usize,
+    /// When that was proven which was not proven for longest.
+    pub oldest_check: Option<SystemTime>,
+    /// The same at `depth`.
+    pub oldest_at_depth: Option<SystemTime>,
+}
+
+impl Remembered {
+    /// Adds a repository.
+    pub(crate) fn add(
+        &mut self,
+        (new, moved): (usize, usize),
+        oldest_check: Option<SystemTime>,
+        oldest_at_depth: Option<SystemTime>,
+    ) {
+        let older = |one: Option<SystemTime>, other| one.into_iter().chain(other).min();
+        self.new += new;
+        self.moved += moved;
+        self.oldest_check = older(self.oldest_check, oldest_check);
+        self.oldest_at_depth = older(self.oldest_at_depth, oldest_at_depth);
+    }
 }
 
 /// A repository in the table.
@@ -154,6 +187,7 @@ impl Audit {
             duration: Duration::ZERO,
             requests: 0,
             bytes: 0,
+            remembered: None,
             stopped: None,
             tags: Tags::default(),
             faults: Vec::new(),
@@ -305,4 +339,143 @@ pub(crate) fn write_broken(judged: &Judged<'_>, out: &mut dyn Write) -> io::Resu
         writeln!(out, "{} {tag} {digest}", judged.checked.repository)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example::{Content, index, manifest, plain, report};
+    use crate::report::judged::Context;
+    use crate::report::text::Style;
+
+    const CONTEXT: Context = Context {
+        stopped: None,
+        login_not_visible: false,
+        clients: Clients::CONTAINERD,
+    };
+
+    /// An audit of one repository with these tags.
+    fn audit(images: &[(&str, Content)]) -> Audit {
+        let report = report(images);
+        let mut audit = Audit::new(vec!["docker.io".into()], Depth::Tail, Clients::CONTAINERD);
+        for checked in &report.repositories {
+            audit.add(&Judged::of(checked, CONTEXT));
+        }
+        audit.finish();
+        audit
+    }
+
+    fn text(audit: &Audit) -> String {
+        let mut out = Vec::new();
+        write(audit, Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn broken(byte: u8) -> Content {
+        index(byte).with(manifest(0x20, "linux/amd64").missing())
+    }
+
+    #[test]
+    fn a_thousand_faults_are_kept_and_all_are_counted() {
+        let names: Vec<String> = (0..1200).map(|tag| format!("app:{tag}")).collect();
+        let images: Vec<_> = names.iter().map(|name| (&**name, broken(0x10))).collect();
+        let audit = audit(&images);
+        assert_eq!((audit.faults.len(), audit.tags.broken), (MOST, 1200));
+        assert!(
+            audit
+                .advice
+                .iter()
+                .all(|advice| advice.images.len() <= MOST)
+        );
+        let text = text(&audit);
+        assert!(text.contains("and 200 more tags; "), "{text}");
+        assert!(text.ends_with("FAILED: 1200 of 1200 tags cannot be pulled (exit code 1)\n"));
+        let mut summary = Vec::new();
+        write_summary(&audit, &mut summary).unwrap();
+        assert!(summary.len() < 1024 * 1024, "{}", summary.len());
+    }
+
+    #[test]
+    fn what_is_broken_comes_before_what_is_undecided() {
+        let images = [
+            ("app:1", plain(0x30).denied()),
+            ("app:2", broken(0x10)),
+            ("app:3", plain(0x40)),
+        ];
+        let audit = audit(&images);
+        let order: Vec<_> = audit.faults.iter().map(|fault| &*fault.tag).collect();
+        assert_eq!(order, ["2", "1"]);
+        let tags = audit.tags;
+        assert_eq!(
+            (tags.all, tags.ok, tags.broken, tags.undecided),
+            (3, 1, 1, 1)
+        );
+        assert_eq!(audit.exit(), Exit::Broken);
+        let text = text(&audit);
+        assert!(
+            text.contains("repository     tags  broken  undecided"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn lists_that_could_not_be_read_decide_when_nothing_is_broken() {
+        let unread = |exit| Unread::new("registry.example".into(), "why not", exit);
+        for exit in [Exit::Denied, Exit::Unknown, Exit::Configuration] {
+            let mut audit = audit(&[("app:1", plain(0x40))]);
+            audit.add_unread(unread(exit));
+            assert_eq!(audit.exit(), exit);
+            audit.never_fail = true;
+            let is_forgiven = exit != Exit::Configuration;
+            assert_eq!(audit.exit() == Exit::Verified, is_forgiven);
+            assert!(text(&audit).contains("? registry.example: why not"));
+        }
+        let mut audit = audit(&[("app:1", broken(0x10))]);
+        audit.add_unread(unread(Exit::Unknown));
+        assert_eq!(audit.exit(), Exit::Broken);
+    }
+
+    #[test]
+    fn nothing_is_an_error_unless_it_is_allowed() {
+        let mut empty = audit(&[]);
+        assert_eq!(empty.exit(), Exit::Configuration);
+        empty.allow_empty = true;
+        assert_eq!((empty.exit(), empty.reason()), (Exit::Verified, None));
+        empty.stopped = Some(Stop::Terminate);
+        assert_eq!(empty.exit(), Exit::Terminated);
+    }
+
+    #[test]
+    fn text_from_a_registry_is_never_a_command() {
+        let foreign = "::error::owned\r\n##[error]x\u{1b}[31m<script>|`![x](https://evil.example)";
+        let image = index(0x10).with(
+            crate::report::example::child(0x20, &format!("linux/{foreign}")).found(
+                crate::walk::verdict::Verdict::Missing,
+                404,
+                foreign,
+            ),
+        );
+        let mut audit = audit(&[("app:1", image)]);
+        audit.add_unread(Unread::new(foreign.into(), foreign, Exit::Unknown));
+        let mut github = Vec::new();
+        write_github(&audit, Style::default(), &mut github).unwrap();
+        let mut summary = Vec::new();
+        write_summary(&audit, &mut summary).unwrap();
+        for text in [text(&audit).into_bytes(), github] {
+            let text = String::from_utf8(text).unwrap();
+            let obeyed = text
+                .lines()
+                .map(str::trim_start)
+                .filter(|line| line.starts_with("::") && !line.starts_with("::error title="));
+            assert_eq!(obeyed.count(), 0, "{text}");
+            assert!(!text.contains("##["), "{text}");
+            let is_hidden = |one| one != '\n' && crate::text::escape::is_hidden(one);
+            assert!(!text.contains(is_hidden), "{text}");
+        }
+        let summary = String::from_utf8(summary).unwrap();
+        assert!(
+            !summary.contains("<script") && !summary.contains("![x]("),
+            "{summary}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 mod extent;
 mod living;
 mod reports;
+mod state;
 
 use crate::support::command::{Pullproof, pullproof};
 
