@@ -481,8 +481,16 @@ impl Notebook {
         let mut needed = Needed::default();
         let mut seen = HashSet::new();
         for checked in parts {
+            // A digest may be there twice, with another size. A fault is the last word.
+            for is_failing in [false, true] {
+                let fails =
+                    |node: Node<'_>| node.verdict().is_undecided() || node.stops().meet(clients);
+                let nodes = checked.graph.iter().map(|(_, node)| node);
+                for node in nodes.filter(|node| fails(*node) == is_failing) {
+                    pages.conclude_node(node, first_seen, is_failing);
+                }
+            }
             for (_, node) in checked.graph.iter() {
-                pages.conclude_node(node, first_seen, clients);
                 self.age(&pages, node, &mut summary);
                 need(node, &mut needed);
             }
@@ -639,7 +647,7 @@ impl Pages {
         }
     }
 
-    fn conclude_node(&mut self, node: Node<'_>, first_seen: Moment, clients: Clients) {
+    fn conclude_node(&mut self, node: Node<'_>, first_seen: Moment, is_failing: bool) {
         let Some(digest) = node.digest() else {
             return;
         };
@@ -647,7 +655,6 @@ impl Pages {
         let Some(looked) = self.looked.get(&(is_manifest, key)).copied() else {
             return;
         };
-        let is_failing = node.verdict().is_undecided() || node.stops().meet(clients);
         let memory = &mut self.loaded.memory;
         if is_manifest {
             let fresh = ManifestRecord {

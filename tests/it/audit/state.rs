@@ -167,7 +167,8 @@ fn a_push_that_ends_meanwhile_is_no_fault() {
     let state = Scratch::new("state");
     remembering(&registry, &state).run().exits(0);
     let pushed = registry.image("team/app:9", &platforms(2).seed(9));
-    registry.on("*", pushed.child(1)).times(2).loses();
+    // It is looked at twice with its repository, and twice with all of that.
+    registry.on("*", pushed.child(1)).times(4).loses();
     let report = remembering(&registry, &state).run().exits(0).report();
     assert_eq!(report.count("broken"), 0);
 }
@@ -207,6 +208,56 @@ fn what_is_due_is_asked_for_as_deep_as_it_is_due() {
             .filter(|it| it.header("If-None-Match").is_some());
         assert!(conditional.next().is_none());
     }
+}
+
+#[test]
+fn a_head_that_says_something_else_is_followed_by_a_get() {
+    let (registry, one, _) = registry();
+    let other = format!("sha256:{}", "0".repeat(64));
+    let path = format!("/manifests/{}", one.child(0));
+    let due = |change: &dyn Fn()| {
+        let state = Scratch::new("state");
+        remembering(&registry, &state).run().exits(0);
+        change();
+        let run = || due(&registry, &state, MANIFESTS).run().exits(0);
+        let (asked, _) = asked_in(&registry, run);
+        registry.forget_rules();
+        has(&asked, "GET", one.child(0))
+    };
+    assert_eq!(due(&|| ()), 0);
+    for (name, value) in [
+        ("Content-Length", "7"),
+        ("Content-Type", "text/plain"),
+        ("Docker-Content-Digest", &*other),
+    ] {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        let change = || {
+            let (name, value) = (name.clone(), value.clone());
+            let head = registry.on("HEAD", &path);
+            head.alters(move |_, reply| reply.but_header(&name, value.clone()));
+        };
+        assert_eq!(due(&change), 1, "{name}");
+    }
+    for status in [404, 405, 403] {
+        let change = || registry.on("HEAD", &path).answers_status(status);
+        assert_eq!(due(&change), 1, "{status}");
+    }
+}
+
+#[test]
+fn what_a_stranger_says_of_a_known_fault_is_not_believed() {
+    let (registry, one, _) = registry();
+    let state = Scratch::new("state");
+    remembering(&registry, &state).run().exits(0);
+    registry.lose(one.child(0));
+    due(&registry, &state, MANIFESTS).run().exits(1);
+    // Tags are answered, and digests by an ingress. What is remembered is no witness for it.
+    for digest in one.reachable() {
+        let page = Reply::ok("text/html", "<html>not here</html>").but_status(404);
+        registry.on("*", &digest).answers(page);
+    }
+    let report = remembering(&registry, &state).run().exits(4).report();
+    assert_eq!(report.count("broken"), 0);
 }
 
 #[test]
