@@ -9,7 +9,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## See it pass a whole image and find two broken ones, on a registry of its own
+demo: ## See it pass a whole image, find two broken ones, and audit the registry they are in
 	@$(CARGO) build --quiet --bin pullproof --example demo
 	@$(CARGO) run --quiet --example demo
 
@@ -34,13 +34,14 @@ e2e: ## Test among real components: the image in a Docker engine, other registri
 	scripts/e2e
 
 .PHONY: lint
-lint: ## Check the format, the lints, the documentation and the workflows
+lint: ## Check the format, the lints, the documentation, the workflows and what is to be pasted
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	scripts/lint-workflows
+	scripts/lint-operations
 
 .PHONY: bench
 bench: ## Measure it next to its peers; PULLPROOF_BENCH=full,tags measures those cases alone

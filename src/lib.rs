@@ -1,11 +1,13 @@
 //! Proves that the container image that was just pushed can be pulled.
 //!
 //! ```text
-//! environment, flags ─► settings ─► commands ─┬─ verify   references ─► walk ─► report ─► terminal
+//! environment, flags ─► settings ─► commands ─┬─ verify   references ─┐
+//!                                             ├─ audit    a registry ─┴─► walk ─► report ─► terminal
 //!                                             └─ rebuild  a Woodpecker pipeline
 //! ```
 //!
-//! `walk` asks a `Source` for the content of one repository; `registry` is one over HTTP.
+//! `walk` asks a `Source` for the content of one repository, and an audit a `Catalog` for what there
+//! is; `registry` is both over HTTP.
 
 pub mod commands;
 pub mod http;

@@ -15,7 +15,7 @@ use crate::commands::finished::{Finished, Unfinished};
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::settings::{Command, Environment, Error, read, read_output};
-use crate::terminal::deliver::{deliver, deliver_audit, probe, probe_file, unprinted};
+use crate::terminal::deliver::{deliver, probe, probe_file, unprinted};
 use crate::terminal::log_lines::{HINT, LogLines, Reader};
 use crate::terminal::output::{Format, Output};
 use crate::terminal::progress::Unit;
@@ -46,9 +46,7 @@ pub fn run(environment: &Environment) -> Exit {
                 list.map_err(Error::new)?;
                 audit::run(&settings, progress)
             };
-            finish(&settings.output, command, |(audit, streams)| {
-                deliver_audit(&audit, streams, &settings.output)
-            })
+            finish(&settings.output, command, |exit| exit)
         }
         Ok((Command::Rebuild(settings), warnings)) => {
             start_log(&settings.output, ProgressBar::hidden(), &warnings);

@@ -3,10 +3,12 @@
 mod addresses;
 mod exchange;
 mod lanes;
+pub(crate) mod listen;
 pub mod network;
 pub mod patience;
 mod problem;
 mod proxy;
+pub mod pushgateway;
 mod trust;
 
 use std::collections::HashMap;

@@ -13,6 +13,7 @@ pub mod json;
 pub(crate) mod judged;
 pub mod judgement;
 pub(crate) mod junit;
+pub(crate) mod metrics;
 pub(crate) mod platforms;
 pub(crate) mod remedy;
 pub(crate) mod sentence;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::extent::Extent;
+use super::metrics::MetricsSettings;
 use super::wanted::Wanted;
 use crate::http::network::Network;
 use crate::http::patience::Patience;
@@ -112,6 +113,8 @@ pub struct AuditSettings {
     pub state: Option<PathBuf>,
     /// `recheck_…`: how long what is remembered counts as proven.
     pub tiers: Tiers,
+    /// Where the metrics go, and how often the audit is repeated.
+    pub metrics: MetricsSettings,
 }
 
 /// The settings of `rebuild`.

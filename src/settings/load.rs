@@ -11,7 +11,9 @@ use super::command::{AuditSettings, Command, CommandName, RebuildSettings, Verif
 use super::files::{Disk, Files};
 use super::output::Terminals;
 use super::raw::{Gathered, Typed};
-use super::{Error, environment, extent, help, logins, network, output, rebuild, rules, wanted};
+use super::{
+    Error, environment, extent, help, logins, metrics, network, output, rebuild, rules, wanted,
+};
 use crate::http::network::Network;
 use crate::state::Tiers;
 use crate::terminal::output::Output;
@@ -235,6 +237,13 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
     ) {
         return Err(value.error("it cannot be the same file as a report"));
     }
+    let metrics = metrics::metrics(typed, &network.insecure)?;
+    if let (Some(value), true) = (
+        typed.metrics_file(),
+        [&output.report, &output.junit, &broken_list].contains(&&metrics.file),
+    ) {
+        return Err(value.error("it cannot be the same file as a report"));
+    }
     let extent = extent::extent(typed)?;
     let registry = typed.registry();
     let registry = match (registry.if_given(), &*extent.targets) {
@@ -256,6 +265,7 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
             tail: typed.recheck_tail().interval()?,
             full: typed.recheck_full().interval()?,
         },
+        metrics,
     })
 }
 

@@ -37,6 +37,7 @@ impl Typed {
         let place = match name {
             "password" => &mut self.raw.password,
             "github_token" => &mut self.raw.github_token,
+            "pushgateway_password" => &mut self.raw.pushgateway_password,
             "woodpecker_token" => &mut self.raw.woodpecker_token,
             _ => unreachable!("{name} is no secret"),
         };

@@ -30,7 +30,7 @@ pub(super) fn rebuild(
     let own = facts.own_pipeline();
     let given_server = typed
         .woodpecker_url()
-        .map(|value| server(&value))
+        .map(|value| value.url("woodpecker_token"))
         .transpose()?;
     let same_server = given_server.as_ref().is_none_or(|given| own.runs_on(given));
     let (repository, at_branch) = repository(typed, &own, same_server)?;
@@ -169,26 +169,6 @@ fn workflows(typed: &Typed) -> Result<Vec<String>, Error> {
         .filter(|name| *name != "all")
         .map(name)
         .collect()
-}
-
-/// An address of a server: http or https, perhaps with a path, nothing else.
-fn server(value: &SettingText<'_>) -> Result<Url, Error> {
-    // The text is not shown: it may hold a password.
-    let url: Url = value.text.parse().map_err(|error| {
-        value.error(format!(
-            "the value is not a URL such as https://ci.example.org: {error}"
-        ))
-    })?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(value.error("the value is not a URL such as https://ci.example.org"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(value.error("the URL must not hold a user or password; use woodpecker_token"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(value.error("the URL must end after its path"));
-    }
-    Ok(url)
 }
 
 /// `method` with the pipeline to restart; the current one only if it is of the repository that is

@@ -26,6 +26,11 @@ impl Typed {
                 self.github_token_file(),
             ),
             (
+                "pushgateway_password",
+                self.pushgateway_password(),
+                self.pushgateway_password_file(),
+            ),
+            (
                 "woodpecker_token",
                 self.woodpecker_token(),
                 self.woodpecker_token_file(),

@@ -163,6 +163,7 @@ macro_rules! settings {
 const ANY: Duration = Duration::ZERO;
 const MILLISECOND: Duration = Duration::from_millis(1);
 const TENTH: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
 
 settings! {
     "Command" {
@@ -336,6 +337,28 @@ settings! {
             "What to do when an image is definitely broken. `rebuild` starts a Woodpecker \
              pipeline, waits for it and verifies again; the second verdict counts.";
     }
+    "Metrics" {
+        metrics_file [] [Audit] Path,
+            "File for metrics, replaced at the end of each run. Prometheus' node_exporter reads it \
+             where its name ends in `.prom`.";
+        pushgateway [] [Audit] Url,
+            "URL of a Pushgateway that gets the metrics; it may have a path.";
+        pushgateway_username [] [Audit] Text,
+            "User for the Pushgateway, which gets no other login.";
+        pushgateway_password [] [Audit] Secret,
+            "Password for the Pushgateway.";
+        pushgateway_password_file [] [Audit] Path,
+            "File with the Pushgateway's password, instead of `pushgateway_password`.";
+        pushgateway_job [] [Audit] Text, = "pullproof",
+            "Job under which metrics are pushed. The registry and the `shard` are a part of the \
+             grouping key, too.";
+        interval [] [Audit] Duration { least: SECOND },
+            "Time from the start of an audit to the start of the next one. Without it there is one \
+             audit; with it they end with a signal alone.";
+        listen [] [Audit] Text,
+            "Address at which `/metrics` and `/healthz` are served. As `127.0.0.1:9464`, or `:9464` \
+             for all addresses; it needs `interval`.";
+    }
     "Rebuild" {
         woodpecker_url ["woodpecker_server", "server"] [Verify Rebuild] Url,
             else "the server the pipeline runs on",
@@ -468,6 +491,7 @@ mod tests {
                 "logins",
                 "docker_config",
                 "github_token",
+                "pushgateway_password",
                 "woodpecker_token",
                 "variables"
             ]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use oci_spec::image::Digest;
+use url::Url;
 
 use super::kind::ValueKind;
 use super::table::{self, Setting};
@@ -127,6 +128,25 @@ impl<'a> SettingText<'a> {
     /// A path.
     pub(super) fn path(&self) -> PathBuf {
         PathBuf::from(self.text)
+    }
+
+    /// A server's address: http or https, perhaps with a path, nothing else; a login is `in_place`.
+    pub(super) fn url(&self, in_place: &str) -> Result<Url, Error> {
+        // The text is not shown: it may hold a password.
+        let no_url = "the value is not a URL such as https://ci.example.org";
+        let url: Url =
+            (self.text.parse()).map_err(|error| self.error(format!("{no_url}: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(self.error(no_url));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            let why = "the URL must not hold a user or password";
+            return Err(self.error(format!("{why}; use {in_place}")));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(self.error("the URL must end after its path"));
+        }
+        Ok(url)
     }
 
     /// A list.

@@ -2,6 +2,7 @@
 
 pub(crate) mod deliver;
 pub(crate) mod log_lines;
+pub(crate) mod metrics_file;
 pub(crate) mod output;
 pub mod panic;
 pub(crate) mod progress;

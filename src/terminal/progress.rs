@@ -133,9 +133,22 @@ impl Progress {
         }
     }
 
+    /// Begins anew, for the next of several runs.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.started = now;
+        match &mut self.show {
+            Show::Bar { bar, seen } => {
+                *seen = false;
+                bar.set_draw_target(ProgressDrawTarget::hidden());
+                bar.reset();
+            }
+            Show::Lines { next, .. } => *next = now + EVERY,
+        }
+    }
+
     /// Takes the bar away; what was written as lines stays.
-    pub(crate) fn finish(self) {
-        if let Show::Bar { bar, .. } = self.show {
+    pub(crate) fn finish(&mut self) {
+        if let Show::Bar { bar, .. } = &self.show {
             bar.finish_and_clear();
         }
     }

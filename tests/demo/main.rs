@@ -1,5 +1,5 @@
-//! Shows the program at work on a registry that is started for it: one whole image, and two that
-//! cannot be pulled.
+//! Shows the program at work on a registry that is started for it: one whole image, two that cannot
+//! be pulled, and an audit that finds these two among all.
 
 // Its own copy of the tests' support, of which it needs little.
 #[path = "../it/support/mod.rs"]
@@ -17,7 +17,7 @@ use support::command::pullproof;
 use support::fake::Registry;
 use support::recipe::platforms;
 
-/// One thing to see.
+/// One image to see.
 struct Scene {
     story: &'static str,
     name: &'static str,
@@ -59,38 +59,38 @@ fn main() -> ExitCode {
             _ => {}
         }
     }
-    let surprises = (1..)
-        .zip(&SCENES)
-        .filter(|(number, scene)| !play(*number, scene, &registry))
-        .count();
-    if surprises == 0 {
+    let mut is_as_expected = true;
+    for (number, scene) in (1..).zip(&SCENES) {
+        let reference = registry.reference(&format!("team/app:{}", scene.name));
+        // A registry on loopback needs no time to settle.
+        let arguments = ["verify", &reference, "--settle", "0s"];
+        is_as_expected &= play(number, scene.story, &arguments, scene.exit_code);
+    }
+    let story = "All tags of the registry, without naming one: which of them are broken?";
+    let number = SCENES.len() + 1;
+    is_as_expected &= play(number, story, &["audit", &registry.host()], 1);
+    if is_as_expected {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-/// Runs the program on one image, shows what it says, and returns whether its exit code is the
-/// expected one.
+/// Runs the program, shows what it says, and returns whether its exit code is the expected one.
 #[expect(clippy::print_stdout, reason = "this is what a demonstration is for")]
-fn play(number: usize, scene: &Scene, registry: &Registry) -> bool {
-    let reference = registry.reference(&format!("team/app:{}", scene.name));
-    // A registry on loopback needs no time to settle, and a demonstration should not wait.
-    let arguments = ["verify", &reference, "--settle", "0s", "--backoff", "10ms"];
-    println!(
-        "{number}. {}\n\n$ pullproof {}",
-        scene.story,
-        arguments.join(" ")
-    );
+fn play(number: usize, story: &str, arguments: &[&str], exit_code: i32) -> bool {
+    // A demonstration should not wait.
+    let arguments = [arguments, &["--backoff", "10ms"]].concat();
+    println!("{number}. {story}\n\n$ pullproof {}", arguments.join(" "));
     let finished = pullproof().arguments(arguments).run();
-    let expected = finished.code == Some(scene.exit_code);
+    let expected = finished.code == Some(exit_code);
     let code = finished
         .code
         .map_or_else(|| "none".to_owned(), |code| code.to_string());
     let judgement = if expected {
         "as it should be".to_owned()
     } else {
-        format!("and not {}", scene.exit_code)
+        format!("and not {exit_code}")
     };
     println!(
         "{}{}\nexit code {code}, {judgement}\n",

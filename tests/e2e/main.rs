@@ -15,6 +15,7 @@ mod support;
 mod act;
 mod clients;
 mod container;
+mod metrics;
 mod registries;
 mod woodpecker;
 

@@ -36,22 +36,25 @@ pub(super) enum Known {
 /// The repositories of all registries, and the catalogs that could not be read.
 pub(super) async fn repositories(
     settings: &AuditSettings,
-    transport: &Transport,
+    transports: &[Transport],
     registries: &[String],
     remembered: Option<&Remembered<'_>>,
 ) -> (Vec<Named>, Vec<Unread>) {
-    let catalogs = registries.iter().map(|registry| async move {
-        let targets = settings.extent.targets.iter();
-        let is_needed = targets
-            .filter(|target| target.registry == *registry)
-            .any(|target| target.name().is_none());
-        let catalog = RegistryCatalog::new(transport, registry);
-        if is_needed {
-            Some(catalog.repositories().await)
-        } else {
-            None
-        }
-    });
+    let catalogs = registries
+        .iter()
+        .zip(transports)
+        .map(|(registry, transport)| async move {
+            let targets = settings.extent.targets.iter();
+            let is_needed = targets
+                .filter(|target| target.registry == *registry)
+                .any(|target| target.name().is_none());
+            let catalog = RegistryCatalog::new(transport, registry);
+            if is_needed {
+                Some(catalog.repositories().await)
+            } else {
+                None
+            }
+        });
     let mut unread = Vec::new();
     let mut found = BTreeMap::new();
     for target in &settings.extent.targets {
@@ -59,7 +62,8 @@ pub(super) async fn repositories(
             found.insert((target.registry.clone(), name), Known::Named);
         }
     }
-    for (registry, asked) in registries.iter().zip(join_all(catalogs).await) {
+    let asked = join_all(catalogs).await;
+    for ((registry, transport), asked) in registries.iter().zip(transports).zip(asked) {
         let Some(asked) = asked else {
             continue;
         };

@@ -2,6 +2,7 @@
 //! judged, written and dropped.
 
 mod listing;
+mod publish;
 mod remembered;
 mod repository;
 
@@ -11,52 +12,128 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use log::{LevelFilter, debug, warn};
+use log::{LevelFilter, debug, info, warn};
 
-use self::listing::repositories;
+use self::listing::{Named, repositories};
+use self::publish::Publisher;
 use self::remembered::Remembered;
 use self::repository::{Found, Job};
 use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
 use crate::http::Clients;
+use crate::http::listen::{Listener, Page};
 use crate::registry::Transport;
 use crate::report::audit::{self, Audit};
+use crate::report::exit::Exit;
 use crate::report::judged::{Context, Judged};
+use crate::report::metrics::CONTENT_TYPE;
 use crate::report::sentence;
-use crate::settings::AuditSettings;
-use crate::state::Moment;
-use crate::terminal::deliver::announce_audit;
+use crate::settings::{AuditSettings, Error, MetricsSettings};
+use crate::state::{Moment, Summary};
+use crate::terminal::deliver::{announce_audit, deliver_audit};
+use crate::terminal::metrics_file;
 use crate::terminal::progress::{Progress, Standing, with_updates};
 use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
+use crate::text::human;
 use crate::walk::cause::Cause;
+use crate::walk::stop::Stop;
 
 /// How many repositories are walked at a time for each request in flight: a walk often waits for one
 /// answer.
 const SIDE_BY_SIDE: usize = 2;
 
-/// Audits; what is written repository by repository goes to the streams.
+/// Audits, once or again and again; says how the last run ended, or what ended it.
 ///
 /// # Errors
 ///
-/// When the program cannot start.
-pub(crate) fn run(
-    settings: &AuditSettings,
-    mut progress: Progress,
-) -> Result<(Audit, Streams), Unfinished> {
+/// When the metrics cannot go where the settings say, or the program cannot start.
+pub(crate) fn run(settings: &AuditSettings, progress: Progress) -> Result<Exit, Unfinished> {
     let registries = registries(settings);
-    if let Some(warning) = settings.network.unverified(registries.iter().cloned()) {
+    metrics_file::probe(settings.metrics.file.as_deref()).map_err(Error::new)?;
+    let hosts = registries.iter().cloned().chain(settings.metrics.host());
+    if let Some(warning) = settings.network.unverified(hosts) {
         warn!("{warning}");
     }
-    let remembered = Remembered::open(settings, &registries)?;
-    let remembered = remembered.as_ref();
-    let tags = remembered.map(Remembered::tags);
-    announce_audit(&registries, settings.rules.depth, tags, &settings.output);
+    // Before anything is asked, because the directory may be of no use.
+    let mut remembered = Some(Remembered::open(settings, &registries)?);
     until_a_signal(async |signals| {
-        let found = audited(settings, registries, remembered, signals, &mut progress).await;
+        let remembered = remembered.take().flatten();
+        let page = Page::default();
+        let Some(listener) = listener(&settings.metrics).await? else {
+            return Ok(repeated(settings, &registries, remembered, signals, progress, &page).await);
+        };
+        tokio::select! {
+            exit = repeated(settings, &registries, remembered, signals, progress, &page) => Ok(exit),
+            never = listener.serve(&page, CONTENT_TYPE) => match never {},
+        }
+    })?
+}
+
+/// Takes the port of `listen`.
+async fn listener(settings: &MetricsSettings) -> Result<Option<Listener>, Error> {
+    if settings.listen.is_empty() {
+        return Ok(None);
+    }
+    let taken = Listener::bind(&settings.listen).await;
+    let listener = taken.map_err(|failure| {
+        let address = settings.listen[0];
+        Error::new(format!("listen: cannot listen at {address}: {failure}"))
+    })?;
+    info!("metrics are at http://{}/metrics", listener.address());
+    Ok(Some(listener))
+}
+
+/// Audits, and delivers what was found: once, or with `interval` until a signal comes.
+async fn repeated(
+    settings: &AuditSettings,
+    registries: &[String],
+    mut remembered: Option<Remembered<'_>>,
+    signals: &Signals,
+    mut progress: Progress,
+    page: &Page,
+) -> Exit {
+    let mut publisher = Publisher::new(settings, registries, page);
+    loop {
+        let begun = tokio::time::Instant::now();
+        let tags = remembered.as_ref().map(Remembered::tags);
+        announce_audit(registries, settings.rules.depth, tags, &settings.output);
+        progress.begin(begun.into_std());
+        let memory = remembered.as_ref();
+        let (audit, streams) = audited(settings, registries, memory, signals, &mut progress).await;
+        // Between two audits somebody else may write to it.
+        drop(remembered.take());
         progress.finish();
-        found
-    })
+        let is_written = publisher.show(&audit);
+        tokio::select! {
+            biased;
+            _ = signals.stopping() => {}
+            () = publisher.push(&audit) => {}
+        }
+        let exit = match deliver_audit(&audit, streams, &settings.output) {
+            Exit::Verified if !is_written => Exit::Configuration,
+            exit => exit,
+        };
+        let is_ended = matches!(audit.stopped, Some(Stop::Interrupt | Stop::Terminate));
+        let Some(interval) = settings.metrics.interval.filter(|_| !is_ended) else {
+            return exit;
+        };
+        let next = begun + interval;
+        let wait = next.saturating_duration_since(tokio::time::Instant::now());
+        info!("the next audit begins in {}", human::duration(wait));
+        tokio::select! {
+            biased;
+            stop = signals.stopping() => return match stop {
+                Stop::Interrupt => Exit::Interrupted,
+                _ => Exit::Terminated,
+            },
+            () = tokio::time::sleep_until(next) => {}
+        }
+        remembered = Remembered::open(settings, registries).unwrap_or_else(|why| {
+            warn!("{why}; nothing is remembered");
+            None
+        });
+    }
 }
 
 /// The registries, each once.
@@ -70,19 +147,17 @@ fn registries(settings: &AuditSettings) -> Vec<String> {
     registries
 }
 
-async fn audited(
+/// An audit that has not looked at anything yet.
+fn unfinished(
     settings: &AuditSettings,
-    registries: Vec<String>,
+    registries: &[String],
     remembered: Option<&Remembered<'_>>,
-    signals: &Signals,
-    progress: &mut Progress,
-) -> (Audit, Streams) {
-    let started = Instant::now();
-    let clients = Arc::new(Clients::new(settings.network.clone()));
-    let (patience, logins) = (settings.patience.clone(), settings.login.clone());
-    let transport = Transport::new(clients, patience, logins, sentence::cause);
-    let stopping = signals.or_after(settings.patience.timeout);
-    let mut audit = Audit::new(registries, settings.rules.depth, settings.rules.clients);
+) -> Audit {
+    let mut audit = Audit::new(
+        registries.to_vec(),
+        settings.rules.depth,
+        settings.rules.clients,
+    );
     audit.never_fail = settings.output.never_fail;
     audit.allow_empty = settings.extent.allow_empty;
     audit.remembered = remembered.map(|remembered| audit::Remembered {
@@ -90,6 +165,26 @@ async fn audited(
         ..audit::Remembered::default()
     });
     audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
+    audit
+}
+
+async fn audited(
+    settings: &AuditSettings,
+    registries: &[String],
+    remembered: Option<&Remembered<'_>>,
+    signals: &Signals,
+    progress: &mut Progress,
+) -> (Audit, Streams) {
+    let started = Instant::now();
+    let clients = Arc::new(Clients::new(settings.network.clone()));
+    let transport = |_| {
+        let (patience, logins) = (settings.patience.clone(), settings.login.clone());
+        Transport::new(Arc::clone(&clients), patience, logins, sentence::cause)
+    };
+    // One for each, so that requests are counted for each.
+    let transports: Vec<Transport> = registries.iter().map(transport).collect();
+    let stopping = signals.or_after(settings.patience.timeout);
+    let mut audit = unfinished(settings, registries, remembered);
     let mut streams = Streams::open(settings, audit.started_at);
     let stopped = Cell::new(None);
     let stop = async || {
@@ -98,7 +193,7 @@ async fn audited(
         stop
     };
     let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transport, &audit.registries, remembered) => listed,
+        listed = repositories(settings, &transports, registries, remembered) => listed,
         _ = stop() => Default::default(),
     };
     for unread in unread {
@@ -108,7 +203,7 @@ async fn audited(
     let mut done = 0;
     let jobs = names.iter().map(|named| Job {
         settings,
-        transport: &transport,
+        transport: &transports[place(registries, named)],
         repository: &named.repository,
         known: named.known,
         remembered,
@@ -127,7 +222,7 @@ async fn audited(
     });
     let mut walks =
         stream::iter(walks).buffer_unordered(settings.patience.concurrency * SIDE_BY_SIDE);
-    let bytes = || transport.bytes();
+    let bytes = || transports.iter().map(Transport::bytes).sum();
     loop {
         let seen = |progress: &mut Progress, settled| {
             let standing = Standing {
@@ -152,26 +247,45 @@ async fn audited(
             Some(Found::Gone(repository)) => debug!("{repository} is gone, or has no tags"),
             Some(Found::Unread(unread)) => audit.add_unread(unread),
             Some(Found::Checked(parts, summary)) => {
-                if let Some(remembered) = &mut audit.remembered {
-                    remembered.add(
-                        (summary.new, summary.moved),
-                        summary.oldest.and_then(Moment::time),
-                        summary.oldest_at_depth.and_then(Moment::time),
-                    );
-                }
                 for checked in &parts {
                     let judged = Judged::of(checked, context);
                     streams.add(&judged);
                     audit.add(&judged);
+                }
+                if let Some(part) = parts.first() {
+                    audit.add_remembered(&part.repository.registry, &remembered_of(summary));
                 }
             }
         }
     }
     drop(walks);
     audit.stopped = stopped.get().or_else(|| stopping.peek().copied());
-    audit.requests = transport.requests();
-    audit.bytes = transport.bytes();
+    for (sums, transport) in audit.sums.iter_mut().zip(&transports) {
+        sums.requests = transport.requests();
+        sums.bytes = transport.bytes();
+    }
+    audit.requests = audit.sums.iter().map(|sums| sums.requests).sum();
+    audit.bytes = audit.sums.iter().map(|sums| sums.bytes).sum();
     audit.duration = started.elapsed();
     audit.finish();
     (audit, streams)
+}
+
+/// What is known of a repository's memory, for the report.
+fn remembered_of(summary: Summary) -> audit::Remembered {
+    audit::Remembered {
+        tags: 0,
+        new: summary.new,
+        moved: summary.moved,
+        oldest_check: summary.oldest.and_then(Moment::time),
+        oldest_at_depth: summary.oldest_at_depth.and_then(Moment::time),
+    }
+}
+
+/// The place of a repository's registry.
+fn place(registries: &[String], named: &Named) -> usize {
+    let place = registries
+        .iter()
+        .position(|registry| *registry == named.repository.registry);
+    place.expect("only these registries were listed")
 }

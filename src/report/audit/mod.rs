@@ -3,6 +3,7 @@
 
 mod fault;
 mod github;
+mod sums;
 mod text;
 
 use std::collections::{BTreeSet, HashMap};
@@ -11,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use self::fault::Fault;
 pub(crate) use self::github::{write_github, write_outputs, write_summary};
+pub use self::sums::Sums;
 pub(crate) use self::text::{write, write_header};
 use super::exit::{Conclusion, Exit};
 use super::hint::{Advice, Hint, short_names};
@@ -27,13 +29,15 @@ use crate::walk::rules::Depth;
 use crate::walk::stop::Stop;
 
 /// How many faults and repositories are kept to be shown; all are counted.
-const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 
 /// The result of an audit.
 #[derive(Debug)]
 pub struct Audit {
     /// The registries.
     pub registries: Vec<String>,
+    /// The numbers of each of them, in the same order.
+    pub sums: Vec<Sums>,
     /// `depth`.
     pub depth: Depth,
     /// `clients`: what stops one of them is broken.
@@ -98,19 +102,17 @@ pub struct Remembered {
 }
 
 impl Remembered {
-    /// Adds a repository.
-    pub(crate) fn add(
-        &mut self,
-        (new, moved): (usize, usize),
-        oldest_check: Option<SystemTime>,
-        oldest_at_depth: Option<SystemTime>,
-    ) {
-        let older = |one: Option<SystemTime>, other| one.into_iter().chain(other).min();
-        self.new += new;
-        self.moved += moved;
-        self.oldest_check = older(self.oldest_check, oldest_check);
-        self.oldest_at_depth = older(self.oldest_at_depth, oldest_at_depth);
+    fn add(&mut self, other: &Self) {
+        self.new += other.new;
+        self.moved += other.moved;
+        self.oldest_check = older(self.oldest_check, other.oldest_check);
+        self.oldest_at_depth = older(self.oldest_at_depth, other.oldest_at_depth);
     }
+}
+
+/// The older of two times, if there is one.
+fn older(one: Option<SystemTime>, other: Option<SystemTime>) -> Option<SystemTime> {
+    one.into_iter().chain(other).min()
 }
 
 /// A repository in the table.
@@ -155,6 +157,18 @@ impl Unread {
             ..self
         }
     }
+
+    /// The registry that it is of.
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether it is a registry's list of repositories.
+    #[must_use]
+    pub fn is_catalog(&self) -> bool {
+        self.name == self.registry()
+    }
 }
 
 impl Tags {
@@ -177,6 +191,7 @@ impl Audit {
     #[must_use]
     pub fn new(registries: Vec<String>, depth: Depth, clients: Clients) -> Self {
         Self {
+            sums: vec![Sums::default(); registries.len()],
             registries,
             depth,
             clients,
@@ -202,6 +217,9 @@ impl Audit {
     pub fn add(&mut self, judged: &Judged<'_>) {
         self.totals.add(judged);
         self.totals.keep_first_images(MOST);
+        if let Some(sums) = self.sums_of(&judged.checked.repository.registry) {
+            sums.add(judged);
+        }
         let mut tags = Tags::default();
         for (place, Subject { .. }) in judged.checked.subjects.iter().enumerate() {
             let exit = judged.exit(place);
@@ -219,12 +237,58 @@ impl Audit {
         }
     }
 
+    /// Adds what a repository of this registry rests on, where anything is remembered.
+    pub(crate) fn add_remembered(&mut self, registry: &str, more: &Remembered) {
+        let Some(remembered) = &mut self.remembered else {
+            return;
+        };
+        remembered.add(more);
+        let registries = self.registries.iter().zip(&mut self.sums);
+        for (_, sums) in registries.filter(|(name, _)| *name == registry) {
+            sums.oldest_check = older(sums.oldest_check, more.oldest_check);
+        }
+    }
+
+    /// When what was found on the registry at this place was last proven, at least; none where
+    /// nothing was.
+    #[must_use]
+    pub fn oldest_check(&self, place: usize) -> Option<SystemTime> {
+        let sums = &self.sums[place];
+        match self.remembered {
+            Some(_) => sums.oldest_check,
+            None => (sums.repositories > 0).then_some(self.started_at),
+        }
+    }
+
     /// Adds a list that could not be read.
     pub fn add_unread(&mut self, unread: Unread) {
         self.totals.exit = self.totals.exit.or(unread.exit);
+        if let Some(sums) = self.sums_of(unread.registry()) {
+            sums.add_unread(&unread);
+        }
         if self.unread.len() < MOST {
             self.unread.push(unread);
         }
+    }
+
+    fn sums_of(&mut self, registry: &str) -> Option<&mut Sums> {
+        let place = self.registries.iter().position(|one| one == registry)?;
+        Some(&mut self.sums[place])
+    }
+
+    /// Whether every list of the registry at this place was read, and there was something to look
+    /// at.
+    #[must_use]
+    pub fn is_complete(&self, place: usize) -> bool {
+        let sums = &self.sums[place];
+        self.stopped.is_none() && sums.unread == 0 && (sums.tags.all > 0 || self.allow_empty)
+    }
+
+    /// Whether that shows how much is broken there: not if nothing could be found out.
+    #[must_use]
+    pub fn is_conclusive(&self, place: usize) -> bool {
+        let tags = &self.sums[place].tags;
+        self.is_complete(place) && (tags.all == 0 || tags.undecided < tags.all)
     }
 
     /// Ends it: what is wrong is put in order, and what to do is gathered.

@@ -435,10 +435,12 @@ mod tests {
 
     use super::*;
     use crate::report::Report;
+    use crate::report::audit::{Audit, Unread};
     use crate::report::example::{
-        attestation, digest, index, layer, manifest, nothing, plain, report,
+        Content, attestation, digest, index, layer, manifest, nothing, plain, report,
     };
     use crate::report::exit::Exit;
+    use crate::report::judged::Context;
     use crate::walk::rules::Depth;
     use crate::walk::stop::Stop;
 
@@ -588,6 +590,68 @@ mod tests {
             (&"passed".into(), &"failed".into())
         );
         assert_eq!(json["pipeline"]["number"], 7);
+    }
+
+    /// The report of an audit of these repositories, and of lists that could not be read.
+    fn audited(images: &[(&str, Content)], unread: &[(&str, Exit)]) -> (Audit, Value) {
+        let report = report(images);
+        let mut audit = Audit::new(vec!["docker.io".into()], Depth::Tail, Clients::CONTAINERD);
+        let mut out = Vec::new();
+        write_opening(audit.depth, audit.started_at, &mut out).unwrap();
+        for (number, checked) in report.repositories.iter().enumerate() {
+            let context = Context {
+                stopped: None,
+                login_not_visible: false,
+                clients: Clients::CONTAINERD,
+            };
+            let judged = Judged::of(checked, context);
+            write_repository(&judged, number, &mut out).unwrap();
+            audit.add(&judged);
+        }
+        for (name, exit) in unread {
+            audit.add_unread(Unread::new((*name).into(), "status 503", *exit));
+        }
+        audit.finish();
+        write_closing(&audit, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        (audit, serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn an_audit_follows_the_schema_whatever_it_finds() {
+        for verdict in Verdict::ALL {
+            let image = plain(0x20).with(layer(0x22).found(verdict, 200, "as it came"));
+            let images = [("app:1", image), ("other:2", nothing().missing())];
+            assert_valid(&audited(&images, &[]).1);
+        }
+        for exit in [Exit::Configuration, Exit::Denied, Exit::Unknown] {
+            assert_valid(&audited(&[], &[("docker.io", exit)]).1);
+        }
+        assert_valid(&audited(&[], &[]).1);
+    }
+
+    #[test]
+    fn an_audit_has_what_is_not_ok_and_the_lists_that_it_could_not_read() {
+        let broken = index(0x10).with(manifest(0x20, "linux/amd64").missing());
+        let images = [("app:1", plain(0x30)), ("app:2", broken)];
+        let unread = [("docker.io/library/dark", Exit::Unknown)];
+        let (audit, json) = audited(&images, &unread);
+        assert_valid(&json);
+        assert_eq!(
+            (&json["kind"], &json["exit_code"]),
+            (&"audit".into(), &1.into())
+        );
+        let repository = &json["repositories"][0];
+        assert_eq!(repository["images"].as_array().unwrap().len(), 2);
+        let nodes = repository["nodes"].as_array().unwrap();
+        assert_eq!(nodes.len(), 1, "{nodes:?}");
+        assert_eq!(nodes[0]["digest"], digest(0x20).as_ref());
+        let entry = serde_json::json!({
+            "name": "docker.io/library/dark", "result": "error", "detail": "status 503",
+        });
+        assert_eq!(json["unread"], serde_json::json!([entry]));
+        assert_eq!(json["counts"]["nodes"], audit.counts().nodes);
     }
 
     #[test]

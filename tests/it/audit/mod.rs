@@ -2,6 +2,7 @@
 
 mod extent;
 mod living;
+mod metrics;
 mod reports;
 mod state;
 

@@ -414,7 +414,11 @@ fn the_text_says_what_is_remembered_and_how_old_it_is() {
     let path = state.path().display().to_string();
     std::thread::sleep(Duration::from_millis(1100));
     let run = pullproof().arguments(["audit", &registry.host(), "--state", &path]);
-    let text = run.run().exits(0).stdout;
+    let finished = run
+        .arguments(["--metrics-file", "page.prom"])
+        .run()
+        .exits(0);
+    let text = &finished.stdout;
     let first = text.lines().next().unwrap();
     assert!(
         first.ends_with("at depth tail; 4 tags remembered"),
@@ -428,6 +432,21 @@ fn the_text_says_what_is_remembered_and_how_old_it_is() {
         text.contains("; oldest check ") && text.contains(" s ago\n"),
         "{text}"
     );
+    // The metrics have it as a time.
+    let page = finished.read("page.prom");
+    let seconds = |name: &str| {
+        let line = page
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}{{")));
+        let value = line.and_then(|line| line.rsplit(' ').next());
+        value
+            .unwrap_or_else(|| panic!("{page}"))
+            .parse::<u64>()
+            .unwrap()
+    };
+    let oldest = seconds("pullproof_audit_oldest_check_timestamp_seconds");
+    let run = seconds("pullproof_audit_last_run_timestamp_seconds");
+    assert!((1..60).contains(&(run - oldest)), "{oldest} {run}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn pages() -> Vec<String> {
         root.to_owned(),
         root.join("docs"),
         root.join("docs/ci"),
+        root.join("docs/runbooks"),
         root.join("examples"),
         root.join("plugin"),
     ];
@@ -87,6 +88,7 @@ fn every_page_of_the_documentation_is_linked_from_the_readme() {
 fn a_table_of_contents_lists_every_section_in_order() {
     for page in [
         "README.md",
+        "docs/audit.md",
         "docs/ci/github.md",
         "docs/ci/woodpecker.md",
         "docs/how-it-works.md",

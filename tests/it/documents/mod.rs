@@ -7,8 +7,10 @@ mod examples;
 mod how_it_works;
 mod links;
 mod messages;
+mod operations;
 mod page;
 mod readme;
+mod runbook;
 mod security;
 mod uses;
 

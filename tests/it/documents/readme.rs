@@ -39,13 +39,28 @@ fn every_pipeline_in_the_documents_is_understood() {
 }
 
 #[test]
-fn the_docker_command_in_the_readme_checks_without_a_login() {
+fn the_commands_in_the_readme_check_without_a_login_and_audit() {
     let run: Vec<_> = blocks(&text("README.md"), "sh")
         .iter()
         .flat_map(|block| calls(block))
         .collect();
-    assert_eq!(run.len(), 1);
+    assert_eq!(run.len(), 2);
     assert!(run[0].settings().login.anonymous);
+    assert_eq!(run[1].audit().extent.targets[0].name(), None);
+}
+
+#[test]
+fn the_commands_in_the_page_on_audits_are_understood() {
+    let found: Vec<_> = blocks(&text("docs/audit.md"), "sh")
+        .iter()
+        .flat_map(|block| calls(block))
+        .collect();
+    assert_eq!(found.len(), 5);
+    assert!(
+        found
+            .iter()
+            .all(|found| !found.audit().extent.targets.is_empty())
+    );
 }
 
 #[test]

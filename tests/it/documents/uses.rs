@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use pullproof::commands::verify::targets::{Target, idle_logins, targets};
-use pullproof::settings::{Command, Environment, RebuildSettings, VerifySettings, read, table};
+use pullproof::settings::{
+    AuditSettings, Command, Environment, RebuildSettings, VerifySettings, read, table,
+};
 use serde_norway::Value;
 
 use super::ci::{self, Variables};
@@ -14,7 +16,7 @@ const IMAGE: &str = "ghcr.io/pullproof/pullproof";
 /// One use of the program, understood.
 pub(crate) struct Use {
     command: Command,
-    /// What is verified; nothing when it only rebuilds.
+    /// What is verified; nothing when it audits or only rebuilds.
     pub(crate) targets: Vec<Target>,
 }
 
@@ -25,6 +27,15 @@ impl Use {
         match &self.command {
             Command::Verify(settings) => settings,
             other => panic!("expected a verification, got {other:?}"),
+        }
+    }
+
+    /// The settings of an audit.
+    #[track_caller]
+    pub(crate) fn audit(&self) -> &AuditSettings {
+        match &self.command {
+            Command::Audit(settings) => settings,
+            other => panic!("expected an audit, got {other:?}"),
         }
     }
 
@@ -75,6 +86,14 @@ pub(crate) fn uses(yaml: &str) -> Vec<Use> {
     found
 }
 
+/// An audit with these arguments; fails if it is not valid.
+#[track_caller]
+pub(crate) fn audit(arguments: &[String]) -> Use {
+    let found = understood(Variables::new(), arguments);
+    found.audit();
+    found
+}
+
 /// Every call in a shell script: of the program itself, and of its image.
 #[track_caller]
 pub(crate) fn calls(script: &str) -> Vec<Use> {
@@ -90,9 +109,11 @@ pub(crate) fn calls(script: &str) -> Vec<Use> {
                 .split_once(IMAGE)
                 .or_else(|| line.split_once("pullproof"))
                 .unwrap();
-            let token =
-                Variables::from([("PLUGIN_WOODPECKER_TOKEN".to_owned(), "token".to_owned())]);
-            understood(token, &ci::words(arguments))
+            let mut variables = Variables::new();
+            if arguments.contains("rebuild") {
+                variables.insert("PLUGIN_WOODPECKER_TOKEN".to_owned(), "token".to_owned());
+            }
+            understood(variables, &ci::words(arguments))
         })
         .collect()
 }
@@ -125,6 +146,7 @@ fn names_are_known(settings: &Value, pipeline: &Value) {
     }
 }
 
+#[track_caller]
 fn understood(variables: Variables, arguments: &[String]) -> Use {
     let shown = format!("{variables:#?} {arguments:?}");
     let environment = Environment {
@@ -143,7 +165,7 @@ fn understood(variables: Variables, arguments: &[String]) -> Use {
             assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
             targets
         }
-        Command::Rebuild(_) => Vec::new(),
+        Command::Audit(_) | Command::Rebuild(_) => Vec::new(),
         other => panic!("{other:?} for {shown}"),
     };
     Use { command, targets }
@@ -156,8 +178,11 @@ fn file(path: &Path) -> std::io::Result<String> {
         Some("metadata.json") => Ok(format!(
             r#"{{"containerimage.digest":"sha256:{digest}","image.name":"registry.example/team/app:latest"}}"#
         )),
-        Some("config.json")
-            if path.starts_with("/home/runner") || path == Path::new("/config.json") =>
+        Some("running.txt") => Ok("registry.example/team/app:1.4".to_owned()),
+        Some("config.json" | "registry-login")
+            if ["/home/runner", "/login", "/run", "/config.json"]
+                .iter()
+                .any(|known| path.starts_with(known)) =>
         {
             Ok(r#"{"auths":{}}"#.to_owned())
         }

@@ -209,6 +209,11 @@ impl Running {
         self.stderr.so_far().contains(words)
     }
 
+    /// What it has written to standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Waits for the end.
     pub(crate) fn wait(mut self) -> Finished {
         let status = wait_until(&mut self.child, self.deadline);

@@ -26,14 +26,14 @@ pub(crate) use self::fake::{Fake, Reply, TOKEN};
 
 /// The mark of every run here.
 const MARK: &str = "the-mark";
-const REPOSITORY: &str = "GET /api/repos/7";
+pub(crate) const REPOSITORY: &str = "GET /api/repos/7";
 const CREATE: &str = "POST /api/repos/7/pipelines";
 const LIST: &str = "GET /api/repos/7/pipelines";
-const PIPELINE: &str = "GET /api/repos/7/pipelines/12";
+pub(crate) const PIPELINE: &str = "GET /api/repos/7/pipelines/12";
 
 /// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a
 /// success.
-fn server() -> Fake {
+pub(crate) fn server() -> Fake {
     let fake = Fake::start();
     let repository =
         json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
@@ -44,7 +44,7 @@ fn server() -> Fake {
 }
 
 /// Pipeline #12 as the server describes it.
-fn pipeline(status: &str) -> Value {
+pub(crate) fn pipeline(status: &str) -> Value {
     json!({"id": 112, "number": 12, "event": "manual", "status": status, "branch": "trunk", "commit": "c0ffee", "errors": null})
 }
 

@@ -237,6 +237,11 @@ impl Distribution {
         Ok(())
     }
 
+    /// Where its configuration is.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        configuration::write(self.directory.path(), &self.form, self.port, Port::Own)
+    }
+
     fn command(&self, verb: &str, port: Port) -> Command {
         let path = configuration::write(self.directory.path(), &self.form, self.port, port);
         let mut command = Command::new(&self.program);
