@@ -9,6 +9,7 @@
 //! `walk` asks a `Source` for the content of one repository, and an audit a `Catalog` for what there
 //! is; `registry` is both over HTTP.
 
+pub(crate) mod cluster;
 pub mod commands;
 pub mod http;
 pub(crate) mod oci;

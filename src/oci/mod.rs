@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod descriptor;
 pub(crate) mod digest;
 pub(crate) mod flaw;
+pub(crate) mod in_use;
 pub(crate) mod kind;
 pub(crate) mod manifest;
 pub(crate) mod media_type;

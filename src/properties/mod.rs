@@ -13,6 +13,7 @@ pub mod challenge;
 pub mod docker_config;
 pub mod duration;
 pub mod headers;
+pub mod in_use;
 pub mod link;
 pub mod list;
 pub mod manifest;

@@ -13,11 +13,12 @@ type Statement = fn(&[u8]);
 
 /// Every fuzz target with its statement, and how long an input is on which anything but linear work
 /// would show, in bytes.
-const TARGETS: [(&str, Statement, usize); 11] = [
+const TARGETS: [(&str, Statement, usize); 12] = [
     ("challenge", super::challenge::check, 64 * KIB),
     ("docker_config", super::docker_config::check, 128 * KIB),
     ("duration", super::duration::check, 128 * KIB),
     ("headers", super::headers::check, 64 * KIB),
+    ("in_use", super::in_use::check, 128 * KIB),
     ("link", super::link::check, 64 * KIB),
     ("list", super::list::check, 64 * KIB),
     ("manifest", super::manifest::check, 1024 * KIB),

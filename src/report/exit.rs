@@ -64,6 +64,30 @@ impl Exit {
     }
 }
 
+/// `fail_on`: what makes a run fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailOn {
+    /// Whatever is wrong.
+    #[default]
+    Broken,
+    /// What is wrong and in use.
+    InUse,
+    /// Nothing: the run only reports.
+    Never,
+}
+
+impl FailOn {
+    /// The word for it in settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::InUse => "in_use",
+            Self::Never => "never",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         exit.code().into()

@@ -1,6 +1,7 @@
 //! What the verdicts on one repository's digests mean for the images that need them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::affected::{self, AffectedBy};
 use super::exit::Exit;
@@ -38,6 +39,17 @@ pub struct Judged<'a> {
     pub(super) hints: Hints,
     root_of_subject: Vec<usize>,
     counted: Clients,
+    /// By the place of the image; none where nobody says what is in use.
+    usages: Vec<Usage>,
+}
+
+/// Whether and by whom an image is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Whether it is.
+    pub is_used: bool,
+    /// By whom, as `deployment shop/app`; none where the list does not say.
+    pub users: BTreeSet<Arc<str>>,
 }
 
 /// One distinct root: what all images that resolve to it share.
@@ -191,9 +203,29 @@ impl<'a> Judged<'a> {
             hints: Hints::default(),
             root_of_subject,
             counted: context.clients,
+            usages: Vec::new(),
         };
         judged.hints = Hints::of(&judged, context);
         judged
+    }
+
+    /// The same, where it is known what is in use: one for each image.
+    #[must_use]
+    pub fn with_usages(mut self, usages: Vec<Usage>) -> Self {
+        self.usages = usages;
+        self
+    }
+
+    /// How the image at this place is used, where that is known.
+    #[must_use]
+    pub fn usage(&self, subject: usize) -> Option<&Usage> {
+        self.usages.get(subject)
+    }
+
+    /// Whether the image at this place is broken and in use.
+    #[must_use]
+    pub fn is_broken_in_use(&self, subject: usize) -> bool {
+        self.exit(subject) == Exit::Broken && self.usage(subject).is_some_and(|one| one.is_used)
     }
 
     /// The root of the image at this place.

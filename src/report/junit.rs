@@ -12,6 +12,7 @@ use super::judgement::Judgement;
 use super::platforms::Platforms;
 use super::text::is_unresolved;
 use super::{sentence, timestamp};
+use crate::oci::reference::Reference;
 use crate::report::judged::Gravity;
 use crate::text::escape;
 use crate::walk::checked::Subject;
@@ -42,7 +43,10 @@ pub(crate) fn write_repository(
                 Exit::Verified => Outcome::Passed,
                 exit => {
                     let fault = Fault::of(judged, place);
-                    let text = [&[fault.summary], &*fault.lines].concat().join("\n");
+                    let used = Some(fault.use_in_words()).filter(|used| !used.is_empty());
+                    let users = used.into_iter().chain(fault.users_in_words());
+                    let lines = [fault.summary].into_iter().chain(users).chain(fault.lines);
+                    let text = lines.collect::<Vec<_>>().join("\n");
                     let kind = Conclusion::from(exit).as_str().to_owned();
                     if exit == Exit::Broken {
                         Outcome::Failure(kind, text)
@@ -52,7 +56,7 @@ pub(crate) fn write_repository(
                 }
             };
             visit(Case {
-                name: subject.reference.tag.clone().unwrap_or_default(),
+                name: case_name(&subject.reference),
                 seconds: 0.0,
                 outcome,
             })?;
@@ -65,6 +69,12 @@ pub(crate) fn write_repository(
         &tags,
         out,
     )
+}
+
+/// A tag, or a digest that has none.
+fn case_name(reference: &Reference) -> String {
+    let digest = reference.digest.as_ref().map(ToString::to_string);
+    reference.tag.clone().or(digest).unwrap_or_default()
 }
 
 /// Writes what could not be read, and the end of an audit's report.

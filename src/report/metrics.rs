@@ -18,6 +18,7 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 
 const FAILURES: &str = "registry_manifest_integrity_failures";
 const BROKEN_TAGS: &str = "pullproof_audit_broken_tags";
+const IN_USE: &str = "pullproof_audit_broken_tags_in_use";
 const REPOSITORY: &str = "pullproof_audit_repository_broken_tags";
 const LAST_SUCCESS: &str = "pullproof_audit_last_success_timestamp_seconds";
 
@@ -67,6 +68,11 @@ const GAUGES: &[Gauge] = &[
         value: |series| series.known.broken_tags.map(number),
     },
     Gauge {
+        name: IN_USE,
+        help: "Tags that cannot be pulled and that something deployed uses.",
+        value: |series| series.known.broken_in_use.map(number),
+    },
+    Gauge {
         name: "pullproof_audit_undecided_tags",
         help: "Tags of which the last run could not find out whether they can be pulled.",
         value: |series| Some(number(series.undecided_tags)),
@@ -114,6 +120,8 @@ pub(crate) struct Known {
     pub(crate) failures: Option<u64>,
     /// Broken tags, likewise.
     pub(crate) broken_tags: Option<u64>,
+    /// Those that are in use, likewise; `None` also where nobody said what is deployed.
+    pub(crate) broken_in_use: Option<u64>,
     /// The broken tags of each repository that has some.
     pub(crate) repositories: BTreeMap<String, u64>,
 }
@@ -150,6 +158,10 @@ impl Series {
             last_success: audit.is_complete(place).then_some(last_run),
             failures: Some(sums.failures as u64),
             broken_tags: Some(sums.tags.broken as u64),
+            // A list that may lack something is no word that nothing is in use.
+            broken_in_use: (audit.in_use.as_ref())
+                .filter(|list| !list.is_partial || sums.broken_in_use > 0)
+                .map(|_| sums.broken_in_use as u64),
             repositories: (sums.broken.iter())
                 .map(|(name, tags)| (name.clone(), *tags as u64))
                 .collect(),
@@ -208,6 +220,7 @@ impl Known {
                 .or(before.last_success.filter(|time| *time <= now)),
             failures: self.failures.max(before.failures).filter(some),
             broken_tags: self.broken_tags.max(before.broken_tags).filter(some),
+            broken_in_use: self.broken_in_use.max(before.broken_in_use).filter(some),
             repositories,
         }
     }
@@ -275,6 +288,7 @@ mod tests {
 
     use super::*;
     use crate::oci::client::Clients;
+    use crate::report::audit::InUse;
     use crate::report::audit::Unread;
     use crate::report::example::{Content, child, index, manifest, nothing, plain, report};
     use crate::report::exit::Exit;
@@ -335,6 +349,7 @@ mod tests {
             last_success: Some(1_600_000_000),
             failures: Some(failures),
             broken_tags: Some(repositories.iter().map(|(_, tags)| tags).sum()),
+            broken_in_use: None,
             repositories: (repositories.iter())
                 .map(|(name, tags)| ((*name).to_owned(), *tags))
                 .collect(),
@@ -389,7 +404,8 @@ mod tests {
 
     #[test]
     fn each_metric_has_one_head_for_all_registries() {
-        let audit = audit(&[("team/app", broken())]);
+        let mut audit = audit(&[("team/app", broken())]);
+        audit.in_use = Some(InUse::new(false));
         let one = series(&audit, &Known::default());
         let other = Series {
             registry: "other.example".to_owned(),
@@ -406,7 +422,22 @@ mod tests {
         // The lines of one metric stand together.
         let names = found.lines().filter(|line| !line.starts_with('#'));
         let names: Vec<_> = names.map(|line| line.split_once('{').unwrap().0).collect();
-        assert_eq!(names.chunk_by(|one, other| one == other).count(), 15);
+        assert_eq!(names.chunk_by(|one, other| one == other).count(), 16);
+    }
+
+    #[test]
+    fn what_is_in_use_is_said_where_it_is_known() {
+        let name = "pullproof_audit_broken_tags_in_use";
+        let mut audit = audit(&[("app", broken())]);
+        let said = |audit: &Audit| value(&page(&[series(audit, &Known::default())]), name);
+        assert_eq!(said(&audit), None);
+        audit.in_use = Some(InUse::new(false));
+        assert_eq!(said(&audit).as_deref(), Some("0"));
+        // A list that may lack something never says that nothing is in use.
+        audit.in_use = Some(InUse::new(true));
+        assert_eq!(said(&audit), None);
+        audit.sums[0].broken_in_use = 2;
+        assert_eq!(said(&audit).as_deref(), Some("2"));
     }
 
     #[test]

@@ -101,7 +101,11 @@ impl Reading {
                 let text = value(&mut self.parser, setting, &name, self.command.is_none())?;
                 let spelled = format!("--{}", name.replace('_', "-"));
                 add(&mut self.flags, setting, &spelled, &text)?;
-                self.platforms = (setting.kind == ValueKind::Platforms).then_some(spelled);
+                let takes_platforms = matches!(
+                    setting.kind,
+                    ValueKind::Platforms | ValueKind::PlatformsOrAll
+                );
+                self.platforms = takes_platforms.then_some(spelled);
             }
             Value(text) => {
                 let text = text.into_string().map_err(|text| not_text(&text))?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::extent::Extent;
+use super::in_use::InUseSettings;
 use super::metrics::MetricsSettings;
 use super::wanted::Wanted;
 use crate::http::network::Network;
@@ -107,6 +108,8 @@ pub struct AuditSettings {
     pub patience: Patience,
     /// Where the result goes.
     pub output: Output,
+    /// `in_use` and `in_use_host`.
+    pub in_use: Option<InUseSettings>,
     /// `broken_list`: where the broken tags go, one a line.
     pub broken_list: Option<PathBuf>,
     /// `state`: where what is remembered of each registry is.

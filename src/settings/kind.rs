@@ -51,6 +51,8 @@ pub enum ValueKind {
     Pins,
     /// A list of `os/arch[/variant]`.
     Platforms,
+    /// The same, or `all`.
+    PlatformsOrAll,
     /// Names with values that may be secret.
     Map,
 }
@@ -80,6 +82,7 @@ impl ValueKind {
             Self::Logins => "JSON or YAML list".into(),
             Self::List | Self::Pins => "list".into(),
             Self::Platforms => "list of platforms".into(),
+            Self::PlatformsOrAll => "list of platforms, or all".into(),
             Self::Map => "map".into(),
         }
     }
@@ -122,6 +125,7 @@ impl ValueKind {
             Self::List => "a list: a JSON array, lines, or items separated by commas".into(),
             Self::Pins => "host:port:address[,address], with numeric addresses".into(),
             Self::Platforms => "a list of platforms".into(),
+            Self::PlatformsOrAll => "a list of platforms, or all".into(),
             Self::Map => "a JSON object or a list of NAME=value".into(),
         }
     }
@@ -139,7 +143,13 @@ impl ValueKind {
     pub(super) fn holds_several(self) -> bool {
         matches!(
             self,
-            Self::List | Self::WordList(_) | Self::Pins | Self::Platforms | Self::Hosts | Self::Map
+            Self::List
+                | Self::WordList(_)
+                | Self::Pins
+                | Self::Platforms
+                | Self::PlatformsOrAll
+                | Self::Hosts
+                | Self::Map
         )
     }
 }

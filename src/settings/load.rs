@@ -12,9 +12,11 @@ use super::files::{Disk, Files};
 use super::output::Terminals;
 use super::raw::{Gathered, Typed};
 use super::{
-    Error, environment, extent, help, logins, metrics, network, output, rebuild, rules, wanted,
+    Error, environment, extent, help, in_use, logins, metrics, network, output, rebuild, rules,
+    wanted,
 };
 use crate::http::network::Network;
+use crate::report::exit::FailOn;
 use crate::state::Tiers;
 use crate::terminal::output::Output;
 use crate::text::human;
@@ -203,6 +205,10 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
         typed, facts, disk, ..
     } = reading;
     let (network, output) = shared(reading)?;
+    if output.fail_on == FailOn::InUse {
+        let value = typed.fail_on();
+        return Err(value.error("\"in_use\" is for audit; verify takes broken and never"));
+    }
     let rebuilds = typed.on_broken().word()? == "rebuild";
     let wanted = wanted::wanted(typed, facts, disk, warnings)?;
     let rules = rules::rules(typed, CommandName::Verify)?;
@@ -251,6 +257,7 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
         _ => registry.text.to_owned(),
     };
     Ok(AuditSettings {
+        in_use: in_use::in_use(typed, facts, disk, &extent)?,
         extent,
         rules: rules::rules(typed, CommandName::Audit)?,
         network,
@@ -398,7 +405,10 @@ mod tests {
                 continue;
             };
             let flag = format!("--{}", setting.kebab());
-            for word in words.iter().filter(|word| **word != "rebuild") {
+            for word in words
+                .iter()
+                .filter(|word| !["rebuild", "in_use"].contains(word))
+            {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
                 let audited = match *word {

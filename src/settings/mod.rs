@@ -12,6 +12,7 @@ mod error;
 mod extent;
 mod files;
 mod help;
+mod in_use;
 mod kind;
 mod load;
 mod logins;
@@ -35,6 +36,7 @@ pub use command::{AuditSettings, Command, CommandName, RebuildSettings, VerifySe
 pub use error::Error;
 pub use extent::{Extent, Shard, Target};
 pub use files::Files;
+pub use in_use::{InUseSettings, InUseSource};
 pub use kind::ValueKind;
 pub use load::{Environment, read, read_output};
 pub use metrics::MetricsSettings;

@@ -5,6 +5,7 @@ use log::LevelFilter;
 use super::Error;
 use super::ci::{Facts, System};
 use super::raw::Typed;
+use crate::report::exit::FailOn;
 use crate::terminal::output::{Format, Output};
 
 /// Which of the standard streams are terminals.
@@ -48,7 +49,11 @@ pub(super) fn output(
         format,
         summary: typed.summary().boolean()?,
         log_level: log_level(typed, facts)?,
-        never_fail: typed.fail_on().word()? == "never",
+        fail_on: match typed.fail_on().word()? {
+            "never" => FailOn::Never,
+            "in_use" => FailOn::InUse,
+            _ => FailOn::Broken,
+        },
         colour: format == Format::Text && renders_colour && facts.get("NO_COLOR").is_none(),
         terminal: terminals.stderr,
         step_outputs: facts.path("GITHUB_OUTPUT").filter(|_| in_github),
@@ -174,7 +179,7 @@ mod tests {
             (output.report, output.junit),
             (Some("a.json".into()), Some("b.xml".into()))
         );
-        assert!(output.never_fail && !output.summary);
+        assert!(output.fail_on == FailOn::Never && !output.summary);
         assert_eq!(
             typed(&["--report", "a", "--junit", "a"]).error(),
             "--junit: the JSON report and the JUnit report cannot be the same file"

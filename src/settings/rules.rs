@@ -6,7 +6,7 @@ use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::client::{Client, Clients};
 use crate::oci::platform::Platform;
-use crate::walk::rules::{Concern, Depth, Rules};
+use crate::walk::rules::{AllowMissing, Concern, Depth, Rules};
 
 /// Reads the rules of the walk.
 ///
@@ -17,7 +17,7 @@ use crate::walk::rules::{Concern, Depth, Rules};
 pub(super) fn rules(typed: &Typed, command: CommandName) -> Result<Rules, Error> {
     let platforms = or_empty(typed.platforms(), SettingText::platforms)?;
     let artifacts = typed.artifacts();
-    let allow_missing = or_empty(typed.allow_missing(), SettingText::platforms)?;
+    let allow_missing = allow_missing(typed.allow_missing())?;
     if let (Some(required), Some(allowed)) = (typed.platforms(), typed.allow_missing()) {
         contradiction(&required, &platforms, &allowed, &allow_missing)?;
     }
@@ -49,6 +49,14 @@ fn depth(value: &SettingText<'_>, command: CommandName) -> Result<Depth, Error> 
     })
 }
 
+fn allow_missing(value: Option<SettingText<'_>>) -> Result<AllowMissing, Error> {
+    let Some(value) = value else {
+        return Ok(AllowMissing::default());
+    };
+    let platforms = value.platforms_or_all()?;
+    Ok(platforms.map_or(AllowMissing::All, AllowMissing::Platforms))
+}
+
 /// The clients whose word counts; containerd's where nobody says.
 fn clients(value: Option<SettingText<'_>>) -> Result<Clients, Error> {
     let named = or_empty(value, SettingText::words)?;
@@ -74,12 +82,17 @@ fn contradiction(
     required: &SettingText<'_>,
     platforms: &[Platform],
     allowed: &SettingText<'_>,
-    allow_missing: &[Platform],
+    allow_missing: &AllowMissing,
 ) -> Result<(), Error> {
-    let both = platforms.iter().find_map(|platform| {
-        let absent = allow_missing.iter().find(|it| platform.satisfies(it))?;
-        Some((platform, absent))
-    });
+    let both = match allow_missing {
+        AllowMissing::All => platforms
+            .first()
+            .map(|platform| (platform, "every platform".to_owned())),
+        AllowMissing::Platforms(allowed) => platforms.iter().find_map(|platform| {
+            let absent = allowed.iter().find(|it| platform.satisfies(it))?;
+            Some((platform, absent.to_string()))
+        }),
+    };
     let Some((platform, absent)) = both else {
         return Ok(());
     };
@@ -115,7 +128,10 @@ mod tests {
                 "linux/arm64".parse().unwrap()
             ]
         );
-        assert_eq!(rules.allow_missing, ["linux/arm/v7".parse().unwrap()]);
+        assert_eq!(
+            rules.allow_missing,
+            AllowMissing::Platforms(vec!["linux/arm/v7".parse().unwrap()])
+        );
         assert_eq!(
             (rules.attestations, rules.referrers, rules.depth),
             (Concern::Warn, Concern::Check, Depth::Full)
@@ -127,6 +143,24 @@ mod tests {
         assert_eq!(
             typed(&["--platform", "[linux"]).error(),
             r#"--platform: "[linux" is not a list of platforms"#
+        );
+    }
+
+    #[test]
+    fn all_platforms_may_be_absent_by_one_word() {
+        let allowed = |flags: &[&str]| typed(flags).settings().rules.allow_missing;
+        for flags in [
+            &["--allow-missing=all"][..],
+            &["--allow-missing", "ALL", "--allow-missing=linux/arm64"],
+        ] {
+            assert_eq!(allowed(flags), AllowMissing::All, "{flags:?}");
+        }
+        assert_eq!(allowed(&[]), AllowMissing::Platforms(Vec::new()));
+        let both = typed(&["--allow-missing=all", "--platforms=linux/amd64"]);
+        assert_eq!(
+            both.error(),
+            "--allow-missing: every platform may be absent, but --platforms says that linux/amd64 \
+             must be there"
         );
     }
 

@@ -199,6 +199,12 @@ settings! {
         exclude [] [Audit] List,
             "Patterns of what to leave out, as `repository[:tag]`. `*` stands for any text, `?` for \
              any character.";
+        in_use [] [Audit] Path,
+            "What is deployed: a file of references, `-` for standard input, or `cluster`. What is \
+             broken and in use comes first, and what is in use and not in the registry is broken. \
+             `cluster` asks the Kubernetes cluster that it runs in.";
+        in_use_host [] [Audit] List,
+            "Other names of the registry in the list of `in_use`, as `host[:port]`.";
         shard [] [Audit] Text,
             "Part of the repositories to audit, as `i/n`. With `3/8` it is the third of eight parts, \
              which are always the same.";
@@ -221,9 +227,9 @@ settings! {
         attestations [] [Verify Audit] Words(&["check", "warn", "ignore"]), = "check",
             "How much attestations matter. `check` fails on broken provenance or SBOMs, `warn` \
              reports them, `ignore` does not ask for them.";
-        allow_missing [] [Verify Audit] Platforms,
+        allow_missing [] [Verify Audit] PlatformsOrAll,
             "Platforms whose content may be absent. A sparse index or a pull-through cache lacks \
-             them; they are reported, and nothing fails.";
+             them; they are reported, and nothing fails. `all` is for whatever an index lists.";
         referrers [] [Verify Audit] Words(&["ignore", "warn", "check"]), = "ignore",
             "How much referrers matter. They are artifacts that refer to the image, such as \
              signatures and SBOMs.";
@@ -326,9 +332,9 @@ settings! {
             "Writes a GitHub step summary.";
         log_level [] [Verify Audit Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
             "How much is logged. It is at least `debug` when a GitHub job runs with debug logging.";
-        fail_on [] [Verify Audit] Words(&["broken", "never"]), = "broken",
+        fail_on [] [Verify Audit] Words(&["broken", "in_use", "never"]), = "broken",
             "When the run fails. `never` only reports: the exit code is 0 whatever is wrong with \
-             the images.";
+             the images. An audit with in_use fails only for what is in use.";
         dry_run ["skip_push", "no_push"] [Verify] Boolean, = "false",
             "Nothing was pushed, so nothing is checked. The run ends with result `skipped` and \
              exit code 0. It does not count where a build step with the same settings may push \

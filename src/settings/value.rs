@@ -169,8 +169,21 @@ impl<'a> SettingText<'a> {
 
     /// Platforms, each once.
     pub(super) fn platforms(&self) -> Result<Vec<Platform>, Error> {
+        self.platforms_of(self.list()?)
+    }
+
+    /// Platforms, each once; `None` for `all`.
+    pub(super) fn platforms_or_all(&self) -> Result<Option<Vec<Platform>>, Error> {
+        let items = self.list()?;
+        if items.iter().any(|item| item.eq_ignore_ascii_case("all")) {
+            return Ok(None);
+        }
+        self.platforms_of(items).map(Some)
+    }
+
+    fn platforms_of(&self, items: Vec<String>) -> Result<Vec<Platform>, Error> {
         let mut platforms = Vec::new();
-        for item in self.list()? {
+        for item in items {
             let platform: Platform = item.parse().map_err(|error| {
                 self.error(format!("{} is {error}", quoted(&item)))
                     .with_hint("a platform looks like linux/amd64 or linux/arm/v7")

@@ -431,11 +431,10 @@ impl Notebook {
             .iter()
             .any(|(_, node)| pages.is_new_fault(node, clients));
         let is_lost = |subject: &Subject| {
-            let is_missing = checked.graph.node(subject.root).is_nameless();
-            let was_missing = |tag: &Tag| tag.is_failing;
-            let before = pages.loaded.memory.tags.get(tag_of(subject));
             let root = checked.graph.node(subject.root);
-            is_missing && root.verdict().is_definite() && !before.is_some_and(was_missing)
+            let before = pages.loaded.memory.tags.get(tag_of(subject));
+            let was_right = before.is_some_and(|tag| !tag.is_failing);
+            root.is_nameless() && root.verdict().is_definite() && was_right
         };
         if new_fault || checked.subjects.iter().any(is_lost) {
             pages.wanted = Wanted::All;
@@ -641,6 +640,7 @@ impl Pages {
         let before = self.loaded.memory.tags.get(tag_of(subject));
         let digest = checked.graph.node(subject.root).digest();
         match (before, digest) {
+            _ if subject.reference.tag.is_none() => false,
             (None, _) => true,
             (Some(before), Some(digest)) => before.key != Some(Key::of(&digest)),
             (Some(_), None) => false,
@@ -696,7 +696,9 @@ impl Pages {
         let root = checked.graph.node(subject.root);
         let key = root.digest().map(|digest| Key::of(&digest));
         let before = self.loaded.memory.tags.get(name).copied();
-        if root.is_nameless() && !root.verdict().is_definite() {
+        // A tag that never led anywhere is none to remember, and a digest is no tag.
+        let is_unknown = root.is_nameless() && (before.is_none() || !root.verdict().is_definite());
+        if is_unknown || subject.reference.tag.is_none() {
             return;
         }
         match before {

@@ -71,6 +71,13 @@ impl<'a> Remembering<'a> {
 
 impl Source for Remembering<'_> {
     async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
+        if let Some(digest) = &reference.digest {
+            let asked = self.registry.resolve(reference, look).await;
+            if let Some(notebook) = self.notebook {
+                notebook.note_manifest(digest, &asked);
+            }
+            return asked;
+        }
         let tag = reference.tag.as_deref().unwrap_or_default();
         if let Some(notebook) = self.for_a(look)
             && notebook.knows(tag)
@@ -89,8 +96,8 @@ impl Source for Remembering<'_> {
 
     async fn head(&self, reference: &Reference, look: Look) -> Head {
         match self.for_a(look) {
-            Some(notebook) => self.head_of(reference, notebook).await,
-            None => self.registry.head(reference, look).await,
+            Some(notebook) if reference.digest.is_none() => self.head_of(reference, notebook).await,
+            _ => self.registry.head(reference, look).await,
         }
     }
 

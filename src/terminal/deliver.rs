@@ -249,6 +249,7 @@ fn seed() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::exit::FailOn;
 
     /// An output with these two places for reports.
     fn output(report: &Path, junit: &Path) -> Output {
@@ -258,7 +259,7 @@ mod tests {
             format: Format::Text,
             summary: true,
             log_level: LevelFilter::Info,
-            never_fail: false,
+            fail_on: FailOn::Broken,
             colour: false,
             terminal: false,
             step_outputs: None,

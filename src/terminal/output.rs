@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::report::exit::FailOn;
+
 /// Where the result goes.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a setting or a fact of its own"
-)]
 #[derive(Clone, Debug)]
 pub struct Output {
     /// `report`.
@@ -19,8 +17,8 @@ pub struct Output {
     pub summary: bool,
     /// `log_level`.
     pub log_level: log::LevelFilter,
-    /// `fail_on: never`.
-    pub never_fail: bool,
+    /// `fail_on`.
+    pub fail_on: FailOn,
     /// Whether the text may carry ANSI colours.
     pub colour: bool,
     /// Whether standard error is a terminal, for a progress bar.

@@ -130,7 +130,7 @@ impl Walk<'_> {
         }
         let care = self.care(kind);
         self.graph.connect(parent, known, platform, care);
-        if !self.may_be_absent(platform) {
+        if !self.rules.allow_missing.allows(platform) {
             self.require(known);
         }
     }
@@ -151,7 +151,8 @@ impl Walk<'_> {
             Way::Ask { whole } => {
                 let endpoint = Some((kind.is_manifest(), whole));
                 let to = self.add_below(parent, endpoint, &child);
-                self.notes[to.place()].allowed = self.may_be_absent(child.platform.as_ref());
+                self.notes[to.place()].allowed =
+                    self.rules.allow_missing.allows(child.platform.as_ref());
                 self.refuse_descriptor(parent, to, &descriptor);
                 if let Some(data) = descriptor.inline.filter(|data| data.len() as u64 == size) {
                     self.take_inline(to, &data);
@@ -182,12 +183,6 @@ impl Walk<'_> {
         self.graph
             .connect(parent, to, child.platform.as_ref(), care);
         to
-    }
-
-    /// Whether the user allows content for this platform to be absent.
-    fn may_be_absent(&self, platform: Option<&Platform>) -> bool {
-        let allowed = &self.rules.allow_missing;
-        platform.is_some_and(|platform| allowed.iter().any(|allowed| platform.satisfies(allowed)))
     }
 
     /// An attestation that another index lists for a platform is an image.

@@ -17,7 +17,7 @@ pub struct Rules {
     /// `attestations`.
     pub attestations: Concern,
     /// `allow_missing`.
-    pub allow_missing: Vec<Platform>,
+    pub allow_missing: AllowMissing,
     /// `referrers`.
     pub referrers: Concern,
     /// `depth`.
@@ -32,9 +32,36 @@ impl Default for Rules {
             clients: Clients::CONTAINERD,
             accept_artifacts: false,
             attestations: Concern::Check,
-            allow_missing: Vec::new(),
+            allow_missing: AllowMissing::default(),
             referrers: Concern::Ignore,
             depth: Depth::Tail,
+        }
+    }
+}
+
+/// `allow_missing`: which of an index's children may be absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowMissing {
+    /// Every one.
+    All,
+    /// Those for these platforms.
+    Platforms(Vec<Platform>),
+}
+
+impl Default for AllowMissing {
+    fn default() -> Self {
+        Self::Platforms(Vec::new())
+    }
+}
+
+impl AllowMissing {
+    /// Whether a child for this platform may be absent.
+    #[must_use]
+    pub fn allows(&self, platform: Option<&Platform>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Platforms(allowed) => platform
+                .is_some_and(|platform| allowed.iter().any(|allowed| platform.satisfies(allowed))),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::oci::client::{Client, Clients};
 use crate::oci::media_type::{DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use crate::walk::cause::Place;
 use crate::walk::graph::{MAX_NODES, Node};
+use crate::walk::rules::AllowMissing;
 use crate::walk::source::{CONFIG_LIMIT, Fault};
 use crate::walk::stop::Stop;
 
@@ -449,7 +450,7 @@ async fn what_a_tag_delivers_has_to_be_there_by_its_digest_too() {
 #[tokio::test]
 async fn a_manifest_may_be_absent_only_where_every_parent_allows_it() {
     let rules = Rules {
-        allow_missing: vec!["linux/arm/v6".parse().unwrap()],
+        allow_missing: AllowMissing::Platforms(vec!["linux/arm/v6".parse().unwrap()]),
         ..Rules::default()
     };
     let mut memory = Memory::default();
@@ -812,7 +813,7 @@ async fn a_child_that_may_be_absent_is_skipped_or_checked() {
     let mut memory = Memory::default();
     let [_, amd, arm] = two_platforms(&mut memory);
     let rules = Rules {
-        allow_missing: vec!["linux/arm64".parse().unwrap()],
+        allow_missing: AllowMissing::Platforms(vec!["linux/arm64".parse().unwrap()]),
         ..Rules::default()
     };
     let layer = digest::sha256(b"arm");
@@ -833,6 +834,32 @@ async fn a_child_that_may_be_absent_is_skipped_or_checked() {
     let walked = walk_with(&memory, &[":1"], &rules).await;
     assert_eq!(find(&walked, &arm).verdict(), Verdict::Skipped);
     assert_eq!(find(&walked, &amd).verdict(), Verdict::Missing);
+}
+
+#[tokio::test]
+async fn with_all_every_child_may_be_absent_and_no_blob() {
+    let mut memory = Memory::default();
+    let [_, amd, arm] = two_platforms(&mut memory);
+    let rules = Rules {
+        allow_missing: AllowMissing::All,
+        ..Rules::default()
+    };
+    memory.content.remove(&digest_of(&arm));
+    let walked = walk_with(&memory, &[":1"], &rules).await;
+    assert_eq!(find(&walked, &arm).verdict(), Verdict::Skipped);
+    assert_eq!(find(&walked, &arm).cause(), &Cause::AllowedMissing);
+    assert_eq!(find(&walked, &amd).verdict(), Verdict::Ok);
+    let layer = digest::sha256(b"amd");
+    memory.content.remove(&layer);
+    let walked = walk_with(&memory, &[":1"], &rules).await;
+    let absent = (digest_of(&arm).to_string(), Verdict::Skipped);
+    assert_eq!(
+        faults(&walked),
+        BTreeMap::from([absent, (layer.to_string(), Verdict::Missing)])
+    );
+    memory.content.remove(&digest_of(&amd));
+    let walked = walk_with(&memory, &[":1"], &rules).await;
+    assert!(faults(&walked).values().all(|one| *one == Verdict::Skipped));
 }
 
 fn manifest_of(memory: &mut Memory, layers: &[Value]) {

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use log::warn;
 
 use super::remembered::Remembered;
+use crate::oci::in_use::InUse;
 use crate::oci::reference::{Repository, is_name};
 use crate::registry::{RegistryCatalog, Transport};
 use crate::report::audit::Unread;
@@ -39,6 +40,7 @@ pub(super) async fn repositories(
     transports: &[Transport],
     registries: &[String],
     remembered: Option<&Remembered<'_>>,
+    deployed: Option<&InUse>,
 ) -> (Vec<Named>, Vec<Unread>) {
     let catalogs = registries
         .iter()
@@ -88,6 +90,11 @@ pub(super) async fn repositories(
             Err(why) => unread.push(why),
         }
     }
+    // What is in use is asked for, whether it is in the catalog or not.
+    for used in deployed.iter().flat_map(|list| list.repositories()) {
+        let key = (used.registry.clone(), used.name.clone());
+        found.entry(key).or_insert(Known::Listed);
+    }
     let meant = found
         .into_iter()
         .filter(|((registry, name), _)| settings.extent.covers(registry, name));
@@ -95,7 +102,11 @@ pub(super) async fn repositories(
         repository: Repository { registry, name },
         known,
     });
-    (named.collect(), unread)
+    let mut named: Vec<Named> = named.collect();
+    // So that what is in use comes first in a report that is written as it goes.
+    let is_used = |one: &Named| deployed.is_some_and(|list| list.of(&one.repository).is_some());
+    named.sort_by_key(|one| !is_used(one));
+    (named, unread)
 }
 
 /// The names of a catalog; and that they are not all, where that is so.

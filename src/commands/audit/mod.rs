@@ -1,6 +1,7 @@
 //! An audit: every tag of registries or repositories. Repositories are walked side by side; each is
 //! judged, written and dropped.
 
+mod in_use;
 mod listing;
 mod publish;
 mod remembered;
@@ -22,8 +23,9 @@ use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::listen::{Listener, Page};
+use crate::oci::in_use::InUse;
 use crate::registry::Transport;
-use crate::report::audit::{self, Audit};
+use crate::report::audit::{self, Audit, Unread};
 use crate::report::exit::Exit;
 use crate::report::judged::{Context, Judged};
 use crate::report::metrics::CONTENT_TYPE;
@@ -37,6 +39,7 @@ use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
 use crate::text::human;
 use crate::walk::cause::Cause;
+use crate::walk::checked::Checked;
 use crate::walk::stop::Stop;
 
 /// How many repositories are walked at a time for each request in flight: a walk often waits for one
@@ -57,14 +60,25 @@ pub(crate) fn run(settings: &AuditSettings, progress: Progress) -> Result<Exit, 
     }
     // Before anything is asked, because the directory may be of no use.
     let mut remembered = Some(Remembered::open(settings, &registries)?);
+    let list = in_use::open(settings)?;
     until_a_signal(async |signals| {
         let remembered = remembered.take().flatten();
         let page = Page::default();
         let Some(listener) = listener(&settings.metrics).await? else {
-            return Ok(repeated(settings, &registries, remembered, signals, progress, &page).await);
+            return Ok(repeated(
+                settings,
+                &registries,
+                list.as_ref(),
+                remembered,
+                signals,
+                progress,
+                &page,
+            )
+            .await);
         };
+        let list = list.as_ref();
         tokio::select! {
-            exit = repeated(settings, &registries, remembered, signals, progress, &page) => Ok(exit),
+            exit = repeated(settings, &registries, list, remembered, signals, progress, &page) => Ok(exit),
             never = listener.serve(&page, CONTENT_TYPE) => match never {},
         }
     })?
@@ -88,6 +102,7 @@ async fn listener(settings: &MetricsSettings) -> Result<Option<Listener>, Error>
 async fn repeated(
     settings: &AuditSettings,
     registries: &[String],
+    list: Option<&in_use::List>,
     mut remembered: Option<Remembered<'_>>,
     signals: &Signals,
     mut progress: Progress,
@@ -100,7 +115,8 @@ async fn repeated(
         announce_audit(registries, settings.rules.depth, tags, &settings.output);
         progress.begin(begun.into_std());
         let memory = remembered.as_ref();
-        let (audit, streams) = audited(settings, registries, memory, signals, &mut progress).await;
+        let (audit, streams) =
+            audited(settings, registries, list, memory, signals, &mut progress).await;
         // Between two audits somebody else may write to it.
         drop(remembered.take());
         progress.finish();
@@ -158,7 +174,7 @@ fn unfinished(
         settings.rules.depth,
         settings.rules.clients,
     );
-    audit.never_fail = settings.output.never_fail;
+    audit.fail_on = settings.output.fail_on;
     audit.allow_empty = settings.extent.allow_empty;
     audit.remembered = remembered.map(|remembered| audit::Remembered {
         tags: remembered.tags(),
@@ -171,6 +187,7 @@ fn unfinished(
 async fn audited(
     settings: &AuditSettings,
     registries: &[String],
+    list: Option<&in_use::List>,
     remembered: Option<&Remembered<'_>>,
     signals: &Signals,
     progress: &mut Progress,
@@ -192,11 +209,17 @@ async fn audited(
         stopped.set(Some(stop));
         stop
     };
+    let (deployed, not_known) = tokio::select! {
+        known = deployed(settings, &audit.registries, list) => known,
+        _ = stop() => (None, None),
+    };
+    let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
+    audit.in_use = list.map(|_| audit::InUse::new(is_partial));
     let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transports, registries, remembered) => listed,
+        listed = repositories(settings, &transports, registries, remembered, deployed.as_ref()) => listed,
         _ = stop() => Default::default(),
     };
-    for unread in unread {
+    for unread in unread.into_iter().chain(not_known) {
         audit.add_unread(unread);
     }
     let all = names.len();
@@ -207,6 +230,9 @@ async fn audited(
         repository: &named.repository,
         known: named.known,
         remembered,
+        uses: deployed
+            .as_ref()
+            .and_then(|list| list.of(&named.repository)),
         stop: async || Cause::Stopped {
             stop: stop().await,
             timeout: settings.patience.timeout,
@@ -248,7 +274,7 @@ async fn audited(
             Some(Found::Unread(unread)) => audit.add_unread(unread),
             Some(Found::Checked(parts, summary)) => {
                 for checked in &parts {
-                    let judged = Judged::of(checked, context);
+                    let judged = judged(checked, context, deployed.as_ref());
                     streams.add(&judged);
                     audit.add(&judged);
                 }
@@ -260,7 +286,25 @@ async fn audited(
     }
     drop(walks);
     audit.stopped = stopped.get().or_else(|| stopping.peek().copied());
-    for (sums, transport) in audit.sums.iter_mut().zip(&transports) {
+    finish(&mut audit, &transports, started);
+    (audit, streams)
+}
+
+/// A repository with what follows from it, and from what is deployed.
+fn judged<'c>(checked: &'c Checked, context: Context, deployed: Option<&InUse>) -> Judged<'c> {
+    let judged = Judged::of(checked, context);
+    match deployed {
+        Some(list) => {
+            let uses = list.of(&checked.repository);
+            judged.with_usages(in_use::usages(checked, uses))
+        }
+        None => judged,
+    }
+}
+
+/// Ends an audit: what it cost is added up.
+fn finish(audit: &mut Audit, transports: &[Transport], started: Instant) {
+    for (sums, transport) in audit.sums.iter_mut().zip(transports) {
         sums.requests = transport.requests();
         sums.bytes = transport.bytes();
     }
@@ -268,7 +312,6 @@ async fn audited(
     audit.bytes = audit.sums.iter().map(|sums| sums.bytes).sum();
     audit.duration = started.elapsed();
     audit.finish();
-    (audit, streams)
 }
 
 /// What is known of a repository's memory, for the report.
@@ -288,4 +331,19 @@ fn place(registries: &[String], named: &Named) -> usize {
         .iter()
         .position(|registry| *registry == named.repository.registry);
     place.expect("only these registries were listed")
+}
+
+/// What is deployed, where the settings ask for it and it can be found out.
+async fn deployed(
+    settings: &AuditSettings,
+    registries: &[String],
+    list: Option<&in_use::List>,
+) -> (Option<InUse>, Option<Unread>) {
+    let (Some(list), Some(in_use)) = (list, &settings.in_use) else {
+        return (None, None);
+    };
+    match list.read(registries, &in_use.hosts).await {
+        Ok(in_use) => (Some(in_use), None),
+        Err(unread) => (None, Some(unread)),
+    }
 }

@@ -10,8 +10,10 @@ use futures_util::future::{Either, join_all, select};
 use log::warn;
 use tokio::time::Instant;
 
+use super::in_use::unreached;
 use super::listing::{Known, cut, redacted, warn_of_unusable};
 use super::remembered::Remembered;
+use crate::oci::in_use::Uses;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
 use crate::report::audit::Unread;
@@ -64,6 +66,8 @@ pub(super) struct Job<'a, S> {
     pub(super) repository: &'a Repository,
     pub(super) known: Known,
     pub(super) remembered: Option<&'a Remembered<'a>>,
+    /// What is deployed from it.
+    pub(super) uses: Option<&'a Uses>,
     pub(super) stop: S,
 }
 
@@ -103,18 +107,21 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         };
         let is_gone = tags.is_empty() && unlisted.is_empty();
         let extent = &self.settings.extent;
-        let tags = tags
+        let references: Vec<Reference> = self
+            .with_used(tags)
             .into_iter()
             .filter(|tag| extent.covers_tag(&self.repository.name, tag))
-            .chain(unlisted.iter().cloned());
-        let references: Vec<Reference> = tags.map(|tag| self.reference(tag)).collect();
-        if is_gone && self.known == Known::Named && !extent.allow_empty {
+            .chain(unlisted.iter().filter(|tag| !self.uses_tag(tag)).cloned())
+            .map(|tag| self.reference(tag))
+            .collect();
+        let has_used = self
+            .used_digests()
+            .is_some_and(|uses| !uses.digests.is_empty());
+        let is_needed = self.known == Known::Named && !extent.allow_empty;
+        if references.is_empty() && !has_used && is_gone && is_needed {
             let detail = "there is no such repository, or it has no tags";
             let name = self.repository.to_string();
             return Found::Unread(Unread::new(name, detail, Exit::Configuration));
-        }
-        if references.is_empty() {
-            return Found::Gone(self.repository.clone());
         }
         let tags = references.iter().filter_map(|it| it.tag.clone()).collect();
         match self.parts(source, references).await {
@@ -140,6 +147,9 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
                 notebook.forget(tag);
             }
             summary = notebook.conclude(&parts, self.settings.rules.clients);
+        }
+        if parts.is_empty() {
+            return Found::Gone(self.repository.clone());
         }
         let is_unlisted = self.known == Known::Remembered;
         let mut left_out = 0;
@@ -195,6 +205,37 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         })
     }
 
+    fn uses_tag(&self, tag: &str) -> bool {
+        self.uses.is_some_and(|uses| uses.tags.contains_key(tag))
+    }
+
+    /// The tags, those in use first, with those that are in use and not listed.
+    fn with_used(&self, listed: Vec<String>) -> Vec<String> {
+        let Some(uses) = self.uses else {
+            return listed;
+        };
+        let others = listed.iter().filter(|tag| !uses.tags.contains_key(*tag));
+        uses.tags.keys().chain(others).cloned().collect()
+    }
+
+    /// What is in use, where its digests are looked at by themselves: with `tags`, one that is not
+    /// covered may lead there.
+    fn used_digests(&self) -> Option<&Uses> {
+        self.uses.filter(|_| self.settings.extent.tags.is_empty())
+    }
+
+    /// The digests that are in use and that no tag leads to.
+    fn used_alone(&self, parts: &[Checked]) -> Vec<Reference> {
+        let uses = self.used_digests();
+        let digests = uses.map(|uses| unreached(parts, uses)).unwrap_or_default();
+        let reference = |digest| Reference {
+            repository: self.repository.clone(),
+            tag: None,
+            digest: Some(digest),
+        };
+        digests.into_iter().map(reference).collect()
+    }
+
     fn reference(&self, tag: String) -> Reference {
         Reference {
             repository: self.repository.clone(),
@@ -232,6 +273,22 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
 
     /// Walks the tags together; those that are too much for one walk once more, each alone.
     async fn parts(
+        &self,
+        source: &Remembering<'_>,
+        references: Vec<Reference>,
+    ) -> Result<Vec<Checked>, Unread> {
+        let mut parts = Vec::new();
+        if !references.is_empty() {
+            parts = self.walked_parts(source, references).await?;
+        }
+        let alone = self.used_alone(&parts);
+        if !alone.is_empty() {
+            parts.extend(self.walked_parts(source, alone).await?);
+        }
+        Ok(parts)
+    }
+
+    async fn walked_parts(
         &self,
         source: &Remembering<'_>,
         references: Vec<Reference>,
@@ -367,7 +424,8 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         }
         if !unanswered.is_empty() {
             let listed: HashSet<String> = self.tags().await?.into_iter().collect();
-            unanswered.retain(|tag| !listed.contains(tag));
+            let is_used = |tag: &str| self.uses.is_some_and(|uses| uses.tags.contains_key(tag));
+            unanswered.retain(|tag| !listed.contains(tag) && !is_used(tag));
             again.gone.extend(unanswered);
         }
         Ok(again)

@@ -18,6 +18,7 @@ use crate::http::Clients;
 use crate::http::patience::Patience;
 use crate::oci::reference::Repository;
 use crate::registry::Transport;
+use crate::report::exit::FailOn;
 use crate::report::{Report, sentence};
 use crate::settings::VerifySettings;
 use crate::terminal::progress::{Standing, with_updates};
@@ -97,7 +98,7 @@ pub async fn verify(
         stopped: stopped.get(),
         settling: settle_outlasts_the_run(settings),
         clients: settings.rules.clients,
-        never_fail: settings.output.never_fail,
+        never_fail: settings.output.fail_on == FailOn::Never,
         login_not_visible: login_not_visible(settings),
         ..Report::empty(settings.rules.depth, started_at)
     }

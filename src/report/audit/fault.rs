@@ -1,31 +1,67 @@
 //! A tag that is broken or undecided, as it is shown.
 
+use std::fmt;
+
 use super::super::exit::Exit;
-use super::super::judged::{Gravity, Judged, Root};
+use super::super::judged::{Gravity, Judged, Root, Usage};
 use super::super::platforms::Platforms;
 use super::super::text::{faults, finding_line, is_unresolved};
-use crate::oci::reference::Repository;
+use crate::oci::reference::{Reference, Repository};
 use crate::text::escape;
-use crate::text::human::count;
+use crate::text::human::{self, count};
 use crate::walk::checked::Finding;
 use crate::walk::graph::NodeId;
 
 /// How many of a tag's faults are shown.
 const SHOWN: usize = 5;
 
+/// How many of its users are named.
+const USERS: usize = 3;
+
 /// A tag that is broken or undecided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Its repository.
     pub repository: Repository,
-    /// Its name.
-    pub tag: String,
+    /// Its tag; its digest, where it has none.
+    pub name: Name,
+    /// How it is used, where that is known.
+    pub usage: Option<Usage>,
     /// What it comes to.
     pub exit: Exit,
     /// What is wrong, in a few words, for a line of its own.
     pub summary: String,
     /// The first of its faults, one a line.
     pub lines: Vec<String>,
+}
+
+/// What an image is called within its repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// By its tag.
+    Tag(String),
+    /// By its digest alone.
+    Digest(String),
+}
+
+impl Name {
+    /// What a reference calls an image.
+    pub(in crate::report) fn of(reference: &Reference) -> Self {
+        match (&reference.tag, &reference.digest) {
+            (Some(tag), _) => Self::Tag(tag.clone()),
+            (None, Some(digest)) => Self::Digest(digest.to_string()),
+            (None, None) => Self::Tag(String::new()),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => write!(f, ":{tag}"),
+            Self::Digest(digest) => write!(f, "@{digest}"),
+        }
+    }
 }
 
 impl Fault {
@@ -47,7 +83,8 @@ impl Fault {
         }
         Self {
             repository: judged.checked.repository.clone(),
-            tag: subject.reference.tag.clone().unwrap_or_default(),
+            name: Name::of(&subject.reference),
+            usage: judged.usage(place).cloned(),
             exit: judged.exit(place),
             summary: summary(root, subject.findings.first().map(Finding::as_str)),
             lines,
@@ -56,8 +93,53 @@ impl Fault {
 
     /// `team/app:1.4`.
     #[must_use]
-    pub fn name(&self) -> String {
-        format!("{}:{}", self.repository.name, self.tag)
+    pub fn full_name(&self) -> String {
+        format!("{}{}", self.repository.name, self.name)
+    }
+
+    /// Whether it is in use.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.usage.as_ref().is_some_and(|usage| usage.is_used)
+    }
+
+    /// Whether it is broken and in use.
+    #[must_use]
+    pub fn is_broken_in_use(&self) -> bool {
+        self.exit == Exit::Broken && self.is_used()
+    }
+
+    /// `in use by 9 workloads`; empty where it is not, or nobody knows.
+    #[must_use]
+    pub fn use_in_words(&self) -> String {
+        match &self.usage {
+            Some(Usage {
+                is_used: true,
+                users,
+            }) if users.is_empty() => "in use".to_owned(),
+            Some(Usage {
+                is_used: true,
+                users,
+            }) => {
+                format!("in use by {}", count(users.len(), "workload"))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// `used by deployment shop/app and 8 others`, for a line of its own.
+    #[must_use]
+    pub fn users_in_words(&self) -> Option<String> {
+        let users = &self.usage.as_ref()?.users;
+        if users.is_empty() {
+            return None;
+        }
+        let first = users.iter().take(USERS).map(|user| escape::line(user));
+        let mut names: Vec<String> = first.collect();
+        if users.len() > USERS {
+            names.push(count(users.len() - USERS, "other"));
+        }
+        Some(format!("used by {}", human::list(&names)))
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn write_github(audit: &Audit, style: Style, out: &mut dyn Write) -> 
     }
     for fault in audit.faults.iter().take(ANNOTATIONS) {
         let title = command_property(&name(audit, fault));
-        let mut lines = vec![fault.summary.clone()];
+        let mut lines = vec![summary(fault)];
+        lines.extend(fault.users_in_words());
         lines.extend(fault.lines.iter().cloned());
         let message = command_message(&lines.join("\n"));
         writeln!(out, "::error title={title}::{message}")?;
@@ -101,6 +102,14 @@ pub(crate) fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()
     )
 }
 
+/// `in use by 9 workloads: linux/amd64 manifest missing (404)`.
+fn summary(fault: &Fault) -> String {
+    match fault.use_in_words() {
+        used if used.is_empty() => fault.summary.clone(),
+        used => format!("{used}: {}", fault.summary),
+    }
+}
+
 fn row(audit: &Audit, fault: &Fault) -> String {
     let mark = match fault.exit {
         Exit::Broken => "❌",
@@ -109,7 +118,7 @@ fn row(audit: &Audit, fault: &Fault) -> String {
     format!(
         "| {mark} | {} | {} |",
         markdown(&name(audit, fault)),
-        markdown(&fault.summary)
+        markdown(&summary(fault))
     )
 }
 
@@ -129,7 +138,7 @@ pub(crate) fn write_outputs(
         .iter()
         .filter(|fault| fault.exit == Exit::Broken);
     let images: Vec<String> = broken
-        .map(|fault| format!("{}/{}", fault.repository.registry, fault.name()))
+        .map(|fault| format!("{}/{}", fault.repository.registry, fault.full_name()))
         .collect();
     for (name, value) in [
         ("result", audit.conclusion().as_str().to_owned()),

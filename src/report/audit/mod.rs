@@ -14,7 +14,7 @@ pub(crate) use self::fault::Fault;
 pub(crate) use self::github::{write_github, write_outputs, write_summary};
 pub use self::sums::Sums;
 pub(crate) use self::text::{write, write_header};
-use super::exit::{Conclusion, Exit};
+use super::exit::{Conclusion, Exit, FailOn};
 use super::hint::{Advice, Hint, short_names};
 use super::hints::of_trouble;
 use super::judged::Judged;
@@ -42,8 +42,8 @@ pub struct Audit {
     pub depth: Depth,
     /// `clients`: what stops one of them is broken.
     pub clients: Clients,
-    /// `fail_on: never`.
-    pub never_fail: bool,
+    /// `fail_on`.
+    pub fail_on: FailOn,
     /// `allow_empty`.
     pub allow_empty: bool,
     /// Whether whole repositories are shown, too: `log_level: debug`.
@@ -66,11 +66,38 @@ pub struct Audit {
     pub faults: Vec<Fault>,
     /// The first repositories with trouble, or of all.
     pub rows: Vec<Row>,
+    /// What is known of what is in use, where that was asked.
+    pub in_use: Option<InUse>,
     /// The lists that could not be read.
     pub unread: Vec<Unread>,
     /// The hints, in the order in which they are to be followed.
     pub advice: Vec<Advice>,
     totals: Totals,
+    /// The repository that was added last, which may come in several parts.
+    last: Option<Row>,
+}
+
+/// What an audit knows of what is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// Whether the list may lack something.
+    pub is_partial: bool,
+    /// How many of the broken tags are in use.
+    pub broken: usize,
+    /// The exit code of what is in use, and of the lists that could not be read.
+    exit: Exit,
+}
+
+impl InUse {
+    /// What is known when nothing was looked at yet.
+    #[must_use]
+    pub fn new(is_partial: bool) -> Self {
+        Self {
+            is_partial,
+            broken: 0,
+            exit: Exit::Verified,
+        }
+    }
 }
 
 /// Tags, by how they end.
@@ -195,7 +222,7 @@ impl Audit {
             registries,
             depth,
             clients,
-            never_fail: false,
+            fail_on: FailOn::default(),
             allow_empty: false,
             shows_all: false,
             started_at: SystemTime::now(),
@@ -207,33 +234,64 @@ impl Audit {
             tags: Tags::default(),
             faults: Vec::new(),
             rows: Vec::new(),
+            in_use: None,
             unread: Vec::new(),
             advice: Vec::new(),
             totals: Totals::new(Exit::Verified),
+            last: None,
         }
     }
 
-    /// Adds a repository; what is wrong with it is kept as far as there is room.
+    /// Adds a repository, or another part of the last one; what is wrong with it is kept as far as
+    /// there is room.
     pub fn add(&mut self, judged: &Judged<'_>) {
         self.totals.add(judged);
         self.totals.keep_first_images(MOST);
-        if let Some(sums) = self.sums_of(&judged.checked.repository.registry) {
+        let repository = &judged.checked.repository;
+        if let Some(sums) = self.sums_of(&repository.registry) {
             sums.add(judged);
         }
+        let last = self.last.take();
+        let before = last.filter(|last| last.repository == *repository);
         let mut tags = Tags::default();
+        if let Some(before) = before {
+            self.totals.counts.repositories -= 1;
+            tags = before.tags;
+            self.rows.pop_if(|row| row.repository == *repository);
+        }
         for (place, Subject { .. }) in judged.checked.subjects.iter().enumerate() {
             let exit = judged.exit(place);
             tags.add(exit);
             self.tags.add(exit);
-            if exit != Exit::Verified && self.faults.len() < MOST {
-                self.faults.push(Fault::of(judged, place));
+            if let Some(in_use) = &mut self.in_use
+                && judged.usage(place).is_some_and(|usage| usage.is_used)
+            {
+                in_use.exit = in_use.exit.or(exit);
+                in_use.broken += usize::from(exit == Exit::Broken);
+            }
+            if exit != Exit::Verified {
+                self.keep(judged, place);
             }
         }
+        let row = Row {
+            repository: repository.clone(),
+            tags,
+        };
         if self.rows.len() < MOST && (self.shows_all || !tags.is_whole()) {
-            self.rows.push(Row {
-                repository: judged.checked.repository.clone(),
-                tags,
-            });
+            self.rows.push(row.clone());
+        }
+        self.last = Some(row);
+    }
+
+    /// Keeps a fault to be shown; one that is in use in the place of another, where there is no
+    /// room.
+    fn keep(&mut self, judged: &Judged<'_>, place: usize) {
+        if self.faults.len() < MOST {
+            self.faults.push(Fault::of(judged, place));
+        } else if judged.is_broken_in_use(place)
+            && let Some(other) = self.faults.iter().rposition(|one| !one.is_broken_in_use())
+        {
+            self.faults[other] = Fault::of(judged, place);
         }
     }
 
@@ -263,6 +321,9 @@ impl Audit {
     /// Adds a list that could not be read.
     pub fn add_unread(&mut self, unread: Unread) {
         self.totals.exit = self.totals.exit.or(unread.exit);
+        if let Some(in_use) = &mut self.in_use {
+            in_use.exit = in_use.exit.or(unread.exit);
+        }
         if let Some(sums) = self.sums_of(unread.registry()) {
             sums.add_unread(&unread);
         }
@@ -293,12 +354,13 @@ impl Audit {
 
     /// Ends it: what is wrong is put in order, and what to do is gathered.
     pub fn finish(&mut self) {
-        let rank = |exit: Exit| usize::from(exit != Exit::Broken);
+        // What is broken and in use comes first.
+        let rank = |one: &Fault| (one.exit != Exit::Broken, !one.is_used());
         self.faults.sort_by(|one, other| {
-            (rank(one.exit), &one.repository, &one.tag).cmp(&(
-                rank(other.exit),
+            (rank(one), &one.repository, &one.name).cmp(&(
+                rank(other),
                 &other.repository,
-                &other.tag,
+                &other.name,
             ))
         });
         self.rows
@@ -330,17 +392,26 @@ impl Audit {
         }
     }
 
+    /// How many of the broken tags are in use; `None` where nobody says what is.
+    #[must_use]
+    pub fn broken_in_use(&self) -> Option<usize> {
+        self.in_use.map(|in_use| in_use.broken)
+    }
+
     /// The exit code of what was found, before `fail_on`.
     #[must_use]
     pub fn cause(&self) -> Exit {
+        self.end(self.totals.exit)
+    }
+
+    /// The exit code of a run whose tags come to this.
+    fn end(&self, tags: Exit) -> Exit {
         match self.stopped {
             Some(Stop::Interrupt) => Exit::Interrupted,
             Some(Stop::Terminate) => Exit::Terminated,
-            Some(Stop::Timeout) => self.totals.exit.or(Exit::Unknown),
-            None if self.is_empty() && !self.allow_empty => {
-                self.totals.exit.or(Exit::Configuration)
-            }
-            None => self.totals.exit,
+            Some(Stop::Timeout) => tags.or(Exit::Unknown),
+            None if self.is_empty() && !self.allow_empty => tags.or(Exit::Configuration),
+            None => tags,
         }
     }
 
@@ -352,9 +423,10 @@ impl Audit {
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        match self.cause() {
-            verdict if self.never_fail && verdict.is_verdict() => Exit::Verified,
-            other => other,
+        match (self.fail_on, self.cause()) {
+            (FailOn::Never, verdict) if verdict.is_verdict() => Exit::Verified,
+            (FailOn::InUse, _) => self.end(self.in_use.map_or(self.totals.exit, |one| one.exit)),
+            (_, cause) => cause,
         }
     }
 
@@ -398,6 +470,7 @@ pub(crate) fn write_broken(judged: &Judged<'_>, out: &mut dyn Write) -> io::Resu
         }
         let root = judged.root(place);
         let digest = root.graph.node(root.node).digest();
+        let digest = digest.or_else(|| subject.reference.digest.clone());
         let digest = digest.map_or("-".to_owned(), |digest| digest.to_string());
         let tag = subject.reference.tag.as_deref().unwrap_or("-");
         writeln!(out, "{} {tag} {digest}", judged.checked.repository)?;
@@ -409,7 +482,7 @@ pub(crate) fn write_broken(judged: &Judged<'_>, out: &mut dyn Write) -> io::Resu
 mod tests {
     use super::*;
     use crate::report::example::{Content, index, manifest, plain, report};
-    use crate::report::judged::Context;
+    use crate::report::judged::{Context, Usage};
     use crate::report::text::Style;
 
     const CONTEXT: Context = Context {
@@ -467,8 +540,8 @@ mod tests {
             ("app:3", plain(0x40)),
         ];
         let audit = audit(&images);
-        let order: Vec<_> = audit.faults.iter().map(|fault| &*fault.tag).collect();
-        assert_eq!(order, ["2", "1"]);
+        let order: Vec<_> = audit.faults.iter().map(Fault::full_name).collect();
+        assert_eq!(order, ["library/app:2", "library/app:1"]);
         let tags = audit.tags;
         assert_eq!(
             (tags.all, tags.ok, tags.broken, tags.undecided),
@@ -482,6 +555,119 @@ mod tests {
         );
     }
 
+    /// The same, where those at these places are in use by so many workloads.
+    fn audit_with(images: &[(&str, Content)], used: &[(usize, usize)]) -> Audit {
+        let report = report(images);
+        let mut audit = Audit::new(vec!["docker.io".into()], Depth::Tail, Clients::CONTAINERD);
+        audit.in_use = Some(InUse::new(false));
+        let mut usages = vec![Usage::default(); images.len()];
+        for (place, users) in used {
+            let users = (0..*users).map(|number| format!("deployment shop/app{number}").into());
+            usages[*place] = Usage {
+                is_used: true,
+                users: users.collect(),
+            };
+        }
+        for checked in &report.repositories {
+            audit.add(&Judged::of(checked, CONTEXT).with_usages(usages.clone()));
+        }
+        audit.finish();
+        audit
+    }
+
+    #[test]
+    fn what_is_in_use_comes_first_with_those_who_use_it() {
+        let images = [
+            ("app:1", broken(0x10)),
+            ("app:2", broken(0x11)),
+            ("app:3", broken(0x12)),
+            ("app:4", plain(0x30).denied()),
+            ("app:5", broken(0x13)),
+        ];
+        let audit = audit_with(&images, &[(1, 9), (3, 2), (4, 1)]);
+        let text = text(&audit);
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("library/app:") || line.contains("used by"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "✗ library/app:2  in use by 9 workloads  linux/amd64 manifest missing (404)",
+                "    used by deployment shop/app0, deployment shop/app1, deployment shop/app2 and 6 \
+                 others",
+                "✗ library/app:5  in use by 1 workload   linux/amd64 manifest missing (404)",
+                "    used by deployment shop/app0",
+                "✗ library/app:1                         linux/amd64 manifest missing (404)",
+                "✗ library/app:3                         linux/amd64 manifest missing (404)",
+                "? library/app:4  in use by 2 workloads  manifest denied (401)",
+                "    used by deployment shop/app0 and deployment shop/app1",
+            ],
+            "{text}"
+        );
+        assert_eq!(audit.broken_in_use(), Some(2));
+        assert!(text.contains("4 of 5 tags cannot be pulled, 2 of them in use"));
+    }
+
+    #[test]
+    fn what_is_in_use_is_kept_however_much_is_broken() {
+        let names: Vec<String> = (0..1200).map(|tag| format!("app:{tag}")).collect();
+        let images: Vec<_> = names.iter().map(|name| (&**name, broken(0x10))).collect();
+        let audit = audit_with(&images, &[(1100, 1), (1199, 0)]);
+        assert_eq!(audit.faults.len(), MOST);
+        let first: Vec<_> = audit.faults[..3].iter().map(Fault::full_name).collect();
+        assert_eq!(
+            first,
+            ["library/app:1100", "library/app:1199", "library/app:0"]
+        );
+    }
+
+    #[test]
+    fn fail_on_in_use_fails_for_what_is_in_use_and_for_what_is_not_known() {
+        let images = [
+            ("app:1", broken(0x10)),
+            ("app:2", plain(0x30).denied()),
+            ("app:3", plain(0x40)),
+        ];
+        for (used, exit) in [
+            (&[][..], Exit::Verified),
+            (&[(2, 1)], Exit::Verified),
+            (&[(1, 1)], Exit::Denied),
+            (&[(0, 1), (1, 1)], Exit::Broken),
+        ] {
+            let mut audit = audit_with(&images, used);
+            assert_eq!(audit.exit(), Exit::Broken);
+            audit.fail_on = FailOn::InUse;
+            assert_eq!(audit.exit(), exit, "{used:?}");
+            assert_eq!(audit.conclusion(), Conclusion::Failed);
+            let is_said = text(&audit).ends_with("because of `fail_on: in_use`)\n");
+            assert_eq!(is_said, exit != Exit::Broken, "{used:?}");
+            let name = "registry.example".to_owned();
+            audit.add_unread(Unread::new(name, "why not", Exit::Unknown));
+            assert_eq!(audit.exit(), exit.or(Exit::Unknown));
+            audit.stopped = Some(Stop::Terminate);
+            assert_eq!(audit.exit(), Exit::Terminated);
+        }
+    }
+
+    #[test]
+    fn a_repository_in_several_parts_counts_once() {
+        let (first, second) = (
+            report(&[("app:1", plain(0x40))]),
+            report(&[("app:2", broken(0x10)), ("app:3", broken(0x11))]),
+        );
+        let mut audit = Audit::new(vec!["docker.io".into()], Depth::Tail, Clients::CONTAINERD);
+        for report in [&first, &second, &second] {
+            audit.add(&Judged::of(&report.repositories[0], CONTEXT));
+        }
+        audit.finish();
+        assert_eq!(audit.counts().repositories, 1);
+        let [row] = &*audit.rows else {
+            panic!("{:?}", audit.rows);
+        };
+        assert_eq!((row.tags.all, row.tags.broken), (5, 4));
+    }
+
     #[test]
     fn lists_that_could_not_be_read_decide_when_nothing_is_broken() {
         let unread = |exit| Unread::new("registry.example".into(), "why not", exit);
@@ -489,7 +675,7 @@ mod tests {
             let mut audit = audit(&[("app:1", plain(0x40))]);
             audit.add_unread(unread(exit));
             assert_eq!(audit.exit(), exit);
-            audit.never_fail = true;
+            audit.fail_on = FailOn::Never;
             let is_forgiven = exit != Exit::Configuration;
             assert_eq!(audit.exit() == Exit::Verified, is_forgiven);
             assert!(text(&audit).contains("? registry.example: why not"));

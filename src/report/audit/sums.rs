@@ -21,6 +21,8 @@ pub struct Sums {
     pub failures: usize,
     /// How many tags are broken, for the first repositories that have some.
     pub broken: BTreeMap<String, usize>,
+    /// How many of its broken tags are in use.
+    pub broken_in_use: usize,
     /// Lists that could not be read.
     pub unread: usize,
     /// Whether the catalog is one of them.
@@ -39,6 +41,7 @@ impl Sums {
         let before = self.tags.broken;
         for place in 0..judged.checked.subjects.len() {
             self.tags.add(judged.exit(place));
+            self.broken_in_use += usize::from(judged.is_broken_in_use(place));
         }
         let broken = self.tags.broken - before;
         self.repositories += 1;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::exit::{Conclusion, Exit};
 use super::super::text::{Paint, Style};
-use super::{Audit, Fault};
+use super::{Audit, Fault, InUse};
 use crate::text::escape;
 use crate::text::human::{self, count};
 use crate::walk::rules::Depth;
@@ -50,14 +50,23 @@ fn write_faults(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<
         .collect();
     let width = names.iter().map(|name| name.chars().count()).max();
     let width = width.unwrap_or_default().min(50);
+    let widths = audit.faults.iter().map(|fault| fault.use_in_words().len());
+    let widest = widths.max().unwrap_or_default();
     writeln!(out)?;
     for (fault, name) in audit.faults.iter().zip(names) {
         let (mark, paint) = match fault.exit {
             Exit::Broken => ("✗", Paint::Bad),
             _ => ("?", Paint::Doubt),
         };
-        let line = format!("{mark} {name:<width$}  {}", fault.summary);
+        let used = match widest {
+            0 => String::new(),
+            _ => format!("{:<widest$}  ", fault.use_in_words()),
+        };
+        let line = format!("{mark} {name:<width$}  {used}{}", fault.summary);
         writeln!(out, "{}", style.paint(paint, &line))?;
+        if let Some(users) = fault.users_in_words() {
+            writeln!(out, "    {users}")?;
+        }
         for line in &fault.lines {
             writeln!(out, "    {line}")?;
         }
@@ -80,7 +89,7 @@ fn write_faults(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<
 
 /// The name of a tag, with its registry where there are several.
 pub(super) fn name(audit: &Audit, fault: &Fault) -> String {
-    let name = fault.name();
+    let name = fault.full_name();
     escape::line(&if audit.registries.len() > 1 {
         format!("{}/{name}", fault.repository.registry)
     } else {
@@ -230,9 +239,9 @@ pub(super) fn headline(audit: &Audit) -> String {
     };
     let code = audit.exit().code();
     let because = if audit.exit() == audit.cause() {
-        ""
+        String::new()
     } else {
-        " because of `fail_on: never`"
+        format!(" because of `fail_on: {}`", audit.fail_on.as_str())
     };
     format!("{word}: {} (exit code {code}{because})", fact(audit))
 }
@@ -243,6 +252,7 @@ fn fact(audit: &Audit) -> String {
     let mut facts = Vec::new();
     if tags.broken > 0 {
         facts.push(format!("{} of {all} cannot be pulled", tags.broken));
+        facts.extend(audit.in_use.map(in_use));
     }
     if tags.undecided > 0 {
         facts.push(format!("{} of {all} could not be checked", tags.undecided));
@@ -260,5 +270,18 @@ fn fact(audit: &Audit) -> String {
         Exit::Interrupted | Exit::Terminated => format!("so far {}", facts.join(", ")),
         _ if audit.stopped.is_some() => format!("stopped at `timeout`, {}", facts.join(", ")),
         _ => facts.join(", "),
+    }
+}
+
+/// `2 of them in use`.
+fn in_use(known: InUse) -> String {
+    match known {
+        InUse {
+            broken: 0,
+            is_partial: true,
+            ..
+        } => "none of them known to be in use".to_owned(),
+        InUse { broken: 0, .. } => "none of them in use".to_owned(),
+        InUse { broken, .. } => format!("{broken} of them in use"),
     }
 }

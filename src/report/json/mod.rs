@@ -52,6 +52,9 @@ fn write_value(value: &impl Serialize, mut out: &mut dyn Write) -> io::Result<()
     Ok(())
 }
 
+/// How many users of an image are named.
+const USERS: usize = 100;
+
 const TOOL: Tool = Tool {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
@@ -193,6 +196,10 @@ struct ImageEntry<'a> {
     digest: Option<Digest>,
     result: &'static str,
     platforms: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_use: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    used_by: Vec<String>,
     findings: Vec<FindingEntry>,
     broken: Digests<'a>,
     undecided: Digests<'a>,
@@ -255,8 +262,10 @@ struct Images<'j, 'a>(&'j Judged<'a>);
 
 impl Serialize for Images<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let subjects = 0..self.0.checked.subjects.len();
-        serializer.collect_seq(subjects.map(|subject| image(self.0, subject)))
+        let mut subjects: Vec<usize> = (0..self.0.checked.subjects.len()).collect();
+        // What is broken and in use comes first.
+        subjects.sort_by_key(|subject| !self.0.is_broken_in_use(*subject));
+        serializer.collect_seq(subjects.into_iter().map(|subject| image(self.0, subject)))
     }
 }
 
@@ -266,12 +275,16 @@ fn image<'j>(judged: &'j Judged<'_>, place: usize) -> ImageEntry<'j> {
     let graph = root.graph;
     let platforms = Platforms::of(root.graph, root.node).offered;
     let shown = |platform: &Platform| escape::shortened(&platform.to_string());
+    let usage = judged.usage(place);
+    let users = usage.into_iter().flat_map(|usage| &usage.users).take(USERS);
     ImageEntry {
         reference: subject.reference.to_string(),
         tag: subject.reference.tag.as_deref(),
         digest: root.graph.node(root.node).digest(),
         result: Conclusion::from(judged.exit(place)).as_str(),
         platforms: platforms.into_iter().map(shown).collect(),
+        in_use: usage.map(|usage| usage.is_used),
+        used_by: users.map(|user| escape::shortened(user)).collect(),
         findings: subject.findings.iter().map(finding).collect(),
         broken: Digests {
             graph,

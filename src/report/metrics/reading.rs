@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::audit::MOST;
-use super::{BROKEN_TAGS, FAILURES, Known, LAST_SUCCESS, REPOSITORY};
+use super::{BROKEN_TAGS, FAILURES, IN_USE, Known, LAST_SUCCESS, REPOSITORY};
 
 /// One line of a page.
 #[derive(Debug, PartialEq)]
@@ -35,6 +35,7 @@ pub(crate) fn read(text: &str, job: &str, registry: &str, shard: Option<&str>) -
         match (name, label("repository")) {
             (FAILURES, _) => known.failures = Some(number),
             (BROKEN_TAGS, _) => known.broken_tags = Some(number),
+            (IN_USE, _) => known.broken_in_use = Some(number),
             (LAST_SUCCESS, _) => known.last_success = Some(number),
             (REPOSITORY, Some(repository)) if known.repositories.len() < MOST => {
                 known.repositories.insert(repository.to_owned(), number);

@@ -1,6 +1,8 @@
 //! Every tag of a registry, over HTTP.
 
+mod cluster;
 mod extent;
+mod in_use;
 mod living;
 mod metrics;
 mod reports;

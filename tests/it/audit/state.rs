@@ -406,6 +406,38 @@ fn a_repository_that_is_not_listed_is_asked_for() {
 }
 
 #[test]
+fn what_is_in_use_goes_together_with_a_state() {
+    let (registry, one, _) = registry();
+    let state = Scratch::new("state");
+    let running = format!(
+        "{} {}\n",
+        registry.reference(&format!("team/app@{}", one.root())),
+        registry.reference("team/app:2")
+    );
+    let run = || {
+        let run = remembering(&registry, &state).file("running", &running);
+        run.arguments(["--in-use", "running"]).run()
+    };
+    run().exits(0);
+    // The tag moves on; what runs is a digest without a tag now.
+    registry.image("team/app:1", &platforms(2).seed(4));
+    for new in [0, 0] {
+        let report = run().exits(0).report();
+        assert_eq!(report.0["remembered"]["tags"], 4);
+        assert_eq!(report.0["remembered"]["new"], new);
+    }
+    let (asked, _) = asked_in(&registry, || run().exits(0));
+    let asked = digests(&asked);
+    assert!(
+        asked.iter().all(|line| line.ends_with(one.root())),
+        "{asked:#?}"
+    );
+    registry.lose(one.child(0));
+    let due = due(&registry, &state, MANIFESTS).file("running", &running);
+    due.arguments(["--in-use", "running"]).run().exits(1);
+}
+
+#[test]
 fn the_text_says_what_is_remembered_and_how_old_it_is() {
     let (registry, ..) = registry();
     let state = Scratch::new("state");

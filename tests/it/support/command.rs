@@ -34,6 +34,8 @@ pub(crate) struct Pullproof {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     directory: Scratch,
+    /// The file that is its standard input; nothing by default.
+    input: Option<PathBuf>,
     patience: Duration,
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn pullproof() -> Pullproof {
         arguments: Vec::new(),
         environment,
         directory,
+        input: None,
         patience: PATIENCE,
     }
 }
@@ -101,6 +104,13 @@ impl Pullproof {
         self
     }
 
+    /// Gives it this on standard input.
+    pub(crate) fn input(self, text: impl AsRef<[u8]>) -> Self {
+        let mut run = self.file("standard-input", text);
+        run.input = Some(run.path("standard-input"));
+        run
+    }
+
     /// Where a file of that name below the working directory is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -119,12 +129,15 @@ impl Pullproof {
 
     /// Starts it.
     pub(crate) fn start(self) -> Running {
+        let input = self.input.as_ref().map_or_else(Stdio::null, |path| {
+            std::fs::File::open(path).expect("it was written").into()
+        });
         let mut child = Command::new(binary())
             .args(&self.arguments)
             .env_clear()
             .envs(&self.environment)
             .current_dir(self.directory.path())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
