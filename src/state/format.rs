@@ -1,7 +1,8 @@
 //! How a memory is written: one file for each repository, with a checksum at its end.
 //!
 //! ```text
-//! magic · number of tags (4) · repository · last run · pack · texts · manifests · blobs · tags · SHA-256
+//! magic · number of tags (4) · repository · last run · pack
+//! texts · manifests · blobs · tags · SHA-256
 //! ```
 //!
 //! Numbers are varints (seven bits a byte, the lowest first). A time is the number of seconds before

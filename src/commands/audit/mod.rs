@@ -219,20 +219,18 @@ async fn audited(
         listed = repositories(settings, &transports, registries, remembered, deployed.as_ref()) => listed,
         _ = stop() => Default::default(),
     };
-    for unread in unread.into_iter().chain(not_known) {
-        audit.add_unread(unread);
-    }
+    let unread = unread.into_iter().chain(not_known);
+    unread.for_each(|unread| audit.add_unread(unread));
     let all = names.len();
     let mut done = 0;
+    let uses_of = |repository| deployed.as_ref().and_then(|list| list.of(repository));
     let jobs = names.iter().map(|named| Job {
         settings,
         transport: &transports[place(registries, named)],
         repository: &named.repository,
         known: named.known,
         remembered,
-        uses: deployed
-            .as_ref()
-            .and_then(|list| list.of(&named.repository)),
+        uses: uses_of(&named.repository),
         stop: async || Cause::Stopped {
             stop: stop().await,
             timeout: settings.patience.timeout,
@@ -286,32 +284,10 @@ async fn audited(
     }
     drop(walks);
     audit.stopped = stopped.get().or_else(|| stopping.peek().copied());
-    finish(&mut audit, &transports, started);
-    (audit, streams)
-}
-
-/// A repository with what follows from it, and from what is deployed.
-fn judged<'c>(checked: &'c Checked, context: Context, deployed: Option<&InUse>) -> Judged<'c> {
-    let judged = Judged::of(checked, context);
-    match deployed {
-        Some(list) => {
-            let uses = list.of(&checked.repository);
-            judged.with_usages(in_use::usages(checked, uses))
-        }
-        None => judged,
-    }
-}
-
-/// Ends an audit: what it cost is added up.
-fn finish(audit: &mut Audit, transports: &[Transport], started: Instant) {
-    for (sums, transport) in audit.sums.iter_mut().zip(transports) {
-        sums.requests = transport.requests();
-        sums.bytes = transport.bytes();
-    }
-    audit.requests = audit.sums.iter().map(|sums| sums.requests).sum();
-    audit.bytes = audit.sums.iter().map(|sums| sums.bytes).sum();
+    count_requests(&mut audit, &transports);
     audit.duration = started.elapsed();
     audit.finish();
+    (audit, streams)
 }
 
 /// What is known of a repository's memory, for the report.
@@ -331,6 +307,25 @@ fn place(registries: &[String], named: &Named) -> usize {
         .iter()
         .position(|registry| *registry == named.repository.registry);
     place.expect("only these registries were listed")
+}
+
+/// Judges a repository, with who uses its images where that is known.
+fn judged<'c>(checked: &'c Checked, context: Context, deployed: Option<&InUse>) -> Judged<'c> {
+    let judged = Judged::of(checked, context);
+    match deployed {
+        None => judged,
+        Some(list) => judged.with_usages(in_use::usages(checked, list.of(&checked.repository))),
+    }
+}
+
+/// Counts what was sent to each registry, and what came back.
+fn count_requests(audit: &mut Audit, transports: &[Transport]) {
+    for (sums, transport) in audit.sums.iter_mut().zip(transports) {
+        sums.requests = transport.requests();
+        sums.bytes = transport.bytes();
+    }
+    audit.requests = audit.sums.iter().map(|sums| sums.requests).sum();
+    audit.bytes = audit.sums.iter().map(|sums| sums.bytes).sum();
 }
 
 /// What is deployed, where the settings ask for it and it can be found out.

@@ -248,11 +248,11 @@ impl Audit {
         self.totals.add(judged);
         self.totals.keep_first_images(MOST);
         let repository = &judged.checked.repository;
-        if let Some(sums) = self.sums_of(&repository.registry) {
-            sums.add(judged);
-        }
         let last = self.last.take();
         let before = last.filter(|last| last.repository == *repository);
+        if let Some(sums) = self.sums_of(&repository.registry) {
+            sums.add(judged, before.is_none());
+        }
         let mut tags = Tags::default();
         if let Some(before) = before {
             self.totals.counts.repositories -= 1;
@@ -662,6 +662,7 @@ mod tests {
         }
         audit.finish();
         assert_eq!(audit.counts().repositories, 1);
+        assert_eq!(audit.sums[0].repositories, 1);
         let [row] = &*audit.rows else {
             panic!("{:?}", audit.rows);
         };

@@ -36,15 +36,15 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds a repository of this registry.
-    pub(super) fn add(&mut self, judged: &Judged<'_>) {
+    /// Adds a repository of this registry, or another part of one.
+    pub(super) fn add(&mut self, judged: &Judged<'_>, is_new: bool) {
         let before = self.tags.broken;
         for place in 0..judged.checked.subjects.len() {
             self.tags.add(judged.exit(place));
             self.broken_in_use += usize::from(judged.is_broken_in_use(place));
         }
         let broken = self.tags.broken - before;
-        self.repositories += 1;
+        self.repositories += usize::from(is_new);
         self.indexes += indexes(judged);
         self.failures += judged.counts.failures;
         if broken > 0 {
