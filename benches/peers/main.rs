@@ -1,6 +1,7 @@
 //! Measures pullproof and its peers side by side, on a real registry on this machine, with and without a round-trip time.
 //!
-//! `make bench` runs it; `PULLPROOF_BENCH` may name some of the cases: latency, loopback, full, scale, tags, size, build.
+//! `make bench` runs it; `PULLPROOF_BENCH` may name some of the cases: latency, loopback, full, scale, tags,
+//! audit, audit-cost, audit-memory, size, build.
 
 // Its own copy of the tests' support, of which it needs little.
 #[path = "../../tests/it/support/mod.rs"]
@@ -12,6 +13,7 @@
 )]
 mod support;
 
+mod audit;
 mod images;
 mod link;
 mod peers;
@@ -54,12 +56,15 @@ type Case = fn(&Peers, &mut Page);
 fn main() -> ExitCode {
     let peers = Peers::find();
     let wanted = std::env::var("PULLPROOF_BENCH").unwrap_or_default();
-    let cases: [(&str, Case); 7] = [
+    let cases: [(&str, Case); 10] = [
         ("latency", latency),
         ("loopback", loopback),
         ("full", full),
         ("scale", scale),
         ("tags", tags),
+        ("audit", audit::far_away),
+        ("audit-cost", audit::on_disk),
+        ("audit-memory", audit::memory),
         ("size", size),
         ("build", build),
     ];

@@ -80,6 +80,29 @@ impl Peers {
         Contestant::new(&format!("pullproof, `{depth}`"), words)
     }
 
+    /// An audit of a whole registry.
+    pub(crate) fn audit(&self, host: &str, more: &[&str]) -> Contestant {
+        let arguments = ["audit", host, "--report", "{}/report.json"];
+        let words = [&self.pullproof].into_iter().cloned();
+        let words = words.chain(arguments.iter().chain(more).map(|word| (*word).to_owned()));
+        Contestant::new("`pullproof audit`", words)
+    }
+
+    /// The same of a few repositories with other tools.
+    pub(crate) fn audits(&self, host: &str, repositories: &[String]) -> Vec<Contestant> {
+        let crane = self.crane.as_ref().map(|crane| {
+            let words = [script("crane-audit.sh"), crane.clone(), host.to_owned()];
+            let words = words.into_iter().chain(repositories.iter().cloned());
+            Contestant::new("`crane ls` and `crane validate --fast`", words)
+        });
+        let curl = self.loops.then(|| {
+            let words = [script("curl-audit.sh"), format!("http://{host}")];
+            let words = words.into_iter().chain(repositories.iter().cloned());
+            Contestant::new("curl + jq, `HEAD` in a loop", words)
+        });
+        crane.into_iter().chain(curl).collect()
+    }
+
     /// `crane validate --fast`: does every blob exist?
     pub(crate) fn crane_fast(&self, target: Target) -> Option<Contestant> {
         let crane = self.crane.clone()?;

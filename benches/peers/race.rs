@@ -53,21 +53,42 @@ impl Contestant {
             .stderr(file)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run {}: {error}", words[0]));
-        let (took, peak) = watch(child, started, &words, &log);
-        Run { took, peak }
+        let (took, seen) = watch(child, started, &words, &log);
+        Run {
+            took,
+            peak: seen.peak,
+            cpu: seen.cpu,
+            requests: requests(&directory.path().join("report.json")),
+        }
     }
 }
 
-/// Waits for the end, and looks at the memory meanwhile, every millisecond.
-fn watch(mut child: Child, started: Instant, words: &[String], log: &Path) -> (Duration, u64) {
-    let status_file = format!("/proc/{}/status", child.id());
+/// How many requests a report counts, if there is one.
+fn requests(report: &Path) -> Option<u64> {
+    let report = std::fs::read(report).ok()?;
+    let report: serde_json::Value = serde_json::from_slice(&report).ok()?;
+    report["counts"]["requests"].as_u64()
+}
+
+/// What is seen of a program while it runs.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    peak: u64,
+    cpu: Duration,
+}
+
+/// Waits for the end, and looks at the memory and the CPU meanwhile, every millisecond.
+fn watch(mut child: Child, started: Instant, words: &[String], log: &Path) -> (Duration, Seen) {
+    let process = child.id();
+    let status_file = format!("/proc/{process}/status");
     let (ended, end) = channel::<()>();
     let watcher = std::thread::spawn(move || {
-        let mut peak = 0;
+        let mut seen = Seen::default();
         while end.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
-            peak = peak.max(high_water(&status_file).unwrap_or(0));
+            seen.peak = seen.peak.max(high_water(&status_file).unwrap_or(0));
+            seen.cpu = seen.cpu.max(cpu_of(process).unwrap_or_default());
         }
-        peak
+        seen
     });
     let status = child.wait().expect("the child is ours");
     let took = started.elapsed();
@@ -78,6 +99,18 @@ fn watch(mut child: Child, started: Instant, words: &[String], log: &Path) -> (D
         took,
         watcher.join().expect("looking at memory does not panic"),
     )
+}
+
+/// The CPU that a process took so far, without its children
+/// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
+pub(crate) fn cpu_of(process: u32) -> Option<Duration> {
+    /// The kernel's unit towards programs, on every platform of today.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field is a name in brackets, which may have spaces.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
+    Some(TICK * ticks)
 }
 
 /// `VmHWM`, the most memory a process had so far, in bytes.
@@ -97,8 +130,13 @@ fn high_water(status_file: &str) -> Option<u64> {
 /// What one run took.
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
-    took: Duration,
-    peak: u64,
+    pub(crate) took: Duration,
+    /// The most memory it ever had, in bytes.
+    pub(crate) peak: u64,
+    /// Its CPU, without that of programs that it started.
+    pub(crate) cpu: Duration,
+    /// How many requests it reports, if it does.
+    pub(crate) requests: Option<u64>,
 }
 
 /// What all runs of one program took.

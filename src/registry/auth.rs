@@ -18,6 +18,7 @@ use super::lookup::Lookup;
 use super::scope::Scope;
 use super::token::{Token, TokenRequest, token_url};
 use super::transport::{Question, Transport};
+use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
@@ -31,7 +32,39 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 pub(super) struct Auth {
     lookup: Lookup,
     passes: Mutex<HashMap<PassKey, Arc<AsyncMutex<Option<Pass>>>>>,
-    sent: Mutex<Secrets>,
+    sent: Mutex<Sent>,
+}
+
+/// The secrets that were sent.
+#[derive(Default)]
+struct Sent {
+    /// Those of logins.
+    logins: Secrets,
+    /// The tokens that were fetched, by what they are good for.
+    tokens: HashMap<PassKey, Vec<Secret>>,
+    /// All of them.
+    all: Secrets,
+}
+
+impl Sent {
+    fn add_login(&mut self, secret: &str) {
+        self.logins.add(secret);
+        self.all.add(secret);
+    }
+
+    fn add_token(&mut self, key: PassKey, token: &str) {
+        self.tokens.entry(key).or_default().push(Secret::new(token));
+        self.all.add(token);
+    }
+
+    fn forget_tokens(&mut self, key: &PassKey) {
+        if self.tokens.remove(key).is_some() {
+            self.all = self.logins.clone();
+            for token in self.tokens.values().flatten() {
+                self.all.add(token.expose());
+            }
+        }
+    }
 }
 
 /// What a pass is good for.
@@ -39,6 +72,15 @@ pub(super) struct Auth {
 struct PassKey {
     registry: String,
     scope: Scope,
+}
+
+impl PassKey {
+    fn of(question: &Question<'_>) -> Self {
+        Self {
+            registry: question.repository.registry.clone(),
+            scope: question.scope.clone(),
+        }
+    }
 }
 
 /// A question that was answered with challenges.
@@ -160,25 +202,34 @@ impl Auth {
     }
 
     fn pass_for(&self, question: &Question<'_>) -> Arc<AsyncMutex<Option<Pass>>> {
+        let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(passes.entry(PassKey::of(question)).or_default())
+    }
+
+    /// Forgets the pass of a repository that is not asked about any more, and its tokens: a large
+    /// registry has more of them than memory should hold.
+    pub(super) fn forget(&self, repository: &Repository) {
         let key = PassKey {
-            registry: question.repository.registry.clone(),
-            scope: question.scope.clone(),
+            registry: repository.registry.clone(),
+            scope: Scope::pull(repository),
         };
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(passes.entry(key).or_default())
+        passes.remove(&key);
+        drop(passes);
+        self.sent().forget_tokens(&key);
     }
 
-    /// The secrets that were sent to any server so far.
+    /// The secrets that were sent to any server so far, but for tokens that are forgotten.
     pub(super) fn secrets(&self) -> Secrets {
-        self.sent().clone()
+        self.sent().all.clone()
     }
 
-    /// A text without the secrets that were sent to any server so far.
+    /// A text without those secrets.
     pub(super) fn redacted(&self, text: &str) -> String {
-        self.sent().redacted(text)
+        self.sent().all.redacted(text)
     }
 
-    fn sent(&self) -> MutexGuard<'_, Secrets> {
+    fn sent(&self) -> MutexGuard<'_, Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,7 +246,7 @@ impl Auth {
             return None;
         };
         for secret in credential.secrets() {
-            self.sent().add(&secret);
+            self.sent().add_login(&secret);
         }
         Some(Pass::basic(username, password))
     }
@@ -240,7 +291,7 @@ impl Auth {
         let repository = challenged.question.repository;
         let credential = self.lookup.find(repository).await;
         for secret in credential.iter().flat_map(Credential::secrets) {
-            self.sent().add(&secret);
+            self.sent().add_login(&secret);
         }
         let challenge = challenge::choose(challenged.challenges);
         match method(challenge, credential.as_ref(), used) {
@@ -268,7 +319,8 @@ impl Auth {
                 let token = request
                     .fetch(challenged.transport, challenged.base, credential.as_ref())
                     .await?;
-                self.sent().add(&token.value);
+                let key = PassKey::of(challenged.question);
+                self.sent().add_token(key, &token.value);
                 Pass::bearer(&token.value, Some(expiry(&token)))
             }
         }

@@ -88,6 +88,15 @@ impl<'a> RegistryCatalog<'a> {
             .await
     }
 
+    /// A name that repeats a login would show it wherever the name is shown.
+    fn without_secrets(&self, mut list: List) -> List {
+        let secrets = self.transport.secrets();
+        let all = list.names.len();
+        list.names.retain(|name| secrets.redacted(name) == *name);
+        list.secret = all - list.names.len();
+        list
+    }
+
     /// Reads a list to its end. A list changes while it is read, so names that come twice count
     /// once, and a page that is gone is not the end.
     async fn list(&self, reading: &Reading<'_>) -> Asked<List> {
@@ -107,7 +116,7 @@ impl<'a> RegistryCatalog<'a> {
                     query = next;
                     continue;
                 }
-                (None, Ok(_)) => Ok(gathered.list),
+                (None, Ok(_)) => Ok(self.without_secrets(gathered.list)),
                 (None, Err(fault)) => Err(fault),
             };
             return Asked {
@@ -187,7 +196,8 @@ async fn read(answer: &mut Answer<'_>, key: &str) -> Result<Page, Unread<Page>> 
 struct Gathered {
     list: List,
     is_usable: fn(&str) -> bool,
-    known: HashSet<String>,
+    /// What the names so far hash to: a long list takes no more memory twice.
+    known: HashSet<[u8; 16]>,
     /// The queries of the pages that were named so far.
     queries: HashSet<String>,
     /// How many more pages without anything new are read.
@@ -251,7 +261,8 @@ impl Gathered {
         let mut has_new = false;
         for name in names {
             let name = name.as_str().unwrap_or_default();
-            if self.known.contains(name) {
+            let hash = short_hash(name);
+            if self.known.contains(&hash) {
                 continue;
             }
             if self.known.len() >= MOST_NAMES {
@@ -259,7 +270,7 @@ impl Gathered {
                 break;
             }
             has_new = true;
-            self.known.insert(name.to_owned());
+            self.known.insert(hash);
             if (self.is_usable)(name) {
                 self.list.names.push(name.to_owned());
             } else {
@@ -268,6 +279,14 @@ impl Gathered {
         }
         has_new
     }
+}
+
+/// Half of the SHA-256 of a name, which no other name has.
+fn short_hash(name: &str) -> [u8; 16] {
+    let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.as_ref()[..16]);
+    half
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 /// The query of the link to the next page.
 ///
-/// Commas and semicolons within `<…>` and within quotes belong to the address or the value.
+/// Commas and semicolons within `<…>` and within quotes belong to the address or the value. An
+/// address without `<…>` is one as well: a list must not end because of it.
 pub(crate) fn next_page(header: &str) -> Option<String> {
     let mut rest = header;
     loop {
@@ -10,7 +11,7 @@ pub(crate) fn next_page(header: &str) -> Option<String> {
         let (target, after) = match rest.strip_prefix('<') {
             Some(link) => link.split_once('>')?,
             None if rest.is_empty() => return None,
-            None => ("", rest),
+            None => bare_address(rest).unwrap_or(("", rest)),
         };
         let (parameters, after) = until(after, ',');
         rest = after;
@@ -19,6 +20,14 @@ pub(crate) fn next_page(header: &str) -> Option<String> {
             return Some(query.to_owned());
         }
     }
+}
+
+/// An address without `<…>` at the start, and what follows it.
+fn bare_address(text: &str) -> Option<(&str, &str)> {
+    let (address, after) = text.split_at(text.find([';', ',']).unwrap_or(text.len()));
+    let address = address.trim_end();
+    let is_one = !address.contains(['<', '>', '"', ' ', '\t']);
+    is_one.then_some((address, after))
 }
 
 /// Whether the first `rel` says `next`, perhaps among other words.
@@ -74,6 +83,11 @@ mod tests {
             ("<#?a=b>; rel=next", None),
             ("nonsense", None),
             ("nonsense, <?x=1>; rel=next", Some("x=1")),
+            ("/v2/_catalog?last=b&n=2; rel=\"next\"", Some("last=b&n=2")),
+            ("?x=1 ;rel=prev, ?x=3; rel=next", Some("x=3")),
+            ("/v2/_catalog?last=b", None),
+            ("/v2/_catalog?last=b>; rel=next", None),
+            (r#"a "?b; rel=next"#, None),
             ("<", None),
             ("", None),
         ] {

@@ -115,7 +115,12 @@ impl Transport {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The secrets that were sent to any server so far.
+    /// Forgets the tokens of a repository that is not asked about any more.
+    pub(crate) fn forget(&self, repository: &Repository) {
+        self.auth.forget(repository);
+    }
+
+    /// The secrets that were sent to any server so far, but for tokens that are forgotten.
     #[must_use]
     pub(crate) fn secrets(&self) -> Secrets {
         self.auth.secrets()

@@ -19,6 +19,9 @@ use super::decoding::View;
 /// words.
 const SHORTEST: usize = 4;
 
+/// From this length on, in bytes, a form is a long one.
+const LONG: usize = 200;
+
 /// How often an encoding within an encoding is undone.
 const LAYERS: usize = 3;
 
@@ -38,16 +41,47 @@ const REDACTED: &str = "[secret]";
 /// Secrets in every form in which they are sent.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    forms: BTreeSet<String>,
+    /// Those that most texts could hold.
+    short: Forms,
+    /// Those that hardly any text could: most tokens.
+    long: Forms,
     /// The length of the longest secret, in bytes.
     longest: usize,
-    /// Finds all forms at once; made when it is first needed after the last change.
+}
+
+/// Forms that are looked for together.
+#[derive(Clone, Default)]
+struct Forms {
+    all: BTreeSet<String>,
+    /// Finds all of them at once, which is expensive to make: it is made when it is first needed
+    /// after the last change.
     finder: OnceLock<Option<NFA>>,
+}
+
+impl Forms {
+    fn add(&mut self, form: String) {
+        self.all.insert(form);
+        self.finder = OnceLock::new();
+    }
+
+    /// The finder; `None` when there is no memory for it.
+    fn finder(&self) -> Option<&NFA> {
+        let make = || {
+            let mut builder = NFA::builder();
+            builder.ascii_case_insensitive(true).build(&self.all).ok()
+        };
+        self.finder.get_or_init(make).as_ref()
+    }
+
+    /// Whether a text is long enough for any of them, in whatever encoding: none makes it shorter.
+    fn may_be_in(&self, text: &str) -> bool {
+        self.all.iter().any(|form| form.len() <= text.len())
+    }
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({})", self.forms.len())
+        write!(f, "Secrets({})", self.short.all.len() + self.long.all.len())
     }
 }
 
@@ -55,7 +89,8 @@ impl Secrets {
     /// Remembers a secret: as it is, in base64, in hexadecimal, as a form holds it, and with what
     /// looks like an encoding in it undone, as it will be in a text.
     pub(crate) fn add(&mut self, secret: &str) {
-        if secret.len() < SHORTEST || self.forms.contains(secret) {
+        let is_known = self.short.all.contains(secret) || self.long.all.contains(secret);
+        if secret.len() < SHORTEST || is_known {
             return;
         }
         self.longest = self.longest.max(secret.len());
@@ -74,16 +109,21 @@ impl Secrets {
         let layers = std::iter::successors(Some(View::of(secret)), View::decoded);
         let undone = layers.skip(1).take(LAYERS);
         forms.extend(undone.filter_map(|view| String::from_utf8(view.bytes).ok()));
-        self.forms
-            .extend(forms.into_iter().filter(|form| form.len() >= SHORTEST));
-        self.finder = OnceLock::new();
+        for form in forms.into_iter().filter(|form| form.len() >= SHORTEST) {
+            let forms = if form.len() < LONG {
+                &mut self.short
+            } else {
+                &mut self.long
+            };
+            forms.add(form);
+        }
     }
 
     /// The same text with every secret redacted, in any case and also where it is encoded. The
     /// text must not be cut before: a part of a secret is not found.
     #[must_use]
     pub(crate) fn redacted(&self, text: &str) -> String {
-        if self.forms.is_empty() {
+        if self.longest == 0 {
             return text.to_owned();
         }
         // Only a lack of memory can make this fail, and then nothing can be printed safely.
@@ -106,14 +146,18 @@ impl Secrets {
 
     /// Where there are secrets.
     fn places(&self, text: &str) -> Option<Vec<(usize, usize)>> {
-        let finder = self.finder.get_or_init(|| self.finder()).as_ref()?;
+        let forms = [&self.short, &self.long];
+        let finders = forms.into_iter().filter(|forms| forms.may_be_in(text));
+        let finders: Vec<&NFA> = finders.map(Forms::finder).collect::<Option<_>>()?;
         let mut places = Vec::new();
         let layers = std::iter::successors(Some(View::of(text)), View::decoded);
         for view in layers.take(1 + LAYERS) {
-            let found = finder
-                .try_find_overlapping_iter(Input::new(&view.bytes))
-                .ok()?;
-            places.extend(found.map(|one| view.origin(text, one.start(), one.end())));
+            for finder in &finders {
+                let found = finder
+                    .try_find_overlapping_iter(Input::new(&view.bytes))
+                    .ok()?;
+                places.extend(found.map(|one| view.origin(text, one.start(), one.end())));
+            }
         }
         if text.len() >= MAY_BE_CUT {
             let hidden = self.longest * LONGEST_ESCAPE + AFTER;
@@ -121,13 +165,6 @@ impl Secrets {
             places.push(View::of(text).origin(text, start, text.len()));
         }
         Some(places)
-    }
-
-    fn finder(&self) -> Option<NFA> {
-        NFA::builder()
-            .ascii_case_insensitive(true)
-            .build(&self.forms)
-            .ok()
     }
 }
 

@@ -86,6 +86,8 @@ pub(crate) struct List {
     pub names: Vec<String>,
     /// Entries that no reference allows, so that they are left out.
     pub unusable: usize,
+    /// Entries that repeat a login, so that they are left out.
+    pub secret: usize,
     /// Whether the list went on after the most that is read.
     pub is_cut: bool,
 }

@@ -1,7 +1,5 @@
 //! Which repositories are audited: those that are named, and those of the catalog that are meant.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 use log::warn;
 
@@ -12,26 +10,38 @@ use crate::registry::{RegistryCatalog, Transport};
 use crate::report::audit::Unread;
 use crate::report::exit::Exit;
 use crate::report::sentence;
-use crate::settings::AuditSettings;
+use crate::settings::{AuditSettings, Target};
 use crate::state::Store;
 use crate::text::human::count;
 use crate::walk::source::{Asked, Catalog as _, Fault, FaultKind, List};
 
-/// A repository that is audited.
+/// A repository that is audited; small, because there may be many.
 pub(super) struct Named {
-    pub(super) repository: Repository,
+    /// The place of its registry.
+    pub(super) registry: usize,
+    name: Box<str>,
     pub(super) known: Known,
 }
 
-/// How a repository is known.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How a repository is known; what comes first counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Known {
     /// The user named it.
     Named,
-    /// Its registry lists it.
+    /// Its registry lists it, or it is in use.
     Listed,
     /// It is remembered, and its registry does not list it.
     Remembered,
+}
+
+impl Named {
+    /// The repository itself; `registries` are those that it was found in.
+    pub(super) fn repository(&self, registries: &[String]) -> Repository {
+        Repository {
+            registry: registries[self.registry].clone(),
+            name: self.name.clone().into(),
+        }
+    }
 }
 
 /// The repositories of all registries, and the catalogs that could not be read.
@@ -58,55 +68,63 @@ pub(super) async fn repositories(
             }
         });
     let mut unread = Vec::new();
-    let mut found = BTreeMap::new();
-    for target in &settings.extent.targets {
-        if let Some(name) = target.name() {
-            found.insert((target.registry.clone(), name), Known::Named);
-        }
-    }
+    let mut found = Vec::new();
     let asked = join_all(catalogs).await;
-    for ((registry, transport), asked) in registries.iter().zip(transports).zip(asked) {
-        let Some(asked) = asked else {
-            continue;
-        };
-        match read(transport, registry, asked) {
-            Ok((names, cut)) => {
-                let mut add = |name: String, known| {
-                    found.entry((registry.clone(), name)).or_insert(known);
-                };
-                // A registry that lists nothing may have lost its disk: then nothing is forgotten.
-                let is_empty = names.is_empty();
-                for name in names {
-                    add(name, Known::Listed);
-                }
-                let store = remembered.and_then(|remembered| remembered.of(registry));
-                for name in store.into_iter().flat_map(Store::repositories) {
-                    if !is_empty && is_name(name) {
-                        add(name.to_owned(), Known::Remembered);
-                    }
-                }
-                unread.extend(cut);
+    let asked = registries.iter().zip(transports).zip(asked);
+    for (place, ((registry, transport), asked)) in asked.enumerate() {
+        let names = match asked.map(|asked| read(transport, registry, asked)) {
+            Some(Ok((names, rest))) => {
+                unread.extend(rest);
+                names
             }
-            Err(why) => unread.push(why),
-        }
+            Some(Err(why)) => {
+                unread.push(why);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let targets = settings.extent.targets.iter();
+        let own = targets.filter(|target| target.registry == *registry);
+        let own = own.filter_map(Target::name);
+        // A registry that lists nothing may have lost its disk: then nothing is forgotten.
+        let store = remembered.filter(|_| !names.is_empty());
+        let store = store.and_then(|remembered| remembered.of(registry));
+        let known = store.into_iter().flat_map(Store::repositories);
+        let known = known.filter(|name| is_name(name)).map(str::to_owned);
+        found.reserve(names.len());
+        let all = (own.map(|name| (name, Known::Named)))
+            .chain(names.into_iter().map(|name| (name, Known::Listed)))
+            .chain(known.map(|name| (name, Known::Remembered)));
+        let covered = all.filter(|(name, _)| settings.extent.covers(registry, name));
+        found.extend(covered.map(|(name, known)| Named {
+            registry: place,
+            name: name.into(),
+            known,
+        }));
     }
     // What is in use is asked for, whether it is in the catalog or not.
     for used in deployed.iter().flat_map(|list| list.repositories()) {
-        let key = (used.registry.clone(), used.name.clone());
-        found.entry(key).or_insert(Known::Listed);
+        let registry = registries.iter().position(|one| *one == used.registry);
+        if let Some(registry) = registry
+            && settings.extent.covers(&used.registry, &used.name)
+        {
+            found.push(Named {
+                registry,
+                name: used.name.as_str().into(),
+                known: Known::Listed,
+            });
+        }
     }
-    let meant = found
-        .into_iter()
-        .filter(|((registry, name), _)| settings.extent.covers(registry, name));
-    let named = meant.map(|((registry, name), known)| Named {
-        repository: Repository { registry, name },
-        known,
+    // What is named comes before what is listed, and stays.
+    found.sort_by(|one: &Named, other| {
+        (one.registry, &one.name, one.known).cmp(&(other.registry, &other.name, other.known))
     });
-    let mut named: Vec<Named> = named.collect();
+    found.dedup_by(|later, first| (later.registry, &later.name) == (first.registry, &first.name));
     // So that what is in use comes first in a report that is written as it goes.
-    let is_used = |one: &Named| deployed.is_some_and(|list| list.of(&one.repository).is_some());
-    named.sort_by_key(|one| !is_used(one));
-    (named, unread)
+    if let Some(list) = deployed {
+        found.sort_by_cached_key(|one| list.of(&one.repository(registries)).is_none());
+    }
+    (found, unread)
 }
 
 /// The names of a catalog; and that they are not all, where that is so.
@@ -118,8 +136,8 @@ fn read(
     match asked.answer {
         Ok(list) => {
             warn_of_unusable(&format!("the catalog of {registry}"), &list);
-            let cut = list.is_cut.then(|| cut(registry.to_owned()));
-            Ok((list.names, cut))
+            let rest = incomplete(registry, &list);
+            Ok((list.names, rest))
         }
         Err(fault) => Err(unread_catalog(registry, &redacted(transport, fault))),
     }
@@ -156,10 +174,20 @@ fn unread_catalog(registry: &str, fault: &Fault) -> Unread {
     Unread::new(registry.to_owned(), detail, exit).because_of(&fault.cause)
 }
 
-/// A list that goes on after the most that is read, or repeats itself.
-pub(super) fn cut(name: String) -> Unread {
-    let detail = "its list does not end, so only a part of it was read";
-    Unread::new(name, detail, Exit::Unknown)
+/// That only a part of a list was read, where that is so.
+pub(super) fn incomplete(name: &str, list: &List) -> Option<Unread> {
+    let detail = match list {
+        List { is_cut: true, .. } => {
+            "its list does not end, so only a part of it was read".to_owned()
+        }
+        List { secret: 0, .. } => return None,
+        List { secret, .. } => format!(
+            "its list repeats a login in {}, which {} left out",
+            count(*secret, "name"),
+            if *secret == 1 { "is" } else { "are" }
+        ),
+    };
+    Some(Unread::new(name.to_owned(), detail, Exit::Unknown))
 }
 
 /// Names that no reference can have cannot be pulled either, so nothing is lost with them.

@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use log::{LevelFilter, debug, info, warn};
 
-use self::listing::{Named, repositories};
+use self::listing::repositories;
 use self::publish::Publisher;
 use self::remembered::Remembered;
 use self::repository::{Found, Job};
@@ -223,26 +223,30 @@ async fn audited(
     unread.for_each(|unread| audit.add_unread(unread));
     let all = names.len();
     let mut done = 0;
-    let uses_of = |repository| deployed.as_ref().and_then(|list| list.of(repository));
-    let jobs = names.iter().map(|named| Job {
-        settings,
-        transport: &transports[place(registries, named)],
-        repository: &named.repository,
-        known: named.known,
-        remembered,
-        uses: uses_of(&named.repository),
-        stop: async || Cause::Stopped {
-            stop: stop().await,
-            timeout: settings.patience.timeout,
-            settle: None,
-        },
-    });
+    let uses_of = |repository: &_| deployed.as_ref().and_then(|list| list.of(repository));
     let is_stopped = || stopped.get().is_some() || stopping.peek().is_some();
-    let walks = jobs.map(async |job| {
+    let walks = names.iter().map(async |named| {
         if is_stopped() {
             return None;
         }
-        Some(job.run().await)
+        let repository = named.repository(registries);
+        let transport = &transports[named.registry];
+        let job = Job {
+            settings,
+            transport,
+            repository: &repository,
+            known: named.known,
+            remembered,
+            uses: uses_of(&repository),
+            stop: async || Cause::Stopped {
+                stop: stop().await,
+                timeout: settings.patience.timeout,
+                settle: None,
+            },
+        };
+        let found = job.run().await;
+        transport.forget(&repository);
+        Some(found)
     });
     let mut walks =
         stream::iter(walks).buffer_unordered(settings.patience.concurrency * SIDE_BY_SIDE);
@@ -299,14 +303,6 @@ fn remembered_of(summary: Summary) -> audit::Remembered {
         oldest_check: summary.oldest.and_then(Moment::time),
         oldest_at_depth: summary.oldest_at_depth.and_then(Moment::time),
     }
-}
-
-/// The place of a repository's registry.
-fn place(registries: &[String], named: &Named) -> usize {
-    let place = registries
-        .iter()
-        .position(|registry| *registry == named.repository.registry);
-    place.expect("only these registries were listed")
 }
 
 /// Judges a repository, with who uses its images where that is known.

@@ -11,7 +11,7 @@ use log::warn;
 use tokio::time::Instant;
 
 use super::in_use::unreached;
-use super::listing::{Known, cut, redacted, warn_of_unusable};
+use super::listing::{Known, incomplete, redacted, warn_of_unusable};
 use super::remembered::Remembered;
 use crate::oci::in_use::Uses;
 use crate::oci::reference::{Reference, Repository};
@@ -27,7 +27,7 @@ use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::source::{Catalog as _, Fault, FaultKind, Head, Look, Source as _};
 use crate::walk::{resolved, walk};
 
-/// How often a repository is walked again because a tag moved.
+/// How often a tag is walked again because it moved.
 const MOST_MOVES: usize = 10;
 
 /// How long the second look waits at a tag that is new or has moved: its push may not be over.
@@ -54,7 +54,8 @@ struct Names {
 /// What a second look at the failing tags of a walk showed.
 #[derive(Default)]
 struct Again {
-    has_moved: bool,
+    /// The tags that lead elsewhere.
+    moved: HashSet<String>,
     /// The tags that are not there any more.
     gone: HashSet<String>,
 }
@@ -261,10 +262,10 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         match catalog.tags(self.repository).await.answer {
             Ok(list) => {
                 warn_of_unusable(&format!("the tag list of {}", self.repository), &list);
-                if list.is_cut {
-                    return Err(cut(self.repository.to_string()));
+                match incomplete(&self.repository.to_string(), &list) {
+                    Some(unread) => Err(unread),
+                    None => Ok(list.names),
                 }
-                Ok(list.names)
             }
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(Vec::new()),
             Err(fault) => Err(self.unread(fault)),
@@ -294,53 +295,58 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         references: Vec<Reference>,
     ) -> Result<Vec<Checked>, Unread> {
         let are_several = references.len() > 1;
-        let mut checked = self.settled(source, references).await?;
-        let (alone, together): (Vec<Subject>, Vec<Subject>) = std::mem::take(&mut checked.subjects)
-            .into_iter()
-            .partition(|subject| are_several && is_too_much(&checked, subject));
-        checked.subjects = together;
-        let mut parts = vec![checked];
+        let mut parts = self.settled(source, references).await?;
+        let mut alone = Vec::new();
+        for part in parts.iter_mut().filter(|_| are_several) {
+            let (too_much, together): (Vec<Subject>, Vec<Subject>) =
+                std::mem::take(&mut part.subjects)
+                    .into_iter()
+                    .partition(|subject| is_too_much(part, subject));
+            part.subjects = together;
+            alone.extend(too_much);
+        }
         for subject in alone {
-            parts.push(self.settled(source, vec![subject.reference]).await?);
+            parts.extend(self.settled(source, vec![subject.reference]).await?);
         }
         parts.retain(|part| !part.subjects.is_empty());
         Ok(parts)
     }
 
-    /// Walks tags until those that fail stand still, without those that are gone by then.
+    /// Walks tags, and those that move meanwhile and fail once more, until these stand still;
+    /// without those that are gone by then. The others are not walked again: in a large repository
+    /// some tag moves during every walk.
     async fn settled(
         &self,
         source: &Remembering<'_>,
         mut references: Vec<Reference>,
-    ) -> Result<Checked, Unread> {
-        let mut moves = 0;
-        loop {
+    ) -> Result<Vec<Checked>, Unread> {
+        let mut parts = Vec::new();
+        for moves in 0.. {
             let mut checked = self.walked_enough(source, &references).await;
             let again = {
                 let again = pin!(self.look_again(source, &checked));
                 let stop = pin!((self.stop)());
                 match select(again, stop).await {
-                    Either::Left((again, _)) => Some(again?),
-                    Either::Right(_) => None,
+                    Either::Left((again, _)) => again?,
+                    Either::Right(_) => Again::default(),
                 }
             };
-            let Some(again) = again else {
-                return Ok(checked);
-            };
-            let is_there = |reference: &Reference| {
-                let tag = reference.tag.as_deref().unwrap_or_default();
-                !again.gone.contains(tag)
-            };
-            if again.has_moved && moves < MOST_MOVES {
-                moves += 1;
-                references.retain(is_there);
-                continue;
-            }
+            let moved = (moves < MOST_MOVES).then_some(&again.moved);
+            let (is_moved, is_gone) = (
+                |subject: &Subject| moved.is_some_and(|all| all.contains(tag(subject))),
+                |subject: &Subject| again.gone.contains(tag(subject)),
+            );
+            let walked_again = checked.subjects.iter().filter(|one| is_moved(one));
+            references = walked_again.map(|one| one.reference.clone()).collect();
             checked
                 .subjects
-                .retain(|subject| is_there(&subject.reference));
-            return Ok(checked);
+                .retain(|subject| !is_moved(subject) && !is_gone(subject));
+            parts.push(checked);
+            if references.is_empty() {
+                break;
+            }
         }
+        Ok(parts)
     }
 
     /// Walks until everything was asked that has to be in this run.
@@ -394,42 +400,65 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
     }
 
     /// Resolves the tags that fail once more: they may lead elsewhere by now, or be gone. A tag that
-    /// answers 404 is gone when it is not listed either.
+    /// answers 404 is gone when it is not listed either. One that is listed may have been pushed in
+    /// between, so it is resolved a last time.
     async fn look_again(
         &self,
         source: &Remembering<'_>,
         checked: &Checked,
     ) -> Result<Again, Unread> {
         let clients = self.settings.rules.clients;
-        let failing = checked
-            .subjects
-            .iter()
-            .filter(|subject| checked.is_failing(subject, clients));
-        let since = Instant::now();
-        let looks = failing.map(|subject| async move {
-            let asked = source.resolve(&subject.reference, Look::Again(since)).await;
-            (subject, asked)
-        });
+        let is_failing = |subject: &&Subject| checked.is_failing(subject, clients);
+        let failing = checked.subjects.iter().filter(is_failing).collect();
         let mut again = Again::default();
-        let mut unanswered = Vec::new();
-        for (subject, asked) in join_all(looks).await {
-            let before = checked.graph.node(subject.root).digest();
-            let now = resolved(&asked);
-            again.has_moved |= now.is_some() && now != before;
-            if let Err(fault) = &asked.answer
-                && fault.kind == FaultKind::NotFound
-            {
-                unanswered.extend(subject.reference.tag.clone());
-            }
-        }
+        let unanswered = moves(source, checked, failing, &mut again).await;
         if !unanswered.is_empty() {
             let listed: HashSet<String> = self.tags().await?.into_iter().collect();
             let is_used = |tag: &str| self.uses.is_some_and(|uses| uses.tags.contains_key(tag));
-            unanswered.retain(|tag| !listed.contains(tag) && !is_used(tag));
-            again.gone.extend(unanswered);
+            let is_there = |tag: &str| listed.contains(tag) || is_used(tag);
+            let (there, gone): (Vec<_>, Vec<_>) = unanswered
+                .into_iter()
+                .partition(|subject| is_there(tag(subject)));
+            again
+                .gone
+                .extend(gone.into_iter().map(tag).map(str::to_owned));
+            moves(source, checked, there, &mut again).await;
         }
         Ok(again)
     }
+}
+
+/// Resolves images once more, notes those that lead elsewhere, and gives the tags that answer 404.
+async fn moves<'c>(
+    source: &Remembering<'_>,
+    checked: &'c Checked,
+    subjects: Vec<&'c Subject>,
+    again: &mut Again,
+) -> Vec<&'c Subject> {
+    let since = Instant::now();
+    let looks = subjects.into_iter().map(|subject| async move {
+        let asked = source.resolve(&subject.reference, Look::Again(since)).await;
+        (subject, asked)
+    });
+    let mut unanswered = Vec::new();
+    for (subject, asked) in join_all(looks).await {
+        let before = checked.graph.node(subject.root).digest();
+        let now = resolved(&asked);
+        if now.is_some() && now != before {
+            again.moved.insert(tag(subject).to_owned());
+        }
+        if let Err(fault) = &asked.answer
+            && fault.kind == FaultKind::NotFound
+            && subject.reference.tag.is_some()
+        {
+            unanswered.push(subject);
+        }
+    }
+    unanswered
+}
+
+fn tag(subject: &Subject) -> &str {
+    subject.reference.tag.as_deref().unwrap_or_default()
 }
 
 /// Whether an image is too much for a walk that it shares with others.

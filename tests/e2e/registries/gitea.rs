@@ -13,7 +13,8 @@ use crate::support::fake::guard::basic_credentials;
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
 
-const PASSWORD: &str = "correct horse";
+/// The password of that user.
+pub(super) const PASSWORD: &str = "correct horse";
 
 /// A Gitea with one user, whose packages anybody may read.
 pub(super) struct Gitea {

@@ -1,9 +1,13 @@
-//! Images on other registries, damaged on disk: what `verify` reports is what a pull meets.
+//! Other registries: images damaged on disk, where what `verify` reports is what a pull meets, and
+//! everything on a registry that is in use, where what `audit` reports is what was lost.
 
 mod differential;
 mod distribution;
 mod gitea;
+mod listing;
+mod living;
 mod olareg;
+mod real;
 mod server;
 mod zot;
 

@@ -74,6 +74,19 @@ fn a_tag_that_is_deleted_meanwhile_is_gone() {
 }
 
 #[test]
+fn a_tag_that_is_deleted_and_pushed_again_meanwhile_is_walked() {
+    let registry = Registry::start();
+    registry.image("app:1", &image(1));
+    let back = registry.image("app:2", &image(2));
+    // It is gone for the walk, and for the look after it; then it is back, and listed.
+    registry.on("*", "/v2/app/manifests/2").times(3).loses();
+    let report = audit(&registry.host()).run().exits(0).report();
+    assert_eq!(results(&report), [of("1", "passed"), of("2", "passed")]);
+    assert_eq!(report.images()[1]["digest"], back.root());
+    assert_eq!(registry.asked("/v2/app/tags/list").len(), 2);
+}
+
+#[test]
 fn a_repository_that_is_deleted_meanwhile_is_gone() {
     let registry = Registry::start();
     registry.image("app:1", &image(1));
@@ -116,6 +129,50 @@ fn a_tag_that_moves_meanwhile_is_walked_anew() {
     assert_eq!(results(&report), [of("1", "passed")]);
     let digest = report.images()[0]["digest"].clone();
     assert_eq!(digest, root);
+}
+
+#[test]
+fn only_what_moves_is_walked_again() {
+    let registry = Registry::start();
+    let still = registry.image("app:1", &image(1));
+    let broken = registry.image("app:2", &image(2));
+    registry.lose(broken.child(0));
+    // As on zot, what a tag stood for goes with it: it moves more often than a run walks anything.
+    let images: Vec<Image> = (3..20).map(|seed| image(seed).make()).collect();
+    for image in &images {
+        registry.serve("app:3", image);
+    }
+    let (last, old) = images.split_last().unwrap();
+    for image in old {
+        registry.lose(image.child(0));
+    }
+    for (number, image) in old.iter().enumerate().take(8) {
+        let content = image.content(image.root()).unwrap().clone();
+        let root = image.root().to_owned();
+        registry
+            .on("*", "/v2/app/manifests/3")
+            // A walk asks by GET and by HEAD; before it came the look that showed the move.
+            .times(if number == 0 { 2 } else { 3 })
+            .alters(move |_, _| {
+                Reply::ok(&content.media_type, content.bytes.to_vec())
+                    .header("Docker-Content-Digest", root.clone())
+            });
+    }
+    let report = audit(&registry.host()).run().exits(1).report();
+    let expected = [of("1", "passed"), of("2", "failed"), of("3", "passed")];
+    assert_eq!(results(&report), expected);
+    let images = report.images();
+    let moved = images.iter().find(|image| image["tag"] == "3").unwrap();
+    assert_eq!(moved["digest"], last.root());
+    assert_eq!(report.count("repositories"), 1);
+    // It moved seven times at least, and nothing else is asked for again.
+    assert!(registry.asked("/v2/app/manifests/3").len() > 7 * 2);
+    for digest in still.reachable() {
+        assert_eq!(registry.asked(&digest).len(), 1, "{digest}");
+    }
+    assert_eq!(registry.asked("/v2/app/manifests/1").len(), 2);
+    assert_eq!(registry.asked("/v2/app/manifests/2").len(), 3);
+    assert_eq!(registry.asked(broken.child(0)).len(), 2);
 }
 
 #[test]

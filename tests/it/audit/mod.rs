@@ -1,12 +1,15 @@
 //! Every tag of a registry, over HTTP.
 
 mod cluster;
+mod counted;
 mod extent;
 mod in_use;
+mod lists;
 mod living;
 mod metrics;
 mod reports;
 mod state;
+mod tokens;
 
 use crate::support::command::{Pullproof, pullproof};
 

@@ -7,10 +7,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::support::command::binary;
 use crate::support::digest::sha256;
 use crate::support::fake::Registry;
+use crate::support::fake::content::ranged;
 use crate::support::http::message::Body;
 use crate::support::http::{Reply, Server};
 use crate::support::image::{
@@ -127,16 +129,16 @@ struct Counts {
 
 /// Verifies with every report that there is.
 fn run(program: &PathBuf, host: &str, arguments: &[&str]) -> Run {
+    let image = format!("{host}/app:1");
+    let verify = ["verify", &image, "--settle", "0s", "--attempts", "1"];
+    run_any(program, &[&verify[..], arguments].concat())
+}
+
+/// Runs a command with every report that there is.
+fn run_any(program: &PathBuf, arguments: &[&str]) -> Run {
     let directory = Scratch::new("peak");
     let mut child = Command::new(program)
-        .args([
-            "verify",
-            &format!("{host}/app:1"),
-            "--settle",
-            "0s",
-            "--attempts",
-            "1",
-        ])
+        .args(arguments)
         .args([
             "--report",
             "report.json",
@@ -147,7 +149,6 @@ fn run(program: &PathBuf, host: &str, arguments: &[&str]) -> Run {
             "--timeout",
             "5m",
         ])
-        .args(arguments)
         .env_clear()
         .envs([
             ("GITHUB_ACTIONS", "true"),
@@ -326,4 +327,95 @@ fn many_large_documents_are_held_one_at_a_time() {
         peak < usual + 16_000,
         "{peak} kB for sixteen documents of 4 MB, {usual} kB without"
     );
+}
+
+/// A registry of so many repositories, all with the same image; with `tokens`, each repository wants
+/// one of its own.
+fn many(repositories: usize, tokens: bool) -> Server {
+    let image = platforms(2).layers(2).attested().make();
+    let names: Vec<String> = (0..repositories)
+        .map(|number| format!("team-{}/application-{number}", number % 10))
+        .collect();
+    Server::start(move |request| {
+        let path = &*request.path;
+        let (name, endpoint) = match path.strip_prefix("/v2/").unwrap_or_default() {
+            "_catalog" => ("", "_catalog"),
+            below => {
+                let end = ["/tags/", "/manifests/", "/blobs/"];
+                let at = end.iter().find_map(|end| below.find(end)).unwrap_or(0);
+                below.split_at(at)
+            }
+        };
+        let scope = format!("repository:{name}:pull");
+        if path == "/token" {
+            let scope = request.parameter("scope").unwrap_or_default();
+            let token = format!(
+                "{}.{}",
+                scope.replace([':', '/', '*'], "-"),
+                "x".repeat(1_000)
+            );
+            return Reply::json(&json!({"token": token, "expires_in": 300}));
+        }
+        let is_allowed = request.header("Authorization").is_some_and(|it| {
+            !name.is_empty() && it.contains(&scope.replace([':', '/'], "-")) || name.is_empty()
+        });
+        if tokens && !is_allowed {
+            let host = request.header("Host").unwrap_or_default();
+            let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"tests\"");
+            return Reply::status(401).header("WWW-Authenticate", challenge);
+        }
+        let last = path.rsplit('/').next().unwrap_or_default();
+        match endpoint {
+            "_catalog" => {
+                let after = request.parameter("last").unwrap_or_default();
+                let start = names
+                    .iter()
+                    .position(|name| *name == after)
+                    .map_or(0, |at| at + 1);
+                let page = &names[start..names.len().min(start + 100)];
+                let reply = Reply::json(&json!({"repositories": page}));
+                match page.last().filter(|_| page.len() == 100) {
+                    Some(last) => reply.header("Link", format!("<?n=100&last={last}>; rel=next")),
+                    None => reply,
+                }
+            }
+            "/tags/list" => Reply::json(&json!({"name": name, "tags": ["1"]})),
+            _ => {
+                let digest = if last == "1" { image.root() } else { last };
+                let content = image.content(digest).unwrap();
+                if content.manifest {
+                    Reply::ok(&content.media_type, content.bytes.to_vec())
+                        .header("Docker-Content-Digest", digest)
+                } else {
+                    ranged(request, &Body::Bytes(content.bytes.clone()))
+                }
+            }
+        }
+    })
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_repositories() {
+    let program = shipped();
+    for tokens in [false, true] {
+        let peaks = [100, 3_000].map(|repositories| {
+            let server = many(repositories, tokens);
+            let host = server.host();
+            let began = Instant::now();
+            let audit = ["audit", &host, "--concurrency", "8", "--log-level", "warn"];
+            let Run { peak, code, nodes } = run_any(&program, &audit);
+            println!(
+                "{repositories} repositories, tokens: {tokens}: {peak} kB in {:.1} s",
+                began.elapsed().as_secs_f64()
+            );
+            // The index; two platforms of a manifest, a config and two layers; two attestations of
+            // a manifest, a config and a statement.
+            assert_eq!((code, nodes), (Some(0), repositories * (1 + 2 * 4 + 2 * 3)));
+            peak
+        });
+        assert!(
+            peaks[1] < peaks[0] + peaks[0] / 10,
+            "{peaks:?} kB for 100 and 3,000 repositories, tokens: {tokens}"
+        );
+    }
 }

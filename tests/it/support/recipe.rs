@@ -25,6 +25,7 @@ pub(crate) struct Recipe {
     platforms: Option<usize>,
     layers: usize,
     shared: usize,
+    base: Option<u64>,
     layer_size: usize,
     attested: bool,
     docker: bool,
@@ -38,6 +39,7 @@ pub(crate) fn single() -> Recipe {
         platforms: None,
         layers: 3,
         shared: 0,
+        base: None,
         layer_size: 1000,
         attested: false,
         docker: false,
@@ -83,6 +85,14 @@ impl Recipe {
         Self { shared, ..self }
     }
 
+    /// Images of the same base have these layers in common, too, whatever their seeds.
+    pub(crate) fn base(self, seed: u64) -> Self {
+        Self {
+            base: Some(seed),
+            ..self
+        }
+    }
+
     /// So many bytes in each layer.
     pub(crate) fn layer_size(self, layer_size: usize) -> Self {
         Self { layer_size, ..self }
@@ -122,8 +132,12 @@ impl Recipe {
         let mut image = Image::empty();
         let mut random = Random::seeded(self.seed);
         let layer_type = if self.docker { DOCKER_LAYER } else { LAYER };
+        let mut base = self.base.map(Random::seeded);
         let shared: Vec<_> = (0..self.shared)
-            .map(|_| image.blob(layer_type, random.bytes(self.layer_size)))
+            .map(|_| {
+                let random = base.as_mut().unwrap_or(&mut random);
+                image.blob(layer_type, random.bytes(self.layer_size))
+            })
             .collect();
         for platform in PLATFORMS.iter().cycle().take(self.platforms.unwrap_or(1)) {
             let mut layers = shared.clone();

@@ -8,6 +8,11 @@ use super::scratch::Scratch;
 
 /// Pushes an image as `name:tag` with `skopeo copy` from an OCI layout, byte for byte.
 pub(crate) fn push(host: &str, name: &str, image: &Image) {
+    push_as(None, host, name, image);
+}
+
+/// The same with a login, `user:password`.
+pub(crate) fn push_as(login: Option<&str>, host: &str, name: &str, image: &Image) {
     let layout = Scratch::new("layout");
     write_layout(&layout, image);
     let output = Command::new("skopeo")
@@ -19,6 +24,7 @@ pub(crate) fn push(host: &str, name: &str, image: &Image) {
             "--quiet",
             "--dest-tls-verify=false",
         ])
+        .args(login.map(|login| format!("--dest-creds={login}")))
         .arg(format!("oci:{}:pushed", layout.path().display()))
         .arg(format!("docker://{host}/{name}"))
         .env("HOME", layout.path())
@@ -26,6 +32,20 @@ pub(crate) fn push(host: &str, name: &str, image: &Image) {
         .output()
         .unwrap_or_else(|error| missing("skopeo", &error));
     require_success(&output, "skopeo copy");
+}
+
+/// Deletes what `name:tag` stands for with `skopeo delete`: by its digest, with all of its tags.
+pub(crate) fn delete_as(login: Option<&str>, host: &str, name: &str) {
+    let home = Scratch::new("delete");
+    let output = Command::new("skopeo")
+        .args(["--insecure-policy", "delete", "--tls-verify=false"])
+        .args(login.map(|login| format!("--creds={login}")))
+        .arg(format!("docker://{host}/{name}"))
+        .env("HOME", home.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| missing("skopeo", &error));
+    require_success(&output, "skopeo delete");
 }
 
 /// Whether skopeo can copy every platform of a reference, and what it prints; it checks every byte.

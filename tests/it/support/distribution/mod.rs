@@ -48,6 +48,8 @@ pub(crate) struct Distribution {
     directory: Scratch,
     form: Form,
     port: u16,
+    /// How many names a page of its catalog has at most, if not as many as by default.
+    catalog: Option<usize>,
     process: Option<Process>,
 }
 
@@ -104,6 +106,7 @@ impl Distribution {
             directory,
             form,
             port: 0,
+            catalog: None,
             process: None,
         };
         let mut log = String::new();
@@ -120,6 +123,13 @@ impl Distribution {
     /// `127.0.0.1:port`.
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The same with at most so many names in a page of its catalog; started again.
+    pub(crate) fn with_catalog_of(mut self, names: usize) -> Self {
+        self.catalog = Some(names);
+        self.restart();
+        self
     }
 
     /// The full reference of `name:tag` or `name@digest` here.
@@ -251,6 +261,10 @@ impl Distribution {
             .env_remove("REGISTRY_HTTP_ADDR")
             // Version 3 sends traces to a collector by default.
             .env("OTEL_TRACES_EXPORTER", "none")
+            .envs(
+                self.catalog
+                    .map(|names| ("REGISTRY_CATALOG_MAXENTRIES", names.to_string())),
+            )
             .stdin(Stdio::null());
         command
     }
@@ -276,6 +290,11 @@ impl Distribution {
                 .expect("reading a log does not panic")
                 .clone()),
         }
+    }
+
+    /// The number of its process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").child.id()
     }
 
     /// What it wrote to its log since it was started.

@@ -93,6 +93,14 @@ impl Tokens {
         self.issued.lock().expect("no handler panics").len()
     }
 
+    /// The scopes for which it issued tokens, in order, each as often as it did.
+    pub(crate) fn scopes(&self) -> Vec<String> {
+        let issued = self.issued.lock().expect("no handler panics");
+        let mut scopes: Vec<_> = issued.values().map(|token| token.scope.clone()).collect();
+        scopes.sort();
+        scopes
+    }
+
     /// The token endpoint, to be mounted or started as a server.
     pub(crate) fn endpoint(&self) -> impl Fn(&Request) -> Reply + Send + Sync + 'static {
         let tokens = self.clone();
@@ -160,9 +168,10 @@ impl Tokens {
             .collect();
         let realm = realm.to_owned();
         Box::new(move |request| {
-            let name =
-                split(request.path.strip_prefix("/v2/").unwrap_or_default()).map(|(name, ..)| name);
-            let scope = name.map(|name| format!("repository:{name}:pull"));
+            let scope = match request.path.strip_prefix("/v2/").unwrap_or_default() {
+                "_catalog" => Some("registry:catalog:*".to_owned()),
+                path => split(path).map(|(name, ..)| format!("repository:{name}:pull")),
+            };
             let mut challenge = format!("Bearer realm=\"{realm}\",service=\"tests\"");
             if let Some(scope) = &scope {
                 challenge = format!("{challenge},scope=\"{scope}\"");
