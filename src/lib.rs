@@ -20,6 +20,7 @@ pub mod rebuild;
 pub(crate) mod registry;
 pub mod report;
 pub mod settings;
+pub mod state;
 pub mod terminal;
 pub mod text;
 pub mod walk;

@@ -12,12 +12,29 @@ use super::refusal::{self, Refusal};
 use super::wire::{WireConfig, WireHistory, WirePlatform};
 
 /// An image's config, as far as a pull depends on it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Config {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
     /// How many diff ids it lists: one for each layer.
     pub diff_ids: usize,
     /// The clients that refuse it.
     pub refusals: Vec<Refusal>,
+}
+
+/// All that a walk needs to know of a config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// [`platform`].
+    pub platform: Option<Platform>,
+    /// [`read`].
+    pub config: Config,
+}
+
+/// Reads a config for all that a walk needs of it.
+pub(crate) fn facts(bytes: &[u8]) -> Facts {
+    Facts {
+        platform: platform(bytes),
+        config: read(bytes),
+    }
 }
 
 /// Reads an image's config; what is not UTF-8 in it is replaced, as clients do it.

@@ -18,7 +18,7 @@ const PODMAN: Clients = Clients::of(&[Client::Podman]);
 
 /// A form, and the clients that refuse it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     /// What is wrong.
     pub flaw: Flaw,
     /// The clients that it stops; never none.

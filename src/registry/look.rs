@@ -40,7 +40,8 @@ pub(super) async fn look(repository: &RegistryRepository<'_>, promise: &Promise)
         Depth::Full => return download::whole(repository, promise, false).await,
         // An empty blob has no last byte; all of it is nothing.
         _ if promise.size == 0 => return download::whole(repository, promise, false).await,
-        Depth::Head => head(repository, promise).await,
+        // At the first of these a walk asks for no blob.
+        Depth::Manifests | Depth::Head => head(repository, promise).await,
         Depth::Tail => tail(repository, promise).await,
     };
     loop {

@@ -84,13 +84,31 @@ impl<'a> RegistryRepository<'a> {
         }
     }
 
+    /// The same with blobs checked at this depth.
+    #[must_use]
+    pub(crate) fn at(&self, depth: Depth) -> Self {
+        Self {
+            depth,
+            ..self.clone()
+        }
+    }
+
+    /// The reference of a digest.
+    pub(crate) fn by_digest(&self, digest: &Digest) -> Reference {
+        Reference {
+            repository: self.repository.clone(),
+            tag: None,
+            digest: Some(digest.clone()),
+        }
+    }
+
     /// The same for questions that are put in this way, when it is time for them.
     async fn for_a(&self, look: Look) -> Self {
         if let Look::Again(since) = look {
             tokio::time::sleep_until(since + self.transport.patience().backoff).await;
         }
         Self {
-            may_be_absent: look == Look::MayBeAbsent,
+            may_be_absent: matches!(look, Look::MayBeAbsent | Look::Witness),
             fresh: look.is_again(),
             ..self.clone()
         }

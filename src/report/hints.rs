@@ -193,6 +193,7 @@ fn of_subject(root: &Root<'_>, subject: &Subject) -> Vec<Hint> {
         Finding::HeadRefused(_)
         | Finding::HeadUnanswered(_)
         | Finding::HeadLacks(_)
+        | Finding::NotListed
         | Finding::HeadDisagrees { .. } => Hint::HeadRefused,
         Finding::ContentType { .. } => Hint::ContentType,
     };

@@ -98,6 +98,11 @@ const GAUGES: &[Gauge] = &[
         value: |series| Some(number(series.last_run)),
     },
     Gauge {
+        name: "pullproof_audit_oldest_check_timestamp_seconds",
+        help: "When that was proven which was not proven for longest, as Unix time.",
+        value: |series| series.oldest_check.map(number),
+    },
+    Gauge {
         name: LAST_SUCCESS,
         help: "When the last run ended that could read every list, as Unix time.",
         value: |series| series.known.last_success.map(number),
@@ -139,6 +144,7 @@ pub(crate) struct Series {
     requests: u64,
     bytes: u64,
     last_run: u64,
+    oldest_check: Option<u64>,
 }
 
 impl Series {
@@ -178,6 +184,7 @@ impl Series {
             requests: sums.requests,
             bytes: sums.bytes,
             last_run,
+            oldest_check: audit.oldest_check(place).map(unix),
         }
     }
 
@@ -415,7 +422,7 @@ mod tests {
         // The lines of one metric stand together.
         let names = found.lines().filter(|line| !line.starts_with('#'));
         let names: Vec<_> = names.map(|line| line.split_once('{').unwrap().0).collect();
-        assert_eq!(names.chunk_by(|one, other| one == other).count(), 15);
+        assert_eq!(names.chunk_by(|one, other| one == other).count(), 16);
     }
 
     #[test]

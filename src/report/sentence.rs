@@ -50,6 +50,7 @@ fn of_cause(cause: &Cause) -> String {
         Cause::AllowedMissing => "not there, as allow_missing allows".to_owned(),
         Cause::AttestationsIgnored => "attestations are ignored".to_owned(),
         Cause::LeftOut => "only_platforms leaves it out".to_owned(),
+        Cause::BlobsLeftOut => "depth: manifests asks for no blob".to_owned(),
         Cause::WrongOnce(inner) => {
             format!(
                 "answered wrongly once ({}), and right when asked again",
@@ -127,6 +128,7 @@ fn of_finding(finding: &Finding) -> String {
             format!("HEAD is {}, while GET is answered", status_words(*status))
         }
         Finding::HeadUnanswered(cause) => format!("HEAD: {}", of_cause(cause)),
+        Finding::NotListed => "it is there, but the registry does not list it".to_owned(),
         Finding::HeadLacks(header) => format!("HEAD is answered without {header}"),
         Finding::HeadDisagrees {
             header, head, get, ..

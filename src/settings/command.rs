@@ -11,6 +11,7 @@ use crate::http::network::Network;
 use crate::http::patience::Patience;
 use crate::rebuild::Plan;
 use crate::registry::logins::Logins;
+use crate::state::Tiers;
 use crate::terminal::output::Output;
 use crate::walk::rules::Rules;
 
@@ -111,6 +112,10 @@ pub struct AuditSettings {
     pub in_use: Option<InUseSettings>,
     /// `broken_list`: where the broken tags go, one a line.
     pub broken_list: Option<PathBuf>,
+    /// `state`: where what is remembered of each registry is.
+    pub state: Option<PathBuf>,
+    /// `recheck_…`: how long what is remembered counts as proven.
+    pub tiers: Tiers,
     /// Where the metrics go, and how often the audit is repeated.
     pub metrics: MetricsSettings,
 }

@@ -259,7 +259,7 @@ mod tests {
         }
         let verify = said(&["help", "verify"]);
         for line in [
-            "  --depth             What is asked of every blob (head|tail|full, default tail)",
+            "  --depth             What is asked of every blob (head|tail|full|manifests, default tail)",
             "  --repo              Repositories to check, each combined with every tag",
             "  --attempts          How often a request is tried (default 5)",
         ] {

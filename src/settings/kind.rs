@@ -20,11 +20,13 @@ pub enum ValueKind {
         /// The largest that is accepted.
         most: u32,
     },
-    /// `30`, `500ms`, `30s`, `5m`, `1h30m`.
+    /// `30`, `500ms`, `30s`, `5m`, `1h30m`, `7d`.
     Duration {
         /// The shortest that is accepted.
         least: Duration,
     },
+    /// A duration, or `never`.
+    Interval,
     /// Anything on one line.
     Text,
     /// A text that is never shown.
@@ -69,6 +71,7 @@ impl ValueKind {
                 least: Duration::ZERO,
             } => "duration".into(),
             Self::Duration { least } => format!("duration, at least {least:?}"),
+            Self::Interval => "duration or never".into(),
             Self::Text => "text".into(),
             Self::Secret => "secret".into(),
             Self::Url => "URL".into(),
@@ -109,6 +112,7 @@ impl ValueKind {
             Self::Duration { .. } => {
                 "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)".into()
             }
+            Self::Interval => "a duration (30m, 24h, 7d; a year at most), or never".into(),
             Self::Text | Self::Secret => "a text".into(),
             Self::Url => "a URL such as https://ci.example.org".into(),
             Self::Digest => {

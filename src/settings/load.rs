@@ -17,6 +17,7 @@ use super::{
 };
 use crate::http::network::Network;
 use crate::report::exit::FailOn;
+use crate::state::Tiers;
 use crate::terminal::output::Output;
 use crate::text::human;
 
@@ -264,6 +265,13 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
         patience: network::patience(typed, CommandName::Audit)?,
         output,
         broken_list,
+        state: typed.state().map(|value| value.path()),
+        tiers: Tiers {
+            manifests: typed.recheck_manifests().interval()?,
+            blobs: typed.recheck_blobs().interval()?,
+            tail: typed.recheck_tail().interval()?,
+            full: typed.recheck_full().interval()?,
+        },
         metrics,
     })
 }
@@ -403,11 +411,15 @@ mod tests {
             {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
-                let audited = (*word == "audit").then_some("--registry=r.example");
+                let audited = match *word {
+                    "audit" => &["--registry=r.example"][..],
+                    "manifests" => &["--mode=audit", "--registry=r.example"],
+                    _ => &[],
+                };
                 let arguments: Vec<_> = [flag.as_str(), &upper]
                     .into_iter()
                     .chain(pipeline)
-                    .chain(audited)
+                    .chain(audited.iter().copied())
                     .collect();
                 assert!(typed(&arguments).command().is_ok(), "{arguments:?}");
             }

@@ -32,11 +32,20 @@ pub(super) fn rules(typed: &Typed, command: CommandName) -> Result<Rules, Error>
         attestations: concern(&typed.attestations())?,
         allow_missing,
         referrers: concern(&typed.referrers())?,
-        depth: match typed.depth().word()? {
-            "head" => Depth::Head,
-            "full" => Depth::Full,
-            _ => Depth::Tail,
-        },
+        depth: depth(&typed.depth(), command)?,
+    })
+}
+
+fn depth(value: &SettingText<'_>, command: CommandName) -> Result<Depth, Error> {
+    Ok(match value.word()? {
+        "head" => Depth::Head,
+        "full" => Depth::Full,
+        "manifests" if command == CommandName::Audit => Depth::Manifests,
+        "manifests" => {
+            let error = value.error("\"manifests\" is a depth of audit alone");
+            return Err(error.with_hint("take head, tail or full"));
+        }
+        _ => Depth::Tail,
     })
 }
 

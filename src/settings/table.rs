@@ -243,9 +243,24 @@ settings! {
             else "all",
             "Platforms to check, leaving out the rest. `platforms` is still judged by what the \
              index lists.";
-        depth [] [Verify Audit] Words(&["head", "tail", "full"]), = "tail",
+        depth [] [Verify Audit] Words(&["head", "tail", "full", "manifests"]), = "tail",
             "What is asked of every blob. `head` asks for its header, `tail` for its last byte, \
-             `full` for every byte, hashed.";
+             `full` for every byte, hashed. `manifests` asks for no blob, and only an audit takes it.";
+    }
+    "Memory" {
+        state [] [Audit] Path,
+            "Directory for what is remembered of each registry. With it a run asks for what is new, \
+             has moved, was not whole or is due, and for every tag.";
+        recheck_manifests [] [Audit] Interval, = "1h",
+            "How long a manifest counts as proven. With `state`; then its header is asked for again.";
+        recheck_blobs [] [Audit] Interval, = "24h",
+            "How long a blob counts as proven. With `state`; then its header is asked for again.";
+        recheck_tail [] [Audit] Interval, = "7d",
+            "How long the last byte of a blob counts as proven. With `state`; manifests are then \
+             fetched again.";
+        recheck_full [] [Audit] Interval, = "never",
+            "How long all bytes of a blob count as proven. With `state`; then they are fetched and \
+             hashed again.";
     }
     "Login" {
         username [] [Verify Audit] Text,
@@ -457,6 +472,7 @@ mod tests {
                 ValueKind::Words(_) => value.word().map(drop),
                 ValueKind::Number { .. } => value.number().map(drop),
                 ValueKind::Duration { .. } => value.duration().map(drop),
+                ValueKind::Interval => value.interval().map(drop),
                 ValueKind::List => value.list().map(drop),
                 ValueKind::Text => Ok(()),
                 kind => panic!("{}: no default is expected of {kind:?}", setting.name),

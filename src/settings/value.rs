@@ -103,6 +103,18 @@ impl<'a> SettingText<'a> {
         Ok(duration)
     }
 
+    /// A duration; none for `never`.
+    pub(super) fn interval(&self) -> Result<Option<Duration>, Error> {
+        self.read(|text| {
+            let is_never = text.eq_ignore_ascii_case("never");
+            if is_never {
+                Some(None)
+            } else {
+                parse::duration(text).map(Some)
+            }
+        })
+    }
+
     /// A boolean for all hosts, or some hosts.
     pub(super) fn hosts(&self) -> Result<Hosts, Error> {
         self.read(parse::hosts)
@@ -257,7 +269,7 @@ mod tests {
         assert_eq!(value("depth", "FULL").word(), Ok("full"));
         assert_eq!(
             value("depth", "deep").word().unwrap_err().to_string(),
-            "depth: \"deep\" is not one of head, tail, full"
+            "depth: \"deep\" is not one of head, tail, full, manifests"
         );
         assert_eq!(value("concurrency", "256").number(), Ok(256));
         assert_eq!(

@@ -122,11 +122,17 @@ fn style(output: &Output) -> Style {
 }
 
 /// Writes what is going to be audited.
-pub(crate) fn announce_audit(registries: &[String], depth: Depth, output: &Output) {
+pub(crate) fn announce_audit(
+    registries: &[String],
+    depth: Depth,
+    remembered: Option<usize>,
+    output: &Output,
+) {
     if output.format != Format::Json {
         let mut out = BufWriter::new(io::stdout().lock());
         // A reader that closed standard output reads no report either.
-        let _ = audit::write_header(registries, depth, &mut out).and_then(|()| out.flush());
+        let written = audit::write_header(registries, depth, remembered, &mut out);
+        let _ = written.and_then(|()| out.flush());
     }
 }
 

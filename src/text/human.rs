@@ -58,6 +58,18 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// `40 s`, `12 min`, `6 h`, `5 days`: in whole units, rounded down.
+#[must_use]
+pub(crate) fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match (seconds / 60, seconds / 3600, seconds / 86_400) {
+        (0, ..) => format!("{seconds} s"),
+        (minutes, 0, _) => format!("{minutes} min"),
+        (_, hours, 0 | 1) => format!("{hours} h"),
+        (_, _, days) => format!("{days} days"),
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 #[must_use]
 pub(crate) fn list<T: Borrow<str>>(items: &[T]) -> String {
@@ -102,6 +114,21 @@ mod tests {
             (200_000, "3 min 20 s"),
         ] {
             assert_eq!(duration(Duration::from_millis(milliseconds)), text);
+        }
+    }
+
+    #[test]
+    fn an_age_is_in_the_largest_unit_that_fits_twice_or_more() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min"),
+            (21_600, "6 h"),
+            (172_799, "47 h"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
         }
     }
 

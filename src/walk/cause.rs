@@ -64,6 +64,8 @@ pub enum Cause {
     AttestationsIgnored,
     /// It is for a platform that `only_platforms` leaves out.
     LeftOut,
+    /// `depth: manifests`.
+    BlobsLeftOut,
     /// It was wrong when it was asked for first, for this reason, and is right.
     WrongOnce(Box<Cause>),
     /// It is too large to be read where the registry ignores `Range`, so its last byte is not
@@ -241,6 +243,7 @@ impl Cause {
             Self::AllowedMissing => "allowed_missing",
             Self::AttestationsIgnored => "attestations_ignored",
             Self::LeftOut => "left_out",
+            Self::BlobsLeftOut => "blobs_left_out",
             Self::WrongOnce(_) => "wrong_once",
             Self::LastByteUnchecked => "last_byte_unchecked",
             Self::FailsAlone(_) => "fails_alone",

@@ -58,7 +58,7 @@ pub struct Subject {
 }
 
 /// What is wrong with an image rather than with a node; definite but for
-/// [`Finding::HeadUnanswered`].
+/// [`Finding::HeadUnanswered`] and [`Finding::NotListed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// It resolves to another digest than expected.
@@ -98,6 +98,8 @@ pub enum Finding {
     },
     /// The answer to `HEAD` lacks this header, without which docker stops.
     HeadLacks(&'static str),
+    /// It is there, and the lists of its registry leave it out.
+    NotListed,
     /// The reference is answered with a `Content-Type` that is not its manifest's; empty for none.
     ContentType {
         /// The type.
@@ -133,6 +135,7 @@ impl Finding {
             Self::HeadUnanswered(_) => "head_unanswered",
             Self::HeadDisagrees { .. } => "head_disagrees",
             Self::HeadLacks(_) => "head_lacks",
+            Self::NotListed => "not_listed",
             Self::ContentType { .. } => "content_type",
         }
     }
@@ -143,6 +146,7 @@ impl Finding {
         match self {
             Self::HeadRefused(_) | Self::HeadUnanswered(_) => Clients::CONTAINERD,
             Self::HeadLacks(_) => Clients::of(&[Client::Docker]),
+            Self::NotListed => Clients::NONE,
             Self::HeadDisagrees { stops, .. } | Self::ContentType { stops, .. } => *stops,
             _ => Clients::ALL,
         }
@@ -151,7 +155,7 @@ impl Finding {
     /// Whether it is certain.
     #[must_use]
     pub fn is_definite(&self) -> bool {
-        !matches!(self, Self::HeadUnanswered(_))
+        !matches!(self, Self::HeadUnanswered(_) | Self::NotListed)
     }
 
     /// Whether an expectation is not met, so that another build could meet it.

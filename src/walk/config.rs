@@ -2,7 +2,7 @@
 
 use super::Walk;
 use crate::oci::client::Clients;
-use crate::oci::config;
+use crate::oci::config::{self, Facts};
 use crate::oci::kind::Kind;
 use crate::oci::refusal::{self, Refusal};
 use crate::walk::cause::Cause;
@@ -11,7 +11,12 @@ use crate::walk::graph::{Graph, NodeId};
 impl Walk<'_> {
     /// Learns from a config: its platform, for manifests whose index states none, and its diff ids.
     pub(super) fn read_config(&mut self, node: NodeId, bytes: &[u8]) {
-        if let Some(platform) = config::platform(bytes) {
+        self.take_facts(node, config::facts(bytes));
+    }
+
+    /// The same from what a config said before.
+    pub(super) fn take_facts(&mut self, node: NodeId, facts: Facts) {
+        if let Some(platform) = facts.platform {
             let parents: Vec<NodeId> = self.graph.node(node).parents().collect();
             for id in parents {
                 let parent = self.graph.node(id);
@@ -21,7 +26,7 @@ impl Walk<'_> {
             }
             self.graph.set_platform(node, Some(&platform));
         }
-        self.configs.insert(node, config::read(bytes));
+        self.configs.insert(node, facts.config);
     }
 
     /// Notes who refuses a config, and who the manifests whose layers do not match theirs. A config

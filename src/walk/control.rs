@@ -129,13 +129,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Content that was asked for and is fine: a manifest, or a blob.
+    /// Content that is fine, in this run or by memory: a manifest, or a blob.
     fn witness(&self, manifest: bool) -> Option<NodeId> {
-        let answered = |node: Node<'_>| {
-            node.verdict() == Verdict::Ok
-                && node.kind().is_manifest() == manifest
-                && node.attempts() > 0
-        };
+        let answered =
+            |node: Node<'_>| node.verdict() == Verdict::Ok && node.kind().is_manifest() == manifest;
         let mut nodes = self.graph.iter();
         nodes.find(|(_, node)| answered(*node)).map(|(id, _)| id)
     }
@@ -179,7 +176,7 @@ impl Walk<'_> {
         let (Control::StillAnswers(witness) | Control::SpeaksForItself(witness)) = control else {
             return Box::pin(async move {
                 let nobodys = digest::sha256(b"a digest that no registry has");
-                let asked = source.manifest(&nobodys, Look::MayBeAbsent).await;
+                let asked = source.manifest(&nobodys, Look::Witness).await;
                 let is_told = asked.answer.is_err_and(|fault| is_told_missing(&fault));
                 QueryResult::Control(control, is_told && reads_files(source.product()))
             });
@@ -189,13 +186,9 @@ impl Walk<'_> {
         let promise = (!is_manifest).then(|| self.promise(witness));
         Box::pin(async move {
             let is_fine = match promise {
-                None => source
-                    .manifest(&digest, Look::MayBeAbsent)
-                    .await
-                    .answer
-                    .is_ok(),
+                None => source.manifest(&digest, Look::Witness).await.answer.is_ok(),
                 Some(promise) => {
-                    let asked = source.blob(&promise, Look::MayBeAbsent).await;
+                    let asked = source.blob(&promise, Look::Witness).await;
                     asked
                         .answer
                         .is_ok_and(|blob| judge_blob(&promise, &blob).0 == Verdict::Ok)

@@ -9,7 +9,7 @@ use crate::oci::platform::Platform;
 use crate::oci::refusal;
 use crate::walk::cause::Cause;
 use crate::walk::graph::{Found, Key, NodeId};
-use crate::walk::rules::Concern;
+use crate::walk::rules::{Concern, Depth};
 use crate::walk::source::{Asked, Blob, CONFIG_LIMIT};
 use crate::walk::verdict::{Outcome, Verdict, VerdictAndCause, judge_blob, judge_flaw};
 
@@ -79,6 +79,9 @@ impl Walk<'_> {
         let way = match inline {
             _ if self.ignores(kind) => Way::Known((Verdict::Skipped, Cause::AttestationsIgnored)),
             _ if descriptor.foreign => Way::Known((Verdict::Skipped, Cause::Foreign)),
+            _ if self.rules.depth == Depth::Manifests && !kind.is_manifest() => {
+                Way::Known((Verdict::Skipped, Cause::BlobsLeftOut))
+            }
             _ if kind.is_manifest() && self.depth_below(parent) > MAX_DEPTH => Way::Known(TOO_DEEP),
             _ => Way::Ask { whole },
         };

@@ -677,6 +677,12 @@ impl Walk<'_> {
         {
             self.read_config(node, bytes);
         }
+        if let Ok(Blob::Proven {
+            facts: Some(facts), ..
+        }) = &asked.answer
+        {
+            self.take_facts(node, (**facts).clone());
+        }
         if self.notes[node.place()].inline {
             self.settle_inline(node, judged, asked);
         } else {

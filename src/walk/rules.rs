@@ -77,9 +77,11 @@ pub enum Concern {
     Ignore,
 }
 
-/// `depth`: what is asked of every blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `depth`: what is asked of every blob, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
+    /// Nothing.
+    Manifests,
     /// `HEAD`.
     Head,
     /// `GET` of the last byte.
@@ -93,6 +95,7 @@ impl Depth {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Manifests => "manifests",
             Self::Head => "head",
             Self::Tail => "tail",
             Self::Full => "full",

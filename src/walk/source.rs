@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::cause::Cause;
 use super::product::Product;
+use crate::oci::config::Facts;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 
@@ -23,6 +24,9 @@ pub enum Look {
     First,
     /// The same for content that may be absent: a first 404 is believed.
     MayBeAbsent,
+    /// As a control, whether content that was fine still is: a first 404 is believed, and no memory
+    /// answers.
+    Witness,
     /// Once more, to confirm the definite answer of that time: after a pause, and apart from earlier
     /// questions.
     Again(Instant),
@@ -187,6 +191,13 @@ pub enum Blob {
     Stated {
         /// In bytes.
         length: u64,
+    },
+    /// It was proven in an earlier run, and is not due again; or only its header or last byte was.
+    Proven {
+        /// What it says, if it is a config.
+        facts: Option<Box<Facts>>,
+        /// Whether its last byte cannot be asked for alone, as with [`Blob::Begun`].
+        is_begun: bool,
     },
     /// The registry states a length and sends bytes, but not the last one alone, and there are too
     /// many to read them all.

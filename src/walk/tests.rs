@@ -111,6 +111,7 @@ fn suffix(look: Look) -> &'static str {
         Look::First => "",
         Look::MayBeAbsent => " or not",
         Look::Again(_) => " again",
+        Look::Witness => " as a witness",
     }
 }
 

@@ -264,9 +264,12 @@ pub fn judge_blob(promise: &Promise, delivered: &Blob) -> VerdictAndCause {
             };
             (Verdict::DigestMismatch, cause)
         }
-        Blob::Begun { .. } => (Verdict::Ok, Cause::LastByteUnchecked),
+        Blob::Begun { .. } | Blob::Proven { is_begun: true, .. } => {
+            (Verdict::Ok, Cause::LastByteUnchecked)
+        }
         Blob::Encoded(encoding) => judge_flaw(Flaw::Encoded(encoding.as_str().into())),
         Blob::Stated { .. }
+        | Blob::Proven { .. }
         | Blob::OtherLength { .. }
         | Blob::LastByte { .. }
         | Blob::Whole { .. } => OK,

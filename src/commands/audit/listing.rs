@@ -3,13 +3,15 @@
 use futures_util::future::join_all;
 use log::warn;
 
+use super::remembered::Remembered;
 use crate::oci::in_use::InUse;
-use crate::oci::reference::Repository;
+use crate::oci::reference::{Repository, is_name};
 use crate::registry::{RegistryCatalog, Transport};
 use crate::report::audit::Unread;
 use crate::report::exit::Exit;
 use crate::report::sentence;
 use crate::settings::{AuditSettings, Target};
+use crate::state::Store;
 use crate::text::human::count;
 use crate::walk::source::{Asked, Catalog as _, Fault, FaultKind, List};
 
@@ -18,8 +20,18 @@ pub(super) struct Named {
     /// The place of its registry.
     pub(super) registry: usize,
     name: Box<str>,
-    /// Whether the user named it, rather than a catalog.
-    pub(super) by_user: bool,
+    pub(super) known: Known,
+}
+
+/// How a repository is known; what comes first counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Known {
+    /// The user named it.
+    Named,
+    /// Its registry lists it, or it is in use.
+    Listed,
+    /// It is remembered, and its registry does not list it.
+    Remembered,
 }
 
 impl Named {
@@ -37,6 +49,7 @@ pub(super) async fn repositories(
     settings: &AuditSettings,
     transports: &[Transport],
     registries: &[String],
+    remembered: Option<&Remembered<'_>>,
     deployed: Option<&InUse>,
 ) -> (Vec<Named>, Vec<Unread>) {
     let catalogs = registries
@@ -72,14 +85,21 @@ pub(super) async fn repositories(
         };
         let targets = settings.extent.targets.iter();
         let own = targets.filter(|target| target.registry == *registry);
-        let own = own.filter_map(Target::name).map(|name| (name, true));
+        let own = own.filter_map(Target::name);
+        // A registry that lists nothing may have lost its disk: then nothing is forgotten.
+        let store = remembered.filter(|_| !names.is_empty());
+        let store = store.and_then(|remembered| remembered.of(registry));
+        let known = store.into_iter().flat_map(Store::repositories);
+        let known = known.filter(|name| is_name(name)).map(str::to_owned);
         found.reserve(names.len());
-        let all = own.chain(names.into_iter().map(|name| (name, false)));
+        let all = (own.map(|name| (name, Known::Named)))
+            .chain(names.into_iter().map(|name| (name, Known::Listed)))
+            .chain(known.map(|name| (name, Known::Remembered)));
         let covered = all.filter(|(name, _)| settings.extent.covers(registry, name));
-        found.extend(covered.map(|(name, by_user)| Named {
+        found.extend(covered.map(|(name, known)| Named {
             registry: place,
             name: name.into(),
-            by_user,
+            known,
         }));
     }
     // What is in use is asked for, whether it is in the catalog or not.
@@ -91,14 +111,13 @@ pub(super) async fn repositories(
             found.push(Named {
                 registry,
                 name: used.name.as_str().into(),
-                by_user: false,
+                known: Known::Listed,
             });
         }
     }
     // What is named comes before what is listed, and stays.
     found.sort_by(|one: &Named, other| {
-        let rank = |named: &Named| usize::from(!named.by_user);
-        (one.registry, &one.name, rank(one)).cmp(&(other.registry, &other.name, rank(other)))
+        (one.registry, &one.name, one.known).cmp(&(other.registry, &other.name, other.known))
     });
     found.dedup_by(|later, first| (later.registry, &later.name) == (first.registry, &first.name));
     // So that what is in use comes first in a report that is written as it goes.

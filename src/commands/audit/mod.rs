@@ -4,6 +4,7 @@
 mod in_use;
 mod listing;
 mod publish;
+mod remembered;
 mod repository;
 
 use std::cell::Cell;
@@ -16,6 +17,7 @@ use log::{LevelFilter, debug, info, warn};
 
 use self::listing::repositories;
 use self::publish::Publisher;
+use self::remembered::Remembered;
 use self::repository::{Found, Job};
 use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
@@ -23,12 +25,13 @@ use crate::http::Clients;
 use crate::http::listen::{Listener, Page};
 use crate::oci::in_use::InUse;
 use crate::registry::Transport;
-use crate::report::audit::{Audit, Unread};
+use crate::report::audit::{self, Audit, Unread};
 use crate::report::exit::Exit;
 use crate::report::judged::{Context, Judged};
 use crate::report::metrics::CONTENT_TYPE;
-use crate::report::{self, sentence};
+use crate::report::sentence;
 use crate::settings::{AuditSettings, Error, MetricsSettings};
+use crate::state::{Moment, Summary};
 use crate::terminal::deliver::{announce_audit, deliver_audit};
 use crate::terminal::metrics_file;
 use crate::terminal::progress::{Progress, Standing, with_updates};
@@ -55,22 +58,27 @@ pub(crate) fn run(settings: &AuditSettings, progress: Progress) -> Result<Exit, 
     if let Some(warning) = settings.network.unverified(hosts) {
         warn!("{warning}");
     }
+    // Before anything is asked, because the directory may be of no use.
+    let mut remembered = Some(Remembered::open(settings, &registries)?);
     let list = in_use::open(settings)?;
     until_a_signal(async |signals| {
+        let remembered = remembered.take().flatten();
         let page = Page::default();
         let Some(listener) = listener(&settings.metrics).await? else {
             return Ok(repeated(
                 settings,
                 &registries,
                 list.as_ref(),
+                remembered,
                 signals,
                 progress,
                 &page,
             )
             .await);
         };
+        let list = list.as_ref();
         tokio::select! {
-            exit = repeated(settings, &registries, list.as_ref(), signals, progress, &page) => Ok(exit),
+            exit = repeated(settings, &registries, list, remembered, signals, progress, &page) => Ok(exit),
             never = listener.serve(&page, CONTENT_TYPE) => match never {},
         }
     })?
@@ -95,6 +103,7 @@ async fn repeated(
     settings: &AuditSettings,
     registries: &[String],
     list: Option<&in_use::List>,
+    mut remembered: Option<Remembered<'_>>,
     signals: &Signals,
     mut progress: Progress,
     page: &Page,
@@ -102,9 +111,14 @@ async fn repeated(
     let mut publisher = Publisher::new(settings, registries, page);
     loop {
         let begun = tokio::time::Instant::now();
-        announce_audit(registries, settings.rules.depth, &settings.output);
+        let tags = remembered.as_ref().map(Remembered::tags);
+        announce_audit(registries, settings.rules.depth, tags, &settings.output);
         progress.begin(begun.into_std());
-        let (audit, streams) = audited(settings, registries, list, signals, &mut progress).await;
+        let memory = remembered.as_ref();
+        let (audit, streams) =
+            audited(settings, registries, list, memory, signals, &mut progress).await;
+        // Between two audits somebody else may write to it.
+        drop(remembered.take());
         progress.finish();
         let is_written = publisher.show(&audit);
         tokio::select! {
@@ -131,6 +145,10 @@ async fn repeated(
             },
             () = tokio::time::sleep_until(next) => {}
         }
+        remembered = Remembered::open(settings, registries).unwrap_or_else(|why| {
+            warn!("{why}; nothing is remembered");
+            None
+        });
     }
 }
 
@@ -145,23 +163,49 @@ fn registries(settings: &AuditSettings) -> Vec<String> {
     registries
 }
 
-async fn audited(
+/// An audit that has not looked at anything yet.
+fn unfinished(
     settings: &AuditSettings,
     registries: &[String],
-    list: Option<&in_use::List>,
-    signals: &Signals,
-    progress: &mut Progress,
-) -> (Audit, Streams) {
-    let started = Instant::now();
+    remembered: Option<&Remembered<'_>>,
+) -> Audit {
+    let mut audit = Audit::new(
+        registries.to_vec(),
+        settings.rules.depth,
+        settings.rules.clients,
+    );
+    audit.fail_on = settings.output.fail_on;
+    audit.allow_empty = settings.extent.allow_empty;
+    audit.remembered = remembered.map(|remembered| audit::Remembered {
+        tags: remembered.tags(),
+        ..audit::Remembered::default()
+    });
+    audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
+    audit
+}
+
+/// A transport for each registry, so that requests are counted for each.
+fn transports(settings: &AuditSettings, registries: &[String]) -> Vec<Transport> {
     let clients = Arc::new(Clients::new(settings.network.clone()));
     let transport = |_| {
         let (patience, logins) = (settings.patience.clone(), settings.login.clone());
         Transport::new(Arc::clone(&clients), patience, logins, sentence::cause)
     };
-    // One for each, so that requests are counted for each.
-    let transports: Vec<Transport> = registries.iter().map(transport).collect();
+    registries.iter().map(transport).collect()
+}
+
+async fn audited(
+    settings: &AuditSettings,
+    registries: &[String],
+    list: Option<&in_use::List>,
+    remembered: Option<&Remembered<'_>>,
+    signals: &Signals,
+    progress: &mut Progress,
+) -> (Audit, Streams) {
+    let started = Instant::now();
+    let transports = transports(settings, registries);
     let stopping = signals.or_after(settings.patience.timeout);
-    let mut audit = begun(settings, registries);
+    let mut audit = unfinished(settings, registries, remembered);
     let mut streams = Streams::open(settings, audit.started_at);
     let stopped = Cell::new(None);
     let stop = async || {
@@ -174,9 +218,9 @@ async fn audited(
         _ = stop() => (None, None),
     };
     let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
-    audit.in_use = list.map(|_| report::audit::InUse::new(is_partial));
+    audit.in_use = list.map(|_| audit::InUse::new(is_partial));
     let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transports, registries, deployed.as_ref()) => listed,
+        listed = repositories(settings, &transports, registries, remembered, deployed.as_ref()) => listed,
         _ = stop() => Default::default(),
     };
     let unread = unread.into_iter().chain(not_known);
@@ -195,7 +239,8 @@ async fn audited(
             settings,
             transport,
             repository: &repository,
-            is_named: named.by_user,
+            known: named.known,
+            remembered,
             uses: uses_of(&repository),
             stop: async || Cause::Stopped {
                 stop: stop().await,
@@ -233,11 +278,14 @@ async fn audited(
             None => {}
             Some(Found::Gone(repository)) => debug!("{repository} is gone, or has no tags"),
             Some(Found::Unread(unread)) => audit.add_unread(unread),
-            Some(Found::Checked(parts)) => {
+            Some(Found::Checked(parts, summary)) => {
                 for checked in &parts {
                     let judged = judged(checked, context, deployed.as_ref());
                     streams.add(&judged);
                     audit.add(&judged);
+                }
+                if let Some(part) = parts.first() {
+                    audit.add_remembered(&part.repository.registry, &remembered_of(summary));
                 }
             }
         }
@@ -250,17 +298,15 @@ async fn audited(
     (audit, streams)
 }
 
-/// An audit that has not looked at anything yet.
-fn begun(settings: &AuditSettings, registries: &[String]) -> Audit {
-    let mut audit = Audit::new(
-        registries.to_vec(),
-        settings.rules.depth,
-        settings.rules.clients,
-    );
-    audit.fail_on = settings.output.fail_on;
-    audit.allow_empty = settings.extent.allow_empty;
-    audit.shows_all = settings.output.log_level >= LevelFilter::Debug;
-    audit
+/// What is known of a repository's memory, for the report.
+fn remembered_of(summary: Summary) -> audit::Remembered {
+    audit::Remembered {
+        tags: 0,
+        new: summary.new,
+        moved: summary.moved,
+        oldest_check: summary.oldest.and_then(Moment::time),
+        oldest_at_depth: summary.oldest_at_depth.and_then(Moment::time),
+    }
 }
 
 /// Judges a repository, with who uses its images where that is known.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::super::exit::Exit;
 use super::super::github::{Extras, write_value};
 use super::super::text::Style;
-use super::text::{headline, name};
+use super::text::{headline, name, oldest_check};
 use super::{Audit, Fault, text};
 use crate::text::escape::{command_message, command_property, line, markdown};
 use crate::text::human::{self, count};
@@ -84,7 +84,7 @@ pub(crate) fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()
     }
     writeln!(
         out,
-        "{} in {}, {} in {}",
+        "{} in {}, {} in {}{}",
         count(audit.tags.all, "tag"),
         human::list(
             &audit
@@ -97,7 +97,8 @@ pub(crate) fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()
             usize::try_from(audit.requests).unwrap_or(usize::MAX),
             "request"
         ),
-        human::duration(audit.duration)
+        human::duration(audit.duration),
+        oldest_check(audit)
     )
 }
 

@@ -56,6 +56,8 @@ pub struct Audit {
     pub requests: u64,
     /// Body bytes received.
     pub bytes: u64,
+    /// What it rests on besides its own questions, with `state`.
+    pub remembered: Option<Remembered>,
     /// Why it ended early, if it did.
     pub stopped: Option<Stop>,
     /// The tags, by how they end.
@@ -109,6 +111,35 @@ pub struct Tags {
     pub broken: usize,
     /// Not known.
     pub undecided: usize,
+}
+
+/// What is remembered of what is audited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The tags that were remembered when it began.
+    pub tags: usize,
+    /// The tags that were not remembered.
+    pub new: usize,
+    /// The tags that led elsewhere.
+    pub moved: usize,
+    /// When that was proven which was not proven for longest.
+    pub oldest_check: Option<SystemTime>,
+    /// The same at `depth`.
+    pub oldest_at_depth: Option<SystemTime>,
+}
+
+impl Remembered {
+    fn add(&mut self, other: &Self) {
+        self.new += other.new;
+        self.moved += other.moved;
+        self.oldest_check = older(self.oldest_check, other.oldest_check);
+        self.oldest_at_depth = older(self.oldest_at_depth, other.oldest_at_depth);
+    }
+}
+
+/// The older of two times, if there is one.
+fn older(one: Option<SystemTime>, other: Option<SystemTime>) -> Option<SystemTime> {
+    one.into_iter().chain(other).min()
 }
 
 /// A repository in the table.
@@ -198,6 +229,7 @@ impl Audit {
             duration: Duration::ZERO,
             requests: 0,
             bytes: 0,
+            remembered: None,
             stopped: None,
             tags: Tags::default(),
             faults: Vec::new(),
@@ -260,6 +292,29 @@ impl Audit {
             && let Some(other) = self.faults.iter().rposition(|one| !one.is_broken_in_use())
         {
             self.faults[other] = Fault::of(judged, place);
+        }
+    }
+
+    /// Adds what a repository of this registry rests on, where anything is remembered.
+    pub(crate) fn add_remembered(&mut self, registry: &str, more: &Remembered) {
+        let Some(remembered) = &mut self.remembered else {
+            return;
+        };
+        remembered.add(more);
+        let registries = self.registries.iter().zip(&mut self.sums);
+        for (_, sums) in registries.filter(|(name, _)| *name == registry) {
+            sums.oldest_check = older(sums.oldest_check, more.oldest_check);
+        }
+    }
+
+    /// When what was found on the registry at this place was last proven, at least; none where
+    /// nothing was.
+    #[must_use]
+    pub fn oldest_check(&self, place: usize) -> Option<SystemTime> {
+        let sums = &self.sums[place];
+        match self.remembered {
+            Some(_) => sums.oldest_check,
+            None => (sums.repositories > 0).then_some(self.started_at),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an audit found on one registry, in numbers.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::super::judged::{Judged, Root};
 use super::{MOST, Tags, Unread};
@@ -26,6 +27,8 @@ pub struct Sums {
     pub unread: usize,
     /// Whether the catalog is one of them.
     pub is_catalog_unread: bool,
+    /// When that was proven which was not proven for longest, with `state`.
+    pub oldest_check: Option<SystemTime>,
     /// Requests sent, token calls included.
     pub requests: u64,
     /// Body bytes received.

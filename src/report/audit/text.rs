@@ -2,6 +2,7 @@
 //! last.
 
 use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
 
 use super::super::exit::{Conclusion, Exit};
 use super::super::text::{Paint, Style};
@@ -10,21 +11,24 @@ use crate::text::escape;
 use crate::text::human::{self, count};
 use crate::walk::rules::Depth;
 
-/// Writes what is going to be audited.
+/// Writes what is going to be audited, and how many of its tags are remembered.
 ///
 /// # Errors
 /// When `out` cannot be written to.
 pub(crate) fn write_header(
     registries: &[String],
     depth: Depth,
+    remembered: Option<usize>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let remembered = remembered.map(|tags| format!("; {} remembered", count(tags, "tag")));
     writeln!(
         out,
-        "pullproof {}: auditing {} at depth {}",
+        "pullproof {}: auditing {} at depth {}{}",
         env!("CARGO_PKG_VERSION"),
         escape::line(&human::list(registries)),
-        depth.as_str()
+        depth.as_str(),
+        remembered.unwrap_or_default()
     )
 }
 
@@ -142,12 +146,14 @@ fn write_end(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()>
     let requests = usize::try_from(counts.requests).unwrap_or(usize::MAX);
     writeln!(
         out,
-        "{}, {}: {}; {} in {}",
+        "{}, {}{}: {}; {} in {}{}",
         count(counts.repositories, "repository"),
         count(audit.tags.all, "tag"),
+        changes(audit),
         ends(audit),
         count(requests, "request"),
-        human::duration(audit.duration)
+        human::duration(audit.duration),
+        oldest_check(audit)
     )?;
     for advice in &audit.advice {
         let names = advice.addressees();
@@ -163,6 +169,50 @@ fn write_end(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()>
     };
     let line = format!("pullproof: {}", headline(audit));
     writeln!(out, "{}", style.paint(paint, &line))
+}
+
+/// ` (2 new, 1 moved)`: what differs from what is remembered.
+fn changes(audit: &Audit) -> String {
+    let Some(remembered) = audit.remembered.filter(|remembered| remembered.tags > 0) else {
+        return String::new();
+    };
+    let changes = [(remembered.new, "new"), (remembered.moved, "moved")];
+    let changes = changes.iter().filter(|(number, _)| *number > 0);
+    let words: Vec<String> = changes
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", words.join(", "))
+    }
+}
+
+/// `; oldest check 6 h ago, at depth tail 5 days ago`: how old a pass is that rests on memory.
+pub(super) fn oldest_check(audit: &Audit) -> String {
+    let age = |checked: Option<SystemTime>| {
+        let age = audit.started_at.duration_since(checked?).ok()?;
+        (age >= Duration::from_secs(1)).then(|| human::age(age))
+    };
+    let Some(remembered) = audit.remembered else {
+        return String::new();
+    };
+    let (any, at_depth) = (
+        age(remembered.oldest_check),
+        age(remembered.oldest_at_depth),
+    );
+    let at_depth = at_depth.filter(|age| any.as_ref() != Some(age));
+    let at_depth = at_depth.map(|age| format!("at depth {} {age} ago", audit.depth.as_str()));
+    let parts = any
+        .map(|age| format!("{age} ago"))
+        .into_iter()
+        .chain(at_depth);
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("; oldest check {}", parts.join(", "))
+    }
 }
 
 /// `38 ok, 3 broken`.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::super::audit::{Audit, Unread};
+use super::super::audit::{Audit, Remembered, Unread};
 use super::super::judged::Judged;
 use super::super::timestamp;
 use super::{CountsEntry, HintEntry, RepositoryEntry, TOOL, Tool, milliseconds, write_value};
@@ -24,6 +24,8 @@ struct Opening {
 #[derive(Serialize)]
 struct Closing {
     unread: Vec<UnreadEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remembered: Option<RememberedEntry>,
     result: &'static str,
     exit_code: u8,
     duration_ms: u64,
@@ -32,6 +34,30 @@ struct Closing {
     hints: Vec<HintEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// What the run rests on besides its own questions.
+#[derive(Serialize)]
+struct RememberedEntry {
+    tags: usize,
+    new: usize,
+    moved: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_check: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_check_at_depth: Option<String>,
+}
+
+impl RememberedEntry {
+    fn of(remembered: &Remembered) -> Self {
+        Self {
+            tags: remembered.tags,
+            new: remembered.new,
+            moved: remembered.moved,
+            oldest_check: remembered.oldest_check.map(timestamp::utc),
+            oldest_check_at_depth: remembered.oldest_at_depth.map(timestamp::utc),
+        }
+    }
 }
 
 /// A list that could not be read, so that what is in it was not looked at.
@@ -101,6 +127,7 @@ pub(crate) fn write_closing(audit: &Audit, out: &mut dyn Write) -> io::Result<()
     write_value(
         &Closing {
             unread: audit.unread.iter().map(UnreadEntry::of).collect(),
+            remembered: audit.remembered.as_ref().map(RememberedEntry::of),
             result: audit.conclusion().as_str(),
             exit_code: audit.exit().code(),
             duration_ms: milliseconds(audit.duration),

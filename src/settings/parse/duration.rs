@@ -5,13 +5,20 @@ use std::time::Duration;
 /// The longest time that is accepted: a year.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// `30` (seconds), or numbers with the units `h`, `m`, `s`, `ms`, from the longest to the shortest;
+/// `30` (seconds), or numbers with the units `d`, `h`, `m`, `s`, `ms`, from the longest to the shortest;
 /// a year at most.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().ok()?)).filter(|time| *time <= LONGEST);
     }
-    let mut units = [("h", 3_600_000_u64), ("m", 60_000), ("s", 1_000), ("ms", 1)].into_iter();
+    let mut units = [
+        ("d", 86_400_000_u64),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ]
+    .into_iter();
     let mut milliseconds: u64 = 0;
     let mut rest = text;
     loop {
@@ -50,6 +57,9 @@ mod tests {
             ("1h1m1s1ms", 3_661_001),
             ("90m", 5_400_000),
             ("8760h", 31_536_000_000),
+            ("7d", 604_800_000),
+            ("1d12h", 129_600_000),
+            ("365d", 31_536_000_000),
         ] {
             assert_eq!(
                 duration(text),
@@ -68,7 +78,9 @@ mod tests {
             "-1s",
             "+1s",
             "1.5s",
-            "1d",
+            "1w",
+            "12h1d",
+            "366d",
             "1 m",
             "30S",
             "1m1h",

@@ -8,6 +8,7 @@ mod lists;
 mod living;
 mod metrics;
 mod reports;
+mod state;
 mod tokens;
 
 use crate::support::command::{Pullproof, pullproof};
