@@ -64,7 +64,7 @@ fn github_annotates_a_wrong_input_once() {
         .variable("GITHUB_STEP_SUMMARY", "summary.md")
         .run()
         .exits(2);
-    let reason = "depth: \"bottom\" is not one of head, tail, full";
+    let reason = "depth: \"bottom\" is not one of head, tail, full, manifests";
     let said = format!("{}{}", finished.stderr, finished.stdout);
     assert_eq!(said.matches("::error").count(), 1, "{finished}");
     assert!(

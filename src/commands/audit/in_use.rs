@@ -148,7 +148,7 @@ fn warn_of(in_use: &mut InUse, registries: &[String]) {
         );
     }
     let all = in_use.repositories().count();
-    info!("in_use: {} here are deployed", count(all, "repository"));
+    info!("in_use: deployed from {} here", count(all, "repository"));
 }
 
 /// How each image of a repository is used: by its tag, and by every digest of a manifest in it.
