@@ -1,8 +1,6 @@
 //! The questions at the end, when everything else was asked: what fails, does it fail alone? What is
 //! said to be missing, does a registry say so?
 
-use tokio::time::Instant;
-
 use super::{Asking, Query, QueryResult, Walk, isolated};
 use crate::oci::digest;
 use crate::walk::cause::{Cause, Place};
@@ -74,7 +72,7 @@ impl Walk<'_> {
             if self.graph.node(id).is_nameless() {
                 let again = references
                     .into_iter()
-                    .map(|at| Query::Resolve(at, Look::Again(Instant::now())));
+                    .map(|at| Query::Resolve(at, Look::again()));
                 self.manifests.extend(again);
                 continue;
             }

@@ -47,7 +47,7 @@ use crate::oci::digest;
 use crate::oci::kind::Kind;
 use crate::oci::manifest::{self, Children};
 use crate::oci::reference::{Reference, Repository};
-use crate::oci::refusal;
+use crate::oci::refusal::{self, Refusal};
 
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
@@ -355,8 +355,7 @@ impl Walk<'_> {
         };
         if let Some(wrong) = wrong.filter(|_| !look.is_again()) {
             self.doubted.insert(at, wrong);
-            self.manifests
-                .push_back(Query::Resolve(at, Look::Again(Instant::now())));
+            self.manifests.push_back(Query::Resolve(at, Look::again()));
             return;
         }
         let root = self.add_delivered(
@@ -397,8 +396,7 @@ impl Walk<'_> {
         match self.suspected.get(&at) {
             None if !definite.is_empty() => {
                 self.suspected.insert(at, definite);
-                self.manifests
-                    .push_back(Query::Resolve(at, Look::Again(Instant::now())));
+                self.manifests.push_back(Query::Resolve(at, Look::again()));
                 return;
             }
             // What only one of the two looks showed was right in the other.
@@ -499,13 +497,8 @@ impl Walk<'_> {
         let Ok(document) = manifest::read(&text, content_type, Some(known.media_type())) else {
             return false;
         };
-        let readers = head::DOCKER.and(head::PODMAN);
-        let refusals = match document.kind {
-            kind @ (Kind::Index | Kind::Manifest) => {
-                refusal::of_delivery(kind, &document.stated, content_type, readers)
-            }
-            _ => Vec::new(),
-        };
+        let refusals =
+            self.refusals_of_delivery(node, document.kind, &document.stated, content_type);
         refusals.into_iter().next().is_some_and(|refusal| {
             let refused = (Verdict::Unsupported, Cause::Unusable(refusal.flaw));
             self.doubts(node, &refused, asked)
@@ -604,21 +597,35 @@ impl Walk<'_> {
         }
     }
 
-    /// Notes who refuses the type that a manifest is delivered as by its digest: docker, and podman
-    /// but for what a tag stands for, which it fetches by the tag. containerd goes by descriptors.
+    /// Notes who refuses the type that a manifest is delivered as by its digest.
     fn refuse_delivery(&mut self, node: NodeId, stated: &str, asked: &Asked<Manifest>) {
-        let kind = self.graph.node(node).kind();
-        if let (Ok(manifest), Kind::Index | Kind::Manifest) = (&asked.answer, kind) {
-            let by_tag = self.notes[node.place()].followed;
-            let readers = if by_tag {
-                head::DOCKER
-            } else {
-                head::DOCKER.and(head::PODMAN)
-            };
+        if let Ok(manifest) = &asked.answer {
+            let kind = self.graph.node(node).kind();
             let content_type = manifest.content_type.as_deref();
-            let refusals = refusal::of_delivery(kind, stated, content_type, readers);
+            let refusals = self.refusals_of_delivery(node, kind, stated, content_type);
             self.refuse_all(node, refusals);
         }
+    }
+
+    /// Who refuses the type that an image's manifest is delivered as by its digest: docker, and
+    /// podman but for what a tag stands for, which it fetches by the tag. containerd goes by
+    /// descriptors.
+    fn refusals_of_delivery(
+        &self,
+        node: NodeId,
+        kind: Kind,
+        stated: &str,
+        content_type: Option<&str>,
+    ) -> Vec<Refusal> {
+        if !matches!(kind, Kind::Index | Kind::Manifest) {
+            return Vec::new();
+        }
+        let readers = if self.notes[node.place()].followed {
+            head::DOCKER
+        } else {
+            head::DOCKER.and(head::PODMAN)
+        };
+        refusal::of_delivery(kind, stated, content_type, readers)
     }
 
     /// Reads a manifest and notes its kind; returns its references and its own `mediaType`, or why it

@@ -1,7 +1,5 @@
 //! What refers to an image from outside joins its graph.
 
-use tokio::time::Instant;
-
 use super::follow::TOO_DEEP;
 use super::{MAX_DEPTH, Query, Walk, found, too_much, unasked};
 use crate::oci::flaw::Flaw;
@@ -33,7 +31,7 @@ impl Walk<'_> {
     ) {
         let is_wrong = (asked.answer.as_ref()).is_ok_and(|pages| pages.iter().any(is_wrong));
         if is_wrong && !look.is_again() {
-            let again = Query::Referrers(subject, Look::Again(Instant::now()));
+            let again = Query::Referrers(subject, Look::again());
             return self.manifests.push_back(again);
         }
         match asked.answer {

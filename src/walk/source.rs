@@ -33,6 +33,11 @@ pub enum Look {
 }
 
 impl Look {
+    /// Once more, to confirm a definite answer that came just now.
+    pub fn again() -> Self {
+        Self::Again(Instant::now())
+    }
+
     /// Whether a definite answer is to be confirmed.
     pub fn is_again(self) -> bool {
         matches!(self, Self::Again(_))

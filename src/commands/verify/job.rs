@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use oci_spec::image::Digest;
-use tokio::time::Instant;
 
 use super::expectations;
 use super::targets::Target;
@@ -21,8 +20,8 @@ use crate::walk::{resolved, walk};
 /// The longest pause between two looks at a tag that may show an old image yet.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How often images are walked again because a tag moved. Two replicas that differ show another
-/// digest at every look, and each of them counts then.
+/// How often images are walked again because a tag moved. Replicas that differ may show another
+/// digest at every look, for ever; then the last walk counts.
 const MOST_MOVES: usize = 10;
 
 /// What one repository is verified for. `stop` is ready when the run ends.
@@ -110,9 +109,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         loop {
             for subject in &failing {
                 let before: Option<Digest> = checked.graph.node(subject.root).digest();
-                let asked = source
-                    .resolve(&subject.reference, Look::Again(Instant::now()))
-                    .await;
+                let asked = source.resolve(&subject.reference, Look::again()).await;
                 let now = resolved(&asked);
                 if now.is_some() && now != before {
                     log::info!(
@@ -135,8 +132,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
 /// Whether another tag should have the digest of this one and has not: either may be late.
 fn is_differed_from(checked: &Checked, subject: &Subject) -> bool {
     let mut findings = checked.subjects.iter().flat_map(|other| &other.findings);
-    findings.any(|finding| match finding {
-        Finding::TagsDiffer(differ) => differ.first == subject.reference,
-        _ => false,
+    findings.any(|finding| {
+        matches!(finding, Finding::TagsDiffer(differ) if differ.first == subject.reference)
     })
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::trial::{DEPTHS, Seen, trial};
-use crate::support::digest::{Random, sha256};
+use crate::support::digest::{Random, nobodys};
 use crate::support::fake::{Registry, Tokens};
 use crate::support::http::{Break, Reply, Request};
 use crate::support::image::Image;
@@ -95,7 +95,7 @@ fn disturbed(seed: u64) -> (Registry, Image) {
             .layer_size(1 + random.below(5000))
             .seed(seed),
     );
-    registry.lose(&sha256(b"a digest that no registry has"));
+    registry.lose(&nobodys());
     if random.below(2) == 0 {
         // A 400 to HEAD has no words that could say that a token has expired.
         let tokens = Tokens::new().good_for(1 + random.below(6), 401);

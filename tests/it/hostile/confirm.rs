@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::trial::{DEPTHS, Seen, Trial, single_image, trial};
-use crate::support::digest::sha256;
+use crate::support::digest::{nobodys, sha256};
 use crate::support::fake::Registry;
 use crate::support::http::{Break, Reply, Request, Server};
 use crate::support::image::{DOCKER_MANIFEST, Image, MANIFEST};
@@ -284,8 +284,8 @@ fn as_distribution(reply: Reply) -> Reply {
 fn damaged(reply: Reply) -> (Registry, Image, Trial) {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
-    let nobodys = sha256(b"a digest that no registry has");
-    registry.on("*", &nobodys).answers(reply);
+    let unknown = nobodys();
+    registry.on("*", &unknown).answers(reply);
     let own = || as_distribution(Reply::error(500, "UNKNOWN", "unknown error"));
     for path in ["manifests/1", image.root()] {
         registry.on("*", path).answers(own());
@@ -296,8 +296,8 @@ fn damaged(reply: Reply) -> (Registry, Image, Trial) {
 
 #[test]
 fn a_damaged_top_manifest_is_definite_on_distribution_alone() {
-    let nobodys = sha256(b"a digest that no registry has");
-    let (registry, image, verify) = damaged(unknown_as_distribution_says_it(&nobodys));
+    let unknown = nobodys();
+    let (registry, image, verify) = damaged(unknown_as_distribution_says_it(&unknown));
     let seen = verify.run().finds(&[(image.root(), "unavailable")]);
     seen.prints("the registry fails on sha256:");
     // Two attempts, and two more after it is known that the registry tells what is missing.
@@ -307,7 +307,7 @@ fn a_damaged_top_manifest_is_definite_on_distribution_alone() {
     for elsewhere in [
         Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
         as_distribution(Reply::error(500, "UNKNOWN", "unknown error")),
-        unknown_as_distribution_says_it(&nobodys).header("X-Request-Id", "8c2c4714"),
+        unknown_as_distribution_says_it(&unknown).header("X-Request-Id", "8c2c4714"),
     ] {
         let (_registry, image, verify) = damaged(elsewhere);
         verify.run().leaves_open(&[(image.root(), "unavailable")]);
@@ -316,7 +316,7 @@ fn a_damaged_top_manifest_is_definite_on_distribution_alone() {
 
 #[test]
 fn several_damaged_digests_are_definite_on_distribution_alone() {
-    let nobodys = sha256(b"a digest that no registry has");
+    let unknown = nobodys();
     for is_distribution in [true, false] {
         let registry = Registry::start();
         let image = registry.image("app:1", &platforms(2));
@@ -326,11 +326,11 @@ fn several_damaged_digests_are_definite_on_distribution_alone() {
             registry.on("*", digest).answers(own);
         }
         let told = if is_distribution {
-            unknown_as_distribution_says_it(&nobodys)
+            unknown_as_distribution_says_it(&unknown)
         } else {
             Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         };
-        registry.on("*", &nobodys).answers(told);
+        registry.on("*", &unknown).answers(told);
         let seen = trial(registry.reference("app:1"))
             .flag("attempts", "2")
             .run();

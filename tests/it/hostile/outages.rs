@@ -2,7 +2,7 @@
 //! registry.
 
 use super::trial::{DEPTHS, trial};
-use crate::support::digest::sha256;
+use crate::support::digest::nobodys;
 use crate::support::fake::Registry;
 use crate::support::http::{Reply, Server};
 use crate::support::recipe::{platforms, single};
@@ -97,7 +97,7 @@ fn a_5xx_for_every_digest_is_undecided() {
 fn a_5xx_for_two_digests_is_undecided() {
     let registry = Registry::start();
     let image = registry.image("app:1", &single());
-    registry.lose(&sha256(b"a digest that no registry has"));
+    registry.lose(&nobodys());
     let layers = [image.layer(0, 0), image.layer(0, 2)];
     for layer in layers {
         registry.on("*", layer).answers_status(500);

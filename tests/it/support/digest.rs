@@ -9,6 +9,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&SHA256, bytes))
 }
 
+/// The digest that a run asks for to see how a registry says that it lacks one.
+pub(crate) fn nobodys() -> String {
+    sha256(b"a digest that no registry has")
+}
+
 /// `sha512:…` of these bytes.
 pub(crate) fn sha512(bytes: &[u8]) -> String {
     format!("sha512:{}", hex(&SHA512, bytes))
