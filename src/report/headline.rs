@@ -16,6 +16,12 @@ pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
     } else {
         ""
     };
+    format!("{}, exit code {code}{because}", verdict(judgement))
+}
+
+/// The verdict on a whole run.
+#[must_use]
+pub(super) fn verdict(judgement: &Judgement<'_>) -> String {
     let text = match judgement.remark() {
         // Wrong settings: the log has named them.
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
@@ -24,11 +30,7 @@ pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
     };
-    format!(
-        "{}{}: {text}, exit code {code}{because}",
-        word(judgement),
-        warnings(judgement)
-    )
+    format!("{}{}: {text}", word(judgement), warnings(judgement))
 }
 
 /// What follows the verdict when it is about a pipeline: a colon and the pipeline's page.

@@ -74,8 +74,10 @@ pub(super) fn write_before(
         let before = Judgement::of(before);
         writeln!(out, "\nbefore the rebuild:")?;
         write_body(&before, style, groups, out)?;
-        write_end(&before, style, out)?;
-        writeln!(out)?;
+        write_remarks(&before, style, out)?;
+        // Not as the verdict of the run, which stands at its end.
+        let verdict = format!("before the rebuild: {}", headline::verdict(&before));
+        writeln!(out, "{}\n", style.paint(Paint::Doubt, &verdict))?;
     }
     // Without images the verdict line says it all.
     if let Some(pipeline) = judgement
@@ -158,6 +160,14 @@ pub(super) fn write_end(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    write_remarks(judgement, style, out)?;
+    let verdict = format!("pullproof: {}", headline::headline(judgement));
+    let verdict = style.paint(paint_of(judgement.conclusion()), &verdict);
+    writeln!(out, "{verdict}{}", headline::link(judgement))
+}
+
+/// Counts and hints.
+fn write_remarks(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if !judgement.report.is_empty() {
         write_counts(judgement, out)?;
     }
@@ -172,9 +182,7 @@ pub(super) fn write_end(
             advice.text()
         )?;
     }
-    let verdict = format!("pullproof: {}", headline::headline(judgement));
-    let verdict = style.paint(paint_of(judgement.conclusion()), &verdict);
-    writeln!(out, "{verdict}{}", headline::link(judgement))
+    Ok(())
 }
 
 fn title(judgement: &Judgement<'_>, place: usize, image: &Subject) -> String {
@@ -600,6 +608,10 @@ requests      12: 48.2 kB in 2.1 s
         });
         assert!(places.is_sorted(), "{text}");
         assert!(text.ends_with("exit code 0\n"));
+        let first =
+            "\nbefore the rebuild: FAILED: 1 of 1 image cannot be pulled (1 broken digest)\n";
+        assert!(text.contains(first), "{text}");
+        assert_eq!(text.matches("\npullproof: ").count(), 1, "{text}");
     }
 
     #[test]
