@@ -25,6 +25,9 @@ use crate::walk::stop::Stop;
 /// first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// How long the server may take to say whether it accepts the token.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The result of a rebuild.
 pub(crate) struct RebuildOutcome {
     /// The pipeline, when one was seen.
@@ -91,6 +94,9 @@ pub(crate) async fn rebuild(
             Level::Info
         };
         log!(level, "{}", secrets.redacted(&notice.to_string()));
+        if let Some(advice) = notice.advice() {
+            info!(target: HINT, "{advice}");
+        }
     };
     let stop = async {
         signals.stopping().await;
@@ -100,6 +106,29 @@ pub(crate) async fn rebuild(
     match crate::rebuild::rebuild(plan, &client, patience, &mark, &mut notify, stop).await {
         Ok(rebuilt) => ended(rebuilt, signals, &secrets),
         Err(not_started) => refused(&not_started, signals, &secrets),
+    }
+}
+
+/// Tries the token while no rebuild is needed, so that one that is no longer accepted shows before
+/// it is. Whatever comes back is a warning at most.
+pub(crate) async fn try_token(settings: &RebuildSettings, clients: &Clients, signals: &Signals) {
+    let plan = &settings.plan;
+    let Ok(lanes) = clients.lanes(&plan.server, ChosenBy::User, Version::Best) else {
+        return;
+    };
+    let client = plan.client(lanes, TOKEN_PATIENCE);
+    let tried = tokio::select! {
+        biased;
+        _ = signals.stopping() => return,
+        tried = crate::rebuild::try_token(&client, TOKEN_PATIENCE) => tried,
+    };
+    if let Err(error) = tried {
+        let secrets = secrets(plan);
+        warn!(
+            "`on_broken: rebuild` would start nothing now: {}",
+            secrets.redacted(&error.to_string())
+        );
+        advise(error.hint(), &secrets);
     }
 }
 

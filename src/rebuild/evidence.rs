@@ -2,6 +2,7 @@
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::follow::Seen;
 use super::{Ending, Rebuilt, Run, StepLog};
 use crate::rebuild::plan::Logs;
 use crate::rebuild::woodpecker::{ApiError, Pipeline, Status, Step, Workflow};
@@ -17,13 +18,12 @@ const STEPS: usize = 20;
 const PATIENCE: u32 = 2;
 
 impl Run<'_> {
-    /// Adds objections and logs to `rebuilt`, log by log, so that an interruption keeps what came.
-    pub(super) async fn gather(
-        &mut self,
-        repository: u64,
-        pipeline: &Pipeline,
-        rebuilt: &mut Rebuilt,
-    ) {
+    /// Adds objections, logs and what is waited for to `rebuilt`, one by one, so that an interruption keeps what came.
+    pub(super) async fn gather(&mut self, repository: u64, seen: &Seen, rebuilt: &mut Rebuilt) {
+        let pipeline = &seen.pipeline;
+        if rebuilt.ending == Ending::StillRunning && seen.is_pending() {
+            rebuilt.waiting = Some(self.waiting(repository, pipeline.number).await);
+        }
         let names = &self.plan.workflows;
         let deciding: Vec<&Workflow> = pipeline
             .workflows

@@ -9,6 +9,7 @@ mod notice;
 mod outcome;
 pub mod plan;
 mod start;
+mod waiting;
 pub mod woodpecker;
 
 use std::future::Future;
@@ -21,7 +22,9 @@ use tokio::time::Instant;
 pub use self::notice::Notice;
 pub use self::outcome::{Ending, NotStarted, Rebuilt, StepLog};
 pub use self::plan::Plan;
+pub use self::waiting::Waiting;
 use crate::http::patience::Patience;
+use crate::rebuild::follow::Dead;
 use crate::rebuild::woodpecker::{Client, Status};
 use crate::report::PipelineSummary;
 
@@ -91,6 +94,7 @@ pub async fn rebuild(
         problems: Vec::new(),
         logs: Vec::new(),
         logs_left_out: 0,
+        waiting: None,
     };
     if !plan.wait {
         return Ok(rebuilt(Ending::NotAwaited, pipeline));
@@ -104,11 +108,18 @@ pub async fn rebuild(
     let pipeline = run.reported(repository, pipeline.number, &seen.status);
     let mut rebuilt = match ending {
         Ok(ending) => rebuilt(ending, pipeline),
-        Err(absent) => {
+        Err(Dead::Absent { missing, present }) => {
             return Err(NotStarted::NoSuchWorkflow {
                 pipeline,
-                missing: absent.missing,
-                present: absent.present,
+                missing,
+                present,
+            });
+        }
+        Err(Dead::Stuck { after, kept }) => {
+            return Err(NotStarted::Stuck {
+                pipeline,
+                after,
+                kept,
             });
         }
     };
@@ -119,10 +130,19 @@ pub async fn rebuild(
     tokio::select! {
         biased;
         () = &mut stop => {}
-        () = run.gather(repository, &seen.pipeline, &mut rebuilt) => {}
+        () = run.gather(repository, &seen, &mut rebuilt) => {}
         () = tokio::time::sleep(LONGEST_GATHERING) => {}
     }
     Ok(rebuilt)
+}
+
+/// Asks once whether the server accepts the token, for at most `limit`.
+///
+/// # Errors
+/// When it does not, or nothing says so.
+pub async fn try_token(client: &Client, limit: Duration) -> Result<(), woodpecker::ApiError> {
+    let tried = tokio::time::timeout(limit, client.try_token()).await;
+    tried.unwrap_or_else(|_| Err(client.silent(woodpecker::Task::Token, limit)))
 }
 
 impl Run<'_> {

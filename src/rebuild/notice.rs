@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::waiting::Waiting;
 use crate::rebuild::woodpecker::{ApiError, Status, VARIABLES_UNSEEN};
 use crate::report::PipelineSummary;
 
@@ -38,6 +39,16 @@ pub enum Notice {
         /// How it was lost.
         error: ApiError,
     },
+    /// The newest pipeline of the branch is not the one that is restarted, because nobody has
+    /// approved it.
+    PassedOver {
+        /// Its number.
+        number: u64,
+        /// Whether it is blocked or declined.
+        status: Status,
+        /// The one that is restarted.
+        instead: u64,
+    },
     /// The pipeline was started.
     Started {
         /// That pipeline.
@@ -57,6 +68,26 @@ pub enum Notice {
         /// Its page.
         url: String,
     },
+    /// No agent has taken the pipeline for a while.
+    Waiting {
+        /// Its number.
+        number: u64,
+        /// For how long it has been pending.
+        elapsed: Duration,
+        /// What it waits for, as far as the server says.
+        waiting: Waiting,
+    },
+    /// The pipeline has no workflows, so nothing can run.
+    Unborn {
+        /// Its number.
+        number: u64,
+        /// Its status.
+        status: Status,
+        /// Since it was seen first.
+        elapsed: Duration,
+        /// When it will be given up, counted from then.
+        until: Duration,
+    },
     /// The server's answers are not usable; asking continues.
     Trouble {
         /// How a look failed.
@@ -69,6 +100,15 @@ impl Notice {
     #[must_use]
     pub fn is_warning(&self) -> bool {
         !matches!(self, Self::Started { .. } | Self::Now { .. })
+    }
+
+    /// What a person can do about it while it lasts.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Waiting { waiting, .. } => Some(waiting.advice()),
+            _ => None,
+        }
     }
 }
 
@@ -92,9 +132,18 @@ impl fmt::Display for Notice {
             Self::Searching { error } => {
                 write!(
                     f,
-                    "{error}; checking whether a pipeline was started before asking again"
+                    "{error}; checking whether a pipeline was started all the same"
                 )
             }
+            Self::PassedOver {
+                number,
+                status,
+                instead,
+            } => write!(
+                f,
+                "pipeline #{number} is {status}, so the newest approved one is restarted: \
+                 #{instead}"
+            ),
             Self::Started { pipeline } => write!(
                 f,
                 "pipeline #{} was started: {}",
@@ -118,6 +167,27 @@ impl fmt::Display for Notice {
                      it: {url}"
                 )
             }
+            Self::Waiting {
+                number,
+                elapsed,
+                waiting,
+            } => write!(
+                f,
+                "no agent has taken pipeline #{number} for {}: {waiting}",
+                in_words(*elapsed)
+            ),
+            Self::Unborn {
+                number,
+                status,
+                elapsed,
+                until,
+            } => write!(
+                f,
+                "pipeline #{number} is {status} and has no workflows after {}: the server may have \
+                 died while it created it; after {} it is given up",
+                in_words(*elapsed),
+                in_words(*until)
+            ),
             Self::Trouble { error } => write!(f, "{error}; the pipeline goes on, asking again"),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::guard::Loop;
 use super::notice::in_words;
+use super::waiting::Waiting;
 use super::woodpecker::{About, ApiError, Objection};
 use crate::report::PipelineSummary;
 
@@ -23,6 +24,8 @@ pub struct Rebuilt {
     pub logs: Vec<StepLog>,
     /// How many more steps' logs were asked for than are shown.
     pub logs_left_out: usize,
+    /// What it waits for, when no agent has taken it.
+    pub waiting: Option<Waiting>,
 }
 
 /// How following a pipeline ended.
@@ -46,13 +49,12 @@ impl Rebuilt {
     /// What a person can do about it: an id that stays the same, and the advice.
     #[must_use]
     pub fn hint(&self) -> Option<(&'static str, String)> {
-        let is_waiting = self.ending == Ending::StillRunning && self.pipeline.status == "pending";
-        is_waiting.then(|| {
-            let text = "no agent took the pipeline: one with its labels must be connected and \
-                        free; the pipeline that waits for it occupies an agent's place itself \
-                        (WOODPECKER_MAX_WORKFLOWS)";
-            ("no-free-agent", text.to_owned())
-        })
+        let waiting = self.waiting.as_ref()?;
+        let text = format!(
+            "no agent took the pipeline: {waiting}; {}",
+            waiting.advice()
+        );
+        Some(("no-free-agent", text))
     }
 }
 
@@ -116,6 +118,20 @@ pub enum NotStarted {
         /// What the server objects to.
         objections: Vec<Objection>,
     },
+    /// The pipeline to restart waits for approval, or was declined.
+    #[error("failed to restart pipeline #{}: {}", .0.number, unapproved(&.0.status))]
+    Unapproved(PipelineSummary),
+    /// The server never put the pipeline together.
+    #[error("pipeline #{} never began: it had no workflows after {}, and {}", pipeline.number,
+            in_words(*after), removed(kept.as_deref()))]
+    Stuck {
+        /// The pipeline, dead.
+        pipeline: PipelineSummary,
+        /// How long it was watched.
+        after: Duration,
+        /// Why the server did not cancel it, if it did not.
+        kept: Option<Box<ApiError>>,
+    },
     /// There is a pipeline without the workflow that should decide.
     #[error(
         "pipeline #{} has no workflow {}: it has {}",
@@ -168,6 +184,10 @@ impl NotStarted {
                  does not match this pipeline is not in it"
                     .to_owned(),
             ),
+            Self::Unapproved(pipeline) => ("restart-unapproved", unapproved_hint(pipeline)),
+            Self::Stuck { pipeline, kept, .. } => {
+                ("pipeline-stuck", stuck_hint(&pipeline.url, kept.is_some()))
+            }
             Self::Unknown { mark, page, .. } => {
                 ("rebuild-unknown", where_to_look(mark.as_deref(), page))
             }
@@ -183,9 +203,9 @@ impl NotStarted {
     #[must_use]
     pub fn pipeline(&self) -> Option<&PipelineSummary> {
         match self {
-            Self::Rejected { pipeline, .. } | Self::NoSuchWorkflow { pipeline, .. } => {
-                Some(pipeline)
-            }
+            Self::Rejected { pipeline, .. }
+            | Self::Stuck { pipeline, .. }
+            | Self::NoSuchWorkflow { pipeline, .. } => Some(pipeline),
             _ => None,
         }
     }
@@ -201,6 +221,44 @@ fn secret_hint(objections: &[Objection]) -> Option<String> {
         "allow the event{event} for this secret (settings, Secrets; it is not among the default \
          events), or use `method: restart`, which keeps the event of the pipeline that is restarted"
     ))
+}
+
+/// Why a pipeline with this status is not restarted.
+fn unapproved(status: &str) -> &'static str {
+    if status == "declined" {
+        "a person declined it, and a restart would run it all the same"
+    } else {
+        "it is blocked until a person approves it"
+    }
+}
+
+fn unapproved_hint(PipelineSummary { status, url, .. }: &PipelineSummary) -> String {
+    if status == "declined" {
+        format!(
+            "a declined pipeline cannot be approved any more: name another one by its number, or \
+             push again and approve that; who declined it stands on {url}"
+        )
+    } else {
+        format!("approve it on {url}")
+    }
+}
+
+fn removed(kept: Option<&ApiError>) -> String {
+    match kept {
+        None => "was canceled".to_owned(),
+        Some(error) => format!("could not be canceled ({error})"),
+    }
+}
+
+fn stuck_hint(page: &str, is_kept: bool) -> String {
+    let mut hint = "start it again: most likely the server died while it created the pipeline, \
+                    which it does not take up again"
+        .to_owned();
+    if is_kept {
+        hint.push_str("; an administrator of the repository can delete the dead one on ");
+        hint.push_str(page);
+    }
+    hint
 }
 
 fn where_to_look(mark: Option<&str>, page: &str) -> String {
@@ -261,8 +319,41 @@ mod tests {
     }
 
     #[test]
+    fn a_pipeline_that_never_began_says_how_long_it_had_and_what_became_of_it() {
+        let stuck = |kept: Option<ApiError>| NotStarted::Stuck {
+            pipeline: PipelineSummary {
+                number: 12,
+                url: "https://ci.example/repos/7/pipeline/12".to_owned(),
+                status: "created".to_owned(),
+            },
+            after: Duration::from_secs(120),
+            kept: kept.map(Box::new),
+        };
+        assert_eq!(
+            stuck(None).to_string(),
+            "pipeline #12 never began: it had no workflows after 2m00s, and was canceled"
+        );
+        let refused = stuck(Some(ApiError::Refused {
+            task: Task::Cancel(12),
+            status: 400,
+            text: "Cannot cancel".to_owned(),
+        }));
+        assert_eq!(
+            refused.to_string(),
+            "pipeline #12 never began: it had no workflows after 2m00s, and could not be canceled \
+             (failed to cancel pipeline #12: the server refused (400): Cannot cancel)"
+        );
+    }
+
+    #[test]
     fn every_hint_has_an_id_in_kebab_case() {
         let task = || Task::Restart(7);
+        let address: url::Url = "https://ci.example/".parse().unwrap();
+        let pipeline = |status: &str| PipelineSummary {
+            number: 12,
+            url: "https://ci.example/repos/7/pipeline/12".to_owned(),
+            status: status.to_owned(),
+        };
         let unknown = |mark: Option<&str>| NotStarted::Unknown {
             error: Box::new(ApiError::NotLoaded),
             mark: mark.map(str::to_owned),
@@ -270,7 +361,10 @@ mod tests {
         };
         let server = |error: ApiError| NotStarted::Server(error);
         let reasons = [
-            server(ApiError::Unauthorized { task: task() }),
+            server(ApiError::Unauthorized {
+                task: task(),
+                server: (&address).into(),
+            }),
             server(ApiError::NotLoaded),
             server(ApiError::Filtered {
                 branch: "main".into(),
@@ -283,8 +377,16 @@ mod tests {
             }),
             server(ApiError::Unreachable {
                 task: task(),
+                server: (&address).into(),
                 detail: String::new(),
             }),
+            NotStarted::Unapproved(pipeline("blocked")),
+            NotStarted::Unapproved(pipeline("declined")),
+            NotStarted::Stuck {
+                pipeline: pipeline("canceled"),
+                after: Duration::from_secs(120),
+                kept: None,
+            },
             NotStarted::Loop(Loop::Exhausted { count: 1, max: 1 }),
             NotStarted::Loop(Loop::Uncounted),
             NotStarted::NoBranch("me/app".into()),

@@ -21,6 +21,12 @@ pub const COUNT_VARIABLE: &str = "PULLPROOF_REBUILD";
 /// came for a second.
 pub const LOG_DELAY: Duration = Duration::from_millis(1500);
 
+/// How long a pipeline may stay pending, or without workflows, before the log says why.
+pub const HINT_DELAY: Duration = Duration::from_secs(30);
+
+/// How long a pipeline may stay without workflows before it is given up.
+pub const STUCK_DELAY: Duration = Duration::from_secs(120);
+
 /// Query parameters that mean something else to a restart than a variable.
 const RESERVED: [&str; 5] = ["access_token", "deploy_task", "deploy_to", "event", "fork"];
 
@@ -52,6 +58,10 @@ pub struct Plan {
     pub logs: Logs,
     /// How long after a step's end its log is complete; [`LOG_DELAY`] but in tests.
     pub log_delay: Duration,
+    /// [`HINT_DELAY`] but in tests.
+    pub hint_delay: Duration,
+    /// [`STUCK_DELAY`] but in tests.
+    pub stuck_delay: Duration,
     /// `max_rebuilds`.
     pub max_rebuilds: u32,
     /// What the pipeline we run in says of itself, for the loop guard.
@@ -74,6 +84,8 @@ impl std::fmt::Debug for Plan {
             .field("poll_interval", &self.poll_interval)
             .field("logs", &self.logs)
             .field("log_delay", &self.log_delay)
+            .field("hint_delay", &self.hint_delay)
+            .field("stuck_delay", &self.stuck_delay)
             .field("max_rebuilds", &self.max_rebuilds)
             .field("own", &self.own)
             .finish()
@@ -310,6 +322,8 @@ mod tests {
             poll_interval: Duration::from_secs(5),
             logs: Logs::Failed,
             log_delay: LOG_DELAY,
+            hint_delay: HINT_DELAY,
+            stuck_delay: STUCK_DELAY,
             max_rebuilds: 1,
             own: OwnPipeline::default(),
         };

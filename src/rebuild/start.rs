@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{NotStarted, Notice, Run};
 use crate::rebuild::guard::{Loop, Past, Start, guard, is_suspicious};
 use crate::rebuild::plan::{COUNT_VARIABLE, Method, RUN_VARIABLE, Restart};
-use crate::rebuild::woodpecker::{ApiError, Pipeline, Repository, Status};
+use crate::rebuild::woodpecker::{Aftermath, ApiError, Pipeline, Repository, Status};
 
 /// How our pipeline is requested, and recognised in a list.
 enum Launch {
@@ -78,7 +78,8 @@ impl Run<'_> {
                 });
             }
             Method::Restart(Restart::Number(number)) => {
-                self.persist(|| client.pipeline(id, number)).await?
+                let old = self.persist(|| client.pipeline(id, number)).await?;
+                self.approved(id, old)?
             }
             Method::Restart(Restart::Latest) => self.newest(id, &branch).await?,
         };
@@ -108,26 +109,64 @@ impl Run<'_> {
         })
     }
 
+    /// A pipeline that nobody has to approve any more and nobody has declined: a restart would run
+    /// it all the same.
+    fn approved(&self, repository: u64, old: Pipeline) -> Result<Pipeline, NotStarted> {
+        if !old.is_unapproved() {
+            return Ok(old);
+        }
+        Err(NotStarted::Unapproved(self.reported(
+            repository,
+            old.number,
+            &old.status,
+        )))
+    }
+
     /// The newest pipeline of a branch that a push started; where none did, the newest of any other
     /// event but a pull request's, whose branch is that of its target. The one that we run in is
-    /// not meant.
-    async fn newest(&mut self, repository: u64, branch: &str) -> Result<Pipeline, ApiError> {
+    /// not meant, nor is one that nobody has approved.
+    async fn newest(&mut self, repository: u64, branch: &str) -> Result<Pipeline, NotStarted> {
         let client = self.client;
-        let none = match self.persist(|| client.latest(repository, branch)).await {
-            Err(none @ ApiError::NotFound { .. }) => none,
-            answer => return answer,
+        let newest = self.persist(|| client.latest(repository, branch)).await;
+        let none = match newest {
+            Ok(pipeline) => match self.approved(repository, pipeline) {
+                Ok(pipeline) => return Ok(pipeline),
+                Err(unapproved) => unapproved,
+            },
+            Err(none @ ApiError::NotFound { .. }) => none.into(),
+            Err(error) => return Err(error.into()),
         };
         let own = self.plan.own();
-        let is_meant = |pipeline: &Pipeline| {
+        let of_branch = [("branch", branch)];
+        let mut list = self
+            .persist(|| client.pipelines(repository, &of_branch))
+            .await?;
+        list.retain(|pipeline| {
             pipeline.branch == branch
                 && !pipeline.event.starts_with("pull_request")
                 && own != Some((repository, pipeline.number))
+        });
+        // Pushes first, in the order of the list.
+        list.sort_by_key(|pipeline| pipeline.event != "push");
+        let (passed_over, fit): (Vec<_>, Vec<_>) =
+            list.into_iter().partition(Pipeline::is_unapproved);
+        let Some(meant) = fit.into_iter().next() else {
+            let newest = passed_over.into_iter().next();
+            return Err(
+                match newest.map(|newest| self.approved(repository, newest)) {
+                    Some(Err(unapproved)) => unapproved,
+                    _ => none,
+                },
+            );
         };
-        let of_branch = [("branch", branch)];
-        let list = self
-            .persist(|| client.pipelines(repository, &of_branch))
-            .await?;
-        list.into_iter().find(is_meant).ok_or(none)
+        if let Some(newest) = passed_over.iter().find(|one| one.number > meant.number) {
+            (self.notify)(Notice::PassedOver {
+                number: newest.number,
+                status: newest.status.clone(),
+                instead: meant.number,
+            });
+        }
+        Ok(meant)
     }
 
     fn what(&self, repository: &Repository, launch: &Launch) -> Start {
@@ -232,36 +271,43 @@ impl Run<'_> {
                 Ok(pipeline) => return self.accept(repository, pipeline),
                 Err(error) => error,
             };
-            let found = match &error {
-                ApiError::Unreachable { .. } => None,
-                error if error.leaves_open() => {
-                    (self.notify)(Notice::Searching {
-                        error: error.clone(),
-                    });
-                    self.search(repository, launch, sent)
-                        .await
-                        .map_err(|_| self.unknown(repository, launch, error))?
-                }
-                // The server may keep a pipeline that could not be loaded or compiled, with its
-                // objections.
-                ApiError::NotLoaded | ApiError::Server { .. } => {
-                    self.look(repository, launch).await.ok().flatten()
-                }
-                _ => None,
-            };
-            match found {
-                Some(pipeline) if error.leaves_open() || pipeline.status != Status::Created => {
-                    return self.accept(repository, pipeline);
-                }
-                _ if error.leaves_open() && attempt < self.patience.attempts => {
-                    let wait = self.wait(attempt, &error);
-                    (self.notify)(Notice::Again { error, wait });
-                    tokio::time::sleep(wait).await;
-                    attempt += 1;
-                }
-                _ => return Err(error.into()),
+            if let Some(pipeline) = self.all_the_same(repository, launch, &error, sent).await? {
+                return self.accept(repository, pipeline);
             }
+            if !error.is_transient() || attempt >= self.patience.attempts {
+                return Err(error.into());
+            }
+            let wait = self.wait(attempt, &error);
+            (self.notify)(Notice::Again { error, wait });
+            tokio::time::sleep(wait).await;
+            attempt += 1;
         }
+    }
+
+    /// Our pipeline, if the server has one although the request to start it failed.
+    async fn all_the_same(
+        &mut self,
+        repository: u64,
+        launch: &Launch,
+        error: &ApiError,
+        sent: Instant,
+    ) -> Result<Option<Pipeline>, NotStarted> {
+        let found = match (error.aftermath(), error) {
+            (Aftermath::Nothing, _) => return Ok(None),
+            // Nothing is going to be repeated, so a list that cannot be read does no harm.
+            (_, ApiError::NotLoaded) => {
+                let found = self.look(repository, launch).await.unwrap_or(None);
+                return Ok(found.filter(|pipeline| pipeline.status != Status::Created));
+            }
+            (Aftermath::Settled, _) => self.look(repository, launch).await,
+            (Aftermath::Open, _) => {
+                (self.notify)(Notice::Searching {
+                    error: error.clone(),
+                });
+                self.search(repository, launch, sent).await
+            }
+        };
+        found.map_err(|_| self.unknown(repository, launch, error))
     }
 
     async fn ask(

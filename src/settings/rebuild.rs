@@ -9,8 +9,8 @@ use super::value::{SettingText, or_empty};
 use crate::http::is_loopback;
 use crate::http::network::Hosts;
 use crate::rebuild::plan::{
-    LOG_DELAY, Logs, Method, OwnPipeline, Plan, RepositoryName, Restart, variables_problem,
-    workflow_name,
+    HINT_DELAY, LOG_DELAY, Logs, Method, OwnPipeline, Plan, RepositoryName, Restart, STUCK_DELAY,
+    variables_problem, workflow_name,
 };
 use crate::rebuild::woodpecker::Token;
 use crate::text::secret::Secret;
@@ -75,6 +75,8 @@ pub(super) fn rebuild(
         poll_interval,
         logs,
         log_delay: LOG_DELAY,
+        hint_delay: HINT_DELAY,
+        stuck_delay: STUCK_DELAY,
         max_rebuilds,
         own,
     }))

@@ -299,6 +299,23 @@ mod tests {
     }
 
     #[test]
+    fn the_next_walk_has_a_clock_of_its_own() {
+        let (log, started) = (Log::default(), Instant::now());
+        let mut progress = Progress::lines(Unit::Digest, started, Box::new(log.clone()));
+        let standing = Standing {
+            found: 4,
+            settled: 2,
+            bytes: 1000,
+        };
+        progress.begin(started + Duration::from_secs(600));
+        for second in [601, 609, 610] {
+            progress.update(standing, started + Duration::from_secs(second));
+        }
+        let expected = "checked 2 of 4 digests found so far, 1 kB in 10.0 s\n";
+        assert_eq!(log.text(), expected);
+    }
+
+    #[test]
     fn a_bar_follows_the_walk() {
         let started = Instant::now();
         let mut progress = Progress::bar(Unit::Digest, started);

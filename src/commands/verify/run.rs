@@ -20,7 +20,7 @@ use crate::registry::logins::Logins;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
-use crate::settings::{NothingPushed, RebuildSettings, VerifySettings};
+use crate::settings::{NothingPushed, VerifySettings};
 use crate::terminal::deliver::announce;
 use crate::terminal::output::{Format, Output};
 use crate::terminal::progress::{Progress, Unit};
@@ -53,9 +53,7 @@ pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finis
     }
     until_a_signal(async |signals| {
         let mut progress = progress;
-        let finished = verified(settings, &targets, signals, &mut progress).await;
-        progress.finish();
-        finished
+        verified(settings, &targets, signals, &mut progress).await
     })
 }
 
@@ -106,16 +104,29 @@ async fn verified(
     );
     let clients = Arc::new(Clients::new(settings.network.clone()));
     let mut check = async |targets: &[Target]| {
+        progress.begin(Instant::now());
         let stopping = signals.or_after(settings.patience.timeout);
         let clients = Arc::clone(&clients);
         let seen = |standing| progress.update(standing, Instant::now());
-        verify(settings, targets, clients, stopping, seen).await
+        let report = verify(settings, targets, clients, stopping, seen).await;
+        progress.finish();
+        report
     };
     let report = check(targets).await;
-    let Some(rebuild) = rebuild_of(settings, &report) else {
+    let Some(rebuild) = &settings.rebuild else {
         return Finished::of(report);
     };
-    info!("definitely broken, so a rebuild is started");
+    let judgement = Judgement::of(&report);
+    if !judgement.is_for_a_rebuild() {
+        if judgement.cause() == Exit::Verified {
+            rebuild::try_token(rebuild, &clients, signals).await;
+        }
+        return Finished::of(report);
+    }
+    info!(
+        "definitely broken, so a rebuild is requested from {}",
+        rebuild.plan.host()
+    );
     let outcome = rebuild::rebuild(rebuild, &clients, signals).await;
     if outcome.exit != Exit::Verified || !rebuild.plan.wait {
         return not_verified_again(report, outcome);
@@ -128,14 +139,6 @@ async fn verified(
         before: Some(Box::new(report)),
         ..after
     })
-}
-
-/// How to rebuild, if that could help and the settings ask for it.
-fn rebuild_of<'a>(settings: &'a VerifySettings, report: &Report) -> Option<&'a RebuildSettings> {
-    settings
-        .rebuild
-        .as_ref()
-        .filter(|_| Judgement::of(report).is_for_a_rebuild())
 }
 
 /// The end of a run whose rebuild failed or is not waited for: the image is as broken as before.

@@ -25,6 +25,12 @@ pub enum Task {
     Restart(u64),
     /// Read a step's log.
     Log(String),
+    /// End a pipeline that was never put together.
+    Cancel(u64),
+    /// Ask whose token it is.
+    Token,
+    /// Ask which agents there are and what they do.
+    Queue,
 }
 
 impl fmt::Display for Task {
@@ -37,7 +43,37 @@ impl fmt::Display for Task {
             Self::Create(branch) => write!(f, "start a pipeline on the branch {branch}"),
             Self::Restart(number) => write!(f, "restart pipeline #{number}"),
             Self::Log(step) => write!(f, "read the log of the step {step}"),
+            Self::Cancel(number) => write!(f, "cancel pipeline #{number}"),
+            Self::Token => f.write_str("try woodpecker_token"),
+            Self::Queue => f.write_str("read the server's queue"),
         }
+    }
+}
+
+/// Whether there may be a pipeline after a request to start one has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// There is none.
+    Nothing,
+    /// If there is one, the list has it.
+    Settled,
+    /// There may be one, or be one soon.
+    Open,
+}
+
+/// A server as messages name it: the address that the settings give, without the last slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerName(Box<str>);
+
+impl From<&Url> for ServerName {
+    fn from(server: &Url) -> Self {
+        Self(server.as_str().trim_end_matches('/').into())
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -45,16 +81,20 @@ impl fmt::Display for Task {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ApiError {
     /// 401.
-    #[error("failed to {task}: the server does not accept the token (401)")]
+    #[error("failed to {task}: {server} does not accept the token (401)")]
     Unauthorized {
         /// What was asked for.
         task: Task,
+        /// The server.
+        server: ServerName,
     },
     /// 403: Woodpecker itself does not answer so when a right is missing, but a proxy may.
-    #[error("failed to {task}: forbidden (403){}", behind_colon(text))]
+    #[error("failed to {task}: forbidden by {server} (403){}", behind_colon(text))]
     Forbidden {
         /// What was asked for.
         task: Task,
+        /// The server.
+        server: ServerName,
         /// The server's words.
         text: String,
     },
@@ -97,7 +137,7 @@ pub enum ApiError {
         /// The status it came with.
         status: u16,
         /// The address that was taken for a Woodpecker server.
-        server: String,
+        server: ServerName,
     },
     /// 3xx.
     #[error(
@@ -113,10 +153,12 @@ pub enum ApiError {
         server: Option<String>,
     },
     /// 5xx and 429.
-    #[error("failed to {task}: the server failed ({status}){}", behind_colon(text))]
+    #[error("failed to {task}: {server} answered {status}{}", behind_colon(text))]
     Server {
         /// What was asked for.
         task: Task,
+        /// The server.
+        server: ServerName,
         /// The status.
         status: u16,
         /// The server's words; Woodpecker itself has none.
@@ -146,18 +188,22 @@ pub enum ApiError {
         detail: String,
     },
     /// There was no connection: the server has not seen the request.
-    #[error("failed to {task}: the server could not be reached: {detail}")]
+    #[error("failed to {task}: {server} could not be reached: {detail}")]
     Unreachable {
         /// What was asked for.
         task: Task,
+        /// The server.
+        server: ServerName,
         /// Why.
         detail: String,
     },
     /// The answer did not come, or not whole: the server may have acted on the request.
-    #[error("failed to {task}: the answer was lost: {detail}")]
+    #[error("failed to {task}: the answer of {server} was lost: {detail}")]
     Lost {
         /// What was asked for.
         task: Task,
+        /// The server.
+        server: ServerName,
         /// Why.
         detail: String,
     },
@@ -169,8 +215,15 @@ impl ApiError {
         let status = answer.status();
         let text = answer.text();
         match status {
-            401 => Self::Unauthorized { task },
-            403 => Self::Forbidden { task, text },
+            401 => Self::Unauthorized {
+                task,
+                server: server.into(),
+            },
+            403 => Self::Forbidden {
+                task,
+                server: server.into(),
+                text,
+            },
             404 if !answer.is_html() => Self::NotFound { task, text },
             300..=399 => {
                 let server = answer
@@ -185,6 +238,7 @@ impl ApiError {
             }
             408 | 429 | 500..=599 => Self::Server {
                 task,
+                server: server.into(),
                 status,
                 text,
                 retry_after: answer.retry_after(),
@@ -192,7 +246,7 @@ impl ApiError {
             _ if answer.is_html() => Self::WebPage {
                 task,
                 status,
-                server: server.to_string(),
+                server: server.into(),
             },
             200..=299 if answer.body.trim_ascii().is_empty() => Self::Unreadable {
                 task,
@@ -206,12 +260,20 @@ impl ApiError {
         }
     }
 
-    pub(super) fn from_problem(task: Task, problem: Problem) -> Self {
-        let detail = problem.text;
+    pub(super) fn from_problem(task: Task, problem: Problem, server: &Url) -> Self {
+        let (server, detail) = (server.into(), problem.text);
         if problem.unsent {
-            Self::Unreachable { task, detail }
+            Self::Unreachable {
+                task,
+                server,
+                detail,
+            }
         } else {
-            Self::Lost { task, detail }
+            Self::Lost {
+                task,
+                server,
+                detail,
+            }
         }
     }
 
@@ -227,15 +289,16 @@ impl ApiError {
         )
     }
 
-    /// Whether, after a request to start a pipeline, there may be one all the same.
-    ///
-    /// A proxy's 502, 503 and 504 say nothing about what the server behind it did.
+    /// What it says, after a request to start a pipeline, about whether there is one.
     #[must_use]
-    pub fn leaves_open(&self) -> bool {
+    pub fn aftermath(&self) -> Aftermath {
         match self {
-            Self::Server { status, .. } => *status != 500,
-            Self::Unreadable { .. } | Self::Unreachable { .. } | Self::Lost { .. } => true,
-            _ => false,
+            // Woodpecker's own answer when it gives up, which it may do with the pipeline noted
+            // already.
+            Self::NotLoaded | Self::Server { status: 500, .. } => Aftermath::Settled,
+            // A proxy's 502, 503 and 504 say nothing about what the server behind it does.
+            Self::Server { .. } | Self::Unreadable { .. } | Self::Lost { .. } => Aftermath::Open,
+            _ => Aftermath::Nothing,
         }
     }
 

@@ -86,9 +86,10 @@ impl ApiError {
             } => Some((
                 "woodpecker-forge",
                 format!(
-                    "Woodpecker answers 500 when it cannot read the branch from the forge: check \
-                     that {branch} exists, and that the access of the user who activated the \
-                     repository has not expired (log in to Woodpecker again)"
+                    "Woodpecker answers 500 when it cannot read the branch from the forge. Is the \
+                     forge down or slow? If it is not, check that the branch {branch} exists, and \
+                     that the forge still accepts the token's owner and the user who activated the \
+                     repository (both log in to Woodpecker again)"
                 ),
             )),
             _ => None,
@@ -103,10 +104,15 @@ fn not_found(task: &Task) -> (&'static str, &'static str) {
             "`pipeline: latest` is the newest that a push started, and where there is none, the \
              newest of any other event but a pull request's; name one by its number instead",
         ),
-        Task::Pipeline(_) | Task::Pipelines | Task::Log(_) => (
+        Task::Pipeline(_) | Task::Pipelines | Task::Log(_) | Task::Cancel(_) => (
             "pipeline-not-found",
             "check the number; Woodpecker also answers 404 when the token's owner may not read \
              the repository",
+        ),
+        Task::Token | Task::Queue => (
+            "woodpecker-url",
+            "woodpecker_url must be the address of the server's start page, with the path if it \
+             has one",
         ),
         Task::Repository(_) | Task::Create(_) | Task::Restart(_) => (
             "woodpecker-repo",

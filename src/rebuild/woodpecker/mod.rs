@@ -17,18 +17,18 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use url::Url;
 
 use self::answer::Answer;
-pub use self::error::{ApiError, Task};
+pub use self::error::{Aftermath, ApiError, ServerName, Task};
 pub(crate) use self::hint::VARIABLES_UNSEEN;
 pub use self::log::tail;
 pub(crate) use self::model::List;
-pub use self::model::{About, Objection, Pipeline, Repository, Step, Workflow};
+pub use self::model::{About, Objection, Pipeline, Queue, QueueTask, Repository, Step, Workflow};
 pub use self::status::Status;
-use crate::http::{Lanes, Reply};
+use crate::http::{Lanes, Problem, Reply};
 use crate::rebuild::plan::RepositoryName;
 use crate::text::secret::Secret;
 
@@ -222,7 +222,7 @@ impl Client {
     /// Asks for a new manual pipeline.
     ///
     /// # Errors
-    /// Every answer but a pipeline; [`ApiError::leaves_open`] says whether there may be one all the
+    /// Every answer but a pipeline; [`ApiError::aftermath`] says whether there may be one all the
     /// same.
     pub async fn create(
         &self,
@@ -256,6 +256,45 @@ impl Client {
             .await
     }
 
+    /// Ends a pipeline.
+    ///
+    /// # Errors
+    /// When the server refuses, which it does for one that is over or was never put together.
+    pub async fn cancel(&self, repository: u64, number: u64) -> Result<(), ApiError> {
+        let number_in_path = number.to_string();
+        let mut address = self.pipelines_address(repository, Some(&number_in_path));
+        if let Ok(mut path) = address.path_segments_mut() {
+            path.push("cancel");
+        }
+        let task = Task::Cancel(number);
+        let request = self.request(Method::POST, address);
+        let answer = self.exchange(&task, request, self.patience).await?;
+        match answer.status() {
+            204 => Ok(()),
+            200 if !answer.is_html() => Ok(()),
+            _ => Err(ApiError::from_answer(task, &answer, &self.server)),
+        }
+    }
+
+    /// Asks whether the server accepts the token: only then does it say whose it is.
+    ///
+    /// # Errors
+    /// When it does not, or does not answer as Woodpecker does.
+    pub async fn try_token(&self) -> Result<(), ApiError> {
+        let address = self.api(&["user"]);
+        let _: IgnoredAny = self.get(Task::Token, address).await?;
+        Ok(())
+    }
+
+    /// What the agents do and what waits for them; only administrators of the server see it.
+    ///
+    /// # Errors
+    /// When the server does not show it.
+    pub async fn queue(&self) -> Result<Queue, ApiError> {
+        let address = self.api(&["queue", "info"]);
+        self.get(Task::Queue, address).await
+    }
+
     /// The last lines of a step's log, at most `max`, as they came: untrusted text.
     ///
     /// # Errors
@@ -281,9 +320,7 @@ impl Client {
         let mut read = 0;
         while reply.status() == 200 && read < LOG_LIMIT {
             let piece = reply.piece().await;
-            let Some(piece) =
-                piece.map_err(|problem| ApiError::from_problem(task.clone(), problem))?
-            else {
+            let Some(piece) = piece.map_err(|problem| self.failed(&task, problem))? else {
                 break;
             };
             read += piece.as_ref().len();
@@ -367,7 +404,7 @@ impl Client {
                 detail: format!("it is longer than {limit} bytes"),
             }),
             Ok((body, _)) => Ok(Answer { reply, body }),
-            Err(problem) => Err(ApiError::from_problem(task.clone(), problem)),
+            Err(problem) => Err(self.failed(task, problem)),
         }
     }
 
@@ -378,7 +415,20 @@ impl Client {
         patience: Duration,
     ) -> Result<Reply, ApiError> {
         let sent = self.lanes.send(0, request, patience).await;
-        sent.map_err(|problem| ApiError::from_problem(task.clone(), problem))
+        sent.map_err(|problem| self.failed(task, problem))
+    }
+
+    /// The error of a request that nothing came back for in time.
+    pub(crate) fn silent(&self, task: Task, limit: Duration) -> ApiError {
+        ApiError::Lost {
+            task,
+            server: (&self.server).into(),
+            detail: format!("no answer within {:.1} s", limit.as_secs_f64()),
+        }
+    }
+
+    fn failed(&self, task: &Task, problem: Problem) -> ApiError {
+        ApiError::from_problem(task.clone(), problem, &self.server)
     }
 
     fn read<T: DeserializeOwned>(&self, task: Task, answer: &Answer) -> Result<T, ApiError> {

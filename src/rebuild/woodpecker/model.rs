@@ -101,6 +101,18 @@ impl Pipeline {
                 .all(|step| !step.has_run())
     }
 
+    /// Whether the server has not put it together yet: it has no workflows, and nothing can run.
+    #[must_use]
+    pub fn is_unborn(&self) -> bool {
+        self.workflows.is_empty() && matches!(self.status, Status::Created | Status::Pending)
+    }
+
+    /// Whether a person has to approve it, or has declined it.
+    #[must_use]
+    pub fn is_unapproved(&self) -> bool {
+        matches!(self.status, Status::Blocked | Status::Declined)
+    }
+
     /// What the server objects to, without warnings unless there is nothing else.
     #[must_use]
     pub fn objections(&self) -> Vec<&Objection> {
@@ -183,6 +195,61 @@ impl Objection {
         } else {
             About::Other
         }
+    }
+}
+
+/// What the server's agents do and what waits for them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Queue {
+    /// Workflows that no agent has taken.
+    #[serde(deserialize_with = "lenient_list")]
+    pub pending: Vec<QueueTask>,
+    /// Workflows that agents run.
+    #[serde(deserialize_with = "lenient_list")]
+    pub running: Vec<QueueTask>,
+    /// Whether a person has stopped it.
+    #[serde(deserialize_with = "lenient")]
+    pub paused: bool,
+    #[serde(deserialize_with = "lenient")]
+    stats: QueueStats,
+}
+
+impl Queue {
+    /// How many places of connected agents are free.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.stats.worker_count
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct QueueStats {
+    #[serde(deserialize_with = "lenient")]
+    worker_count: usize,
+}
+
+/// One workflow in the queue.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct QueueTask {
+    /// The number of its repository on the server.
+    #[serde(deserialize_with = "lenient")]
+    pub repo_id: u64,
+    /// The number of its pipeline in the repository; 0 where the server does not say.
+    #[serde(deserialize_with = "lenient")]
+    pub pipeline_number: u64,
+    /// What an agent must have to take it.
+    #[serde(deserialize_with = "lenient")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl QueueTask {
+    /// The numbers of its repository and of its pipeline there.
+    #[must_use]
+    pub fn place(&self) -> (u64, u64) {
+        (self.repo_id, self.pipeline_number)
     }
 }
 
@@ -426,6 +493,22 @@ mod tests {
         );
         assert_eq!(canceled(json!({})), None);
         assert_eq!(canceled(Value::Null), None);
+    }
+
+    #[test]
+    fn only_what_has_no_workflows_yet_is_unborn() {
+        let unborn = |status: &str, workflows: Value| {
+            pipeline(json!({"status": status, "workflows": workflows})).is_unborn()
+        };
+        for status in ["created", "pending"] {
+            assert!(unborn(status, Value::Null), "{status}");
+            assert!(!unborn(status, json!([{"name": "build"}])), "{status}");
+        }
+        for status in [
+            "running", "blocked", "success", "error", "canceled", "declined", "odd",
+        ] {
+            assert!(!unborn(status, json!([])), "{status}");
+        }
     }
 
     #[test]

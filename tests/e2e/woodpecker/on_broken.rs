@@ -136,6 +136,23 @@ fn a_broken_image_is_rebuilt_once_and_verified_again() {
 }
 
 #[test]
+fn a_token_that_the_server_does_not_accept_shows_while_the_image_is_whole() {
+    let bakery = Bakery::with_a_broken_image();
+    bakery.verify().run().exits(0);
+    let whole = bakery.verify().run().exits(0);
+    assert_eq!(whole.stderr, "", "{whole}");
+    let refused = bakery.verify().variable("PLUGIN_WOODPECKER_TOKEN", "wrong");
+    let refused = refused.run().exits(0);
+    let warning = format!(
+        "warning: `on_broken: rebuild` would start nothing now: failed to try woodpecker_token: \
+         {} does not accept the token (401)\nhint: woodpecker_token must be",
+        bakery.woodpecker.url
+    );
+    assert!(refused.stderr.starts_with(&warning), "{refused}");
+    assert_eq!(bakery.woodpecker.pipelines(), [1]);
+}
+
+#[test]
 fn a_rebuild_that_fixes_nothing_leaves_the_image_broken() {
     let bakery = Bakery::with_a_broken_image().whose_rebuild("true");
     let finished = bakery.verify().run().exits(1);

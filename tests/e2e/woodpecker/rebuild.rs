@@ -222,26 +222,39 @@ fn a_pipeline_that_takes_too_long_is_exit_7_and_goes_on() {
     assert_eq!(woodpecker.pipeline(1)["finished"], 0);
 }
 
-#[test]
-fn a_pipeline_without_an_agent_gets_its_hint() {
-    let woodpecker = Woodpecker::start();
+/// A server whose only workflow no agent can take.
+fn picky(woodpecker: Woodpecker) -> Woodpecker {
     let step = json!({"name": "work", "image": "bash", "commands": ["true"]});
     let labels = json!({"oven": "large"});
     let work =
         json!({"when": {"event": "manual"}, "labels": labels, "skip_clone": true, "steps": [step]});
     woodpecker.forge.workflow("work", &work.to_string());
-    let finished = rebuild(&woodpecker)
-        .arguments(["--wait-timeout", "1s"])
-        .run()
-        .exits(7);
-    assert!(
-        finished.stdout.contains("pipeline #1 is still pending"),
-        "{finished}"
-    );
-    assert!(
-        finished.stderr.contains("hint: no agent took the pipeline"),
-        "{finished}"
-    );
+    woodpecker
+}
+
+#[test]
+fn a_pipeline_without_an_agent_gets_its_hint() {
+    for (woodpecker, reason) in [
+        (
+            picky(Woodpecker::start()),
+            "whether one is connected and free is shown to administrators of the server alone; ",
+        ),
+        (
+            picky(Woodpecker::for_an_administrator()),
+            "the agents have 4 places free, and none takes it; its labels are oven=large; ",
+        ),
+    ] {
+        let finished = rebuild(&woodpecker)
+            .arguments(["--wait-timeout", "1s"])
+            .run()
+            .exits(7);
+        assert!(
+            finished.stdout.contains("pipeline #1 is still pending"),
+            "{finished}"
+        );
+        let hint = format!("hint: no agent took the pipeline: {reason}");
+        assert!(finished.stderr.contains(&hint), "{finished}");
+    }
 }
 
 #[test]

@@ -126,8 +126,8 @@ fn a_token_a_repository_or_a_branch_that_is_wrong() {
             "missing",
             token,
             [
-                "the branch missing: the server failed (500)",
-                "check that missing exists",
+                "the branch missing: http://127.0.0.1:",
+                "check that the branch missing exists",
             ],
         ),
     ] {
@@ -135,6 +135,10 @@ fn a_token_a_repository_or_a_branch_that_is_wrong() {
         refuses(run.variable("PLUGIN_WOODPECKER_TOKEN", token), &said);
     }
     assert_eq!(woodpecker.pipelines(), Vec::<u64>::new());
+    let missing = rebuild(&woodpecker).arguments(["--branch", "missing"]);
+    let finished = missing.arguments(["--attempts", "3"]).run().exits(5);
+    let tries = format!("{} answered 500; retrying in", woodpecker.url);
+    assert_eq!(finished.stderr.matches(&tries).count(), 2, "{finished}");
 }
 
 #[test]

@@ -76,6 +76,45 @@ fn a_pipeline_that_is_not_there_cannot_be_restarted() {
     assert_eq!(woodpecker.pipelines(), Vec::<u64>::new());
 }
 
+#[test]
+fn what_a_person_declined_or_has_not_approved_is_not_restarted() {
+    let woodpecker = Woodpecker::start();
+    let always = json!({"event": ["manual", "push"]});
+    woodpecker
+        .forge
+        .workflow("work", &workflow(&always, "true"));
+    assert_eq!(woodpecker.push(), 1);
+    woodpecker.finished(1);
+    woodpecker.wants_approval();
+    assert_eq!((woodpecker.push(), woodpecker.push()), (2, 3));
+    woodpecker.decline(3);
+    let states = [2, 3].map(|number| woodpecker.pipeline(number)["status"].clone());
+    assert_eq!(states, [json!("blocked"), json!("declined")]);
+    for (number, why) in [
+        ("2", "blocked until a person approves"),
+        ("3", "declined it"),
+    ] {
+        let restart = ["--method", "restart", "--pipeline", number];
+        let finished = rebuild(&woodpecker).arguments(restart).run().exits(5);
+        assert!(finished.stdout.contains(why), "{finished}");
+        let page = format!("{}/repos/1/pipeline/{number}\n", woodpecker.url);
+        assert!(finished.stderr.ends_with(&page), "{finished}");
+    }
+    assert_eq!(woodpecker.pipelines(), [3, 2, 1]);
+    let latest = [
+        "--method",
+        "restart",
+        "--pipeline",
+        "latest",
+        "--wait",
+        "false",
+    ];
+    let finished = rebuild(&woodpecker).arguments(latest).run().exits(0);
+    let said = "pipeline #3 is declined, so the newest approved one is restarted: #1\n";
+    assert!(finished.stderr.contains(said), "{finished}");
+    assert_eq!(woodpecker.pipeline(4)["parent"], 1);
+}
+
 /// A server whose only workflow, for pushes, is a step that restarts its own pipeline.
 fn restarting_itself() -> Woodpecker {
     let woodpecker = Woodpecker::start();

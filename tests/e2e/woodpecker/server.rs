@@ -56,9 +56,18 @@ pub(crate) fn program(name: &str) -> PathBuf {
 impl Woodpecker {
     /// Starts server and agent, logs in, and activates the repository.
     pub(crate) fn start() -> Self {
+        Self::start_for("nobody")
+    }
+
+    /// The same, where the token's owner is an administrator of the server.
+    pub(crate) fn for_an_administrator() -> Self {
+        Self::start_for("dev")
+    }
+
+    fn start_for(administrator: &str) -> Self {
         let scratch = Scratch::new("woodpecker");
         let forge = Forge::start();
-        let (url, internal, server) = start_server(&scratch, &forge);
+        let (url, internal, server) = start_server(&scratch, &forge, administrator);
         let agent = start(
             &scratch,
             "woodpecker-agent",
@@ -146,6 +155,21 @@ impl Woodpecker {
     pub(crate) fn cancel(&self, number: u64) {
         let path = format!("/api/repos/{}/pipelines/{number}/cancel", self.repository);
         assert_eq!(self.call("POST", &path, "").status, 204);
+    }
+
+    /// From now on, a person has to approve every push.
+    #[track_caller]
+    pub(crate) fn wants_approval(&self) {
+        let body = json!({"require_approval": "all_events"}).to_string();
+        let path = format!("/api/repos/{}", self.repository);
+        assert_eq!(self.call("PATCH", &path, &body).status, 200);
+    }
+
+    /// Declines a pipeline.
+    #[track_caller]
+    pub(crate) fn decline(&self, number: u64) {
+        let path = format!("/api/repos/{}/pipelines/{number}/decline", self.repository);
+        assert_eq!(self.call("POST", &path, "").status, 200);
     }
 
     /// Says pipelines of which events end older ones that still run; at first it is pushes and pull
@@ -277,7 +301,11 @@ pub(crate) fn workflow(when: &Value, command: &str) -> String {
 }
 
 /// Starts the server; gives its address, the one for agents, and its process.
-fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
+fn start_server(
+    scratch: &Scratch,
+    forge: &Forge,
+    administrator: &str,
+) -> (String, String, Process) {
     for _ in 0..20 {
         let [web, internal] = free_addresses();
         let url = format!("http://{web}");
@@ -287,6 +315,7 @@ fn start_server(scratch: &Scratch, forge: &Forge) -> (String, String, Process) {
             ("WOODPECKER_GRPC_ADDR", &internal),
             ("WOODPECKER_AGENT_SECRET", "agents only"),
             ("WOODPECKER_OPEN", "true"),
+            ("WOODPECKER_ADMIN", administrator),
             ("WOODPECKER_GITEA", "true"),
             ("WOODPECKER_GITEA_URL", &forge.url()),
             ("WOODPECKER_GITEA_CLIENT", "client"),

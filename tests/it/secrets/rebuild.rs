@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::plant::{Face, Planted, run, set, shows_nothing_in};
 use crate::support::command::Pullproof;
+use crate::support::fake::registry::Registry;
 use crate::support::http::{Reply, Request, Server};
+use crate::support::recipe::single;
 
 /// A Woodpecker that answers every request with what a function makes of it and of the route.
 fn server(answer: impl Fn(&str, &Request) -> Reply + Send + Sync + 'static) -> Server {
@@ -20,7 +22,17 @@ fn rebuild(
     token: &Planted,
     variable: &Planted,
 ) -> Pullproof {
-    let run = run("rebuild", face, level);
+    with_server(run("rebuild", face, level), face, server, token, variable)
+}
+
+/// A run with a Woodpecker, its token and a variable.
+fn with_server(
+    run: Pullproof,
+    face: Face,
+    server: &Server,
+    token: &Planted,
+    variable: &Planted,
+) -> Pullproof {
     let run = run.arguments([
         "--poll-interval",
         "100ms",
@@ -52,6 +64,25 @@ fn echo(request: &Request) -> String {
         request.query,
         String::from_utf8_lossy(&request.body)
     )
+}
+
+#[test]
+fn a_refusal_of_a_token_that_is_only_tried_is_not_quoted() {
+    let (token, variable) = (Planted::token("woodpecker"), Planted::token("variable"));
+    let registry = Registry::start();
+    registry.image("app:1", &single());
+    for status in [400, 401, 403, 500] {
+        let server =
+            server(move |_, request| Reply::ok("text/plain", echo(request)).but_status(status));
+        shows_nothing_in(&["trace"], &[&token, &variable], 0, |face, level| {
+            let run = run("verify", face, level);
+            let run = set(run, face, "images", registry.reference("app:1"));
+            let run = set(run, face, "on_broken", "rebuild");
+            with_server(run, face, &server, &token, &variable)
+        });
+        let asked = server.requests();
+        assert!(!asked.is_empty() && asked.iter().all(|one| one.path == "/api/user"));
+    }
 }
 
 fn repository() -> Value {

@@ -6,6 +6,8 @@ mod guard;
 mod on_broken;
 mod program;
 mod start;
+mod still;
+mod token;
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -15,7 +17,9 @@ use std::time::Duration;
 use pullproof::http::network::Network;
 use pullproof::http::patience::Patience;
 use pullproof::http::{ChosenBy, Clients, Lanes, Version};
-use pullproof::rebuild::plan::{Logs, Method, OwnPipeline, Plan, RepositoryName};
+use pullproof::rebuild::plan::{
+    HINT_DELAY, Logs, Method, OwnPipeline, Plan, RepositoryName, STUCK_DELAY,
+};
 use pullproof::rebuild::woodpecker::Token;
 use pullproof::rebuild::{NotStarted, Notice, Rebuilt};
 use pullproof::text::secret::Secret;
@@ -29,6 +33,8 @@ const MARK: &str = "the-mark";
 pub(crate) const REPOSITORY: &str = "GET /api/repos/7";
 const CREATE: &str = "POST /api/repos/7/pipelines";
 const LIST: &str = "GET /api/repos/7/pipelines";
+const USER: &str = "GET /api/user";
+const QUEUE: &str = "GET /api/queue/info";
 pub(crate) const PIPELINE: &str = "GET /api/repos/7/pipelines/12";
 
 /// A server with the active repository `me/app`, number 7, that starts pipeline #12 and calls it a
@@ -39,7 +45,8 @@ pub(crate) fn server() -> Fake {
         json!({"id": 7, "full_name": "me/app", "default_branch": "trunk", "active": true});
     fake.on(REPOSITORY, [Reply::json(&repository)])
         .on(CREATE, [Reply::json(&pipeline("pending"))])
-        .on(PIPELINE, [Reply::json(&pipeline("success"))]);
+        .on(PIPELINE, [Reply::json(&pipeline("success"))])
+        .on(USER, [Reply::json(&json!({"id": 1, "login": "dev"}))]);
     fake
 }
 
@@ -81,6 +88,8 @@ pub(crate) fn plan(server: Url) -> Plan {
         poll_interval: Duration::from_millis(2),
         logs: Logs::Failed,
         log_delay: Duration::ZERO,
+        hint_delay: HINT_DELAY,
+        stuck_delay: STUCK_DELAY,
         max_rebuilds: 1,
         own: OwnPipeline::default(),
     }
@@ -140,12 +149,13 @@ impl Case {
             ..Patience::default()
         };
         let seen = tokio::sync::Notify::new();
-        let mut notices = Vec::new();
+        let (mut notices, mut advice) = (Vec::new(), Vec::new());
         let mut notify = |notice: Notice| {
             if stop_at(&notice) {
                 seen.notify_one();
             }
             notices.push(notice.to_string());
+            advice.extend(notice.advice());
         };
         let stop = async {
             tokio::select! {
@@ -155,7 +165,11 @@ impl Case {
         };
         let result =
             pullproof::rebuild::rebuild(plan, &client, &patience, MARK, &mut notify, stop).await;
-        let ran = Ran { result, notices };
+        let ran = Ran {
+            result,
+            notices,
+            advice,
+        };
         let everything = format!(
             "{ran:?} {client:?} {:?}",
             ran.result.as_ref().err().map(NotStarted::hint)
@@ -173,6 +187,7 @@ impl Case {
 struct Ran {
     result: Result<Rebuilt, NotStarted>,
     notices: Vec<String>,
+    advice: Vec<&'static str>,
 }
 
 impl Ran {
@@ -189,6 +204,10 @@ impl Ran {
             error.to_string(),
             error.hint().map(|(_, text)| text).unwrap_or_default(),
         )
+    }
+
+    fn advised(&self, part: &str) -> bool {
+        self.advice.iter().any(|advice| advice.contains(part))
     }
 
     fn noticed(&self, part: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::support::command::{Pullproof, pullproof};
+use crate::support::command::{Finished, Pullproof, pullproof};
 use crate::support::fake::registry::Registry;
 use crate::support::image::Image;
 use crate::support::recipe::{artifact, platforms, single};
@@ -21,6 +21,10 @@ fn broken() -> (Registry, Image, Fake) {
 }
 
 fn verify(registry: &Registry, fake: &Fake) -> Pullproof {
+    verify_with(registry, fake.url("").as_str())
+}
+
+fn verify_with(registry: &Registry, woodpecker: &str) -> Pullproof {
     pullproof()
         .arguments([
             "verify",
@@ -36,7 +40,7 @@ fn verify(registry: &Registry, fake: &Fake) -> Pullproof {
             "--on-broken",
             "rebuild",
             "--woodpecker-url",
-            fake.url("").as_str(),
+            woodpecker,
             "--woodpecker-repo",
             "7",
         ])
@@ -76,16 +80,85 @@ fn a_broken_image_is_rebuilt_and_the_second_verdict_counts() {
         (&json!("failed"), &json!(12))
     );
     assert_eq!(fake.starts(), 1);
+    let link = fake.url("/repos/7/pipeline/12");
+    let begin = format!(
+        "definitely broken, so a rebuild is requested from {}\npipeline #12 was started: {link}\n",
+        link.authority()
+    );
+    assert!(finished.stderr.starts_with(&begin), "{finished}");
     assert_contains(&finished.stderr, "pipeline #12 succeeded after ");
+    assert_one_verdict(&finished);
+    let marked = "\nbefore the rebuild: FAILED: 1 of 1 image cannot be pulled (1 broken digest)\n";
+    assert_contains(&finished.stdout, marked);
+    assert_eq!(fake.requests_to(USER).len(), 0, "it was used already");
+}
+
+/// Fails unless the only line that reads as a verdict is the last, and passes.
+#[track_caller]
+fn assert_one_verdict(finished: &Finished) {
+    let verdicts: Vec<&str> = finished
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("pullproof: "))
+        .collect();
+    assert_eq!(verdicts.len(), 1, "{finished}");
     assert!(
-        finished
-            .stdout
-            .lines()
-            .last()
-            .unwrap()
-            .starts_with("pullproof: PASSED: 1 image, "),
+        verdicts[0].starts_with("pullproof: PASSED: 1 image, "),
         "{finished}"
     );
+    assert_eq!(finished.stdout.lines().last(), Some(verdicts[0]));
+    assert_eq!(
+        finished.stdout.matches("exit code").count(),
+        1,
+        "{finished}"
+    );
+}
+
+#[test]
+fn the_second_look_counts_its_own_requests_and_its_own_time() {
+    let (registry, image, fake) = broken();
+    let begun = Instant::now();
+    let running = verify(&registry, &fake).start();
+    until("the pipeline is looked at", || {
+        !fake.requests_to(PIPELINE).is_empty()
+    });
+    let (first, looked) = (registry.requests().len(), Instant::now());
+    registry.find(image.layer(0, 0));
+    // Longer than the log goes without a line about progress.
+    std::thread::sleep(Duration::from_millis(10_200));
+    let rebuild = looked.elapsed();
+    fake.on(PIPELINE, [Reply::json(&pipeline("success"))]);
+    let finished = running.wait().exits(0);
+    let report = finished.report_in("report.json");
+    let second = registry.requests().len() - first;
+    assert_eq!(
+        report.0["counts"]["requests"],
+        json!(second),
+        "{:#}",
+        report.0
+    );
+    assert_eq!(report.0["before"]["counts"]["requests"], json!(first));
+    let both = [&report.0, &report.0["before"]]
+        .map(|look| Duration::from_millis(look["duration_ms"].as_u64().unwrap()));
+    assert!(!finished.stderr.contains("checked "), "{finished}");
+    let (both, all) = (both[0] + both[1], begun.elapsed());
+    assert!(
+        both + rebuild <= all,
+        "{both:?}, {rebuild:?}, {all:?}: {finished}"
+    );
+}
+
+#[test]
+fn what_was_not_started_was_requested_and_no_more() {
+    let (registry, _, fake) = broken();
+    fake.on(CREATE, [Reply::status(401)]);
+    let finished = verify(&registry, &fake).run().exits(5);
+    assert_contains(
+        &finished.stderr,
+        "so a rebuild is requested from 127.0.0.1:",
+    );
+    assert!(!finished.to_string().contains("was started"), "{finished}");
+    assert!(!finished.to_string().contains("is started"), "{finished}");
 }
 
 #[test]
@@ -160,11 +233,56 @@ fn an_undecided_image_is_never_rebuilt() {
 }
 
 #[test]
-fn a_whole_image_sends_nothing_to_woodpecker() {
+fn with_a_whole_image_the_token_is_tried_by_one_get() {
     let (registry, image, fake) = broken();
     registry.find(image.layer(0, 0));
-    verify(&registry, &fake).run().exits(0);
-    assert_eq!(fake.requests().len(), 0);
+    let finished = verify(&registry, &fake).run().exits(0);
+    let asked: Vec<String> = fake.requests().into_iter().map(|one| one.route).collect();
+    assert_eq!(asked, [USER]);
+    assert_eq!(finished.stderr, "", "{finished}");
+}
+
+#[test]
+fn a_token_that_is_no_longer_accepted_is_a_warning_while_the_image_is_whole() {
+    let (registry, image, fake) = broken();
+    registry.find(image.layer(0, 0));
+    for (reply, said, hint) in [
+        (
+            Reply::status(401),
+            "does not accept the token (401)",
+            "woodpecker_token must be a personal access token",
+        ),
+        (
+            Reply::web_page(),
+            "is a web page",
+            "woodpecker_url is http://127.0.0.1:",
+        ),
+    ] {
+        fake.on(USER, [reply]);
+        let before = fake.requests().len();
+        let finished = verify(&registry, &fake).run().exits(0);
+        let lines: Vec<&str> = finished.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{finished}");
+        let warning = "warning: `on_broken: rebuild` would start nothing now: \
+                       failed to try woodpecker_token: ";
+        assert!(lines[0].starts_with(warning), "{finished}");
+        assert_contains(lines[0], said);
+        assert!(lines[1].starts_with("hint: "), "{finished}");
+        assert_contains(lines[1], hint);
+        assert_one_verdict(&finished);
+        assert_eq!(fake.requests().len() - before, 1, "one attempt");
+        assert_eq!(finished.report_in("report.json").result(), "passed");
+    }
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let finished = verify_with(&registry, &format!("http://{address}"))
+        .run()
+        .exits(0);
+    assert_contains(
+        &finished.stderr,
+        &format!("http://{address} could not be reached"),
+    );
 }
 
 #[test]

@@ -212,7 +212,9 @@ async fn a_web_page_is_not_a_pipeline() {
     fake.on(CREATE, [Reply::web_page()]);
     let (message, hint) = Case::new(&fake).run().await.refusal();
     assert_contains(&message, "web page, not Woodpecker's API");
-    assert_contains(&hint, &format!("woodpecker_url is {}", fake.url("")));
+    let server = fake.url("").to_string();
+    let said = format!("woodpecker_url is {}: ", server.trim_end_matches('/'));
+    assert_contains(&hint, &said);
     assert_eq!(fake.starts(), 1);
 
     fake.on(REPOSITORY, [Reply::web_page()]);
@@ -224,14 +226,19 @@ async fn a_web_page_is_not_a_pipeline() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_accepted_is_reported() {
+async fn a_token_that_is_not_accepted_is_reported_with_the_server() {
     let fake = server();
     let (message, hint) = Case::new(&fake)
         .set(|plan| plan.token = token("wrong"))
         .run()
         .await
         .refusal();
-    assert_contains(&message, "does not accept the token (401)");
+    let server = fake.url("").to_string();
+    let server = server.trim_end_matches('/');
+    assert_eq!(
+        message,
+        format!("failed to find the repository number 7: {server} does not accept the token (401)")
+    );
     assert_contains(&hint, "woodpecker_token");
 
     // A public repository can be read without a token.
@@ -271,14 +278,67 @@ async fn an_inactive_repository_is_reported_before_anything_starts() {
 }
 
 #[tokio::test]
-async fn an_empty_500_is_about_the_branch_or_the_forge() {
+async fn an_empty_500_is_tried_again_and_is_about_the_forge_or_the_branch() {
     let fake = server();
     fake.on(CREATE, [Reply::status(500)])
         .on(LIST, [Reply::json(&json!([]))]);
-    let (message, hint) = Case::new(&fake).run().await.refusal();
-    assert_contains(&message, "the server failed (500)");
-    assert_contains(&hint, "trunk exists");
-    assert_contains(&hint, "expired");
+    let ran = Case::new(&fake).run().await;
+    let (message, hint) = ran.refusal();
+    assert_contains(&message, "answered 500");
+    assert_contains(&hint, "forge down or slow");
+    assert_contains(&hint, "branch trunk exists");
+    assert_contains(&hint, "log in to Woodpecker again");
+    assert!(ran.noticed("answered 500; retrying in 1ms"), "{ran:?}");
+    assert_eq!((fake.starts(), fake.requests_to(LIST).len()), (3, 3));
+}
+
+#[tokio::test]
+async fn after_a_500_the_list_is_searched_before_each_further_try() {
+    let fake = server();
+    fake.on(
+        CREATE,
+        [
+            Reply::status(500),
+            Reply::status(500),
+            Reply::json(&pipeline("pending")),
+        ],
+    )
+    .on(LIST, [Reply::json(&json!([]))]);
+    let ran = Case::new(&fake).run().await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+    let order = fake.requests();
+    let order: Vec<&str> = order.iter().map(|request| &*request.route).collect();
+    let asked = [REPOSITORY, CREATE, LIST, CREATE, LIST, CREATE, PIPELINE];
+    assert_eq!(order, asked);
+}
+
+#[tokio::test]
+async fn a_pipeline_that_was_created_in_spite_of_a_500_is_followed() {
+    for status in ["created", "pending", "running"] {
+        let fake = server();
+        fake.on(CREATE, [Reply::status(500)])
+            .on(LIST, [Reply::json(&json!([ours(status)]))]);
+        let ran = Case::new(&fake).run().await;
+        assert_eq!(
+            (ran.rebuilt().ending, ran.rebuilt().pipeline.number),
+            (Ending::Succeeded, 12),
+            "{status}"
+        );
+        assert_eq!(fake.starts(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_500_left_with_an_error_is_reported_in_the_servers_words() {
+    let fake = server();
+    let errors = json!([{"message": "no such secret", "is_warning": false}]);
+    let dead = with(ours("error"), json!({"errors": errors}));
+    fake.on(CREATE, [Reply::status(500)])
+        .on(LIST, [Reply::json(&json!([dead]))]);
+    assert_eq!(
+        Case::new(&fake).run().await.refusal().0,
+        "pipeline #12 was not started: no such secret"
+    );
     assert_eq!(fake.starts(), 1);
 }
 
@@ -386,23 +446,25 @@ async fn another_starts_only_when_the_list_stays_without_ours() {
 
 #[tokio::test]
 async fn when_the_list_cannot_be_read_nothing_more_is_started() {
-    let fake = server();
-    fake.on(CREATE, [Reply::status(503)])
-        .on(LIST, [Reply::status(503)]);
-    let ran = Case::new(&fake).run().await;
-    assert!(
-        matches!(ran.result, Err(NotStarted::Unknown { .. })),
-        "{ran:?}"
-    );
-    let (message, hint) = ran.refusal();
-    assert_contains(&message, "it is unknown whether a pipeline was started");
-    assert_contains(&hint, "PULLPROOF_RUN=the-mark");
-    assert_contains(&hint, fake.url("/repos/7").as_str());
-    assert_eq!(fake.starts(), 1);
+    for status in [500, 503] {
+        let fake = server();
+        fake.on(CREATE, [Reply::status(status)])
+            .on(LIST, [Reply::status(503)]);
+        let ran = Case::new(&fake).run().await;
+        assert!(
+            matches!(ran.result, Err(NotStarted::Unknown { .. })),
+            "{ran:?}"
+        );
+        let (message, hint) = ran.refusal();
+        assert_contains(&message, "it is unknown whether a pipeline was started");
+        assert_contains(&hint, "PULLPROOF_RUN=the-mark");
+        assert_contains(&hint, fake.url("/repos/7").as_str());
+        assert_eq!(fake.starts(), 1);
+    }
 }
 
 #[tokio::test]
-async fn an_unreachable_server_is_reported_without_the_requests_address() {
+async fn an_unreachable_server_is_named_without_the_requests_address() {
     let fake = server();
     let gone = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -417,6 +479,9 @@ async fn an_unreachable_server_is_reported_without_the_requests_address() {
         ),
         "{ran:?}"
     );
+    let named =
+        format!("failed to find the repository number 7: http://{gone} could not be reached: ");
+    assert_contains(&ran.refusal().0, &named);
     assert!(!ran.refusal().0.contains("/api/"), "{ran:?}");
     assert_contains(&ran.refusal().1, "woodpecker_url");
 }
@@ -528,6 +593,92 @@ async fn without_a_push_the_newest_other_event_but_pull_requests_is_restarted() 
     );
     assert_eq!(fake.requests_to("POST /api/repos/7/pipelines/5").len(), 1);
     assert_eq!(fake.requests_to(LIST)[0].query["branch"], "trunk");
+}
+
+#[tokio::test]
+async fn what_nobody_has_approved_is_not_restarted() {
+    for (status, why, what) in [
+        (
+            "blocked",
+            "blocked until a person approves it",
+            "approve it on",
+        ),
+        (
+            "declined",
+            "a person declined it",
+            "push again and approve that",
+        ),
+    ] {
+        let fake = restarting_server(Reply::Close);
+        let old = with(pipeline(status), json!({"id": 105, "number": 5}));
+        fake.on("GET /api/repos/7/pipelines/5", [Reply::json(&old)]);
+        let ran = Case::new(&fake)
+            .set(|plan| plan.method = Method::Restart(Restart::Number(5)))
+            .run()
+            .await;
+        let (message, hint) = ran.refusal();
+        assert_contains(&message, "failed to restart pipeline #5: ");
+        assert_contains(&message, why);
+        assert_contains(&hint, what);
+        let page = fake.url("/repos/7/pipeline/5");
+        assert!(hint.ends_with(page.as_str()), "{hint}");
+        assert_eq!(fake.starts(), 0);
+    }
+}
+
+/// A server whose newest pipelines of `trunk` are these, newest first, of which #5 can be restarted.
+fn with_pipelines(list: &[(u64, &str, &str)]) -> Fake {
+    let fake = restarting_server(Reply::json(&pipeline("pending")));
+    let listed = |(number, event, status): &(u64, &str, &str)| {
+        with(
+            pipeline(status),
+            json!({"number": number, "event": event, "commit": format!("c{number}")}),
+        )
+    };
+    let newest_push = list.iter().find(|(_, event, _)| *event == "push");
+    let latest = newest_push.map_or(Reply::status(404), |push| Reply::json(&listed(push)));
+    fake.on("GET /api/repos/7/pipelines/latest", [latest])
+        .on(LIST, [Reply::json(&list.iter().map(listed).collect())]);
+    fake
+}
+
+async fn latest(fake: &Fake) -> Ran {
+    let case = Case::new(fake).set(|plan| plan.method = Method::Restart(Restart::Latest));
+    case.run().await
+}
+
+#[tokio::test]
+async fn latest_is_the_newest_that_nobody_blocked_or_declined() {
+    let all = [
+        (9, "push", "declined"),
+        (8, "manual", "success"),
+        (7, "push", "blocked"),
+        (5, "push", "failure"),
+        (4, "push", "success"),
+    ];
+    let fake = with_pipelines(&all);
+    let ran = latest(&fake).await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+    let said = "pipeline #9 is declined, so the newest approved one is restarted: #5";
+    assert!(ran.noticed(said), "{:?}", ran.notices);
+
+    let fake = with_pipelines(&[(9, "cron", "blocked"), (5, "manual", "failure")]);
+    let ran = latest(&fake).await;
+    assert_eq!(ran.rebuilt().ending, Ending::Succeeded);
+    assert!(
+        ran.noticed("pipeline #9 is blocked, so"),
+        "{:?}",
+        ran.notices
+    );
+
+    let fake = with_pipelines(&[(9, "push", "blocked"), (8, "push", "declined")]);
+    let (message, hint) = latest(&fake).await.refusal();
+    assert_contains(&message, "failed to restart pipeline #9: it is blocked");
+    assert!(
+        hint.ends_with(fake.url("/repos/7/pipeline/9").as_str()),
+        "{hint}"
+    );
+    assert_eq!(fake.starts(), 0);
 }
 
 #[tokio::test]
