@@ -108,7 +108,7 @@ fn a_broken_image_is_rebuilt_once_and_verified_again() {
     );
     let said = [
         "before the rebuild:",
-        "FAILED: 1 of 1 image cannot be pulled (2 broken digests), exit code 1\n",
+        "cannot be pulled: 2 manifests are missing, exit code 1\n",
         &format!("pipeline 1: success, {link}\n"),
         "app:1: passed\n",
     ];
