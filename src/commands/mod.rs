@@ -123,7 +123,8 @@ fn start_log(output: &Output, bar: ProgressBar, warnings: &[String]) {
         Reader::Person
     };
     // There is one already only where this is called as a library, whose log it then is.
-    let _ = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr())).install();
+    let lines = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr()));
+    let _ = lines.on_terminal(output.terminal).install();
     for warning in warnings {
         warn!("{warning}");
     }

@@ -13,6 +13,8 @@ pub enum ProblemKind {
     UnknownHost,
     /// Nothing listens on the port.
     ConnectionRefused,
+    /// There is no way to the address: no network, or none of its kind.
+    Unreachable,
     /// No connection for another reason, or it broke.
     Connection,
     /// The peer was addressed in TLS and does not speak it.
@@ -45,7 +47,7 @@ impl ProblemKind {
     pub fn is_connection(self) -> bool {
         matches!(
             self,
-            Self::UnknownHost | Self::ConnectionRefused | Self::Connection
+            Self::UnknownHost | Self::ConnectionRefused | Self::Unreachable | Self::Connection
         )
     }
 
@@ -64,6 +66,7 @@ impl ProblemKind {
         match self {
             Self::UnknownHost
             | Self::ConnectionRefused
+            | Self::Unreachable
             | Self::Connection
             | Self::WithoutPlainHttp
             | Self::NotHttp
@@ -260,12 +263,25 @@ fn unreachable_kind(causes: &[Source<'_>], stage: Stage) -> Option<ProblemKind> 
     if first::<UnknownHost>(causes).is_some() {
         return Some(ProblemKind::UnknownHost);
     }
-    let refused = io_kinds(causes).any(|kind| kind == io::ErrorKind::ConnectionRefused);
-    (stage == Stage::Connecting && refused).then_some(ProblemKind::ConnectionRefused)
+    if stage != Stage::Connecting {
+        return None;
+    }
+    io_kinds(causes).find_map(|kind| match kind {
+        io::ErrorKind::ConnectionRefused => Some(ProblemKind::ConnectionRefused),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+            Some(ProblemKind::Unreachable)
+        }
+        _ => None,
+    })
 }
 
 fn sentence(kind: ProblemKind, stage: Stage, causes: &[Source<'_>]) -> String {
     let last = causes.last().map_or_else(String::new, ToString::to_string);
+    // The number of an error of the system says nothing to people.
+    let last = match last.rsplit_once(" (os error ") {
+        Some((words, _)) => words.to_lowercase(),
+        None => last,
+    };
     match kind {
         ProblemKind::Refused => first::<Forbidden>(causes).map_or(last, ToString::to_string),
         ProblemKind::WithoutTls => "the peer does not speak TLS".to_owned(),
@@ -380,6 +396,17 @@ mod tests {
                 Some(ProblemKind::ConnectionRefused),
             ),
             (io::ErrorKind::ConnectionRefused, Stage::Reading, None),
+            (
+                io::ErrorKind::NetworkUnreachable,
+                Stage::Connecting,
+                Some(ProblemKind::Unreachable),
+            ),
+            (
+                io::ErrorKind::HostUnreachable,
+                Stage::Connecting,
+                Some(ProblemKind::Unreachable),
+            ),
+            (io::ErrorKind::HostUnreachable, Stage::Reading, None),
             (io::ErrorKind::ConnectionReset, Stage::Connecting, None),
         ] {
             assert_eq!(kind(io, stage), expected, "{io} {stage:?}");

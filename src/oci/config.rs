@@ -2,14 +2,16 @@
 //! <https://github.com/opencontainers/image-spec/blob/main/config.md>.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use oci_spec::image::Digest;
 use serde_json::value::RawValue;
 
+use super::date;
 use super::digest;
 use super::platform::Platform;
 use super::refusal::{self, Refusal};
-use super::wire::{WireConfig, WireHistory, WirePlatform};
+use super::wire::{WireConfig, WireCreated, WireHistory, WirePlatform};
 
 /// An image's config, as far as a pull depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Facts {
     pub platform: Option<Platform>,
     /// [`read`].
     pub config: Config,
+    /// When the image was built, if it says so.
+    pub created: Option<SystemTime>,
 }
 
 /// Reads a config for all that a walk needs of it.
@@ -34,6 +38,7 @@ pub(crate) fn facts(bytes: &[u8]) -> Facts {
     Facts {
         platform: platform(bytes),
         config: read(bytes),
+        created: created(bytes),
     }
 }
 
@@ -70,6 +75,13 @@ pub(crate) fn platform(bytes: &[u8]) -> Option<Platform> {
     let text = String::from_utf8_lossy(bytes);
     let wire: WirePlatform<'_> = serde_json::from_str(&text).ok()?;
     wire.read()
+}
+
+/// When the image of a config was built, if the config says so and it can be true.
+fn created(bytes: &[u8]) -> Option<SystemTime> {
+    let text = String::from_utf8_lossy(bytes);
+    let wire: WireCreated<'_> = serde_json::from_str(&text).ok()?;
+    date::read(&wire.created?)
 }
 
 #[cfg(test)]

@@ -390,7 +390,7 @@ impl<'de> Visitor<'de> for Typed {
 }
 
 /// Whether a text is a date as RFC 3339 writes it: `2026-11-21T19:30:00.5Z`, `…+01:00`.
-fn is_date(text: &str) -> bool {
+pub(super) fn is_date(text: &str) -> bool {
     let digits = |text: &str, pattern: &str| {
         text.len() == pattern.len()
             && text

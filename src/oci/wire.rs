@@ -242,6 +242,16 @@ read_like_clients!(WirePlatform<'a> {
     variant: "variant",
 });
 
+/// When a config says that its image was built.
+#[derive(Default)]
+pub(super) struct WireCreated<'a> {
+    pub(super) created: Option<Cow<'a, str>>,
+}
+
+read_like_clients!(WireCreated<'a> {
+    created: "created",
+});
+
 /// An image's config.
 #[derive(Default)]
 pub(super) struct WireConfig<'a> {

@@ -8,6 +8,7 @@ use super::auth::{Auth, Challenged, Pass, Refused};
 use super::challenge::{self, Challenge};
 use super::error;
 use super::failed::{Failed, final_failure};
+use super::presence;
 use super::redirect;
 use super::route::{Event, Rejection, Route, Step};
 use super::transport::{Aim, Question, Transport};
@@ -133,6 +134,7 @@ impl<'a> Attempt<'a> {
             broken,
             challenges,
             pass,
+            names_api: presence::names_version(&answer),
             is_for_head: self.question.method == Method::HEAD,
         }
     }

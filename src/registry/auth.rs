@@ -23,6 +23,7 @@ use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
 use crate::walk::cause::Denial;
+use crate::walk::known::Access;
 
 /// How long a token is valid when its server does not say, see
 /// <https://distribution.github.io/distribution/spec/auth/token/>.
@@ -237,6 +238,24 @@ impl Auth {
     pub(super) async fn current(&self, question: &Question<'_>) -> Option<Pass> {
         let pass = self.pass_for(question).lock().await.clone();
         pass.filter(Pass::is_fresh)
+    }
+
+    /// The login of a repository, and the setting that it is from.
+    pub(super) async fn access(&self, repository: &Repository) -> Access {
+        self.lookup.access(repository).await
+    }
+
+    /// The pass that a repository was last read with.
+    pub(super) async fn pass(&self, repository: &Repository) -> Option<Pass> {
+        let key = PassKey {
+            registry: repository.registry.clone(),
+            scope: Scope::pull(repository),
+        };
+        let pass = {
+            let passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
+            passes.get(&key).cloned()
+        };
+        pass?.lock().await.clone()
     }
 
     /// The user and password for a question, before anybody asks for them.

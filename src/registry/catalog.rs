@@ -53,6 +53,21 @@ struct Reading<'a> {
     /// The key of the list in a page.
     key: &'static str,
     is_usable: fn(&str) -> bool,
+    /// Whether a page is asked for once.
+    once: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn tags(repository: &'a Repository) -> Self {
+        Self {
+            repository,
+            scope: Scope::pull(repository),
+            path: "tags/list",
+            key: "tags",
+            is_usable: is_tag,
+            once: false,
+        }
+    }
 }
 
 impl<'a> RegistryCatalog<'a> {
@@ -68,6 +83,27 @@ impl<'a> RegistryCatalog<'a> {
         }
     }
 
+    /// The tags on the first page of a repository's list, asked for once; empty without a list.
+    pub(crate) async fn first_tags(&self, repository: &Repository) -> Asked<Vec<String>> {
+        let reading = Reading {
+            once: true,
+            ..Reading::tags(repository)
+        };
+        let asked = self.page(&reading, &format!("n={PAGE}")).await;
+        let answer = asked.answer.map(|page| {
+            let mut gathered = Gathered::new(is_tag);
+            gathered.add(&page.names);
+            self.without_secrets(gathered.list).names
+        });
+        Asked {
+            answer,
+            status: asked.status,
+            attempts: asked.attempts,
+            duration: asked.duration,
+            appeared_after: None,
+        }
+    }
+
     async fn page(&self, reading: &Reading<'_>, query: &str) -> Asked<Page> {
         let mark = if query.is_empty() { "" } else { "?" };
         let question = Question {
@@ -78,6 +114,7 @@ impl<'a> RegistryCatalog<'a> {
             with_login: true,
             may_be_absent: true,
             fresh: false,
+            once: reading.once,
             delivers: &self.delivers,
         };
         let accept = |status| status == 200;
@@ -138,19 +175,13 @@ impl Catalog for RegistryCatalog<'_> {
             path: "_catalog",
             key: "repositories",
             is_usable: is_name,
+            once: false,
         })
         .await
     }
 
     async fn tags(&self, repository: &Repository) -> Asked<List> {
-        self.list(&Reading {
-            repository,
-            scope: Scope::pull(repository),
-            path: "tags/list",
-            key: "tags",
-            is_usable: is_tag,
-        })
-        .await
+        self.list(&Reading::tags(repository)).await
     }
 }
 

@@ -52,6 +52,13 @@ pub(super) fn given(logins: &Logins, repository: &Repository) -> Option<Credenti
     login.map(from_login)
 }
 
+/// Which of the logins that the user gave is for `repository`.
+pub(super) fn place_of_given(logins: &Logins, repository: &Repository) -> Option<usize> {
+    let entries = logins.given.iter().enumerate();
+    let places = entries.map(|(place, login)| (login.registry.as_str(), place));
+    best(places, repository)
+}
+
 /// The GitHub token, where `repository` is on the registry that it is for.
 pub(super) fn github(logins: &Logins, repository: &Repository) -> Option<Credential> {
     let login = logins.github.as_ref();

@@ -33,13 +33,19 @@ pub(crate) fn read(body: &[u8]) -> Option<Box<str>> {
     } else {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
-        if text.starts_with('<') {
+        if is_page(body) {
             of_storage(text).unwrap_or_else(|| "a web page".to_owned())
         } else {
             text.lines().next().unwrap_or_default().to_owned()
         }
     };
     (!said.is_empty()).then(|| said.into())
+}
+
+/// Whether it is a web page, or XML, and no text or JSON.
+#[must_use]
+pub(crate) fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 /// What S3 and its like write: `<Error><Code>NoSuchKey</Code><Message>…</Message></Error>`.
@@ -66,11 +72,60 @@ fn one(error: &serde_json::Value) -> Option<String> {
             .and_then(serde_json::Value::as_str)
             .filter(|text| !text.is_empty())
     };
-    match (text("code"), text("message")) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (Some(word), None) | (None, Some(word)) => Some(word.to_owned()),
-        (None, None) => None,
+    let said = [text("code"), text("message")].map(|text| text.map(str::to_owned));
+    let behind = error
+        .get("detail")
+        .and_then(|detail| behind(detail, DEEPEST));
+    let parts: Vec<String> = said.into_iter().chain([behind]).flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(": "))
+}
+
+/// How deep the reason of a failure is looked for.
+const DEEPEST: usize = 4;
+
+/// What a failure of distribution's storage is about, as its `detail` says: an operation, a path and
+/// the number of the system's error, one or two objects deep.
+///
+/// <https://github.com/distribution/distribution/blob/v2.8.3/registry/storage/driver/storagedriver.go>
+fn behind(detail: &serde_json::Value, deepest: usize) -> Option<String> {
+    let object = detail.as_object()?;
+    let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str);
+    let why = match object.get("Err") {
+        Some(serde_json::Value::Number(number)) => number.as_u64().map(system_error),
+        Some(serde_json::Value::String(words)) => Some(words.clone()),
+        _ => None,
+    };
+    match (why, text("Op")) {
+        (Some(why), Some(operation)) => {
+            let path = text("Path").map(|path| format!(" {path}"));
+            Some(format!("{operation}{}: {why}", path.unwrap_or_default()))
+        }
+        _ if deepest == 0 => None,
+        _ => object.values().find_map(|value| behind(value, deepest - 1)),
     }
+}
+
+/// The words of an error of the system that the registry runs on, which is Linux.
+fn system_error(number: u64) -> String {
+    let words = match number {
+        1 => "operation not permitted",
+        2 => "no such file or directory",
+        5 => "input/output error: the disk may be failing",
+        12 => "out of memory",
+        13 => "permission denied",
+        20 => "not a directory",
+        21 => "is a directory",
+        23 | 24 => "too many open files",
+        28 => "no space left on device",
+        30 => "read-only file system",
+        107 => "transport endpoint is not connected",
+        110 => "connection timed out",
+        116 => "stale file handle",
+        117 => "structure needs cleaning: the file system is damaged",
+        122 => "disk quota exceeded",
+        other => return format!("error {other}"),
+    };
+    words.to_owned()
 }
 
 /// Whether an error has the form that the specification gives to a registry's: a list whose entries
@@ -116,6 +171,50 @@ mod tests {
             said(r#"{"details":"incorrect username or password"}"#).unwrap(),
             "incorrect username or password"
         );
+    }
+
+    #[test]
+    fn what_is_behind_a_failure_of_the_storage_is_passed_on() {
+        let of = |detail: &str| {
+            said(&format!(
+                r#"{{"errors":[{{"code":"UNKNOWN","message":"unknown error","detail":{detail}}}]}}"#
+            ))
+            .unwrap()
+        };
+        let path = "/var/lib/registry/x";
+        for (detail, expected) in [
+            (
+                format!(
+                    r#"{{"DriverName":"filesystem","Enclosed":{{"Op":"open","Path":"{path}","Err":28}}}}"#
+                ),
+                format!("UNKNOWN: unknown error: open {path}: no space left on device"),
+            ),
+            (
+                format!(r#"{{"Op":"mkdir","Path":"{path}","Err":999}}"#),
+                format!("UNKNOWN: unknown error: mkdir {path}: error 999"),
+            ),
+            (
+                r#"{"Op":"read","Err":"unexpected EOF"}"#.to_owned(),
+                "UNKNOWN: unknown error: read: unexpected EOF".to_owned(),
+            ),
+        ] {
+            assert_eq!(of(&detail), expected);
+        }
+        let deep = format!(
+            r#"{}{{"Op":"a","Err":1}}{}"#,
+            r#"{"a":"#.repeat(99),
+            "}".repeat(99)
+        );
+        for other in [
+            "{}",
+            "null",
+            "[28]",
+            r#"{"Err":28}"#,
+            r#"{"name":"x"}"#,
+            &deep,
+        ] {
+            assert_eq!(of(other), "UNKNOWN: unknown error", "{other}");
+        }
     }
 
     #[test]

@@ -52,6 +52,19 @@ impl Failed {
         self
     }
 
+    /// The same with a 5xx that names the registry's API: it is the registry's own, without words.
+    pub(super) fn naming_the_api(mut self, names_it: bool) -> Self {
+        if let Cause::Status {
+            status: 500..600,
+            is_registrys,
+            ..
+        } = &mut self.fault.cause
+        {
+            *is_registrys |= names_it;
+        }
+        self
+    }
+
     /// The same as a kind of trouble, which explains the status better.
     pub(super) fn because_of(mut self, trouble: Trouble) -> Self {
         if let Cause::Status { status, words, .. } = &self.fault.cause {
@@ -94,6 +107,7 @@ fn trouble(problem: &Problem) -> Trouble {
     match problem.kind {
         ProblemKind::UnknownHost => Trouble::UnknownHost,
         ProblemKind::ConnectionRefused => Trouble::ConnectionRefused,
+        ProblemKind::Unreachable => Trouble::Unreachable,
         ProblemKind::Connection => Trouble::Connection,
         ProblemKind::WithoutTls => Trouble::WithoutTls,
         ProblemKind::WithoutPlainHttp => Trouble::WithoutPlainHttp,
@@ -176,6 +190,7 @@ pub(super) fn failure(
         status,
         place,
         is_registrys,
+        is_page: error::is_page(body),
         words: error::read(body),
     };
     Failed {

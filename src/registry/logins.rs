@@ -9,6 +9,8 @@ pub struct Logins {
     pub anonymous: bool,
     /// `username`/`password` for `registry`, then `logins`, in order; the first that matches wins.
     pub given: Vec<Login>,
+    /// Whether the first of them is `username` and `password`.
+    pub begins_with_username: bool,
     /// `docker_config` as text, read from where the user or docker keeps it.
     pub docker_config: Option<String>,
     /// `github_token` with the user it belongs to, for ghcr.io when nothing else matches.
@@ -22,6 +24,7 @@ impl std::fmt::Debug for Logins {
         f.debug_struct("Logins")
             .field("anonymous", &self.anonymous)
             .field("given", &self.given)
+            .field("begins_with_username", &self.begins_with_username)
             .field(
                 "docker_config",
                 &self.docker_config.as_deref().map(Secret::new),

@@ -9,6 +9,7 @@ use super::credentials::{self, Credential};
 use super::docker_config::{self, Entry, Helper};
 use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
+use crate::walk::known::{Access, GivenBy};
 
 /// What a helper gave; a failure stays one for the whole run.
 type Given = Result<Option<Credential>, String>;
@@ -64,6 +65,45 @@ impl Lookup {
             None => None,
         };
         Ok(stored.or_else(|| credentials::github(&self.logins, repository)))
+    }
+
+    /// The login that [`Lookup::find`] finds, and the setting that it is from.
+    pub(super) async fn access(&self, repository: &Repository) -> Access {
+        let by_place = |place: usize| match place {
+            0 if self.logins.begins_with_username => GivenBy::Username,
+            _ => GivenBy::Logins,
+        };
+        let given_by = if self.logins.anonymous {
+            return Access::Anonymous;
+        } else if let Some(place) = credentials::place_of_given(&self.logins, repository) {
+            by_place(place)
+        } else if credentials::github(&self.logins, repository).is_none() {
+            GivenBy::DockerConfig
+        } else {
+            match &self.logins.docker_config {
+                Some(config) if matches!(self.stored(config, repository).await, Ok(Some(_))) => {
+                    GivenBy::DockerConfig
+                }
+                _ => GivenBy::GithubToken,
+            }
+        };
+        match self.search(repository).await {
+            Ok(Some(Credential::Password { username, .. })) => Access::Login {
+                username: Some(username.into()),
+                given_by,
+            },
+            Ok(Some(_)) => Access::Login {
+                username: None,
+                given_by,
+            },
+            Ok(None) | Err(_) => match self.logins.given.first() {
+                Some(login) => Access::Elsewhere {
+                    host: login.registry.as_str().into(),
+                    given_by: by_place(0),
+                },
+                None => Access::Anonymous,
+            },
+        }
     }
 
     async fn stored(&self, config: &str, repository: &Repository) -> Given {
@@ -137,6 +177,55 @@ mod tests {
         assert_eq!(find_in(&logins, "ghcr.io/team2/app").await, "any");
         assert_eq!(find_in(&logins, "ghcr.io/te/app").await, "te");
         assert_eq!(find_in(&logins, "quay.io/team/app").await, "none");
+    }
+
+    #[tokio::test]
+    async fn a_login_says_which_setting_it_is_from() {
+        let auths = json!({"auths": {"quay.io": {"username": "stored", "password": "p"}}});
+        let logins = Logins {
+            given: vec![login("ghcr.io", "first"), login("r.example", "second")],
+            begins_with_username: true,
+            docker_config: Some(auths.to_string()),
+            github: Some(login("ghcr.io", "actor")),
+            ..Logins::default()
+        };
+        let access = async |logins: &Logins, image: &str| {
+            let lookup = Lookup::new(logins.clone());
+            lookup.access(&repository(image)).await
+        };
+        let by = |username: &str, given_by| Access::Login {
+            username: Some(username.into()),
+            given_by,
+        };
+        for (image, expected) in [
+            ("ghcr.io/app", by("first", GivenBy::Username)),
+            ("r.example/app", by("second", GivenBy::Logins)),
+            ("quay.io/app", by("stored", GivenBy::DockerConfig)),
+            (
+                "other.example/app",
+                Access::Elsewhere {
+                    host: "ghcr.io".into(),
+                    given_by: GivenBy::Username,
+                },
+            ),
+        ] {
+            assert_eq!(access(&logins, image).await, expected, "{image}");
+        }
+        let github = Logins {
+            given: Vec::new(),
+            ..logins
+        };
+        let by_token = by("actor", GivenBy::GithubToken);
+        assert_eq!(access(&github, "ghcr.io/app").await, by_token);
+        assert_eq!(
+            access(&github, "other.example/app").await,
+            Access::Anonymous
+        );
+        let anonymous = Logins {
+            anonymous: true,
+            ..github
+        };
+        assert_eq!(access(&anonymous, "ghcr.io/app").await, Access::Anonymous);
     }
 
     #[tokio::test]

@@ -100,6 +100,7 @@ pub(super) async fn ask(
         path: Some("manifests/1".into()),
         may_be_absent: false,
         fresh,
+        once: false,
         delivers: &AtomicBool::new(false),
     };
     let read = async |answer: &mut Answer<'_>| match answer.body(1024).await {

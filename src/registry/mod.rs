@@ -27,7 +27,7 @@ mod product;
 mod quirks;
 pub(crate) mod redirect;
 mod referrers;
-mod repeated_lines;
+mod repeats;
 pub(crate) mod retry;
 mod route;
 mod scheme;
@@ -123,6 +123,7 @@ impl<'a> RegistryRepository<'a> {
             with_login: false,
             may_be_absent: self.may_be_absent,
             fresh: self.fresh,
+            once: false,
             delivers: &self.delivers,
         }
     }

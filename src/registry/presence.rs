@@ -21,13 +21,9 @@ pub(super) fn may_show_a_registry(status: u16) -> bool {
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support>
 pub(super) async fn shows_a_registry(answer: &mut Answer<'_>) -> bool {
-    let version = HeaderName::from_static("docker-distribution-api-version");
-    let names_version = answer
-        .header(&version)
-        .is_some_and(|version| version.contains("registry/2"));
     let challenges = answer.all(&WWW_AUTHENTICATE);
     let challenges = challenge::read(challenges.iter().map(String::as_str));
-    if names_version || (answer.status() == 401 && !challenges.is_empty()) {
+    if names_version(answer) || (answer.status() == 401 && !challenges.is_empty()) {
         return true;
     }
     let status = answer.status();
@@ -37,6 +33,13 @@ pub(super) async fn shows_a_registry(answer: &mut Answer<'_>) -> bool {
             200 => is_empty_object(&body),
             _ => error::is_registry_error(&body),
         }
+}
+
+/// Whether an answer names the version of the API, as a registry does.
+pub(super) fn names_version(answer: &Answer<'_>) -> bool {
+    let version = HeaderName::from_static("docker-distribution-api-version");
+    let named = answer.header(&version);
+    named.is_some_and(|version| version.contains("registry/2"))
 }
 
 fn is_empty_object(body: &[u8]) -> bool {

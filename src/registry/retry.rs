@@ -26,6 +26,14 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
+    /// Whether the server says when to ask again.
+    pub(super) fn asks_to_wait(&self) -> bool {
+        let Self::Status { retry_after, .. } = self else {
+            return false;
+        };
+        retry_after.is_some()
+    }
+
     /// The HTTP status, if one came.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
@@ -299,6 +307,7 @@ mod tests {
         for kind in [
             ProblemKind::UnknownHost,
             ProblemKind::ConnectionRefused,
+            ProblemKind::Unreachable,
             ProblemKind::Connection,
             ProblemKind::Timeout,
             ProblemKind::Cut,

@@ -52,6 +52,8 @@ pub(super) struct Rejection {
     pub(super) challenges: Vec<String>,
     /// The pass that was sent.
     pub(super) pass: Option<Pass>,
+    /// Whether it names the version of the registry's API.
+    pub(super) names_api: bool,
     /// Whether the question was `HEAD`, whose answer has no words.
     pub(super) is_for_head: bool,
 }
@@ -68,7 +70,8 @@ impl Rejection {
     }
 
     pub(super) fn failed(&self, place: Place) -> Failed {
-        failure(self.status, self.retry_after, &self.body, place)
+        let names_api = self.names_api && place == Place::Registry;
+        failure(self.status, self.retry_after, &self.body, place).naming_the_api(names_api)
     }
 }
 
@@ -255,6 +258,7 @@ mod tests {
             body: body.into(),
             broken: None,
             challenges: Vec::new(),
+            names_api: false,
             pass: with_bearer.then(|| Pass::bearer("token", None).ok().unwrap()),
             is_for_head: false,
         })

@@ -26,6 +26,7 @@ use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::text::secret::Secret;
 use crate::walk::cause::Cause;
+use crate::walk::known::{Access, Known};
 use crate::walk::product::Product;
 use crate::walk::source::Asked;
 
@@ -43,6 +44,10 @@ pub(crate) struct Transport {
 }
 
 /// A question to a registry.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of its own"
+)]
 pub(super) struct Question<'a> {
     /// One without a name is the registry itself.
     pub(super) repository: &'a Repository,
@@ -56,6 +61,8 @@ pub(super) struct Question<'a> {
     pub(super) may_be_absent: bool,
     /// Whether it goes over a connection that no earlier request used.
     pub(super) fresh: bool,
+    /// Whether its first answer stands, whatever it is.
+    pub(super) once: bool,
     /// Whether something of the repository was delivered.
     pub(super) delivers: &'a AtomicBool,
 }
@@ -130,6 +137,25 @@ impl Transport {
     #[must_use]
     pub(crate) fn product_of(&self, registry: &str) -> Product {
         self.products.of(registry)
+    }
+
+    /// What else is known of a repository, for hints: where its API is, and the login that is sent.
+    /// A registry that has not asked for a login has no use for one, unless it `is_denied`.
+    pub(crate) async fn known(&self, repository: &Repository, is_denied: bool) -> Known {
+        let base = self.scheme_of(&repository.registry).base().ok();
+        let origin = base.map(|url| url.origin().ascii_serialization());
+        let pass = self.auth.pass(repository).await;
+        let access = if pass.is_some() || is_denied {
+            self.auth.access(repository).await
+        } else {
+            Access::Anonymous
+        };
+        Known {
+            base: origin.map(String::into_boxed_str),
+            access,
+            needs_token: pass.is_some_and(|pass| pass.is_bearer()),
+            ..Known::default()
+        }
     }
 
     pub(super) fn products(&self) -> &Products {
@@ -225,7 +251,12 @@ impl Transport {
             };
             let path = question.path.as_deref().unwrap_or("/v2/");
             let redact = &|text: &str| self.redacted(text);
-            match tries.again(&failed, registry, path, redact) {
+            let again = if question.once {
+                None
+            } else {
+                tries.again(&failed, registry, path, redact)
+            };
+            match again {
                 Some((wait, true)) => gate.close_for(wait),
                 Some((wait, false)) => tokio::time::sleep(wait).await,
                 None => {

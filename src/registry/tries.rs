@@ -8,9 +8,10 @@ use tokio::time::Instant;
 
 use super::failed::{Failed, Unread};
 use super::quirks;
-use super::repeated_lines::{RepeatedLines, Shown};
+use super::repeats::Repeats;
 use super::retry::{self, Next, State};
 use crate::http::patience::Patience;
+use crate::text::log_target::{REPEATED, REPEATING};
 use crate::text::{escape, human};
 use crate::walk::cause::Cause;
 use crate::walk::source::{Asked, Fault};
@@ -24,7 +25,7 @@ pub(super) struct SharedTries {
     /// How a cause reads in a log line.
     describe: Describe,
     started: Instant,
-    lines: Mutex<RepeatedLines>,
+    repeats: Mutex<Repeats>,
     has_logged_absence: AtomicBool,
 }
 
@@ -35,7 +36,7 @@ impl SharedTries {
             patience,
             describe,
             started: Instant::now(),
-            lines: Mutex::default(),
+            repeats: Mutex::default(),
             has_logged_absence: AtomicBool::new(false),
         }
     }
@@ -60,13 +61,41 @@ impl SharedTries {
         log::debug!("{line}; retrying in {}", human::duration(wait));
     }
 
-    fn log_repeat(&self, line: &str) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        match lines.next(Instant::now()) {
-            Shown::Yes => log::info!("{line}"),
-            Shown::AsTheLast => log::info!("{line}; more such lines only at log level debug"),
-            Shown::InDebug => log::debug!("{line}"),
+    /// Logs one try of many: at level debug each one, in a log a few of those that fail alike, and
+    /// on a terminal how many of them there are now.
+    fn log_repeat(&self, repeat: &Repeat<'_>, redact: &dyn Fn(&str) -> String) {
+        log::debug!("{}", repeat.line(self.describe, redact, 1));
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if let Some(count) = repeats.next(repeat.host, repeat.cause, repeat.what, now) {
+            let line = repeat.line(self.describe, redact, count);
+            log::info!(target: REPEATED, "{line}");
         }
+        let count = repeats.count(repeat.host, repeat.cause);
+        let line = repeat.line(self.describe, redact, count);
+        log::info!(target: REPEATING, "{line}");
+    }
+}
+
+/// A request that is sent again.
+struct Repeat<'a> {
+    host: &'a str,
+    what: &'a str,
+    cause: &'a Cause,
+    /// When, and for which time.
+    when: String,
+}
+
+impl Repeat<'_> {
+    /// `registry.example: blobs/sha256:0123456789ab…: answered 503; retrying in 1.0 s`, or of
+    /// several `registry.example: 13 requests: answered 503; retrying in 1.0 s`.
+    fn line(&self, describe: Describe, redact: &dyn Fn(&str) -> String, count: usize) -> String {
+        let detail = describe(self.cause);
+        let line = match count {
+            0 | 1 => line(self.host, self.what, &detail, redact),
+            _ => line(self.host, &human::count(count, "request"), &detail, redact),
+        };
+        format!("{line}; {}", self.when)
     }
 }
 
@@ -127,17 +156,25 @@ impl<'a> Tries<'a> {
         else {
             return None;
         };
-        let detail = (self.shared.describe)(&failed.fault.cause);
-        let line = line(host, what, &detail, redact);
         if is_absent {
+            let detail = (self.shared.describe)(&failed.fault.cause);
+            let line = line(host, what, &detail, redact);
             self.absences += 1;
             self.first_absence.get_or_insert_with(Instant::now);
             self.shared.log_absence(&line, wait);
         } else {
             let (again, tries, attempts) = (human::duration(wait), self.counted, patience.attempts);
-            self.shared.log_repeat(&format!(
-                "{line}; retrying in {again} (attempt {tries} of {attempts})"
-            ));
+            let repeat = Repeat {
+                host,
+                what,
+                cause: &failed.fault.cause,
+                when: if failed.ended.asks_to_wait() {
+                    format!("waiting {again}, as the server asks (attempt {tries} of {attempts})")
+                } else {
+                    format!("retrying in {again} (attempt {tries} of {attempts})")
+                },
+            };
+            self.shared.log_repeat(&repeat, redact);
         }
         Some((wait, whole_host))
     }

@@ -14,6 +14,7 @@ use crate::oci::reference::Reference;
 use crate::walk::cause::{Cause, Place, Trouble};
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Care, Found, Graph, NodeId};
+use crate::walk::known::Known;
 use crate::walk::product::Product;
 use crate::walk::rules::Depth;
 use crate::walk::verdict::{Outcome, Verdict};
@@ -181,6 +182,7 @@ pub(crate) fn status(status: u16) -> Cause {
         status,
         place: Place::Registry,
         is_registrys: true,
+        is_page: false,
         words: None,
     }
 }
@@ -241,6 +243,7 @@ pub(crate) fn report(images: &[(&str, Content)]) -> Report {
         product: Product::Unknown,
         graph,
         subjects: subjects.clone(),
+        known: Known::default(),
     });
     Report {
         duration: Duration::from_millis(2100),

@@ -2,6 +2,7 @@
 
 use super::exit::{Conclusion, Exit};
 use super::judgement::Judgement;
+use super::reason;
 use crate::report::judged::Gravity;
 use crate::text::escape;
 use crate::text::human::{self, count};
@@ -27,7 +28,13 @@ pub(super) fn verdict(judgement: &Judgement<'_>) -> String {
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
         // A rebuild alone: there is nothing else to report.
         Some(remark) if judgement.counts.images == 0 => escape::line(remark),
-        Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
+        Some(remark) => {
+            let joint = match judgement.cause() {
+                Exit::Broken | Exit::Verified | Exit::Interrupted | Exit::Terminated => ';',
+                _ => ':',
+            };
+            format!("{}{joint} {}", fact(judgement), escape::line(remark))
+        }
         None => fact(judgement),
     };
     format!("{}{}: {text}", word(judgement), warnings(judgement))
@@ -119,10 +126,12 @@ fn fact(judgement: &Judgement<'_>) -> String {
             )
         }
         Exit::Broken | Exit::Configuration => failures(judgement),
-        Exit::Denied => format!(
-            "access to {} of {all} was refused",
-            tally(judgement, Exit::Denied)
-        ),
+        Exit::Denied => only(judgement).unwrap_or_else(|| {
+            format!(
+                "access to {} of {all} was refused",
+                tally(judgement, Exit::Denied)
+            )
+        }),
         Exit::Unknown if judgement.reason().is_some() => {
             format!(
                 "{}the rebuild's result could not be read",
@@ -135,12 +144,40 @@ fn fact(judgement: &Judgement<'_>) -> String {
                 counts.checked, counts.nodes
             )
         }
-        Exit::Unknown => format!(
-            "{} of {all} could not be checked, {} undecided",
-            tally(judgement, Exit::Unknown),
-            count(counts.undecided, "digest")
-        ),
+        Exit::Unknown => only(judgement).unwrap_or_else(|| {
+            format!(
+                "{} of {all} could not be checked, {} undecided",
+                tally(judgement, Exit::Unknown),
+                count(counts.undecided, "digest")
+            )
+        }),
     }
+}
+
+/// Why the image does not pass, where it is the only one.
+fn only(judgement: &Judgement<'_>) -> Option<String> {
+    let is_one = judgement.counts.images == 1;
+    is_one.then(|| reason::of(judgement, 0)).flatten()
+}
+
+/// Why images do not pass, one line for each: what stands above the verdict of several.
+#[must_use]
+pub(crate) fn names(judgement: &Judgement<'_>) -> Vec<(Exit, String)> {
+    /// How many are named before the rest is counted.
+    const NAMED: usize = 20;
+    if judgement.counts.images < 2 || judgement.report.skipped {
+        return Vec::new();
+    }
+    let mut places: Vec<usize> = (0..judgement.counts.images).collect();
+    places.sort_by_key(|place| judgement.image_exit(*place) != Exit::Broken);
+    let reason = |place| Some((judgement.image_exit(place), reason::of(judgement, place)?));
+    let mut reasons = places.into_iter().filter_map(reason);
+    let mut names: Vec<(Exit, String)> = reasons.by_ref().take(NAMED).collect();
+    match reasons.count() {
+        0 => {}
+        more => names.push((Exit::Unknown, format!("{more} more"))),
+    }
+    names
 }
 
 /// How many images end like this.
@@ -159,8 +196,11 @@ fn before(judgement: &Judgement<'_>, broken: usize) -> String {
     }
 }
 
-/// `2 of 3 images cannot be pulled (5 broken digests)`.
+/// `2 of 3 images cannot be pulled (5 broken digests)`; one alone is named.
 fn failures(judgement: &Judgement<'_>) -> String {
+    if let Some(only) = only(judgement) {
+        return only;
+    }
     let all = count(judgement.counts.images, "image");
     let failed = || {
         judgement

@@ -85,8 +85,14 @@ pub enum Hint {
     ConnectionRefused,
     /// The name does not resolve.
     UnknownHost,
+    /// Nothing came back in time.
+    NoAnswer,
+    /// There is no way to the registry.
+    NetworkUnreachable,
     /// A web page instead of an answer.
     WebPage,
+    /// A proxy reports that the registry behind it does not answer.
+    ProxyError,
     /// 5xx for several digests of a repository.
     SeveralDigestsFail {
         /// How many digests.
@@ -131,8 +137,25 @@ impl Advice {
 
     /// What to do, as a sentence.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn sentence(&self) -> String {
         self.hint.text(&self.about)
+    }
+
+    /// A command that shows the fault, where everything in it is known.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        let digest = self.about.content.as_ref().map(|content| &content.digest);
+        let scene = self.about.scene.as_deref()?;
+        scene.command(&self.hint, digest.map(AsRef::as_ref))
+    }
+
+    /// What to do, and how to see the fault.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.command() {
+            Some(command) => format!("{}. See it: `{command}`", self.sentence()),
+            None => self.sentence(),
+        }
     }
 }
 
@@ -185,7 +208,10 @@ impl Hint {
             Self::BadCertificate => "bad-certificate",
             Self::ConnectionRefused => "connection-refused",
             Self::UnknownHost => "unknown-host",
+            Self::NoAnswer => "no-answer",
+            Self::NetworkUnreachable => "network-unreachable",
             Self::WebPage => "web-page",
+            Self::ProxyError => "proxy-error",
             Self::SeveralDigestsFail { .. } => "several-digests-fail",
             Self::ServerError => "server-error",
             Self::Timeout => "timeout",
@@ -225,10 +251,34 @@ impl Hint {
         )
     }
 
+    /// Whether it is about a registry, so that it is given once for each.
+    pub(super) fn is_about_registry(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied
+                | Self::RateLimit
+                | Self::SpeaksPlainHttp
+                | Self::SpeaksTls
+                | Self::NotARegistry
+                | Self::UnknownAuthority
+                | Self::BadCertificate
+                | Self::ConnectionRefused
+                | Self::UnknownHost
+                | Self::NoAnswer
+                | Self::NetworkUnreachable
+                | Self::WebPage
+                | Self::ProxyError
+                | Self::ServerError
+        )
+    }
+
     /// What to do, as a sentence.
     #[expect(clippy::too_many_lines, reason = "one sentence for each hint")]
     #[must_use]
     pub fn text(&self, about: &About) -> String {
+        if let Some(text) = about.scene.as_deref().and_then(|scene| scene.text(self)) {
+            return text;
+        }
         let text = match self {
             Self::EveryChildMissing => return about.every_child_missing(),
             Self::SomeChildrenMissing => return about.some_children_missing(),
@@ -388,6 +438,19 @@ impl Hint {
             Self::WebPage => {
                 "what answered is not a registry: the host serves a registry's web page, or the \
                  login page of a proxy answers for it. Check host and port of the reference"
+            }
+            Self::NoAnswer => {
+                "nothing came back from the registry: a firewall that drops packets looks like \
+                 this, and so does a server that speaks something else on this port. If it is \
+                 only slow, raise `request_timeout`"
+            }
+            Self::NetworkUnreachable => {
+                "there is no way from here to the registry: this machine has no network, or none \
+                 of this kind (IPv6, a VPN, a proxy that is needed)"
+            }
+            Self::ProxyError => {
+                "a proxy in front of the registry answers, and the registry behind it does not \
+                 answer the proxy: look whether the registry runs, and into the proxy's log"
             }
             Self::ServerError => {
                 "the registry has an error of its own (5xx): run again; if it keeps failing, \

@@ -2,6 +2,7 @@
 //! alone, never from the words of a sentence; and the digests that each is about.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::SystemTime;
 
 use oci_spec::image::Digest;
 
@@ -9,22 +10,25 @@ use super::affected::Affected;
 use super::hint::Hint;
 use super::judged::{Context, Gravity, Judged, Root, gravity_of};
 use super::remedy::{About, Content};
+use super::scene::{Evidence, Scene};
 use crate::oci::digest::is_of_nothing;
 use crate::oci::flaw::Flaw;
 use crate::oci::kind::Kind;
-use crate::oci::reference::DOCKER_HUB;
+use crate::oci::reference::{DOCKER_HUB, Reference};
 use crate::walk::cause::{Cause, Place, Trouble};
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Graph, Node, NodeId};
 use crate::walk::verdict::Verdict;
 
 /// The hints for a repository.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Hints {
     /// Those for each image; what a stronger one says already is left out.
     pub(super) of_subjects: Vec<BTreeSet<Hint>>,
     /// The digests that each hint is about.
     about: BTreeMap<Hint, Digests>,
+    /// When the run began.
+    now: SystemTime,
 }
 
 /// The digests that a hint is about.
@@ -38,6 +42,15 @@ struct Digests {
 type OfRoot = BTreeMap<Hint, Vec<NodeId>>;
 
 impl Hints {
+    /// None.
+    pub(super) fn none(context: Context) -> Self {
+        Self {
+            of_subjects: Vec::new(),
+            about: BTreeMap::new(),
+            now: context.now,
+        }
+    }
+
     pub(super) fn of(judged: &Judged<'_>, context: Context) -> Self {
         let mut about: BTreeMap<Hint, Digests> = BTreeMap::new();
         let mut of_roots: Vec<BTreeSet<Hint>> = Vec::new();
@@ -64,15 +77,20 @@ impl Hints {
         Self {
             of_subjects: of_subjects.collect(),
             about,
+            now: context.now,
         }
     }
 
     /// What a hint is about.
     pub(super) fn about(&self, hint: &Hint, checked: &Checked) -> About {
-        if !hint.is_about_content() {
-            return About::default();
-        }
         let graph = &checked.graph;
+        let scene = self.scene(hint, checked).map(Box::new);
+        if !hint.is_about_content() {
+            return About {
+                scene,
+                ..About::default()
+            };
+        }
         let content = self.about.get(hint).and_then(|digests| {
             let mut all: Vec<NodeId> = digests.all.iter().copied().collect();
             let count = graph.distinct_digests(&mut all);
@@ -85,7 +103,49 @@ impl Hints {
         About {
             product: checked.product,
             content,
+            scene,
         }
+    }
+
+    /// What is known of the first image that a hint is for.
+    fn scene(&self, hint: &Hint, checked: &Checked) -> Option<Scene> {
+        /// How many references are named that are not there.
+        const NAMED: usize = 3;
+        let hinted = self.of_subjects.iter().zip(&checked.subjects);
+        let hinted = hinted.filter(|(hints, _)| hints.contains(hint));
+        let mut subjects = hinted.map(|(_, subject)| subject).peekable();
+        let first = *subjects.peek()?;
+        let node = self.about.get(hint).map(|digests| {
+            let node = checked.graph.node(digests.first);
+            Evidence {
+                kind: node.kind(),
+                media_type: node.media_type().to_owned(),
+                verdict: node.verdict(),
+                cause: innermost(node.cause()).clone(),
+            }
+        });
+        let listed = |reference: &Reference| {
+            let tag = reference.tag.as_deref()?;
+            checked.known.tags.get(tag).cloned()
+        };
+        let missing = match hint {
+            Hint::ReferenceMissing => subjects
+                .map(|subject| &subject.reference)
+                .take(NAMED)
+                .map(|reference| (reference.clone(), listed(reference)))
+                .collect(),
+            _ => Vec::new(),
+        };
+        Some(Scene {
+            reference: first.reference.clone(),
+            repositories: vec![checked.repository.name.clone()],
+            known: checked.known.clone(),
+            node,
+            findings: first.findings.clone(),
+            created: checked.graph.created(first.root),
+            now: self.now,
+            missing,
+        })
     }
 }
 
@@ -121,7 +181,7 @@ fn of_root(root: &Root<'_>, context: Context) -> OfRoot {
             } else {
                 Hint::Denied
             };
-            note(&mut hints, hint, None);
+            note(&mut hints, hint, [id]);
         }
     }
     if hints.contains_key(&Hint::ServerError)
@@ -283,7 +343,20 @@ fn is_named_empty(node: Node<'_>, cause: &Cause) -> bool {
 pub(super) fn of_trouble(cause: &Cause) -> Option<Hint> {
     match cause {
         Cause::NoRegistry(_) => Some(Hint::NotARegistry),
-        Cause::Status { status, place, .. } => match place {
+        Cause::Status {
+            status,
+            place,
+            is_registrys,
+            is_page,
+            ..
+        } => match place {
+            // A gateway's own statuses, and a page where a registry has JSON.
+            Place::Registry if !is_registrys && matches!(status, 502 | 504) => {
+                Some(Hint::ProxyError)
+            }
+            Place::Registry if !is_registrys && *status == 503 && *is_page => {
+                Some(Hint::ProxyError)
+            }
             Place::Registry => None,
             Place::Redirect(_) if matches!(status, 401 | 403) => Some(Hint::StorageRefuses),
             Place::Redirect(_) => Some(Hint::StorageFails),
@@ -315,11 +388,12 @@ fn of_registrys_trouble(trouble: Trouble) -> Option<Hint> {
         Trouble::UnknownIssuer => Some(Hint::UnknownAuthority),
         Trouble::BadCertificate => Some(Hint::BadCertificate),
         Trouble::WebPage => Some(Hint::WebPage),
+        Trouble::Unreachable => Some(Hint::NetworkUnreachable),
+        Trouble::Timeout => Some(Hint::NoAnswer),
         Trouble::Connection
         | Trouble::Handshake
         | Trouble::Garbled
         | Trouble::Cut
-        | Trouble::Timeout
         | Trouble::NotAllowed => None,
     }
 }
@@ -335,6 +409,7 @@ mod tests {
         attestation, config, digest, found as found_node, index, layer, manifest, nothing, plain,
         platform_missing, referrer, report, status, trouble,
     };
+    use crate::report::hint::Advice;
     use crate::report::judgement::Judgement;
     use crate::report::sentence;
     use crate::walk::checked::Finding;
@@ -644,6 +719,8 @@ mod tests {
             (Trouble::WithoutTls, Hint::SpeaksPlainHttp),
             (Trouble::WithoutPlainHttp, Hint::SpeaksTls),
             (Trouble::WebPage, Hint::WebPage),
+            (Trouble::Timeout, Hint::NoAnswer),
+            (Trouble::Unreachable, Hint::NetworkUnreachable),
             (Trouble::UnknownIssuer, Hint::UnknownAuthority),
             (Trouble::BadCertificate, Hint::BadCertificate),
         ] {
@@ -672,6 +749,7 @@ mod tests {
                 status,
                 place: Place::Redirect("https://storage.example".into()),
                 is_registrys: false,
+                is_page: false,
                 words: None,
             };
             assert_eq!(one(storage), [expected]);
@@ -777,13 +855,24 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_that_is_not_about_content_is_given_once_for_all_registries() {
+    fn a_hint_about_a_registry_is_given_once_for_each() {
         let mut both = report(&[("one.example/app:1", plain(0x20).denied())]);
         both.repositories[0].product = Product::Gitea;
         let mut other = report(&[("two.example/app:1", plain(0x20).denied())]);
         both.repositories.append(&mut other.repositories);
-        both.order.push((1, 0));
-        assert_eq!(found(&both), [Hint::Denied]);
+        let mut again = report(&[("two.example/base:1", plain(0x20).denied())]);
+        both.repositories.append(&mut again.repositories);
+        both.order.extend([(1, 0), (2, 0)]);
+        assert_eq!(found(&both), [Hint::Denied, Hint::Denied]);
+        let texts: Vec<String> = Judgement::of(&both)
+            .advice
+            .iter()
+            .map(Advice::text)
+            .collect();
+        assert!(
+            texts[1].starts_with("two.example wants a login for app and base"),
+            "{texts:?}"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::affected::{self, AffectedBy};
 use super::exit::Exit;
@@ -24,6 +25,8 @@ pub struct Context {
     pub login_not_visible: bool,
     /// `clients`: what stops one of them is broken.
     pub clients: Clients,
+    /// When the run began.
+    pub now: SystemTime,
 }
 
 /// One checked repository with everything that follows from it.
@@ -200,7 +203,7 @@ impl<'a> Judged<'a> {
             checked,
             roots,
             counts,
-            hints: Hints::default(),
+            hints: Hints::none(context),
             root_of_subject,
             counted: context.clients,
             usages: Vec::new(),

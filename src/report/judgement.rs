@@ -36,6 +36,7 @@ impl<'a> Judgement<'a> {
             stopped: report.stopped,
             login_not_visible: report.login_not_visible,
             clients: report.clients,
+            now: report.started_at,
         };
         let judged = |checked| Judged::of(checked, context);
         let repositories: Vec<Judged<'a>> = report.repositories.iter().map(judged).collect();

@@ -306,6 +306,7 @@ mod tests {
             stopped: None,
             login_not_visible: false,
             clients: Clients::CONTAINERD,
+            now: std::time::SystemTime::UNIX_EPOCH,
         };
         for (name, content) in repositories {
             let reference = format!("{REGISTRY}/{name}:1");
@@ -580,6 +581,7 @@ mod tests {
             stopped: None,
             login_not_visible: false,
             clients: Clients::CONTAINERD,
+            now: std::time::SystemTime::UNIX_EPOCH,
         };
         audit.add(&Judged::of(&report.repositories[0], context));
         assert_eq!(audit.sums[0].indexes, 2);

@@ -2,6 +2,7 @@
 
 use oci_spec::image::Digest;
 
+use super::scene::Scene;
 use crate::oci::digest::is_of_nothing;
 use crate::walk::product::Product;
 
@@ -15,6 +16,8 @@ pub struct About {
     pub product: Product,
     /// The first digest; `None` where it is not known, or the hint is not about one.
     pub content: Option<Content>,
+    /// What is known of the first image.
+    pub scene: Option<Box<Scene>>,
 }
 
 /// A digest that a hint is about.
@@ -34,6 +37,11 @@ impl About {
         match (&mut self.content, other.content) {
             (Some(content), Some(more)) => content.others += more.others + 1,
             (content @ None, more) => *content = more,
+            (Some(_), None) => {}
+        }
+        match (&mut self.scene, other.scene) {
+            (Some(scene), Some(more)) => scene.add(*more),
+            (scene @ None, more) => *scene = more,
             (Some(_), None) => {}
         }
         self.product = other.product;
@@ -370,6 +378,7 @@ mod tests {
                 digest: format!("sha256:{hash}").parse().unwrap(),
                 others,
             }),
+            scene: None,
         }
     }
 
@@ -442,6 +451,7 @@ mod tests {
             let about = About {
                 product,
                 content: None,
+                scene: None,
             };
             for hint in HINTS {
                 let text = hint.text(&about);
@@ -472,6 +482,7 @@ mod tests {
                 digest: "odd:a".parse().unwrap(),
                 others: 0,
             }),
+            scene: None,
         };
         for product in PRODUCTS {
             let about = About {

@@ -89,7 +89,13 @@ fn of_cause(cause: &Cause) -> String {
             place,
             words,
             ..
-        } => at(place, &with_words(status_words(*status), words.as_deref())),
+        } => {
+            let what = match words {
+                Some(_) if *status == 429 => "answered 429".to_owned(),
+                _ => status_words(*status),
+            };
+            at(place, &with_words(what, words.as_deref()))
+        }
         Cause::NoRegistry(inner) => {
             format!("{}, and no registry answers at /v2/", of_cause(inner))
         }

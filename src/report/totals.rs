@@ -27,8 +27,9 @@ pub(crate) struct Totals {
     pub counts: Counts,
     /// The exit code of all images together; [`Exit::Verified`] where there are none.
     pub exit: Exit,
-    /// The hints, with what each is for; one that is about content once for each product.
-    pub(super) hints: BTreeMap<(Hint, Product), Hinted>,
+    /// The hints, with what each is for; one that is about content once for each product, and one
+    /// about a registry once for each.
+    pub(super) hints: BTreeMap<(Hint, Product, Box<str>), Hinted>,
 }
 
 impl Totals {
@@ -45,7 +46,7 @@ impl Totals {
     /// The hints in the order in which they are to be followed, each for those of all `images` that
     /// it is for, by these names.
     pub(super) fn advice(self, images: usize, names: &HashMap<&Reference, String>) -> Vec<Advice> {
-        let advice = |((hint, _), Hinted { about, images: of }): ((Hint, _), Hinted)| {
+        let advice = |((hint, ..), Hinted { about, images: of }): ((Hint, _, _), Hinted)| {
             let is_for_all = of.len() == images;
             let some = of.iter().filter(|_| !is_for_all);
             Advice {
@@ -76,11 +77,8 @@ impl Totals {
         for (place, subject) in judged.checked.subjects.iter().enumerate() {
             self.exit = self.exit.or(judged.exit(place));
             for hint in &judged.hints.of_subjects[place] {
-                let product = hint.is_about_content().then_some(judged.checked.product);
-                let hinted = self
-                    .hints
-                    .entry((hint.clone(), product.unwrap_or_default()));
-                hinted.or_default().images.push(subject.reference.clone());
+                let hinted = self.hints.entry(key(hint, judged.checked)).or_default();
+                hinted.images.push(subject.reference.clone());
             }
         }
         for hint in judged
@@ -91,11 +89,23 @@ impl Totals {
             .collect::<BTreeSet<_>>()
         {
             let about = judged.hints.about(hint, judged.checked);
-            if let Some(hinted) = self.hints.get_mut(&(hint.clone(), about.product)) {
+            if let Some(hinted) = self.hints.get_mut(&key(hint, judged.checked)) {
                 hinted.about.add(about);
             }
         }
     }
+}
+
+/// What is one hint for all that share it.
+fn key(hint: &Hint, checked: &Checked) -> (Hint, Product, Box<str>) {
+    let product = hint.is_about_content().then_some(checked.product);
+    let registry = &checked.repository.registry;
+    let registry = hint.is_about_registry().then(|| registry.as_str().into());
+    (
+        hint.clone(),
+        product.unwrap_or_default(),
+        registry.unwrap_or_default(),
+    )
 }
 
 /// The numbers of a report. Every digest counts once per repository, however many images share it.

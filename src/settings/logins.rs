@@ -56,12 +56,14 @@ pub(super) fn logins(
         }
         (None, None) => {}
     }
+    let begins_with_username = !given.is_empty();
     if let Some(value) = typed.logins() {
         given.extend(login_list(&value, warnings)?);
     }
     Ok(Logins {
         anonymous: typed.anonymous().boolean()?,
         given,
+        begins_with_username,
         docker_config: match typed.docker_config() {
             Some(value) => Some(named_docker_config(&value, disk)?),
             None => default_docker_config(facts, disk, warnings),

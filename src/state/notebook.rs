@@ -613,6 +613,7 @@ impl Pages {
                     diff_ids: usize::try_from(diff_ids).ok()?,
                     refusals: Vec::new(),
                 },
+                created: None,
             }),
             ConfigRecord::Odd(place) => {
                 let bytes = self.loaded.pack.read(place, digest)?;

@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::text::escape;
+use crate::text::log_target::{REPEATED, REPEATING};
 
 /// The target of records that give advice rather than report an event.
 pub(crate) const HINT: &str = "pullproof::hint";
@@ -25,6 +26,8 @@ pub(crate) struct LogLines {
     level: LevelFilter,
     reader: Reader,
     bar: ProgressBar,
+    /// Whether the bar is on a terminal, where a line can be replaced.
+    on_terminal: bool,
     out: Mutex<Box<dyn Write + Send>>,
 }
 
@@ -41,7 +44,17 @@ impl LogLines {
             level,
             reader,
             bar,
+            on_terminal: false,
             out: Mutex::new(out),
+        }
+    }
+
+    /// The same with the bar on a terminal.
+    #[must_use]
+    pub(crate) fn on_terminal(self, on_terminal: bool) -> Self {
+        Self {
+            on_terminal,
+            ..self
         }
     }
 
@@ -69,6 +82,12 @@ impl Log for LogLines {
             return;
         }
         let line = line(record, self.reader);
+        match record.target() {
+            REPEATING if self.on_terminal => return self.bar.set_message(line),
+            REPEATING => return,
+            REPEATED if self.on_terminal => return,
+            _ => {}
+        }
         self.bar.suspend(|| {
             if let Ok(mut out) = self.out.lock() {
                 // There is nowhere left to report it.
@@ -177,6 +196,34 @@ mod tests {
                 line,
                 "{level} {target}"
             );
+        }
+    }
+
+    #[test]
+    fn requests_that_are_sent_again_are_one_line_of_a_terminal_and_few_of_a_log() {
+        for (on_terminal, written, shown) in [(true, "other\n", "now"), (false, "few\nother\n", "")]
+        {
+            let (out, bar) = (Out::default(), ProgressBar::hidden());
+            let (level, reader) = (LevelFilter::Info, Reader::Person);
+            let lines = LogLines::new(level, reader, bar.clone(), Box::new(out.clone()));
+            let lines = lines.on_terminal(on_terminal);
+            for (target, text) in [
+                (REPEATED, "few"),
+                (REPEATING, "before"),
+                (REPEATING, "now"),
+                ("pullproof", "other"),
+            ] {
+                lines.log(
+                    &Record::builder()
+                        .level(Level::Info)
+                        .target(target)
+                        .args(format_args!("{text}"))
+                        .build(),
+                );
+            }
+            let bytes = out.0.lock().unwrap().clone();
+            assert_eq!(String::from_utf8(bytes).unwrap(), written);
+            assert_eq!(bar.message(), shown);
         }
     }
 

@@ -117,9 +117,13 @@ impl Progress {
                     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWINGS_PER_SECOND));
                 }
                 bar.set_length(standing.found as u64);
+                if bar.position() != standing.settled as u64 {
+                    // What was sent again is answered.
+                    bar.set_message("");
+                }
                 bar.set_position(standing.settled as u64);
                 if *seen {
-                    bar.set_message(human::bytes(standing.bytes));
+                    bar.set_prefix(human::bytes(standing.bytes));
                 }
             }
             Show::Lines { next, out } => {
@@ -192,8 +196,10 @@ fn left(standing: Standing, elapsed: Duration) -> String {
 
 fn style(unit: Unit) -> ProgressStyle {
     let template = match unit {
-        Unit::Digest => "{bar:30} {pos}/{len} digests, {msg}, {elapsed}",
-        Unit::Repository => "{bar:30} {pos}/{len} repositories, {msg}, {elapsed}, {eta} left",
+        Unit::Digest => "{bar:30} {pos}/{len} digests, {prefix}, {elapsed} {wide_msg}",
+        Unit::Repository => {
+            "{bar:30} {pos}/{len} repositories, {prefix}, {elapsed}, {eta} left {wide_msg}"
+        }
     };
     ProgressStyle::with_template(template).expect("the template is a valid one")
 }
@@ -330,7 +336,7 @@ mod tests {
         );
         assert_eq!((bar.length(), bar.position()), (Some(10), 4));
         assert!(
-            bar.message().is_empty() && bar.is_hidden(),
+            bar.prefix().is_empty() && bar.is_hidden(),
             "short work shows no bar"
         );
         progress.update(
@@ -342,9 +348,19 @@ mod tests {
             started + PATIENCE,
         );
         assert_eq!(
-            (bar.length(), bar.position(), bar.message()),
+            (bar.length(), bar.position(), bar.prefix()),
             (Some(12), 9, "2 kB".to_owned())
         );
+        bar.set_message("retrying");
+        let standing = |settled| Standing {
+            found: 12,
+            settled,
+            bytes: 2000,
+        };
+        progress.update(standing(9), started + PATIENCE);
+        assert_eq!(bar.message(), "retrying");
+        progress.update(standing(10), started + PATIENCE);
+        assert_eq!(bar.message(), "", "it was answered");
         progress.finish();
         assert!(bar.is_finished());
     }

@@ -3,6 +3,7 @@
 mod decoding;
 pub(crate) mod escape;
 pub(crate) mod human;
+pub(crate) mod log_target;
 pub(crate) mod quote;
 pub(crate) mod redaction;
 pub mod secret;

@@ -98,8 +98,10 @@ pub enum Cause {
         status: u16,
         /// Where it came from.
         place: Place,
-        /// Whether it came in a registry's own error JSON.
+        /// Whether it came in a registry's own error JSON, or names the registry's API.
         is_registrys: bool,
+        /// Whether it came as a web page.
+        is_page: bool,
         /// What the answer says, if anything.
         words: Option<Box<str>>,
     },
@@ -199,6 +201,8 @@ pub enum Trouble {
     UnknownHost,
     /// The connection is refused.
     ConnectionRefused,
+    /// There is no way to the address.
+    Unreachable,
     /// No connection could be made, or it broke.
     Connection,
     /// The peer was asked in TLS and does not speak it.
@@ -397,6 +401,7 @@ impl Trouble {
         match self {
             Self::UnknownHost => "unknown_host",
             Self::ConnectionRefused => "connection_refused",
+            Self::Unreachable => "network_unreachable",
             Self::Connection => "connection",
             Self::WithoutTls => "no_tls",
             Self::WithoutPlainHttp => "no_plain_http",

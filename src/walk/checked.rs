@@ -4,7 +4,9 @@ use oci_spec::image::Digest;
 
 use super::cause::Cause;
 use super::graph::{Graph, NodeId, finished};
+use super::known::Known;
 use super::product::Product;
+use super::verdict::Verdict;
 use crate::oci::client::{Client, Clients};
 use crate::oci::platform::Platform;
 use crate::oci::reference::{Reference, Repository};
@@ -20,6 +22,8 @@ pub struct Checked {
     pub graph: Graph,
     /// What was asked for, in that order.
     pub subjects: Vec<Subject>,
+    /// What else is known of it, for hints.
+    pub known: Known,
 }
 
 impl Checked {
@@ -29,6 +33,33 @@ impl Checked {
         let stops = |id: &NodeId| self.graph.node(*id).stops().meet(clients);
         let fails = |finding: &Finding| finding.is_definite() && finding.stops().meet(clients);
         subject.findings.iter().any(fails) || self.graph.required(subject.root).iter().any(stops)
+    }
+
+    /// Whether nothing is wrong and nothing open.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let is_fine = |verdict| matches!(verdict, Verdict::Ok | Verdict::Skipped);
+        self.graph.iter().all(|(_, node)| is_fine(node.verdict()))
+            && self
+                .subjects
+                .iter()
+                .all(|subject| subject.findings.is_empty())
+    }
+
+    /// Whether access to anything was refused.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.graph.count(Verdict::Denied) > 0
+    }
+
+    /// The tags that answer 404.
+    pub fn missing_tags(&self) -> impl Iterator<Item = &str> {
+        let is_missing = |subject: &&Subject| {
+            let root = self.graph.node(subject.root);
+            root.verdict() == Verdict::Missing && root.is_nameless()
+        };
+        let missing = self.subjects.iter().filter(is_missing);
+        missing.filter_map(|subject| subject.reference.tag.as_deref())
     }
 
     /// Ends the walk: every foreign text is redacted, and then cut to what is ever shown.

@@ -26,6 +26,9 @@ impl Walk<'_> {
             }
             self.graph.set_platform(node, Some(&platform));
         }
+        if let Some(created) = facts.created {
+            self.graph.set_created(node, created);
+        }
         self.configs.insert(node, facts.config);
     }
 

@@ -240,6 +240,7 @@ fn is_told_missing(fault: &Fault) -> bool {
         fault.cause,
         Cause::Status {
             is_registrys: true,
+            is_page: false,
             place: Place::Registry,
             ..
         }

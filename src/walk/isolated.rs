@@ -55,6 +55,7 @@ mod tests {
             status,
             place,
             is_registrys: true,
+            is_page: false,
             words: None,
         }
     }

@@ -9,6 +9,7 @@ mod follow;
 pub(crate) mod graph;
 mod head;
 pub(crate) mod isolated;
+pub(crate) mod known;
 pub(crate) mod product;
 mod referrers;
 pub mod rules;
@@ -36,6 +37,7 @@ use self::checked::{Checked, Finding, Subject};
 use self::control::{Control, Stage};
 use self::graph::{Care, Found, Graph, Key, Node, NodeId};
 use self::head::Delivered;
+use self::known::Known;
 use self::rules::{Concern, Rules};
 use self::source::{Asked, Blob, Body, FaultKind, Head, Look, Manifest, Referring, Source};
 use self::verdict::{
@@ -146,6 +148,7 @@ pub async fn walk<S: Source>(
         product: source.product(),
         subjects: found.map(subject).collect(),
         graph: walk.graph,
+        known: Known::default(),
     }
 }
 

@@ -126,6 +126,7 @@ fn answered(status: u16) -> Cause {
         status,
         place: Place::Registry,
         is_registrys: true,
+        is_page: false,
         words: None,
     }
 }

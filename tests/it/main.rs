@@ -7,6 +7,7 @@ mod documents;
 mod hostile;
 mod injection;
 mod limits;
+mod logs;
 mod messages;
 mod rig;
 mod secrets;

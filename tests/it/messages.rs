@@ -99,7 +99,7 @@ fn a_registry_that_is_down_ends_with_a_hint_and_the_verdict() {
     let host = server.host();
     drop(server);
     let finished = verify(&format!("{host}/app:1"), &["--attempts", "2"]).exits(4);
-    let retry = format!("{host}: manifests/1: cannot connect: Connection refused");
+    let retry = format!("{host}: manifests/1: cannot connect: connection refused");
     assert!(finished.stderr.starts_with(&retry), "{finished}");
     assert!(
         finished.stderr.contains(" ms (attempt 1 of 2)\n"),
@@ -108,18 +108,17 @@ fn a_registry_that_is_down_ends_with_a_hint_and_the_verdict() {
     assert!(
         finished
             .stdout
-            .contains("  ? reference unavailable: cannot connect: Connection refused"),
+            .contains("  ? reference unavailable: cannot connect: connection refused"),
         "{finished}"
     );
     assert!(
-        finished.stdout.contains(
-            "\nhint: connection refused: nothing is listening where the registry should be"
-        ),
+        finished
+            .stdout
+            .contains("\nhint: connection refused: nothing is listening at 127.0.0.1"),
         "{finished}"
     );
-    let verdict =
-        "pullproof: UNDECIDED: 1 of 1 image could not be checked, 1 digest undecided, exit code 4";
-    assert_eq!(finished.stdout.lines().last(), Some(verdict));
+    let verdict = format!("pullproof: UNDECIDED: nothing is listening at {host}, exit code 4");
+    assert_eq!(finished.stdout.lines().last(), Some(&*verdict));
 }
 
 #[test]
@@ -136,10 +135,13 @@ fn hundreds_of_repeated_requests_are_a_few_lines_of_log() {
     }
     let finished = verify(&reference, &["--attempts", "3"]).exits(4);
     let log = lines(&finished.stderr);
-    assert_eq!(log.len(), 8, "{finished}");
+    assert_eq!(log.len(), 1, "{finished}");
     assert!(log[0].contains(": blobs/sha256:") && log[0].contains("…: answered 503; retrying in "));
-    assert!(
-        log[7].ends_with("; more such lines only at log level debug"),
+    let said = "? 40 layers unavailable: answered 503: sha256:";
+    assert_eq!(finished.stdout.matches(said).count(), 2, "{finished}");
+    assert_eq!(
+        finished.stdout.matches(" and 37 more\n").count(),
+        2,
         "{finished}"
     );
     let everything = verify(&reference, &["--attempts", "3", "--log-level", "debug"]).exits(4);
@@ -265,11 +267,7 @@ fn a_failing_registry_and_something_else_get_different_hints() {
             "web page",
             "hint: what answered is not a registry",
         ),
-        (
-            Reply::status(503),
-            "answered 503",
-            "hint: the registry has an error of its own (5xx)",
-        ),
+        (Reply::status(503), "answered 503", "hint: 127.0.0.1"),
     ] {
         let server = crate::support::http::Server::start(move |_| reply.clone());
         let finished = verify(&format!("{}/app:1", server.host()), &["--attempts", "2"]).exits(4);
@@ -292,7 +290,7 @@ fn two_mistyped_references_are_distinguished_in_every_format() {
     let run = run.exits(1);
     assert!(
         run.stdout
-            .contains("\nhint (app:one and app:two): the registry does not know this reference"),
+            .contains("\nhint (app:one and app:two): app has no tag one; nearest: 1. app has"),
         "{run}"
     );
     let run = pullproof()

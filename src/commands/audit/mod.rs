@@ -273,6 +273,7 @@ async fn audited(
             stopped: stopped.get(),
             login_not_visible: false,
             clients: settings.rules.clients,
+            now: audit.started_at,
         };
         match found {
             None => {}

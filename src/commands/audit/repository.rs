@@ -396,6 +396,11 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         // A registry can repeat a login wherever it may write something.
         let secrets = self.transport.secrets();
         checked.finish(|text| secrets.redacted(text));
+        if !checked.is_whole() {
+            let is_denied = checked.is_denied();
+            checked.known = self.transport.known(self.repository, is_denied).await;
+            checked.known.redact(|text| secrets.redacted(text));
+        }
         checked
     }
 

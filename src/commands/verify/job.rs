@@ -1,6 +1,7 @@
 //! One repository of a verification: walked, compared with what is expected, and walked again when a
 //! tag has moved meanwhile.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use oci_spec::image::Digest;
 use super::expectations;
 use super::targets::Target;
 use crate::oci::reference::{Reference, Repository};
-use crate::registry::{RegistryRepository, Transport};
+use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
 use crate::settings::VerifySettings;
 use crate::walk::cause::Cause;
 use crate::walk::checked::{Checked, Finding, Subject};
+use crate::walk::known::{Known, Listed};
 use crate::walk::source::{Look, Source as _};
 use crate::walk::{resolved, walk};
 
@@ -34,8 +36,23 @@ pub(super) struct Job<'a, S> {
 }
 
 impl<S: AsyncFn() -> Cause> Job<'_, S> {
-    /// Walks the images until their tags stand still.
-    pub(super) async fn run(&self, mut seen: impl FnMut(usize, usize)) -> Checked {
+    /// Walks the images until their tags stand still, and learns what hints need.
+    pub(super) async fn run(&self, seen: impl FnMut(usize, usize)) -> Checked {
+        let mut checked = self.stands_still(seen).await;
+        if !checked.is_whole() {
+            let learned = {
+                let (learnt, stop) = (pin!(self.learn(&checked)), pin!((self.stop)()));
+                match select(learnt, stop).await {
+                    Either::Left((known, _)) => Some(known),
+                    Either::Right(_) => None,
+                }
+            };
+            checked.known = learned.unwrap_or_default();
+        }
+        checked
+    }
+
+    async fn stands_still(&self, mut seen: impl FnMut(usize, usize)) -> Checked {
         let depth = self.settings.rules.depth;
         let source = RegistryRepository::new(self.transport, self.repository, depth);
         let mut moves = 0;
@@ -53,6 +70,36 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
                 }
             }
         }
+    }
+
+    /// What is known beside the content; for tags that are not there with one page of the list of
+    /// tags, asked for once.
+    async fn learn(&self, checked: &Checked) -> Known {
+        /// How long the list may take.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let mut known = self
+            .transport
+            .known(self.repository, checked.is_denied())
+            .await;
+        let gone: Vec<&str> = checked.missing_tags().collect();
+        if !gone.is_empty() {
+            let catalog = RegistryCatalog::new(self.transport, &self.repository.registry);
+            let asked = tokio::time::timeout(PATIENCE, catalog.first_tags(self.repository)).await;
+            known.tags = match asked.map(|asked| (asked.status, asked.answer)) {
+                Ok((_, Ok(tags))) => gone
+                    .into_iter()
+                    .map(|tag| (tag.into(), Listed::of(tag, &tags)))
+                    .collect(),
+                Ok((Some(404), Err(_))) => gone
+                    .into_iter()
+                    .map(|tag| (tag.into(), Listed::NoRepository))
+                    .collect(),
+                _ => BTreeMap::new(),
+            };
+        }
+        let secrets = self.transport.secrets();
+        known.redact(|text| secrets.redacted(text));
+        known
     }
 
     async fn walked(

@@ -489,6 +489,7 @@ mod tests {
         stopped: None,
         login_not_visible: false,
         clients: Clients::CONTAINERD,
+        now: std::time::SystemTime::UNIX_EPOCH,
     };
 
     /// An audit of one repository with these tags.

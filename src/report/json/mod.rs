@@ -616,6 +616,7 @@ mod tests {
                 stopped: None,
                 login_not_visible: false,
                 clients: Clients::CONTAINERD,
+                now: std::time::SystemTime::UNIX_EPOCH,
             };
             let judged = Judged::of(checked, context);
             write_repository(&judged, number, &mut out).unwrap();

@@ -1,5 +1,7 @@
 //! The words for one digest.
 
+use std::time::Duration;
+
 use super::super::judged::{Gravity, Root};
 use super::super::sentence;
 use super::paint::Paint;
@@ -80,18 +82,30 @@ pub(super) fn verdict(node: Node<'_>) -> String {
 /// `linux/arm64 cannot be pulled; status 404, 5 requests in 15.1 s`.
 pub(super) fn consequence(root: &Root<'_>, id: NodeId) -> String {
     let node = root.graph.node(id);
+    consequence_of(
+        root.consequence(id),
+        node.status(),
+        node.attempts(),
+        node.duration(),
+    )
+}
+
+/// The same from its parts.
+pub(super) fn consequence_of(
+    consequence: Option<String>,
+    status: Option<u16>,
+    attempts: u32,
+    duration: Duration,
+) -> String {
     let mut facts = Vec::new();
-    facts.extend(root.consequence(id));
+    facts.extend(consequence);
     let mut effort = Vec::new();
-    if let Some(status) = node.status() {
+    if let Some(status) = status {
         effort.push(format!("status {status}"));
     }
-    if node.attempts() > 0 {
-        let requests = human::count(node.attempts() as usize, "request");
-        effort.push(format!(
-            "{requests} in {}",
-            human::duration(node.duration())
-        ));
+    if attempts > 0 {
+        let requests = human::count(attempts as usize, "request");
+        effort.push(format!("{requests} in {}", human::duration(duration)));
     }
     if !effort.is_empty() {
         facts.push(effort.join(", "));

@@ -1,5 +1,6 @@
 //! The report for people: each image with its faults and whom they affect; the verdict is last.
 
+mod alike;
 mod entry;
 mod paint;
 mod tree;
@@ -9,7 +10,7 @@ use std::io::{self, Write};
 pub(super) use self::entry::{faults, is_unresolved};
 pub use self::paint::{Paint, Style};
 use self::tree::Tree;
-use super::exit::Conclusion;
+use super::exit::{Conclusion, Exit};
 use super::headline;
 use super::judged::Gravity;
 use super::judgement::Judgement;
@@ -179,8 +180,18 @@ fn write_remarks(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -
             out,
             "{} {}",
             style.paint(Paint::Doubt, &format!("hint{names}:")),
-            advice.text()
+            advice.sentence()
         )?;
+        if let Some(command) = advice.command() {
+            writeln!(out, "  see it: {command}")?;
+        }
+    }
+    for (exit, reason) in headline::names(judgement) {
+        let (mark, paint) = match exit {
+            Exit::Broken => ("✗", Paint::Bad),
+            _ => ("?", Paint::Doubt),
+        };
+        writeln!(out, "{}", style.paint(paint, &format!("{mark} {reason}")))?;
     }
     Ok(())
 }
@@ -443,7 +454,7 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 report(&[("app:1", nothing().denied())]),
-                "REFUSED: access to 1 of 1 image was refused, exit code 3",
+                "REFUSED: docker.io refuses access to library/app, exit code 3",
             ),
             (
                 report(&[whole(), ("app:3", nothing().unreachable("timed out"))]),
@@ -460,12 +471,12 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 terminated,
-                "INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest), exit code \
+                "INTERRUPTED: so far library/app:2 cannot be pulled: 1 layer is missing, exit code \
                  143",
             ),
             (
                 forgiving,
-                "FAILED: 1 of 1 image cannot be pulled (1 broken digest), exit code 0 because of \
+                "FAILED: library/app:2 cannot be pulled: 1 layer is missing, exit code 0 because of \
                  `fail_on: never`",
             ),
             (
@@ -598,7 +609,7 @@ requests      12: 48.2 kB in 2.1 s
         let text = text(&after);
         let places = [
             "before the rebuild:",
-            "FAILED: 1 of 1",
+            "FAILED: ",
             "pipeline 7: success, https://ci.example",
             "PASSED: 1 image",
         ]
@@ -609,7 +620,7 @@ requests      12: 48.2 kB in 2.1 s
         assert!(places.is_sorted(), "{text}");
         assert!(text.ends_with("exit code 0\n"));
         let first =
-            "\nbefore the rebuild: FAILED: 1 of 1 image cannot be pulled (1 broken digest)\n";
+            "\nbefore the rebuild: FAILED: library/app:1 cannot be pulled: 1 layer is missing\n";
         assert!(text.contains(first), "{text}");
         assert_eq!(text.matches("\npullproof: ").count(), 1, "{text}");
     }
@@ -652,7 +663,7 @@ requests      12: 48.2 kB in 2.1 s
             url: url.into(),
             status: "failure".into(),
         });
-        let images = "1 of 1 image cannot be pulled (1 broken digest)";
+        let images = "library/app:1 cannot be pulled: 1 layer is missing";
         let headline =
             |judgement: Judgement<'_>| headline::headline(&judgement) + &headline::link(&judgement);
         for (exit, end) in [
@@ -671,7 +682,7 @@ requests      12: 48.2 kB in 2.1 s
             ),
             (
                 Exit::Terminated,
-                "INTERRUPTED: so far {images}: why, exit code 143: {url}",
+                "INTERRUPTED: so far {images}; why, exit code 143: {url}",
             ),
         ] {
             let judgement = Judgement::of(&broken).ending_in(exit, Some("why".into()));
@@ -683,7 +694,7 @@ requests      12: 48.2 kB in 2.1 s
         let started = Judgement::of(&broken).remarking("pipeline #7 was started".into());
         assert_eq!(
             headline(started),
-            format!("FAILED: {images}: pipeline #7 was started, exit code 1: {url}")
+            format!("FAILED: {images}; pipeline #7 was started, exit code 1: {url}")
         );
     }
 
@@ -702,7 +713,10 @@ requests      12: 48.2 kB in 2.1 s
         let line = format!("layer {} missing", digest(0x22));
         assert_eq!(text.matches(&line).count(), 1, "{text}");
         assert!(text.contains("1 broken (as above)\n"), "{text}");
-        assert!(text.contains("(1 broken digest)"), "{text}");
+        assert!(
+            text.contains("cannot be pulled: 1 layer is missing"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -755,7 +769,7 @@ requests      12: 48.2 kB in 2.1 s
             "{text}"
         );
         assert!(
-            text.ends_with("FAILED: 1 of 1 image is not as expected (1 finding), exit code 1\n"),
+            text.ends_with("FAILED: library/app:1 has no linux/arm64, exit code 1\n"),
             "{text}"
         );
     }

@@ -1,13 +1,14 @@
 //! One image as a tree in its own order: whole parts folded, everything else in full.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use super::super::affected::parents_first;
 use super::super::judged::{Gravity, Root};
 use super::super::judgement::Judgement;
 use super::super::sentence;
+use super::alike::Alike;
 use super::content;
 use super::entry;
 use super::paint::{Paint, Style};
@@ -170,9 +171,9 @@ impl<'j, 'a> Tree<'j, 'a> {
         Ok(!again)
     }
 
-    /// What is shown below a manifest.
+    /// What is shown below a manifest; what is undecided for one reason is one line.
     fn children<'p>(
-        &self,
+        &mut self,
         place: &'p Spot<'_, 'a>,
         id: NodeId,
         depth: usize,
@@ -194,9 +195,42 @@ impl<'j, 'a> Tree<'j, 'a> {
                 out,
             )?;
         }
-        Ok(Box::new(
-            children.filter(move |edge| !fold || !is_whole(edge)),
-        ))
+        let alike = if self.style.verbose {
+            HashSet::new()
+        } else {
+            self.alike(place, id, depth, out)?
+        };
+        Ok(Box::new(children.filter(move |edge| {
+            let is_folded = fold && is_whole(edge);
+            !is_folded && !alike.contains(&edge.to)
+        })))
+    }
+
+    /// Writes a line for all that is undecided for one reason, and gives what it is about.
+    fn alike(
+        &mut self,
+        place: &Spot<'_, 'a>,
+        parent: NodeId,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<HashSet<NodeId>> {
+        let mut said = HashSet::new();
+        for alike in Alike::among(place.root, parent) {
+            let described = alike.nodes.iter().map(|id| self.describe(place, *id));
+            let is_new = described.fold(false, |is_new, before| is_new | before.is_none());
+            let first = place.graph.node(alike.nodes[0]).verdict();
+            let above = if is_new { "" } else { " (as above)" };
+            let line = format!("{}{above}", alike.line(place.root));
+            let trouble = place.trouble(alike.nodes[0]);
+            self.line(depth, trouble, first, &line, out)?;
+            if is_new {
+                let consequence = alike.consequence(place.root);
+                let indent = 2 * depth.min(DEEPEST) + 4;
+                writeln!(out, "{:indent$}{consequence}", "")?;
+            }
+            said.extend(alike.nodes);
+        }
+        Ok(said)
     }
 
     /// A digest that is not ok: in full, or where it was shown in full already, short.

@@ -7,8 +7,9 @@ mod name;
 mod pool;
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash as _, Hasher as _, RandomState};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hashbrown::HashTable;
 use oci_spec::image::Digest;
@@ -47,6 +48,9 @@ const LONGEST_PART: usize = 100;
 
 /// The longest foreign text in a cause that is shown, in characters.
 const LONGEST_WORDS: usize = 300;
+
+/// Of how many configs it is noted when their images were built.
+const MOST_DATES: usize = 256;
 
 /// No node, no reference.
 const NONE: u32 = u32::MAX;
@@ -174,6 +178,8 @@ pub struct Graph {
     images: usize,
     /// The room of causes beside their own, in bytes.
     cause_room: usize,
+    /// When configs say that their images were built.
+    created: HashMap<NodeId, SystemTime>,
 }
 
 /// One digest of one repository.
@@ -520,6 +526,23 @@ impl Graph {
     /// Writes for which platform it is.
     pub fn set_platform(&mut self, id: NodeId, platform: Option<&Platform>) {
         self.slots[id.place()].platform = self.platform(platform);
+    }
+
+    /// Writes when a config says that its image was built; so of the first configs alone.
+    pub fn set_created(&mut self, id: NodeId, created: SystemTime) {
+        if self.created.len() < MOST_DATES {
+            self.created.insert(id, created);
+        }
+    }
+
+    /// When an image was built: its last platform, as far as its configs say.
+    #[must_use]
+    pub fn created(&self, root: NodeId) -> Option<SystemTime> {
+        if self.created.is_empty() {
+            return None;
+        }
+        let below = self.reachable(root).into_iter();
+        below.filter_map(|id| self.created.get(&id)).max().copied()
     }
 
     /// Ends the walk: every foreign text is redacted, and then cut to what is ever shown.

@@ -108,7 +108,7 @@ fn a_broken_image_is_rebuilt_once_and_verified_again() {
     );
     let said = [
         "before the rebuild:",
-        "before the rebuild: FAILED: 1 of 1 image cannot be pulled (2 broken digests)\n",
+        "before the rebuild: FAILED: app:1 cannot be pulled: 2 manifests are missing\n",
         &format!("pipeline 1: success, {link}\n"),
         "app:1: passed\n",
     ];

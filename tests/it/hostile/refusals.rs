@@ -75,7 +75,7 @@ fn a_second_refusal_is_believed() {
     trial(registry.reference("app:1"))
         .run()
         .leaves_open(&parts.map(|part| (part, "denied")))
-        .prints("check `username` and `password`");
+        .prints("`username` and `password`");
     // A layer's last byte comes first: a server may refuse the range alone.
     let asked = parts.map(|part| registry.asked(part).len());
     assert_eq!(asked, [2, 2, 3]);

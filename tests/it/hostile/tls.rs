@@ -69,7 +69,7 @@ fn plain_http_is_used_only_for_hosts_that_insecure_names() {
     let registry = plain();
     let seen = named(&registry).run().leaves_open(&[("", "unavailable")]);
     seen.says("", "does not speak TLS")
-        .prints("name its host in `insecure`");
+        .prints("add `insecure: registry.test:");
     assert!(registry.requests().is_empty());
     for insecure in [
         "true",

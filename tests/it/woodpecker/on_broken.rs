@@ -88,7 +88,8 @@ fn a_broken_image_is_rebuilt_and_the_second_verdict_counts() {
     assert!(finished.stderr.starts_with(&begin), "{finished}");
     assert_contains(&finished.stderr, "pipeline #12 succeeded after ");
     assert_one_verdict(&finished);
-    let marked = "\nbefore the rebuild: FAILED: 1 of 1 image cannot be pulled (1 broken digest)\n";
+    let marked =
+        "\nbefore the rebuild: FAILED: linux/amd64 of app:1 cannot be pulled: 1 layer is missing\n";
     assert_contains(&finished.stdout, marked);
     assert_eq!(fake.requests_to(USER).len(), 0, "it was used already");
 }
@@ -210,7 +211,7 @@ fn a_pipeline_that_is_not_awaited_leaves_exit_1_with_the_link() {
         .exits(1);
     let link = fake.url("/repos/7/pipeline/12");
     let verdict = format!(
-        "pullproof: FAILED: 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 was \
+        "pullproof: FAILED: linux/amd64 of app:1 cannot be pulled: 1 layer is missing; pipeline #12 was \
          started, and its end is not awaited, exit code 1: {link}\n"
     );
     assert!(finished.stdout.ends_with(&verdict), "{finished}");
@@ -293,7 +294,7 @@ fn a_pipeline_that_becomes_unreadable_is_exit_4() {
         [Reply::json(&pipeline("running")), Reply::status(404)],
     );
     let finished = verify(&registry, &fake).run().exits(4);
-    let verdict = "1 of 1 image cannot be pulled (1 broken digest), and the rebuild's result could not be read: \
+    let verdict = "app:1 cannot be pulled: 1 layer is missing, and the rebuild's result could not be read: \
                    pipeline #12 can no longer be read; it was running after ";
     assert_contains(&finished.stdout, verdict);
 }
@@ -308,7 +309,7 @@ fn an_interruption_shows_what_is_broken_and_where_the_pipeline_runs() {
     running.signal("TERM");
     let finished = running.wait().exits(143);
     let verdict = format!(
-        "pullproof: INTERRUPTED: so far 1 of 1 image cannot be pulled (1 broken digest): pipeline #12 (running) \
+        "pullproof: INTERRUPTED: so far linux/amd64 of app:1 cannot be pulled: 1 layer is missing; pipeline #12 (running) \
          keeps running, exit code 143: {}\n",
         fake.url("/repos/7/pipeline/12")
     );
