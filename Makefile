@@ -34,12 +34,13 @@ e2e: ## Test among real components: the image in a Docker engine, other registri
 	scripts/e2e
 
 .PHONY: lint
-lint: ## Check the format, the lints, the documentation, the workflows and what is to be pasted
+lint: ## Check the format, the lints, the documentation, the dependencies and what is to be pasted
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+	scripts/lint-dependencies
 	scripts/lint-workflows
 	scripts/lint-operations
 
