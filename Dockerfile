@@ -3,8 +3,9 @@
 #
 # Build natively on each architecture; no cross toolchain is set up here.
 
-ARG BUILDER=rust:1.95-bookworm
-ARG SHELL_BASE=alpine:3.22
+# Renovate bumps both, tag and digest together.
+ARG BUILDER=rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
+ARG SHELL_BASE=alpine:3.22@sha256:14358309a308569c32bdc37e2e0e9694be33a9d99e68afb0f5ff33cc1f695dce
 
 FROM ${BUILDER} AS build
 WORKDIR /src
@@ -16,6 +17,12 @@ COPY Cargo.toml Cargo.lock ./
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked --target "$(uname -m)-unknown-linux-gnu"
+
+# What is linked, and its licences; it follows from the lock file alone.
+COPY LICENSE ./
+COPY scripts/licenses scripts/
+RUN mkdir -p /image/licenses && cp LICENSE /image/licenses/pullproof.txt \
+    && sh scripts/licenses "$(uname -m)-unknown-linux-gnu" > /image/licenses/third-party.txt
 
 # `touch`: a checkout can be older than the empty program.
 COPY src src

@@ -33,13 +33,23 @@ soak: ## Test hundreds of damaged images on each registry, fuzz each reader for 
 e2e: ## Test among real components: the image in a Docker engine, other registries, Woodpecker
 	scripts/e2e
 
+# Not part of `.ci/run`: each builds for five minutes. They need amd64 and Debian 12.
+.PHONY: arm64
+arm64: ## Build for arm64, and verify images with that under emulation
+	scripts/emulate arm64
+
+.PHONY: armv7
+armv7: ## Build for armv7, and verify images with that under emulation
+	scripts/emulate armv7
+
 .PHONY: lint
-lint: ## Check the format, the lints, the documentation, the workflows and what is to be pasted
+lint: ## Check the format, the lints, the documentation, the dependencies and what is to be pasted
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --test e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+	scripts/lint-dependencies
 	scripts/lint-workflows
 	scripts/lint-operations
 

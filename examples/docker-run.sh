@@ -9,12 +9,13 @@ PLUGIN_PASSWORD=$(cat "${REGISTRY_PASSWORD_FILE:?the file with the password}")
 export PLUGIN_PASSWORD
 
 docker run --rm --env PLUGIN_REGISTRY --env PLUGIN_USERNAME --env PLUGIN_PASSWORD \
-  ghcr.io/pullproof/pullproof verify registry.example/team/app:latest \
+  ghcr.io/pullproof/pullproof:0.1.0 verify registry.example/team/app:latest \
   --platforms linux/amd64,linux/arm64
 
 # With the logins that Docker has stored on this machine, unless a credential helper keeps them.
 docker run --rm --volume "$HOME/.docker/config.json:/config.json:ro" \
-  ghcr.io/pullproof/pullproof verify registry.example/team/app:latest --docker-config /config.json
+  ghcr.io/pullproof/pullproof:0.1.0 verify registry.example/team/app:latest \
+  --docker-config /config.json
 
 # Without a login: is the public image really public?
-docker run --rm ghcr.io/pullproof/pullproof verify ghcr.io/example/app:latest --anonymous
+docker run --rm ghcr.io/pullproof/pullproof:0.1.0 verify ghcr.io/example/app:latest --anonymous

@@ -1,7 +1,7 @@
 //! The program among real components: a Docker engine, other registries, Woodpecker.
 //!
 //! `make e2e` prepares them and sets variables that say where they are; without one, its tests
-//! fail.
+//! fail. Those in `emulated` belong to `make arm64` and `make armv7`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 #[allow(
@@ -15,6 +15,7 @@ mod support;
 mod act;
 mod clients;
 mod container;
+mod emulated;
 mod metrics;
 mod registries;
 mod woodpecker;

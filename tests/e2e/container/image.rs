@@ -1,6 +1,9 @@
 //! The images: their size, entry points, labels and users.
 
+use std::process::Command;
+
 use super::docker::{NONROOT, PROGRAM, SHELL, container, docker};
+use crate::support::scratch::Scratch;
 
 fn inspect(image: &str, format: &str) -> String {
     docker(["image", "inspect", "--format", format, image])
@@ -64,4 +67,50 @@ fn the_shell_flavour_has_what_runners_start_containers_with() {
         .run(&["sh", "-c", script])
         .exits(0);
     assert!(finished.stdout.starts_with("pullproof "), "{finished:?}");
+}
+
+/// The packages that are linked into the program on this processor, as `name version`.
+fn linked() -> Vec<String> {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--edges", "normal,no-proc-macro"])
+        .args(["--prefix", "none", "--format", "{p}", "--target", &target])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let packages = tree.lines().skip(1);
+    packages
+        .map(|line| line.trim_end_matches(" (*)").replacen(" v", " ", 1))
+        .collect()
+}
+
+#[test]
+fn every_flavour_has_the_licences_of_what_is_linked() {
+    let packages = linked();
+    assert!(packages.len() > 100, "{packages:?}");
+    for image in [PROGRAM, NONROOT, SHELL] {
+        let scratch = Scratch::new("licences");
+        let created = docker(["create", image]).exits(0).stdout;
+        let from = format!("{}:/licenses", created.trim());
+        docker(["cp", &from, &scratch.path().display().to_string()]).exits(0);
+        docker(["rm", created.trim()]).exits(0);
+        let read = |name: &str| {
+            std::fs::read_to_string(scratch.path().join("licenses").join(name)).unwrap()
+        };
+        assert_eq!(read("pullproof.txt"), include_str!("../../../LICENSE"));
+        let texts = read("third-party.txt");
+        for package in &packages {
+            let listed = texts.contains(&format!("\n{package}: "));
+            let with_text = texts.contains(&format!("\n{package}\n"));
+            assert!(listed && with_text, "{image}: {package}");
+        }
+        for words in [
+            "copyright notice and this permission notice shall be included",
+            "Copyright notices for The Rust Standard Library",
+            "GNU LESSER GENERAL PUBLIC LICENSE",
+        ] {
+            assert!(texts.contains(words), "{image}: {words}");
+        }
+    }
 }

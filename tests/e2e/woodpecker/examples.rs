@@ -17,6 +17,9 @@ const TARGET: &str = include_str!("../../../examples/woodpecker-rebuild-target.y
 const CALLER: &str = include_str!("../../../examples/woodpecker-rebuild-caller.yaml");
 const BY_HAND: &str = include_str!("../../../examples/woodpecker-rebuild.sh");
 
+/// The image of this version.
+const PUBLISHED: &str = concat!("ghcr.io/pullproof/pullproof:", env!("CARGO_PKG_VERSION"));
+
 /// A registry that wants a login, and a repository with the example of a rebuild in it.
 struct Example {
     registry: Distribution,
@@ -38,7 +41,10 @@ impl Example {
             scratch,
         };
         let builder = own.builder();
-        let target = own.adapted(TARGET, &[("woodpeckerci/plugin-docker-buildx", &builder)]);
+        let target = own.adapted(
+            TARGET,
+            &[("woodpeckerci/plugin-docker-buildx:6.1.1", &builder)],
+        );
         // There is nothing to build, and the local backend has no git to clone with.
         own.woodpecker
             .forge
@@ -72,7 +78,7 @@ impl Example {
         let program = binary().display().to_string();
         let own = [
             ("registry.example", &*self.registry.host()),
-            ("ghcr.io/pullproof/pullproof", &program),
+            (PUBLISHED, &program),
         ];
         replaced(text, own.iter().chain(more))
     }

@@ -147,6 +147,7 @@ fn evaluated(text: &str, environment: &Value) -> String {
     let expression = expression.trim();
     let value = match expression {
         "github.actor" => "octocat".to_owned(),
+        "github.run_number" => "7".to_owned(),
         "github.sha" => "0123abcd".repeat(5),
         "github.token" => "token-of-the-job".to_owned(),
         "runner.temp" => "/home/runner/work/_temp".to_owned(),

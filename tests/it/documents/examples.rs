@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use pullproof::http::network::Hosts;
 use pullproof::rebuild::plan::Method;
 use pullproof::walk::rules::Depth;
 
@@ -96,6 +97,50 @@ fn the_woodpecker_example_shares_settings_with_the_build_step() {
     assert_eq!(logins, ["https://registry.example", "https://ghcr.io"]);
 }
 
+/// What the examples for a private registry have in common: a port, and a login for it alone.
+#[track_caller]
+fn is_for_the_private_registry(found: &Use) {
+    assert!(found.targets.len() == 2 && found.settings().rules.platforms.len() == 2);
+    for target in &found.targets {
+        assert_eq!(
+            target.reference.repository.to_string(),
+            "registry.example:5000/team/app"
+        );
+    }
+    let [login] = &found.settings().login.given[..] else {
+        panic!("{:?}", found.settings().login)
+    };
+    assert_eq!(login.registry, "registry.example:5000");
+}
+
+#[test]
+fn the_private_woodpecker_example_trusts_an_authority_of_its_own() {
+    let found = only(uses(&text("examples/woodpecker-private-ca.yaml")));
+    is_for_the_private_registry(&found);
+    let network = &found.settings().network;
+    assert_eq!(network.ca.len(), 1);
+    assert_eq!(network.insecure, Hosts::None);
+    assert_eq!(network.skip_tls_verify, Hosts::None);
+}
+
+#[test]
+fn the_private_woodpecker_example_without_tls_names_the_host() {
+    let found = only(uses(&text("examples/woodpecker-private-http.yaml")));
+    is_for_the_private_registry(&found);
+    let insecure = &found.settings().network.insecure;
+    assert!(insecure.contain("registry.example", 5000), "{insecure:?}");
+    assert!(!insecure.contain("registry.example", 443), "{insecure:?}");
+}
+
+#[test]
+fn the_private_github_example_verifies_after_the_clean_up_and_before_the_deployment() {
+    let workflow = text("examples/github-private-registry.yaml");
+    let found = only(uses(&workflow));
+    is_for_the_private_registry(&found);
+    assert!(found.targets.iter().all(|target| target.expected.is_some()));
+    verifies_between_clean_up_and_deployment(&workflow);
+}
+
 #[test]
 fn the_nightly_woodpecker_example_reads_every_byte() {
     let found = only(uses(&text("examples/woodpecker-nightly.yaml")));
@@ -113,7 +158,12 @@ fn the_github_example_verifies_after_the_clean_up_and_before_the_deployment() {
     assert_eq!(found.targets.len(), 2);
     assert!(found.targets.iter().all(|target| target.expected.is_some()));
     assert!(found.settings().login.github.is_some());
-    let workflow: serde_norway::Value = serde_norway::from_str(&workflow).unwrap();
+    verifies_between_clean_up_and_deployment(&workflow);
+}
+
+#[track_caller]
+fn verifies_between_clean_up_and_deployment(workflow: &str) {
+    let workflow: serde_norway::Value = serde_norway::from_str(workflow).unwrap();
     let needs = |job: &str| format!("{:?}", workflow["jobs"][job]["needs"]);
     assert!(
         needs("clean").contains("push")
@@ -147,7 +197,11 @@ fn the_gitlab_example_uses_the_image_with_a_shell() {
         ]
     );
     assert!(found.targets.iter().all(|target| target.alike));
-    assert!(pipeline.contains("ghcr.io/pullproof/pullproof:alpine"));
+    assert!(pipeline.contains(concat!(
+        "ghcr.io/pullproof/pullproof:",
+        env!("CARGO_PKG_VERSION"),
+        "-alpine\n"
+    )));
 }
 
 #[test]
@@ -164,9 +218,12 @@ fn the_rebuild_examples_start_what_their_target_accepts() {
     let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml")));
     let caller = caller.settings().rebuild.as_ref().unwrap();
     assert!(caller.plan.wait);
+    let from_github = only(uses(&text("examples/github-woodpecker-rebuild.yaml")));
+    let from_github = from_github.settings().rebuild.as_ref().unwrap();
+    assert!(from_github.plan.wait);
     let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh")));
     let target = text("examples/woodpecker-rebuild-target.yaml");
-    for settings in [&caller.plan, &by_hand.rebuild().plan] {
+    for settings in [&caller.plan, &from_github.plan, &by_hand.rebuild().plan] {
         assert_eq!(settings.method, Method::Create);
         assert_eq!(settings.workflows, ["rebuild"]);
         assert_eq!(settings.branch.as_deref(), Some("main"));
@@ -187,6 +244,7 @@ fn other_actions_are_pinned_to_a_commit_and_name_their_version() {
     for file in [
         "examples/github-build-verify-deploy.yaml",
         "examples/github-nightly.yaml",
+        "examples/github-private-registry.yaml",
         "examples/operations/github-audit.yaml",
         "README.md",
         "docs/ci/github.md",

@@ -10,6 +10,7 @@ mod messages;
 mod operations;
 mod page;
 mod readme;
+mod release;
 mod runbook;
 mod security;
 mod uses;

@@ -1,11 +1,15 @@
 //! The README and the pages behind it: their pipelines work, their tables and output are current.
 
+use std::process::{Command, Output};
+
 use super::page::{blocks, is_current};
 use super::text;
 use super::uses::{calls, uses};
-use crate::support::command::pullproof;
-use crate::support::distribution::{Damage, Distribution};
+use crate::support::authority::Authority;
+use crate::support::command::{binary, pullproof};
+use crate::support::distribution::{Damage, Distribution, PASSWORD, USERNAME};
 use crate::support::recipe::platforms;
+use crate::support::scratch::Scratch;
 
 /// Reads every use in a page's YAML and counts them, so that none is missed.
 #[track_caller]
@@ -39,14 +43,77 @@ fn every_pipeline_in_the_documents_is_understood() {
 }
 
 #[test]
-fn the_commands_in_the_readme_check_without_a_login_and_audit() {
+fn the_commands_in_the_readme_check_with_and_without_a_login_and_audit() {
     let run: Vec<_> = blocks(&text("README.md"), "sh")
         .iter()
         .flat_map(|block| calls(block))
         .collect();
-    assert_eq!(run.len(), 2);
+    assert_eq!(run.len(), 4);
     assert!(run[0].settings().login.anonymous);
-    assert_eq!(run[1].audit().extent.targets[0].name(), None);
+    for private in &run[1..3] {
+        assert_eq!(private.settings().login.given.len(), 1);
+    }
+    assert_eq!(run[3].audit().extent.targets[0].name(), None);
+}
+
+/// The command of the section on private registries that has this word, pasted into a shell on a
+/// machine with the files that it names, where `registry.example` is the registry of the test.
+#[track_caller]
+fn pasted(word: &str, registry: &Distribution, authority: Option<&str>) -> Output {
+    let page = text("README.md");
+    let (_, section) = page.split_once("\n## A private registry\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut blocks = blocks(section, "sh");
+    assert_eq!(blocks.len(), 2);
+    blocks.retain(|block| block.contains(word));
+    let name = format!("registry.example:{}", registry.port());
+    let command = blocks[0]
+        .replace("registry.example:5000", &name)
+        .replace("--username ci", &format!("--username {USERNAME}"));
+    let machine = Scratch::new("pasted");
+    let file = |name: &str, content: &str| {
+        std::fs::write(machine.path().join(name), content).unwrap();
+    };
+    file("registry-password", &format!("{PASSWORD}\n"));
+    if let Some(authority) = authority {
+        file("registry-ca.pem", authority);
+    }
+    let directory = binary().parent().unwrap().display().to_string();
+    Command::new("/bin/sh")
+        .args(["-c", &command])
+        .current_dir(machine.path())
+        .env_clear()
+        .env("PATH", directory)
+        .env("PLUGIN_RESOLVE", format!("{name}:127.0.0.1"))
+        .env("PLUGIN_ATTEMPTS", "1")
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn ends(output: &Output, code: i32, words: &str) {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(words), "{said}");
+    assert!(!said.contains(PASSWORD), "{said}");
+}
+
+#[test]
+fn the_command_for_a_private_authority_works_pasted() {
+    let registry = Distribution::private("registry.example");
+    registry.image("team/app:latest", &platforms(2));
+    let pem = registry.authority().pem();
+    ends(&pasted("--ca", &registry, Some(&pem)), 0, "PASSED: 1 image");
+    let other = Authority::new().pem();
+    ends(&pasted("--ca", &registry, Some(&other)), 4, "unknown");
+}
+
+#[test]
+fn the_command_for_plain_http_works_pasted() {
+    let registry = Distribution::htpasswd();
+    registry.image("team/app:latest", &platforms(2));
+    ends(&pasted("--insecure", &registry, None), 0, "PASSED: 1 image");
 }
 
 #[test]

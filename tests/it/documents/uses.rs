@@ -10,6 +10,7 @@ use serde_norway::Value;
 
 use super::ci::{self, Variables};
 use super::text;
+use crate::support::authority::Authority;
 
 const IMAGE: &str = "ghcr.io/pullproof/pullproof";
 
@@ -109,6 +110,8 @@ pub(crate) fn calls(script: &str) -> Vec<Use> {
                 .split_once(IMAGE)
                 .or_else(|| line.split_once("pullproof"))
                 .unwrap();
+            // Behind the version of the image.
+            let (_, arguments) = arguments.split_once(' ').unwrap_or_default();
             let mut variables = Variables::new();
             if arguments.contains("rebuild") {
                 variables.insert("PLUGIN_WOODPECKER_TOKEN".to_owned(), "token".to_owned());
@@ -178,6 +181,8 @@ fn file(path: &Path) -> std::io::Result<String> {
         Some("metadata.json") => Ok(format!(
             r#"{{"containerimage.digest":"sha256:{digest}","image.name":"registry.example/team/app:latest"}}"#
         )),
+        Some("registry-ca.pem") => Ok(Authority::new().pem()),
+        Some("registry-password") => Ok("content-of-registry_password\n".to_owned()),
         Some("running.txt") => Ok("registry.example/team/app:1.4".to_owned()),
         Some("config.json" | "registry-login")
             if ["/home/runner", "/login", "/run", "/config.json"]

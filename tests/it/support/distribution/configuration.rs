@@ -51,15 +51,15 @@ pub(super) fn write(directory: &Path, form: &Form, own: u16, port: Port) -> Path
     });
     if port == Port::Own {
         configuration["http"]["addr"] = format!("127.0.0.1:{own}").into();
+        let login = json!({"htpasswd": {"realm": "tests", "path": file("htpasswd")}});
+        let tls = json!({"certificate": file("certificate.pem"), "key": file("key.pem")});
         match form {
             Form::Open => {}
-            Form::Htpasswd => {
-                configuration["auth"] =
-                    json!({"htpasswd": {"realm": "tests", "path": file("htpasswd")}});
-            }
-            Form::Tls(_) => {
-                configuration["http"]["tls"] =
-                    json!({"certificate": file("certificate.pem"), "key": file("key.pem")});
+            Form::Htpasswd => configuration["auth"] = login,
+            Form::Tls(_) => configuration["http"]["tls"] = tls,
+            Form::Private(_) => {
+                configuration["auth"] = login;
+                configuration["http"]["tls"] = tls;
             }
             Form::Token(server) => {
                 configuration["auth"] = json!({"token": {

@@ -38,6 +38,8 @@ pub(crate) enum Form {
     Htpasswd,
     /// Anonymous access, over HTTPS with a certificate of a private authority.
     Tls(Box<Authority>),
+    /// Both: [`USERNAME`] with [`PASSWORD`], over HTTPS with such a certificate.
+    Private(Box<Authority>),
     /// Bearers of a token, over plain HTTP; the token server wants [`USERNAME`] with [`PASSWORD`].
     Token(Server),
 }
@@ -88,6 +90,16 @@ impl Distribution {
         })
     }
 
+    /// An empty one over HTTPS under this name, with htpasswd.
+    pub(crate) fn private(name: &str) -> Self {
+        let authority = Authority::new();
+        let identity = authority.issue(&[name]);
+        Self::start_as(DEBIAN, Form::Private(Box::new(authority)), |directory| {
+            configuration::write_identity(directory.path(), &identity);
+            configuration::write_htpasswd(directory.path());
+        })
+    }
+
     /// An empty one with a token server.
     pub(crate) fn token() -> Self {
         let identity = Authority::new().issue(&["tokens.test"]);
@@ -125,6 +137,11 @@ impl Distribution {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The same with at most so many names in a page of its catalog; started again.
     pub(crate) fn with_catalog_of(mut self, names: usize) -> Self {
         self.catalog = Some(names);
@@ -140,8 +157,8 @@ impl Distribution {
     /// The authority that vouches for it.
     pub(crate) fn authority(&self) -> &Authority {
         match &self.form {
-            Form::Tls(authority) => authority,
-            _ => panic!("only the TLS form has an authority"),
+            Form::Tls(authority) | Form::Private(authority) => authority,
+            _ => panic!("only a form over HTTPS has an authority"),
         }
     }
 
