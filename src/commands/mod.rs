@@ -2,6 +2,7 @@
 
 mod audit;
 mod finished;
+mod list;
 mod rebuild;
 pub mod verify;
 
@@ -9,7 +10,7 @@ use std::io::{self, Write as _};
 use std::time::SystemTime;
 
 use indicatif::ProgressBar;
-use log::{error, info, warn};
+use log::{error, warn};
 
 use crate::commands::finished::{Finished, Unfinished};
 use crate::report::Report;
@@ -92,7 +93,7 @@ fn refuse(output: &Output, error: &Error) -> Exit {
         error!("{reason}");
     }
     if let Some(hint) = error.hint() {
-        info!(target: HINT, "{hint}");
+        warn!(target: HINT, "{hint}");
     }
     let report = Report::empty(Depth::Tail, SystemTime::now());
     let refused = Finished::of(report).ending_in(Exit::Configuration, Some(reason));

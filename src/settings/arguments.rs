@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 use super::command::CommandName;
 use super::help::Topic;
 use super::kind::ValueKind;
+use super::list_source::STANDARD_INPUT;
 use super::raw::Gathered;
 use super::suggest::{nearest, nearest_of};
 use super::table::{self, Setting};
@@ -119,6 +120,16 @@ impl Reading {
     fn word(&mut self, text: String, after_platforms: Option<String>) -> Result<(), Error> {
         match self.command {
             None => self.command_word(&text),
+            Some(CommandName::Verify) if text == STANDARD_INPUT => {
+                add(&mut self.flags, flag("images_file")?, &text, &text)
+            }
+            Some(CommandName::Audit) if text == STANDARD_INPUT => Err(Error::new(
+                "audit takes no references from standard input",
+            )
+            .with_hint(
+                "to check such a list, use pullproof verify -; to give what is deployed, use \
+                     --in-use -",
+            )),
             Some(CommandName::Verify | CommandName::Audit) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
                     return Err(Error::new(format!(
@@ -348,6 +359,7 @@ fn unreadable(error: &lexopt::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::command::Command;
+    use super::super::list_source::ListSource;
     use super::super::support::{given, typed};
     use crate::http::network::Hosts;
 
@@ -387,6 +399,33 @@ mod tests {
         assert_eq!(
             settings.wanted.images,
             ["a", "b", "app:1", "[::1]:5000/app", "x,y"]
+        );
+    }
+
+    #[test]
+    fn a_hyphen_alone_is_a_list_on_standard_input() {
+        for arguments in [
+            &["verify", "-", "app"][..],
+            &["verify", "app", "-"],
+            &["verify", "--anonymous", "-", "app", "-"],
+            &["verify", "app", "--images-file", "-"],
+            &["--images-file=-", "verify", "app"],
+        ] {
+            let wanted = typed(arguments).settings().wanted;
+            assert_eq!(
+                wanted.list,
+                Some(ListSource::StandardInput),
+                "{arguments:?}"
+            );
+            assert_eq!(wanted.images, ["app"]);
+        }
+        assert_eq!(
+            typed(&["verify", "--images-file", "a", "-"]).error(),
+            "--images-file and - are the same setting, and were given different values"
+        );
+        assert_eq!(
+            typed(&["verify", "--", "-"]).settings().wanted.images,
+            [""; 0]
         );
     }
 

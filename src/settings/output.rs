@@ -1,5 +1,7 @@
 //! Where the result goes, and in which form.
 
+use std::path::Path;
+
 use log::LevelFilter;
 
 use super::Error;
@@ -35,20 +37,29 @@ pub(super) fn output(
         "auto" if in_github => Format::Github,
         _ => Format::Text,
     };
-    let (report, junit) = (
-        typed.report().map(|value| value.path()),
-        typed.junit().map(|value| value.path()),
-    );
+    let report = typed.report().map(|value| value.path());
+    let report_on_stdout = report.as_deref() == Some(Path::new("-"));
+    let report = report.filter(|_| !report_on_stdout);
+    let junit = typed.junit().map(|value| value.path());
     if let Some(value) = typed.junit().filter(|_| report == junit) {
         return Err(value.error("the JSON report and the JUnit report cannot be the same file"));
     }
-    let renders_colour = in_woodpecker || (terminals.stdout && facts.get("TERM") != Some("dumb"));
+    let shows_text = if report_on_stdout {
+        terminals.stderr
+    } else {
+        terminals.stdout
+    };
+    let renders_colour = in_woodpecker || (shows_text && facts.get("TERM") != Some("dumb"));
+    let quiet = typed.quiet().boolean()?;
     Ok(Output {
         report,
+        report_on_stdout,
         junit,
         format,
         summary: typed.summary().boolean()?,
-        log_level: log_level(typed, facts)?,
+        log_level: log_level(typed, facts, quiet)?,
+        quiet,
+        only_failures: quiet || typed.only_failures().boolean()?,
         fail_on: match typed.fail_on().word()? {
             "never" => FailOn::Never,
             "in_use" => FailOn::InUse,
@@ -67,9 +78,12 @@ pub(super) fn unset(facts: &Facts<'_>, terminals: Terminals) -> Output {
 }
 
 /// `log_level`; the build plugins' words are understood too, and a job with debug logging gets at
-/// least `debug`.
-fn log_level(typed: &Typed, facts: &Facts<'_>) -> Result<LevelFilter, Error> {
+/// least `debug`. With `quiet` it is `warn`, unless it is given.
+fn log_level(typed: &Typed, facts: &Facts<'_>, quiet: bool) -> Result<LevelFilter, Error> {
     let value = typed.log_level();
+    if quiet && !value.is_given {
+        return Ok(LevelFilter::Warn);
+    }
     let level = match value.text.to_ascii_lowercase().as_str() {
         "fatal" | "panic" => LevelFilter::Error,
         "warning" => LevelFilter::Warn,
@@ -126,6 +140,33 @@ mod tests {
         assert!(!at_a_terminal(&[("TERM", "dumb")]).colour);
         assert!(at_a_terminal(&[("NO_COLOR", "")]).colour);
         assert!(!at_a_terminal(&[("NO_COLOR", "1")]).colour);
+    }
+
+    #[test]
+    fn a_report_for_standard_output_sends_the_text_elsewhere() {
+        let output = typed(&["verify", "app", "--report", "-"]).settings().output;
+        assert!(output.report_on_stdout && output.report.is_none());
+        let file = typed(&["verify", "app", "--report", "./-"])
+            .settings()
+            .output;
+        assert_eq!(file.report.as_deref(), Some(Path::new("./-")));
+        assert!(!file.report_on_stdout);
+    }
+
+    #[test]
+    fn a_quiet_run_logs_warnings_alone_unless_a_level_is_given() {
+        let output = |flags: &[&str]| {
+            let arguments = [&["verify", "app"], flags].concat();
+            typed(&arguments).settings().output
+        };
+        let quiet = output(&["--quiet"]);
+        assert!(quiet.quiet && quiet.only_failures);
+        assert_eq!(quiet.log_level, LevelFilter::Warn);
+        let debug = output(&["--quiet", "--log-level=debug"]);
+        assert_eq!(debug.log_level, LevelFilter::Debug);
+        let failures = output(&["--only-failures"]);
+        assert!(!failures.quiet && failures.only_failures);
+        assert_eq!(failures.log_level, LevelFilter::Info);
     }
 
     #[test]

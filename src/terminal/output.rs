@@ -1,5 +1,6 @@
 //! Where the result of a run goes, and in which form.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::report::exit::FailOn;
@@ -7,8 +8,10 @@ use crate::report::exit::FailOn;
 /// Where the result goes.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// `report`.
+    /// `report`, where it is a file.
     pub report: Option<PathBuf>,
+    /// Whether `report` is standard output; the text then goes to standard error.
+    pub report_on_stdout: bool,
     /// `junit`.
     pub junit: Option<PathBuf>,
     /// `format`, with `auto` resolved.
@@ -17,6 +20,10 @@ pub struct Output {
     pub summary: bool,
     /// `log_level`.
     pub log_level: log::LevelFilter,
+    /// `quiet`: no text about what passes.
+    pub quiet: bool,
+    /// `only_failures`: images that pass are left out of the text.
+    pub only_failures: bool,
     /// `fail_on`.
     pub fail_on: FailOn,
     /// Whether the text may carry ANSI colours.
@@ -27,6 +34,22 @@ pub struct Output {
     pub step_outputs: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`.
     pub step_summary: Option<PathBuf>,
+}
+
+impl Output {
+    /// Where the text goes; nowhere where standard output is for JSON alone.
+    pub(crate) fn text(&self) -> Option<Box<dyn Write>> {
+        match self.format {
+            Format::Json => None,
+            _ if self.report_on_stdout => Some(Box::new(io::stderr())),
+            _ => Some(Box::new(io::stdout())),
+        }
+    }
+
+    /// Whether the JSON report goes to standard output.
+    pub(crate) fn prints_json(&self) -> bool {
+        self.format == Format::Json || self.report_on_stdout
+    }
 }
 
 /// `format`.

@@ -1,0 +1,4 @@
+//! The command line: where references come from, and what is printed where.
+
+mod lists;
+mod output;
