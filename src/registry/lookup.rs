@@ -59,11 +59,18 @@ impl Lookup {
         if let Some(credential) = credentials::given(&self.logins, repository) {
             return Ok(Some(credential));
         }
-        let stored = match &self.logins.docker_config {
-            Some(config) => self.stored(config, repository).await?,
-            None => None,
-        };
-        Ok(stored.or_else(|| credentials::github(&self.logins, repository)))
+        let mut failure = None;
+        for config in &self.logins.docker_configs {
+            match self.stored(config, repository).await {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(why) => failure = failure.or(Some(why)),
+            }
+        }
+        match failure {
+            None => Ok(credentials::github(&self.logins, repository)),
+            Some(why) => Err(why),
+        }
     }
 
     async fn stored(&self, config: &str, repository: &Repository) -> Given {
@@ -227,7 +234,7 @@ mod tests {
             ] {
                 let config = format!("\u{feff}{}", json!({ "auths": { key: entry } }));
                 let logins = Logins {
-                    docker_config: Some(config),
+                    docker_configs: vec![config],
                     ..Logins::default()
                 };
                 assert_eq!(
@@ -241,6 +248,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_longest_path_of_a_file_wins_and_the_first_file_that_has_one() {
+        let auth = |user: &str| json!({ "auth": BASE64_STANDARD.encode(format!("{user}:p")) });
+        // As containers-auth.json(5) has it.
+        let podman = json!({ "auths": {
+            "registry.example": auth("host"),
+            "registry.example/team": auth("team"),
+            "registry.example/team/app": auth("app"),
+            "docker.io/library": auth("library"),
+        } });
+        let docker = json!({ "auths": {
+            "registry.example/team/app/private": auth("docker"),
+            "other.example": auth("other"),
+            "broken.example": { "auth": "hunter2!" },
+        } });
+        let logins = Logins {
+            docker_configs: vec![podman.to_string(), docker.to_string()],
+            ..Logins::default()
+        };
+        for (image, user) in [
+            ("registry.example/app", "host"),
+            ("registry.example/teams/app", "host"),
+            ("registry.example/team/other", "team"),
+            ("registry.example/team/app:1", "app"),
+            ("registry.example/team/app/private", "app"),
+            ("registry.example/team/application", "team"),
+            ("alpine", "library"),
+            ("team/app", "none"),
+            ("other.example/app", "other"),
+        ] {
+            assert_eq!(find_in(&logins, image).await, user, "{image}");
+        }
+        assert!(search(&logins, "broken.example/app").await.is_err());
+        let broken_first = Logins {
+            docker_configs: vec!["{".to_owned(), docker.to_string()],
+            ..Logins::default()
+        };
+        assert_eq!(find_in(&broken_first, "other.example/app").await, "other");
+    }
+
+    #[tokio::test]
     async fn an_unusable_file_or_helper_is_an_error_without_secrets() {
         for config in [
             "not json hunter2".to_owned(),
@@ -249,7 +296,7 @@ mod tests {
             json!({ "credHelpers": { "registry.example": "no-such-helper-anywhere" } }).to_string(),
         ] {
             let logins = Logins {
-                docker_config: Some(config),
+                docker_configs: vec![config],
                 ..Logins::default()
             };
             let why = search(&logins, "registry.example/app").await.unwrap_err();

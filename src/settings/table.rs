@@ -284,9 +284,10 @@ settings! {
         logins ["registry_auth"] [Verify Audit] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
         docker_config ["config", "docker_config_json", "registry_config"] [Verify Audit] Credentials,
-            else "`$DOCKER_CONFIG/config.json`, `~/.docker/config.json`",
-            "Docker's own credential file, as a path or the JSON itself. Its credential helpers \
-             are run where they are installed.";
+            else "`$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json`, `~/.docker/config.json`, \
+                  podman's `auth.json`",
+            "Docker's or podman's credential file, as a path or the JSON itself. Its credential \
+             helpers are run where they are installed.";
         github_token [] [Verify Audit] Secret, else "`${{ github.token }}` in the action",
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";

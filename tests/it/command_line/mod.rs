@@ -1,4 +1,5 @@
 //! The command line: where references come from, and what is printed where.
 
 mod lists;
+mod logins;
 mod output;
