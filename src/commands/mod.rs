@@ -28,7 +28,9 @@ use crate::walk::rules::Depth;
 pub fn run(environment: &Environment) -> Exit {
     let read = read(environment, &|path| std::fs::read_to_string(path));
     match read {
-        Ok((Command::Help(text) | Command::Version(text), _)) => print(&text, environment),
+        Ok((Command::Help(text) | Command::Version(text) | Command::Generated(text), _)) => {
+            print(&text, environment)
+        }
         Ok((Command::Verify(settings), warnings)) => {
             verify::run::mask(&settings.login, &settings.output);
             let (progress, bar) = verify::run::progress(&settings.output, Unit::Digest);

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use lexopt::prelude::*;
 
 use super::command::CommandName;
-use super::help::Topic;
+use super::completions::Shell;
+use super::help::{OTHER_COMMANDS, Topic};
 use super::kind::ValueKind;
 use super::list_source::STANDARD_INPUT;
 use super::raw::Gathered;
@@ -23,6 +24,10 @@ pub(super) enum CommandLine {
     Help(Topic),
     /// The version.
     Version,
+    /// The completions for a shell.
+    Completions(Shell),
+    /// The manual page.
+    Manual,
     /// A run; where no command is named, the setting `mode` says which.
     Run {
         /// The command, if it is named.
@@ -156,6 +161,8 @@ impl Reading {
         match text {
             "help" => self.asked = Some(CommandLine::Help(self.topic()?)),
             "version" => self.asked = Some(CommandLine::Version),
+            "completions" => self.asked = Some(CommandLine::Completions(self.shell()?)),
+            "man" => self.asked = Some(CommandLine::Manual),
             _ => self.command = Some(CommandName::of(text).ok_or_else(|| not_a_command(text))?),
         }
         Ok(())
@@ -172,6 +179,24 @@ impl Reading {
             None if is_command(&text) => Ok(Topic::Overview),
             None => Err(not_a_command(&text)),
         }
+    }
+
+    /// The shell after `completions`.
+    fn shell(&mut self) -> Result<Shell, Error> {
+        let shells = human::list(&Shell::WORDS);
+        let advice = "for bash: pullproof completions bash";
+        let Some(Value(text)) = self.parser.next().ok().flatten() else {
+            let error = "completions needs the name of a shell: bash, zsh or fish";
+            return Err(Error::new(error).with_hint(advice));
+        };
+        let text = text.to_string_lossy();
+        Shell::of(&text).ok_or_else(|| {
+            let error = format!(
+                "there are no completions for {}, only for {shells}",
+                quoted(&text)
+            );
+            Error::new(error).with_hint(advice)
+        })
     }
 
     fn finish(mut self) -> Result<CommandLine, Error> {
@@ -193,16 +218,14 @@ impl Reading {
     }
 }
 
-/// Commands that take no settings.
-const WITHOUT_SETTINGS: [&str; 2] = ["help", "version"];
-
 fn is_command(word: &str) -> bool {
-    CommandName::of(word).is_some() || WITHOUT_SETTINGS.contains(&word)
+    CommandName::of(word).is_some() || OTHER_COMMANDS.iter().any(|(other, _)| *other == word)
 }
 
 fn not_a_command(text: &str) -> Error {
     let error = Error::new(format!("{} is not a command", quoted(text)));
-    let commands = [CommandName::WORDS, &WITHOUT_SETTINGS].concat();
+    let others = OTHER_COMMANDS.map(|(other, _)| other);
+    let commands = [CommandName::WORDS, &others].concat();
     match nearest_of(&commands, text) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => error.with_hint(format!(
@@ -583,6 +606,30 @@ mod tests {
             typed(&["rebuidl"]).command().unwrap_err().hint(),
             Some("did you mean rebuild?")
         );
+    }
+
+    #[test]
+    fn completions_are_for_a_shell_by_name() {
+        for (arguments, message) in [
+            (
+                &["completions"][..],
+                "completions needs the name of a shell: bash, zsh or fish",
+            ),
+            (
+                &["completions", "--report", "x"],
+                "completions needs the name of a shell: bash, zsh or fish",
+            ),
+            (
+                &["completions", "tcsh"],
+                "there are no completions for \"tcsh\", only for bash, zsh and fish",
+            ),
+        ] {
+            assert_eq!(typed(arguments).error(), message);
+        }
+        for arguments in [&["completions", "zsh"][..], &["man"]] {
+            let read = typed(arguments).command();
+            assert!(matches!(read, Ok(Command::Generated(_))), "{arguments:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod auto_tag;
 mod build_only;
 mod ci;
 mod command;
+mod completions;
 #[cfg(test)]
 mod documentation;
 mod environment;
@@ -17,6 +18,7 @@ mod kind;
 mod list_source;
 mod load;
 mod logins;
+mod manual;
 mod metrics;
 mod network;
 mod output;
