@@ -8,7 +8,7 @@ use super::Error;
 use super::ci::{Facts, System};
 use super::raw::Typed;
 use crate::report::exit::FailOn;
-use crate::terminal::output::{Format, Output};
+use crate::terminal::output::{Detail, Format, Output, Stdout};
 
 /// Which of the standard streams are terminals.
 #[derive(Clone, Copy)]
@@ -38,28 +38,35 @@ pub(super) fn output(
         _ => Format::Text,
     };
     let report = typed.report().map(|value| value.path());
-    let report_on_stdout = report.as_deref() == Some(Path::new("-"));
-    let report = report.filter(|_| !report_on_stdout);
+    let stdout = if report.as_deref() == Some(Path::new("-")) {
+        Stdout::Report
+    } else {
+        Stdout::Format
+    };
+    let report = report.filter(|_| stdout == Stdout::Format);
     let junit = typed.junit().map(|value| value.path());
     if let Some(value) = typed.junit().filter(|_| report == junit) {
         return Err(value.error("the JSON report and the JUnit report cannot be the same file"));
     }
-    let shows_text = if report_on_stdout {
-        terminals.stderr
-    } else {
-        terminals.stdout
+    let shows_text = match stdout {
+        Stdout::Format => terminals.stdout,
+        Stdout::Report => terminals.stderr,
     };
     let renders_colour = in_woodpecker || (shows_text && facts.get("TERM") != Some("dumb"));
-    let quiet = typed.quiet().boolean()?;
+    let only_failures = typed.only_failures().boolean()?;
+    let detail = match typed.quiet().boolean()? {
+        true => Detail::Quiet,
+        false if only_failures => Detail::OnlyFailures,
+        false => Detail::All,
+    };
     Ok(Output {
         report,
-        report_on_stdout,
+        stdout,
         junit,
         format,
         summary: typed.summary().boolean()?,
-        log_level: log_level(typed, facts, quiet)?,
-        quiet,
-        only_failures: quiet || typed.only_failures().boolean()?,
+        log_level: log_level(typed, facts, detail)?,
+        detail,
         fail_on: match typed.fail_on().word()? {
             "never" => FailOn::Never,
             "in_use" => FailOn::InUse,
@@ -79,9 +86,9 @@ pub(super) fn unset(facts: &Facts<'_>, terminals: Terminals) -> Output {
 
 /// `log_level`; the build plugins' words are understood too, and a job with debug logging gets at
 /// least `debug`. With `quiet` it is `warn`, unless it is given.
-fn log_level(typed: &Typed, facts: &Facts<'_>, quiet: bool) -> Result<LevelFilter, Error> {
+fn log_level(typed: &Typed, facts: &Facts<'_>, detail: Detail) -> Result<LevelFilter, Error> {
     let value = typed.log_level();
-    if quiet && !value.is_given {
+    if detail == Detail::Quiet && !value.is_given {
         return Ok(LevelFilter::Warn);
     }
     let level = match value.text.to_ascii_lowercase().as_str() {
@@ -145,12 +152,12 @@ mod tests {
     #[test]
     fn a_report_for_standard_output_sends_the_text_elsewhere() {
         let output = typed(&["verify", "app", "--report", "-"]).settings().output;
-        assert!(output.report_on_stdout && output.report.is_none());
+        assert_eq!((output.stdout, output.report), (Stdout::Report, None));
         let file = typed(&["verify", "app", "--report", "./-"])
             .settings()
             .output;
         assert_eq!(file.report.as_deref(), Some(Path::new("./-")));
-        assert!(!file.report_on_stdout);
+        assert_eq!(file.stdout, Stdout::Format);
     }
 
     #[test]
@@ -160,12 +167,14 @@ mod tests {
             typed(&arguments).settings().output
         };
         let quiet = output(&["--quiet"]);
-        assert!(quiet.quiet && quiet.only_failures);
-        assert_eq!(quiet.log_level, LevelFilter::Warn);
+        assert_eq!(
+            (quiet.detail, quiet.log_level),
+            (Detail::Quiet, LevelFilter::Warn)
+        );
         let debug = output(&["--quiet", "--log-level=debug"]);
         assert_eq!(debug.log_level, LevelFilter::Debug);
         let failures = output(&["--only-failures"]);
-        assert!(!failures.quiet && failures.only_failures);
+        assert_eq!(failures.detail, Detail::OnlyFailures);
         assert_eq!(failures.log_level, LevelFilter::Info);
     }
 

@@ -14,7 +14,7 @@ use crate::report::github::Extras;
 use crate::report::judgement::Judgement;
 use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
-use crate::terminal::output::{Format, Output};
+use crate::terminal::output::{Detail, Format, Output};
 use crate::terminal::streams::Streams;
 use crate::walk::rules::Depth;
 
@@ -109,7 +109,7 @@ pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) ->
 fn style(output: &Output) -> Style {
     Style {
         colour: output.colour,
-        only_failures: output.only_failures,
+        only_failures: output.detail < Detail::All,
         verbose: output.log_level >= LevelFilter::Debug,
     }
 }
@@ -185,17 +185,18 @@ pub(crate) fn unprinted(printed: io::Result<()>) -> Option<String> {
 
 /// Writes what is going to be checked, so that the log of a killed run shows at least that.
 pub(crate) fn announce<'a>(
-    references: impl Iterator<Item = &'a Reference> + Clone,
+    references: impl Iterator<Item = &'a Reference>,
     depth: Depth,
     output: &Output,
 ) {
+    let references: Vec<_> = references.collect();
     announce_with(output, &|out| {
-        text::write_header(depth, references.clone(), out)
+        text::write_header(depth, references.iter().copied(), out)
     });
 }
 
 fn announce_with(output: &Output, write: &Writing<'_>) {
-    if let Some(out) = output.text().filter(|_| !output.quiet) {
+    if let Some(out) = output.text().filter(|_| output.detail > Detail::Quiet) {
         let mut out = BufWriter::new(out);
         // A reader that closed the stream reads no report either.
         let _ = write(&mut out).and_then(|()| out.flush());
@@ -213,7 +214,10 @@ fn print_json(output: &Output, write: &Writing<'_>) -> bool {
 
 /// Writes the text, unless nobody wants it; whether nothing went wrong.
 fn print_text(output: &Output, passes: bool, write: &Writing<'_>) -> bool {
-    let Some(out) = output.text().filter(|_| !(output.quiet && passes)) else {
+    let Some(out) = output
+        .text()
+        .filter(|_| !(passes && output.detail == Detail::Quiet))
+    else {
         return true;
     };
     let mut out = BufWriter::new(out);
@@ -275,18 +279,18 @@ fn seed() -> u64 {
 mod tests {
     use super::*;
     use crate::report::exit::FailOn;
+    use crate::terminal::output::Stdout;
 
     /// An output with these two places for reports.
     fn output(report: &Path, junit: &Path) -> Output {
         Output {
             report: Some(report.to_owned()),
-            report_on_stdout: false,
+            stdout: Stdout::Format,
             junit: Some(junit.to_owned()),
             format: Format::Text,
             summary: true,
             log_level: LevelFilter::Info,
-            quiet: false,
-            only_failures: false,
+            detail: Detail::All,
             fail_on: FailOn::Broken,
             colour: false,
             terminal: false,

@@ -10,8 +10,8 @@ use crate::report::exit::FailOn;
 pub struct Output {
     /// `report`, where it is a file.
     pub report: Option<PathBuf>,
-    /// Whether `report` is standard output; the text then goes to standard error.
-    pub report_on_stdout: bool,
+    /// What standard output is for.
+    pub stdout: Stdout,
     /// `junit`.
     pub junit: Option<PathBuf>,
     /// `format`, with `auto` resolved.
@@ -20,10 +20,8 @@ pub struct Output {
     pub summary: bool,
     /// `log_level`.
     pub log_level: log::LevelFilter,
-    /// `quiet`: no text about what passes.
-    pub quiet: bool,
-    /// `only_failures`: images that pass are left out of the text.
-    pub only_failures: bool,
+    /// `quiet` and `only_failures`.
+    pub detail: Detail,
     /// `fail_on`.
     pub fail_on: FailOn,
     /// Whether the text may carry ANSI colours.
@@ -41,15 +39,35 @@ impl Output {
     pub(crate) fn text(&self) -> Option<Box<dyn Write>> {
         match self.format {
             Format::Json => None,
-            _ if self.report_on_stdout => Some(Box::new(io::stderr())),
+            _ if self.stdout == Stdout::Report => Some(Box::new(io::stderr())),
             _ => Some(Box::new(io::stdout())),
         }
     }
 
     /// Whether the JSON report goes to standard output.
     pub(crate) fn prints_json(&self) -> bool {
-        self.format == Format::Json || self.report_on_stdout
+        self.format == Format::Json || self.stdout == Stdout::Report
     }
+}
+
+/// What standard output is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdout {
+    /// What `format` says.
+    Format,
+    /// The JSON report, with `report` as `-`; the text goes to standard error.
+    Report,
+}
+
+/// How much the text says of what passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Nothing, and of the rest only what is wrong: `quiet`.
+    Quiet,
+    /// How many images there are: `only_failures`.
+    OnlyFailures,
+    /// Everything.
+    All,
 }
 
 /// `format`.

@@ -23,7 +23,7 @@ use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
 use crate::settings::{NothingPushed, RebuildSettings, VerifySettings};
 use crate::terminal::deliver::announce;
-use crate::terminal::output::{Format, Output};
+use crate::terminal::output::{Detail, Format, Output};
 use crate::terminal::progress::{Progress, Unit};
 use crate::terminal::signals::Signals;
 use crate::text::human;
@@ -62,7 +62,7 @@ pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finis
 
 /// Where the progress is shown: as a bar on a terminal, else as lines.
 pub(crate) fn progress(output: &Output, unit: Unit) -> (Progress, ProgressBar) {
-    let progress = if output.quiet {
+    let progress = if output.detail == Detail::Quiet {
         Progress::lines(unit, Instant::now(), Box::new(io::sink()))
     } else if output.terminal {
         Progress::bar(unit, Instant::now())
