@@ -196,8 +196,8 @@ fn zsh_completes_commands_flags_words_and_files() {
             "pullproof verify --username rep",
         ),
     ];
-    let input: String = cases.iter().map(|(line, _)| format!("{line}\n")).collect();
-    std::fs::write(directory.path().join("input"), input).unwrap();
+    let lines = cases.map(|(line, _)| line);
+    std::fs::write(directory.path().join("input"), lines.join("\n") + "\n").unwrap();
     std::fs::write(directory.path().join("press"), ZSH).unwrap();
     let output = text(&run("zsh", &["-f", "press"], directory.path()));
     let found: Vec<&str> = output.lines().collect();
