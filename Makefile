@@ -53,6 +53,15 @@ lint: ## Check the format, the lints, the documentation, the dependencies and wh
 	scripts/lint-workflows
 	scripts/lint-operations
 
+.PHONY: completions
+completions: ## Write the shell completions and the manual page into target/completions
+	$(CARGO) build --quiet --locked --bin pullproof
+	mkdir -p target/completions
+	target/debug/pullproof completions bash > target/completions/pullproof.bash
+	target/debug/pullproof completions zsh > target/completions/_pullproof
+	target/debug/pullproof completions fish > target/completions/pullproof.fish
+	target/debug/pullproof man > target/completions/pullproof.1
+
 .PHONY: bench
 bench: ## Measure it next to its peers; PULLPROOF_BENCH=full,tags measures those cases alone
 	scripts/prepare-bench

@@ -2,6 +2,7 @@
 
 mod audit;
 mod finished;
+mod list;
 mod rebuild;
 pub mod verify;
 
@@ -9,7 +10,7 @@ use std::io::{self, Write as _};
 use std::time::SystemTime;
 
 use indicatif::ProgressBar;
-use log::{error, info, warn};
+use log::{error, warn};
 
 use crate::commands::finished::{Finished, Unfinished};
 use crate::report::Report;
@@ -27,7 +28,9 @@ use crate::walk::rules::Depth;
 pub fn run(environment: &Environment) -> Exit {
     let read = read(environment, &|path| std::fs::read_to_string(path));
     match read {
-        Ok((Command::Help(text) | Command::Version(text), _)) => print(&text, environment),
+        Ok((Command::Help(text) | Command::Version(text) | Command::Generated(text), _)) => {
+            print(&text, environment)
+        }
         Ok((Command::Verify(settings), warnings)) => {
             verify::run::mask(&settings.login, &settings.output);
             let (progress, bar) = verify::run::progress(&settings.output, Unit::Digest);
@@ -92,7 +95,7 @@ fn refuse(output: &Output, error: &Error) -> Exit {
         error!("{reason}");
     }
     if let Some(hint) = error.hint() {
-        info!(target: HINT, "{hint}");
+        warn!(target: HINT, "{hint}");
     }
     let report = Report::empty(Depth::Tail, SystemTime::now());
     let refused = Finished::of(report).ending_in(Exit::Configuration, Some(reason));

@@ -3,22 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::listed::Word;
 use super::reference::{DOCKER_HUB, Reference, Repository, is_docker_hub, presentable};
 
 /// Who uses something: `deployment shop/app`. Nobody, where a list does not say who.
 pub(crate) type Users = BTreeSet<Arc<str>>;
-
-/// What a container runtime is called in front of an image ID.
-const RUNTIMES: [&str; 5] = [
-    "docker-pullable://",
-    "docker://",
-    "containerd://",
-    "cri-o://",
-    "podman://",
-];
-
-/// The longest word that is read, in bytes: more than a host, a name, a tag and a digest.
-const LONGEST_WORD: usize = 1024;
 
 /// How many other hosts are remembered, to be named.
 const MOST_HOSTS: usize = 5;
@@ -52,13 +41,6 @@ pub(crate) struct Uses {
     pub(crate) digests: BTreeMap<String, Users>,
 }
 
-/// One word of a list.
-enum Word {
-    Reference(Reference),
-    ImageId,
-    Unreadable,
-}
-
 impl InUse {
     /// An empty list for these registries; `hosts` are other names of each.
     pub(crate) fn new(registries: &[String], hosts: &[String]) -> Self {
@@ -84,7 +66,7 @@ impl InUse {
 
     /// Adds one word, and who uses it.
     pub(crate) fn add(&mut self, word: &str, user: Option<&Arc<str>>) {
-        match read(word) {
+        match Word::read(word) {
             Word::Reference(reference) => self.add_reference(&reference, user),
             Word::ImageId => self.image_ids += 1,
             Word::Unreadable => {
@@ -134,33 +116,6 @@ impl InUse {
         self.repositories()
             .any(|repository| repository.registry == registry)
     }
-}
-
-/// Reads a reference, with or without a runtime before it, or an image ID.
-fn read(word: &str) -> Word {
-    if word.len() > LONGEST_WORD {
-        return Word::Unreadable;
-    }
-    let bare = RUNTIMES
-        .iter()
-        .find_map(|runtime| word.strip_prefix(runtime))
-        .unwrap_or(word);
-    if is_image_id(bare) {
-        return Word::ImageId;
-    }
-    bare.parse().map_or(Word::Unreadable, Word::Reference)
-}
-
-/// Whether this is the hash of a config, or of a container, and not of a manifest.
-fn is_image_id(text: &str) -> bool {
-    let hash = ["sha256:", "sha512:"]
-        .iter()
-        .find_map(|algorithm| text.strip_prefix(algorithm))
-        .unwrap_or(text);
-    matches!(hash.len(), 64 | 128)
-        && hash
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A host as it is compared: in lower case, without the port that https has anyway.

@@ -18,6 +18,9 @@ const DOCKER_HUB_HOSTS: [&str; 4] = [
     "registry.hub.docker.com",
 ];
 
+/// What skopeo and podman write in front of an image in a registry.
+const DOCKER_TRANSPORT: &str = "docker://";
+
 /// The longest name of a repository, in bytes.
 const LONGEST_NAME: usize = 255;
 
@@ -70,6 +73,13 @@ impl fmt::Display for Reference {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidReference(String);
+
+impl InvalidReference {
+    /// With this reason.
+    pub(super) fn because(reason: String) -> Self {
+        Self(reason)
+    }
+}
 
 /// Whether the first component of a name is a host, by docker's rule.
 #[must_use]
@@ -124,7 +134,7 @@ pub(crate) fn presentable(text: &str) -> String {
 impl FromStr for Reference {
     type Err = InvalidReference;
 
-    /// Reads by docker's grammar, see
+    /// Reads by docker's grammar, with or without `docker://` before it, see
     /// <https://github.com/distribution/reference/blob/main/reference.go>. It is read by hand
     /// because a regular expression that holds it takes longer to build than a small image takes to
     /// verify.
@@ -135,17 +145,20 @@ impl FromStr for Reference {
                 presentable(text)
             ))
         };
-        if text.contains("://") {
-            return Err(invalid("it has a scheme, so leave out the part up to ://"));
+        let bare = text.strip_prefix(DOCKER_TRANSPORT).unwrap_or(text);
+        if bare.contains("://") {
+            return Err(invalid(
+                "its scheme is not docker://, so leave out the part up to ://",
+            ));
         }
-        let (rest, digest) = match text.split_once('@') {
+        let (rest, digest) = match bare.split_once('@') {
             Some((rest, digest)) => {
                 let parsed = digest
                     .parse::<Digest>()
                     .map_err(|_| invalid("expected a digest after '@'"))?;
                 (rest, Some(parsed))
             }
-            None => (text, None),
+            None => (bare, None),
         };
         if digest
             .as_ref()
@@ -434,12 +447,25 @@ mod tests {
         }
         assert!(!is_host("team"));
     }
+
+    #[test]
+    fn the_transport_of_registries_may_stand_in_front() {
+        for text in ["r.example/app:1", "app", "r.example:5000/a@sha256:"] {
+            let text = text.replace("sha256:", &format!("sha256:{}", "a".repeat(64)));
+            let with: Reference = format!("docker://{text}").parse().unwrap();
+            assert_eq!(Ok(with), text.parse());
+        }
+        for text in ["docker://docker://app", "docker://", "Docker://app"] {
+            assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+    }
+
     #[test]
     fn what_is_refused_is_shown_without_what_may_be_secret() {
         let error = |text: &str| text.parse::<Reference>().unwrap_err().to_string();
         assert_eq!(
             error("https://registry.example/team/app"),
-            r#""https://registry.example/team/app" is not an image reference: it has a scheme, so leave out the part up to ://"#
+            r#""https://registry.example/team/app" is not an image reference: its scheme is not docker://, so leave out the part up to ://"#
         );
         for text in [
             "https://me:hunter2@host/app",

@@ -30,7 +30,7 @@ pub fn check(data: &[u8]) {
                 };
                 assert!(secret.len() <= text.len(), "more came out than went in");
                 let logins = Logins {
-                    docker_config: Some(text.to_owned()),
+                    docker_configs: vec![text.to_owned()],
                     ..Logins::default()
                 };
                 let known = logins.parsed_secrets();

@@ -48,10 +48,11 @@ pub fn check(data: &[u8]) {
         name: "metadata_file".to_owned(),
         text: text.to_owned(),
     };
-    match targets(&Wanted {
+    let wanted = Wanted {
         metadata: Some(metadata),
         ..Wanted::default()
-    }) {
+    };
+    match targets(&wanted, Vec::new()) {
         Err(error) => assert!(
             error.to_string().len() <= LONGEST_MESSAGE,
             "a message of {}",

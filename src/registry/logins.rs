@@ -11,8 +11,9 @@ pub struct Logins {
     pub given: Vec<Login>,
     /// Whether the first of them is `username` and `password`.
     pub begins_with_username: bool,
-    /// `docker_config` as text, read from where the user or docker keeps it.
-    pub docker_config: Option<String>,
+    /// `docker_config` as text, or the files that docker and podman keep, in order; the first that
+    /// has a login for a repository wins.
+    pub docker_configs: Vec<String>,
     /// `github_token` with the user it belongs to, for ghcr.io when nothing else matches.
     pub github: Option<Login>,
     /// Whether a GitHub Actions login made by `docker/login-action` may be what the user counts on.
@@ -21,14 +22,12 @@ pub struct Logins {
 
 impl std::fmt::Debug for Logins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let configs: Vec<Secret> = self.docker_configs.iter().map(Secret::new).collect();
         f.debug_struct("Logins")
             .field("anonymous", &self.anonymous)
             .field("given", &self.given)
             .field("begins_with_username", &self.begins_with_username)
-            .field(
-                "docker_config",
-                &self.docker_config.as_deref().map(Secret::new),
-            )
+            .field("docker_configs", &configs)
             .field("github", &self.github)
             .field("in_github_actions", &self.in_github_actions)
             .finish()

@@ -60,11 +60,21 @@ impl Lookup {
         if let Some(credential) = credentials::given(&self.logins, repository) {
             return Ok(Some(credential));
         }
-        let stored = match &self.logins.docker_config {
-            Some(config) => self.stored(config, repository).await?,
-            None => None,
-        };
+        let stored = self.stored(repository).await?;
         Ok(stored.or_else(|| credentials::github(&self.logins, repository)))
+    }
+
+    /// The login of the first file that has one.
+    async fn stored(&self, repository: &Repository) -> Given {
+        let mut failure = None;
+        for config in &self.logins.docker_configs {
+            match self.stored_in(config, repository).await {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(why) => failure = failure.or(Some(why)),
+            }
+        }
+        failure.map_or(Ok(None), Err)
     }
 
     /// The login that [`Lookup::find`] finds, and the setting that it is from.
@@ -77,15 +87,12 @@ impl Lookup {
             return Access::Anonymous;
         } else if let Some(place) = credentials::place_of_given(&self.logins, repository) {
             by_place(place)
-        } else if credentials::github(&self.logins, repository).is_none() {
+        } else if credentials::github(&self.logins, repository).is_none()
+            || matches!(self.stored(repository).await, Ok(Some(_)))
+        {
             GivenBy::DockerConfig
         } else {
-            match &self.logins.docker_config {
-                Some(config) if matches!(self.stored(config, repository).await, Ok(Some(_))) => {
-                    GivenBy::DockerConfig
-                }
-                _ => GivenBy::GithubToken,
-            }
+            GivenBy::GithubToken
         };
         match self.search(repository).await {
             Ok(Some(Credential::Password { username, .. })) => Access::Login {
@@ -106,7 +113,7 @@ impl Lookup {
         }
     }
 
-    async fn stored(&self, config: &str, repository: &Repository) -> Given {
+    async fn stored_in(&self, config: &str, repository: &Repository) -> Given {
         match docker_config::entry_of(config, repository)? {
             Entry::None => Ok(None),
             Entry::Credential(credential) => Ok(Some(credential)),
@@ -185,7 +192,7 @@ mod tests {
         let logins = Logins {
             given: vec![login("ghcr.io", "first"), login("r.example", "second")],
             begins_with_username: true,
-            docker_config: Some(auths.to_string()),
+            docker_configs: vec![auths.to_string()],
             github: Some(login("ghcr.io", "actor")),
             ..Logins::default()
         };
@@ -316,7 +323,7 @@ mod tests {
             ] {
                 let config = format!("\u{feff}{}", json!({ "auths": { key: entry } }));
                 let logins = Logins {
-                    docker_config: Some(config),
+                    docker_configs: vec![config],
                     ..Logins::default()
                 };
                 assert_eq!(
@@ -330,6 +337,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_longest_path_of_a_file_wins_and_the_first_file_that_has_one() {
+        let auth = |user: &str| json!({ "auth": BASE64_STANDARD.encode(format!("{user}:p")) });
+        // As containers-auth.json(5) has it.
+        let podman = json!({ "auths": {
+            "registry.example": auth("host"),
+            "registry.example/team": auth("team"),
+            "registry.example/team/app": auth("app"),
+            "docker.io/library": auth("library"),
+        } });
+        let docker = json!({ "auths": {
+            "registry.example/team/app/private": auth("docker"),
+            "other.example": auth("other"),
+            "broken.example": { "auth": "hunter2!" },
+        } });
+        let logins = Logins {
+            docker_configs: vec![podman.to_string(), docker.to_string()],
+            ..Logins::default()
+        };
+        for (image, user) in [
+            ("registry.example/app", "host"),
+            ("registry.example/teams/app", "host"),
+            ("registry.example/team/other", "team"),
+            ("registry.example/team/app:1", "app"),
+            ("registry.example/team/app/private", "app"),
+            ("registry.example/team/application", "team"),
+            ("alpine", "library"),
+            ("team/app", "none"),
+            ("other.example/app", "other"),
+        ] {
+            assert_eq!(find_in(&logins, image).await, user, "{image}");
+        }
+        assert!(search(&logins, "broken.example/app").await.is_err());
+        let broken_first = Logins {
+            docker_configs: vec!["{".to_owned(), docker.to_string()],
+            ..Logins::default()
+        };
+        assert_eq!(find_in(&broken_first, "other.example/app").await, "other");
+    }
+
+    #[tokio::test]
     async fn an_unusable_file_or_helper_is_an_error_without_secrets() {
         for config in [
             "not json hunter2".to_owned(),
@@ -338,7 +385,7 @@ mod tests {
             json!({ "credHelpers": { "registry.example": "no-such-helper-anywhere" } }).to_string(),
         ] {
             let logins = Logins {
-                docker_config: Some(config),
+                docker_configs: vec![config],
                 ..Logins::default()
             };
             let why = search(&logins, "registry.example/app").await.unwrap_err();

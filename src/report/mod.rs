@@ -166,8 +166,8 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         let style = Style {
-            colour: false,
             verbose: true,
+            ..Style::default()
         };
         [
             ("text", written(&|out| text::write(&judgement, style, out))),

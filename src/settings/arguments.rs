@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use lexopt::prelude::*;
 
 use super::command::CommandName;
-use super::help::Topic;
+use super::completions::Shell;
+use super::help::{OTHER_COMMANDS, Topic};
 use super::kind::ValueKind;
+use super::list_source::STANDARD_INPUT;
 use super::raw::Gathered;
 use super::suggest::{nearest, nearest_of};
 use super::table::{self, Setting};
@@ -22,6 +24,10 @@ pub(super) enum CommandLine {
     Help(Topic),
     /// The version.
     Version,
+    /// The completions for a shell.
+    Completions(Shell),
+    /// The manual page.
+    Manual,
     /// A run; where no command is named, the setting `mode` says which.
     Run {
         /// The command, if it is named.
@@ -119,6 +125,16 @@ impl Reading {
     fn word(&mut self, text: String, after_platforms: Option<String>) -> Result<(), Error> {
         match self.command {
             None => self.command_word(&text),
+            Some(CommandName::Verify) if text == STANDARD_INPUT => {
+                add(&mut self.flags, flag("images_file")?, &text, &text)
+            }
+            Some(CommandName::Audit) if text == STANDARD_INPUT => Err(Error::new(
+                "audit takes no references from standard input",
+            )
+            .with_hint(
+                "to check such a list, use pullproof verify -; to give what is deployed, use \
+                     --in-use -",
+            )),
             Some(CommandName::Verify | CommandName::Audit) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
                     return Err(Error::new(format!(
@@ -145,6 +161,8 @@ impl Reading {
         match text {
             "help" => self.asked = Some(CommandLine::Help(self.topic()?)),
             "version" => self.asked = Some(CommandLine::Version),
+            "completions" => self.asked = Some(CommandLine::Completions(self.shell()?)),
+            "man" => self.asked = Some(CommandLine::Manual),
             _ => self.command = Some(CommandName::of(text).ok_or_else(|| not_a_command(text))?),
         }
         Ok(())
@@ -161,6 +179,24 @@ impl Reading {
             None if is_command(&text) => Ok(Topic::Overview),
             None => Err(not_a_command(&text)),
         }
+    }
+
+    /// The shell after `completions`.
+    fn shell(&mut self) -> Result<Shell, Error> {
+        let shells = human::list(&Shell::WORDS);
+        let advice = "for bash: pullproof completions bash";
+        let Some(Value(text)) = self.parser.next().ok().flatten() else {
+            let error = "completions needs the name of a shell: bash, zsh or fish";
+            return Err(Error::new(error).with_hint(advice));
+        };
+        let text = text.to_string_lossy();
+        Shell::of(&text).ok_or_else(|| {
+            let error = format!(
+                "there are no completions for {}, only for {shells}",
+                quoted(&text)
+            );
+            Error::new(error).with_hint(advice)
+        })
     }
 
     fn finish(mut self) -> Result<CommandLine, Error> {
@@ -182,16 +218,14 @@ impl Reading {
     }
 }
 
-/// Commands that take no settings.
-const WITHOUT_SETTINGS: [&str; 2] = ["help", "version"];
-
 fn is_command(word: &str) -> bool {
-    CommandName::of(word).is_some() || WITHOUT_SETTINGS.contains(&word)
+    CommandName::of(word).is_some() || OTHER_COMMANDS.iter().any(|(other, _)| *other == word)
 }
 
 fn not_a_command(text: &str) -> Error {
     let error = Error::new(format!("{} is not a command", quoted(text)));
-    let commands = [CommandName::WORDS, &WITHOUT_SETTINGS].concat();
+    let others = OTHER_COMMANDS.map(|(other, _)| other);
+    let commands = [CommandName::WORDS, &others].concat();
     match nearest_of(&commands, text) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => error.with_hint(format!(
@@ -348,6 +382,7 @@ fn unreadable(error: &lexopt::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::command::Command;
+    use super::super::list_source::ListSource;
     use super::super::support::{given, typed};
     use crate::http::network::Hosts;
 
@@ -387,6 +422,33 @@ mod tests {
         assert_eq!(
             settings.wanted.images,
             ["a", "b", "app:1", "[::1]:5000/app", "x,y"]
+        );
+    }
+
+    #[test]
+    fn a_hyphen_alone_is_a_list_on_standard_input() {
+        for arguments in [
+            &["verify", "-", "app"][..],
+            &["verify", "app", "-"],
+            &["verify", "--anonymous", "-", "app", "-"],
+            &["verify", "app", "--images-file", "-"],
+            &["--images-file=-", "verify", "app"],
+        ] {
+            let wanted = typed(arguments).settings().wanted;
+            assert_eq!(
+                wanted.list,
+                Some(ListSource::StandardInput),
+                "{arguments:?}"
+            );
+            assert_eq!(wanted.images, ["app"]);
+        }
+        assert_eq!(
+            typed(&["verify", "--images-file", "a", "-"]).error(),
+            "--images-file and - are the same setting, and were given different values"
+        );
+        assert_eq!(
+            typed(&["verify", "--", "-"]).settings().wanted.images,
+            [""; 0]
         );
     }
 
@@ -544,6 +606,30 @@ mod tests {
             typed(&["rebuidl"]).command().unwrap_err().hint(),
             Some("did you mean rebuild?")
         );
+    }
+
+    #[test]
+    fn completions_are_for_a_shell_by_name() {
+        for (arguments, message) in [
+            (
+                &["completions"][..],
+                "completions needs the name of a shell: bash, zsh or fish",
+            ),
+            (
+                &["completions", "--report", "x"],
+                "completions needs the name of a shell: bash, zsh or fish",
+            ),
+            (
+                &["completions", "tcsh"],
+                "there are no completions for \"tcsh\", only for bash, zsh and fish",
+            ),
+        ] {
+            assert_eq!(typed(arguments).error(), message);
+        }
+        for arguments in [&["completions", "zsh"][..], &["man"]] {
+            let read = typed(arguments).command();
+            assert!(matches!(read, Ok(Command::Generated(_))), "{arguments:?}");
+        }
     }
 
     #[test]

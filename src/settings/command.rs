@@ -66,6 +66,8 @@ pub enum Command {
     Help(String),
     /// Print this line and succeed.
     Version(String),
+    /// Print this for another program, and succeed.
+    Generated(String),
     /// Resolve, walk, report.
     Verify(Box<VerifySettings>),
     /// The same for every tag of a registry.

@@ -20,6 +20,11 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
         let spelled = spelling(facts.system(), variable, &name);
         match table::find(&name) {
             Some(_) if is_build_output(&name, text) => {}
+            Some(setting) if setting.is_flag_only() => {
+                if !text.trim().is_empty() && !is_build_only(&name) {
+                    warnings.push(format!("{spelled} is ignored: it is a flag alone"));
+                }
+            }
             Some(setting) => {
                 let added = gathered.add(setting, &spelled, text);
                 error = error.or(added.err());
@@ -41,7 +46,8 @@ pub(super) fn has_settings(facts: &Facts<'_>) -> bool {
     facts.variables().any(|(variable, text)| {
         !text.trim().is_empty()
             && setting_name(facts.system(), variable)
-                .is_some_and(|name| table::find(&name).is_some())
+                .and_then(|name| table::find(&name))
+                .is_some_and(|setting| !setting.is_flag_only())
     })
 }
 
@@ -223,6 +229,24 @@ mod tests {
             assert!(warnings(name).is_empty(), "{name}");
         }
         assert!(read(&[("PLUGIN_TAGZ", "")]).unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn what_is_a_flag_alone_is_not_read_from_the_environment() {
+        let (typed, warnings) = read(&[
+            ("CI", "woodpecker"),
+            ("PLUGIN_QUIET", "true"),
+            ("PLUGIN_ONLY_FAILURES", "true"),
+        ])
+        .unwrap();
+        assert_eq!(
+            (&typed.raw().quiet, &typed.raw().only_failures),
+            (&None, &None)
+        );
+        // `quiet` is a build plugin's.
+        assert_eq!(warnings, ["only_failures is ignored: it is a flag alone"]);
+        let variables = variables(&[("PLUGIN_ONLY_FAILURES", "true")]);
+        assert!(!has_settings(&Facts::new(&variables)));
     }
 
     #[test]

@@ -58,7 +58,7 @@ const fn page(command: CommandName) -> Page {
             purpose: "check that images can be pulled; REF is name[:tag][@digest]",
             examples: [
                 "pullproof verify ghcr.io/example/app:1.2 --platforms linux/amd64,linux/arm64",
-                "pullproof verify --repo registry.example/app --tags 1.2,latest --depth full",
+                "kubectl get pods -A -o jsonpath='{..image}' | pullproof verify -",
             ],
         },
         CommandName::Audit => Page {
@@ -80,13 +80,36 @@ const fn page(command: CommandName) -> Page {
     }
 }
 
+/// Commands that take no settings, and what each is for.
+pub(super) const OTHER_COMMANDS: [(&str, &str); 4] = [
+    (
+        "help",
+        "show the commands; help COMMAND lists a command's settings",
+    ),
+    ("version", "show the version"),
+    ("completions", "print completions for bash, zsh or fish"),
+    ("man", "print the manual page"),
+];
+
+/// What a command is for.
+pub(super) const fn purpose(command: CommandName) -> &'static str {
+    page(command).purpose
+}
+
+/// How a command is called.
+pub(super) const fn usage(command: CommandName) -> &'static str {
+    page(command).usage
+}
+
 fn overview() -> String {
     let mut text = format!("{PURPOSE}\n\nCommands:\n");
     for command in CommandName::ALL {
-        let _ = writeln!(text, "  {:<9}{}", command.word(), page(*command).purpose);
+        let _ = writeln!(text, "  {:<13}{}", command.word(), purpose(*command));
     }
-    text.push_str("  help     show this; help COMMAND lists a command's settings\n");
-    text.push_str("  version  show the version\n\nExamples:\n");
+    for (word, purpose) in OTHER_COMMANDS {
+        let _ = writeln!(text, "  {word:<13}{purpose}");
+    }
+    text.push_str("\nExamples:\n");
     for command in CommandName::ALL {
         let _ = writeln!(text, "  {}", page(*command).examples[0]);
     }
@@ -151,6 +174,8 @@ fn long() -> String {
     text.push_str(
         "  pullproof help [COMMAND]            show a command's settings, one line each
   pullproof version                   show the version
+  pullproof completions SHELL         print completions for bash, zsh or fish
+  pullproof man                       print the manual page
 
 Every setting is a flag. In Woodpecker it is also PLUGIN_<NAME>, in a GitHub action INPUT_<NAME>;
 flags win. Give secrets through the environment or a file rather than as a flag. A bool flag may
@@ -254,8 +279,10 @@ mod tests {
                 .map(Setting::kebab)
                 .collect();
             assert_eq!(flags(&text), taken, "{command}");
-            let examples = format!("\n  pullproof {command} ");
-            assert_eq!(text.matches(&examples).count(), 2, "{text}");
+            for example in page(*command).examples {
+                assert!(example.contains(&format!("pullproof {command} ")));
+                assert!(text.contains(&format!("\n  {example}\n")), "{text}");
+            }
         }
         let verify = said(&["help", "verify"]);
         for line in [
@@ -300,7 +327,8 @@ mod tests {
     fn the_examples_are_understood() {
         for command in CommandName::ALL {
             for example in page(*command).examples {
-                let words: Vec<_> = example.split(' ').skip(1).collect();
+                let program = example.rsplit(" | ").next().unwrap();
+                let words: Vec<_> = program.split(' ').skip(1).collect();
                 let surroundings = super::super::support::given(&[
                     ("CI", "woodpecker"),
                     ("CI_SYSTEM_URL", "https://ci.example"),

@@ -1,11 +1,12 @@
 //! What is deployed: where the list of it is, and what it calls the registry.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Error;
 use super::ci::Facts;
 use super::extent::Extent;
 use super::files::Disk;
+use super::list_source::ListSource;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::cluster::Account;
@@ -27,10 +28,8 @@ pub struct InUseSettings {
 /// Where a list of what is deployed is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InUseSource {
-    /// In a file.
-    File(PathBuf),
-    /// On standard input.
-    StandardInput,
+    /// In a file, or on standard input.
+    List(ListSource),
     /// In the cluster that this runs in.
     Cluster(Account),
 }
@@ -87,8 +86,7 @@ fn source(text: &str, facts: &Facts<'_>, disk: &Disk<'_>) -> InUseSource {
     let directory = match text.split_once(':') {
         None if text == "cluster" => Path::new(ACCOUNT).to_owned(),
         Some(("cluster", directory)) => disk.resolve(directory),
-        _ if text == "-" => return InUseSource::StandardInput,
-        _ => return InUseSource::File(disk.resolve(text)),
+        _ => return InUseSource::List(ListSource::named(text, disk)),
     };
     let variable = |name| facts.get(name).map(str::to_owned);
     InUseSource::Cluster(Account {
@@ -110,12 +108,10 @@ mod tests {
     #[test]
     fn a_list_is_a_file_standard_input_or_the_cluster() {
         let of = |text: &str| source(&typed(&["audit", "r.example", "--in-use", text]));
-        assert_eq!(of("-"), InUseSource::StandardInput);
-        assert_eq!(of("a/b"), InUseSource::File("/workspace/a/b".into()));
-        assert_eq!(
-            of("./cluster"),
-            InUseSource::File("/workspace/./cluster".into())
-        );
+        let file = |path: &str| InUseSource::List(ListSource::File(path.into()));
+        assert_eq!(of("-"), InUseSource::List(ListSource::StandardInput));
+        assert_eq!(of("a/b"), file("/workspace/a/b"));
+        assert_eq!(of("./cluster"), file("/workspace/./cluster"));
         let InUseSource::Cluster(account) = of("cluster") else {
             panic!("it is not the cluster");
         };

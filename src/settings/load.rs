@@ -12,8 +12,8 @@ use super::files::{Disk, Files};
 use super::output::Terminals;
 use super::raw::{Gathered, Typed};
 use super::{
-    Error, environment, extent, help, in_use, logins, metrics, network, output, rebuild, rules,
-    wanted,
+    Error, environment, extent, help, in_use, logins, manual, metrics, network, output, rebuild,
+    rules, wanted,
 };
 use crate::http::network::Network;
 use crate::report::exit::FailOn;
@@ -103,6 +103,8 @@ fn command(
     let (named, flags) = match arguments::read(&environment.arguments) {
         Ok(CommandLine::Help(topic)) => return Ok(Command::Help(help::help(topic))),
         Ok(CommandLine::Version) => return Ok(Command::Version(help::version())),
+        Ok(CommandLine::Completions(shell)) => return Ok(Command::Generated(shell.script())),
+        Ok(CommandLine::Manual) => return Ok(Command::Generated(manual::manual())),
         Ok(CommandLine::Run { command, flags }) => (command, flags),
         Err(error) => {
             environment::gather(&facts, warnings);

@@ -1,6 +1,6 @@
 //! The logins for registries: those that were given, docker's configuration, GitHub's token.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -64,9 +64,9 @@ pub(super) fn logins(
         anonymous: typed.anonymous().boolean()?,
         given,
         begins_with_username,
-        docker_config: match typed.docker_config() {
-            Some(value) => Some(named_docker_config(&value, disk)?),
-            None => default_docker_config(facts, disk, warnings),
+        docker_configs: match typed.docker_config() {
+            Some(value) => vec![named_docker_config(&value, disk)?],
+            None => default_docker_configs(facts, disk, warnings),
         },
         github: typed
             .github_token()
@@ -179,15 +179,13 @@ impl Logins {
             std::iter::once(login.password.clone()).chain(user)
         };
         let mut secrets: Vec<Secret> = self.given.iter().flat_map(given).collect();
-        let config = self
-            .docker_config
-            .as_deref()
-            .and_then(|text| serde_json::from_str::<serde_json::Value>(unmarked(text)).ok());
-        let entries = config
-            .as_ref()
-            .and_then(|config| config.get("auths"))
-            .and_then(serde_json::Value::as_object);
-        for entry in entries.into_iter().flat_map(serde_json::Map::values) {
+        let read = |text: &String| serde_json::from_str::<serde_json::Value>(unmarked(text)).ok();
+        let configs: Vec<_> = self.docker_configs.iter().filter_map(read).collect();
+        let entries = configs
+            .iter()
+            .filter_map(|config| config.get("auths")?.as_object())
+            .flat_map(serde_json::Map::values);
+        for entry in entries {
             for name in ["auth", "password", "identitytoken", "registrytoken"] {
                 let Some(text) = entry.get(name).and_then(serde_json::Value::as_str) else {
                     continue;
@@ -244,31 +242,60 @@ fn named_docker_config(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<Strin
     }
 }
 
-/// Docker's own file, else what GitLab passes on; a broken file is left out, as docker does.
-fn default_docker_config(
+/// The files that docker and podman keep, and what GitLab passes on; a broken file is left out, as
+/// docker does.
+fn default_docker_configs(
     facts: &Facts<'_>,
     disk: &Disk<'_>,
     warnings: &mut Vec<String>,
-) -> Option<String> {
-    let path = facts
-        .path("DOCKER_CONFIG")
-        .or_else(|| facts.path("HOME").map(|home| home.join(".docker")))
-        .map(|directory: PathBuf| disk.directory.join(directory).join("config.json"));
-    if let Some(path) = path {
-        let reason = match disk.optional(&path) {
-            Ok(Some(text)) if is_json_object(&text) => return Some(text),
-            Ok(Some(text)) if !text.trim().is_empty() => Some("it is not a JSON object".to_owned()),
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
-        };
-        warnings.extend(
-            reason.map(|reason| format!("docker_config: {} is left out: {reason}", path.display())),
-        );
-    }
+) -> Vec<String> {
+    let home = facts.path("HOME");
+    let in_home = |name| home.as_ref().map(|home| home.join(name));
+    let named = facts.path("REGISTRY_AUTH_FILE");
+    let docker = facts.path("DOCKER_CONFIG").or_else(|| in_home(".docker"));
     let gitlab = facts
         .get("DOCKER_AUTH_CONFIG")
-        .filter(|_| facts.get("GITLAB_CI") == Some("true"))?;
-    is_json_object(gitlab).then(|| gitlab.to_owned())
+        .filter(|text| facts.get("GITLAB_CI") == Some("true") && is_json_object(text));
+    // As podman does: where a file is named, its own places do not count.
+    let podman = match named {
+        Some(_) => [None, None],
+        None => [
+            facts.path("XDG_RUNTIME_DIR"),
+            facts.path("XDG_CONFIG_HOME").or_else(|| in_home(".config")),
+        ],
+    };
+    let mut load = |path: &Path, is_named| stored_config(path, is_named, disk, warnings);
+    let mut configs = Vec::new();
+    configs.extend(named.and_then(|path| load(&path, true)));
+    configs.extend(docker.and_then(|directory| load(&directory.join("config.json"), false)));
+    configs.extend(gitlab.map(str::to_owned));
+    for directory in podman.into_iter().flatten() {
+        configs.extend(load(&directory.join("containers/auth.json"), false));
+    }
+    configs
+}
+
+/// The content of a file with logins. What is no such file is left out with a warning, as docker
+/// does; one that is missing too, if it is named.
+fn stored_config(
+    path: &Path,
+    is_named: bool,
+    disk: &Disk<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
+    let path = disk.directory.join(path);
+    let reason = match disk.optional(&path) {
+        Ok(Some(text)) if is_json_object(&text) => return Some(text),
+        Ok(Some(text)) if !text.trim().is_empty() => "it is not a JSON object".to_owned(),
+        Ok(_) if is_named => "it is missing or empty".to_owned(),
+        Ok(_) => return None,
+        Err(error) => error.to_string(),
+    };
+    warnings.push(format!(
+        "docker_config: {} is left out: {reason}",
+        path.display()
+    ));
+    None
 }
 
 #[cfg(test)]
@@ -357,7 +384,7 @@ mod tests {
         ] {
             let config = format!("\u{feff}{{\"auths\":{{\"a\":{{\"auth\":\"{auth}\"}}}}}}");
             let logins = Logins {
-                docker_config: Some(config),
+                docker_configs: vec![config],
                 ..Logins::default()
             };
             assert!(
@@ -499,7 +526,8 @@ mod tests {
                 .and_file("/workspace/marked.json", "\u{feff}{}")
                 .settings()
                 .login
-                .docker_config
+                .docker_configs
+                .pop()
         };
         let home = ("HOME", "/home/me");
         assert_eq!(config(&[]), None);
@@ -555,7 +583,7 @@ mod tests {
         let broken = surroundings
             .clone()
             .and_file("/home/me/.docker/config.json", "{hunter2");
-        assert_eq!(broken.settings().login.docker_config, None);
+        assert_eq!(broken.settings().login.docker_configs, [""; 0]);
         assert_eq!(
             broken.warnings(),
             ["docker_config: /home/me/.docker/config.json is left out: it is not a JSON object"]
@@ -580,9 +608,43 @@ mod tests {
     }
 
     #[test]
+    fn podmans_files_follow_dockers_unless_one_is_named() {
+        let surroundings = |pairs: &[(&str, &str)]| {
+            given(&[&[("HOME", "/home/me")], pairs].concat())
+                .and_file("/home/me/.docker/config.json", r#"{"docker":1}"#)
+                .and_file("/home/me/.config/containers/auth.json", r#"{"config":1}"#)
+                .and_file("/run/user/1/containers/auth.json", r#"{"runtime":1}"#)
+                .and_file("/etc/x/containers/auth.json", r#"{"elsewhere":1}"#)
+                .and_file("/named.json", r#"{"named":1}"#)
+        };
+        let runtime = ("XDG_RUNTIME_DIR", "/run/user/1");
+        let named = ("REGISTRY_AUTH_FILE", "/named.json");
+        let (docker, config) = (r#"{"docker":1}"#, r#"{"config":1}"#);
+        for (pairs, expected) in [
+            (&[][..], &[docker, config][..]),
+            (&[runtime], &[docker, r#"{"runtime":1}"#, config]),
+            (
+                &[("XDG_CONFIG_HOME", "/etc/x")],
+                &[docker, r#"{"elsewhere":1}"#],
+            ),
+            (&[runtime, named], &[r#"{"named":1}"#, docker]),
+            (&[runtime, named, ("PLUGIN_CONFIG", "{}")], &["{}"]),
+        ] {
+            let configs = surroundings(pairs).settings().login.docker_configs;
+            assert_eq!(configs, expected, "{pairs:?}");
+        }
+        let missing = surroundings(&[runtime, ("REGISTRY_AUTH_FILE", "none.json")]);
+        assert_eq!(missing.settings().login.docker_configs, [docker]);
+        assert_eq!(
+            missing.warnings(),
+            ["docker_config: /workspace/none.json is left out: it is missing or empty"]
+        );
+    }
+
+    #[test]
     fn gitlab_passes_dockers_configuration_in_a_variable() {
         let pair = ("DOCKER_AUTH_CONFIG", r#"{"gitlab":1}"#);
-        let config = |pairs: &[(&str, &str)]| given(pairs).settings().login.docker_config;
+        let config = |pairs: &[(&str, &str)]| given(pairs).settings().login.docker_configs.pop();
         assert_eq!(
             config(&[("GITLAB_CI", "true"), pair]).as_deref(),
             Some(pair.1)

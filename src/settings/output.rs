@@ -1,12 +1,14 @@
 //! Where the result goes, and in which form.
 
+use std::path::Path;
+
 use log::LevelFilter;
 
 use super::Error;
 use super::ci::{Facts, System};
 use super::raw::Typed;
 use crate::report::exit::FailOn;
-use crate::terminal::output::{Format, Output};
+use crate::terminal::output::{Detail, Format, Output, Stdout};
 
 /// Which of the standard streams are terminals.
 #[derive(Clone, Copy)]
@@ -35,20 +37,36 @@ pub(super) fn output(
         "auto" if in_github => Format::Github,
         _ => Format::Text,
     };
-    let (report, junit) = (
-        typed.report().map(|value| value.path()),
-        typed.junit().map(|value| value.path()),
-    );
+    let report = typed.report().map(|value| value.path());
+    let stdout = if report.as_deref() == Some(Path::new("-")) {
+        Stdout::Report
+    } else {
+        Stdout::Format
+    };
+    let report = report.filter(|_| stdout == Stdout::Format);
+    let junit = typed.junit().map(|value| value.path());
     if let Some(value) = typed.junit().filter(|_| report == junit) {
         return Err(value.error("the JSON report and the JUnit report cannot be the same file"));
     }
-    let renders_colour = in_woodpecker || (terminals.stdout && facts.get("TERM") != Some("dumb"));
+    let shows_text = match stdout {
+        Stdout::Format => terminals.stdout,
+        Stdout::Report => terminals.stderr,
+    };
+    let renders_colour = in_woodpecker || (shows_text && facts.get("TERM") != Some("dumb"));
+    let only_failures = typed.only_failures().boolean()?;
+    let detail = match typed.quiet().boolean()? {
+        true => Detail::Quiet,
+        false if only_failures => Detail::OnlyFailures,
+        false => Detail::All,
+    };
     Ok(Output {
         report,
+        stdout,
         junit,
         format,
         summary: typed.summary().boolean()?,
-        log_level: log_level(typed, facts)?,
+        log_level: log_level(typed, facts, detail)?,
+        detail,
         fail_on: match typed.fail_on().word()? {
             "never" => FailOn::Never,
             "in_use" => FailOn::InUse,
@@ -67,9 +85,12 @@ pub(super) fn unset(facts: &Facts<'_>, terminals: Terminals) -> Output {
 }
 
 /// `log_level`; the build plugins' words are understood too, and a job with debug logging gets at
-/// least `debug`.
-fn log_level(typed: &Typed, facts: &Facts<'_>) -> Result<LevelFilter, Error> {
+/// least `debug`. With `quiet` it is `warn`, unless it is given.
+fn log_level(typed: &Typed, facts: &Facts<'_>, detail: Detail) -> Result<LevelFilter, Error> {
     let value = typed.log_level();
+    if detail == Detail::Quiet && !value.is_given {
+        return Ok(LevelFilter::Warn);
+    }
     let level = match value.text.to_ascii_lowercase().as_str() {
         "fatal" | "panic" => LevelFilter::Error,
         "warning" => LevelFilter::Warn,
@@ -126,6 +147,35 @@ mod tests {
         assert!(!at_a_terminal(&[("TERM", "dumb")]).colour);
         assert!(at_a_terminal(&[("NO_COLOR", "")]).colour);
         assert!(!at_a_terminal(&[("NO_COLOR", "1")]).colour);
+    }
+
+    #[test]
+    fn a_report_for_standard_output_sends_the_text_elsewhere() {
+        let output = typed(&["verify", "app", "--report", "-"]).settings().output;
+        assert_eq!((output.stdout, output.report), (Stdout::Report, None));
+        let file = typed(&["verify", "app", "--report", "./-"])
+            .settings()
+            .output;
+        assert_eq!(file.report.as_deref(), Some(Path::new("./-")));
+        assert_eq!(file.stdout, Stdout::Format);
+    }
+
+    #[test]
+    fn a_quiet_run_logs_warnings_alone_unless_a_level_is_given() {
+        let output = |flags: &[&str]| {
+            let arguments = [&["verify", "app"], flags].concat();
+            typed(&arguments).settings().output
+        };
+        let quiet = output(&["--quiet"]);
+        assert_eq!(
+            (quiet.detail, quiet.log_level),
+            (Detail::Quiet, LevelFilter::Warn)
+        );
+        let debug = output(&["--quiet", "--log-level=debug"]);
+        assert_eq!(debug.log_level, LevelFilter::Debug);
+        let failures = output(&["--only-failures"]);
+        assert_eq!(failures.detail, Detail::OnlyFailures);
+        assert_eq!(failures.log_level, LevelFilter::Info);
     }
 
     #[test]

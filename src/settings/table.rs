@@ -9,6 +9,9 @@ use super::kind::ValueKind;
 use super::raw::Typed;
 use super::value::SettingText;
 
+/// The heading of what the command line alone takes.
+const COMMAND_LINE: &str = "Command line";
+
 /// One setting as people see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -75,6 +78,12 @@ impl Setting {
             Some((first, _)) => &self.help[..=first.len()],
             None => self.help,
         }
+    }
+
+    /// Whether it is a flag and nothing else: it has no variable, and is no input of the action.
+    #[must_use]
+    pub fn is_flag_only(&self) -> bool {
+        self.group == COMMAND_LINE
     }
 
     /// Whether the GitHub action sets it by itself, so that a user may not have given it.
@@ -175,6 +184,9 @@ settings! {
         images ["image", "destinations", "extra_tags"] [Verify Audit] List,
             "Full references to check, as `name[:tag][@digest]`. For an audit: registries, \
              repositories, and patterns such as `registry.example.org/infra/*`.";
+        images_file [] [Verify] Path,
+            "File of references, `-` for standard input. They are separated by white space, as \
+             `kubectl get pods -A -o jsonpath='{..image}'` prints them; bare image IDs are skipped.";
         repo [] [Verify Audit] List,
             "Repositories to check, each combined with every tag. For an audit they may be patterns.";
         tags ["tag"] [Verify Audit] List, else "file `.tags`, else `latest`",
@@ -272,9 +284,10 @@ settings! {
         logins ["registry_auth"] [Verify Audit] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
         docker_config ["config", "docker_config_json", "registry_config"] [Verify Audit] Credentials,
-            else "`$DOCKER_CONFIG/config.json`, `~/.docker/config.json`",
-            "Docker's own credential file, as a path or the JSON itself. Its credential helpers \
-             are run where they are installed.";
+            else "`$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json`, `~/.docker/config.json`, \
+                  podman's `auth.json`",
+            "Docker's or podman's credential file, as a path or the JSON itself. Its credential \
+             helpers are run where they are installed.";
         github_token [] [Verify Audit] Secret, else "`${{ github.token }}` in the action",
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";
@@ -321,7 +334,8 @@ settings! {
     }
     "Output" {
         report ["output"] [Verify Audit Rebuild] Path,
-            "File for the JSON report, written whatever the verdict.";
+            "File for the JSON report, written whatever the verdict. `-` writes it to standard \
+             output, and the text to standard error.";
         junit [] [Verify Audit Rebuild] Path,
             "File for a JUnit XML report.";
         broken_list [] [Audit] Path,
@@ -342,6 +356,13 @@ settings! {
         on_broken [] [Verify] Words(&["fail", "rebuild"]), = "fail",
             "What to do when an image is definitely broken. `rebuild` starts a Woodpecker \
              pipeline, waits for it and verifies again; the second verdict counts.";
+    }
+    "Command line" {
+        quiet [] [Verify Audit Rebuild] Boolean, = "false",
+            "Prints nothing but warnings when everything passes. Otherwise it prints what fails, \
+             the hints and the verdict.";
+        only_failures [] [Verify] Boolean, = "false",
+            "Leaves images that pass out of the text.";
     }
     "Metrics" {
         metrics_file [] [Audit] Path,
@@ -421,7 +442,7 @@ mod tests {
                     "{name}"
                 );
                 assert!(
-                    !is_build_only(name),
+                    !is_build_only(name) || setting.is_flag_only(),
                     "{name} would be ignored as a build setting"
                 );
                 assert_eq!(find(name).map(|found| found.name), Some(setting.name));

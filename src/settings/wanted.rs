@@ -5,6 +5,7 @@ use oci_spec::image::Digest;
 use super::auto_tag::{AutoTags, auto_tags};
 use super::ci::Facts;
 use super::files::Disk;
+use super::list_source::ListSource;
 use super::pushed::{NothingPushed, nothing_pushed};
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
@@ -20,6 +21,8 @@ const LATEST: &str = "latest";
 pub struct Wanted {
     /// `images` and the command line's references.
     pub images: Vec<String>,
+    /// `images_file`: where more references are.
+    pub list: Option<ListSource>,
     /// `repo`.
     pub repositories: Vec<String>,
     /// The tags for `repo`, after `tags_file`, `.tags` and `auto_tag`.
@@ -57,6 +60,11 @@ pub(super) fn wanted(
     warnings: &mut Vec<String>,
 ) -> Result<Wanted, Error> {
     let mut wanted = named(typed, facts, warnings)?;
+    // A build that pushes nothing may leave no list.
+    if wanted.nothing_pushed.is_none() {
+        let list = typed.images_file();
+        wanted.list = list.map(|value| ListSource::named(value.text, disk));
+    }
     warnings.extend(typed.tags().and_then(|value| unquoted_number(&value)));
     let written = written_tags(typed, disk);
     let has_auto_tag = typed.auto_tag().boolean()? && !wanted.repositories.is_empty();
@@ -103,6 +111,7 @@ fn named(typed: &Typed, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Result
     let nothing_pushed = nothing_pushed(typed, facts, warnings)?;
     Ok(Wanted {
         images: or_empty(typed.images(), SettingText::list)?,
+        list: None,
         repositories: or_empty(typed.repo(), SettingText::list)?,
         tags: Vec::new(),
         registry: typed

@@ -9,14 +9,17 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::oci::reference::Reference;
 use crate::report::audit::{self, Audit};
-use crate::report::exit::Exit;
+use crate::report::exit::{Conclusion, Exit};
 use crate::report::github::Extras;
 use crate::report::judgement::Judgement;
 use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
-use crate::terminal::output::{Format, Output};
+use crate::terminal::output::{Detail, Format, Output};
 use crate::terminal::streams::Streams;
 use crate::walk::rules::Depth;
+
+/// What writes a report, or a part of it.
+type Writing<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
 
 /// Delivers, whatever the verdict, and says how the run ends: a requested report that cannot be
 /// written is an error of the settings, unless something worse is to be reported.
@@ -59,17 +62,12 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
         });
     }
     let style = style(output);
-    let mut out = BufWriter::new(io::stdout().lock());
-    let printed = match output.format {
-        Format::Text => text::write(judgement, style, &mut out),
-        Format::Json => json::write(judgement, &mut out),
-        Format::Github => github::write(judgement, style, &mut out),
-    }
-    .and_then(|()| out.flush());
-    if let Some(message) = unprinted(printed) {
-        error!("{message}");
-        complete = false;
-    }
+    let passes = judgement.conclusion() == Conclusion::Passed;
+    complete &= print_json(output, &|out| json::write(judgement, out));
+    complete &= print_text(output, passes, &|out| match output.format {
+        Format::Github => github::write(judgement, style, out),
+        Format::Text | Format::Json => text::write(judgement, style, out),
+    });
     if complete || judgement.exit != Exit::Verified {
         judgement.exit
     } else {
@@ -96,17 +94,11 @@ pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) ->
             audit::write_summary(audit, out)
         });
     }
-    let mut out = BufWriter::new(io::stdout().lock());
-    let printed = match output.format {
-        Format::Text => audit::write(audit, style(output), &mut out),
-        Format::Json => Ok(()),
-        Format::Github => audit::write_github(audit, style(output), &mut out),
-    }
-    .and_then(|()| out.flush());
-    if let Some(message) = unprinted(printed) {
-        error!("{message}");
-        complete = false;
-    }
+    let passes = audit.conclusion() == Conclusion::Passed;
+    complete &= print_text(output, passes, &|out| match output.format {
+        Format::Github => audit::write_github(audit, style(output), out),
+        Format::Text | Format::Json => audit::write(audit, style(output), out),
+    });
     if complete || audit.exit() != Exit::Verified {
         audit.exit()
     } else {
@@ -117,6 +109,7 @@ pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) ->
 fn style(output: &Output) -> Style {
     Style {
         colour: output.colour,
+        only_failures: output.detail < Detail::All,
         verbose: output.log_level >= LevelFilter::Debug,
     }
 }
@@ -128,12 +121,9 @@ pub(crate) fn announce_audit(
     remembered: Option<usize>,
     output: &Output,
 ) {
-    if output.format != Format::Json {
-        let mut out = BufWriter::new(io::stdout().lock());
-        // A reader that closed standard output reads no report either.
-        let written = audit::write_header(registries, depth, remembered, &mut out);
-        let _ = written.and_then(|()| out.flush());
-    }
+    announce_with(output, &|out| {
+        audit::write_header(registries, depth, remembered, out)
+    });
 }
 
 /// Checks that the reports can be written before the run starts; a path that cannot be written is
@@ -199,10 +189,49 @@ pub(crate) fn announce<'a>(
     depth: Depth,
     output: &Output,
 ) {
-    if output.format != Format::Json {
-        let mut out = BufWriter::new(io::stdout().lock());
-        // A reader that closed standard output reads no report either.
-        let _ = text::write_header(depth, references, &mut out).and_then(|()| out.flush());
+    let references: Vec<_> = references.collect();
+    announce_with(output, &|out| {
+        text::write_header(depth, references.iter().copied(), out)
+    });
+}
+
+fn announce_with(output: &Output, write: &Writing<'_>) {
+    if let Some(out) = output.text().filter(|_| output.detail > Detail::Quiet) {
+        let mut out = BufWriter::new(out);
+        // A reader that closed the stream reads no report either.
+        let _ = write(&mut out).and_then(|()| out.flush());
+    }
+}
+
+/// Writes the JSON report to standard output, if it belongs there; whether nothing went wrong.
+fn print_json(output: &Output, write: &Writing<'_>) -> bool {
+    if !output.prints_json() {
+        return true;
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    is_printed(write(&mut out).and_then(|()| out.flush()))
+}
+
+/// Writes the text, unless nobody wants it; whether nothing went wrong.
+fn print_text(output: &Output, passes: bool, write: &Writing<'_>) -> bool {
+    let Some(out) = output
+        .text()
+        .filter(|_| !(passes && output.detail == Detail::Quiet))
+    else {
+        return true;
+    };
+    let mut out = BufWriter::new(out);
+    is_printed(write(&mut out).and_then(|()| out.flush()))
+}
+
+/// Whether a stream took everything; else the reason is logged.
+pub(super) fn is_printed(printed: io::Result<()>) -> bool {
+    match unprinted(printed) {
+        None => true,
+        Some(message) => {
+            error!("{message}");
+            false
+        }
     }
 }
 
@@ -250,15 +279,18 @@ fn seed() -> u64 {
 mod tests {
     use super::*;
     use crate::report::exit::FailOn;
+    use crate::terminal::output::Stdout;
 
     /// An output with these two places for reports.
     fn output(report: &Path, junit: &Path) -> Output {
         Output {
             report: Some(report.to_owned()),
+            stdout: Stdout::Format,
             junit: Some(junit.to_owned()),
             format: Format::Text,
             summary: true,
             log_level: LevelFilter::Info,
+            detail: Detail::All,
             fail_on: FailOn::Broken,
             colour: false,
             terminal: false,

@@ -7,8 +7,7 @@ use std::time::SystemTime;
 
 use log::error;
 
-use super::deliver::{make_folder, unprinted, unwritable};
-use super::output::Format;
+use super::deliver::{is_printed, make_folder, unwritable};
 use crate::report::audit::{Audit, write_broken};
 use crate::report::judged::Judged;
 use crate::report::{json, junit};
@@ -41,7 +40,7 @@ impl Streams {
             report: None,
             junit: None,
             broken: None,
-            printed: (output.format == Format::Json).then(|| BufWriter::new(io::stdout())),
+            printed: output.prints_json().then(|| BufWriter::new(io::stdout())),
             started_at,
             number: 0,
             is_complete: true,
@@ -119,14 +118,4 @@ fn write_to(sink: &mut Option<Sink>, write: impl Fn(&mut dyn Write) -> io::Resul
     error!("{}", unwritable(to.setting, &to.path, &failure));
     *sink = None;
     false
-}
-
-fn is_printed(printed: io::Result<()>) -> bool {
-    match unprinted(printed) {
-        None => true,
-        Some(message) => {
-            error!("{message}");
-            false
-        }
-    }
 }

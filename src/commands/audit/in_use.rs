@@ -1,30 +1,25 @@
 //! What is deployed, for an audit: the list is read, and each checked image is looked up in it.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 use oci_spec::image::Digest;
 
 use crate::cluster::{self, Client};
+use crate::commands::list;
 use crate::oci::in_use::{InUse, Users, Uses};
 use crate::report::audit::Unread;
 use crate::report::exit::Exit;
 use crate::report::judged::Usage;
-use crate::settings::{AuditSettings, Error, InUseSource};
+use crate::settings::{AuditSettings, Error, InUseSource, ListSource};
 use crate::text::human::{self, count};
 use crate::walk::checked::{Checked, Subject};
 use crate::walk::graph::Node;
 
-/// The longest list that is read, in bytes.
-const LONGEST: u64 = 64 * 1024 * 1024;
-
 /// Where the list comes from, opened.
 pub(super) enum List {
     /// A file, which is read for each audit.
-    File(PathBuf),
+    File(ListSource),
     /// What came on standard input.
     Text(String),
     /// The cluster, which is asked when the audit begins.
@@ -41,12 +36,12 @@ pub(super) fn open(settings: &AuditSettings) -> Result<Option<List>, Error> {
     };
     let error = |why: String| Error::new(format!("in_use: {why}"));
     let list = match &in_use.source {
-        InUseSource::File(path) => {
-            read_file(path).map_err(error)?;
-            List::File(path.clone())
-        }
-        InUseSource::StandardInput => {
-            List::Text(read(io::stdin().lock(), "standard input").map_err(error)?)
+        InUseSource::List(source) => {
+            let text = list::read(source).map_err(error)?;
+            match source {
+                ListSource::File(_) => List::File(source.clone()),
+                ListSource::StandardInput => List::Text(text),
+            }
         }
         InUseSource::Cluster(account) => {
             let request_timeout = settings.network.request_timeout;
@@ -59,23 +54,6 @@ pub(super) fn open(settings: &AuditSettings) -> Result<Option<List>, Error> {
         }
     };
     Ok(Some(list))
-}
-
-fn read_file(path: &Path) -> Result<String, String> {
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|failure| format!("cannot read {name}: {failure}"))?;
-    read(file, &name)
-}
-
-fn read(from: impl Read, name: &str) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    from.take(LONGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|failure| format!("cannot read {name}: {failure}"))?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(format!("{name} is longer than {}", human::bytes(LONGEST)));
-    }
-    String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8 text"))
 }
 
 impl List {
@@ -91,8 +69,8 @@ impl List {
         let unread = |why, exit| Unread::new("in_use".to_owned(), why, exit);
         let mut in_use = InUse::new(registries, hosts);
         match self {
-            Self::File(path) => {
-                let text = read_file(path).map_err(|why| unread(why, Exit::Configuration))?;
+            Self::File(source) => {
+                let text = list::read(source).map_err(|why| unread(why, Exit::Configuration))?;
                 in_use.add_text(&text);
             }
             Self::Text(text) => in_use.add_text(text),

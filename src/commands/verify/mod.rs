@@ -2,6 +2,7 @@
 
 pub(crate) mod expectations;
 mod job;
+mod listed;
 pub(crate) mod metadata;
 pub(crate) mod run;
 pub mod targets;
@@ -134,5 +135,5 @@ fn login_not_visible(settings: &VerifySettings) -> bool {
     login.in_github_actions
         && !login.anonymous
         && login.given.is_empty()
-        && login.docker_config.is_none()
+        && login.docker_configs.is_empty()
 }

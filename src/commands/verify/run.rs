@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{info, warn};
 
+use super::listed::listed;
 use super::targets::{Target, hosts_added, idle_logins, targets};
 use super::verify;
 use crate::commands::finished::{Finished, Unfinished};
@@ -22,7 +23,7 @@ use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
 use crate::settings::{NothingPushed, VerifySettings};
 use crate::terminal::deliver::announce;
-use crate::terminal::output::{Format, Output};
+use crate::terminal::output::{Detail, Format, Output};
 use crate::terminal::progress::{Progress, Unit};
 use crate::terminal::signals::Signals;
 use crate::text::human;
@@ -33,7 +34,7 @@ use crate::text::human;
 ///
 /// When there is nothing to verify, settings contradict each other, or the program cannot start.
 pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finished, Unfinished> {
-    let targets = targets(&settings.wanted)?;
+    let targets = targets(&settings.wanted, listed(settings.wanted.list.as_ref())?)?;
     let hosts = targets.iter().map(|target| {
         let Repository { registry, .. } = &target.reference.repository;
         registry.clone()
@@ -59,7 +60,9 @@ pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finis
 
 /// Where the progress is shown: as a bar on a terminal, else as lines.
 pub(crate) fn progress(output: &Output, unit: Unit) -> (Progress, ProgressBar) {
-    let progress = if output.terminal {
+    let progress = if output.detail == Detail::Quiet {
+        Progress::lines(unit, Instant::now(), Box::new(io::sink()))
+    } else if output.terminal {
         Progress::bar(unit, Instant::now())
     } else {
         Progress::lines(unit, Instant::now(), Box::new(io::stderr()))

@@ -6,8 +6,10 @@ use oci_spec::image::Digest;
 
 use super::metadata::{self, Built};
 use crate::oci::reference::{
-    DOCKER_HUB, Reference, Repository, is_bare, is_docker_hub, is_host, presentable,
+    DOCKER_HUB, InvalidReference, Reference, Repository, is_bare, is_docker_hub, is_host,
+    presentable,
 };
+use crate::oci::transport::refuse_elsewhere;
 use crate::registry::logins::{Login, Logins};
 use crate::settings::{Error, Metadata, Wanted};
 
@@ -24,7 +26,8 @@ pub struct Target {
     pub alike: bool,
 }
 
-/// Everything that was asked for, each reference once, in the order in which it was named.
+/// Everything that was asked for, each reference once, in the order in which it was named; `listed`
+/// is what `images_file` has.
 ///
 /// With `dry_run` nothing needs to be named.
 ///
@@ -32,14 +35,15 @@ pub struct Target {
 ///
 /// When something is not a reference, expectations contradict each other, or no image is named at
 /// all.
-pub fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
+pub fn targets(wanted: &Wanted, listed: Vec<Reference>) -> Result<Vec<Target>, Error> {
     let mut targets = Targets::default();
+    let alike = wanted.same_digest.unwrap_or(false);
     for text in &wanted.images {
-        targets.add(
-            reference(&placed(text, wanted), "images")?,
-            None,
-            wanted.same_digest.unwrap_or(false),
-        )?;
+        refuse_elsewhere(text).map_err(|error| no_image(&error, "images"))?;
+        targets.add(reference(&placed(text, wanted), "images")?, None, alike)?;
+    }
+    for reference in listed {
+        targets.add(reference, None, alike)?;
     }
     for repository in &wanted.repositories {
         let repository = qualified(repository, wanted.registry.as_deref())?;
@@ -111,8 +115,8 @@ pub fn idle_logins(logins: &Logins, targets: &[Target]) -> Option<String> {
 fn nothing(wanted: &Wanted) -> Error {
     if wanted.repositories.is_empty() {
         Error::new("no image to check: none of images, repo, metadata_file names one").with_hint(
-            "name it: pullproof verify REF, or set images, or repo with tags, or metadata_file \
-             with names in it",
+            "name it: pullproof verify REF, or - for a list on standard input, or set images, or \
+             repo with tags, or metadata_file with names in it",
         )
     } else {
         Error::new("no image to check: there is no tag for repo").with_hint("set tags or tags_file")
@@ -120,11 +124,13 @@ fn nothing(wanted: &Wanted) -> Error {
 }
 
 fn reference(text: &str, setting: &str) -> Result<Reference, Error> {
-    text.parse().map_err(|error| {
-        Error::new(format!("{setting}: {error}")).with_hint(
-            "a reference looks like registry.example.org/team/app:1.2, with or without @sha256:…",
-        )
-    })
+    text.parse().map_err(|error| no_image(&error, setting))
+}
+
+fn no_image(error: &InvalidReference, setting: &str) -> Error {
+    Error::new(format!("{setting}: {error}")).with_hint(
+        "a reference looks like registry.example.org/team/app:1.2, with or without @sha256:…",
+    )
 }
 
 /// The repository with the registry it lives on, by the rule that serves all build plugins: one
@@ -298,6 +304,10 @@ mod tests {
     use super::*;
     use crate::settings::NothingPushed;
     use crate::settings::support::scrambled_texts;
+
+    fn targets(wanted: &Wanted) -> Result<Vec<Target>, Error> {
+        super::targets(wanted, Vec::new())
+    }
 
     fn digest(letter: &str) -> Digest {
         format!("sha256:{}", letter.repeat(64)).parse().unwrap()
@@ -557,7 +567,7 @@ mod tests {
         );
         assert_eq!(
             error(tagged("https://me:hunter2@r.io/app", "2")),
-            r#"repo: "https://r.io/app" is not an image reference: it has a scheme, so leave out the part up to ://"#
+            r#"repo: "https://r.io/app" is not an image reference: its scheme is not docker://, so leave out the part up to ://"#
         );
         assert!(
             error(tagged("me:hunter2@r.io/app", "2")).starts_with(r#"repo: "r.io/app" has a tag"#)

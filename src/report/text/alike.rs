@@ -124,8 +124,8 @@ mod tests {
         let report = report(&[("app:1", image)]);
         let mut out = Vec::new();
         let style = Style {
-            colour: false,
             verbose,
+            ..Style::default()
         };
         write(&Judgement::of(&report), style, &mut out).unwrap();
         String::from_utf8(out).unwrap()

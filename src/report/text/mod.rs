@@ -106,6 +106,9 @@ pub(super) fn write_body(
     }
     let mut tree = Tree::new(judgement, style);
     for (place, image) in judgement.images() {
+        if style.only_failures && judgement.image_conclusion(place) == Conclusion::Passed {
+            continue;
+        }
         let title = title(judgement, place, image);
         match groups {
             Groups::None => writeln!(

@@ -7,6 +7,8 @@ pub struct Style {
     pub colour: bool,
     /// A line for every digest, whole ones too.
     pub verbose: bool,
+    /// Without images that pass.
+    pub only_failures: bool,
 }
 
 /// What a colour means.

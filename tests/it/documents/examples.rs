@@ -209,7 +209,7 @@ fn the_docker_example_shows_three_ways_to_log_in() {
     let found = calls(&text("examples/docker-run.sh"));
     assert_eq!(found.len(), 3);
     assert_eq!(found[0].settings().rules.platforms.len(), 2);
-    assert!(found[1].settings().login.docker_config.is_some());
+    assert!(!found[1].settings().login.docker_configs.is_empty());
     assert!(found[2].settings().login.anonymous);
 }
 

@@ -114,7 +114,8 @@ impl Trial {
         let Ok((Command::Verify(settings), _)) = read(&environment, &nothing) else {
             panic!("the settings of a trial are right: {:?}", self.flags);
         };
-        let wanted = targets(&settings.wanted).expect("the references of a trial are right");
+        let wanted =
+            targets(&settings.wanted, Vec::new()).expect("the references of a trial are right");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
