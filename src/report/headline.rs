@@ -9,26 +9,38 @@ use crate::text::human::{self, count};
 /// The verdict on a whole run, with the exit code.
 #[must_use]
 pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
-    let code = judgement.exit.code();
+    format!(
+        "{}{}: {}, {}",
+        word(judgement),
+        warnings(judgement),
+        sentence(judgement),
+        exit_code(judgement)
+    )
+}
+
+/// `exit code 0 because of `fail_on: never``.
+#[must_use]
+pub(crate) fn exit_code(judgement: &Judgement<'_>) -> String {
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven {
         " because of `fail_on: never`"
     } else {
         ""
     };
-    let text = match judgement.remark() {
+    format!("exit code {}{because}", judgement.exit.code())
+}
+
+/// The verdict without the word for it and the exit code.
+#[must_use]
+pub(crate) fn sentence(judgement: &Judgement<'_>) -> String {
+    match judgement.remark() {
         // Wrong settings: the log has named them.
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
         // A rebuild alone: there is nothing else to report.
         Some(remark) if judgement.counts.images == 0 => escape::line(remark),
         Some(remark) => format!("{}: {}", fact(judgement), escape::line(remark)),
         None => fact(judgement),
-    };
-    format!(
-        "{}{}: {text}, exit code {code}{because}",
-        word(judgement),
-        warnings(judgement)
-    )
+    }
 }
 
 /// What follows the verdict when it is about a pipeline: a colon and the pipeline's page.

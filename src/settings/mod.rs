@@ -40,6 +40,7 @@ pub use in_use::{InUseSettings, InUseSource};
 pub use kind::ValueKind;
 pub use load::{Environment, read, read_output};
 pub use metrics::MetricsSettings;
+pub use output::Stream;
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
 pub use pushed::NothingPushed;
 pub use wanted::{Metadata, Wanted};

@@ -330,6 +330,10 @@ settings! {
             "Form of standard output. `auto` is `github` in GitHub Actions, else `text`.";
         summary [] [Verify Audit Rebuild] Boolean, = "true",
             "Writes a GitHub step summary.";
+        color [] [Verify Audit Rebuild] Words(&["auto", "always", "never"]), = "auto",
+            "Whether the text is coloured. `auto` colours it on a terminal and in the logs of \
+             GitHub, GitLab and Woodpecker; `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE` change \
+             that.";
         log_level [] [Verify Audit Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
             "How much is logged. It is at least `debug` when a GitHub job runs with debug logging.";
         fail_on [] [Verify Audit] Words(&["broken", "in_use", "never"]), = "broken",

@@ -16,6 +16,7 @@ use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
 use crate::terminal::output::{Format, Output};
 use crate::terminal::streams::Streams;
+use crate::terminal::wrapping::Wrapping;
 use crate::walk::rules::Depth;
 
 /// Delivers, whatever the verdict, and says how the run ends: a requested report that cannot be
@@ -59,7 +60,7 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
         });
     }
     let style = style(output);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = standard_output(output);
     let printed = match output.format {
         Format::Text => text::write(judgement, style, &mut out),
         Format::Json => json::write(judgement, &mut out),
@@ -96,7 +97,7 @@ pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) ->
             audit::write_summary(audit, out)
         });
     }
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = standard_output(output);
     let printed = match output.format {
         Format::Text => audit::write(audit, style(output), &mut out),
         Format::Json => Ok(()),
@@ -114,9 +115,15 @@ pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) ->
     }
 }
 
+/// Standard output, with lines that end where the terminal does.
+fn standard_output(output: &Output) -> impl Write + use<> {
+    let out = BufWriter::new(io::stdout().lock());
+    Wrapping::new(out, output.stdout.columns)
+}
+
 fn style(output: &Output) -> Style {
     Style {
-        colour: output.colour,
+        colour: output.stdout.colour,
         verbose: output.log_level >= LevelFilter::Debug,
     }
 }
@@ -129,7 +136,7 @@ pub(crate) fn announce_audit(
     output: &Output,
 ) {
     if output.format != Format::Json {
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = standard_output(output);
         // A reader that closed standard output reads no report either.
         let written = audit::write_header(registries, depth, remembered, &mut out);
         let _ = written.and_then(|()| out.flush());
@@ -200,7 +207,7 @@ pub(crate) fn announce<'a>(
     output: &Output,
 ) {
     if output.format != Format::Json {
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = standard_output(output);
         // A reader that closed standard output reads no report either.
         let _ = text::write_header(depth, references, &mut out).and_then(|()| out.flush());
     }
@@ -250,6 +257,7 @@ fn seed() -> u64 {
 mod tests {
     use super::*;
     use crate::report::exit::FailOn;
+    use crate::terminal::output::Screen;
 
     /// An output with these two places for reports.
     fn output(report: &Path, junit: &Path) -> Output {
@@ -260,7 +268,8 @@ mod tests {
             summary: true,
             log_level: LevelFilter::Info,
             fail_on: FailOn::Broken,
-            colour: false,
+            stdout: Screen::default(),
+            stderr: Screen::default(),
             terminal: false,
             step_outputs: None,
             step_summary: None,

@@ -19,14 +19,25 @@ pub struct Output {
     pub log_level: log::LevelFilter,
     /// `fail_on`.
     pub fail_on: FailOn,
-    /// Whether the text may carry ANSI colours.
-    pub colour: bool,
+    /// How standard output shows text.
+    pub stdout: Screen,
+    /// How standard error shows text.
+    pub stderr: Screen,
     /// Whether standard error is a terminal, for a progress bar.
     pub terminal: bool,
     /// `GITHUB_OUTPUT`.
     pub step_outputs: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`.
     pub step_summary: Option<PathBuf>,
+}
+
+/// How one of the standard streams shows text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// Whether it shows ANSI colours.
+    pub colour: bool,
+    /// How wide the terminal is, in characters; `None` where there is none, as in a log.
+    pub columns: Option<usize>,
 }
 
 /// `format`.

@@ -3,6 +3,8 @@
 mod decoding;
 pub(crate) mod escape;
 pub(crate) mod human;
+pub(crate) mod markdown;
 pub(crate) mod quote;
 pub(crate) mod redaction;
 pub mod secret;
+pub(crate) mod wrap;

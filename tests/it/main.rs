@@ -9,6 +9,7 @@ mod injection;
 mod limits;
 mod messages;
 mod rig;
+mod screen;
 mod secrets;
 mod settings;
 #[allow(
