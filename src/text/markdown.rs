@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use crate::text::escape;
 
 /// A word of up to so many characters is never broken.
-const WHOLE: usize = 20;
+const WHOLE: usize = 16;
 
-/// How many characters of a longer word stand together, before an end such as a slash and at most.
-const TOGETHER: std::ops::Range<usize> = 6..24;
+/// How many characters of a longer word stand together at most.
+const TOGETHER: usize = 18;
 
 /// How many hexadecimal digits of a digest are shown.
 const DIGITS: usize = 12;
@@ -30,11 +30,13 @@ fn breakable(word: &str) -> String {
     for (place, letter) in letters.iter().enumerate() {
         text.push_str(letter);
         run += 1;
-        let is_end = matches!(
-            *letter,
-            "/" | "-" | "." | "&#58;" | "&#64;" | "&#95;" | "&#46;"
-        );
-        let is_due = run >= TOGETHER.end || (is_end && run >= TOGETHER.start);
+        // An address in digits stays in one piece.
+        let least = match *letter {
+            "/" | "-" | "&#58;" | "&#64;" | "&#95;" => 6,
+            "." | "&#46;" => 10,
+            _ => TOGETHER,
+        };
+        let is_due = run >= least;
         if is_due && letters.len() > WHOLE && place + 1 < letters.len() {
             text.push_str("<wbr>");
             run = 0;
@@ -122,16 +124,20 @@ mod tests {
     #[test]
     fn a_long_word_can_be_broken_where_it_has_an_end() {
         assert_eq!(
-            text("example.org/app:1 on linux/amd64/v8"),
-            "example.org/app&#58;1 on linux/amd64/v8"
+            text("example.org/a:12 on linux/amd64/v8"),
+            "example.org/a&#58;12 on linux/amd64/v8"
         );
         assert_eq!(
             text("registry.example:5000/infra/ci:latest"),
-            "registry.<wbr>example&#58;<wbr>5000/infra/<wbr>ci&#58;latest"
+            "registry.example&#58;<wbr>5000/infra/<wbr>ci&#58;latest"
+        );
+        assert_eq!(
+            text("127.0.0.1:5000/app:1"),
+            "127.0.0.1&#58;<wbr>5000/app&#58;1"
         );
         assert_eq!(
             text(&"a".repeat(60)),
-            format!("{0}<wbr>{0}<wbr>{1}", "a".repeat(24), "a".repeat(12))
+            format!("{0}<wbr>{0}<wbr>{0}<wbr>{1}", "a".repeat(18), "a".repeat(6))
         );
         assert_eq!(text("<b>"), "&#60;b&#62;");
     }

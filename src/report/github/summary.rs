@@ -16,6 +16,7 @@ use crate::text::human::{self, count};
 use crate::text::markdown::{code, link, prose, short_digest, text};
 use crate::walk::checked::Finding;
 use crate::walk::graph::NodeId;
+use crate::walk::verdict::Verdict;
 
 /// GitHub drops a summary of more than 1 MiB as a whole; the two parts and the box together stay
 /// below.
@@ -92,10 +93,20 @@ fn is_grave(judgement: &Judgement<'_>, image: usize) -> bool {
     judgement.image_exit(image) != Exit::Verified
 }
 
+/// Whether the registry does not know the reference that leads here.
+fn is_absent(root: &Root<'_>) -> bool {
+    let node = root.graph.node(root.node);
+    is_unresolved(root, root.node, node) && node.verdict() == Verdict::Missing
+}
+
 /// `<code>team/app:1.4</code>: **linux/arm64 cannot be pulled**, layer missing (404)`.
 fn verdict_on(judgement: &Judgement<'_>, image: usize) -> String {
     let root = judgement.root(image);
     let consequence = match judgement.image_exit(image) {
+        Exit::Broken if is_absent(root) => {
+            let reference = &judgement.report.image(image).reference;
+            return format!("{}: **does not exist**", code(&reference.to_string()));
+        }
         Exit::Broken if root.cannot_be_pulled() => (root.affected.of_any(&root.broken))
             .map_or("cannot be pulled".to_owned(), |one| one.sentence(true)),
         Exit::Broken => "not as expected".to_owned(),
@@ -175,6 +186,9 @@ fn what(judgement: &Judgement<'_>, image: usize) -> String {
             _ => None,
         };
         let digest = digest.map(|digest| format!(" {}", short_digest(digest.as_ref())));
+        if is_absent(root) {
+            return Some("does not exist".to_owned());
+        }
         let words = of_digests(root, ids, state)?.replace('_', " ");
         Some(text(&words) + &digest.unwrap_or_default())
     }));
@@ -276,7 +290,6 @@ mod tests {
         attestation, index, layer, manifest, nothing, plain, platform_missing, report,
     };
     use crate::report::{PipelineSummary, Report};
-    use crate::walk::verdict::Verdict;
 
     #[test]
     fn wrong_settings_are_reported_and_nothing_else() {
@@ -310,7 +323,7 @@ mod tests {
 
 | | image | digest | platforms | broken |
 |:-:|---|---|---|---|
-| ✅ | registry.<wbr>example/<wbr>app&#58;1 | <code>101010101010</code> | ✅&nbsp;linux/amd64 |  |
+| ✅ | registry.example/<wbr>app&#58;1 | <code>101010101010</code> | ✅&nbsp;linux/amd64 |  |
 
 ";
         assert_eq!(summary(&report), expected);
@@ -325,13 +338,13 @@ mod tests {
         for part in [
             "### ❌ pullproof: 1 of 2 images cannot be pulled &#40;1 broken digest&#41;\n\n\
              > [!CAUTION]\n\
-             > <code>docker.<wbr>io/library/<wbr>app&#58;1</code>: \
+             > <code>docker.io/<wbr>library/<wbr>app&#58;1</code>: \
              **linux/arm64 cannot be pulled**, linux/arm64 manifest missing &#40;404&#41; \
              <code>303030303030</code>\n>\n> **Hint (app&#58;1):** ",
-            "| ❌ | docker.<wbr>io/library/<wbr>app&#58;1 | <code>101010101010</code> \
+            "| ❌ | docker.io/<wbr>library/<wbr>app&#58;1 | <code>101010101010</code> \
              | ✅&nbsp;linux/amd64 ❌&nbsp;linux/arm64 \
              | linux/arm64 manifest missing &#40;404&#41; <code>303030303030</code> |\n",
-            "| ✅ | docker.<wbr>io/library/<wbr>app&#58;2 | <code>404040404040</code> |  |  |\n",
+            "| ✅ | docker.io/<wbr>library/<wbr>app&#58;2 | <code>404040404040</code> |  |  |\n",
             "<details open><summary>1 fault</summary>",
             "in 2.1 s; exit code 1\n",
         ] {
@@ -401,15 +414,15 @@ mod tests {
                 hash.replace(' ', "<wbr>")
             )
         };
-        let digest = hash("222222222222222222222222 222222222222222222222222 2222222222222222");
+        let digest = hash(&[18, 18, 18, 10].map(|long| "2".repeat(long)).join(" "));
         let expected = format!(
             "
 <details open><summary>2 faults</summary>
 
 | image | what | verdict | affected | detail |
 |---|---|---|---|---|
-| docker.<wbr>io/library/<wbr>app&#58;1 | reference | platform missing | | expected linux/arm64, the image has a&#124;b/amd64 |
-| docker.<wbr>io/library/<wbr>app&#58;1 | layer {digest} | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
+| docker.io/<wbr>library/<wbr>app&#58;1 | reference | platform missing | | expected linux/arm64, the image has a&#124;b/amd64 |
+| docker.io/<wbr>library/<wbr>app&#58;1 | layer {digest} | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
 
 </details>
 "
@@ -428,10 +441,18 @@ mod tests {
             ("app:3", shared()),
             ("app:4", shared()),
         ]));
+        assert!(
+            summary.contains("app&#58;2</code>: **does not exist**<br>"),
+            "{summary}"
+        );
+        assert!(
+            summary.contains("app&#58;1 |  |  | does not exist |"),
+            "{summary}"
+        );
         for row in [
-            "| docker.<wbr>io/library/<wbr>app&#58;1 | reference | missing |",
-            "| docker.<wbr>io/library/<wbr>app&#58;2 | reference | missing |",
-            "| docker.<wbr>io/library/<wbr>app&#58;3 and 1 more | layer <code>sha256",
+            "| docker.io/<wbr>library/<wbr>app&#58;1 | reference | missing |",
+            "| docker.io/<wbr>library/<wbr>app&#58;2 | reference | missing |",
+            "| docker.io/<wbr>library/<wbr>app&#58;3 and 1 more | layer <code>sha256",
         ] {
             assert_eq!(summary.matches(row).count(), 1, "{row}: {summary}");
         }

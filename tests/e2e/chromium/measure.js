@@ -7,7 +7,7 @@ addEventListener("load", () => {
   const measured = {
     window: innerWidth,
     width: root.scrollWidth,
-    height: root.scrollHeight,
+    height: Math.ceil(document.body.getBoundingClientRect().height),
     // A table may scroll by itself, and then the page is no wider.
     outside: elements
       .filter((one) => one.scrollWidth > one.clientWidth && one.clientWidth > 0
@@ -18,7 +18,7 @@ addEventListener("load", () => {
     alerts: [...document.querySelectorAll(".alert")].map((one) => one.classList[1]),
     details: document.querySelectorAll("details").length,
     open_details: document.querySelectorAll("details[open]").length,
-    text: document.body.innerText,
+    text: document.body.innerText.replaceAll("\u00a0", " "),
   };
   document.title = encodeURIComponent(JSON.stringify(measured));
 });

@@ -150,7 +150,7 @@ fn a_rebuild_that_does_not_start_and_wrong_settings_say_why() {
         .variable("INPUT_WOODPECKER-TOKEN", "a-token");
     let page = page::shown("rebuild", &summary_of(rebuild, 5));
     assert_eq!(page.alerts, ["caution"]);
-    assert!(page.text.contains("127.0.0.1:1"), "{}", page.text);
+    assert!(page.text.contains("team/app"), "{}", page.text);
     let wrong = pullproof().arguments(["verify", "registry.invalid/app", "--depth", "deep"]);
     let page = page::shown("settings", &summary_of(wrong, 2));
     assert_eq!(page.alerts, ["caution"]);

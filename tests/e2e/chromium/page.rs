@@ -107,8 +107,8 @@ fn html(markdown: &str) -> String {
         }
     }
     format!(
-        "<!doctype html>\n<meta charset=\"utf-8\">\n<style>{}</style>\n<body>\n{body}</body>\n\
-         <script>{}</script>\n",
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<style>{}</style>\n<script>{}</script>\n\
+         <body>\n{body}</body>\n",
         include_str!("page.css"),
         include_str!("measure.js")
     )
