@@ -1,7 +1,7 @@
 //! Measures pullproof and its peers side by side, on a real registry on this machine, with and without a round-trip time.
 //!
 //! `make bench` runs it; `PULLPROOF_BENCH` may name some of the cases: latency, loopback, full, scale, tags,
-//! audit, audit-cost, audit-memory, size, build.
+//! audit, audit-cost, audit-quarter, audit-memory, size, build.
 
 // Its own copy of the tests' support, of which it needs little.
 #[path = "../../tests/it/support/mod.rs"]
@@ -20,6 +20,7 @@ mod peers;
 mod race;
 mod start;
 mod table;
+mod zot;
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -56,7 +57,7 @@ type Case = fn(&Peers, &mut Page);
 fn main() -> ExitCode {
     let peers = Peers::find();
     let wanted = std::env::var("PULLPROOF_BENCH").unwrap_or_default();
-    let cases: [(&str, Case); 10] = [
+    let cases: [(&str, Case); 11] = [
         ("latency", latency),
         ("loopback", loopback),
         ("full", full),
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         ("tags", tags),
         ("audit", audit::far_away),
         ("audit-cost", audit::on_disk),
+        ("audit-quarter", audit::every_quarter),
         ("audit-memory", audit::memory),
         ("size", size),
         ("build", build),

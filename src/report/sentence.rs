@@ -333,7 +333,7 @@ fn unusable(flaw: &Flaw) -> String {
             format!("the way the index lists {platform}, clients do not find it")
         }
         Flaw::Encoded(encoding) => {
-            format!("delivered with Content-Encoding {encoding}, so clients decode it")
+            format!("delivered with Content-Encoding {encoding}, which clients decode or refuse")
         }
         Flaw::OnlyInline => "only its descriptor has it, as data; the registry has not".to_owned(),
     }

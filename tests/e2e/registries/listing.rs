@@ -15,11 +15,12 @@ use crate::support::distribution::{Distribution, Door, push, put_root};
 use crate::support::image::Image;
 use crate::support::recipe::single;
 
-/// How many repositories with one tag there are: more than the largest page of any registry has.
-const REPOSITORIES: usize = 1_003;
+/// How many repositories with one tag there are, and how many tags another repository has: more than
+/// the largest page has.
+const MANY: usize = 1_003;
 
-/// How many tags another repository has.
-const TAGS: usize = 1_005;
+/// The same for Gitea, whose largest page has a hundred.
+const GITEAS: usize = 203;
 
 /// The repository that everything else is a copy of.
 const FIRST: &str = "team/first";
@@ -28,17 +29,17 @@ fn image() -> Image {
     single().layers(1).make()
 }
 
-fn repositories() -> impl Iterator<Item = String> {
-    (0..REPOSITORIES).map(|number| format!("{TEAM}/app-{number}"))
+fn repositories(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("{TEAM}/app-{number}"))
 }
 
-fn tags() -> impl Iterator<Item = String> {
-    (0..TAGS).map(|number| format!("v{number}"))
+fn tags(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("v{number}"))
 }
 
 /// Audits everything, and fails unless every tag is there once.
 #[track_caller]
-fn sees_every_tag_once(host: &str) {
+fn sees_every_tag_once(host: &str, count: usize) {
     let finished = pullproof()
         .arguments(["audit", host, "--format", "json", "--depth", "head"])
         .arguments(["--concurrency", "16"])
@@ -52,8 +53,8 @@ fn sees_every_tag_once(host: &str) {
         reference.split_once('/').unwrap().1.to_owned()
     };
     let seen: BTreeSet<String> = images.iter().map(name).collect();
-    let mut expected: BTreeSet<String> = repositories().map(|name| name + ":v0").collect();
-    expected.extend(tags().map(|tag| format!("{FIRST}:{tag}")));
+    let mut expected: BTreeSet<String> = repositories(count).map(|name| name + ":v0").collect();
+    expected.extend(tags(count).map(|tag| format!("{FIRST}:{tag}")));
     let missing: Vec<_> = expected.difference(&seen).collect();
     assert!(missing.is_empty(), "not seen: {missing:?}");
     assert_eq!(images.len(), expected.len(), "something is there twice");
@@ -76,11 +77,11 @@ fn copy(from: &Path, to: &Path) {
 fn fill_distribution(registry: &Distribution) {
     registry.push(&format!("{FIRST}:v0"), &image());
     let first = registry.repository(FIRST);
-    for name in repositories() {
+    for name in repositories(MANY) {
         copy(&first, &registry.repository(&name));
     }
     let own = first.join("_manifests/tags");
-    for tag in tags().skip(1) {
+    for tag in tags(MANY).skip(1) {
         copy(&own.join("v0"), &own.join(tag));
     }
 }
@@ -91,13 +92,13 @@ fn fill_zot(registry: &mut Server) {
     push(&door, &format!("{FIRST}:v0"), &image());
     registry.stop();
     let first = registry.layout(FIRST);
-    for name in repositories() {
+    for name in repositories(MANY) {
         copy(&first, &registry.layout(&name));
     }
     let path = first.join("index.json");
     let mut index: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let entry = index["manifests"][0].clone();
-    let tagged = tags().map(|tag| {
+    let tagged = tags(MANY).map(|tag| {
         let mut entry = entry.clone();
         entry["annotations"] = json!({"org.opencontainers.image.ref.name": tag});
         entry
@@ -111,10 +112,10 @@ fn fill_zot(registry: &mut Server) {
 fn fill_gitea(gitea: &Gitea) {
     let image = image();
     push(&gitea.door, &format!("{FIRST}:v0"), &image);
-    for tag in tags().skip(1) {
+    for tag in tags(GITEAS).skip(1) {
         put_root(&gitea.door, &format!("{FIRST}:{tag}"), &image);
     }
-    for name in repositories() {
+    for name in repositories(GITEAS) {
         push(&gitea.door, &format!("{name}:v0"), &image);
     }
 }
@@ -134,9 +135,9 @@ macro_rules! on {
 /// Pages as large as by default, and small ones.
 fn see_every_page(registry: Distribution) {
     fill_distribution(&registry);
-    sees_every_tag_once(&registry.host());
+    sees_every_tag_once(&registry.host(), MANY);
     let registry = registry.with_catalog_of(7);
-    sees_every_tag_once(&registry.host());
+    sees_every_tag_once(&registry.host(), MANY);
 }
 
 on! {
@@ -145,11 +146,11 @@ on! {
     gitea: {
         let gitea = crate::registries::gitea::start();
         fill_gitea(&gitea);
-        sees_every_tag_once(gitea.server.host());
+        sees_every_tag_once(gitea.server.host(), GITEAS);
     }
     zot: {
         let mut registry = crate::registries::zot::start();
         fill_zot(&mut registry);
-        sees_every_tag_once(registry.host());
+        sees_every_tag_once(registry.host(), MANY);
     }
 }

@@ -22,6 +22,10 @@ pub(super) trait Registry: Sync {
     fn start(&mut self);
     /// The file with the content of a digest.
     fn data(&self, repository: &str, digest: &str) -> PathBuf;
+    /// The directory of a repository, where it has one of its own.
+    fn directory(&self, _repository: &str) -> Option<PathBuf> {
+        None
+    }
     /// The files with what else it knows of a repository, if it keeps that in files.
     fn records(&self, _repository: &str) -> Vec<PathBuf> {
         Vec::new()
@@ -45,6 +49,10 @@ impl Registry for Distribution {
         Self::data(self, digest)
     }
 
+    fn directory(&self, repository: &str) -> Option<PathBuf> {
+        Some(self.repository(repository))
+    }
+
     fn records(&self, repository: &str) -> Vec<PathBuf> {
         files(&self.repository(repository))
     }
@@ -66,6 +74,10 @@ impl Registry for Server {
     fn data(&self, repository: &str, digest: &str) -> PathBuf {
         let blobs = self.layout(repository).join("blobs");
         blobs.join(digest.replace(':', "/"))
+    }
+
+    fn directory(&self, repository: &str) -> Option<PathBuf> {
+        Some(self.layout(repository))
     }
 
     fn records(&self, repository: &str) -> Vec<PathBuf> {

@@ -1,6 +1,8 @@
-//! One who builds: pushes tags of one repository, moves them, and deletes them, at random.
+//! One who builds: pushes tags of one repository, moves them, and deletes them, at random. Another
+//! repository comes and goes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Shared;
 use crate::registries::TEAM;
@@ -54,13 +56,14 @@ impl<'a, R: Registry> Builder<'a, R> {
 
     fn act(&mut self) {
         let tag = format!("v{}", self.random.below(MOST_TAGS));
-        match self.random.below(16) {
+        match self.random.below(18) {
             0..=5 => self.push(&tag),
             6..=8 => self.push_quickly(&tag),
             9..=10 => self.tag_again(&tag),
             11..=12 => self.delete(&tag),
             13..=14 => self.delete_tag(&tag),
-            _ => self.delete_all(),
+            15 => self.delete_all(),
+            _ => self.delete_repository(),
         }
     }
 
@@ -145,5 +148,25 @@ impl<'a, R: Registry> Builder<'a, R> {
         for tag in self.tags.keys().cloned().collect::<Vec<_>>() {
             self.delete(&tag);
         }
+    }
+
+    /// Pushes to a repository that is deleted as a whole afterwards, where that is a directory.
+    fn delete_repository(&mut self) {
+        let repository = format!("{}-brief", self.repository);
+        let registry = self.shared.registry();
+        let Some(directory) = registry.directory(&repository) else {
+            return;
+        };
+        drop(registry);
+        for tag in ["v1", "v2"] {
+            let image = self.image();
+            let tagged = format!("{repository}:{tag}");
+            self.shared.note(&tagged, image.root());
+            push(&self.shared.registry().door(), &tagged, &image);
+        }
+        let pause = u64::try_from(self.random.below(1000)).expect("it is a small number");
+        std::thread::sleep(Duration::from_millis(pause));
+        let _registry = self.shared.registry();
+        std::fs::remove_dir_all(&directory).expect("the directory is ours");
     }
 }
