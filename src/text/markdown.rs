@@ -32,7 +32,8 @@ fn breakable(word: &str) -> String {
         run += 1;
         // An address in digits stays in one piece.
         let least = match *letter {
-            "/" | "-" | "&#58;" | "&#64;" | "&#95;" => 6,
+            "/" => 4,
+            "-" | "&#58;" | "&#64;" | "&#95;" => 6,
             "." | "&#46;" => 10,
             _ => TOGETHER,
         };
@@ -129,11 +130,11 @@ mod tests {
         );
         assert_eq!(
             text("registry.example:5000/infra/ci:latest"),
-            "registry.example&#58;<wbr>5000/infra/<wbr>ci&#58;latest"
+            "registry.example&#58;<wbr>5000/<wbr>infra/<wbr>ci&#58;latest"
         );
         assert_eq!(
             text("127.0.0.1:5000/app:1"),
-            "127.0.0.1&#58;<wbr>5000/app&#58;1"
+            "127.0.0.1&#58;<wbr>5000/<wbr>app&#58;1"
         );
         assert_eq!(
             text(&"a".repeat(60)),
