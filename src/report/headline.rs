@@ -18,7 +18,7 @@ pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
     )
 }
 
-/// `exit code 0 because of `fail_on: never``.
+/// The exit code in words, and why it is 0 where something is wrong.
 #[must_use]
 pub(crate) fn exit_code(judgement: &Judgement<'_>) -> String {
     let forgiven = judgement.cause() != judgement.exit;

@@ -141,14 +141,14 @@ mod tests {
     }
 
     /// Whether standard output and the log are coloured.
-    fn colours(surroundings: Surroundings) -> (bool, bool) {
+    fn colours(surroundings: &Surroundings) -> (bool, bool) {
         let output = surroundings.settings().output;
         (output.stdout.colour, output.stderr.colour)
     }
 
     #[test]
     fn logs_are_coloured_where_ci_systems_show_it() {
-        let colours = |pairs: &[(&str, &str)]| colours(given(pairs));
+        let colours = |pairs: &[(&str, &str)]| colours(&given(pairs));
         for shown in [
             ("CI", "woodpecker"),
             ("CI_SYSTEM_NAME", "woodpecker"),
@@ -192,10 +192,10 @@ mod tests {
             let arguments = [&["verify"], flags].concat();
             let surroundings = given(pairs).and_arguments(&arguments);
             let expected = (expected, expected);
-            assert_eq!(colours(surroundings), expected, "{pairs:?} {flags:?}");
+            assert_eq!(colours(&surroundings), expected, "{pairs:?} {flags:?}");
         }
         let always = typed(&["verify", "--color", "always", "--format", "json"]);
-        assert_eq!(colours(always), (false, true));
+        assert_eq!(colours(&always), (false, true));
         assert_eq!(
             typed(&["verify", "--color", "red"]).error(),
             r#"--color: "red" is not one of auto, always, never"#

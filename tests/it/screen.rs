@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::command::{Finished, Pullproof, binary, pullproof};
 use crate::support::fake::Registry;
+use crate::support::fake::guard::basic;
 use crate::support::http::Reply;
 use crate::support::recipe::platforms;
 use crate::support::scratch::Scratch;
@@ -21,8 +22,11 @@ fn verify(reference: &str) -> Pullproof {
     pullproof().arguments(["verify", reference, "--settle", "0s", "--backoff", "10ms"])
 }
 
+/// What stands before and behind a colour.
+type Neighbours = (Option<char>, Option<char>);
+
 /// A text as a person sees it, and its colours, each with the characters before and behind it.
-fn colours(text: &str) -> (String, Vec<(Option<char>, Option<char>)>) {
+fn colours(text: &str) -> (String, Vec<Neighbours>) {
     let mut parts = text.split("\u{1b}[");
     let mut seen = parts.next().unwrap_or_default().to_owned();
     let mut around = Vec::new();
@@ -89,11 +93,14 @@ fn ci_logs_are_coloured_unless_somebody_objects() {
 
 #[test]
 fn a_colour_adds_nothing_and_stands_between_words() {
-    let (registry, reference) = damaged();
-    // What a registry says, with a secret and a colour of its own.
+    let registry = Registry::start();
+    registry.guarded(basic("ci", "open-sesame-0123"));
+    let image = registry.image("team/app:1.4", &platforms(2));
+    let reference = registry.reference("team/app:1.4");
+    // What a registry says once it has the login, in a colour of its own.
     let said = "\u{1b}[31mopen-sesame-0123\u{1b}[0m ::error::x";
     registry
-        .on("GET", "team/app/manifests/1.4")
+        .on("GET", image.child(1))
         .answers(Reply::error(403, said, said));
     for level in ["info", "trace"] {
         let run = || {
@@ -109,7 +116,8 @@ fn a_colour_adds_nothing_and_stands_between_words() {
         let plain = run().run().exits(3);
         let coloured = run().arguments(["--color", "always"]).run().exits(3);
         assert_eq!(without_times(&coloured), without_times(&plain));
-        assert!(coloured.stderr.contains("\u{1b}["), "{coloured}");
+        assert!(coloured.stdout.contains("\u{1b}["), "{coloured}");
+        assert!(coloured.stdout.contains("::error::x"), "{coloured}");
         for text in [&coloured.stdout, &coloured.stderr] {
             let (seen, around) = colours(text);
             assert!(!seen.contains("sesame"), "{seen}");

@@ -35,7 +35,7 @@ pub(crate) fn write_github(audit: &Audit, style: Style, out: &mut dyn Write) -> 
         lines.extend(fault.lines.iter().cloned());
         let advice = (audit.advice.iter())
             .filter(|advice| advice.images.iter().any(|image| fault.is(image)));
-        let message = command_message(&message(lines, advice.map(Advice::text)));
+        let message = command_message(&message(&lines, advice.map(Advice::text)));
         writeln!(out, "::error title={title}::{message}")?;
     }
     let all = audit.tags.broken + audit.tags.undecided;

@@ -240,7 +240,7 @@ pub(super) fn headline(audit: &Audit) -> String {
     format!("{word}: {} ({})", fact(audit), exit_code(audit))
 }
 
-/// `exit code 0 because of `fail_on: never``.
+/// The exit code in words, and why it is 0 where something is wrong.
 pub(super) fn exit_code(audit: &Audit) -> String {
     let code = audit.exit().code();
     let because = if audit.exit() == audit.cause() {

@@ -9,7 +9,7 @@ const LONGEST: usize = 4000;
 /// The first lines and hints for which there is room. The first hint comes before any line but the
 /// first.
 pub(in crate::report) fn message(
-    lines: Vec<String>,
+    lines: &[String],
     hints: impl IntoIterator<Item = String>,
 ) -> String {
     let hints = hints.into_iter().map(|text| format!("hint: {text}"));
@@ -40,16 +40,16 @@ mod tests {
         let lines = vec!["one".to_owned(), "two".to_owned()];
         let hints = ["push it".to_owned(), "again".to_owned()];
         assert_eq!(
-            message(lines, hints),
+            message(&lines, hints),
             "one\ntwo\nhint: push it\nhint: again"
         );
-        assert_eq!(message(vec!["one".to_owned()], None), "one");
+        assert_eq!(message(&["one".to_owned()], None), "one");
     }
 
     #[test]
     fn the_hint_is_there_however_much_is_wrong() {
         let lines = vec!["é".repeat(1500); 9];
-        let message = message(lines, ["push it".to_owned(), "x".repeat(4000)]);
+        let message = message(&lines, ["push it".to_owned(), "x".repeat(4000)]);
         assert!(message.chars().count() <= LONGEST, "{message}");
         assert!(message.ends_with("\nhint: push it"), "{message}");
         assert_eq!(message.lines().count(), 3);

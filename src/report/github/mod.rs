@@ -48,7 +48,7 @@ fn write_annotations(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
             out,
             "::error title=pullproof::{}",
             command_message(&message(
-                vec![line(reason)],
+                &[line(reason)],
                 judgement.hint().as_deref().map(line)
             ))
         )?;
@@ -122,7 +122,7 @@ fn of_image(judgement: &Judgement<'_>, image: usize) -> String {
     }
     let reference = &judgement.report.image(image).reference;
     let advice = (judgement.advice.iter()).filter(|advice| advice.images.contains(reference));
-    message(lines, advice.map(Advice::text))
+    message(&lines, advice.map(Advice::text))
 }
 
 #[cfg(test)]

@@ -188,12 +188,12 @@ fn without_own_markup(line: &str) -> String {
     {
         rest = rest.strip_prefix(&heading).unwrap_or(&rest).to_owned();
     }
-    if let Some(box_of) = line.strip_prefix('>') {
+    if let Some(boxed) = line.strip_prefix('>') {
         // A pipeline's page is the only link.
-        let link = box_of
+        let page = boxed
             .strip_prefix(" [Pipeline ")
             .and_then(|link| link.split_once("): "));
-        let text = link.map_or(box_of, |(_, status)| status);
+        let text = page.map_or(boxed, |(_, status)| status);
         // What is bold: at most one verdict for each image, or the word hint.
         let lines = text.split("<br>").map(|line| line.replacen("**", "", 2));
         rest = lines.collect::<Vec<_>>().concat();
