@@ -1,10 +1,10 @@
 //! The command line: gathers the process's surroundings, runs, and returns the exit code.
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use console::Term;
 use pullproof::report::exit::Exit;
-use pullproof::settings::Environment;
+use pullproof::settings::{Environment, Stream};
 use pullproof::terminal::panic::panic_message;
 
 fn main() -> ExitCode {
@@ -24,9 +24,16 @@ fn main() -> ExitCode {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
         arguments: std::env::args_os().skip(1).collect(),
-        stdout_is_terminal: std::io::stdout().is_terminal(),
-        stderr_is_terminal: std::io::stderr().is_terminal(),
+        stdout: stream(&Term::stdout()),
+        stderr: stream(&Term::stderr()),
         directory: std::env::current_dir().unwrap_or_default(),
     };
     pullproof::run(&environment).into()
+}
+
+fn stream(term: &Term) -> Stream {
+    Stream {
+        is_terminal: term.is_term(),
+        columns: term.size_checked().map(|(_, columns)| columns.into()),
+    }
 }

@@ -10,6 +10,7 @@ pub(crate) struct Finished {
     report: Report,
     end: Option<(Exit, Option<String>)>,
     remark: Option<String>,
+    hint: Option<String>,
 }
 
 impl Finished {
@@ -19,6 +20,7 @@ impl Finished {
             report,
             end: None,
             remark: None,
+            hint: None,
         }
     }
 
@@ -38,6 +40,11 @@ impl Finished {
         }
     }
 
+    /// The same, with what to do about it; see [`Judgement::hinting`].
+    pub(crate) fn hinting(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
     /// The judgement.
     pub(super) fn judgement(&self) -> Judgement<'_> {
         let mut judgement = Judgement::of(&self.report);
@@ -46,6 +53,9 @@ impl Finished {
         }
         if let Some(remark) = &self.remark {
             judgement = judgement.remarking(remark.clone());
+        }
+        if let Some(hint) = &self.hint {
+            judgement = judgement.hinting(hint.clone());
         }
         judgement
     }

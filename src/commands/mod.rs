@@ -21,6 +21,7 @@ use crate::terminal::log_lines::{HINT, LogLines, Reader};
 use crate::terminal::output::{Format, Output};
 use crate::terminal::progress::Unit;
 use crate::terminal::signals::Signals;
+use crate::terminal::wrapping::Wrapping;
 use crate::walk::rules::Depth;
 
 /// Runs with what the process found around itself, and says how it ended.
@@ -99,6 +100,7 @@ fn refuse(output: &Output, error: &Error) -> Exit {
     }
     let report = Report::empty(Depth::Tail, SystemTime::now());
     let refused = Finished::of(report).ending_in(Exit::Configuration, Some(reason));
+    let refused = refused.hinting(error.hint().map(str::to_owned));
     deliver(&refused.judgement(), output)
 }
 
@@ -126,7 +128,8 @@ fn start_log(output: &Output, bar: ProgressBar, warnings: &[String]) {
         Reader::Person
     };
     // There is one already only where this is called as a library, whose log it then is.
-    let lines = LogLines::new(output.log_level, reader, bar, Box::new(io::stderr()));
+    let out = Box::new(io::stderr());
+    let lines = LogLines::new(output.log_level, reader, output.stderr, bar, out);
     let _ = lines.on_terminal(output.terminal).install();
     for warning in warnings {
         warn!("{warning}");
@@ -134,7 +137,8 @@ fn start_log(output: &Output, bar: ProgressBar, warnings: &[String]) {
 }
 
 fn print(text: &str, environment: &Environment) -> Exit {
-    if let Some(failure) = unprinted(writeln!(io::stdout(), "{text}")) {
+    let mut out = Wrapping::new(io::stdout(), environment.stdout.columns);
+    if let Some(failure) = unprinted(writeln!(out, "{text}")) {
         start_log(&read_output(environment), ProgressBar::hidden(), &[]);
         error!("{failure}");
         return Exit::Configuration;

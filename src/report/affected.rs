@@ -1,6 +1,6 @@
 //! Which pulls a faulty digest affects.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::judged::Root;
@@ -151,8 +151,26 @@ impl<'a> AffectedBy<'a> {
             .faults
             .binary_search_by_key(&id, |(fault, _)| *fault)
             .ok()?;
-        let set = self.sets[self.faults[found].1 as usize];
-        Some(match set.first() {
+        Some(self.described(self.sets[self.faults[found].1 as usize]))
+    }
+
+    /// Which pulls any of these affects; `None` when all are fine.
+    #[must_use]
+    pub(crate) fn of_any(&self, ids: &[NodeId]) -> Option<Affected<'a>> {
+        let place = |id: &NodeId| {
+            let found = self.faults.binary_search_by_key(id, |(fault, _)| *fault);
+            found.ok().map(|found| self.faults[found].1)
+        };
+        let places: HashSet<u32> = ids.iter().filter_map(place).collect();
+        let mut all = PullSet::default();
+        for place in &places {
+            all.join(self.sets[*place as usize]);
+        }
+        (!places.is_empty()).then(|| self.described(all))
+    }
+
+    fn described(&self, set: PullSet) -> Affected<'a> {
+        match set.first() {
             None | Some(EVERYBODY) => Affected::Everybody,
             Some(1..=ANOTHER_PLATFORM) => {
                 let numbers = self
@@ -171,7 +189,7 @@ impl<'a> AffectedBy<'a> {
             Some(UNNAMED) => Affected::Unnamed,
             Some(PROVENANCE) => Affected::Provenance,
             Some(_) => Affected::Signatures,
-        })
+        }
     }
 }
 

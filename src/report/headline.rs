@@ -10,20 +10,32 @@ use crate::text::human::{self, count};
 /// The verdict on a whole run, with the exit code.
 #[must_use]
 pub(crate) fn headline(judgement: &Judgement<'_>) -> String {
-    let code = judgement.exit.code();
+    format!("{}, {}", verdict(judgement), exit_code(judgement))
+}
+
+/// The exit code in words, and why it is 0 where something is wrong.
+#[must_use]
+pub(crate) fn exit_code(judgement: &Judgement<'_>) -> String {
     let forgiven = judgement.cause() != judgement.exit;
     let because = if forgiven {
         " because of `fail_on: never`"
     } else {
         ""
     };
-    format!("{}, exit code {code}{because}", verdict(judgement))
+    format!("exit code {}{because}", judgement.exit.code())
 }
 
 /// The verdict on a whole run.
 #[must_use]
 pub(super) fn verdict(judgement: &Judgement<'_>) -> String {
-    let text = match judgement.remark() {
+    let (word, warnings) = (word(judgement), warnings(judgement));
+    format!("{word}{warnings}: {}", sentence(judgement))
+}
+
+/// The verdict without the word for it and the exit code.
+#[must_use]
+pub(crate) fn sentence(judgement: &Judgement<'_>) -> String {
+    match judgement.remark() {
         // Wrong settings: the log has named them.
         Some(_) if is_refused(judgement) => "nothing was checked".to_owned(),
         // A rebuild alone: there is nothing else to report.
@@ -36,8 +48,7 @@ pub(super) fn verdict(judgement: &Judgement<'_>) -> String {
             format!("{}{joint} {}", fact(judgement), escape::line(remark))
         }
         None => fact(judgement),
-    };
-    format!("{}{}: {text}", word(judgement), warnings(judgement))
+    }
 }
 
 /// What follows the verdict when it is about a pipeline: a colon and the pipeline's page.

@@ -26,6 +26,7 @@ pub struct Judgement<'a> {
     verdict: Exit,
     reason: Option<String>,
     remark: Option<String>,
+    hint: Option<String>,
 }
 
 impl<'a> Judgement<'a> {
@@ -62,6 +63,7 @@ impl<'a> Judgement<'a> {
             repositories,
             reason: None,
             remark: None,
+            hint: None,
         }
     }
 
@@ -83,6 +85,20 @@ impl<'a> Judgement<'a> {
     pub fn remarking(mut self, remark: String) -> Self {
         self.remark = Some(remark);
         self
+    }
+
+    /// The same, with what to do about its reason.
+    #[must_use]
+    pub fn hinting(mut self, hint: String) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
+    /// What to do about the reason.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let of_rebuild = || Some(self.report.rebuild_hint.as_ref()?.1.clone());
+        self.hint.clone().or_else(of_rebuild)
     }
 
     /// What stands in the verdict line beside the verdict.

@@ -9,7 +9,7 @@ use super::arguments::{self, CommandLine};
 use super::ci::{Facts, System};
 use super::command::{AuditSettings, Command, CommandName, RebuildSettings, VerifySettings};
 use super::files::{Disk, Files};
-use super::output::Terminals;
+use super::output::{Stream, Terminals};
 use super::raw::{Gathered, Typed};
 use super::{
     Error, environment, extent, help, in_use, logins, manual, metrics, network, output, rebuild,
@@ -28,10 +28,10 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// The arguments after the program's name.
     pub arguments: Vec<OsString>,
-    /// Whether standard output is a terminal.
-    pub stdout_is_terminal: bool,
-    /// Whether standard error is a terminal.
-    pub stderr_is_terminal: bool,
+    /// Standard output.
+    pub stdout: Stream,
+    /// Standard error.
+    pub stderr: Stream,
     /// The working directory.
     pub directory: PathBuf,
 }
@@ -42,8 +42,8 @@ impl std::fmt::Debug for Environment {
         f.debug_struct("Environment")
             .field("variables", &self.variables.keys().collect::<Vec<_>>())
             .field("arguments", &self.arguments.len())
-            .field("stdout_is_terminal", &self.stdout_is_terminal)
-            .field("stderr_is_terminal", &self.stderr_is_terminal)
+            .field("stdout", &self.stdout)
+            .field("stderr", &self.stderr)
             .field("directory", &self.directory)
             .finish()
     }
@@ -88,8 +88,8 @@ struct Gathering<'a> {
 
 fn terminals(environment: &Environment) -> Terminals {
     Terminals {
-        stdout: environment.stdout_is_terminal,
-        stderr: environment.stderr_is_terminal,
+        stdout: environment.stdout,
+        stderr: environment.stderr,
     }
 }
 
@@ -111,7 +111,7 @@ fn command(
             return Err(error);
         }
     };
-    if environment.stdout_is_terminal && is_idle(environment, &facts) {
+    if environment.stdout.is_terminal && is_idle(environment, &facts) {
         return Ok(Command::Help(help::help(help::Topic::Overview)));
     }
     let (variables, contradiction) = environment::gather(&facts, warnings);

@@ -44,6 +44,7 @@ pub use kind::ValueKind;
 pub use list_source::ListSource;
 pub use load::{Environment, read, read_output};
 pub use metrics::MetricsSettings;
+pub use output::Stream;
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
 pub use pushed::NothingPushed;
 pub use wanted::{Metadata, Wanted};

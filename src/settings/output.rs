@@ -8,15 +8,22 @@ use super::Error;
 use super::ci::{Facts, System};
 use super::raw::Typed;
 use crate::report::exit::FailOn;
-use crate::terminal::output::{Detail, Format, Output, Stdout};
+use crate::terminal::output::{Detail, Format, Output, Screen};
 
-/// Which of the standard streams are terminals.
+/// The standard streams.
 #[derive(Clone, Copy)]
 pub(super) struct Terminals {
-    /// Whether standard output is one.
-    pub(super) stdout: bool,
-    /// Whether standard error is one.
-    pub(super) stderr: bool,
+    pub(super) stdout: Stream,
+    pub(super) stderr: Stream,
+}
+
+/// What is known of one of the standard streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// Whether it is a terminal.
+    pub is_terminal: bool,
+    /// How wide that is, in characters, if it says so.
+    pub columns: Option<usize>,
 }
 
 /// Reads where the result goes.
@@ -30,7 +37,6 @@ pub(super) fn output(
     terminals: Terminals,
 ) -> Result<Output, Error> {
     let in_github = facts.system() == System::GithubActions;
-    let in_woodpecker = matches!(facts.system(), System::Woodpecker | System::Drone);
     let format = match typed.format().word()? {
         "json" => Format::Json,
         "github" => Format::Github,
@@ -38,30 +44,30 @@ pub(super) fn output(
         _ => Format::Text,
     };
     let report = typed.report().map(|value| value.path());
-    let stdout = if report.as_deref() == Some(Path::new("-")) {
-        Stdout::Report
-    } else {
-        Stdout::Format
-    };
-    let report = report.filter(|_| stdout == Stdout::Format);
+    let prints_report = report.as_deref() == Some(Path::new("-"));
+    let report = report.filter(|_| !prints_report);
     let junit = typed.junit().map(|value| value.path());
     if let Some(value) = typed.junit().filter(|_| report == junit) {
         return Err(value.error("the JSON report and the JUnit report cannot be the same file"));
     }
-    let shows_text = match stdout {
-        Stdout::Format => terminals.stdout,
-        Stdout::Report => terminals.stderr,
-    };
-    let renders_colour = in_woodpecker || (shows_text && facts.get("TERM") != Some("dumb"));
     let only_failures = typed.only_failures().boolean()?;
     let detail = match typed.quiet().boolean()? {
         true => Detail::Quiet,
         false if only_failures => Detail::OnlyFailures,
         false => Detail::All,
     };
+    let color = typed.color().word()?.to_owned();
+    let screen = |stream: Stream| Screen {
+        colour: shows_colour(&color, facts, stream),
+        columns: stream.columns.filter(|_| stream.is_terminal),
+    };
+    let stdout = match format {
+        Format::Text | Format::Github if !prints_report => screen(terminals.stdout),
+        _ => Screen::default(),
+    };
     Ok(Output {
         report,
-        stdout,
+        prints_report,
         junit,
         format,
         summary: typed.summary().boolean()?,
@@ -72,11 +78,30 @@ pub(super) fn output(
             "in_use" => FailOn::InUse,
             _ => FailOn::Broken,
         },
-        colour: format == Format::Text && renders_colour && facts.get("NO_COLOR").is_none(),
-        terminal: terminals.stderr,
+        stdout,
+        stderr: screen(terminals.stderr),
+        terminal: terminals.stderr.is_terminal,
         step_outputs: facts.path("GITHUB_OUTPUT").filter(|_| in_github),
         step_summary: facts.path("GITHUB_STEP_SUMMARY").filter(|_| in_github),
     })
+}
+
+/// Whether text on a stream is coloured: as `color` says, else as the user's environment says, else
+/// where colours are shown.
+fn shows_colour(color: &str, facts: &Facts<'_>, stream: Stream) -> bool {
+    let is_on = |name| {
+        facts
+            .get(name)
+            .is_some_and(|text| !matches!(text, "0" | "false"))
+    };
+    match color {
+        "always" => true,
+        "never" => false,
+        _ if facts.get("NO_COLOR").is_some() => false,
+        _ if is_on("FORCE_COLOR") || is_on("CLICOLOR_FORCE") => true,
+        _ if stream.is_terminal => facts.get("TERM") != Some("dumb"),
+        _ => facts.system() != System::Other || is_on("GITLAB_CI"),
+    }
 }
 
 /// Where the result goes when nothing is set.
@@ -105,7 +130,7 @@ fn log_level(typed: &Typed, facts: &Facts<'_>, detail: Detail) -> Result<LevelFi
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::{given, typed};
+    use super::super::support::{Surroundings, given, typed};
     use super::*;
 
     #[test]
@@ -128,36 +153,101 @@ mod tests {
         assert_eq!(format(&[("PLUGIN_FORMAT", "github")]), Format::Github);
     }
 
+    /// Whether standard output and the log are coloured.
+    fn colours(surroundings: &Surroundings) -> (bool, bool) {
+        let output = surroundings.settings().output;
+        (output.stdout.colour, output.stderr.colour)
+    }
+
     #[test]
-    fn colours_appear_where_they_are_rendered() {
-        let colour = |pairs: &[(&str, &str)]| given(pairs).settings().output.colour;
-        assert!(!colour(&[]));
-        assert!(colour(&[("CI", "woodpecker")]));
-        assert!(!colour(&[("CI", "woodpecker"), ("NO_COLOR", "1")]));
-        assert!(!colour(&[("CI", "woodpecker"), ("PLUGIN_FORMAT", "json")]));
-        assert!(!colour(&[("GITHUB_ACTIONS", "true")]));
+    fn logs_are_coloured_where_ci_systems_show_it() {
+        let colours = |pairs: &[(&str, &str)]| colours(&given(pairs));
+        for shown in [
+            ("CI", "woodpecker"),
+            ("CI_SYSTEM_NAME", "woodpecker"),
+            ("CI", "drone"),
+            ("GITHUB_ACTIONS", "true"),
+            ("GITLAB_CI", "true"),
+        ] {
+            assert_eq!(colours(&[shown]), (true, true), "{shown:?}");
+            assert_eq!(colours(&[shown, ("NO_COLOR", "1")]), (false, false));
+            assert_eq!(colours(&[shown, ("NO_COLOR", "")]), (true, true));
+            assert_eq!(colours(&[shown, ("TERM", "dumb")]), (true, true));
+        }
+        for plain in [
+            ("CI", "true"),
+            ("GITHUB_ACTIONS", "false"),
+            ("GITLAB_CI", "false"),
+            ("TERM", "xterm-256color"),
+        ] {
+            assert_eq!(colours(&[plain]), (false, false), "{plain:?}");
+        }
+        let json = [("CI", "woodpecker"), ("PLUGIN_FORMAT", "json")];
+        assert_eq!(colours(&json), (false, true));
+    }
+
+    #[test]
+    fn the_setting_wins_over_the_environment_and_that_over_the_terminal() {
+        for (pairs, flags, expected) in [
+            (&[][..], &[][..], false),
+            (&[("FORCE_COLOR", "1")], &[], true),
+            (&[("CLICOLOR_FORCE", "1")], &[], true),
+            (&[("FORCE_COLOR", "0")], &[], false),
+            (&[("CLICOLOR_FORCE", "0")], &[], false),
+            (&[("FORCE_COLOR", "")], &[], false),
+            (&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], &[], false),
+            (&[("FORCE_COLOR", "1"), ("TERM", "dumb")], &[], true),
+            (&[("NO_COLOR", "1")], &["--color", "always"], true),
+            (&[("FORCE_COLOR", "1")], &["--color", "never"], false),
+            (&[("CI", "woodpecker")], &["--color=never"], false),
+            (&[("CI", "woodpecker")], &["--color=auto"], true),
+        ] {
+            let arguments = [&["verify"], flags].concat();
+            let surroundings = given(pairs).and_arguments(&arguments);
+            let expected = (expected, expected);
+            assert_eq!(colours(&surroundings), expected, "{pairs:?} {flags:?}");
+        }
+        let always = typed(&["verify", "--color", "always", "--format", "json"]);
+        assert_eq!(colours(&always), (false, true));
+        assert_eq!(
+            typed(&["verify", "--color", "red"]).error(),
+            r#"--color: "red" is not one of auto, always, never"#
+        );
+    }
+
+    #[test]
+    fn a_terminal_shows_colours_unless_it_is_dumb() {
         let at_a_terminal = |pairs: &[(&str, &str)]| {
-            given(pairs)
-                .and_arguments(&["verify"])
-                .at_a_terminal()
-                .settings()
-                .output
+            let run = given(pairs).and_arguments(&["verify"]).at_a_terminal();
+            run.settings().output
         };
-        assert!(at_a_terminal(&[]).colour && at_a_terminal(&[]).terminal);
-        assert!(!at_a_terminal(&[("TERM", "dumb")]).colour);
-        assert!(at_a_terminal(&[("NO_COLOR", "")]).colour);
-        assert!(!at_a_terminal(&[("NO_COLOR", "1")]).colour);
+        let plain = at_a_terminal(&[]);
+        assert!(plain.stdout.colour && plain.stderr.colour && plain.terminal);
+        assert_eq!(plain.stdout.columns, Some(80));
+        for dark in [("TERM", "dumb"), ("NO_COLOR", "1")] {
+            let output = at_a_terminal(&[dark]);
+            assert!(!output.stdout.colour && !output.stderr.colour, "{dark:?}");
+        }
+        assert!(
+            !at_a_terminal(&[("CI", "woodpecker"), ("TERM", "dumb")])
+                .stdout
+                .colour
+        );
+        assert_eq!(given(&[]).settings().output.stdout.columns, None);
+        let json = at_a_terminal(&[("PLUGIN_FORMAT", "json")]);
+        assert_eq!(json.stdout, Screen::default());
+        assert_eq!(json.stderr.columns, Some(80));
     }
 
     #[test]
     fn a_report_for_standard_output_sends_the_text_elsewhere() {
         let output = typed(&["verify", "app", "--report", "-"]).settings().output;
-        assert_eq!((output.stdout, output.report), (Stdout::Report, None));
+        assert_eq!((output.prints_report, output.report), (true, None));
         let file = typed(&["verify", "app", "--report", "./-"])
             .settings()
             .output;
         assert_eq!(file.report.as_deref(), Some(Path::new("./-")));
-        assert_eq!(file.stdout, Stdout::Format);
+        assert!(!file.prints_report);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{AuditSettings, Command, Environment, Error, VerifySettings, read, read_output};
+use super::{
+    AuditSettings, Command, Environment, Error, Stream, VerifySettings, read, read_output,
+};
 use crate::rebuild::Plan;
 use crate::terminal::output::Output;
 
@@ -74,8 +76,12 @@ impl Surroundings {
     }
 
     pub(super) fn at_a_terminal(mut self) -> Self {
-        self.environment.stdout_is_terminal = true;
-        self.environment.stderr_is_terminal = true;
+        let terminal = Stream {
+            is_terminal: true,
+            columns: Some(80),
+        };
+        self.environment.stdout = terminal;
+        self.environment.stderr = terminal;
         self
     }
 

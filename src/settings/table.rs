@@ -363,6 +363,10 @@ settings! {
              the hints and the verdict.";
         only_failures [] [Verify] Boolean, = "false",
             "Leaves images that pass out of the text.";
+        color [] [Verify Audit Rebuild] Words(&["auto", "always", "never"]), = "auto",
+            "Whether the text is coloured. `auto` colours it on a terminal and in the logs of \
+             GitHub, GitLab and Woodpecker; `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE` change \
+             that.";
     }
     "Metrics" {
         metrics_file [] [Audit] Path,

@@ -108,7 +108,7 @@ pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) ->
 
 fn style(output: &Output) -> Style {
     Style {
-        colour: output.colour,
+        colour: output.text_screen().colour,
         only_failures: output.detail < Detail::All,
         verbose: output.log_level >= LevelFilter::Debug,
     }
@@ -279,20 +279,21 @@ fn seed() -> u64 {
 mod tests {
     use super::*;
     use crate::report::exit::FailOn;
-    use crate::terminal::output::Stdout;
+    use crate::terminal::output::Screen;
 
     /// An output with these two places for reports.
     fn output(report: &Path, junit: &Path) -> Output {
         Output {
             report: Some(report.to_owned()),
-            stdout: Stdout::Format,
+            prints_report: false,
             junit: Some(junit.to_owned()),
             format: Format::Text,
             summary: true,
             log_level: LevelFilter::Info,
             detail: Detail::All,
             fail_on: FailOn::Broken,
-            colour: false,
+            stdout: Screen::default(),
+            stderr: Screen::default(),
             terminal: false,
             step_outputs: None,
             step_summary: None,

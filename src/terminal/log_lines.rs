@@ -6,8 +6,11 @@ use std::sync::Mutex;
 use indicatif::ProgressBar;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use super::output::Screen;
+use crate::report::text::{Paint, Style};
 use crate::text::escape;
 use crate::text::log_target::{REPEATED, REPEATING};
+use crate::text::wrap::wrapped;
 
 /// The target of records that give advice rather than report an event.
 pub(crate) const HINT: &str = "pullproof::hint";
@@ -25,6 +28,7 @@ pub(crate) enum Reader {
 pub(crate) struct LogLines {
     level: LevelFilter,
     reader: Reader,
+    screen: Screen,
     bar: ProgressBar,
     /// Whether the bar is on a terminal, where a line can be replaced.
     on_terminal: bool,
@@ -32,17 +36,20 @@ pub(crate) struct LogLines {
 }
 
 impl LogLines {
-    /// Writes records up to `level` to `out`, above the progress bar if there is one there.
+    /// Writes records up to `level` to `out`, which is such a screen, above the progress bar if
+    /// there is one there.
     #[must_use]
     pub(crate) fn new(
         level: LevelFilter,
         reader: Reader,
+        screen: Screen,
         bar: ProgressBar,
         out: Box<dyn Write + Send>,
     ) -> Self {
         Self {
             level,
             reader,
+            screen,
             bar,
             on_terminal: false,
             out: Mutex::new(out),
@@ -81,13 +88,17 @@ impl Log for LogLines {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let line = line(record, self.reader);
+        let line = line(record, self.reader, self.screen);
         match record.target() {
             REPEATING if self.on_terminal => return self.bar.set_message(line),
             REPEATING => return,
             REPEATED if self.on_terminal => return,
             _ => {}
         }
+        let line = match self.screen.columns {
+            Some(columns) => wrapped(&line, columns),
+            None => line,
+        };
         self.bar.suspend(|| {
             if let Ok(mut out) = self.out.lock() {
                 // There is nowhere left to report it.
@@ -103,7 +114,7 @@ impl Log for LogLines {
     }
 }
 
-fn line(record: &Record<'_>, reader: Reader) -> String {
+fn line(record: &Record<'_>, reader: Reader, screen: Screen) -> String {
     let text = escape::line(&record.args().to_string());
     let command = match record.level() {
         _ if record.target() == HINT => "",
@@ -112,14 +123,23 @@ fn line(record: &Record<'_>, reader: Reader) -> String {
         Level::Info => "",
         Level::Debug | Level::Trace => "debug",
     };
+    let style = Style {
+        colour: screen.colour,
+        ..Style::default()
+    };
+    let begun = |paint: Paint, word: &str| format!("{}: {text}", style.paint(paint, word));
     match reader {
         Reader::GitHub if !command.is_empty() => {
             format!("::{command}::{}", escape::command_message(&text))
         }
-        _ if record.target() == HINT => format!("hint: {text}"),
-        _ if record.level() == Level::Trace => format!("trace: {text}"),
-        _ if command.is_empty() => text,
-        _ => format!("{command}: {text}"),
+        _ if record.target() == HINT => begun(Paint::Doubt, "hint"),
+        _ => match record.level() {
+            Level::Error => begun(Paint::Bad, "error"),
+            Level::Warn => begun(Paint::Doubt, "warning"),
+            Level::Info => text,
+            Level::Debug => begun(Paint::Plain, "debug"),
+            Level::Trace => begun(Paint::Plain, "trace"),
+        },
     }
 }
 
@@ -144,10 +164,15 @@ mod tests {
 
     /// What the log shows of one record.
     fn logged(reader: Reader, level: Level, target: &str, text: &str) -> String {
+        shown(Screen::default(), reader, level, target, text)
+    }
+
+    fn shown(screen: Screen, reader: Reader, level: Level, target: &str, text: &str) -> String {
         let out = Out::default();
         let lines = LogLines::new(
             LevelFilter::Debug,
             reader,
+            screen,
             ProgressBar::hidden(),
             Box::new(out.clone()),
         );
@@ -183,6 +208,62 @@ mod tests {
     }
 
     #[test]
+    fn only_the_first_word_is_coloured() {
+        let coloured = Screen {
+            colour: true,
+            columns: None,
+        };
+        for (reader, level, target, line) in [
+            (
+                Reader::Person,
+                Level::Error,
+                "pullproof",
+                "\u{1b}[1;31merror\u{1b}[0m: text\n",
+            ),
+            (
+                Reader::Person,
+                Level::Warn,
+                "pullproof",
+                "\u{1b}[33mwarning\u{1b}[0m: text\n",
+            ),
+            (
+                Reader::GitHub,
+                Level::Info,
+                HINT,
+                "\u{1b}[33mhint\u{1b}[0m: text\n",
+            ),
+            (Reader::Person, Level::Info, "pullproof", "text\n"),
+            (Reader::Person, Level::Debug, "pullproof", "debug: text\n"),
+            (Reader::GitHub, Level::Error, "pullproof", "::error::text\n"),
+        ] {
+            assert_eq!(
+                shown(coloured, reader, level, target, "text"),
+                line,
+                "{level} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_is_broken_between_words_on_a_terminal() {
+        let narrow = Screen {
+            colour: true,
+            columns: Some(20),
+        };
+        let line = shown(
+            narrow,
+            Reader::Person,
+            Level::Warn,
+            "pullproof",
+            "one two three four",
+        );
+        assert_eq!(
+            line,
+            "\u{1b}[33mwarning\u{1b}[0m: one two\n    three four\n"
+        );
+    }
+
+    #[test]
     fn the_runner_reads_commands() {
         for (level, target, line) in [
             (Level::Error, "pullproof", "::error::100%25\n"),
@@ -205,7 +286,13 @@ mod tests {
         {
             let (out, bar) = (Out::default(), ProgressBar::hidden());
             let (level, reader) = (LevelFilter::Info, Reader::Person);
-            let lines = LogLines::new(level, reader, bar.clone(), Box::new(out.clone()));
+            let lines = LogLines::new(
+                level,
+                reader,
+                Screen::default(),
+                bar.clone(),
+                Box::new(out.clone()),
+            );
             let lines = lines.on_terminal(on_terminal);
             for (target, text) in [
                 (REPEATED, "few"),

@@ -8,3 +8,4 @@ pub mod panic;
 pub(crate) mod progress;
 pub(crate) mod signals;
 pub(crate) mod streams;
+pub(crate) mod wrapping;

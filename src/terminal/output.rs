@@ -1,8 +1,9 @@
 //! Where the result of a run goes, and in which form.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::wrapping::Wrapping;
 use crate::report::exit::FailOn;
 
 /// Where the result goes.
@@ -10,8 +11,9 @@ use crate::report::exit::FailOn;
 pub struct Output {
     /// `report`, where it is a file.
     pub report: Option<PathBuf>,
-    /// What standard output is for.
-    pub stdout: Stdout,
+    /// Whether `report` is `-`: the JSON report goes to standard output, and the text to standard
+    /// error.
+    pub prints_report: bool,
     /// `junit`.
     pub junit: Option<PathBuf>,
     /// `format`, with `auto` resolved.
@@ -24,8 +26,10 @@ pub struct Output {
     pub detail: Detail,
     /// `fail_on`.
     pub fail_on: FailOn,
-    /// Whether the text may carry ANSI colours.
-    pub colour: bool,
+    /// How standard output shows text.
+    pub stdout: Screen,
+    /// How standard error shows text.
+    pub stderr: Screen,
     /// Whether standard error is a terminal, for a progress bar.
     pub terminal: bool,
     /// `GITHUB_OUTPUT`.
@@ -36,27 +40,29 @@ pub struct Output {
 
 impl Output {
     /// Where the text goes; nowhere where standard output is for JSON alone.
-    pub(crate) fn text(&self) -> Option<Box<dyn Write>> {
-        match self.format {
-            Format::Json => None,
-            _ if self.stdout == Stdout::Report => Some(Box::new(io::stderr())),
-            _ => Some(Box::new(io::stdout())),
+    pub(crate) fn text(&self) -> Option<impl Write> {
+        let out: Box<dyn Write> = match self.format {
+            Format::Json => return None,
+            _ if self.prints_report => Box::new(io::stderr()),
+            _ => Box::new(io::stdout()),
+        };
+        let out = BufWriter::new(out);
+        Some(Wrapping::new(out, self.text_screen().columns))
+    }
+
+    /// How the stream that the text goes to shows it.
+    pub(crate) fn text_screen(&self) -> Screen {
+        if self.prints_report {
+            self.stderr
+        } else {
+            self.stdout
         }
     }
 
     /// Whether the JSON report goes to standard output.
     pub(crate) fn prints_json(&self) -> bool {
-        self.format == Format::Json || self.stdout == Stdout::Report
+        self.format == Format::Json || self.prints_report
     }
-}
-
-/// What standard output is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stdout {
-    /// What `format` says.
-    Format,
-    /// The JSON report, with `report` as `-`; the text goes to standard error.
-    Report,
 }
 
 /// How much the text says of what passes.
@@ -68,6 +74,15 @@ pub enum Detail {
     OnlyFailures,
     /// Everything.
     All,
+}
+
+/// How one of the standard streams shows text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// Whether it shows ANSI colours.
+    pub colour: bool,
+    /// How wide the terminal is, in characters; `None` where there is none, as in a log.
+    pub columns: Option<usize>,
 }
 
 /// `format`.

@@ -13,6 +13,7 @@
 mod support;
 
 mod act;
+mod chromium;
 mod clients;
 mod container;
 mod emulated;

@@ -11,6 +11,7 @@ mod limits;
 mod logs;
 mod messages;
 mod rig;
+mod screen;
 mod secrets;
 mod settings;
 #[allow(

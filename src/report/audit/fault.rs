@@ -97,6 +97,12 @@ impl Fault {
         format!("{}{}", self.repository.name, self.name)
     }
 
+    /// Whether it is what this reference names.
+    #[must_use]
+    pub fn is(&self, reference: &Reference) -> bool {
+        self.repository == reference.repository && self.name == Name::of(reference)
+    }
+
     /// Whether it is in use.
     #[must_use]
     pub fn is_used(&self) -> bool {
@@ -145,13 +151,22 @@ impl Fault {
 
 /// `linux/amd64 manifest missing (404)`, `2 manifests missing (404)`, `5 digests broken`.
 fn summary(root: &Root<'_>, finding: Option<&'static str>) -> String {
-    let ids = if root.broken.is_empty() {
-        &root.undecided
+    let (ids, state) = if root.broken.is_empty() {
+        (&root.undecided, "undecided")
     } else {
-        &root.broken
+        (&root.broken, "broken")
     };
-    let [first, others @ ..] = &**ids else {
-        return finding.unwrap_or("nothing to check").to_owned();
+    of_digests(root, ids, state).unwrap_or_else(|| finding.unwrap_or("nothing to check").to_owned())
+}
+
+/// The same for these digests, which are all in this state; `None` without any.
+pub(in crate::report) fn of_digests(
+    root: &Root<'_>,
+    ids: &[NodeId],
+    state: &str,
+) -> Option<String> {
+    let [first, others @ ..] = ids else {
+        return None;
     };
     let words = |id: NodeId| {
         let node = root.graph.node(id);
@@ -163,15 +178,10 @@ fn summary(root: &Root<'_>, finding: Option<&'static str>) -> String {
         .map(|status| format!(" ({status})"))
         .unwrap_or_default();
     if is_unresolved(root, *first, root.graph.node(*first)) {
-        return format!("{}{status}", verdict.as_str());
+        return Some(format!("{}{status}", verdict.as_str()));
     }
     if others.iter().any(|id| words(*id) != words(*first)) {
-        let what = if root.broken.is_empty() {
-            "undecided"
-        } else {
-            "broken"
-        };
-        return format!("{} {what}", count(ids.len(), "digest"));
+        return Some(format!("{} {state}", count(ids.len(), "digest")));
     }
     let subject = if others.is_empty() {
         let platform = Platforms::of(root.graph, root.node).stated(*first).cloned();
@@ -182,5 +192,5 @@ fn summary(root: &Root<'_>, finding: Option<&'static str>) -> String {
     } else {
         count(ids.len(), kind.as_str())
     };
-    format!("{subject} {}{status}", verdict.as_str())
+    Some(format!("{subject} {}{status}", verdict.as_str()))
 }

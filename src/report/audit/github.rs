@@ -4,18 +4,20 @@
 use std::io::{self, Write};
 
 use super::super::exit::Exit;
-use super::super::github::{Extras, write_value};
+use super::super::github::alert::{self, Alert, first_lines};
+use super::super::github::{ANNOTATIONS, Extras, message, write_rows, write_value};
+use super::super::hint::Advice;
 use super::super::text::Style;
-use super::text::{headline, name, oldest_check};
-use super::{Audit, Fault, text};
-use crate::text::escape::{command_message, command_property, line, markdown};
+use super::text::{exit_code, fact, name, oldest_check, write};
+use super::{Audit, Fault};
+use crate::text::escape::{command_message, command_property, line};
 use crate::text::human::{self, count};
+use crate::text::markdown::{code, prose, text};
 
-/// The runner shows ten annotations of one type per step; the tenth is the sum of the rest.
-const ANNOTATIONS: usize = 9;
-
-/// GitHub drops a summary of more than 1 MiB as a whole.
-const SUMMARY: usize = 800_000;
+/// GitHub drops a summary of more than 1 MiB as a whole; the two parts and the box together stay
+/// below.
+const TABLE: usize = 400_000;
+const DETAILS: usize = 400_000;
 
 /// Writes the audit as text, with an annotation for each of the first tags that are not whole.
 ///
@@ -31,7 +33,9 @@ pub(crate) fn write_github(audit: &Audit, style: Style, out: &mut dyn Write) -> 
         let mut lines = vec![summary(fault)];
         lines.extend(fault.users_in_words());
         lines.extend(fault.lines.iter().cloned());
-        let message = command_message(&lines.join("\n"));
+        let advice = (audit.advice.iter())
+            .filter(|advice| advice.images.iter().any(|image| fault.is(image)));
+        let message = command_message(&message(&lines, advice.map(Advice::text)));
         writeln!(out, "::error title={title}::{message}")?;
     }
     let all = audit.tags.broken + audit.tags.undecided;
@@ -44,7 +48,7 @@ pub(crate) fn write_github(audit: &Audit, style: Style, out: &mut dyn Write) -> 
             "::error title=pullproof::{more} {be} not whole, see the log of this step"
         )?;
     }
-    text::write(audit, style, out)
+    write(audit, style, out)
 }
 
 /// Writes the step summary as markdown, less than 1 MiB.
@@ -52,51 +56,85 @@ pub(crate) fn write_github(audit: &Audit, style: Style, out: &mut dyn Write) -> 
 /// # Errors
 /// When `out` cannot be written to.
 pub(crate) fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "### pullproof: {}\n", markdown(&headline(audit)))?;
-    if !audit.faults.is_empty() {
-        writeln!(out, "| | tag | what |\n|:-:|---|---|")?;
-        let mut room = SUMMARY;
-        for (written, fault) in audit.faults.iter().enumerate() {
-            let row = row(audit, fault);
-            if row.len() > room {
-                let rest = count(audit.faults.len() - written, "more row");
-                writeln!(
-                    out,
-                    "| | {rest} | left out because a summary has limited room |"
-                )?;
-                break;
-            }
-            room -= row.len();
-            writeln!(out, "{row}")?;
-        }
-        let all = audit.tags.broken + audit.tags.undecided;
-        if all > audit.faults.len() {
-            let rest = count(all - audit.faults.len(), "more tag");
-            writeln!(out, "| | {rest} | in the JSON report |")?;
-        }
-        writeln!(out)?;
+    let alert = Alert::of(audit.conclusion(), audit.cause(), 0);
+    let verdict = prose(&fact(audit));
+    writeln!(out, "### {} pullproof: {verdict}\n", alert.mark())?;
+    alert.write(&paragraphs(audit, alert), out)?;
+    write_faults(audit, out)?;
+    write_details(audit, alert, out)?;
+    if alert == Alert::Tip {
+        return Ok(());
     }
-    for advice in &audit.advice {
-        let names = advice.addressees();
-        let names = names.map(|names| format!(" ({})", markdown(&names)));
-        let names = names.unwrap_or_default();
-        writeln!(out, "> **Hint{names}:** {}\n", advice.text())?;
+    writeln!(out, "{}; {}", sums(audit), prose(&exit_code(audit)))
+}
+
+/// What stands in the box.
+fn paragraphs(audit: &Audit, alert: Alert) -> Vec<String> {
+    let lines = audit.faults.iter().map(|fault| {
+        let used = fault.use_in_words();
+        let comma = if used.is_empty() { "" } else { ", " };
+        format!(
+            "{}: **{}**{comma}{used}",
+            code(&name(audit, fault)),
+            text(&fault.summary.replace('_', " "))
+        )
+    });
+    let all = audit.tags.broken + audit.tags.undecided;
+    let mut paragraphs: Vec<String> = first_lines(lines, all, "more tag").into_iter().collect();
+    paragraphs.extend(alert::hints(&audit.advice));
+    if alert == Alert::Tip {
+        paragraphs.push(sums(audit));
     }
-    writeln!(
-        out,
+    paragraphs
+}
+
+fn write_faults(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    if audit.faults.is_empty() && audit.unread.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| | tag | in use | what |\n|:-:|---|---|---|")?;
+    let unread = audit.unread.iter().map(|unread| {
+        let (name, detail) = (text(&unread.name), text(&unread.detail));
+        format!("| {} | {name} | | {detail} |", Alert::Warning.mark())
+    });
+    let faults = audit.faults.iter().map(|fault| row(audit, fault));
+    let total = audit.faults.len() + audit.unread.len();
+    write_rows(faults.chain(unread), total, 4, TABLE, out)?;
+    let all = audit.tags.broken + audit.tags.undecided;
+    if all > audit.faults.len() {
+        let rest = count(all - audit.faults.len(), "more tag");
+        writeln!(out, "| | {rest} | | in the JSON report |")?;
+    }
+    writeln!(out)
+}
+
+/// The digests that are at fault, and the repositories that they are in.
+fn write_details(audit: &Audit, alert: Alert, out: &mut dyn Write) -> io::Result<()> {
+    let total = audit.faults.iter().map(|fault| fault.lines.len()).sum();
+    if total > 0 {
+        let title = count(total, "fault");
+        writeln!(out, "<details{}><summary>{title}</summary>\n", alert.open())?;
+        writeln!(out, "| tag | fault |\n|---|---|")?;
+        let rows = audit.faults.iter().flat_map(|fault| {
+            let name = text(&name(audit, fault));
+            let row = move |line: &String| format!("| {name} | {} |", text(line));
+            fault.lines.iter().map(row)
+        });
+        write_rows(rows, total, 2, DETAILS, out)?;
+        writeln!(out, "\n</details>\n")?;
+    }
+    Ok(())
+}
+
+/// What was looked at, and how long it took.
+fn sums(audit: &Audit) -> String {
+    let requests = usize::try_from(audit.requests).unwrap_or(usize::MAX);
+    let registries: Vec<String> = audit.registries.iter().map(|host| text(host)).collect();
+    format!(
         "{} in {}, {} in {}{}",
         count(audit.tags.all, "tag"),
-        human::list(
-            &audit
-                .registries
-                .iter()
-                .map(|host| markdown(host))
-                .collect::<Vec<_>>()
-        ),
-        count(
-            usize::try_from(audit.requests).unwrap_or(usize::MAX),
-            "request"
-        ),
+        human::list(&registries),
+        count(requests, "request"),
         human::duration(audit.duration),
         oldest_check(audit)
     )
@@ -112,13 +150,14 @@ fn summary(fault: &Fault) -> String {
 
 fn row(audit: &Audit, fault: &Fault) -> String {
     let mark = match fault.exit {
-        Exit::Broken => "❌",
-        _ => "⚠️",
+        Exit::Broken => Alert::Caution.mark(),
+        _ => Alert::Warning.mark(),
     };
     format!(
-        "| {mark} | {} | {} |",
-        markdown(&name(audit, fault)),
-        markdown(&summary(fault))
+        "| {mark} | {} | {} | {} |",
+        text(&name(audit, fault)),
+        fault.use_in_words(),
+        text(&fault.summary.replace('_', " "))
     )
 }
 

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 pub(crate) use self::fault::Fault;
+pub(super) use self::fault::of_digests;
 pub(crate) use self::github::{write_github, write_outputs, write_summary};
 pub use self::sums::Sums;
 pub(crate) use self::text::{write, write_header};

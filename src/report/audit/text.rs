@@ -237,16 +237,22 @@ pub(super) fn headline(audit: &Audit) -> String {
         (Conclusion::Error, _) => "ERROR",
         _ => "PASSED",
     };
+    format!("{word}: {} ({})", fact(audit), exit_code(audit))
+}
+
+/// The exit code in words, and why it is 0 where something is wrong.
+pub(super) fn exit_code(audit: &Audit) -> String {
     let code = audit.exit().code();
     let because = if audit.exit() == audit.cause() {
         String::new()
     } else {
         format!(" because of `fail_on: {}`", audit.fail_on.as_str())
     };
-    format!("{word}: {} (exit code {code}{because})", fact(audit))
+    format!("exit code {code}{because}")
 }
 
-fn fact(audit: &Audit) -> String {
+/// The verdict without the word for it and the exit code.
+pub(super) fn fact(audit: &Audit) -> String {
     let tags = audit.tags;
     let all = count(tags.all, "tag");
     let mut facts = Vec::new();

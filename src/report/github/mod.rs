@@ -1,26 +1,29 @@
 //! The report for GitHub Actions: the text with groups and annotations.
 
+pub(super) mod alert;
+mod annotation;
+mod marks;
 mod mask;
 mod outputs;
 mod summary;
 
 use std::io::{self, Write};
 
+pub(super) use self::annotation::{ANNOTATIONS, message};
 pub(crate) use self::mask::write_masks;
 pub(super) use self::outputs::write_value;
 pub(crate) use self::outputs::{Extras, write_outputs};
+pub(super) use self::summary::write_rows;
 pub(crate) use self::summary::write_summary;
 use super::exit::Exit;
+use super::hint::Advice;
 use super::judgement::Judgement;
 use super::text::{self, Groups, Style};
 use crate::report::judged::Gravity;
 use crate::text::escape::{command_message, command_property, line};
 use crate::text::human::count;
 
-/// The runner shows ten annotations of one type per step; the tenth is the sum of the rest.
-const ANNOTATIONS: usize = 9;
-
-/// How many digests one annotation names; its message is cut at 4096 characters.
+/// How many digests one annotation names.
 const NAMED: usize = 5;
 
 /// Writes the report as text, with a group for every image and an annotation for every one that is
@@ -44,7 +47,10 @@ fn write_annotations(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Resu
         writeln!(
             out,
             "::error title=pullproof::{}",
-            command_message(&line(reason))
+            command_message(&message(
+                &[line(reason)],
+                judgement.hint().as_deref().map(line)
+            ))
         )?;
     }
     let grave = |image: &usize| judgement.image_exit(*image) != Exit::Verified;
@@ -80,7 +86,7 @@ fn write_kind(
         writeln!(
             out,
             "::{kind} title={title}::{}",
-            command_message(&message(judgement, *image))
+            command_message(&of_image(judgement, *image))
         )?;
     }
     let rest = images.len().saturating_sub(ANNOTATIONS);
@@ -95,8 +101,8 @@ fn write_kind(
     Ok(())
 }
 
-/// What is wrong with one image, in a few lines.
-fn message(judgement: &Judgement<'_>, image: usize) -> String {
+/// What is wrong with one image, in a few lines, and what to do.
+fn of_image(judgement: &Judgement<'_>, image: usize) -> String {
     let findings = judgement.report.image(image).findings.iter();
     let counted = findings.filter(|one| judgement.gravity(one) != Gravity::Warned);
     let mut lines: Vec<String> = counted
@@ -114,7 +120,9 @@ fn message(judgement: &Judgement<'_>, image: usize) -> String {
     if lines.is_empty() {
         lines.push("nothing to check, which is never a pass".to_owned());
     }
-    lines.join("\n")
+    let reference = &judgement.report.image(image).reference;
+    let advice = (judgement.advice.iter()).filter(|advice| advice.images.contains(reference));
+    message(&lines, advice.map(Advice::text))
 }
 
 #[cfg(test)]
@@ -139,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_image_is_a_group_and_an_annotation() {
+    fn a_broken_image_is_in_view_and_an_annotation() {
         let mut report = report(&[
             ("app:1", plain(0x20).with(layer(0x22).missing())),
             (
@@ -154,11 +162,13 @@ mod tests {
             .findings
             .push(platform_missing("a,\n100%"));
         let text = github(&report);
+        let without_hints = |line: &str| line.split("%0Ahint: ").next().unwrap().to_owned();
         assert_eq!(
-            commands(&text),
+            commands(&text)
+                .into_iter()
+                .map(without_hints)
+                .collect::<Vec<_>>(),
             [
-                "::group::docker.io/library/app:1: failed",
-                "::endgroup::",
                 "::group::docker.io/library/app:2: passed",
                 "::endgroup::",
                 "::error title=docker.io/library/app%3A1::platform_missing: expected linux/arm64, the image has a, 100%25/amd64%0A\
@@ -169,7 +179,68 @@ mod tests {
                  expected it to be there, got 404 (provenance only)",
             ]
         );
+        assert!(
+            text.starts_with("\ndocker.io/library/app:1: failed\n"),
+            "{text}"
+        );
         assert!(text.ends_with(", exit code 1\n"), "{text}");
+    }
+
+    #[test]
+    fn only_what_is_whole_is_folded() {
+        let lost = |name| plain(name).with(layer(name + 2).missing());
+        let text = github(&report(&[
+            ("app:1", plain(0x20)),
+            ("app:2", lost(0x30)),
+            ("app:3", plain(0x40).with(layer(0x42).denied())),
+        ]));
+        let groups = text.matches("::group::").count();
+        assert_eq!(
+            (groups, text.matches("::endgroup::").count()),
+            (1, 1),
+            "{text}"
+        );
+        let folded = text.split("::group::").nth(1).unwrap();
+        let folded = folded.split("::endgroup::").next().unwrap();
+        assert!(
+            folded.starts_with("docker.io/library/app:1: passed\n"),
+            "{text}"
+        );
+        assert!(
+            !folded.contains("app:2") && !folded.contains("app:3"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_annotation_ends_with_the_hints_for_its_image() {
+        let text = github(&report(&[
+            ("app:1", plain(0x20).with(layer(0x22).missing())),
+            ("app:2", plain(0x30).with(layer(0x32).denied())),
+        ]));
+        let message = |tag: &str| {
+            let start = format!("::error title=docker.io/library/app%3A{tag}::");
+            let line = text.lines().find_map(|line| line.strip_prefix(&start));
+            line.unwrap_or_else(|| panic!("{tag}: {text}")).to_owned()
+        };
+        let (lost, denied) = (message("1"), message("2"));
+        let hint = "%0Ahint: a manifest is there, but content it refers to answers 404";
+        assert!(lost.contains(hint) && !denied.contains(hint), "{text}");
+        let hint = "%0Ahint: the registry refused access";
+        assert!(denied.contains(hint) && !lost.contains(hint), "{text}");
+    }
+
+    #[test]
+    fn a_reason_is_annotated_with_its_hint() {
+        let report = report(&[]);
+        let judgement = Judgement::of(&report)
+            .ending_in(Exit::Configuration, Some("no url".into()))
+            .hinting("set woodpecker_url ##[x]".into());
+        let mut out = Vec::new();
+        write(&judgement, Style::default(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let line = "::error title=pullproof::no url%0Ahint: set woodpecker_url # #[x]\n";
+        assert!(text.starts_with(line), "{text}");
     }
 
     #[test]
@@ -211,7 +282,7 @@ mod tests {
             .unwrap();
         assert!(
             error.len() < 4096
-                && error.ends_with("%0Aand 75 more digests, see the log of this step"),
+                && error.contains("%0Aand 75 more digests, see the log of this step%0Ahint: "),
             "{error}"
         );
     }

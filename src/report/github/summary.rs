@@ -1,92 +1,215 @@
-//! The step summary: one table for all images, and what is broken folded below it.
+//! The step summary: a box with the verdict, one table for all images, and every fault below it.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
+use super::super::audit::of_digests;
+use super::super::exit::Exit;
 use super::super::headline;
-use super::super::judged::{Judged, Root};
+use super::super::judged::{Gravity, Judged, Root};
 use super::super::judgement::Judgement;
-use super::super::platforms::Platforms;
 use super::super::sentence;
 use super::super::text::is_unresolved;
-use crate::text::escape::markdown;
+use super::alert::{self, Alert};
+use super::marks;
 use crate::text::human::{self, count};
+use crate::text::markdown::{code, link, prose, short_digest, text};
+use crate::walk::checked::Finding;
 use crate::walk::graph::NodeId;
+use crate::walk::verdict::Verdict;
 
-/// GitHub drops a summary of more than 1 MiB as a whole; the two parts together stay below.
-const TABLE: usize = 400_000;
-const DETAILS: usize = 500_000;
+/// GitHub drops a summary of more than 1 MiB as a whole; the two parts and the box together stay
+/// below.
+const TABLE: usize = 380_000;
+const DETAILS: usize = 480_000;
 
 /// Writes the summary as markdown, always less than 1 MiB; rows that do not fit are counted.
 ///
 /// # Errors
 /// When `out` cannot be written to.
 pub(crate) fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let verdict = markdown(&headline::headline(judgement));
-    writeln!(out, "### pullproof: {verdict}\n")?;
-    if let Some(reason) = judgement
-        .reason()
-        .filter(|_| headline::is_refused(judgement))
-    {
-        return writeln!(out, "{}", markdown(reason));
-    }
+    let warnings = judgement.counts.warnings;
+    let alert = Alert::of(judgement.conclusion(), judgement.cause(), warnings);
+    let verdict = prose(&headline::sentence(judgement));
+    writeln!(out, "### {} pullproof: {verdict}\n", alert.mark())?;
+    alert.write(&paragraphs(judgement, alert), out)?;
     if !judgement.report.is_empty() {
-        writeln!(
-            out,
-            "| image | result | digest | platforms | broken |\n|---|---|---|---|---|"
-        )?;
-        let rows = judgement
-            .images()
-            .map(|(place, _)| image_row(judgement, place));
-        write_rows(rows, judgement.counts.images, TABLE, out)?;
-        writeln!(out)?;
+        write_images(judgement, out)?;
+        write_faults(judgement, alert, out)?;
+    }
+    if alert != Alert::Tip {
+        let sums = sums(judgement).map(|sums| format!("{sums}; "));
+        let code = headline::exit_code(judgement);
+        writeln!(out, "{}{}", sums.unwrap_or_default(), prose(&code))?;
+    }
+    Ok(())
+}
+
+/// What stands in the box.
+fn paragraphs(judgement: &Judgement<'_>, alert: Alert) -> Vec<String> {
+    let mut paragraphs = Vec::new();
+    if headline::is_refused(judgement) {
+        paragraphs.extend(judgement.reason().map(text));
+    }
+    let grave = || {
+        let images = judgement.images().map(|(image, _)| image);
+        images.filter(|image| !judgement.report.skipped && is_grave(judgement, *image))
+    };
+    let lines = grave().map(|image| verdict_on(judgement, image));
+    paragraphs.extend(alert::first_lines(lines, grave().count(), "more image"));
+    if let Some(before) = &judgement.report.before {
+        let before = headline::sentence(&Judgement::of(before));
+        paragraphs.push(format!("Before the rebuild: {}", prose(&before)));
     }
     if let Some(pipeline) = &judgement.report.pipeline {
-        writeln!(
-            out,
-            "Pipeline {}: {}, {}\n",
-            pipeline.number,
-            markdown(&pipeline.status),
-            markdown(&pipeline.url)
-        )?;
+        let page = link(&format!("Pipeline {}", pipeline.number), &pipeline.url);
+        paragraphs.push(format!("{page}: {}", text(&pipeline.status)));
     }
-    write_details(judgement, out)?;
-    for advice in &judgement.advice {
-        let names = advice.addressees();
-        let names = names.map(|names| format!(" ({})", markdown(&names)));
-        let names = names.unwrap_or_default();
-        writeln!(out, "> **Hint{names}:** {}\n", advice.text())?;
+    paragraphs.extend(alert::hints(&judgement.advice));
+    paragraphs.extend(judgement.hint().map(|hint| alert::hint("", &hint)));
+    if alert == Alert::Tip {
+        paragraphs.extend(sums(judgement));
     }
+    paragraphs
+}
+
+/// What was asked, and how long it took; `None` where no image was asked for.
+fn sums(judgement: &Judgement<'_>) -> Option<String> {
     let counts = &judgement.counts;
-    if counts.images == 0 {
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "{} checked of {}, {}, {} in {}",
-        count(counts.checked, "digest"),
-        counts.nodes,
-        count(
-            usize::try_from(counts.requests).unwrap_or(usize::MAX),
-            "request"
-        ),
-        human::bytes(counts.bytes),
-        human::duration(judgement.report.duration)
+    let requests = usize::try_from(counts.requests).unwrap_or(usize::MAX);
+    (counts.images > 0).then(|| {
+        format!(
+            "{} checked of {}, {}, {} in {}",
+            count(counts.checked, "digest"),
+            counts.nodes,
+            count(requests, "request"),
+            human::bytes(counts.bytes),
+            human::duration(judgement.report.duration)
+        )
+    })
+}
+
+fn is_grave(judgement: &Judgement<'_>, image: usize) -> bool {
+    judgement.image_exit(image) != Exit::Verified
+}
+
+/// Whether the registry does not know the reference that leads here.
+fn is_absent(root: &Root<'_>) -> bool {
+    let node = root.graph.node(root.node);
+    is_unresolved(root, root.node, node) && node.verdict() == Verdict::Missing
+}
+
+/// `<code>team/app:1.4</code>: **linux/arm64 cannot be pulled**, layer missing (404)`.
+fn verdict_on(judgement: &Judgement<'_>, image: usize) -> String {
+    let root = judgement.root(image);
+    let consequence = match judgement.image_exit(image) {
+        Exit::Broken if is_absent(root) => {
+            let reference = &judgement.report.image(image).reference;
+            return format!("{}: **does not exist**", code(&reference.to_string()));
+        }
+        Exit::Broken if root.cannot_be_pulled() => (root.affected.of_any(&root.broken))
+            .map_or("cannot be pulled".to_owned(), |one| one.sentence(true)),
+        Exit::Broken => "not as expected".to_owned(),
+        Exit::Denied => "access is refused".to_owned(),
+        Exit::Unknown => (root.affected.of_any(&root.undecided))
+            .map_or("could not be checked".to_owned(), |one| one.sentence(false)),
+        _ => "nothing to check, which is never a pass".to_owned(),
+    };
+    let what = what(judgement, image);
+    let comma = if what.is_empty() { "" } else { ", " };
+    let reference = &judgement.report.image(image).reference;
+    format!(
+        "{}: **{}**{comma}{what}",
+        code(&reference.to_string()),
+        text(&consequence)
     )
 }
 
+fn write_images(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "| | image | digest | platforms | broken |\n|:-:|---|---|---|---|"
+    )?;
+    // Many tags may be one image.
+    let mut platforms: HashMap<*const Root<'_>, String> = HashMap::new();
+    let rows = judgement.images().map(|(image, subject)| {
+        let root = judgement.root(image);
+        let platforms = platforms
+            .entry(std::ptr::from_ref(root))
+            .or_insert_with(|| marks::of_platforms(root));
+        let digest = root.graph.node(root.node).digest();
+        let is_whole = !is_grave(judgement, image);
+        format!(
+            "| {} | {} | {} | {} | {} |",
+            Alert::of(
+                judgement.image_conclusion(image),
+                judgement.image_exit(image),
+                usize::from(is_whole && !root.warned.is_empty())
+            )
+            .mark(),
+            text(&subject.reference.to_string()),
+            digest.map_or(String::new(), |digest| short_digest(digest.as_ref())),
+            platforms,
+            what(judgement, image)
+        )
+    });
+    write_rows(rows, judgement.counts.images, 5, TABLE, out)?;
+    writeln!(out)
+}
+
+/// What is wrong with one image: its first finding, and what is wrong with its digests.
+fn what(judgement: &Judgement<'_>, image: usize) -> String {
+    if judgement.report.skipped {
+        return String::new();
+    }
+    let root = judgement.root(image);
+    let counted =
+        |one: &&Finding| !is_grave(judgement, image) || judgement.gravity(one) != Gravity::Warned;
+    let findings: Vec<&Finding> = (judgement.report.image(image).findings.iter())
+        .filter(counted)
+        .collect();
+    let mut parts: Vec<String> = (findings.iter().take(1))
+        .map(|one| text(&sentence::finding(one)))
+        .collect();
+    if findings.len() > 1 {
+        parts.push(count(findings.len() - 1, "more finding"));
+    }
+    let states = [
+        (&root.broken, "broken"),
+        (&root.undecided, "undecided"),
+        (&root.warned, "with a warning"),
+    ];
+    let mut states = states.into_iter().filter(|(ids, _)| !ids.is_empty());
+    parts.extend(states.next().and_then(|(ids, state)| {
+        let digest = match &**ids {
+            [only] => root.graph.node(*only).digest(),
+            _ => None,
+        };
+        let digest = digest.map(|digest| format!(" {}", short_digest(digest.as_ref())));
+        if is_absent(root) {
+            return Some("does not exist".to_owned());
+        }
+        let words = of_digests(root, ids, state)?.replace('_', " ");
+        Some(text(&words) + &digest.unwrap_or_default())
+    }));
+    parts.join("; ")
+}
+
 /// The rows that fit, and how many do not.
-fn write_rows(
+pub(in crate::report) fn write_rows(
     rows: impl Iterator<Item = String>,
     total: usize,
+    columns: usize,
     mut room: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     for (written, row) in rows.enumerate() {
         if row.len() > room {
             let rest = count(total - written, "more row");
+            let cells = " |".repeat(columns - 1);
             return writeln!(
                 out,
-                "| {rest}, left out because a summary has limited room |"
+                "|{cells} {rest}, left out because a summary has limited room |"
             );
         }
         room -= row.len();
@@ -95,32 +218,7 @@ fn write_rows(
     Ok(())
 }
 
-fn image_row(judgement: &Judgement<'_>, place: usize) -> String {
-    let image = judgement.report.image(place);
-    let root = judgement.root(place);
-    let graph = root.graph;
-    let platforms = Platforms::of(graph, root.node).offered;
-    let names: Vec<String> = platforms.iter().take(8).map(ToString::to_string).collect();
-    let more = if platforms.len() > names.len() {
-        ", …"
-    } else {
-        ""
-    };
-    let digest = graph
-        .node(root.node)
-        .digest()
-        .map(|digest| markdown(digest.as_ref()))
-        .unwrap_or_default();
-    let broken = root.broken.len() + image.findings.len();
-    format!(
-        "| {} | {} | {digest} | {}{more} | {broken} |",
-        markdown(&image.reference.to_string()),
-        judgement.image_conclusion(place).as_str(),
-        markdown(&names.join(", ")),
-    )
-}
-
-fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn write_faults(judgement: &Judgement<'_>, alert: Alert, out: &mut dyn Write) -> io::Result<()> {
     let findings = || {
         let images = judgement.report.images();
         images.flat_map(|image| image.findings.iter().map(move |one| (image, one)))
@@ -130,20 +228,20 @@ fn write_details(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<(
     if total == 0 || judgement.report.skipped {
         return Ok(());
     }
-    let title = count(total, "fault");
-    writeln!(out, "<details><summary>{title}</summary>\n")?;
+    let (open, title) = (alert.open(), count(total, "fault"));
+    writeln!(out, "<details{open}><summary>{title}</summary>\n")?;
     let columns = "| image | what | verdict | affected | detail |\n|---|---|---|---|---|";
     writeln!(out, "{columns}")?;
     let of_images = findings().map(|(image, finding)| {
-        let reference = markdown(&image.reference.to_string());
-        let detail = markdown(&sentence::finding(finding));
+        let reference = text(&image.reference.to_string());
+        let detail = text(&sentence::finding(finding));
         format!(
             "| {reference} | reference | {} | | {detail} |",
-            finding.as_str()
+            finding.as_str().replace('_', " ")
         )
     });
     let of_roots = judgement.repositories.iter().flat_map(fault_rows);
-    write_rows(of_images.chain(of_roots), total, DETAILS, out)?;
+    write_rows(of_images.chain(of_roots), total, 5, DETAILS, out)?;
     writeln!(out, "\n</details>\n")
 }
 
@@ -160,7 +258,7 @@ fn fault_rows<'j>(judged: &'j Judged<'_>) -> impl Iterator<Item = String> + use<
 fn names(judged: &Judged<'_>, root: &Root<'_>) -> String {
     let first = root.subjects.first().map(|first| {
         let reference = &judged.checked.subjects[*first].reference;
-        markdown(&reference.to_string())
+        text(&reference.to_string())
     });
     let first = first.unwrap_or_default();
     match root.subjects.len() {
@@ -171,28 +269,27 @@ fn names(judged: &Judged<'_>, root: &Root<'_>) -> String {
 
 fn fault(root: &Root<'_>, id: NodeId) -> String {
     let node = root.graph.node(id);
-    let affected = root.consequence(id).map(|one| markdown(&one));
+    let affected = root.consequence(id).map(|one| text(&one));
     let what = match node.digest() {
-        Some(digest) => format!("{} {}", node.kind().as_str(), markdown(digest.as_ref())),
+        Some(digest) => format!("{} {}", node.kind().as_str(), code(digest.as_ref())),
         None if is_unresolved(root, id, node) => "reference".to_owned(),
         None => format!("{} without a digest", node.kind().as_str()),
     };
     format!(
         "| {what} | {} | {} | {} |",
-        node.verdict().as_str(),
+        node.verdict().as_str().replace('_', " "),
         affected.unwrap_or_default(),
-        markdown(&sentence::cause(node.cause()))
+        text(&sentence::cause(node.cause()))
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Report;
     use crate::report::example::{
-        index, layer, manifest, nothing, plain, platform_missing, report,
+        attestation, index, layer, manifest, nothing, plain, platform_missing, report,
     };
-    use crate::walk::verdict::Verdict;
+    use crate::report::{PipelineSummary, Report};
 
     #[test]
     fn wrong_settings_are_reported_and_nothing_else() {
@@ -201,7 +298,8 @@ mod tests {
             .ending_in(crate::report::exit::Exit::Configuration, Some("a|b".into()));
         let mut out = Vec::new();
         write_summary(&judgement, &mut out).unwrap();
-        let expected = "### pullproof: ERROR&#58; nothing was checked, exit code 2\n\na&#124;b\n";
+        let expected =
+            "### ❌ pullproof: nothing was checked\n\n> [!CAUTION]\n> a&#124;b\n\nexit code 2\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
@@ -218,34 +316,119 @@ mod tests {
             index(0x10).with(manifest(0x20, "linux/amd64")),
         )]);
         let expected = "\
-### pullproof: PASSED&#58; 1 image, 3 digests checked in 2.1 s, exit code 0
+### ✅ pullproof: 1 image, 3 digests checked in 2.1 s
 
-| image | result | digest | platforms | broken |
-|---|---|---|---|---|
-| registry.example/app&#58;1 | passed | sha256&#58;1010101010101010101010101010101010101010101010101010101010101010 | linux/amd64 | 0 |
+> [!TIP]
+> 3 digests checked of 3, 12 requests, 48.2 kB in 2.1 s
 
-3 digests checked of 3, 12 requests, 48.2 kB in 2.1 s
+| | image | digest | platforms | broken |
+|:-:|---|---|---|---|
+| ✅ | registry.example/<wbr>app&#58;1 | <code>101010101010</code> | ✅&nbsp;linux/amd64 |  |
+
 ";
         assert_eq!(summary(&report), expected);
     }
 
     #[test]
-    fn faults_are_folded_below_the_table() {
+    fn a_broken_image_is_a_box_with_the_verdict_and_the_hint() {
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64"))
+            .with(manifest(0x30, "linux/arm64").missing());
+        let summary = summary(&report(&[("app:1", image), ("app:2", plain(0x40))]));
+        for part in [
+            "### ❌ pullproof: 1 of 2 images cannot be pulled &#40;1 broken digest&#41;\n\n\
+             > [!CAUTION]\n\
+             > <code>docker.io/<wbr>library/<wbr>app&#58;1</code>: \
+             **linux/arm64 cannot be pulled**, linux/arm64 manifest missing &#40;404&#41; \
+             <code>303030303030</code>\n>\n> **Hint (app&#58;1):** ",
+            "| ❌ | docker.io/<wbr>library/<wbr>app&#58;1 | <code>101010101010</code> \
+             | ✅&nbsp;linux/amd64 ❌&nbsp;linux/arm64 \
+             | linux/arm64 manifest missing &#40;404&#41; <code>303030303030</code> |\n",
+            "| ✅ | docker.io/<wbr>library/<wbr>app&#58;2 | <code>404040404040</code> |  |  |\n",
+            "<details open><summary>1 fault</summary>",
+            "in 2.1 s; exit code 1\n",
+        ] {
+            assert!(summary.contains(part), "{part} is not in\n{summary}");
+        }
+    }
+
+    #[test]
+    fn what_passes_with_a_warning_is_yellow_and_says_why() {
+        let image = index(0x10)
+            .with(manifest(0x20, "linux/amd64"))
+            .with(attestation(0x30).missing().minor());
+        let summary = summary(&report(&[("app:1", image)]));
+        assert!(
+            summary.starts_with("### ⚠️ pullproof: 1 image"),
+            "{summary}"
+        );
+        assert!(
+            summary.contains("> [!WARNING]\n> **Hint:** the image itself"),
+            "{summary}"
+        );
+        assert!(
+            summary.contains("| ✅&nbsp;linux/amd64 | attestation missing &#40;404&#41; <code>30"),
+            "{summary}"
+        );
+    }
+
+    #[test]
+    fn a_rebuild_is_linked_and_the_first_look_is_said() {
+        let mut after = report(&[("app:1", plain(0x20))]);
+        let lost = plain(0x30).with(layer(0x32).missing());
+        after.before = Some(Box::new(report(&[("app:1", lost)])));
+        after.pipeline = Some(PipelineSummary {
+            number: 7,
+            url: "https://ci.example/repos/1/pipeline/7".into(),
+            status: "success".into(),
+        });
+        let summary = summary(&after);
+        let first =
+            "> Before the rebuild: 1 of 1 image cannot be pulled &#40;1 broken digest&#41;\n";
+        let link = "> [Pipeline 7](https://ci.example/repos/1/pipeline/7): success\n";
+        assert!(
+            summary.contains(first) && summary.contains(link),
+            "{summary}"
+        );
+        let mut alone = report(&[]);
+        alone.pipeline = after.pipeline;
+        alone.rebuild_hint = Some(("agent", "start an agent".into()));
+        let judgement =
+            Judgement::of(&alone).ending_in(Exit::RebuildFailed, Some("it failed".into()));
+        let mut out = Vec::new();
+        write_summary(&judgement, &mut out).unwrap();
+        let expected = "### ❌ pullproof: it failed\n\n> [!CAUTION]\n\
+                        > [Pipeline 7](https://ci.example/repos/1/pipeline/7): success\n>\n\
+                        > **Hint:** start an agent\n\nexit code 6\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn faults_stand_below_the_table_and_are_open() {
         let lost = layer(0x22).found(Verdict::Malformed, None, "got <b>|</b> `x`");
         let mut report = report(&[("app:1", plain(0x20).with(lost))]);
         report.image_mut(0).findings.push(platform_missing("a|b"));
-        let expected = "
-<details><summary>2 faults</summary>
+        let hash = |hash: &str| {
+            format!(
+                "<code>sha256&#58;<wbr>{}</code>",
+                hash.replace(' ', "<wbr>")
+            )
+        };
+        let digest = hash(&[18, 18, 18, 10].map(|long| "2".repeat(long)).join(" "));
+        let expected = format!(
+            "
+<details open><summary>2 faults</summary>
 
 | image | what | verdict | affected | detail |
 |---|---|---|---|---|
-| docker.io/library/app&#58;1 | reference | platform_missing | | expected linux/arm64, the image has a&#124;b/amd64 |
-| docker.io/library/app&#58;1 | layer sha256&#58;2222222222222222222222222222222222222222222222222222222222222222 | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
+| docker.io/<wbr>library/<wbr>app&#58;1 | reference | platform missing | | expected linux/arm64, the image has a&#124;b/amd64 |
+| docker.io/<wbr>library/<wbr>app&#58;1 | layer {digest} | malformed | the image cannot be pulled | got &#60;b&#62;&#124;&#60;/b&#62; &#96;x&#96; |
 
 </details>
-";
+"
+        );
         let summary = summary(&report);
-        assert!(summary.contains(expected), "{summary}");
+        assert!(summary.contains(&expected), "{summary}");
     }
 
     #[test]
@@ -258,10 +441,18 @@ mod tests {
             ("app:3", shared()),
             ("app:4", shared()),
         ]));
+        assert!(
+            summary.contains("app&#58;2</code>: **does not exist**<br>"),
+            "{summary}"
+        );
+        assert!(
+            summary.contains("app&#58;1 |  |  | does not exist |"),
+            "{summary}"
+        );
         for row in [
-            "| docker.io/library/app&#58;1 | reference | missing |",
-            "| docker.io/library/app&#58;2 | reference | missing |",
-            "| docker.io/library/app&#58;3 and 1 more | layer sha256",
+            "| docker.io/<wbr>library/<wbr>app&#58;1 | reference | missing |",
+            "| docker.io/<wbr>library/<wbr>app&#58;2 | reference | missing |",
+            "| docker.io/<wbr>library/<wbr>app&#58;3 and 1 more | layer <code>sha256",
         ] {
             assert_eq!(summary.matches(row).count(), 1, "{row}: {summary}");
         }
@@ -282,6 +473,6 @@ mod tests {
                 .count(),
             2
         );
-        assert!(summary.ends_with("in 2.1 s\n"));
+        assert!(summary.ends_with("in 2.1 s; exit code 1\n"));
     }
 }

@@ -28,7 +28,7 @@ use crate::walk::verdict::Verdict;
 pub(super) enum Groups {
     /// Everything is in view.
     None,
-    /// Each image between `::group::` and `::endgroup::`.
+    /// Each image that is whole between `::group::` and `::endgroup::`.
     Commands,
 }
 
@@ -110,13 +110,13 @@ pub(super) fn write_body(
             continue;
         }
         let title = title(judgement, place, image);
-        match groups {
-            Groups::None => writeln!(
-                out,
-                "\n{}",
-                style.paint(paint_of(judgement.image_conclusion(place)), &title)
-            )?,
-            Groups::Commands => writeln!(out, "::group::{}", escape::command_message(&title))?,
+        let conclusion = judgement.image_conclusion(place);
+        let is_whole = matches!(conclusion, Conclusion::Passed | Conclusion::Skipped);
+        let is_folded = groups == Groups::Commands && is_whole;
+        if is_folded {
+            writeln!(out, "::group::{}", escape::command_message(&title))?;
+        } else {
+            writeln!(out, "\n{}", style.paint(paint_of(conclusion), &title))?;
         }
         for finding in &image.findings {
             let (mark, paint) = entry::mark(judgement.gravity(finding), Verdict::NotChecked);
@@ -137,7 +137,7 @@ pub(super) fn write_body(
             }
             None => tree.write(place, out)?,
         }
-        if groups == Groups::Commands {
+        if is_folded {
             writeln!(out, "::endgroup::")?;
         }
     }

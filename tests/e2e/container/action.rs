@@ -117,8 +117,10 @@ fn with_inputs(mut container: Container, given: &[(&str, &str)]) -> Container {
     container
 }
 
-/// Text of a summary as it is shown: with the characters that stand behind `&#58;` and its like.
+/// Text of a summary as it is shown: with the characters that stand behind `&#58;` and its like, and
+/// words in one piece.
 fn rendered(summary: &str) -> String {
+    let summary = summary.replace("<wbr>", "");
     let mut parts = summary.split("&#");
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {

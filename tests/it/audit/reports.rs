@@ -142,9 +142,19 @@ fn github_gets_annotations_a_summary_and_outputs() {
             .stdout
             .contains("::error title=infra/ci%3Alatest::linux/amd64 manifest")
     );
+    let annotation = finished
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("::error"));
+    assert!(
+        annotation
+            .unwrap()
+            .contains("%0Ahint: some manifests that the index lists answer 404"),
+        "{finished}"
+    );
     let summary = finished.read("summary.md");
     assert!(
-        summary.contains("| ❌ | infra/ci:latest |") || summary.contains("latest"),
+        summary.contains("| ❌ | infra/ci&#58;latest |  | linux/amd64 manifest missing"),
         "{summary}"
     );
     let outputs = finished.read("outputs");

@@ -39,12 +39,13 @@ pub(crate) struct Pullproof {
     patience: Duration,
 }
 
-/// `pullproof` without arguments and with an empty environment, in an empty directory that is also
-/// its home.
+/// `pullproof` without arguments, in an empty directory that is also its home, and with an environment
+/// that asks for no colours and is empty otherwise.
 pub(crate) fn pullproof() -> Pullproof {
     let directory = Scratch::new("run");
     let mut environment =
         BTreeMap::from([("HOME".to_owned(), directory.path().display().to_string())]);
+    environment.insert("NO_COLOR".to_owned(), "1".to_owned());
     // Not a setting: where coverage goes when it is measured.
     if let Ok(profile) = std::env::var("LLVM_PROFILE_FILE") {
         environment.insert("LLVM_PROFILE_FILE".to_owned(), profile);
