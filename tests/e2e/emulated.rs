@@ -25,7 +25,6 @@ fn ends(output: &Output, code: i32, words: &str) {
         + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(said.contains(words), "{said}");
-    println!("{said}");
 }
 
 #[test]
