@@ -226,7 +226,7 @@ mod tests {
         let (lost, denied) = (message("1"), message("2"));
         let hint = "%0Ahint: a manifest is there, but content it refers to answers 404";
         assert!(lost.contains(hint) && !denied.contains(hint), "{text}");
-        let hint = "%0Ahint: the registry refused access";
+        let hint = "%0Ahint: docker.io wants a login for library/app";
         assert!(denied.contains(hint) && !lost.contains(hint), "{text}");
     }
 

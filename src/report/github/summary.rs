@@ -384,7 +384,7 @@ mod tests {
         });
         let summary = summary(&after);
         let first =
-            "> Before the rebuild: 1 of 1 image cannot be pulled &#40;1 broken digest&#41;\n";
+            "> Before the rebuild: library/app&#58;1 cannot be pulled&#58; 1 layer is missing\n";
         let link = "> [Pipeline 7](https://ci.example/repos/1/pipeline/7): success\n";
         assert!(
             summary.contains(first) && summary.contains(link),
