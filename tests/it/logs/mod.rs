@@ -204,7 +204,11 @@ fn status_429() {
         let reply = Reply::error(429, "TOOMANYREQUESTS", "too many requests");
         registry.on("GET", image.layer(0, layer)).answers(reply);
     }
-    let finished = verify(&registry.reference("team/app:1.4")).run().exits(4);
+    // One after the other, so that the log names the same layer each time.
+    let finished = verify(&registry.reference("team/app:1.4"))
+        .argument("--concurrency=1")
+        .run()
+        .exits(4);
     assert_reads("status-429", &finished, registry.server().port());
 }
 
