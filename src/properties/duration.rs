@@ -15,7 +15,7 @@ pub fn check(data: &[u8]) {
     );
     assert!(
         text.bytes()
-            .all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte)),
+            .all(|byte| byte.is_ascii_digit() || b"dhms".contains(&byte)),
         "{text:?}"
     );
     assert_eq!(
@@ -35,9 +35,10 @@ mod tests {
     proptest! {
         #[test]
         fn units_from_the_longest_to_the_shortest_add_up(
+            days in proptest::option::of(0..100_u64),
             parts in (proptest::option::of(0..5000_u64), proptest::option::of(0..5000_u64), proptest::option::of(0..5000_u64), proptest::option::of(0..5000_u64)),
         ) {
-            let parts = [(parts.0, "h", 3_600_000), (parts.1, "m", 60_000), (parts.2, "s", 1000), (parts.3, "ms", 1)];
+            let parts = [(days, "d", 86_400_000), (parts.0, "h", 3_600_000), (parts.1, "m", 60_000), (parts.2, "s", 1000), (parts.3, "ms", 1)];
             let text: String =
                 parts.iter().filter_map(|(number, unit, _)| Some(format!("{}{unit}", (*number)?))).collect();
             let sum: u64 = parts.iter().filter_map(|(number, _, factor)| Some((*number)? * factor)).sum();
