@@ -44,12 +44,7 @@ impl Credential {
 
 /// The most specific login for `repository` that the user gave; the first of equals.
 pub(super) fn given(logins: &Logins, repository: &Repository) -> Option<Credential> {
-    let entries = logins.given.iter();
-    let login = best(
-        entries.map(|login| (login.registry.as_str(), login)),
-        repository,
-    );
-    login.map(from_login)
+    place_of_given(logins, repository).map(|place| from_login(&logins.given[place]))
 }
 
 /// Which of the logins that the user gave is for `repository`.

@@ -3,6 +3,7 @@
 
 use std::process::{Command, Output};
 
+use crate::support::command::ends;
 use crate::support::distribution::{Damage, Distribution};
 use crate::support::recipe::platforms;
 
@@ -17,14 +18,6 @@ fn emulated(arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .unwrap()
-}
-
-#[track_caller]
-fn ends(output: &Output, code: i32, words: &str) {
-    let said = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(words), "{said}");
 }
 
 #[test]

@@ -106,11 +106,11 @@ pub(super) fn write_body(
     }
     let mut tree = Tree::new(judgement, style);
     for (place, image) in judgement.images() {
-        if style.only_failures && judgement.image_conclusion(place) == Conclusion::Passed {
+        let conclusion = judgement.image_conclusion(place);
+        if style.only_failures && conclusion == Conclusion::Passed {
             continue;
         }
         let title = title(judgement, place, image);
-        let conclusion = judgement.image_conclusion(place);
         let is_whole = matches!(conclusion, Conclusion::Passed | Conclusion::Skipped);
         let is_folded = groups == Groups::Commands && is_whole;
         if is_folded {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -406,4 +406,15 @@ impl Report {
             .as_u64()
             .unwrap_or_else(|| panic!("no count {name}: {:#}", self.0["counts"]))
     }
+}
+
+/// Fails unless a program ended with this exit code and printed these words; gives all that it
+/// printed.
+#[track_caller]
+pub(crate) fn ends(output: &Output, code: i32, words: &str) -> String {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(words), "{said}");
+    said
 }
