@@ -12,6 +12,7 @@
 pub(crate) mod cluster;
 pub mod commands;
 pub mod http;
+pub(crate) mod layout;
 pub(crate) mod oci;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -21,6 +22,7 @@ pub(crate) mod registry;
 pub mod report;
 pub mod settings;
 pub mod state;
+pub(crate) mod storage;
 pub mod terminal;
 pub mod text;
 pub mod walk;

@@ -7,7 +7,7 @@ use crate::oci::manifest::MAX_CHILDREN;
 use crate::oci::platform::Platform;
 use crate::text::human::count;
 use crate::walk::MAX_DEPTH;
-use crate::walk::cause::{Bound, Cause, Denial, Place};
+use crate::walk::cause::{Bound, Cause, Denial, LinkFlaw, Place};
 use crate::walk::checked::Finding;
 use crate::walk::graph::{MAX_NODES, MAX_REFERENCES};
 use crate::walk::source::MANIFEST_LIMIT;
@@ -100,6 +100,10 @@ fn of_cause(cause: &Cause) -> String {
             format!("{}, and no registry answers at /v2/", of_cause(inner))
         }
         Cause::Denied { denial, words } => with_words(denied(denial), words.as_deref()),
+        Cause::Unlinked { has_layer_link } => unlinked(*has_layer_link),
+        Cause::DataGone => "its link is there, its bytes are gone".to_owned(),
+        Cause::LinkDamaged(flaw) => format!("its link {}", link_flaw(flaw)),
+        Cause::Unreadable { path, words } => format!("{path} cannot be read: {words}"),
         Cause::Unreached { place, words, .. } => at(place, words),
     }
 }
@@ -161,6 +165,24 @@ fn artifact_name(media_type: &str) -> String {
         _ => return format!("an artifact ({media_type})"),
     };
     format!("{name} ({media_type})")
+}
+
+fn unlinked(has_layer_link: bool) -> String {
+    let gone = "its link is gone, its bytes are on the disk";
+    if has_layer_link {
+        format!("{gone}; distribution 2 delivers it all the same, as a layer")
+    } else {
+        gone.to_owned()
+    }
+}
+
+fn link_flaw(flaw: &LinkFlaw) -> String {
+    match flaw {
+        LinkFlaw::Empty => "is empty".to_owned(),
+        LinkFlaw::Blank => "has a line break or a blank beside its digest".to_owned(),
+        LinkFlaw::NoDigest => "holds no digest".to_owned(),
+        LinkFlaw::Other(digest) => format!("names {digest}"),
+    }
 }
 
 #[cfg(not(test))]

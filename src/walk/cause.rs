@@ -114,6 +114,23 @@ pub enum Cause {
         /// What the answer says, if anything.
         words: Option<Box<str>>,
     },
+    /// On the disk of a registry: the link to it is gone, and its bytes are there.
+    Unlinked {
+        /// Whether the repository has it as a layer, too: distribution 2 then delivers a manifest
+        /// all the same.
+        has_layer_link: bool,
+    },
+    /// On the disk of a registry: the link to it is there, and its bytes are gone.
+    DataGone,
+    /// On the disk of a registry: the link to it does not name it.
+    LinkDamaged(LinkFlaw),
+    /// A file could not be read.
+    Unreadable {
+        /// The file, below the directory that was named.
+        path: Box<str>,
+        /// What the system says about it.
+        words: Box<str>,
+    },
     /// There was no usable answer.
     Unreached {
         /// What kind of trouble.
@@ -123,6 +140,19 @@ pub enum Cause {
         /// What the client says about it, as a fragment.
         words: Box<str>,
     },
+}
+
+/// What is wrong with a link on the disk of a registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LinkFlaw {
+    /// It is empty.
+    Empty,
+    /// It has a line break or another blank beside its digest.
+    Blank,
+    /// It holds something else than a digest.
+    NoDigest,
+    /// It names this digest instead.
+    Other(Box<Digest>),
 }
 
 /// What is limited in one repository.
@@ -264,6 +294,10 @@ impl Cause {
             Self::Status { .. } => "status",
             Self::NoRegistry(_) => "not_a_registry",
             Self::Denied { .. } => "denied",
+            Self::Unlinked { .. } => "unlinked",
+            Self::DataGone => "data_gone",
+            Self::LinkDamaged(_) => "link_damaged",
+            Self::Unreadable { .. } => "unreadable",
             Self::Unreached { trouble, .. } => trouble.as_str(),
         }
     }
@@ -322,6 +356,7 @@ impl Cause {
             | Self::Referrers(inner)
             | Self::NoRegistry(inner) => inner.texts(),
             Self::Unusable(flaw) => flaw.texts().collect(),
+            Self::Unreadable { path, words } => vec![path, words],
             Self::Status { place, words, .. } => place.text().into_iter().chain(words).collect(),
             Self::Denied { denial, words } => denial.texts().chain(words).collect(),
             Self::Unreached { place, words, .. } => {
@@ -345,6 +380,10 @@ impl Cause {
             Self::Status { words, .. } | Self::Denied { words, .. } => *words = None,
             Self::Unusable(flaw) => flaw.texts().for_each(|text| *text = Box::default()),
             Self::Unreached { words, .. } => *words = Box::default(),
+            Self::Unreadable { path, words } => {
+                *path = Box::default();
+                *words = Box::default();
+            }
             _ => {}
         }
         self
@@ -356,6 +395,7 @@ impl Cause {
         let digest = |digest: &Digest| 2 * digest.as_ref().len() + size_of::<Digest>();
         match self {
             Self::OtherDigest { actual, .. } => actual.as_deref().map_or(0, digest),
+            Self::LinkDamaged(LinkFlaw::Other(actual)) => digest(actual),
             other => {
                 let boxed = other.inner().map_or(0, |_| size_of::<Self>());
                 let texts = other

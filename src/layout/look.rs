@@ -1,0 +1,131 @@
+//! What a file shows of a manifest or a blob.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::oci::descriptor::Promise;
+use crate::oci::digest::Hasher;
+use crate::walk::cause::Cause;
+use crate::walk::rules::Depth;
+use crate::walk::source::{Asked, Blob, Body, CONFIG_LIMIT, Fault, FaultKind, MANIFEST_LIMIT};
+
+/// How much of a file is read at once, in bytes.
+const PIECE: usize = 256 * 1024;
+
+/// A look at a blob in a file, as deep as `depth`: its length, or with [`Depth::Full`] every byte.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub(crate) fn blob(file: &File, promise: &Promise, depth: Depth) -> io::Result<Blob> {
+    let length = file.metadata()?.len();
+    if let Some(other) = other_length(length, promise.size) {
+        return Ok(other);
+    }
+    match depth {
+        Depth::Full => whole(file, promise, None),
+        _ => Ok(Blob::Stated { length }),
+    }
+}
+
+/// A blob whose content is kept; one of more than [`CONFIG_LIMIT`] bytes is looked at without.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub(crate) fn config(file: &File, promise: &Promise) -> io::Result<Blob> {
+    let length = file.metadata()?.len();
+    if length > CONFIG_LIMIT {
+        return Ok(other_length(length, promise.size).unwrap_or(Blob::Stated { length }));
+    }
+    whole(file, promise, Some(Vec::new()))
+}
+
+/// What a file of a length other than the promised one shows.
+fn other_length(length: u64, promised: u64) -> Option<Blob> {
+    match length {
+        _ if length == promised => None,
+        _ if length < promised => Some(Blob::Cut {
+            received: Some(length),
+        }),
+        _ => Some(Blob::OtherLength { length }),
+    }
+}
+
+fn whole(mut file: &File, promise: &Promise, mut kept: Option<Vec<u8>>) -> io::Result<Blob> {
+    let Some(mut hasher) = Hasher::like(&promise.digest) else {
+        let length = file.metadata()?.len();
+        return Ok(Blob::Stated { length });
+    };
+    let mut piece = vec![0; PIECE.min(usize::try_from(promise.size).unwrap_or(PIECE) + 1)];
+    let mut length = 0;
+    loop {
+        let read = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => &piece[..read],
+            Err(failure) if failure.kind() == io::ErrorKind::Interrupted => continue,
+            Err(failure) => return Err(failure),
+        };
+        hasher.update(read);
+        length += read.len() as u64;
+        if let Some(kept) = &mut kept {
+            kept.extend_from_slice(read);
+        }
+    }
+    Ok(match other_length(length, promise.size) {
+        Some(cut @ Blob::Cut { .. }) => cut,
+        _ => Blob::Whole {
+            length,
+            digest: hasher.finish(),
+            bytes: kept,
+        },
+    })
+}
+
+/// The bytes of a manifest in a file.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub(crate) fn manifest(file: File) -> io::Result<Body> {
+    let mut bytes = Vec::new();
+    file.take(MANIFEST_LIMIT as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(if bytes.len() > MANIFEST_LIMIT {
+        Body::TooLarge
+    } else {
+        Body::Whole(bytes)
+    })
+}
+
+/// The answer of a disk: its cost is not counted.
+pub(crate) fn answered<T>(answer: Result<T, Fault>) -> Asked<T> {
+    Asked {
+        answer,
+        status: None,
+        attempts: 1,
+        duration: Duration::ZERO,
+        appeared_after: None,
+    }
+}
+
+/// That something is not there, for this reason.
+pub(crate) fn missing(cause: Cause) -> Fault {
+    Fault {
+        kind: FaultKind::NotFound,
+        cause,
+    }
+}
+
+/// That a file below a root could not be read.
+pub(crate) fn unreadable(path: impl AsRef<Path>, failure: &io::Error) -> Fault {
+    Fault {
+        kind: FaultKind::Unavailable,
+        cause: Cause::Unreadable {
+            path: path.as_ref().display().to_string().into(),
+            words: failure.to_string().into(),
+        },
+    }
+}
