@@ -19,6 +19,7 @@ pub(crate) mod oci;
 pub mod properties;
 pub mod rebuild;
 pub(crate) mod registry;
+pub(crate) mod repair;
 pub mod report;
 pub mod settings;
 pub mod state;

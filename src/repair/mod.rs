@@ -1,0 +1,3 @@
+//! Puts back what is missing.
+
+pub(crate) mod writer;
