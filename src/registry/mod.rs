@@ -22,6 +22,7 @@ mod lookup;
 #[cfg(test)]
 mod loopback;
 mod manifest;
+mod payload;
 mod presence;
 mod product;
 mod quirks;
@@ -32,10 +33,13 @@ pub(crate) mod retry;
 mod route;
 mod scheme;
 mod scope;
+#[cfg(test)]
+mod scripted;
 mod token;
 mod token_server;
 mod transport;
 mod tries;
+pub(crate) mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -46,6 +50,7 @@ use reqwest::header::HeaderMap;
 
 use self::answer::Answer;
 pub(crate) use self::catalog::RegistryCatalog;
+use self::payload::Payload;
 use self::scope::Scope;
 use self::transport::Question;
 pub(crate) use self::transport::Transport;
@@ -120,6 +125,7 @@ impl<'a> RegistryRepository<'a> {
             scope: Scope::pull(self.repository),
             method,
             path: Some(path),
+            payload: Payload::Nothing,
             with_login: false,
             may_be_absent: self.may_be_absent,
             fresh: self.fresh,
