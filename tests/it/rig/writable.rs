@@ -1,4 +1,4 @@
-//! The fake registry as one that is written to: as distribution, except where a test makes it wrong.
+//! The fake registry is written to as distribution is, except where a test makes it wrong.
 
 use crate::support::command::pullproof;
 use crate::support::digest::sha256;
@@ -49,7 +49,7 @@ fn what_skopeo_pushes_is_whole_and_no_upload_is_left() {
     let reference = registry.reference("team/app:1");
     let run = pullproof().arguments(["verify", &reference, "--depth", "full"]);
     run.run().exits(0);
-    push(&Door::open(&registry.host()), "other", &image);
+    push(&Door::open(&registry.host()), "other:1", &image);
     let (pulls, printed) = skopeo::pulls(&registry.reference(&format!("other@{}", image.root())));
     assert!(pulls, "{printed}");
 }

@@ -54,7 +54,7 @@ fn verify_audit_and_rebuild_send_a_registry_nothing_but_get_and_head() {
         .run()
         .exits(1);
     let alone = pullproof().arguments(["rebuild", "--poll-interval", "100ms"]);
-    with_login(alone, &registry)
+    alone
         .arguments(["--woodpecker-url", woodpecker.url("").as_str()])
         .arguments(["--woodpecker-repo", "7"])
         .variable("PLUGIN_WOODPECKER_TOKEN", crate::woodpecker::TOKEN)
