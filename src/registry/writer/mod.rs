@@ -102,22 +102,23 @@ impl<'a> RegistryWriter<'a> {
             }
             Err(failed) => failed.at_session(),
         };
-        self.close(opening, session, &sent.ended).await;
+        let is_silent = matches!(
+            &sent.ended,
+            Ended::Problem(problem) if problem.kind == ProblemKind::Timeout
+        );
+        // Nobody waits for a registry that does not answer.
+        if sent.status != Some(404) && !is_silent {
+            self.close(opening, session).await;
+        }
         Err(sent)
     }
 
-    /// Closes a session that is not needed, after this end of its last request; it does not matter
-    /// whether that succeeds. Nobody waits for a registry that does not answer.
-    async fn close(&self, opening: &Attempt<'_>, session: &Url, ended: &Ended) {
-        let is_gone = match ended {
-            Ended::Refusal { .. } => true,
-            Ended::Problem(problem) => problem.kind == ProblemKind::Timeout,
-            Ended::Status { .. } => false,
-        };
+    /// Closes a session that is not needed; it does not matter whether that succeeds.
+    async fn close(&self, opening: &Attempt<'_>, session: &Url) {
         let delivers = AtomicBool::new(false);
         let question = self.question(Method::DELETE, String::new(), opening.scope(), &delivers);
         let mut attempt = opening.at_session(&question, session);
-        if !is_gone && attempt.is_at_registry() {
+        if attempt.is_at_registry() {
             // Any status is accepted: no token to delete is asked for.
             let _ = attempt.run(&HeaderMap::new, &|_| true).await;
         }
@@ -162,11 +163,7 @@ impl Writer for RegistryWriter<'_> {
                 return Ok((status, Ok(true)));
             }
             if let Ok(session) = opening.session(&answer) {
-                let ended = Ended::Status {
-                    status,
-                    retry_after: None,
-                };
-                self.close(&opening, &session, &ended).await;
+                self.close(&opening, &session).await;
             }
             Ok((status, Ok(false)))
         };

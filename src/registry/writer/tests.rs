@@ -468,6 +468,23 @@ async fn a_token_that_expires_before_the_body_is_renewed_for_the_same_session() 
 }
 
 #[tokio::test]
+async fn a_disk_that_is_full_is_not_filled_further() {
+    let full = r#"{"errors":[{"code":"UNKNOWN","detail":"write /x: no space left on device"}]}"#;
+    for (status, body) in [(500, full), (507, "")] {
+        let server = Scripted::start(move |heard, _| match &heard.line[..3] {
+            "PUT" => Act::Answer(status, String::new(), body.to_owned()),
+            _ => takes(heard, "/v2/team/app/blobs/uploads/1"),
+        });
+        let (asked, _) = upload_to(&server, 10).await;
+        let fault = asked.answer.unwrap_err();
+        assert_eq!((fault.kind, asked.attempts), (FaultKind::Unavailable, 1));
+        assert_eq!(words(&fault).contains("no space left"), status == 500);
+        let methods = server.lines().len();
+        assert_eq!(server.lines().len(), 3, "the session is closed");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_counts_before_the_whole_body_is_sent() {
     let server = Scripted::start(|heard, _| match &heard.line[..3] {
         "PUT" => Act::Early(413),
