@@ -479,7 +479,6 @@ async fn a_disk_that_is_full_is_not_filled_further() {
         let fault = asked.answer.unwrap_err();
         assert_eq!((fault.kind, asked.attempts), (FaultKind::Unavailable, 1));
         assert_eq!(words(&fault).contains("no space left"), status == 500);
-        let methods = server.lines().len();
         assert_eq!(server.lines().len(), 3, "the session is closed");
     }
 }
