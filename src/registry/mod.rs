@@ -30,6 +30,7 @@ mod referrers;
 mod repeats;
 pub(crate) mod retry;
 mod route;
+mod save;
 mod scheme;
 mod scope;
 mod token;
@@ -37,6 +38,7 @@ mod token_server;
 mod transport;
 mod tries;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -91,6 +93,11 @@ impl<'a> RegistryRepository<'a> {
             depth,
             ..self.clone()
         }
+    }
+
+    /// Fetches a blob into an empty file; whether it is what was promised.
+    pub(crate) async fn save(&self, promise: &Promise, file: &File) -> Asked<bool> {
+        save::save(self, promise, file).await
     }
 
     /// The reference of a digest.

@@ -125,7 +125,7 @@ impl Reading {
     fn word(&mut self, text: String, after_platforms: Option<String>) -> Result<(), Error> {
         match self.command {
             None => self.command_word(&text),
-            Some(CommandName::Verify) if text == STANDARD_INPUT => {
+            Some(CommandName::Verify | CommandName::Repair) if text == STANDARD_INPUT => {
                 add(&mut self.flags, flag("images_file")?, &text, &text)
             }
             Some(CommandName::Audit) if text == STANDARD_INPUT => Err(Error::new(
@@ -135,7 +135,7 @@ impl Reading {
                 "to check such a list, use pullproof verify -; to give what is deployed, use \
                      --in-use -",
             )),
-            Some(CommandName::Verify | CommandName::Audit) => {
+            Some(CommandName::Verify | CommandName::Audit | CommandName::Repair) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
                     return Err(Error::new(format!(
                         "{} follows the list of {name}",

@@ -17,3 +17,21 @@ impl Permission {
         Self(())
     }
 }
+
+/// That the user promises that no garbage collection runs: `gc_stopped`. Whoever writes to the disk
+/// of a registry needs one beside a [`Permission`].
+#[derive(Clone, Copy, Debug)]
+pub struct GcStopped(());
+
+impl GcStopped {
+    /// The promise of `gc_stopped`.
+    pub(super) fn promised() -> Self {
+        Self(())
+    }
+
+    /// A promise for tests.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self(())
+    }
+}

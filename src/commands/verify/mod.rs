@@ -2,7 +2,7 @@
 
 pub(crate) mod expectations;
 mod job;
-mod listed;
+pub(crate) mod listed;
 pub(crate) mod metadata;
 pub(crate) mod run;
 pub mod targets;

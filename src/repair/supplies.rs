@@ -1,0 +1,332 @@
+//! Looks for what is missing, in the places that the user named and nowhere else.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use futures_util::future::join_all;
+use log::warn;
+use oci_spec::image::Digest;
+
+use super::{Origin, Provenance, Sources};
+use crate::layout::content::Content;
+use crate::layout::root::Root;
+use crate::oci::descriptor::Promise;
+use crate::oci::manifest;
+use crate::oci::reference::{Reference, Repository};
+use crate::registry::{RegistryRepository, Transport};
+use crate::state::Recall;
+use crate::storage::tree;
+use crate::walk::cause::Cause;
+use crate::walk::rules::Depth;
+use crate::walk::source::{Asked, Body, FaultKind, Look, MANIFEST_LIMIT, Manifest, Source as _};
+use crate::walk::verdict::{Verdict, judge_blob, judge_manifest};
+
+/// The places that content may come from, opened.
+pub(crate) struct Supplies<'a> {
+    transport: &'a Transport,
+    origins: Vec<Opened<'a>>,
+    /// What audits remember, by the registry.
+    recalled: HashMap<String, Recall>,
+    storage: Option<Root>,
+}
+
+/// A place of `from`.
+enum Opened<'a> {
+    /// Repositories of a registry.
+    Remote(&'a Origin),
+    /// Files.
+    Local(String, Shelf),
+}
+
+/// Where the bytes of a blob can be had.
+#[derive(Clone, Debug)]
+pub(crate) enum Supply {
+    /// In a file.
+    File(Provenance, Content),
+    /// In a repository.
+    Remote(Repository),
+}
+
+/// What a search found.
+pub(crate) enum Search<T> {
+    Found(T),
+    /// No place has it.
+    Nowhere,
+    /// Some place could not be asked.
+    NotKnown,
+}
+
+impl<'a> Supplies<'a> {
+    /// Opens the places. `registries` are those in which something is missing.
+    ///
+    /// # Errors
+    ///
+    /// When a file or directory that the user named cannot be used; as a fragment that names the
+    /// setting.
+    pub(crate) fn open(
+        sources: &'a Sources,
+        transport: &'a Transport,
+        registries: &[String],
+    ) -> Result<Self, String> {
+        let mut origins = Vec::new();
+        for origin in &sources.from {
+            origins.push(match Shelf::open(origin) {
+                None => Opened::Remote(origin),
+                Some(Ok(shelf)) => Opened::Local(origin.to_string(), shelf),
+                Some(Err(why)) => return Err(format!("from: {origin} cannot be used: {why}")),
+            });
+        }
+        let mut recalled = HashMap::new();
+        if let Some(state) = &sources.state {
+            for registry in registries {
+                let recall = Recall::of(state, registry)
+                    .map_err(|why| format!("state: {} cannot be read: {why}", state.display()))?;
+                recalled.insert(registry.clone(), recall);
+            }
+        }
+        let storage = match &sources.storage {
+            None => None,
+            Some(path) => Some(storage(path)?),
+        };
+        Ok(Self {
+            transport,
+            origins,
+            recalled,
+            storage,
+        })
+    }
+
+    /// A manifest by its digest.
+    pub(super) async fn manifest(
+        &self,
+        target: &Repository,
+        digest: &Digest,
+    ) -> Search<(Manifest, Provenance)> {
+        if let Some(content) = self.on_disk(digest)
+            && let Some(manifest) = manifest_of(&content, digest)
+        {
+            return Search::Found((manifest, Provenance::Storage));
+        }
+        let recalled = self.recalled.get(&target.registry);
+        if let Some((manifest, since)) =
+            recalled.and_then(|recall| recall.repository(&target.name).manifest(digest))
+        {
+            return Search::Found((manifest, Provenance::Remembered(since)));
+        }
+        let mut search = Search::Nowhere;
+        for origin in &self.origins {
+            match origin {
+                Opened::Local(name, shelf) => {
+                    let content = shelf.content(digest).unwrap_or_else(|failure| {
+                        warn!("{name}: {digest} cannot be read: {failure}");
+                        None
+                    });
+                    if let Some(manifest) = content.and_then(|it| manifest_of(&it, digest)) {
+                        return Search::Found((manifest, Provenance::File(name.clone())));
+                    }
+                }
+                Opened::Remote(origin) => {
+                    let Some(repository) = origin.repository_for(target) else {
+                        continue;
+                    };
+                    let source = RegistryRepository::new(self.transport, &repository, Depth::Tail);
+                    let asked = source.manifest(digest, Look::MayBeAbsent).await;
+                    match asked.answer {
+                        Ok(manifest) if is_right(&manifest, digest) => {
+                            return Search::Found((manifest, Provenance::Repository(repository)));
+                        }
+                        Ok(_) => {}
+                        Err(fault) => search.fails(&repository, fault.kind, &fault.cause),
+                    }
+                }
+            }
+        }
+        search
+    }
+
+    /// What a tag that is gone led to: as audits remember it, else as a place of `from` has it.
+    pub(super) async fn tag(
+        &self,
+        target: &Repository,
+        tag: &str,
+    ) -> Search<(Digest, Manifest, Provenance)> {
+        let recalled = self.recalled.get(&target.registry);
+        let recalled = recalled.and_then(|recall| recall.repository(&target.name).tag(tag));
+        if let Some(digest) = recalled
+            && let Search::Found((manifest, provenance)) = self.manifest(target, &digest).await
+        {
+            return Search::Found((digest, manifest, provenance));
+        }
+        let mut search = Search::Nowhere;
+        for origin in &self.origins {
+            match origin {
+                Opened::Local(name, shelf) => {
+                    let digest = shelf.tag(target, tag);
+                    let content = digest.and_then(|digest| {
+                        let content = shelf.content(&digest).ok().flatten()?;
+                        Some((manifest_of(&content, &digest)?, digest))
+                    });
+                    if let Some((manifest, digest)) = content {
+                        let provenance = Provenance::File(name.clone());
+                        return Search::Found((digest, manifest, provenance));
+                    }
+                }
+                Opened::Remote(origin) => {
+                    let Some(repository) = origin.repository_for(target) else {
+                        continue;
+                    };
+                    let source = RegistryRepository::new(self.transport, &repository, Depth::Tail);
+                    let reference = Reference {
+                        repository: repository.clone(),
+                        tag: Some(tag.to_owned()),
+                        digest: None,
+                    };
+                    let asked = source.resolve(&reference, Look::MayBeAbsent).await;
+                    match (crate::walk::resolved(&asked), asked.answer) {
+                        (Some(digest), Ok(manifest)) => {
+                            let provenance = Provenance::Repository(repository);
+                            return Search::Found((digest, manifest, provenance));
+                        }
+                        (_, Ok(_)) => {}
+                        (_, Err(fault)) => search.fails(&repository, fault.kind, &fault.cause),
+                    }
+                }
+            }
+        }
+        search
+    }
+
+    /// A blob: on the registry's own disk, in a repository that it can be mounted from, in a file, in
+    /// another registry; what costs least comes first.
+    pub(super) async fn blob(&self, target: &Repository, promise: &Promise) -> Search<Supply> {
+        if let Some(content) = self.on_disk(&promise.digest)
+            && content.is(promise).unwrap_or(false)
+        {
+            return Search::Found(Supply::File(Provenance::Storage, content));
+        }
+        let mut search = Search::Nowhere;
+        let (own, others) = self.remotes(target);
+        if let Search::Found(repository) = self.remote(own, promise, &mut search).await {
+            return Search::Found(Supply::Remote(repository));
+        }
+        for origin in &self.origins {
+            if let Opened::Local(name, shelf) = origin
+                && let Some(content) = shelf.content(&promise.digest).unwrap_or_default()
+                && content.is(promise).unwrap_or(false)
+            {
+                let provenance = Provenance::File(name.clone());
+                return Search::Found(Supply::File(provenance, content));
+            }
+        }
+        match self.remote(others, promise, &mut search).await {
+            Search::Found(repository) => Search::Found(Supply::Remote(repository)),
+            _ => search,
+        }
+    }
+
+    /// The repositories that may have what is missing: of the same registry, and of others.
+    fn remotes(&self, target: &Repository) -> (Vec<Repository>, Vec<Repository>) {
+        let repositories = self.origins.iter().filter_map(|origin| match origin {
+            Opened::Remote(origin) => origin.repository_for(target),
+            Opened::Local(..) => None,
+        });
+        repositories.partition(|one| one.registry == target.registry)
+    }
+
+    /// The first of these repositories that has a blob.
+    async fn remote<T>(
+        &self,
+        repositories: Vec<Repository>,
+        promise: &Promise,
+        search: &mut Search<T>,
+    ) -> Search<Repository> {
+        let asked = repositories.iter().map(async |repository| {
+            let source = RegistryRepository::new(self.transport, repository, Depth::Tail);
+            source.blob(promise, Look::MayBeAbsent).await
+        });
+        let asked = join_all(asked).await;
+        for (repository, Asked { answer, .. }) in repositories.iter().zip(asked) {
+            match answer {
+                Ok(blob) if judge_blob(promise, &blob).0 == Verdict::Ok => {
+                    return Search::Found(repository.clone());
+                }
+                Ok(_) => {}
+                Err(fault) => search.fails(repository, fault.kind, &fault.cause),
+            }
+        }
+        Search::Nowhere
+    }
+
+    /// The data of a digest on the registry's own disk, whatever links to it.
+    fn on_disk(&self, digest: &Digest) -> Option<Content> {
+        let root = self.storage.as_ref()?;
+        let file = root.file(tree::data(digest)).ok().flatten()?;
+        Content::of(file).ok()
+    }
+}
+
+impl<T> Search<T> {
+    /// Notes that a place did not have it, or could not be asked.
+    fn fails(&mut self, repository: &Repository, kind: FaultKind, cause: &Cause) {
+        if kind != FaultKind::NotFound {
+            warn!(
+                "from: {repository} could not be asked: {}",
+                crate::report::sentence::cause(cause)
+            );
+            *self = Self::NotKnown;
+        }
+    }
+}
+
+fn is_right(manifest: &Manifest, digest: &Digest) -> bool {
+    judge_manifest(Some(digest), None, manifest).0 == Verdict::Ok
+}
+
+/// A manifest in a file, if it is what its digest says.
+fn manifest_of(content: &Content, digest: &Digest) -> Option<Manifest> {
+    if content.length() > MANIFEST_LIMIT as u64 {
+        return None;
+    }
+    let bytes = content.bytes().ok()?;
+    let content_type = manifest::read(&bytes, None, None)
+        .ok()
+        .map(|document| document.media_type);
+    let manifest = Manifest {
+        body: Body::Whole(bytes),
+        content_type,
+        claimed: None,
+    };
+    is_right(&manifest, digest).then_some(manifest)
+}
+
+fn storage(path: &Path) -> Result<Root, String> {
+    let unusable = |why: String| format!("storage: {} {why}", path.display());
+    let root = Root::open(path).map_err(|why| unusable(format!("cannot be read: {why}")))?;
+    match root.entries(tree::TREE) {
+        Ok(Some(_)) => Ok(root),
+        Ok(None) => Err(unusable(format!(
+            "is not the storage of a registry: there is no {}",
+            tree::TREE
+        ))),
+        Err(why) => Err(unusable(format!("cannot be read: {why}"))),
+    }
+}
+
+/// Content in files that the user named.
+pub(super) struct Shelf(());
+
+impl Shelf {
+    /// Opens a layout or an archive; none for a registry.
+    fn open(_origin: &Origin) -> Option<io::Result<Self>> {
+        None
+    }
+
+    fn content(&self, _digest: &Digest) -> io::Result<Option<Content>> {
+        Ok(None)
+    }
+
+    fn tag(&self, _target: &Repository, _tag: &str) -> Option<Digest> {
+        None
+    }
+}
