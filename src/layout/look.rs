@@ -44,7 +44,7 @@ pub(crate) fn config(file: &File, promise: &Promise) -> io::Result<Blob> {
 }
 
 /// What a file of a length other than the promised one shows.
-fn other_length(length: u64, promised: u64) -> Option<Blob> {
+pub(super) fn other_length(length: u64, promised: u64) -> Option<Blob> {
     match length {
         _ if length == promised => None,
         _ if length < promised => Some(Blob::Cut {

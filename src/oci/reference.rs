@@ -33,15 +33,20 @@ const LONGEST_TAG: usize = 128;
 /// One repository on one registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
-    /// `host[:port]`; Docker Hub is `docker.io`, although its API has another host.
+    /// `host[:port]`; Docker Hub is `docker.io`, although its API has another host. An OCI image
+    /// layout is `oci:DIR`.
     pub registry: String,
-    /// The name below it: `library/alpine`.
+    /// The name below it: `library/alpine`; empty for a layout.
     pub name: String,
 }
 
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.registry, self.name)
+        match self.name.as_str() {
+            // A directory is the one repository in it.
+            "" => f.write_str(&self.registry),
+            name => write!(f, "{}/{name}", self.registry),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod apply;
 mod overlay;
 pub(crate) mod plan;
+mod shelf;
 mod spool;
 mod step;
 pub(crate) mod supplies;

@@ -120,12 +120,12 @@ impl<S: Source> Planner<'_, S> {
         }
         let nodes = checked.graph.iter();
         let lost = nodes.filter(|(_, node)| node.kind().is_manifest() && node.is_lost());
-        let lost: HashSet<Digest> = lost.filter_map(|(_, node)| node.digest()).collect();
-        for digest in lost {
+        let lost = lost.filter_map(|(_, node)| Some((node.digest()?, node.size())));
+        for (digest, size) in lost.collect::<HashMap<_, _>>() {
             if findings.has_sought(&digest) {
                 continue;
             }
-            match self.supplies.manifest(self.repository, &digest).await {
+            match self.supplies.manifest(self.repository, &digest, size).await {
                 Search::Found((manifest, provenance)) => {
                     findings.add(digest, manifest, provenance);
                     is_more = true;

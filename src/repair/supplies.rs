@@ -1,13 +1,13 @@
 //! Looks for what is missing, in the places that the user named and nowhere else.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::Path;
 
 use futures_util::future::join_all;
 use log::warn;
 use oci_spec::image::Digest;
 
+use super::shelf::Shelf;
 use super::{Origin, Provenance, Sources};
 use crate::layout::content::Content;
 use crate::layout::root::Root;
@@ -102,7 +102,12 @@ impl<'a> Supplies<'a> {
         &self,
         target: &Repository,
         digest: &Digest,
+        size: Option<u64>,
     ) -> Search<(Manifest, Provenance)> {
+        let promise = Promise {
+            digest: digest.clone(),
+            size: size.unwrap_or(0),
+        };
         if let Some(content) = self.on_disk(digest)
             && let Some(manifest) = manifest_of(&content, digest)
         {
@@ -118,7 +123,7 @@ impl<'a> Supplies<'a> {
         for origin in &self.origins {
             match origin {
                 Opened::Local(name, shelf) => {
-                    let content = shelf.content(digest).unwrap_or_else(|failure| {
+                    let content = shelf.content(&promise).unwrap_or_else(|failure| {
                         warn!("{name}: {digest} cannot be read: {failure}");
                         None
                     });
@@ -154,7 +159,7 @@ impl<'a> Supplies<'a> {
         let recalled = self.recalled.get(&target.registry);
         let recalled = recalled.and_then(|recall| recall.repository(&target.name).tag(tag));
         if let Some(digest) = recalled
-            && let Search::Found((manifest, provenance)) = self.manifest(target, &digest).await
+            && let Search::Found((manifest, provenance)) = self.manifest(target, &digest, None).await
         {
             return Search::Found((digest, manifest, provenance));
         }
@@ -162,10 +167,10 @@ impl<'a> Supplies<'a> {
         for origin in &self.origins {
             match origin {
                 Opened::Local(name, shelf) => {
-                    let digest = shelf.tag(target, tag);
-                    let content = digest.and_then(|digest| {
-                        let content = shelf.content(&digest).ok().flatten()?;
-                        Some((manifest_of(&content, &digest)?, digest))
+                    let content = shelf.tag(target, tag).and_then(|promise| {
+                        let content = shelf.content(promise).ok().flatten()?;
+                        let manifest = manifest_of(&content, &promise.digest)?;
+                        Some((manifest, promise.digest.clone()))
                     });
                     if let Some((manifest, digest)) = content {
                         let provenance = Provenance::File(name.clone());
@@ -212,7 +217,7 @@ impl<'a> Supplies<'a> {
         }
         for origin in &self.origins {
             if let Opened::Local(name, shelf) = origin
-                && let Some(content) = shelf.content(&promise.digest).unwrap_or_default()
+                && let Some(content) = shelf.content(promise).unwrap_or_default()
                 && content.is(promise).unwrap_or(false)
             {
                 let provenance = Provenance::File(name.clone());
@@ -313,20 +318,3 @@ fn storage(path: &Path) -> Result<Root, String> {
     }
 }
 
-/// Content in files that the user named.
-pub(super) struct Shelf(());
-
-impl Shelf {
-    /// Opens a layout or an archive; none for a registry.
-    fn open(_origin: &Origin) -> Option<io::Result<Self>> {
-        None
-    }
-
-    fn content(&self, _digest: &Digest) -> io::Result<Option<Content>> {
-        Ok(None)
-    }
-
-    fn tag(&self, _target: &Repository, _tag: &str) -> Option<Digest> {
-        None
-    }
-}

@@ -2,6 +2,7 @@
 
 pub(crate) mod expectations;
 mod job;
+mod layouts;
 pub(crate) mod listed;
 pub(crate) mod metadata;
 pub(crate) mod run;

@@ -35,7 +35,8 @@ use crate::text::human;
 /// When there is nothing to verify, settings contradict each other, or the program cannot start.
 pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finished, Unfinished> {
     let targets = targets(&settings.wanted, listed(settings.wanted.list.as_ref())?)?;
-    let hosts = targets.iter().map(|target| {
+    let remote = targets.iter().filter(|target| target.is_in_a_registry());
+    let hosts = remote.map(|target| {
         let Repository { registry, .. } = &target.reference.repository;
         registry.clone()
     });
