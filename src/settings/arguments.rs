@@ -593,7 +593,7 @@ mod tests {
             ("verfy", "did you mean verify?"),
             (
                 "nonsense",
-                "the commands are verify, audit and rebuild: pullproof verify REF",
+                "the commands are verify, audit, repair and rebuild: pullproof verify REF",
             ),
         ] {
             let error = typed(&["help", topic]).command().unwrap_err();
@@ -685,7 +685,7 @@ mod tests {
         ])
         .settings();
         assert_eq!(settings.wanted.repositories, ["a", "b", "c"]);
-        assert_eq!(settings.rebuild.unwrap().plan.variables.len(), 3);
+        assert_eq!(settings.rebuild().unwrap().plan.variables.len(), 3);
         assert_eq!(
             typed(&["verify", "--timeout", "1s", "--timeout", "2s"]).error(),
             "--timeout is given twice, with different values"
@@ -737,7 +737,7 @@ mod tests {
             (
                 &["app:1"],
                 "\"app:1\" is not a command",
-                "the commands are verify, audit and rebuild: pullproof verify REF",
+                "the commands are verify, audit, repair and rebuild: pullproof verify REF",
             ),
             (
                 &["rebuild", "app"],

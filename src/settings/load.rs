@@ -428,7 +428,7 @@ mod tests {
         assert!(!is_rebuild(given(&rebuild[1..])));
         assert_eq!(
             given(&[("PLUGIN_MODE", "x")]).error(),
-            r#"PLUGIN_MODE: "x" is not one of verify, audit, rebuild"#
+            r#"PLUGIN_MODE: "x" is not one of verify, audit, repair, rebuild"#
         );
     }
 
@@ -453,6 +453,10 @@ mod tests {
                 continue;
             };
             let settings = |flags: &[&str]| {
+                if setting.commands == [CommandName::Repair] {
+                    let arguments = [&["repair", "app:1"], flags].concat();
+                    return format!("{:?}", typed(&arguments).repair());
+                }
                 if !setting.is_for(CommandName::Verify) {
                     let arguments = [&["audit", "r.example/app"], flags].concat();
                     return format!("{:?}", typed(&arguments).audit());
@@ -483,7 +487,7 @@ mod tests {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
                 let audited = match *word {
-                    "audit" => &["--registry=r.example"][..],
+                    "audit" | "repair" => &["--registry=r.example"][..],
                     "manifests" => &["--mode=audit", "--registry=r.example"],
                     _ => &[],
                 };
@@ -636,7 +640,7 @@ mod tests {
         for (arguments, message) in [
             (
                 &["rebuild", "--depth", "full"][..],
-                "--depth is a setting of verify and audit; rebuild does not take it",
+                "--depth is a setting of verify, audit and repair; rebuild does not take it",
             ),
             (
                 &["rebuild", "--image=app"],

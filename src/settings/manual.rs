@@ -48,6 +48,7 @@ const EXIT_CODES: [(&str, &str); 10] = [
     ("5", "The rebuild was not started."),
     ("6", "The rebuild ran and failed."),
     ("7", "The rebuild was still running at `wait_timeout`."),
+    ("8", "Some repairs failed, or did not take."),
     ("70", "A bug in pullproof."),
     ("130, 143", "Interrupted, terminated."),
 ];

@@ -370,7 +370,7 @@ settings! {
              exit code 0. It does not count where a build step with the same settings may push \
              all the same.";
         on_broken [] [Verify] WordList(&["fail", "repair", "rebuild"]), = "fail",
-            "What to do when an image is definitely broken. `repair` puts back what is missing, \
+            "What to do about a broken image. `repair` puts back what is missing, \
              `rebuild` starts a Woodpecker pipeline and waits for it; both verify again, and the \
              last verdict counts. A list is done in its order until the image is whole.";
     }
@@ -514,6 +514,7 @@ mod tests {
                 ValueKind::Boolean => value.boolean().map(drop),
                 ValueKind::Hosts => value.hosts().map(drop),
                 ValueKind::Words(_) => value.word().map(drop),
+                ValueKind::WordList(_) => value.words().map(drop),
                 ValueKind::Number { .. } => value.number().map(drop),
                 ValueKind::Duration { .. } => value.duration().map(drop),
                 ValueKind::Interval => value.interval().map(drop),
