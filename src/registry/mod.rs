@@ -22,6 +22,7 @@ mod lookup;
 #[cfg(test)]
 mod loopback;
 mod manifest;
+mod payload;
 mod presence;
 mod product;
 mod quirks;
@@ -33,10 +34,13 @@ mod route;
 mod save;
 mod scheme;
 mod scope;
+#[cfg(test)]
+mod scripted;
 mod token;
 mod token_server;
 mod transport;
 mod tries;
+pub(crate) mod writer;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -48,6 +52,7 @@ use reqwest::header::HeaderMap;
 
 use self::answer::Answer;
 pub(crate) use self::catalog::RegistryCatalog;
+use self::payload::Payload;
 use self::scope::Scope;
 use self::transport::Question;
 pub(crate) use self::transport::Transport;
@@ -127,6 +132,7 @@ impl<'a> RegistryRepository<'a> {
             scope: Scope::pull(self.repository),
             method,
             path: Some(path),
+            payload: Payload::Nothing,
             with_login: false,
             may_be_absent: self.may_be_absent,
             fresh: self.fresh,
