@@ -56,6 +56,7 @@ use self::payload::Payload;
 use self::scope::Scope;
 use self::transport::Question;
 pub(crate) use self::transport::Transport;
+pub(crate) use self::writer::RegistryWriter;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;

@@ -9,14 +9,14 @@ mod overlay;
 pub(crate) mod plan;
 mod shelf;
 mod spool;
-mod step;
+pub(crate) mod step;
 pub(crate) mod supplies;
 pub(crate) mod writer;
 
 use std::fmt;
 use std::path::PathBuf;
 
-pub use self::step::{Action, Failure, Loss, Provenance, Step};
+pub(crate) use self::step::{Action, Failure, Loss, Provenance, Step};
 use crate::oci::reference::Repository;
 use crate::settings::{GcStopped, Permission};
 
