@@ -176,12 +176,12 @@ impl LayoutRepository {
 
     fn referring_to(&self, digest: &Digest) -> Result<Vec<Referring>, Fault> {
         let layout = self.layout()?;
-        let mut found = Vec::new();
+        let mut all = Vec::new();
         if let Some(descriptors) = self.subjects(layout).get(digest.as_ref()) {
             let list = json!({
                 "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors,
             });
-            found.push(Referring::List(Manifest {
+            all.push(Referring::List(Manifest {
                 body: Body::Whole(list.to_string().into_bytes()),
                 content_type: Some(OCI_INDEX.to_owned()),
                 claimed: None,
@@ -189,15 +189,23 @@ impl LayoutRepository {
         }
         let fallback = digest.as_ref().replacen(':', "-", 1);
         if let Some(entry) = layout.named(&fallback) {
-            found.push(Referring::List(self.read_manifest(&entry.promise.digest)?));
+            all.push(Referring::List(self.read_manifest(&entry.promise.digest)?));
         }
         for end in COSIGN {
             if let Some(entry) = layout.named(&format!("{fallback}.{end}")) {
                 let manifest = self.read_manifest(&entry.promise.digest)?;
-                found.push(Referring::Tagged(manifest));
+                all.push(Referring::Tagged(manifest));
             }
         }
-        Ok(found)
+        Ok(all)
+    }
+}
+
+/// The answer of a directory: no request was sent.
+fn found<T>(answer: Result<T, Fault>) -> Asked<T> {
+    Asked {
+        attempts: 0,
+        ..answered(answer)
     }
 }
 
@@ -263,7 +271,7 @@ impl Source for LayoutRepository {
     async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
         pause(look).await;
         let digest = self.digest_of(reference);
-        answered(digest.and_then(|digest| self.read_manifest(&digest)))
+        found(digest.and_then(|digest| self.read_manifest(&digest)))
     }
 
     async fn head(&self, _: &Reference, _: Look) -> Head {
@@ -272,24 +280,24 @@ impl Source for LayoutRepository {
 
     async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
         pause(look).await;
-        answered(self.read_manifest(digest))
+        found(self.read_manifest(digest))
     }
 
     async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {
         pause(look).await;
         let whole = self.depth == Depth::Full;
-        answered(self.looked(promise, whole, false).await)
+        found(self.looked(promise, whole, false).await)
     }
 
     async fn config(&self, promise: &Promise, look: Look) -> Asked<Blob> {
         pause(look).await;
         let whole = promise.size <= CONFIG_LIMIT;
-        answered(self.looked(promise, whole, true).await)
+        found(self.looked(promise, whole, true).await)
     }
 
     async fn referrers(&self, digest: &Digest, look: Look) -> Asked<Vec<Referring>> {
         pause(look).await;
-        answered(self.referring_to(digest))
+        found(self.referring_to(digest))
     }
 
     async fn is_there(&self) -> bool {
@@ -299,14 +307,14 @@ impl Source for LayoutRepository {
 
 impl Catalog for LayoutRepository {
     async fn repositories(&self) -> Asked<List> {
-        answered(self.layout().map(|_| List {
+        found(self.layout().map(|_| List {
             names: vec![String::new()],
             ..List::default()
         }))
     }
 
     async fn tags(&self, _: &Repository) -> Asked<List> {
-        answered(self.layout().map(|layout| List {
+        found(self.layout().map(|layout| List {
             names: layout.tags().into_iter().map(str::to_owned).collect(),
             ..List::default()
         }))

@@ -2,6 +2,7 @@
 
 use oci_spec::image::Digest;
 
+use super::digest::is_supported;
 use super::reference::{Reference, Repository, is_tag};
 
 /// What stands in front of the directory.
@@ -9,6 +10,11 @@ const TRANSPORT: &str = "oci:";
 
 /// The longest name of an image in a layout, in bytes.
 const LONGEST_NAME: usize = 512;
+
+/// Whether a text names a layout, well or badly.
+pub(crate) fn is_meant(text: &str) -> bool {
+    text.starts_with(TRANSPORT)
+}
 
 /// What a text names: a directory, and what in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +37,9 @@ impl<'a> InLayout<'a> {
             .strip_prefix(TRANSPORT)
             .filter(|rest| !rest.starts_with("//"))?;
         let (rest, digest) = match rest.rsplit_once('@') {
-            Some((before, after)) => match after.parse() {
-                Ok(digest) => (before, Some(digest)),
-                Err(_) => (rest, None),
+            Some((before, after)) => match after.parse().ok().filter(is_supported) {
+                Some(digest) => (before, Some(digest)),
+                None => (rest, None),
             },
             None => (rest, None),
         };

@@ -40,6 +40,17 @@ pub struct Repository {
     pub name: String,
 }
 
+impl Repository {
+    /// Its name without the registry; that of a layout is its directory.
+    pub(crate) fn short(&self) -> &str {
+        if self.name.is_empty() {
+            &self.registry
+        } else {
+            &self.name
+        }
+    }
+}
+
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name.as_str() {

@@ -26,6 +26,8 @@ pub enum Hint {
     SomeChildrenMissing,
     /// A manifest is there and blobs of it are not.
     BlobsMissing,
+    /// Content of an OCI image layout is missing or damaged.
+    IncompleteLayout,
     /// The digest of nothing.
     EmptyContent,
     /// Only attestations are broken, and that breaks the image.
@@ -181,6 +183,7 @@ impl Hint {
             Self::EveryChildMissing => "every-child-missing",
             Self::SomeChildrenMissing => "some-children-missing",
             Self::BlobsMissing => "blobs-missing",
+            Self::IncompleteLayout => "incomplete-layout",
             Self::EmptyContent => "empty-content",
             Self::OnlyAttestations | Self::OnlyAttestationsWarned => "only-attestations",
             Self::ImageId => "image-id-expected",
@@ -247,6 +250,7 @@ impl Hint {
                 | Self::DamagedFile
                 | Self::ChangedContent
                 | Self::OneDigestFails
+                | Self::IncompleteLayout
                 | Self::EmptyContent
         )
     }
@@ -287,6 +291,7 @@ impl Hint {
             Self::DamagedFile => return about.damaged_file(),
             Self::ChangedContent => return about.changed_content(),
             Self::OneDigestFails => return about.one_digest_fails(),
+            Self::IncompleteLayout => return about.incomplete_layout(),
             Self::EmptyContent => return about.empty_content(),
             Self::SeveralDigestsFail { failing, fine } => {
                 return format!(

@@ -18,6 +18,7 @@ use crate::walk::cause::Cause;
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::known::{Known, Listed};
 use crate::walk::source::{Look, Source};
+use crate::walk::verdict::Verdict;
 use crate::walk::{resolved, walk};
 
 /// The longest pause between two looks at a tag that may show an old image yet.
@@ -92,10 +93,24 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         let references: Vec<Reference> = references.collect();
         let mut checked = self.walked(layout, &references, &mut seen).await;
         let tags = layout.tags();
-        let gone: Vec<Box<str>> = checked.missing_tags().map(Into::into).collect();
-        checked.known.tags = (gone.into_iter())
-            .map(|tag| (tag.clone(), Listed::of(&tag, &tags)))
-            .collect();
+        for subject in &mut checked.subjects {
+            let root = checked.graph.node(subject.root);
+            // What came instead of the manifest has no type.
+            if root.verdict() != Verdict::Ok {
+                let is_type = |finding: &Finding| matches!(finding, Finding::ContentType { .. });
+                subject.findings.retain(|finding| !is_type(finding));
+            }
+            if let Some(tag) = &subject.reference.tag
+                && root.verdict() == Verdict::Missing
+            {
+                let listed = if root.is_nameless() {
+                    Listed::of(tag, &tags)
+                } else {
+                    Listed::ItToo
+                };
+                checked.known.tags.insert(tag.as_str().into(), listed);
+            }
+        }
         checked
     }
 

@@ -6,20 +6,28 @@ use crate::layout::Layout;
 use crate::oci::in_layout::{self, InLayout};
 use crate::oci::reference::{Reference, Repository};
 use crate::settings::Error;
+use crate::text::quote::quoted;
 
 /// What a text names in an image layout; none where it names something else. Without a tag or a
-/// digest that is every image with a name, and everything that is listed where none has one.
+/// digest that is every image with a name, and everything that is listed where none has one. Where
+/// nothing was built (`is_skipped`), nothing is looked at.
 ///
 /// # Errors
 ///
 /// When there is no layout, or it lists nothing.
-pub(super) fn named(text: &str) -> Result<Option<Vec<Reference>>, Error> {
-    let Some(found) = InLayout::read(text, |path| Path::new(path).is_dir()) else {
+pub(super) fn named(text: &str, is_skipped: bool) -> Result<Option<Vec<Reference>>, Error> {
+    if !in_layout::is_meant(text) {
         return Ok(None);
-    };
+    }
     let refuse = |why: String| Error::new(format!("images: {why}")).with_hint(HINT);
+    let Some(found) = InLayout::read(text, |path| Path::new(path).is_dir()) else {
+        return Err(refuse(format!("{} names no directory", quoted(text))));
+    };
+    if is_skipped {
+        return Ok(Some(Vec::new()));
+    }
     if found.directory.chars().any(char::is_control) {
-        return Err(refuse(format!("{text:?} has a control character")));
+        return Err(refuse(format!("{} has control characters", quoted(text))));
     }
     let layout = Layout::open(Path::new(found.directory));
     let layout = layout.map_err(|why| refuse(why.to_string()))?;

@@ -6,6 +6,7 @@ use oci_spec::image::Digest;
 
 use super::layouts;
 use super::metadata::{self, Built};
+use crate::oci::in_layout::is_meant;
 use crate::oci::reference::{
     DOCKER_HUB, InvalidReference, Reference, Repository, is_bare, is_docker_hub, is_host,
     presentable,
@@ -47,9 +48,7 @@ pub fn targets(wanted: &Wanted, listed: Vec<Reference>) -> Result<Vec<Target>, E
     let mut targets = Targets::default();
     let alike = wanted.same_digest.unwrap_or(false);
     for text in &wanted.images {
-        if wanted.nothing_pushed.is_none()
-            && let Some(references) = layouts::named(text)?
-        {
+        if let Some(references) = layouts::named(text, wanted.nothing_pushed.is_some())? {
             for reference in references {
                 targets.add(reference, None, alike)?;
             }
@@ -91,7 +90,7 @@ pub fn targets(wanted: &Wanted, listed: Vec<Reference>) -> Result<Vec<Target>, E
 pub fn hosts_added(wanted: &Wanted) -> Vec<String> {
     let told = |image: &String| {
         let placed = placed(image, wanted);
-        (placed != *image && refuse_elsewhere(image).is_ok())
+        (placed != *image && !is_meant(image))
             .then(|| format!("{image} names no host, so {placed} is verified"))
     };
     let mut told: Vec<String> = wanted.images.iter().filter_map(told).collect();
