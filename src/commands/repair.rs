@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use log::{info, warn};
+use oci_spec::image::Digest;
 use serde::Deserialize;
 
 use crate::commands::finished::{Finished, Unfinished};
@@ -22,7 +23,7 @@ use crate::registry::{RegistryCatalog, RegistryRepository, RegistryWriter, Trans
 use crate::repair::apply::Hands;
 use crate::repair::plan::{Planned, Planner};
 use crate::repair::supplies::Supplies;
-use crate::repair::{Action, Loss, Sources, Step};
+use crate::repair::{Action, Failure, Loss, Sources, Step};
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::plan::Plan;
@@ -109,12 +110,25 @@ async fn repaired(
 }
 
 /// The end of a run that has put something back: the second look counts.
-pub(crate) fn concluded(before: Report, plan: Plan, after: Report) -> Finished {
+pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finished {
+    let lost = lost(&after);
+    let mut is_kept = true;
+    for step in plan
+        .steps
+        .iter_mut()
+        .filter(|step| step.end == Some(Ok(())))
+    {
+        if lost.contains(&(&step.repository, step.digest.clone())) {
+            step.end = Some(Err(Failure::NotKept));
+            is_kept = false;
+        }
+    }
     let (done, failed) = (plan.done(), plan.failed());
     let after = Report {
         command: before.command,
         plan: Some(plan),
         before: Some(Box::new(before)),
+        last_hint: (!is_kept).then(|| ("repair-not-kept", NOT_KEPT.to_owned())),
         ..after
     };
     let verdict = Judgement::of(&after).cause();
@@ -127,6 +141,20 @@ pub(crate) fn concluded(before: Report, plan: Plan, after: Report) -> Finished {
         Exit::RepairFailed => Finished::of(after).ending_in(Exit::RepairFailed, Some(line)),
         _ => Finished::of(after).remarking(line),
     }
+}
+
+/// What to do where a registry took content and does not have it.
+const NOT_KEPT: &str = "a registry does not replace a file that it has, however damaged, and answers \
+                        as if it did: mend its disk, with its garbage collection stopped, by \
+                        --storage DIR --gc-stopped --apply";
+
+/// What a report shows to be lost.
+fn lost(report: &Report) -> HashSet<(&Repository, Digest)> {
+    let all = report.repositories.iter().flat_map(|checked| {
+        let lost = checked.graph.iter().filter(|(_, node)| node.is_lost());
+        lost.filter_map(|(_, node)| Some((&checked.repository, node.digest()?)))
+    });
+    all.collect()
 }
 
 /// A verification, as often as it takes.

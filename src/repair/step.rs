@@ -88,6 +88,8 @@ pub enum Failure {
     Disk(String),
     /// Something below it could not be put back.
     BelowIt,
+    /// It was taken, and is not there.
+    NotKept,
     /// The run ended before.
     Stopped,
 }

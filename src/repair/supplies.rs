@@ -159,7 +159,8 @@ impl<'a> Supplies<'a> {
         let recalled = self.recalled.get(&target.registry);
         let recalled = recalled.and_then(|recall| recall.repository(&target.name).tag(tag));
         if let Some(digest) = recalled
-            && let Search::Found((manifest, provenance)) = self.manifest(target, &digest, None).await
+            && let Search::Found((manifest, provenance)) =
+                self.manifest(target, &digest, None).await
         {
             return Search::Found((digest, manifest, provenance));
         }
@@ -317,4 +318,3 @@ fn storage(path: &Path) -> Result<Root, String> {
         Err(why) => Err(unusable(format!("cannot be read: {why}"))),
     }
 }
-

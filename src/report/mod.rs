@@ -67,8 +67,8 @@ pub struct Report {
     pub login_not_visible: bool,
     /// The pipeline that was started to rebuild the image.
     pub pipeline: Option<PipelineSummary>,
-    /// What to do about the rebuild: the hint's id and its text.
-    pub rebuild_hint: Option<(&'static str, String)>,
+    /// What to do after the repair or the rebuild: the hint's id and its text.
+    pub last_hint: Option<(&'static str, String)>,
     /// What was to be put back, and what was.
     pub plan: Option<plan::Plan>,
     /// The verification before the repair or the rebuild.
@@ -95,7 +95,7 @@ impl Report {
             never_fail: false,
             login_not_visible: false,
             pipeline: None,
-            rebuild_hint: None,
+            last_hint: None,
             plan: None,
             before: None,
         }

@@ -181,7 +181,7 @@ async fn rebuilt(
     let after = check(&rebuild::without_old_digests(targets, &report)).await;
     Finished::of(Report {
         pipeline: outcome.pipeline,
-        rebuild_hint: outcome.hint,
+        last_hint: outcome.hint,
         before: Some(Box::new(report)),
         ..after
     })
@@ -197,7 +197,7 @@ fn not_verified_again(report: Report, outcome: RebuildOutcome) -> Finished {
     } = outcome;
     let finished = Finished::of(Report {
         pipeline,
-        rebuild_hint: hint,
+        last_hint: hint,
         ..report
     });
     match exit {

@@ -163,7 +163,7 @@ struct HintEntry {
 fn hints(judgement: &Judgement<'_>) -> Vec<HintEntry> {
     let of_rebuild = judgement
         .report
-        .rebuild_hint
+        .last_hint
         .as_ref()
         .map(|(id, text)| HintEntry {
             id,
