@@ -137,8 +137,8 @@ pub(super) fn gcr_and_acr_refuse_one_method_for_tokens(status: u16) -> bool {
     matches!(status, 400 | 404 | 405 | 501)
 }
 
-/// By the specification the answer to content that was taken is 201. Some registries answer 200, 202
-/// or 204, which other clients accept.
+/// By the specification the answer to content that was taken is 201. Some registries answer 200,
+/// 202 or 204, which other clients accept.
 ///
 /// <https://github.com/containerd/containerd/blob/main/core/remotes/docker/pusher.go>
 pub(super) fn some_answer_200_202_or_204_for_what_they_took(status: u16) -> bool {

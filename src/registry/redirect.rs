@@ -122,6 +122,51 @@ mod tests {
     }
 
     #[test]
+    fn an_upload_session_is_nowhere_that_a_redirect_may_not_lead() {
+        let current = url("https://registry.example/v2/app/blobs/uploads/");
+        for (location, next) in [
+            (
+                "1?_state=a%2Bb%3D",
+                "https://registry.example/v2/app/blobs/uploads/1?_state=a%2Bb%3D",
+            ),
+            ("https://cdn.example/b?sig=1", "https://cdn.example/b?sig=1"),
+        ] {
+            assert_eq!(session(&current, Some(location)).unwrap().as_str(), next);
+        }
+        for (location, why) in [
+            (None, "an upload session without a usable Location"),
+            (
+                Some("http://registry.example/v2/app/blobs/uploads/1?_state=s3cret"),
+                "an upload session from https to http (http://registry.example), not followed",
+            ),
+            (Some("ftp://x/"), "an upload session to ftp, not followed"),
+            (
+                Some("https://169.254.169.254/?s3cret"),
+                "an upload session to a link-local or metadata address \
+                 (https://169.254.169.254), not followed",
+            ),
+            (
+                Some("https://me:s3cret@registry.example/"),
+                "an upload session with a user in its URL (https://registry.example)",
+            ),
+        ] {
+            assert_eq!(session(&current, location).unwrap_err(), why);
+        }
+    }
+
+    #[test]
+    fn a_write_follows_a_redirect_that_keeps_its_method_and_origin() {
+        let current = url("https://registry.example/v2/app/manifests/1");
+        for status in [301, 302, 303, 307, 308] {
+            let next = follow_write(&current, status, Some("/there"));
+            assert_eq!(next.is_ok(), matches!(status, 307 | 308), "{status}");
+        }
+        for elsewhere in ["https://other.example/", "https://registry.example:444/"] {
+            assert!(follow_write(&current, 307, Some(elsewhere)).is_err());
+        }
+    }
+
+    #[test]
     fn relative_and_absolute_locations_lead_on() {
         let current = url("https://registry.example/v2/app/blobs/x");
         for (location, next) in [

@@ -1,8 +1,8 @@
 //! Puts content into a repository of a registry; see
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push>.
 //!
-//! A blob is uploaded in one piece (`POST`, then `PUT` with the whole body). A registry that refuses
-//! that is sent nothing else, and nothing is asked before an upload: a cache might answer it.
+//! A blob is uploaded in one piece (`POST`, then `PUT` with the whole body). A registry that
+//! refuses that is sent nothing else, and nothing is asked before an upload: a cache might answer.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;

@@ -138,7 +138,8 @@ fn complete(
     let Some(bytes) = received(uploads, request) else {
         return unknown_session();
     };
-    let (bytes, digest) = (std::mem::take(bytes), sha256(bytes));
+    let bytes = std::mem::take(bytes);
+    let digest = sha256(&bytes);
     uploads.open.remove(&request.path);
     if request.parameter("digest").as_ref() != Some(&digest) {
         return invalid_digest();
