@@ -47,6 +47,6 @@ pub use load::{Environment, read, read_output};
 pub use metrics::MetricsSettings;
 pub use output::Stream;
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
-pub use permission::Permission;
+pub use permission::{GcStopped, Permission};
 pub use pushed::NothingPushed;
 pub use wanted::{Metadata, Wanted};
