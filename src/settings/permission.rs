@@ -18,14 +18,14 @@ impl Permission {
     }
 }
 
-/// That the user promises that no garbage collection runs: `gc_stopped`. Whoever writes to the disk
-/// of a registry needs one beside a [`Permission`].
+/// That the user promises that no garbage collection runs: `gc_stopped`. Whoever writes to a
+/// registry's disk needs one beside a [`Permission`], and only the settings give it.
 #[derive(Clone, Copy, Debug)]
 pub struct GcStopped(());
 
 impl GcStopped {
     /// The promise of `gc_stopped`.
-    pub(super) fn promised() -> Self {
+    pub(super) fn of_setting() -> Self {
         Self(())
     }
 

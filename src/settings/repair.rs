@@ -29,7 +29,7 @@ pub(super) fn sources(typed: &Typed, disk: &Disk<'_>, applies: bool) -> Result<S
         storage,
         state: typed.state().map(|value| value.path()),
         permission: applies.then(Permission::of_apply),
-        gc_stopped: gc_stopped.then(GcStopped::promised),
+        gc_stopped: gc_stopped.then(GcStopped::of_setting),
     })
 }
 
