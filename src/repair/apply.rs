@@ -1,5 +1,6 @@
 //! Does what a plan says.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 use futures_util::StreamExt as _;
@@ -28,7 +29,7 @@ pub(crate) struct Hands<'a, W> {
     /// Over the registry's API.
     pub(crate) registry: Option<W>,
     /// On its disk.
-    pub(crate) disk: Option<&'a StorageWriter<'a>>,
+    pub(crate) disk: Option<&'a RefCell<StorageWriter<'a>>>,
     /// To fetch from other registries.
     pub(crate) transport: &'a Transport,
 }
@@ -94,11 +95,12 @@ impl<W: Writer> Hands<'_, W> {
             (Action::Link | Action::Replace(_), Some(disk), _) => {
                 let repository = &self.repository.name;
                 let is_data = matches!(action, Action::Replace(_));
+                let mut disk = disk.borrow_mut();
                 if is_data {
-                    disk.data(promise, &content).map_err(on_disk)?;
+                    disk.data(&promise.digest, &content).map_err(on_disk)?;
                 }
-                disk.link_layer(repository, &promise.digest)
-                    .map_err(on_disk)
+                let linked = disk.link_layer(repository, &promise.digest);
+                linked.map(drop).map_err(on_disk)
             }
             (_, _, Some(registry)) => {
                 let uploaded = registry.upload(promise, &content).await.answer;
@@ -155,23 +157,22 @@ impl<W: Writer> Hands<'_, W> {
 
     fn write_manifest(
         &self,
-        disk: &StorageWriter<'_>,
+        disk: &RefCell<StorageWriter<'_>>,
         planned: &Planned,
         bytes: &[u8],
     ) -> Result<(), Failure> {
         let (name, step) = (&self.repository.name, &planned.step);
+        let mut disk = disk.borrow_mut();
         if let Action::Tag(tag) = &step.action {
-            return disk.link_tag(name, tag, &step.digest).map_err(on_disk);
+            let linked = disk.link_tag(name, tag, &step.digest);
+            return linked.map(drop).map_err(on_disk);
         }
         if let Action::Replace(_) = &step.action {
-            let promise = Promise {
-                digest: step.digest.clone(),
-                size: bytes.len() as u64,
-            };
             let content = spooled(bytes).map_err(on_disk)?;
-            disk.data(&promise, &content).map_err(on_disk)?;
+            disk.data(&step.digest, &content).map_err(on_disk)?;
         }
-        disk.link_manifest(name, &step.digest).map_err(on_disk)
+        let linked = disk.link_manifest(name, &step.digest);
+        linked.map(drop).map_err(on_disk)
     }
 }
 

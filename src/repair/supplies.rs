@@ -1,7 +1,6 @@
 //! Looks for what is missing, in the places that the user named and nowhere else.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use futures_util::future::join_all;
 use log::warn;
@@ -10,13 +9,13 @@ use oci_spec::image::Digest;
 use super::shelf::Shelf;
 use super::{Origin, Provenance, Sources};
 use crate::layout::content::Content;
-use crate::layout::root::Root;
 use crate::oci::descriptor::Promise;
 use crate::oci::manifest;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::state::Recall;
-use crate::storage::tree;
+use crate::storage::kind::{self, Storage};
+use crate::storage::tree::{self, Tree};
 use crate::walk::cause::Cause;
 use crate::walk::rules::Depth;
 use crate::walk::source::{Asked, Body, FaultKind, Look, MANIFEST_LIMIT, Manifest, Source as _};
@@ -28,7 +27,7 @@ pub(crate) struct Supplies<'a> {
     origins: Vec<Opened<'a>>,
     /// What audits remember, by the registry.
     recalled: HashMap<String, Recall>,
-    storage: Option<Root>,
+    storage: Option<Tree>,
 }
 
 /// A place of `from`.
@@ -87,7 +86,10 @@ impl<'a> Supplies<'a> {
         }
         let storage = match &sources.storage {
             None => None,
-            Some(path) => Some(storage(path)?),
+            Some(path) => match kind::open(path) {
+                Ok(Storage::Distribution { tree, .. }) => Some(tree),
+                Err(why) => return Err(format!("storage: {}", why.why)),
+            },
         };
         Ok(Self {
             transport,
@@ -150,7 +152,8 @@ impl<'a> Supplies<'a> {
         search
     }
 
-    /// What a tag that is gone led to: as audits remember it, else as a place of `from` has it.
+    /// What a tag led to whose manifest is gone: as the registry's disk has it, as audits remember
+    /// it, else as a place of `from` has it.
     pub(super) async fn tag(
         &self,
         target: &Repository,
@@ -158,7 +161,8 @@ impl<'a> Supplies<'a> {
     ) -> Search<(Digest, Manifest, Provenance)> {
         let recalled = self.recalled.get(&target.registry);
         let recalled = recalled.and_then(|recall| recall.repository(&target.name).tag(tag));
-        if let Some(digest) = recalled
+        let known = self.linked(target, tag).or(recalled);
+        if let Some(digest) = known
             && let Search::Found((manifest, provenance)) =
                 self.manifest(target, &digest, None).await
         {
@@ -264,10 +268,16 @@ impl<'a> Supplies<'a> {
         Search::Nowhere
     }
 
+    /// What the tag names on the registry's own disk.
+    fn linked(&self, target: &Repository, tag: &str) -> Option<Digest> {
+        let tree = self.storage.as_ref()?;
+        let own = tree.repository(&target.name).ok().flatten()?;
+        tree.link(&own, &tree::tag(tag)).ok().flatten()?.ok()
+    }
+
     /// The data of a digest on the registry's own disk, whatever links to it.
     fn on_disk(&self, digest: &Digest) -> Option<Content> {
-        let root = self.storage.as_ref()?;
-        let file = root.file(tree::data(digest)).ok().flatten()?;
+        let (file, _) = self.storage.as_ref()?.data(digest).ok().flatten()?;
         Content::of(file).ok()
     }
 }
@@ -304,17 +314,4 @@ fn manifest_of(content: &Content, digest: &Digest) -> Option<Manifest> {
         claimed: None,
     };
     is_right(&manifest, digest).then_some(manifest)
-}
-
-fn storage(path: &Path) -> Result<Root, String> {
-    let unusable = |why: String| format!("storage: {} {why}", path.display());
-    let root = Root::open(path).map_err(|why| unusable(format!("cannot be read: {why}")))?;
-    match root.entries(tree::TREE) {
-        Ok(Some(_)) => Ok(root),
-        Ok(None) => Err(unusable(format!(
-            "is not the storage of a registry: there is no {}",
-            tree::TREE
-        ))),
-        Err(why) => Err(unusable(format!("cannot be read: {why}"))),
-    }
 }

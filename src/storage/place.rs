@@ -19,29 +19,29 @@ const LONGEST_LINK: u64 = 256;
 
 /// The data of a digest.
 pub(super) fn data(digest: &Digest) -> String {
-    tree::data(digest)
+    format!("{TREE}/{}", tree::data(digest))
 }
 
 /// The link of a manifest in a repository.
 pub(super) fn revision(repository: &str, digest: &Digest) -> String {
-    tree::revision(repository, digest)
+    format!("{REPOSITORIES}/{repository}/{}", tree::revision(digest))
 }
 
 /// The link of a config or a layer in a repository.
 pub(super) fn layer(repository: &str, digest: &Digest) -> String {
-    tree::layer(repository, digest)
+    format!("{REPOSITORIES}/{repository}/{}", tree::layer(digest))
 }
 
 /// The link of a tag.
 pub(super) fn tag(repository: &str, tag: &str) -> String {
-    tree::tag(repository, tag)
+    format!("{REPOSITORIES}/{repository}/{}/{tag}/current/link", tree::TAGS)
 }
 
 /// The link by which the history of a tag has a manifest.
 pub(super) fn tag_history(repository: &str, tag: &str, digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm(), digest.digest());
-    let tags = tree::tags(repository);
-    format!("{tags}/{tag}/index/{algorithm}/{hex}/link")
+    let tags = tree::TAGS;
+    format!("{REPOSITORIES}/{repository}/{tags}/{tag}/index/{algorithm}/{hex}/link")
 }
 
 /// What the link at a path names; none where there is no link, or it names nothing.
