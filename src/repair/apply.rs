@@ -24,17 +24,17 @@ use crate::walk::source::{Body, Manifest};
 const SIDE_BY_SIDE: usize = 4;
 
 /// Who puts content into one repository.
-pub(crate) struct Hands<'a, W> {
+pub(crate) struct Hands<'a, 'd, W> {
     pub(crate) repository: &'a Repository,
     /// Over the registry's API.
     pub(crate) registry: Option<W>,
     /// On its disk.
-    pub(crate) disk: Option<&'a RefCell<StorageWriter<'a>>>,
+    pub(crate) disk: Option<&'a RefCell<StorageWriter<'d>>>,
     /// To fetch from other registries.
     pub(crate) transport: &'a Transport,
 }
 
-impl<W: Writer> Hands<'_, W> {
+impl<W: Writer> Hands<'_, '_, W> {
     /// Does every step that can be done: blobs first, then manifests from the leaves up, then tags.
     /// `is_stopped` says whether the run ends; then nothing more is begun.
     pub(crate) async fn apply(&self, plan: &mut [Planned], is_stopped: impl Fn() -> bool) {

@@ -58,12 +58,13 @@ struct Findings {
 }
 
 impl<S: Source> Planner<'_, S> {
-    /// Plans for these references. When `stop` is ready, what is not known by then stays so.
+    /// Plans for these references, and says which digests are there. When `stop` is ready, what is not
+    /// known by then stays so.
     pub(crate) async fn plan(
         &self,
         references: &[Reference],
         stop: impl AsyncFn() -> Cause,
-    ) -> Vec<Planned> {
+    ) -> (Vec<Planned>, Vec<Digest>) {
         let mut findings = Findings::default();
         let checked = loop {
             let overlay = Overlay {
@@ -84,13 +85,13 @@ impl<S: Source> Planner<'_, S> {
             }
         };
         let blobs = self.blobs(&checked).await;
-        Composer {
+        let composer = Composer {
             planner: self,
             checked: &checked,
             findings: &findings,
             blobs,
-        }
-        .steps()
+        };
+        (composer.steps(), composer.there())
     }
 
     /// Looks for the manifests that a walk found to be lost; whether any was found.
@@ -214,6 +215,14 @@ impl<S> Composer<'_, S> {
             return None;
         }
         self.findings.recovered.manifests.get(&node.digest()?)
+    }
+
+    /// The digests that are there.
+    fn there(&self) -> Vec<Digest> {
+        let nodes = self.checked.graph.iter();
+        let there = nodes
+            .filter(|(id, node)| node.verdict() == Verdict::Ok && self.recovered(*id).is_none());
+        there.filter_map(|(_, node)| node.digest()).collect()
     }
 
     fn manifest(&self, id: NodeId) -> Planned {

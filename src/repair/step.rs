@@ -90,6 +90,8 @@ pub enum Failure {
     BelowIt,
     /// It was taken, and is not there.
     NotKept,
+    /// It is on the disk, and the registry answers as before.
+    Remembered,
     /// The run ended before.
     Stopped,
 }

@@ -1,6 +1,6 @@
 //! Looks for what is missing, in the places that the user named and nowhere else.
 
-use std::collections::HashMap;
+use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use log::warn;
@@ -25,8 +25,8 @@ use crate::walk::verdict::{Verdict, judge_blob, judge_manifest};
 pub(crate) struct Supplies<'a> {
     transport: &'a Transport,
     origins: Vec<Opened<'a>>,
-    /// What audits remember, by the registry.
-    recalled: HashMap<String, Recall>,
+    /// What audits remember of the registry.
+    recalled: Recall,
     storage: Option<Tree>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Search<T> {
 }
 
 impl<'a> Supplies<'a> {
-    /// Opens the places. `registries` are those in which something is missing.
+    /// Opens the places. `registry` is the one in which something is missing, `storage` its disk.
     ///
     /// # Errors
     ///
@@ -65,8 +65,9 @@ impl<'a> Supplies<'a> {
     /// setting.
     pub(crate) fn open(
         sources: &'a Sources,
+        storage: Option<&PathBuf>,
         transport: &'a Transport,
-        registries: &[String],
+        registry: &str,
     ) -> Result<Self, String> {
         let mut origins = Vec::new();
         for origin in &sources.from {
@@ -76,15 +77,12 @@ impl<'a> Supplies<'a> {
                 Some(Err(why)) => return Err(format!("from: {origin} cannot be used: {why}")),
             });
         }
-        let mut recalled = HashMap::new();
-        if let Some(state) = &sources.state {
-            for registry in registries {
-                let recall = Recall::of(state, registry)
-                    .map_err(|why| format!("state: {} cannot be read: {why}", state.display()))?;
-                recalled.insert(registry.clone(), recall);
-            }
-        }
-        let storage = match &sources.storage {
+        let recalled = match &sources.state {
+            None => Recall::default(),
+            Some(state) => Recall::of(state, registry)
+                .map_err(|why| format!("state: {} cannot be read: {why}", state.display()))?,
+        };
+        let storage = match storage {
             None => None,
             Some(path) => match kind::open(path) {
                 Ok(Storage::Distribution { tree, .. }) => Some(tree),
@@ -115,10 +113,8 @@ impl<'a> Supplies<'a> {
         {
             return Search::Found((manifest, Provenance::Storage));
         }
-        let recalled = self.recalled.get(&target.registry);
-        if let Some((manifest, since)) =
-            recalled.and_then(|recall| recall.repository(&target.name).manifest(digest))
-        {
+        let recalled = self.recalled.repository(&target.name);
+        if let Some((manifest, since)) = recalled.manifest(digest) {
             return Search::Found((manifest, Provenance::Remembered(since)));
         }
         let mut search = Search::Nowhere;
@@ -159,9 +155,8 @@ impl<'a> Supplies<'a> {
         target: &Repository,
         tag: &str,
     ) -> Search<(Digest, Manifest, Provenance)> {
-        let recalled = self.recalled.get(&target.registry);
-        let recalled = recalled.and_then(|recall| recall.repository(&target.name).tag(tag));
-        let known = self.linked(target, tag).or(recalled);
+        let recalled = || self.recalled.repository(&target.name).tag(tag);
+        let known = self.linked(target, tag).or_else(recalled);
         if let Some(digest) = known
             && let Search::Found((manifest, provenance)) =
                 self.manifest(target, &digest, None).await
@@ -178,8 +173,8 @@ impl<'a> Supplies<'a> {
                         Some((manifest, promise.digest.clone()))
                     });
                     if let Some((manifest, digest)) = content {
-                        let provenance = Provenance::File(name.clone());
-                        return Search::Found((digest, manifest, provenance));
+                        let from = self.nearest(&digest, Provenance::File(name.clone()));
+                        return Search::Found((digest, manifest, from));
                     }
                 }
                 Opened::Remote(origin) => {
@@ -195,8 +190,9 @@ impl<'a> Supplies<'a> {
                     let asked = source.resolve(&reference, Look::MayBeAbsent).await;
                     match (crate::walk::resolved(&asked), asked.answer) {
                         (Some(digest), Ok(manifest)) => {
-                            let provenance = Provenance::Repository(repository);
-                            return Search::Found((digest, manifest, provenance));
+                            let from = Provenance::Repository(repository);
+                            let from = self.nearest(&digest, from);
+                            return Search::Found((digest, manifest, from));
                         }
                         (_, Ok(_)) => {}
                         (_, Err(fault)) => search.fails(&repository, fault.kind, &fault.cause),
@@ -266,6 +262,15 @@ impl<'a> Supplies<'a> {
             }
         }
         Search::Nowhere
+    }
+
+    /// Where a manifest is taken from: the registry's own disk, if it has it, else from there.
+    fn nearest(&self, digest: &Digest, from: Provenance) -> Provenance {
+        let own = self.on_disk(digest);
+        match own.and_then(|content| manifest_of(&content, digest)) {
+            Some(_) => Provenance::Storage,
+            None => from,
+        }
     }
 
     /// What the tag names on the registry's own disk.

@@ -168,6 +168,7 @@ fn failure_words(failure: &Failure) -> String {
         Failure::Disk(why) => why.clone(),
         Failure::BelowIt => "what is below it could not be put back".to_owned(),
         Failure::NotKept => "it was taken, and is as broken as before".to_owned(),
+        Failure::Remembered => "it is on the disk, and the registry answers as before".to_owned(),
         Failure::Stopped => "the run ended before".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use super::Error;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::digest::sha256;
-use crate::oci::reference::{DOCKER_HUB, Reference, is_host, is_name, presentable};
+use crate::oci::reference::{DOCKER_HUB, Reference, is_directory, is_host, is_name, presentable};
 
 /// What an audit covers.
 #[derive(Clone, Debug, Default)]
@@ -162,11 +162,6 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
 fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
     let list = or_empty(value, SettingText::list)?;
     Ok(list.iter().map(|text| WildMatch::new(text)).collect())
-}
-
-/// Whether a target is a directory: `/path`, `./path` or `../path`.
-fn is_directory(text: &str) -> bool {
-    text.starts_with('/') || matches!(text.split('/').next(), Some("." | ".."))
 }
 
 /// Reads a directory, `host[:port]`, `host/name` or `host/pattern`; without a host it is of

@@ -276,6 +276,9 @@ fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairS
         }
         Operands::Targets => {
             let audit = audit(reading, warnings)?;
+            if audit.extent.is_disk {
+                repair::require_gc_stopped(&sources)?;
+            }
             let login = audit.login.clone();
             (Some(audit), Wanted::default(), login)
         }

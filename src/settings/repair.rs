@@ -7,7 +7,7 @@ use super::files::Disk;
 use super::permission::{GcStopped, Permission};
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
-use crate::oci::reference::{Reference, is_bare, is_host, presentable};
+use crate::oci::reference::{Reference, is_bare, is_directory, is_host, presentable};
 use crate::repair::{Origin, Sources};
 
 /// Reads where content may come from, and what may be written.
@@ -83,6 +83,22 @@ pub(super) fn on_broken(typed: &Typed) -> Result<Vec<&'static str>, Error> {
     Ok(words)
 }
 
+/// Sees that a disk that is to be written to is one that nobody else collects garbage on.
+///
+/// # Errors
+///
+/// When `gc_stopped` is not set.
+pub(super) fn require_gc_stopped(sources: &Sources) -> Result<(), Error> {
+    match (sources.permission, sources.gc_stopped) {
+        (Some(_), None) => Err(
+            Error::new("nothing is written to a disk without gc_stopped").with_hint(
+                "stop whatever collects garbage, such as a cron job, and say so: --gc-stopped",
+            ),
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// What is to be repaired: images, or whatever an audit of targets finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Operands {
@@ -122,5 +138,5 @@ pub(super) fn operands(typed: &Typed, undo: bool) -> Result<Operands, Error> {
 
 fn is_image(text: &str) -> bool {
     let is_alone = !text.contains('/') && is_host(text) && !text.contains('@');
-    !is_bare(text) && !is_alone && !text.starts_with("oci:")
+    !is_bare(text) && !is_alone && !is_directory(text)
 }

@@ -1,16 +1,16 @@
 //! The storage of a registry, without the registry: read, and written by a repair alone.
 
 mod beside;
-mod failure;
-mod gc;
-mod journal;
-mod owner;
-mod place;
 pub(crate) mod catalog;
 pub(crate) mod census;
 mod collection;
+mod failure;
+mod gc;
 pub(crate) mod hashed;
+mod journal;
 pub(crate) mod kind;
+mod owner;
+mod place;
 pub(crate) mod repository;
 pub(crate) mod seen;
 pub(crate) mod tree;

@@ -34,7 +34,10 @@ pub(super) fn layer(repository: &str, digest: &Digest) -> String {
 
 /// The link of a tag.
 pub(super) fn tag(repository: &str, tag: &str) -> String {
-    format!("{REPOSITORIES}/{repository}/{}/{tag}/current/link", tree::TAGS)
+    format!(
+        "{REPOSITORIES}/{repository}/{}/{tag}/current/link",
+        tree::TAGS
+    )
 }
 
 /// The link by which the history of a tag has a manifest.

@@ -127,7 +127,16 @@ async fn repeated(
         let audit = if settings.extent.is_disk {
             disk::audited(settings, audit, list, signals, &mut progress, &mut write).await
         } else {
-            audited(settings, audit, list, memory, signals, &mut progress, &mut write).await
+            audited(
+                settings,
+                audit,
+                list,
+                memory,
+                signals,
+                &mut progress,
+                &mut write,
+            )
+            .await
         };
         // Between two audits somebody else may write to it.
         drop(remembered.take());

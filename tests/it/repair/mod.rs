@@ -1,5 +1,6 @@
 //! What is lost is put back: planned first, done with `--apply`, and verified again.
 
+mod disk;
 mod registry;
 
 use crate::support::command::{Finished, Pullproof, pullproof};
