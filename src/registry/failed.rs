@@ -53,13 +53,22 @@ impl Failed {
     }
 
     /// The same at an upload session: a 404 says that the registry has forgotten it, so that
-    /// another one is opened.
+    /// another one is opened. A disk that is full is not filled further.
     pub(super) fn at_session(mut self) -> Self {
         if self.ended.status() == Some(404) {
             self.ended = Ended::Refusal { tries: u32::MAX };
             self.fault.kind = FaultKind::Unavailable;
+        } else if self.is_for_want_of_space() {
+            self.ended = Ended::Refusal { tries: 1 };
         }
         self
+    }
+
+    fn is_for_want_of_space(&self) -> bool {
+        let Cause::Status { status, words, .. } = &self.fault.cause else {
+            return false;
+        };
+        *status == 507 || words.as_deref().is_some_and(error::names_a_full_disk)
     }
 
     /// The same with a 5xx that names the registry's API: it is the registry's own, without words.

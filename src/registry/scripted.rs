@@ -1,7 +1,7 @@
 //! A plain HTTP server on loopback for unit tests, whose every answer a test writes.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(super) enum Act {
     Answer(u16, String, String),
     /// It closes the connection after so many bytes of the body.
     Cut(usize),
+    /// It answers with this status before the body, and closes its side.
+    Early(u16),
     /// It reads the body with this pause before each 64 KiB, and answers 201.
     Slowly(Duration),
     /// It reads the body and never answers.
@@ -113,6 +115,7 @@ fn serve(stream: TcpStream, script: &Script, notes: &Mutex<Vec<Heard>>) -> io::R
         let act = script(&heard, count);
         let (most, pause) = match act {
             Act::Cut(after) => (after, Duration::ZERO),
+            Act::Early(_) => (0, Duration::ZERO),
             Act::Slowly(pause) => (length, pause),
             _ => (length, Duration::ZERO),
         };
@@ -132,6 +135,12 @@ fn serve(stream: TcpStream, script: &Script, notes: &Mutex<Vec<Heard>>) -> io::R
             Act::Answer(status, headers, body) => (status, headers, body),
             Act::Slowly(_) => (201, String::new(), String::new()),
             Act::Cut(_) => return Ok(()),
+            Act::Early(status) => {
+                let text = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+                stream.write_all(text.as_bytes())?;
+                stream.shutdown(Shutdown::Write)?;
+                return io::copy(&mut reader, &mut io::sink()).map(drop);
+            }
             Act::Silence => {
                 return io::copy(&mut reader, &mut io::sink()).map(drop);
             }

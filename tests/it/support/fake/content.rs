@@ -14,7 +14,7 @@ use crate::support::image::{Content, DOCKER_LIST, DOCKER_MANIFEST, INDEX, Image,
 /// What a registry holds.
 #[derive(Clone, Default)]
 pub(crate) struct Repositories {
-    repositories: BTreeMap<String, Repository>,
+    held: BTreeMap<String, Repository>,
     /// Digests, tags and whole repositories that are known, and not there.
     absent: BTreeSet<String>,
     /// Where it can be written to.
@@ -33,7 +33,7 @@ pub(super) struct Unexpected;
 impl Repositories {
     /// Stores everything of an image; a tag points to its root.
     pub(super) fn store(&mut self, name: &str, tag: Option<&str>, image: &Image) {
-        let repository = self.repositories.entry(name.to_owned()).or_default();
+        let repository = self.held.entry(name.to_owned()).or_default();
         let contents = image
             .contents()
             .map(|(digest, content)| (digest.to_owned(), content.clone()));
@@ -47,7 +47,7 @@ impl Repositories {
 
     /// Drops everything of a repository.
     pub(super) fn drop(&mut self, name: &str) {
-        self.repositories.remove(name);
+        self.held.remove(name);
     }
 
     /// Forgets a digest, a tag or a repository: from now on the answer is 404.
@@ -77,20 +77,20 @@ impl Repositories {
     /// What a repository has under a digest.
     pub(super) fn has(&self, name: &str, digest: &str) -> Option<Content> {
         let is_absent = |what: &str| self.absent.contains(what);
-        let held = self.repositories.get(name)?.contents.get(digest);
+        let held = self.held.get(name)?.contents.get(digest);
         held.filter(|_| !is_absent(name) && !is_absent(digest))
             .cloned()
     }
 
     /// The digest that a tag points to.
     pub(super) fn tagged(&self, name: &str, tag: &str) -> Option<String> {
-        let held = self.repositories.get(name)?.tags.get(tag);
+        let held = self.held.get(name)?.tags.get(tag);
         held.filter(|_| !self.absent.contains(tag)).cloned()
     }
 
     /// Keeps content in a repository, and has it again wherever it was lost.
     pub(super) fn keep(&mut self, name: &str, digest: &str, content: Content) {
-        let repository = self.repositories.entry(name.to_owned()).or_default();
+        let repository = self.held.entry(name.to_owned()).or_default();
         repository.contents.insert(digest.to_owned(), content);
         self.absent.remove(name);
         self.absent.remove(digest);
@@ -98,14 +98,14 @@ impl Repositories {
 
     /// Points a tag to a digest.
     pub(super) fn tag(&mut self, name: &str, tag: &str, digest: &str) {
-        let repository = self.repositories.entry(name.to_owned()).or_default();
+        let repository = self.held.entry(name.to_owned()).or_default();
         repository.tags.insert(tag.to_owned(), digest.to_owned());
         self.absent.remove(tag);
     }
 
     /// Drops a tag, or a digest with its tags, of a repository; whether it was there.
     pub(super) fn delete(&mut self, name: &str, what: &str) -> bool {
-        let Some(repository) = self.repositories.get_mut(name) else {
+        let Some(repository) = self.held.get_mut(name) else {
             return false;
         };
         repository.tags.retain(|_, digest| digest != what);
@@ -138,13 +138,13 @@ impl Repositories {
         match path {
             "" => return Ok(Reply::json(&json!({}))),
             "_catalog" => {
-                let names: Vec<&str> = self.repositories.keys().map(String::as_str).collect();
+                let names: Vec<&str> = self.held.keys().map(String::as_str).collect();
                 return Ok(page(request, json!({}), "repositories", &names));
             }
             _ => {}
         }
         let (name, endpoint, last) = split(path).ok_or(Unexpected)?;
-        let is_unknown = self.is_writable() && !self.repositories.contains_key(name);
+        let is_unknown = self.is_writable() && !self.held.contains_key(name);
         if self.absent.contains(name) || is_unknown {
             return Ok(Reply::error(
                 404,
@@ -152,7 +152,7 @@ impl Repositories {
                 "repository name not known to registry",
             ));
         }
-        let repository = self.repositories.get(name).ok_or(Unexpected)?;
+        let repository = self.held.get(name).ok_or(Unexpected)?;
         match endpoint {
             "manifests" => self.manifest(repository, request, last),
             "blobs" => self.blob(repository, request, last),
