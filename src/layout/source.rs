@@ -16,7 +16,7 @@ use super::directory::{Layout, NotALayout, path_of};
 use super::index::Entry;
 use super::look::{answered, missing, other_length, unreadable};
 use crate::oci::descriptor::Promise;
-use crate::oci::digest::Hasher;
+use crate::oci::digest::{self, Hasher};
 use crate::oci::manifest;
 use crate::oci::media_type::OCI_INDEX;
 use crate::oci::reference::{Reference, Repository};
@@ -97,16 +97,22 @@ impl LayoutRepository {
 
     fn read_manifest(&self, digest: &Digest) -> Result<Manifest, Fault> {
         let content = self.content(digest)?;
+        let listed = self.layout()?.listed(digest);
         let body = if content.length() > MANIFEST_LIMIT as u64 {
             Body::TooLarge
         } else {
-            let read = content.bytes();
-            Body::Whole(read.map_err(|failure| unreadable(path_of(digest), &failure))?)
+            let bytes = content.bytes();
+            let bytes = bytes.map_err(|failure| unreadable(path_of(digest), &failure))?;
+            let received = bytes.len() as u64;
+            let is_short = listed.is_some_and(|entry| received < entry.promise.size);
+            match is_short && digest::of_bytes(&bytes, digest).as_ref() != Some(digest) {
+                true => Body::Cut { received },
+                false => Body::Whole(bytes),
+            }
         };
-        let listed = self.layout()?.listed(digest);
-        let listed = listed.and_then(|entry| entry.media_type.clone());
+        let media_type = listed.and_then(|entry| entry.media_type.clone());
         Ok(Manifest {
-            content_type: listed.or_else(|| own_type(&body)),
+            content_type: media_type.or_else(|| own_type(&body)),
             claimed: Some(digest.to_string()),
             body,
         })
