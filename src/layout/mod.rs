@@ -1,7 +1,7 @@
 //! Content in files: an OCI image layout as a `Source` and a `Catalog`, archives, and what any
 //! directory that somebody gave us shows.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod content;
 mod directory;
 mod index;
@@ -9,6 +9,5 @@ pub(crate) mod look;
 pub(crate) mod root;
 mod source;
 
-pub(crate) use self::archive::{Archive, Packing};
-pub(crate) use self::directory::{Layout, NotALayout};
+pub(crate) use self::directory::Layout;
 pub(crate) use self::source::LayoutRepository;

@@ -136,9 +136,9 @@ impl LayoutRepository {
             return Ok(Blob::Stated { length });
         };
         let permit = self.hashing.acquire().await;
-        let hashed = hashed(content, hasher, keep).await;
+        let outcome = hashed(content, hasher, keep).await;
         drop(permit);
-        match hashed {
+        match outcome {
             Ok((digest, bytes)) => Ok(Blob::Whole {
                 length,
                 digest,
