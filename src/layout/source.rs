@@ -21,11 +21,14 @@ use crate::oci::manifest;
 use crate::oci::media_type::OCI_INDEX;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
+use crate::walk::checked::{Checked, Finding};
+use crate::walk::known::Listed;
 use crate::walk::rules::Depth;
 use crate::walk::source::{
     Asked, Blob, Body, CONFIG_LIMIT, Catalog, Fault, Head, List, Look, MANIFEST_LIMIT, Manifest,
     Referring, Source,
 };
+use crate::walk::verdict::Verdict;
 
 /// The pause before a second look. A file system has no memory of what is gone.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -65,10 +68,41 @@ impl LayoutRepository {
     }
 
     /// What its images are called; none where it could not be opened.
-    pub(crate) fn tags(&self) -> Vec<String> {
+    fn tags(&self) -> Vec<String> {
         let layout = self.layout.as_ref();
         let tags = layout.map_or_else(|_| Vec::new(), Layout::tags);
         tags.into_iter().map(str::to_owned).collect()
+    }
+
+    /// What it lists; nothing where it could not be opened.
+    pub(crate) fn references(&self, repository: &Repository) -> Vec<Reference> {
+        let layout = self.layout.as_ref();
+        layout.map_or_else(|_| Vec::new(), |layout| layout.references(repository))
+    }
+
+    /// Gives the images of a walk the references that they were asked for by, which were pinned for
+    /// it, and notes what it lists in the place of tags that are missing.
+    pub(crate) fn name(&self, checked: &mut Checked, references: &[Reference]) {
+        let tags = self.tags();
+        for (subject, reference) in checked.subjects.iter_mut().zip(references) {
+            subject.reference.clone_from(reference);
+            let root = checked.graph.node(subject.root);
+            // What came instead of the manifest has no type.
+            if root.verdict() != Verdict::Ok {
+                let is_type = |finding: &Finding| matches!(finding, Finding::ContentType { .. });
+                subject.findings.retain(|finding| !is_type(finding));
+            }
+            if let Some(tag) = &reference.tag
+                && root.verdict() == Verdict::Missing
+            {
+                let listed = if root.is_nameless() {
+                    Listed::of(tag, &tags)
+                } else {
+                    Listed::ItToo
+                };
+                checked.known.tags.insert(tag.as_str().into(), listed);
+            }
+        }
     }
 
     /// The same reference with the digest that the index gives its tag: content that is damaged is

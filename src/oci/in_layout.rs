@@ -68,10 +68,13 @@ impl<'a> InLayout<'a> {
 
 /// The directory of a layout, where this is one and no registry.
 pub(crate) fn directory(repository: &Repository) -> Option<&str> {
-    repository
-        .registry
-        .strip_prefix(TRANSPORT)
-        .filter(|_| repository.name.is_empty())
+    let directory = directory_of(&repository.registry);
+    directory.filter(|_| repository.name.is_empty())
+}
+
+/// The directory in the registry of a repository without a name.
+pub(crate) fn directory_of(registry: &str) -> Option<&str> {
+    registry.strip_prefix(TRANSPORT)
 }
 
 /// How a text can be read, what is meant most likely first.

@@ -2,7 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod config;
-mod date;
+pub(crate) mod date;
 pub(crate) mod descriptor;
 pub(crate) mod digest;
 pub(crate) mod flaw;

@@ -258,6 +258,10 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
         (None, [target, ..]) => target.registry.clone(),
         _ => registry.text.to_owned(),
     };
+    let mut state = typed.state().map(|value| value.path());
+    if extent.is_disk && state.take().is_some() {
+        warnings.push("state is ignored: a directory is looked at anew each time".to_owned());
+    }
     Ok(AuditSettings {
         in_use: in_use::in_use(typed, facts, disk, &extent)?,
         extent,
@@ -267,7 +271,7 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
         patience: network::patience(typed, CommandName::Audit)?,
         output,
         broken_list,
-        state: typed.state().map(|value| value.path()),
+        state,
         tiers: Tiers {
             manifests: typed.recheck_manifests().interval()?,
             blobs: typed.recheck_blobs().interval()?,

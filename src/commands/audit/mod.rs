@@ -1,6 +1,7 @@
 //! An audit: every tag of registries or repositories. Repositories are walked side by side; each is
 //! judged, written and dropped.
 
+mod disk;
 mod in_use;
 mod listing;
 mod publish;
@@ -53,8 +54,12 @@ const SIDE_BY_SIDE: usize = 2;
 /// When the metrics cannot go where the settings say, or the program cannot start.
 pub(crate) fn run(settings: &AuditSettings, progress: Progress) -> Result<Exit, Unfinished> {
     let registries = registries(settings);
+    if settings.extent.is_disk {
+        disk::check(&registries)?;
+    }
     metrics_file::probe(settings.metrics.file.as_deref()).map_err(Error::new)?;
-    let hosts = registries.iter().cloned().chain(settings.metrics.host());
+    let asked = registries.iter().filter(|_| !settings.extent.is_disk);
+    let hosts = asked.cloned().chain(settings.metrics.host());
     if let Some(warning) = settings.network.unverified(hosts) {
         warn!("{warning}");
     }
@@ -115,8 +120,11 @@ async fn repeated(
         announce_audit(registries, settings.rules.depth, tags, &settings.output);
         progress.begin(begun.into_std());
         let memory = remembered.as_ref();
-        let (audit, streams) =
-            audited(settings, registries, list, memory, signals, &mut progress).await;
+        let (audit, streams) = if settings.extent.is_disk {
+            disk::audited(settings, registries, list, signals, &mut progress).await
+        } else {
+            audited(settings, registries, list, memory, signals, &mut progress).await
+        };
         // Between two audits somebody else may write to it.
         drop(remembered.take());
         progress.finish();

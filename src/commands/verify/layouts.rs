@@ -44,7 +44,12 @@ pub(super) fn expanded(targets: Vec<Target>) -> Result<Vec<Target>, Error> {
             continue;
         };
         let layout = Layout::open(directory).map_err(|why| refused(&why.to_string()))?;
-        let references = of_layout(&layout, &target.reference);
+        let is_one = target.reference.tag.is_some() || target.reference.digest.is_some();
+        let references = if is_one {
+            vec![target.reference.clone()]
+        } else {
+            layout.references(&target.reference.repository)
+        };
         if references.is_empty() {
             let path = quoted(&layout.path().display().to_string());
             return Err(refused(&format!(
@@ -61,25 +66,6 @@ pub(super) fn expanded(targets: Vec<Target>) -> Result<Vec<Target>, Error> {
         }
     }
     Ok(expanded)
-}
-
-fn of_layout(layout: &Layout, named: &Reference) -> Vec<Reference> {
-    if named.tag.is_some() || named.digest.is_some() {
-        return vec![named.clone()];
-    }
-    let tagged = layout.tags().into_iter().map(|tag| Reference {
-        tag: Some(tag.to_owned()),
-        ..named.clone()
-    });
-    let tagged: Vec<Reference> = tagged.collect();
-    if !tagged.is_empty() {
-        return tagged;
-    }
-    let roots = layout.entries().iter().map(|entry| Reference {
-        digest: Some(entry.promise.digest.clone()),
-        ..named.clone()
-    });
-    roots.collect()
 }
 
 fn refused(why: &str) -> Error {

@@ -196,6 +196,13 @@ impl<'g> Node<'g> {
         self.graph.names.digest(self.slot.name)
     }
 
+    /// The first bytes of its hash, which tell it from every other; `None` for a digest by an
+    /// algorithm that nobody knows, too.
+    #[must_use]
+    pub fn hash_start(self) -> Option<[u8; 16]> {
+        self.graph.names.start(self.slot.name)
+    }
+
     /// Whether this is its digest.
     #[must_use]
     pub fn has_digest(self, digest: &Digest) -> bool {
