@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::content::Content;
 use super::index::{Entry, Index};
 use super::root::Root;
+use crate::oci::reference::{Reference, Repository};
 use crate::text::quote::quoted;
 use crate::walk::source::MANIFEST_LIMIT;
 
@@ -79,6 +80,24 @@ impl Layout {
     /// What its images are called.
     pub(crate) fn tags(&self) -> Vec<&str> {
         self.index.tags()
+    }
+
+    /// What it lists, in this repository: the images that have a name or, where none has one,
+    /// everything.
+    pub(crate) fn references(&self, repository: &Repository) -> Vec<Reference> {
+        let reference = |tag: Option<&str>, digest| Reference {
+            repository: repository.clone(),
+            tag: tag.map(str::to_owned),
+            digest,
+        };
+        let tagged = self.tags().into_iter();
+        let tagged: Vec<Reference> = tagged.map(|tag| reference(Some(tag), None)).collect();
+        if !tagged.is_empty() {
+            return tagged;
+        }
+        let roots = self.entries().iter();
+        let roots = roots.map(|entry| reference(None, Some(entry.promise.digest.clone())));
+        roots.collect()
     }
 
     /// Everything that it lists, with a name or without.

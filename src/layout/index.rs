@@ -111,8 +111,8 @@ impl Entry {
             .parse()
             .map_err(|_| format!("has no valid digest in entry {}", at + 1))?;
         let annotations = wire.annotations.unwrap_or_default();
-        let named = |key| annotations.get(key).and_then(serde_json::Value::as_str);
-        let names = [REF_NAME, CONTAINERD_NAME].into_iter().filter_map(named);
+        let value = |key| annotations.get(key).and_then(serde_json::Value::as_str);
+        let names = [REF_NAME, CONTAINERD_NAME].into_iter().filter_map(value);
         let names = names.filter(|name| is_name(name)).map(str::to_owned);
         Ok(Self {
             promise: Promise {
@@ -123,11 +123,6 @@ impl Entry {
             names: names.collect(),
             tag: None,
         })
-    }
-
-    /// What it is called; none where nothing names it.
-    pub(crate) fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
     }
 
     /// Its names, as they stand there.

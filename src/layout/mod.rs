@@ -1,7 +1,7 @@
 //! Content in files: an OCI image layout as a `Source` and a `Catalog`, archives, and what any
 //! directory that somebody gave us shows.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod content;
 mod directory;
 mod index;

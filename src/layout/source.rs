@@ -16,16 +16,19 @@ use super::directory::{Layout, NotALayout, path_of};
 use super::index::Entry;
 use super::look::{answered, missing, other_length, unreadable};
 use crate::oci::descriptor::Promise;
-use crate::oci::digest::Hasher;
+use crate::oci::digest::{self, Hasher};
 use crate::oci::manifest;
 use crate::oci::media_type::OCI_INDEX;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
+use crate::walk::checked::{Checked, Finding};
+use crate::walk::known::Listed;
 use crate::walk::rules::Depth;
 use crate::walk::source::{
     Asked, Blob, Body, CONFIG_LIMIT, Catalog, Fault, Head, List, Look, MANIFEST_LIMIT, Manifest,
     Referring, Source,
 };
+use crate::walk::verdict::Verdict;
 
 /// The pause before a second look. A file system has no memory of what is gone.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -65,10 +68,41 @@ impl LayoutRepository {
     }
 
     /// What its images are called; none where it could not be opened.
-    pub(crate) fn tags(&self) -> Vec<String> {
+    fn tags(&self) -> Vec<String> {
         let layout = self.layout.as_ref();
         let tags = layout.map_or_else(|_| Vec::new(), Layout::tags);
         tags.into_iter().map(str::to_owned).collect()
+    }
+
+    /// What it lists; nothing where it could not be opened.
+    pub(crate) fn references(&self, repository: &Repository) -> Vec<Reference> {
+        let layout = self.layout.as_ref();
+        layout.map_or_else(|_| Vec::new(), |layout| layout.references(repository))
+    }
+
+    /// Gives the images of a walk the references that they were asked for by, which were pinned for
+    /// it, and notes what it lists in the place of tags that are missing.
+    pub(crate) fn name(&self, checked: &mut Checked, references: &[Reference]) {
+        let tags = self.tags();
+        for (subject, reference) in checked.subjects.iter_mut().zip(references) {
+            subject.reference.clone_from(reference);
+            let root = checked.graph.node(subject.root);
+            // What came instead of the manifest has no type.
+            if root.verdict() != Verdict::Ok {
+                let is_type = |finding: &Finding| matches!(finding, Finding::ContentType { .. });
+                subject.findings.retain(|finding| !is_type(finding));
+            }
+            if let Some(tag) = &reference.tag
+                && root.verdict() == Verdict::Missing
+            {
+                let listed = if root.is_nameless() {
+                    Listed::of(tag, &tags)
+                } else {
+                    Listed::ItToo
+                };
+                checked.known.tags.insert(tag.as_str().into(), listed);
+            }
+        }
     }
 
     /// The same reference with the digest that the index gives its tag: content that is damaged is
@@ -97,16 +131,22 @@ impl LayoutRepository {
 
     fn read_manifest(&self, digest: &Digest) -> Result<Manifest, Fault> {
         let content = self.content(digest)?;
+        let listed = self.layout()?.listed(digest);
         let body = if content.length() > MANIFEST_LIMIT as u64 {
             Body::TooLarge
         } else {
-            let read = content.bytes();
-            Body::Whole(read.map_err(|failure| unreadable(path_of(digest), &failure))?)
+            let bytes = content.bytes();
+            let bytes = bytes.map_err(|failure| unreadable(path_of(digest), &failure))?;
+            let received = bytes.len() as u64;
+            let is_short = listed.is_some_and(|entry| received < entry.promise.size);
+            match is_short && digest::of_bytes(&bytes, digest).as_ref() != Some(digest) {
+                true => Body::Cut { received },
+                false => Body::Whole(bytes),
+            }
         };
-        let listed = self.layout()?.listed(digest);
-        let listed = listed.and_then(|entry| entry.media_type.clone());
+        let media_type = listed.and_then(|entry| entry.media_type.clone());
         Ok(Manifest {
-            content_type: listed.or_else(|| own_type(&body)),
+            content_type: media_type.or_else(|| own_type(&body)),
             claimed: Some(digest.to_string()),
             body,
         })
@@ -130,9 +170,9 @@ impl LayoutRepository {
             return Ok(Blob::Stated { length });
         };
         let permit = self.hashing.acquire().await;
-        let hashed = hashed(content, hasher, keep).await;
+        let outcome = hashed(content, hasher, keep).await;
         drop(permit);
-        match hashed {
+        match outcome {
             Ok((digest, bytes)) => Ok(Blob::Whole {
                 length,
                 digest,

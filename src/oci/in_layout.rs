@@ -53,25 +53,28 @@ impl<'a> InLayout<'a> {
         })
     }
 
-    /// The same as a reference, with this tag and digest.
-    pub(crate) fn reference(&self, tag: Option<&str>, digest: Option<Digest>) -> Reference {
+    /// The same as a reference.
+    pub(crate) fn reference(&self) -> Reference {
         Reference {
             repository: Repository {
                 registry: format!("{TRANSPORT}{}", self.directory),
                 name: String::new(),
             },
-            tag: tag.map(str::to_owned),
-            digest,
+            tag: self.tag.map(str::to_owned),
+            digest: self.digest.clone(),
         }
     }
 }
 
 /// The directory of a layout, where this is one and no registry.
 pub(crate) fn directory(repository: &Repository) -> Option<&str> {
-    repository
-        .registry
-        .strip_prefix(TRANSPORT)
-        .filter(|_| repository.name.is_empty())
+    let directory = directory_of(&repository.registry);
+    directory.filter(|_| repository.name.is_empty())
+}
+
+/// The directory in the registry of a repository without a name.
+pub(crate) fn directory_of(registry: &str) -> Option<&str> {
+    registry.strip_prefix(TRANSPORT)
 }
 
 /// How a text can be read, what is meant most likely first.
@@ -176,12 +179,12 @@ mod tests {
 
     #[test]
     fn a_reference_shows_what_was_written_and_knows_its_directory() {
-        let read = InLayout::read("oci:./out:1", |_| true).unwrap();
-        let reference = read.reference(read.tag, None);
-        assert_eq!(reference.to_string(), "oci:./out:1");
-        assert_eq!(directory(&reference.repository), Some("./out"));
-        let by_digest = read.reference(None, DIGEST.parse().ok());
-        assert_eq!(by_digest.to_string(), format!("oci:./out@{DIGEST}"));
+        for text in ["oci:./out:1", "oci:./out", &format!("oci:./out@{DIGEST}")] {
+            let read = InLayout::read(text, |path| path == "./out").unwrap();
+            let reference = read.reference();
+            assert_eq!(reference.to_string(), text);
+            assert_eq!(directory(&reference.repository), Some("./out"));
+        }
         let registry: Reference = "oci.example/app:1".parse().unwrap();
         assert_eq!(directory(&registry.repository), None);
     }

@@ -57,11 +57,12 @@ impl Hints {
         let mut about: BTreeMap<Hint, Digests> = BTreeMap::new();
         let mut of_roots: Vec<BTreeSet<Hint>> = Vec::new();
         for root in &judged.roots {
-            let checked = judged.checked;
-            let found = match (in_layout::directory(&checked.repository), checked.product) {
-                (Some(_), _) => of_layout(root, of_root(root, context)),
-                (None, Product::Disk) => of_root_on_disk(root),
-                (None, _) => of_root(root, context),
+            let found = match judged.checked.product {
+                Product::Disk => of_root_on_disk(root),
+                _ if in_layout::directory(&judged.checked.repository).is_some() => {
+                    of_layout(root, of_root(root, context))
+                }
+                _ => of_root(root, context),
             };
             let is_covered = |hint: &Hint| hint.is_covered_by(|other| found.contains_key(other));
             of_roots.push(found.keys().cloned().collect());

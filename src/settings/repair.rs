@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Error;
+use super::extent::is_layout;
 use super::files::Disk;
 use super::permission::{GcStopped, Permission};
 use super::raw::Typed;
@@ -115,6 +116,13 @@ pub(super) enum Operands {
 /// When both are named.
 pub(super) fn operands(typed: &Typed, undo: bool) -> Result<Operands, Error> {
     let items = or_empty(typed.images(), SettingText::list)?;
+    if let Some(layout) = items.iter().find(|item| is_layout(item)) {
+        return Err(
+            Error::new(format!("{} cannot be repaired", presentable(layout))).with_hint(
+                "an image layout is exported again by its build; as a source it is --from",
+            ),
+        );
+    }
     let (images, targets): (Vec<String>, Vec<String>) =
         items.into_iter().partition(|item| is_image(item));
     let has_images = !images.is_empty() || typed.images_file().is_some();

@@ -18,7 +18,6 @@ use crate::walk::cause::Cause;
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::known::{Known, Listed};
 use crate::walk::source::{Look, Source};
-use crate::walk::verdict::Verdict;
 use crate::walk::{resolved, walk};
 
 /// The longest pause between two looks at a tag that may show an old image yet.
@@ -61,8 +60,7 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
     async fn stands_still(&self, mut seen: impl FnMut(usize, usize)) -> Checked {
         let depth = self.settings.rules.depth;
         let source = RegistryRepository::new(self.transport, self.repository, depth);
-        let references = self.targets.iter().map(|target| target.reference.clone());
-        let references: Vec<Reference> = references.collect();
+        let references: Vec<Reference> = self.references().collect();
         let mut moves = 0;
         loop {
             let mut checked = self.walked(&source, &references, &mut seen).await;
@@ -86,32 +84,15 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         layout: &LayoutRepository,
         mut seen: impl FnMut(usize, usize),
     ) -> Checked {
-        let references = self
-            .targets
-            .iter()
-            .map(|target| layout.pinned(&target.reference));
-        let references: Vec<Reference> = references.collect();
-        let mut checked = self.walked(layout, &references, &mut seen).await;
-        let tags = layout.tags();
-        for subject in &mut checked.subjects {
-            let root = checked.graph.node(subject.root);
-            // What came instead of the manifest has no type.
-            if root.verdict() != Verdict::Ok {
-                let is_type = |finding: &Finding| matches!(finding, Finding::ContentType { .. });
-                subject.findings.retain(|finding| !is_type(finding));
-            }
-            if let Some(tag) = &subject.reference.tag
-                && root.verdict() == Verdict::Missing
-            {
-                let listed = if root.is_nameless() {
-                    Listed::of(tag, &tags)
-                } else {
-                    Listed::ItToo
-                };
-                checked.known.tags.insert(tag.as_str().into(), listed);
-            }
-        }
+        let references: Vec<Reference> = self.references().collect();
+        let pinned: Vec<Reference> = references.iter().map(|one| layout.pinned(one)).collect();
+        let mut checked = self.walked(layout, &pinned, &mut seen).await;
+        layout.name(&mut checked, &references);
         checked
+    }
+
+    fn references(&self) -> impl Iterator<Item = Reference> {
+        self.targets.iter().map(|target| target.reference.clone())
     }
 
     /// What is known beside the content; for tags that are not there with one page of the list of

@@ -2,66 +2,74 @@
 
 use std::path::Path;
 
+use super::targets::Target;
 use crate::layout::Layout;
 use crate::oci::in_layout::{self, InLayout};
 use crate::oci::reference::{Reference, Repository};
 use crate::settings::Error;
 use crate::text::quote::quoted;
 
-/// What a text names in an image layout; none where it names something else. Without a tag or a
-/// digest that is every image with a name, and everything that is listed where none has one. Where
-/// nothing was built (`is_skipped`), nothing is looked at.
-///
-/// # Errors
-///
-/// When there is no layout, or it lists nothing.
-pub(super) fn named(text: &str, is_skipped: bool) -> Result<Option<Vec<Reference>>, Error> {
-    if !in_layout::is_meant(text) {
-        return Ok(None);
-    }
-    let refuse = |why: String| Error::new(format!("images: {why}")).with_hint(HINT);
-    let Some(found) = InLayout::read(text, |path| Path::new(path).is_dir()) else {
-        return Err(refuse(format!("{} names no directory", quoted(text))));
-    };
-    if is_skipped {
-        return Ok(Some(Vec::new()));
-    }
-    if found.directory.chars().any(char::is_control) {
-        return Err(refuse(format!("{} has control characters", quoted(text))));
-    }
-    let layout = Layout::open(Path::new(found.directory));
-    let layout = layout.map_err(|why| refuse(why.to_string()))?;
-    if found.tag.is_some() || found.digest.is_some() {
-        return Ok(Some(vec![found.reference(found.tag, found.digest.clone())]));
-    }
-    let references = all(&found, &layout);
-    if references.is_empty() {
-        let path = layout.path().display();
-        return Err(refuse(format!(
-            "\"{path}\" is an image layout that lists no image"
-        )));
-    }
-    Ok(Some(references))
-}
-
 const HINT: &str = "an image layout has oci-layout, index.json and blobs in it, as `docker buildx build \
                     --output type=oci,tar=false,dest=out` writes it; name it as oci:out, \
                     oci:out:TAG or oci:out@DIGEST";
 
-fn all(found: &InLayout<'_>, layout: &Layout) -> Vec<Reference> {
-    let tags = layout.tags();
-    if !tags.is_empty() {
-        let tagged = tags.into_iter().map(|tag| found.reference(Some(tag), None));
-        return tagged.collect();
+/// What a text names in an image layout, whether that exists or not; none where it names something
+/// else. Without a tag or a digest it stands for the whole layout.
+///
+/// # Errors
+///
+/// When it names no directory.
+pub(super) fn named(text: &str) -> Result<Option<Reference>, Error> {
+    if !in_layout::is_meant(text) {
+        return Ok(None);
     }
-    let mut roots: Vec<Reference> = Vec::new();
-    for entry in layout.entries() {
-        let root = found.reference(None, Some(entry.promise.digest.clone()));
-        if !roots.contains(&root) {
-            roots.push(root);
+    let is_legible = |found: &InLayout<'_>| !found.directory.chars().any(char::is_control);
+    match InLayout::read(text, |path| Path::new(path).is_dir()).filter(is_legible) {
+        Some(found) => Ok(Some(found.reference())),
+        None => Err(refused(&format!("{} names no directory", quoted(text)))),
+    }
+}
+
+/// The same targets, with the images of a layout in the place of the whole: those that have a name,
+/// or where none has one, everything that is listed.
+///
+/// # Errors
+///
+/// When there is no layout in a directory that is named, or it lists nothing.
+pub(super) fn expanded(targets: Vec<Target>) -> Result<Vec<Target>, Error> {
+    let mut expanded: Vec<Target> = Vec::new();
+    for target in targets {
+        let Some(directory) = directory(&target.reference.repository) else {
+            expanded.push(target);
+            continue;
+        };
+        let layout = Layout::open(directory).map_err(|why| refused(&why.to_string()))?;
+        let is_one = target.reference.tag.is_some() || target.reference.digest.is_some();
+        let references = if is_one {
+            vec![target.reference.clone()]
+        } else {
+            layout.references(&target.reference.repository)
+        };
+        if references.is_empty() {
+            let path = quoted(&layout.path().display().to_string());
+            return Err(refused(&format!(
+                "{path} is an image layout that lists no image"
+            )));
+        }
+        for reference in references {
+            if !expanded.iter().any(|known| known.reference == reference) {
+                expanded.push(Target {
+                    reference,
+                    ..target.clone()
+                });
+            }
         }
     }
-    roots
+    Ok(expanded)
+}
+
+fn refused(why: &str) -> Error {
+    Error::new(format!("images: {why}")).with_hint(HINT)
 }
 
 /// The directory of a layout, where this is one.

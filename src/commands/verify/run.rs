@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 use indicatif::ProgressBar;
 use log::{info, warn};
 
+use super::layouts;
 use super::listed::listed;
 use super::targets::{Target, hosts_added, idle_logins, targets};
 use super::verify;
@@ -50,6 +51,7 @@ pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finis
     if let Some(why) = &settings.wanted.nothing_pushed {
         return Ok(skipped(settings, why));
     }
+    let targets = layouts::expanded(targets)?;
     for line in hosts_added(&settings.wanted) {
         info!("{line}");
     }

@@ -60,10 +60,8 @@ pub fn targets(wanted: &Wanted, listed: Vec<Reference>) -> Result<Vec<Target>, E
     let mut targets = Targets::default();
     let alike = wanted.same_digest.unwrap_or(false);
     for text in &wanted.images {
-        if let Some(references) = layouts::named(text, wanted.nothing_pushed.is_some())? {
-            for reference in references {
-                targets.add(reference, None, alike)?;
-            }
+        if let Some(reference) = layouts::named(text)? {
+            targets.add(reference, None, alike)?;
             continue;
         }
         refuse_elsewhere(text).map_err(|error| no_image(&error, "images"))?;

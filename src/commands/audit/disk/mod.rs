@@ -2,6 +2,7 @@
 //! find comes to one place, which judges, writes and drops it in a stable order.
 
 mod jobs;
+mod layouts;
 mod part;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc::{Sender, channel};
 
 use self::jobs::{Jobs, Named, Work};
 use super::{deployed, in_use, judged};
+use crate::layout::Layout;
 use crate::oci::in_use::InUse;
 use crate::report::audit::{self, Audit, Unread};
 use crate::report::exit::Exit;
@@ -83,6 +85,10 @@ struct Run {
 /// When one is not.
 pub(super) fn check(registries: &[String]) -> Result<(), Error> {
     for path in registries {
+        if let Some(directory) = layouts::directory(path) {
+            Layout::open(directory).map_err(|why| Error::new(why.to_string()))?;
+            continue;
+        }
         kind::open(Path::new(path)).map_err(|no_storage| {
             let error = Error::new(no_storage.why);
             match no_storage.hint {
@@ -123,6 +129,18 @@ pub(super) async fn audited(
     let all = named.len();
     run.jobs = Mutex::new(Jobs::new(named));
     let run = Arc::new(run);
+    for registry in registries {
+        let layout = layouts::audited(settings, &run, registry);
+        let found = tokio::select! {
+            found = layout => found,
+            stop = stopping.clone() => {
+                run.stop(stop);
+                Found::Nothing
+            }
+        };
+        let context = context(settings, &run, &audit);
+        take(&mut audit, write, found, context, run.deployed.as_ref());
+    }
     let (sender, mut results) = channel(THREADS);
     for _ in 0..THREADS {
         let (run, sender) = (Arc::clone(&run), sender.clone());
@@ -155,12 +173,7 @@ pub(super) async fn audited(
         done += usize::from(is_last);
         seen(progress, done);
         while let Some(found) = waiting.remove(&next) {
-            let context = Context {
-                stopped: run.stopped.get().copied(),
-                login_not_visible: false,
-                clients: settings.rules.clients,
-                now: audit.started_at,
-            };
+            let context = context(settings, &run, &audit);
             take(&mut audit, write, found, context, run.deployed.as_ref());
             next += 1;
             run.went_on(next);
@@ -172,10 +185,21 @@ pub(super) async fn audited(
         run.stop(stop);
     }
     audit.stopped = run.stopped.get().copied();
-    audit.disk = Some(disk(run).await);
+    if !run.stores.is_empty() {
+        audit.disk = Some(disk(run).await);
+    }
     audit.duration = started.elapsed();
     audit.finish();
     audit
+}
+
+fn context(settings: &AuditSettings, run: &Run, audit: &Audit) -> Context {
+    Context {
+        stopped: run.stopped.get().copied(),
+        login_not_visible: false,
+        clients: settings.rules.clients,
+        now: audit.started_at,
+    }
 }
 
 /// Judges what was found, writes and drops it.
@@ -253,7 +277,8 @@ impl Run {
         deployed: Option<InUse>,
     ) -> (Self, Vec<Unread>) {
         let (mut stores, mut unread) = (Vec::new(), Vec::new());
-        for registry in registries {
+        let disks = registries.iter();
+        for registry in disks.filter(|one| layouts::directory(one).is_none()) {
             match kind::open(Path::new(registry)) {
                 Ok(storage) => stores.push(Store::new(registry, storage, settings)),
                 Err(why) => {
