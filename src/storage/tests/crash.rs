@@ -261,6 +261,39 @@ fn on_a_full_disk_everything_stays_as_it_was() {
     assert_eq!(writer.link_layer("app", &small).unwrap(), Wrote::Created);
 }
 
+#[test]
+fn without_room_for_all_directories_none_is_left() {
+    let Some(mounted) = Mounted::new("inodes", "size=512k,nr_inodes=40") else {
+        return;
+    };
+    let disk = Disk::at(mounted.0.join("registry"));
+    let digest = disk.data(b"a");
+    let mut writer = disk.writer();
+    writer.link_layer(APP, &digest).unwrap();
+    let fillers = disk.path.join("fillers");
+    fs::create_dir(&fillers).unwrap();
+    let filler = |number: usize| fillers.join(number.to_string());
+    let mut number = 0;
+    while fs::write(filler(number), "").is_ok() {
+        number += 1;
+    }
+    let before = || {
+        let mut all = disk.everything();
+        all.retain(|(path, _)| path != Path::new(JOURNAL) && !path.starts_with("fillers"));
+        all
+    };
+    // A file, its directory, and four above it.
+    for room in 0..6 {
+        let was = before();
+        let failed = writer.link_manifest("new", &digest).unwrap_err();
+        assert_eq!(reason(&failed), Some(io::ErrorKind::StorageFull), "{room}");
+        assert_eq!(before(), was, "{room}");
+        number -= 1;
+        fs::remove_file(filler(number)).unwrap();
+    }
+    writer.link_manifest("new", &digest).unwrap();
+}
+
 fn reason(failed: &Failed) -> Option<io::ErrorKind> {
     match failed {
         Failed::Disk { why, .. } => Some(why.kind()),

@@ -95,6 +95,32 @@ fn many_at_once_write_each_thing_once() {
 }
 
 #[test]
+fn a_journal_that_was_removed_meanwhile_is_no_lock() {
+    let disk = Disk::new();
+    let writing = AtomicU32::new(0);
+    let run = || {
+        for _ in 0..500 {
+            // One that has nothing to do removes its journal, perhaps while another opens it.
+            match StorageWriter::open_watching(&disk.root, Watch::new("/nowhere")) {
+                Ok(writer) => {
+                    assert_eq!(writing.fetch_add(1, Ordering::SeqCst), 0);
+                    std::thread::yield_now();
+                    writing.fetch_sub(1, Ordering::SeqCst);
+                    drop(writer);
+                }
+                Err(Refused::Locked { .. }) => std::thread::yield_now(),
+                Err(refused) => panic!("{refused}"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(run);
+        }
+    });
+}
+
+#[test]
 fn whoever_cannot_set_the_owner_writes_nothing() {
     let disk = Disk::new();
     let digest = disk.data(b"a");

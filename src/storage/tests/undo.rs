@@ -53,13 +53,20 @@ fn what_was_changed_since_stays() {
     }
     drop(writer);
     let path = |number: usize| place::revision(APP, &digests[number]);
-    // Pushed again; given another meaning; deleted.
-    let pushed = fs::File::options()
-        .append(true)
-        .open(disk.path.join(path(0)));
-    let later = SystemTime::now() + Duration::from_millis(1500);
-    pushed.unwrap().set_modified(later).unwrap();
+    // Pushed again; given another meaning in the same second; deleted.
+    let touch = |number: usize, time: SystemTime| {
+        let file = fs::File::options()
+            .append(true)
+            .open(disk.path.join(path(number)));
+        file.unwrap().set_modified(time).unwrap();
+    };
+    let written = fs::metadata(disk.path.join(path(1)))
+        .unwrap()
+        .modified()
+        .unwrap();
+    touch(0, written + Duration::from_millis(1500));
     disk.put(&path(1), digests[0].as_ref().as_bytes());
+    touch(1, written);
     disk.remove(&path(2));
     let undone = disk.undo();
     assert_eq!(undone.removed, [""; 0]);
