@@ -43,8 +43,13 @@ pub(crate) fn config(file: &File, promise: &Promise) -> io::Result<Blob> {
     whole(file, promise, Some(Vec::new()))
 }
 
+/// What a file of this length, in bytes, shows of a blob without being read.
+pub(crate) fn length(length: u64, promise: &Promise) -> Blob {
+    other_length(length, promise.size).unwrap_or(Blob::Stated { length })
+}
+
 /// What a file of a length other than the promised one shows.
-fn other_length(length: u64, promised: u64) -> Option<Blob> {
+pub(super) fn other_length(length: u64, promised: u64) -> Option<Blob> {
     match length {
         _ if length == promised => None,
         _ if length < promised => Some(Blob::Cut {

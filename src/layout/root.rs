@@ -8,7 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _, ReadDir};
 
 /// `O_NONBLOCK` of Linux: whoever opens a pipe or a device does not wait for it.
-const WITHOUT_WAITING: i32 = 0o4000;
+pub(super) const WITHOUT_WAITING: i32 = 0o4000;
 
 /// A directory, below which no symbolic link leads out of it.
 #[derive(Debug)]
@@ -38,19 +38,43 @@ impl Root {
         &self.dir
     }
 
+    /// A directory below it; none where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Root::file`].
+    pub(crate) fn below(&self, path: impl AsRef<Path>) -> io::Result<Option<Self>> {
+        let dir = present(self.dir.open_dir(&path))?;
+        Ok(dir.map(|dir| Self {
+            dir,
+            path: self.path.join(path),
+        }))
+    }
+
     /// The regular file at a path below it; none where there is nothing, or something else.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or is behind a symbolic link that leads out.
     pub(crate) fn file(&self, path: impl AsRef<Path>) -> io::Result<Option<File>> {
+        Ok(self.sized(path)?.map(|(file, _)| file))
+    }
+
+    /// The same with its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Root::file`].
+    pub(crate) fn sized(&self, path: impl AsRef<Path>) -> io::Result<Option<(File, u64)>> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(WITHOUT_WAITING);
         let Some(file) = present(self.dir.open_with(path, &options))? else {
             return Ok(None);
         };
-        let is_regular = file.metadata()?.is_file();
-        Ok(is_regular.then(|| file.into_std()))
+        let metadata = file.metadata()?;
+        Ok(metadata
+            .is_file()
+            .then(|| (file.into_std(), metadata.len())))
     }
 
     /// The content of a file; none where there is no regular file. One that is longer than `limit`

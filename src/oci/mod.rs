@@ -2,10 +2,11 @@
 
 pub(crate) mod client;
 pub(crate) mod config;
-mod date;
+pub(crate) mod date;
 pub(crate) mod descriptor;
 pub(crate) mod digest;
 pub(crate) mod flaw;
+pub(crate) mod in_layout;
 pub(crate) mod in_use;
 pub(crate) mod kind;
 pub(crate) mod listed;

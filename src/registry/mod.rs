@@ -31,6 +31,7 @@ mod referrers;
 mod repeats;
 pub(crate) mod retry;
 mod route;
+mod save;
 mod scheme;
 mod scope;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod transport;
 mod tries;
 pub(crate) mod writer;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -54,6 +56,7 @@ use self::payload::Payload;
 use self::scope::Scope;
 use self::transport::Question;
 pub(crate) use self::transport::Transport;
+pub(crate) use self::writer::RegistryWriter;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
@@ -96,6 +99,11 @@ impl<'a> RegistryRepository<'a> {
             depth,
             ..self.clone()
         }
+    }
+
+    /// Fetches a blob into an empty file; whether it is what was promised.
+    pub(crate) async fn save(&self, promise: &Promise, file: &File) -> Asked<bool> {
+        save::save(self, promise, file).await
     }
 
     /// The reference of a digest.

@@ -26,6 +26,16 @@ pub enum Hint {
     SomeChildrenMissing,
     /// A manifest is there and blobs of it are not.
     BlobsMissing,
+    /// Content of an OCI image layout is missing or damaged.
+    IncompleteLayout,
+    /// On a disk: a link is gone, and its bytes are there.
+    Unlinked,
+    /// On a disk: content is gone.
+    LostOnDisk,
+    /// On a disk: a link or a file is not what it should be.
+    DamagedOnDisk,
+    /// On a disk: a file cannot be read.
+    UnreadableFile,
     /// The digest of nothing.
     EmptyContent,
     /// Only attestations are broken, and that breaks the image.
@@ -181,6 +191,11 @@ impl Hint {
             Self::EveryChildMissing => "every-child-missing",
             Self::SomeChildrenMissing => "some-children-missing",
             Self::BlobsMissing => "blobs-missing",
+            Self::IncompleteLayout => "incomplete-layout",
+            Self::Unlinked => "unlinked",
+            Self::LostOnDisk => "lost-on-disk",
+            Self::DamagedOnDisk => "damaged-on-disk",
+            Self::UnreadableFile => "unreadable-file",
             Self::EmptyContent => "empty-content",
             Self::OnlyAttestations | Self::OnlyAttestationsWarned => "only-attestations",
             Self::ImageId => "image-id-expected",
@@ -247,7 +262,11 @@ impl Hint {
                 | Self::DamagedFile
                 | Self::ChangedContent
                 | Self::OneDigestFails
+                | Self::IncompleteLayout
                 | Self::EmptyContent
+                | Self::Unlinked
+                | Self::LostOnDisk
+                | Self::DamagedOnDisk
         )
     }
 
@@ -287,7 +306,17 @@ impl Hint {
             Self::DamagedFile => return about.damaged_file(),
             Self::ChangedContent => return about.changed_content(),
             Self::OneDigestFails => return about.one_digest_fails(),
+            Self::IncompleteLayout => return about.incomplete_layout(),
             Self::EmptyContent => return about.empty_content(),
+            Self::Unlinked => return about.unlinked(),
+            Self::LostOnDisk => return about.lost_on_disk(),
+            Self::DamagedOnDisk => return about.damaged_on_disk(),
+            Self::UnreadableFile => {
+                "files of the registry's storage could not be read, so what they hold is not \
+                 known: run this as the user of the registry, or give it the right to read, and \
+                 look into the system's log for errors of the disk. A symbolic link that leads \
+                 out of the directory is not followed"
+            }
             Self::SeveralDigestsFail { failing, fine } => {
                 return format!(
                     "{failing} digests keep failing while {fine} answer: run it again, and if the \

@@ -13,11 +13,13 @@ use super::remedy::{About, Content};
 use super::scene::{Evidence, Scene};
 use crate::oci::digest::is_of_nothing;
 use crate::oci::flaw::Flaw;
+use crate::oci::in_layout;
 use crate::oci::kind::Kind;
 use crate::oci::reference::{DOCKER_HUB, Reference};
 use crate::walk::cause::{Cause, Place, Trouble};
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::graph::{Graph, Node, NodeId};
+use crate::walk::product::Product;
 use crate::walk::verdict::Verdict;
 
 /// The hints for a repository.
@@ -55,7 +57,13 @@ impl Hints {
         let mut about: BTreeMap<Hint, Digests> = BTreeMap::new();
         let mut of_roots: Vec<BTreeSet<Hint>> = Vec::new();
         for root in &judged.roots {
-            let found = of_root(root, context);
+            let found = match judged.checked.product {
+                Product::Disk => of_root_on_disk(root),
+                _ if in_layout::directory(&judged.checked.repository).is_some() => {
+                    of_layout(root, of_root(root, context))
+                }
+                _ => of_root(root, context),
+            };
             let is_covered = |hint: &Hint| hint.is_covered_by(|other| found.contains_key(other));
             of_roots.push(found.keys().cloned().collect());
             for (hint, nodes) in found.iter().filter(|(hint, _)| !is_covered(hint)) {
@@ -138,7 +146,7 @@ impl Hints {
         };
         Some(Scene {
             reference: first.reference.clone(),
-            repositories: vec![checked.repository.name.clone()],
+            repositories: vec![checked.repository.short().to_owned()],
             known: checked.known.clone(),
             node,
             findings: first.findings.clone(),
@@ -194,6 +202,82 @@ fn of_root(root: &Root<'_>, context: Context) -> OfRoot {
         note(&mut hints, only, None);
     }
     hints
+}
+
+/// The hints for an image in an OCI image layout: whatever is wrong with its content, only the build
+/// can put it right.
+fn of_layout(root: &Root<'_>, mut hints: OfRoot) -> OfRoot {
+    let own = root.graph.node(root.node);
+    let is_named = own.is_nameless();
+    hints.retain(|hint, _| match hint {
+        Hint::ReferenceMissing => is_named,
+        Hint::EmptyContent => true,
+        hint => !hint.is_about_content(),
+    });
+    let is_lost = |id: &&NodeId| {
+        let node = root.graph.node(**id);
+        let is_form = matches!(innermost(node.cause()), Cause::MisstatedSize { .. });
+        let is_bytes = matches!(
+            node.verdict(),
+            Verdict::Missing
+                | Verdict::Empty
+                | Verdict::Truncated
+                | Verdict::SizeMismatch
+                | Verdict::DigestMismatch
+        );
+        is_bytes && !is_form && !node.is_nameless()
+    };
+    let lost: Vec<NodeId> = (root.broken.iter().chain(&root.warned))
+        .filter(is_lost)
+        .copied()
+        .collect();
+    if !lost.is_empty() {
+        note(&mut hints, Hint::IncompleteLayout, lost);
+    }
+    hints
+}
+
+/// The same on the disk of a registry, where nothing is asked for.
+fn of_root_on_disk(root: &Root<'_>) -> OfRoot {
+    let mut hints = OfRoot::new();
+    let graph = root.graph;
+    for id in graph.reachable(root.node) {
+        let node = graph.node(id);
+        let is_nested = node.kind() == Kind::Index && node.verdict() == Verdict::Ok;
+        if is_nested && id != root.node {
+            note(&mut hints, Hint::NestedIndex, None);
+        }
+        if node.verdict().is_definite() && !root.is_broken(id) {
+            continue;
+        }
+        if let Some(hint) = of_outcome_on_disk(node) {
+            note(&mut hints, hint, [id]);
+        }
+    }
+    if let Some(only) = only_attestations(root) {
+        note(&mut hints, only, None);
+    }
+    hints
+}
+
+fn of_outcome_on_disk(node: Node<'_>) -> Option<Hint> {
+    match (node.verdict(), node.cause()) {
+        (_, Cause::Unreadable { .. }) => Some(Hint::UnreadableFile),
+        (_, Cause::Unlinked { .. }) => Some(Hint::Unlinked),
+        // What a tag leads to is not what its digest says.
+        (Verdict::Missing, Cause::LinkDamaged(_) | Cause::OnlyByTag(_)) => {
+            Some(Hint::DamagedOnDisk)
+        }
+        (Verdict::Missing, _) => Some(Hint::LostOnDisk),
+        (verdict, _) => match of_outcome(node) {
+            None if verdict.is_definite()
+                && !matches!(verdict, Verdict::Malformed | Verdict::Unsupported) =>
+            {
+                Some(Hint::DamagedOnDisk)
+            }
+            hint => hint,
+        },
+    }
 }
 
 fn only_attestations(root: &Root<'_>) -> Option<Hint> {
@@ -415,7 +499,6 @@ mod tests {
     use crate::walk::checked::Finding;
     use crate::walk::checked::TagsDiffer;
     use crate::walk::graph::{Care, Found};
-    use crate::walk::product::Product;
     use crate::walk::stop::Stop;
     use crate::walk::verdict::Outcome;
 

@@ -116,6 +116,15 @@ impl About {
         )
     }
 
+    pub(super) fn incomplete_layout(&self) -> String {
+        let what = self.what("");
+        format!(
+            "{what} is missing or damaged in the directory: the build, or a copy of it, left it \
+             incomplete, or its disk is full or faulty. Build and export the image again, before \
+             it is pushed"
+        )
+    }
+
     pub(super) fn empty_content(&self) -> String {
         const NOTHING: &str =
             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -127,6 +136,33 @@ impl About {
         format!(
             "{nothing} is the digest of no bytes at all: {what} was uploaded or stored empty. \
              Rebuild without cache and push again"
+        )
+    }
+
+    pub(super) fn unlinked(&self) -> String {
+        format!(
+            "the bytes of {} are on the disk, and its link is gone: `pullproof repair` puts the \
+             link back, as long as no garbage collection runs before. distribution 3 hides the \
+             loss until its next restart",
+            self.what("")
+        )
+    }
+
+    pub(super) fn lost_on_disk(&self) -> String {
+        format!(
+            "{} is gone from this disk: a clean-up, a garbage collection or the disk itself took \
+             it. `pullproof repair` fetches it from where its bytes still are; else build and \
+             push the image again, after a restart of the registry",
+            self.what("")
+        )
+    }
+
+    pub(super) fn damaged_on_disk(&self) -> String {
+        format!(
+            "the link or the file of {} is there and is not what it should be, so a push skips \
+             it as already there. `pullproof repair` replaces it; else stop the registry, remove \
+             the file, start it and push again. If more of them appear, check the disk",
+            self.what("")
         )
     }
 
@@ -226,9 +262,11 @@ impl About {
     /// How to replace what a push would skip.
     fn replace(&self) -> String {
         match self.product {
-            Product::Distribution | Product::Zot | Product::Gitea | Product::Olareg => {
-                self.replace_file()
-            }
+            Product::Distribution
+            | Product::Disk
+            | Product::Zot
+            | Product::Gitea
+            | Product::Olareg => self.replace_file(),
             Product::Unknown => {
                 let hash = (self.content.as_ref()).map_or("", |content| content.digest.digest());
                 let space = if hash.is_empty() { "" } else { " " };

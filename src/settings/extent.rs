@@ -1,4 +1,5 @@
-//! What an audit covers: registries or repositories, which of their tags, and which part of them.
+//! What an audit covers: registries or their disks, which repositories and tags, and which part of
+//! them.
 
 use wildmatch::WildMatch;
 
@@ -6,7 +7,8 @@ use super::Error;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::digest::sha256;
-use crate::oci::reference::{DOCKER_HUB, Reference, is_host, presentable};
+use crate::oci::in_layout::directory_of;
+use crate::oci::reference::{DOCKER_HUB, Reference, is_directory, is_host, is_name, presentable};
 
 /// What an audit covers.
 #[derive(Clone, Debug, Default)]
@@ -21,12 +23,14 @@ pub struct Extent {
     pub shard: Option<Shard>,
     /// `allow_empty`.
     pub allow_empty: bool,
+    /// Whether the targets are directories: the disks of registries.
+    pub is_disk: bool,
 }
 
 /// A registry, and which of its repositories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// `host[:port]`.
+    /// `host[:port]`; the directory as it was typed, where it is a registry's disk.
     pub registry: String,
     /// The names of its repositories.
     pub repositories: WildMatch,
@@ -68,6 +72,16 @@ impl Shard {
 }
 
 impl Extent {
+    /// Whether everything is covered that there is.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let is_all = |target: &Target| target.repositories.to_string() == "*";
+        self.targets.iter().all(is_all)
+            && self.exclude.is_empty()
+            && self.tags.is_empty()
+            && self.shard.is_none()
+    }
+
     /// Whether a repository of a registry is covered.
     #[must_use]
     pub fn covers(&self, registry: &str, name: &str) -> bool {
@@ -116,10 +130,20 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
     if targets.is_empty() {
         return Err(Error::new("there is nothing to audit: no registry is named").with_hint(
             "name a registry, a repository or a pattern: pullproof audit registry.example.org, or \
-             the setting registry",
+             the setting registry; or the directory of a registry's storage, as /var/lib/registry",
         ));
     }
+    let disks = targets.iter().filter(|target| is_local(&target.registry));
+    let disks = disks.count();
+    if disks > 0 && disks < targets.len() {
+        return Err(
+            Error::new("registries and directories cannot be audited in one run").with_hint(
+                "run pullproof audit once for the registries, and once for the directories",
+            ),
+        );
+    }
     Ok(Extent {
+        is_disk: disks > 0,
         targets,
         tags: patterns(typed.tags())?,
         exclude: patterns(typed.exclude())?,
@@ -139,14 +163,37 @@ fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
     Ok(list.iter().map(|text| WildMatch::new(text)).collect())
 }
 
-/// Reads `host[:port]`, `host/name` or `host/pattern`; without a host it is of `registry`, else of
-/// Docker Hub.
+/// Whether a target is an OCI image layout: `oci:path`.
+pub(super) fn is_layout(text: &str) -> bool {
+    directory_of(text).is_some_and(|path| !path.is_empty() && !path.starts_with("//"))
+}
+
+/// Whether a target is in files: a directory, or a layout.
+fn is_local(text: &str) -> bool {
+    is_layout(text) || is_directory(text)
+}
+
+/// Reads a directory, `host[:port]`, `host/name` or `host/pattern`; without a host it is of
+/// `registry`, else of Docker Hub.
 fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
     let no_target = |why: &str| format!("{} cannot be audited: {why}", presentable(text));
-    if text.contains("://") || text.starts_with(['/', '.']) || text.starts_with("oci:") {
+    if is_directory(text) && !is_layout(text) {
+        return directory(text).map_err(no_target);
+    }
+    if is_layout(text) {
+        return Ok(Target {
+            registry: text.to_owned(),
+            repositories: WildMatch::new("*"),
+        });
+    }
+    if text.contains("://") || text.starts_with('.') || text == "oci:" {
         return Err(no_target(
-            "it is neither a registry (host[:port]) nor a repository in one",
+            "it is neither a registry (host[:port]), nor a repository in one, nor a directory \
+             (/path, ./path)",
         ));
+    }
+    if let Some(directory) = registry.filter(|registry| is_local(registry)) {
+        return within(directory, text).map_err(|why| no_target(&why));
     }
     let (host, name) = match text.trim_end_matches('/').split_once('/') {
         Some((host, name)) if is_host(host) => (host, name),
@@ -171,6 +218,33 @@ fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
     Ok(Target {
         registry: reference.repository.registry,
         repositories: WildMatch::new(&name),
+    })
+}
+
+/// The whole storage in a directory.
+fn directory(text: &str) -> Result<Target, &'static str> {
+    if text.contains(['*', '?']) {
+        return Err("a directory is no pattern: give it as --registry, and the pattern as --repo");
+    }
+    let path = match text.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
+    Ok(Target {
+        registry: path.to_owned(),
+        repositories: WildMatch::new("*"),
+    })
+}
+
+/// A repository, or those that a pattern names, of the storage in a directory.
+fn within(directory: &str, name: &str) -> Result<Target, String> {
+    let example = name.replace(['*', '?'], "x");
+    if !is_name(&example) {
+        return Err("it is no name of a repository".to_owned());
+    }
+    Ok(Target {
+        registry: directory.to_owned(),
+        repositories: WildMatch::new(name),
     })
 }
 
@@ -203,8 +277,10 @@ mod tests {
             "https://registry.example",
             "registry.example/Team",
             "registry.example/team/app:1",
-            "/var/lib/registry",
-            "oci:somewhere",
+            "/var/lib/reg*",
+            ".hidden/registry",
+            "oci:",
+            "oci://somewhere",
             "registry example",
             "registry.example:0",
         ] {
@@ -240,6 +316,35 @@ mod tests {
             given(&[mode]).error(),
             "there is nothing to audit: no registry is named"
         );
+    }
+
+    #[test]
+    fn a_directory_is_a_target_with_all_or_some_of_its_repositories() {
+        for (text, path) in [
+            ("/var/lib/registry", "/var/lib/registry"),
+            ("/var/lib/registry/", "/var/lib/registry"),
+            ("./registry", "./registry"),
+            ("../a/registry", "../a/registry"),
+            (".", "."),
+            ("..", ".."),
+            ("/", "/"),
+        ] {
+            assert_eq!(read(text), Ok((path.into(), "*".into())), "{text}");
+            let extent = typed(&["audit", text]).audit().extent;
+            assert!(extent.is_disk && extent.is_whole(), "{text}");
+        }
+        let some = typed(&["audit", "--registry=/disk/", "--repo=team/*,app"]);
+        let extent = some.audit().extent;
+        assert!(extent.is_disk && !extent.is_whole());
+        assert!(extent.covers("/disk", "team/app") && extent.covers("/disk", "app"));
+        assert!(!extent.covers("/disk", "other") && !extent.covers("/", "app"));
+        assert!(!typed(&["audit", "r.example"]).audit().extent.is_disk);
+        assert_eq!(
+            typed(&["audit", "/disk", "r.example"]).error(),
+            "registries and directories cannot be audited in one run"
+        );
+        let state = typed(&["audit", "/disk", "--state=folder"]).audit();
+        assert_eq!(state.state, None);
     }
 
     #[test]

@@ -4,61 +4,188 @@
 //! has is said by links: files of one digest, without a line break. See
 //! <https://github.com/distribution/distribution/blob/v3.0.0/registry/storage/paths.go>.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci_spec::image::Digest;
 
 use crate::layout::root::Root;
 use crate::walk::cause::LinkFlaw;
 
-/// Below a root: the only version of the layout that there is.
+/// Below a root directory: the only version of the layout that there is.
 pub(crate) const TREE: &str = "docker/registry/v2";
 
-/// The longest link that is read, in bytes.
-const LONGEST_LINK: u64 = 256;
+/// Below the tree: where repositories are.
+pub(crate) const REPOSITORIES: &str = "repositories";
 
-/// Where the data of a digest is.
+/// Below the tree: where the data of all content is.
+pub(crate) const BLOBS: &str = "blobs";
+
+/// Below a repository: where its tags are.
+pub(crate) const TAGS: &str = "_manifests/tags";
+
+/// Below a repository: the links of its manifests, by algorithm.
+pub(crate) const REVISIONS: &str = "_manifests/revisions";
+
+/// Below a repository: the links of its configs and layers, by algorithm.
+pub(crate) const LAYERS: &str = "_layers";
+
+/// Below a repository: the uploads that are not done.
+pub(crate) const UPLOADS: &str = "_uploads";
+
+/// Room for the longest link, in bytes: what is longer is none.
+const LINK: usize = 256;
+
+/// Where the data of a digest is, below the tree.
 pub(crate) fn data(digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm(), digest.digest());
-    format!("{TREE}/blobs/{algorithm}/{}/{hex}/data", &hex[..2])
+    let start = hex.get(..2).unwrap_or(hex);
+    format!("{BLOBS}/{algorithm}/{start}/{hex}/data")
 }
 
-/// The link of a manifest in a repository.
-pub(crate) fn revision(repository: &str, digest: &Digest) -> String {
-    let (algorithm, hex) = (digest.algorithm(), digest.digest());
-    format!("{TREE}/repositories/{repository}/_manifests/revisions/{algorithm}/{hex}/link")
+/// The link of a manifest, below its repository.
+pub(crate) fn revision(digest: &Digest) -> String {
+    link(REVISIONS, digest)
 }
 
-/// The link of a config or a layer in a repository.
-pub(crate) fn layer(repository: &str, digest: &Digest) -> String {
-    let (algorithm, hex) = (digest.algorithm(), digest.digest());
-    format!("{TREE}/repositories/{repository}/_layers/{algorithm}/{hex}/link")
+/// The link of a config or a layer, below its repository.
+pub(crate) fn layer(digest: &Digest) -> String {
+    link(LAYERS, digest)
 }
 
-/// The directory of a repository's tags.
-pub(crate) fn tags(repository: &str) -> String {
-    format!("{TREE}/repositories/{repository}/_manifests/tags")
+fn link(links: &str, digest: &Digest) -> String {
+    format!("{links}/{}/{}/link", digest.algorithm(), digest.digest())
 }
 
-/// The link of a tag.
-pub(crate) fn tag(repository: &str, tag: &str) -> String {
-    format!("{}/{tag}/current/link", tags(repository))
+/// The link of a tag, below its repository.
+pub(crate) fn tag(tag: &str) -> String {
+    format!("{TAGS}/{tag}/current/link")
 }
 
-/// What a link says: the digest that it names, or that it names none. None where there is none.
-///
-/// # Errors
-///
-/// When it cannot be read.
-pub(crate) fn read_link(root: &Root, path: &str) -> io::Result<Option<Result<Digest, LinkFlaw>>> {
-    let Some(bytes) = root.read(path, LONGEST_LINK)? else {
-        return Ok(None);
-    };
-    let text = std::str::from_utf8(&bytes).ok();
-    let digest = text.and_then(|text| text.parse().ok());
-    Ok(Some(digest.ok_or_else(|| match text {
-        Some("") => LinkFlaw::Empty,
-        Some(text) if text.trim().parse::<Digest>().is_ok() => LinkFlaw::Blank,
+/// The directory of the tree, `docker/registry/v2`.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    root: Root,
+    /// How many files were opened.
+    files: AtomicU64,
+}
+
+impl Tree {
+    /// The tree in this directory.
+    pub(crate) fn new(root: Root) -> Self {
+        Self {
+            root,
+            files: AtomicU64::new(0),
+        }
+    }
+
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// How many files were opened until now.
+    pub(crate) fn files(&self) -> u64 {
+        self.files.load(Ordering::Relaxed)
+    }
+
+    /// The directory of a repository; none where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(crate) fn repository(&self, name: &str) -> io::Result<Option<Root>> {
+        self.root.below(format!("{REPOSITORIES}/{name}"))
+    }
+
+    /// The data of a digest, and its length in bytes; none where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(crate) fn data(&self, digest: &Digest) -> io::Result<Option<(File, u64)>> {
+        self.count();
+        self.root.sized(data(digest))
+    }
+
+    /// What a link below `root` says: the digest that it names, or that it names none. None where
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(crate) fn link(
+        &self,
+        root: &Root,
+        path: &str,
+    ) -> io::Result<Option<Result<Digest, LinkFlaw>>> {
+        self.count();
+        let Some(mut file) = root.file(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = [0; LINK];
+        let mut length = 0;
+        loop {
+            match file.read(&mut bytes[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(failure) if failure.kind() == io::ErrorKind::Interrupted => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Some(read_link(&bytes[..length])))
+    }
+
+    fn count(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What the content of a link says.
+fn read_link(bytes: &[u8]) -> Result<Digest, LinkFlaw> {
+    let text = std::str::from_utf8(bytes).map_err(|_| LinkFlaw::NoDigest)?;
+    text.parse().map_err(|_| match text {
+        "" => LinkFlaw::Empty,
+        text if text.trim().parse::<Digest>().is_ok() => LinkFlaw::Blank,
         _ => LinkFlaw::NoDigest,
-    })))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
+
+    #[test]
+    fn paths_are_those_of_distribution() {
+        let digest: Digest = format!("sha256:{HASH}").parse().unwrap();
+        assert_eq!(data(&digest), format!("blobs/sha256/6c/{HASH}/data"));
+        assert_eq!(
+            revision(&digest),
+            format!("_manifests/revisions/sha256/{HASH}/link")
+        );
+        assert_eq!(layer(&digest), format!("_layers/sha256/{HASH}/link"));
+        assert_eq!(tag("1.4"), "_manifests/tags/1.4/current/link");
+        let odd: Digest = "odd:a".parse().unwrap();
+        assert_eq!(data(&odd), "blobs/odd/a/a/data");
+    }
+
+    #[test]
+    fn a_link_is_a_digest_and_nothing_else() {
+        let whole = format!("sha256:{HASH}");
+        assert_eq!(read_link(whole.as_bytes()).unwrap().as_ref(), whole);
+        for (text, flaw) in [
+            ("", LinkFlaw::Empty),
+            ("sha256:6c3c", LinkFlaw::NoDigest),
+            ("\0\0", LinkFlaw::NoDigest),
+            (&format!("{whole}\n"), LinkFlaw::Blank),
+            (&format!(" {whole}"), LinkFlaw::Blank),
+            (&format!("{whole}{whole}"), LinkFlaw::NoDigest),
+        ] {
+            assert_eq!(read_link(text.as_bytes()), Err(flaw), "{text:?}");
+        }
+        assert_eq!(read_link(b"\xff"), Err(LinkFlaw::NoDigest));
+    }
 }

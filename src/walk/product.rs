@@ -38,4 +38,6 @@ pub enum Product {
     Acr,
     /// Google's registries.
     Google,
+    /// None: the storage of distribution, read without it.
+    Disk,
 }

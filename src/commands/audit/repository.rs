@@ -28,7 +28,7 @@ use crate::walk::source::{Catalog as _, Fault, FaultKind, Head, Look, Source as 
 use crate::walk::{resolved, walk};
 
 /// How often a tag is walked again because it moved.
-const MOST_MOVES: usize = 10;
+pub(super) const MOST_MOVES: usize = 10;
 
 /// How long the second look waits at a tag that is new or has moved: its push may not be over.
 const PUSH: Duration = Duration::from_secs(15);
@@ -462,12 +462,12 @@ async fn moves<'c>(
     unanswered
 }
 
-fn tag(subject: &Subject) -> &str {
+pub(super) fn tag(subject: &Subject) -> &str {
     subject.reference.tag.as_deref().unwrap_or_default()
 }
 
 /// Whether an image is too much for a walk that it shares with others.
-fn is_too_much(checked: &Checked, subject: &Subject) -> bool {
+pub(super) fn is_too_much(checked: &Checked, subject: &Subject) -> bool {
     let graph = &checked.graph;
     graph
         .reachable(subject.root)

@@ -8,7 +8,7 @@ use super::super::github::alert::{self, Alert, first_lines};
 use super::super::github::{ANNOTATIONS, Extras, message, write_rows, write_value};
 use super::super::hint::Advice;
 use super::super::text::Style;
-use super::text::{exit_code, fact, name, oldest_check, write};
+use super::text::{cost, exit_code, fact, name, oldest_check, write};
 use super::{Audit, Fault};
 use crate::text::escape::{command_message, command_property, line};
 use crate::text::human::{self, count};
@@ -128,13 +128,12 @@ fn write_details(audit: &Audit, alert: Alert, out: &mut dyn Write) -> io::Result
 
 /// What was looked at, and how long it took.
 fn sums(audit: &Audit) -> String {
-    let requests = usize::try_from(audit.requests).unwrap_or(usize::MAX);
     let registries: Vec<String> = audit.registries.iter().map(|host| text(host)).collect();
     format!(
         "{} in {}, {} in {}{}",
         count(audit.tags.all, "tag"),
         human::list(&registries),
-        count(requests, "request"),
+        cost(audit),
         human::duration(audit.duration),
         oldest_check(audit)
     )
@@ -176,9 +175,7 @@ pub(crate) fn write_outputs(
         .faults
         .iter()
         .filter(|fault| fault.exit == Exit::Broken);
-    let images: Vec<String> = broken
-        .map(|fault| format!("{}/{}", fault.repository.registry, fault.full_name()))
-        .collect();
+    let images: Vec<String> = broken.map(Fault::reference).collect();
     for (name, value) in [
         ("result", audit.conclusion().as_str().to_owned()),
         ("exit-code", audit.exit().code().to_string()),

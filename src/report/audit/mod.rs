@@ -1,6 +1,7 @@
 //! What an audit found: its sums, and the first of what is wrong. Everything else is written,
 //! repository by repository, and dropped.
 
+mod disk;
 mod fault;
 mod github;
 mod sums;
@@ -10,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
+pub use self::disk::Disk;
 pub(crate) use self::fault::Fault;
 pub(super) use self::fault::of_digests;
 pub(crate) use self::github::{write_github, write_outputs, write_summary};
@@ -57,6 +59,8 @@ pub struct Audit {
     pub requests: u64,
     /// Body bytes received.
     pub bytes: u64,
+    /// What the disks of registries hold beyond their tags.
+    pub disk: Option<Disk>,
     /// What it rests on besides its own questions, with `state`.
     pub remembered: Option<Remembered>,
     /// Why it ended early, if it did.
@@ -186,16 +190,11 @@ impl Unread {
         }
     }
 
-    /// The registry that it is of.
+    /// Whether it is a list of this registry; its catalog has the same name.
     #[must_use]
-    pub fn registry(&self) -> &str {
-        self.name.split('/').next().unwrap_or_default()
-    }
-
-    /// Whether it is a registry's list of repositories.
-    #[must_use]
-    pub fn is_catalog(&self) -> bool {
-        self.name == self.registry()
+    pub fn is_of(&self, registry: &str) -> bool {
+        let rest = self.name.strip_prefix(registry);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -230,6 +229,7 @@ impl Audit {
             duration: Duration::ZERO,
             requests: 0,
             bytes: 0,
+            disk: None,
             remembered: None,
             stopped: None,
             tags: Tags::default(),
@@ -325,8 +325,9 @@ impl Audit {
         if let Some(in_use) = &mut self.in_use {
             in_use.exit = in_use.exit.or(unread.exit);
         }
-        if let Some(sums) = self.sums_of(unread.registry()) {
-            sums.add_unread(&unread);
+        let is_of = |registry: &String| unread.is_of(registry);
+        if let Some(place) = self.registries.iter().position(is_of) {
+            self.sums[place].add_unread(unread.name == self.registries[place]);
         }
         if self.unread.len() < MOST {
             self.unread.push(unread);

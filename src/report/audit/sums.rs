@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::super::judged::{Judged, Root};
-use super::{MOST, Tags, Unread};
+use super::{MOST, Tags};
 use crate::oci::kind::Kind;
 use crate::walk::graph::NodeId;
 
@@ -48,7 +48,7 @@ impl Sums {
         self.indexes += indexes(judged);
         self.failures += judged.counts.failures;
         if broken > 0 {
-            let name = judged.checked.repository.name.clone();
+            let name = judged.checked.repository.short().to_owned();
             *self.broken.entry(name).or_default() += broken;
         }
         // Repositories end in any order; those that are kept are the same in every run.
@@ -57,10 +57,10 @@ impl Sums {
         }
     }
 
-    /// Adds a list of this registry that could not be read.
-    pub(super) fn add_unread(&mut self, unread: &Unread) {
+    /// Adds a list of this registry that could not be read: its catalog, or one of tags.
+    pub(super) fn add_unread(&mut self, is_catalog: bool) {
         self.unread += 1;
-        self.is_catalog_unread |= unread.is_catalog();
+        self.is_catalog_unread |= is_catalog;
     }
 
     /// Whether its repositories could be looked at: the catalog was read if it was needed, and so

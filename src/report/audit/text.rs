@@ -39,7 +39,31 @@ pub(crate) fn write_header(
 pub(crate) fn write(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
     write_faults(audit, style, out)?;
     write_table(audit, out)?;
+    write_disk(audit, out)?;
     write_end(audit, style, out)
+}
+
+/// What the disks hold beyond the tags.
+fn write_disk(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let disk = audit.disk.as_ref();
+    let lines = disk.map_or_else(Vec::new, |disk| disk.lines(audit.started_at));
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "beyond the tags:")?;
+    for line in lines {
+        writeln!(out, "  {line}")?;
+    }
+    writeln!(out)
+}
+
+/// What was looked at: `612 requests`, or `285,600 files`.
+pub(super) fn cost(audit: &Audit) -> String {
+    let requests = || usize::try_from(audit.requests).unwrap_or(usize::MAX);
+    match &audit.disk {
+        Some(disk) => disk.in_words(),
+        None => count(requests(), "request"),
+    }
 }
 
 fn write_faults(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -89,11 +113,10 @@ fn write_faults(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<
 
 /// The name of a tag, with its registry where there are several.
 pub(super) fn name(audit: &Audit, fault: &Fault) -> String {
-    let name = fault.full_name();
     escape::line(&if audit.registries.len() > 1 {
-        format!("{}/{name}", fault.repository.registry)
+        fault.reference()
     } else {
-        name
+        fault.full_name()
     })
 }
 
@@ -105,7 +128,7 @@ fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         escape::line(&if audit.registries.len() > 1 {
             row.repository.to_string()
         } else {
-            row.repository.name.clone()
+            row.repository.short().to_owned()
         })
     };
     let others = audit.counts().repositories - audit.rows.len();
@@ -143,7 +166,6 @@ fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 
 fn write_end(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let counts = audit.counts();
-    let requests = usize::try_from(counts.requests).unwrap_or(usize::MAX);
     writeln!(
         out,
         "{}, {}{}: {}; {} in {}{}",
@@ -151,7 +173,7 @@ fn write_end(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()>
         count(audit.tags.all, "tag"),
         changes(audit),
         ends(audit),
-        count(requests, "request"),
+        cost(audit),
         human::duration(audit.duration),
         oldest_check(audit)
     )?;

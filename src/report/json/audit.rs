@@ -5,10 +5,11 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::super::audit::{Audit, Remembered, Unread};
+use super::super::audit::{Audit, Disk, Remembered, Unread};
 use super::super::judged::Judged;
 use super::super::timestamp;
 use super::{CountsEntry, HintEntry, RepositoryEntry, TOOL, Tool, milliseconds, write_value};
+use crate::storage::census::{Amount, Beyond, Obstacle, Occurrence};
 use crate::text::escape;
 use crate::walk::rules::Depth;
 
@@ -30,10 +31,101 @@ struct Closing {
     exit_code: u8,
     duration_ms: u64,
     counts: CountsEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<HintEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// What disks hold beside the tags.
+#[derive(Serialize)]
+struct DiskEntry {
+    files: u64,
+    #[serde(flatten)]
+    beyond: Option<BeyondEntry>,
+}
+
+/// The same beyond the tags, where all of them were looked at.
+#[derive(Serialize)]
+struct BeyondEntry {
+    links_without_data: PlacesEntry,
+    untagged_manifests: u64,
+    broken_untagged_manifests: u64,
+    unreached_blobs: AmountEntry,
+    freed_by_garbage_collection: AmountEntry,
+    uploads: AmountEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_upload: Option<String>,
+    garbage_collection_stops_at: Vec<ObstacleEntry>,
+    unreadable: PlacesEntry,
+}
+
+#[derive(Serialize)]
+struct AmountEntry {
+    files: u64,
+    bytes: u64,
+}
+
+/// How many places there are, and the first of them.
+#[derive(Serialize)]
+struct PlacesEntry {
+    count: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    first: String,
+}
+
+#[derive(Serialize)]
+struct ObstacleEntry {
+    kind: &'static str,
+    #[serde(flatten)]
+    places: PlacesEntry,
+}
+
+impl DiskEntry {
+    fn of(disk: &Disk) -> Self {
+        Self {
+            files: disk.files,
+            beyond: disk.beyond.as_ref().map(BeyondEntry::of),
+        }
+    }
+}
+
+impl BeyondEntry {
+    fn of(beyond: &Beyond) -> Self {
+        let obstacle = |(obstacle, occurrence): &(Obstacle, Occurrence)| ObstacleEntry {
+            kind: obstacle.as_str(),
+            places: PlacesEntry::of(occurrence),
+        };
+        Self {
+            links_without_data: PlacesEntry::of(&beyond.without_data),
+            untagged_manifests: beyond.revisions,
+            broken_untagged_manifests: beyond.broken_revisions,
+            unreached_blobs: AmountEntry::of(beyond.unreached),
+            freed_by_garbage_collection: AmountEntry::of(beyond.freed),
+            uploads: AmountEntry::of(beyond.uploads),
+            oldest_upload: beyond.oldest_upload.map(timestamp::utc),
+            garbage_collection_stops_at: beyond.obstacles.iter().map(obstacle).collect(),
+            unreadable: PlacesEntry::of(&beyond.unread),
+        }
+    }
+}
+
+impl AmountEntry {
+    fn of(amount: Amount) -> Self {
+        let Amount { files, bytes } = amount;
+        Self { files, bytes }
+    }
+}
+
+impl PlacesEntry {
+    fn of(occurrence: &Occurrence) -> Self {
+        Self {
+            count: occurrence.count,
+            first: escape::shortened(&occurrence.first),
+        }
+    }
 }
 
 /// What the run rests on besides its own questions.
@@ -132,6 +224,7 @@ pub(crate) fn write_closing(audit: &Audit, out: &mut dyn Write) -> io::Result<()
             exit_code: audit.exit().code(),
             duration_ms: milliseconds(audit.duration),
             counts: CountsEntry::of(&audit.counts()),
+            disk: audit.disk.as_ref().map(DiskEntry::of),
             hints: audit.advice.iter().map(HintEntry::of).collect(),
             error: audit.reason().map(|reason| escape::shortened(&reason)),
         },

@@ -196,6 +196,13 @@ impl<'g> Node<'g> {
         self.graph.names.digest(self.slot.name)
     }
 
+    /// The first bytes of its hash, which tell it from every other; `None` for a digest by an
+    /// algorithm that nobody knows, too.
+    #[must_use]
+    pub fn hash_start(self) -> Option<[u8; 16]> {
+        self.graph.names.start(self.slot.name)
+    }
+
     /// Whether this is its digest.
     #[must_use]
     pub fn has_digest(self, digest: &Digest) -> bool {
@@ -289,6 +296,20 @@ impl<'g> Node<'g> {
             Cause::FailsAlone(_) => Clients::ALL,
             _ if self.verdict().is_definite() => self.slot.stops,
             _ => Clients::NONE,
+        }
+    }
+
+    /// Whether its content is definitely missing or damaged, and not only of a form that is refused.
+    #[must_use]
+    pub fn is_lost(self) -> bool {
+        match self.cause() {
+            Cause::FailsAlone(_) => true,
+            Cause::MisstatedSize { .. } | Cause::InlineWrong(_) => false,
+            _ => {
+                let verdict = self.verdict();
+                let is_refused = matches!(verdict, Verdict::Malformed | Verdict::Unsupported);
+                verdict.is_definite() && !is_refused
+            }
         }
     }
 

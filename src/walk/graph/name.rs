@@ -55,6 +55,19 @@ impl Names {
         }
     }
 
+    /// The first bytes of a hash: enough to tell it from every other.
+    pub(super) fn start(&self, name: Name) -> Option<[u8; 16]> {
+        let bytes: &[u8] = match &name {
+            Name::None => return None,
+            Name::Sha256(bytes) => bytes,
+            Name::Other(_) => match self.wide(name)? {
+                Wide::Unknown(_) => return None,
+                wide => wide.bytes(),
+            },
+        };
+        bytes.first_chunk().copied()
+    }
+
     /// Whether this is the name of `digest`.
     pub(super) fn is(&self, name: Name, digest: &Digest) -> bool {
         match (name, sha256(digest)) {
