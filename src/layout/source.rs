@@ -139,9 +139,10 @@ impl LayoutRepository {
             let bytes = bytes.map_err(|failure| unreadable(path_of(digest), &failure))?;
             let received = bytes.len() as u64;
             let is_short = listed.is_some_and(|entry| received < entry.promise.size);
-            match is_short && digest::of_bytes(&bytes, digest).as_ref() != Some(digest) {
-                true => Body::Cut { received },
-                false => Body::Whole(bytes),
+            if is_short && digest::of_bytes(&bytes, digest).as_ref() != Some(digest) {
+                Body::Cut { received }
+            } else {
+                Body::Whole(bytes)
             }
         };
         let media_type = listed.and_then(|entry| entry.media_type.clone());

@@ -4,6 +4,7 @@ mod cluster;
 mod counted;
 mod extent;
 mod in_use;
+mod layouts;
 mod lists;
 mod living;
 mod metrics;

@@ -40,9 +40,10 @@ pub(super) async fn audited(settings: &AuditSettings, run: &Run, registry: &str)
     if references.is_empty() {
         let why = "it is not an image layout that lists an image that counts";
         let unread = Unread::new(registry.to_owned(), why, Exit::Configuration);
-        return match run.extent.allow_empty {
-            true => Found::Gone(registry.to_owned()),
-            false => Found::Unread(unread),
+        return if run.extent.allow_empty {
+            Found::Gone(registry.to_owned())
+        } else {
+            Found::Unread(unread)
         };
     }
     let mut parts = Vec::new();
@@ -52,9 +53,10 @@ pub(super) async fn audited(settings: &AuditSettings, run: &Run, registry: &str)
         }
         parts.push(walked(settings, run, &layout, &repository, references).await);
     }
-    match parts.is_empty() {
-        true => Found::Nothing,
-        false => Found::Checked(parts),
+    if parts.is_empty() {
+        Found::Nothing
+    } else {
+        Found::Checked(parts)
     }
 }
 
