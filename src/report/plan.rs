@@ -91,7 +91,10 @@ fn title(steps: &[&Step]) -> String {
     };
     let digests: HashSet<&Digest> = steps.iter().map(|step| &step.digest).collect();
     let digests = count(digests.len(), "digest");
-    format!("{}{more}: {digests} missing or damaged", escape::line(&name))
+    format!(
+        "{}{more}: {digests} missing or damaged",
+        escape::line(&name)
+    )
 }
 
 /// The columns of the steps of one image, each as wide as its widest cell.
@@ -246,10 +249,11 @@ pub(crate) fn closing(plan: &Plan) -> String {
                 0 => String::new(),
                 failed => format!(", {failed} failed"),
             };
-            format!(
-                "repair: {} put back{failed}{rest}",
-                count(plan.done(), "digest")
-            )
+            let done = match plan.done() {
+                0 => "nothing".to_owned(),
+                done => count(done, "digest"),
+            };
+            format!("repair: {done} put back{failed}{rest}")
         }
     }
 }
@@ -279,7 +283,10 @@ fn rest(plan: &Plan) -> String {
     let left_out = number(|loss| *loss == Loss::NotPlanned);
     if left_out > 0 {
         let digests = count(left_out, "digest");
-        rest += &format!("; {digests} {} not in the plan: make a new one", be(left_out));
+        rest += &format!(
+            "; {digests} {} not in the plan: make a new one",
+            be(left_out)
+        );
     }
     rest
 }
@@ -382,6 +389,9 @@ plan: nothing was changed. 2 digests can be put back with --apply; 1 digest is l
         plan.steps[1].action = Action::Upload(Provenance::File(hostile));
         let text = text(&plan, false);
         assert!(!text.contains('\u{1b}') && !text.contains("##["), "{text}");
-        assert_eq!(text.lines().filter(|line| line.starts_with("::")).count(), 0);
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("::")).count(),
+            0
+        );
     }
 }

@@ -494,7 +494,8 @@ mod tests {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
                 let audited = match *word {
-                    "audit" | "repair" => &["--registry=r.example"][..],
+                    "audit" => &["--registry=r.example"][..],
+                    "repair" => &["--images=r.example"],
                     "manifests" => &["--mode=audit", "--registry=r.example"],
                     _ => &[],
                 };
@@ -651,7 +652,7 @@ mod tests {
             ),
             (
                 &["rebuild", "--image=app"],
-                "--image is a setting of verify and audit; rebuild does not take it",
+                "--image is a setting of verify, audit and repair; rebuild does not take it",
             ),
             (
                 &["--mode=rebuild", "--skip-push"],

@@ -281,7 +281,7 @@ settings! {
              `docker-archive:FILE`. Nothing else is a source.";
         storage [] [Verify Repair] Path,
             "Directory of the registry's own storage, to take content from. With `gc_stopped` its \
-             links and files are mended, too.";
+             links and files are repaired, too.";
         gc_stopped [] [Verify Repair] Boolean, = "false",
             "You promise that no garbage collection runs. Without it nothing is written to a disk.";
         apply [] [Repair] Boolean, = "false",

@@ -95,7 +95,8 @@ fn on_its_disk(stage: &mut Stage) {
         fs::remove_file(link).expect("the tree is ours");
     }
     let disk = tree.path().display().to_string();
-    let story = "A registry's disk after a clean-up: links are gone, and the bytes are still there.";
+    let story =
+        "A registry's disk after a clean-up: links are gone, and the bytes are still there.";
     stage.play(story, &["audit", &disk], 1);
     let story = "What can be put back? A plan, which changes nothing.";
     stage.play(story, &["repair", &disk, "--gc-stopped"], 1);

@@ -87,7 +87,7 @@ fn images(settings: &VerifySettings) -> Result<Vec<Target>, Unfinished> {
 /// What an audit found, for the log.
 fn found(audit: &Audit, lost: usize) -> String {
     let tags = count(audit.tags.all, "tag");
-    format!("{tags} audited, content is missing or damaged of {lost}")
+    format!("{tags} audited; content is missing or damaged in {lost}")
 }
 
 /// The end where nothing is to be put back.
@@ -200,7 +200,10 @@ pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finish
         ..after
     };
     let verdict = Judgement::of(&after).cause();
-    let done = format!("{} put back", count(done, "digest"));
+    let done = match done {
+        0 => "nothing put back".to_owned(),
+        done => format!("{} put back", count(done, "digest")),
+    };
     if failed == 0 {
         return Finished::of(after).remarking(done);
     }
@@ -213,11 +216,11 @@ pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finish
 
 /// What to do where a registry took content and does not have it.
 const NOT_KEPT: &str = "a registry does not replace a file that it has, however damaged, and answers \
-                        as if it did: mend its disk, with its garbage collection stopped, by \
+                        as if it did: repair its disk, with its garbage collection stopped, by \
                         --storage DIR --gc-stopped --apply";
 
 /// What to do where a registry does not see what its disk has.
-const REMEMBERED: &str = "the disk is mended, and the registry remembers what was there before: \
+const REMEMBERED: &str = "the disk is repaired, and the registry remembers what was there before: \
                           restart the registry, and verify again";
 
 /// What a report shows to be lost.

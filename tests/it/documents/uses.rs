@@ -4,7 +4,8 @@ use std::path::Path;
 
 use pullproof::commands::verify::targets::{Target, idle_logins, targets};
 use pullproof::settings::{
-    AuditSettings, Command, Environment, RebuildSettings, VerifySettings, read, table,
+    AuditSettings, Command, Environment, RebuildSettings, RepairSettings, VerifySettings, read,
+    table,
 };
 use serde_norway::Value;
 
@@ -95,6 +96,15 @@ pub(crate) fn audit(arguments: &[String]) -> Use {
     found
 }
 
+/// The settings of a repair with these arguments; fails if it is not valid.
+#[track_caller]
+pub(crate) fn repair_of(arguments: &[String]) -> Box<RepairSettings> {
+    match understood(Variables::new(), arguments).command {
+        Command::Repair(settings) => settings,
+        other => panic!("expected a repair, got {other:?}"),
+    }
+}
+
 /// Every call in a shell script: of the program itself, and of its image.
 #[track_caller]
 pub(crate) fn calls(script: &str) -> Vec<Use> {
@@ -172,7 +182,7 @@ fn understood(variables: Variables, arguments: &[String]) -> Use {
             assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
             targets
         }
-        Command::Audit(_) | Command::Rebuild(_) => Vec::new(),
+        Command::Audit(_) | Command::Repair(_) | Command::Rebuild(_) => Vec::new(),
         other => panic!("{other:?} for {shown}"),
     };
     Use { command, targets }
