@@ -184,9 +184,9 @@ pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finish
     for step in done.filter(|step| lost.contains(&(&step.repository, step.digest.clone()))) {
         let is_on_disk = matches!(step.action, Action::Link | Action::Replace(_));
         let (failure, text) = if is_on_disk {
-            (Failure::Remembered, ("repair-remembered", REMEMBERED))
+            (Failure::Remembered, REMEMBERED)
         } else {
-            (Failure::NotKept, ("repair-not-kept", NOT_KEPT))
+            (Failure::NotKept, NOT_KEPT)
         };
         step.end = Some(Err(failure));
         hint = Some((text.0, text.1.to_owned()));
@@ -215,13 +215,18 @@ pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finish
 }
 
 /// What to do where a registry took content and does not have it.
-const NOT_KEPT: &str = "a registry does not replace a file that it has, however damaged, and answers \
-                        as if it did: repair its disk, with its garbage collection stopped, by \
-                        --storage DIR --gc-stopped --apply";
+const NOT_KEPT: (&str, &str) = (
+    "repair-not-kept",
+    "a registry does not replace a file that it has, however damaged, and answers as if it did: \
+     repair its disk, with its garbage collection stopped, by --storage DIR --gc-stopped --apply",
+);
 
 /// What to do where a registry does not see what its disk has.
-const REMEMBERED: &str = "the disk is repaired, and the registry remembers what was there before: \
-                          restart the registry, and verify again";
+const REMEMBERED: (&str, &str) = (
+    "repair-remembered",
+    "the disk is repaired, and the registry remembers what was there before: restart the \
+     registry, and verify again",
+);
 
 /// What a report shows to be lost.
 fn lost(report: &Report) -> HashSet<(&Repository, Digest)> {
@@ -252,5 +257,16 @@ impl Look<'_> {
         };
         self.progress.finish();
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_hint_heads_an_entry_on_the_troubleshooting_page() {
+        let page = include_str!("../../../docs/troubleshooting.md");
+        for (id, _) in [super::NOT_KEPT, super::REMEMBERED] {
+            assert!(page.contains(&format!("\n### {id}\n")), "{id}");
+        }
     }
 }

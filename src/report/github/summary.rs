@@ -24,8 +24,8 @@ use crate::walk::verdict::Verdict;
 /// GitHub drops a summary of more than 1 MiB as a whole; the three parts and the box together stay
 /// below.
 const TABLE: usize = 380_000;
-const PLAN: usize = 100_000;
-const DETAILS: usize = 480_000;
+const PLAN: usize = 80_000;
+const DETAILS: usize = 400_000;
 
 /// Writes the summary as markdown, always less than 1 MiB; rows that do not fit are counted.
 ///
@@ -519,5 +519,35 @@ mod tests {
             2
         );
         assert!(summary.ends_with("in 2.1 s; exit code 1\n"));
+    }
+
+    #[test]
+    fn a_plan_of_any_length_leaves_room() {
+        use crate::repair::{Loss, Step};
+        use crate::report::example::digest;
+        use crate::report::plan::Plan;
+
+        let mut report = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
+        let reference = report.image(0).reference.clone();
+        let step = Step {
+            repository: reference.repository.clone(),
+            images: vec![reference.clone(), reference],
+            digest: digest(0x22),
+            kind: crate::oci::kind::Kind::Layer,
+            platform: None,
+            size: Some(1000),
+            action: Action::Lost(Loss::Nowhere),
+            end: None,
+        };
+        report.plan = Some(Plan {
+            steps: vec![step; 10_000],
+            is_applied: false,
+        });
+        let summary = summary(&report);
+        let row = "| ❌ | lost layer | <code>222222222222</code> | 1 kB | ";
+        assert!(summary.contains(row), "{summary}");
+        assert!(summary.contains(" and 1 more | found nowhere |"));
+        assert!(summary.contains("more rows, left out because"));
+        assert!(summary.len() < 2 * PLAN, "{}", summary.len());
     }
 }

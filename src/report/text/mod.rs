@@ -221,6 +221,12 @@ fn write_remarks(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -
             writeln!(out, "  see it: {command}")?;
         }
     }
+    // That of a rebuild is in the log.
+    let last = judgement.report.last_hint.as_ref();
+    if let Some((_, text)) = last.filter(|(id, _)| id.starts_with("repair-")) {
+        let hint = style.paint(Paint::Doubt, "hint:");
+        writeln!(out, "{hint} {}", escape::line(text))?;
+    }
     for (exit, reason) in headline::names(judgement) {
         let (mark, paint) = match exit {
             Exit::Broken => ("✗", Paint::Bad),

@@ -11,7 +11,7 @@ use serde_norway::Value;
 use super::ci;
 use super::page::anchors;
 use super::text;
-use super::uses::{Use, audit, repair_of, uses};
+use super::uses::{Use, audit, repair, uses};
 
 /// The documents of a file.
 #[track_caller]
@@ -94,10 +94,11 @@ fn the_cronjob_audits_with_settings_that_exist() {
 
 #[test]
 fn the_nightly_repair_has_settings_that_exist_and_the_state_of_the_audit() {
-    let repair = object("kubernetes-repair.yaml", "CronJob");
-    let job = &repair["spec"]["jobTemplate"]["spec"];
+    let nightly = object("kubernetes-repair.yaml", "CronJob");
+    let job = &nightly["spec"]["jobTemplate"]["spec"];
     let arguments = words(&container(&job["template"])["args"]);
-    let found = repair_of(&arguments);
+    let found = repair(&arguments);
+    let found = found.repair();
     let targets = &found.audit.as_ref().unwrap().extent.targets;
     assert_eq!(targets[0].registry, "registry.example");
     assert!(found.sources.permission.is_some() && found.sources.gc_stopped.is_none());

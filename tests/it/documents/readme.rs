@@ -120,12 +120,23 @@ fn the_commands_in_the_page_on_audits_are_understood() {
         .iter()
         .flat_map(|block| calls(block))
         .collect();
-    assert_eq!(found.len(), 5);
+    assert_eq!(found.len(), 6);
     assert!(
         found
             .iter()
             .all(|found| !found.audit().extent.targets.is_empty())
     );
+}
+
+#[test]
+fn the_commands_in_the_page_on_repairs_are_understood() {
+    let blocks = blocks(&text("docs/repair.md"), "sh");
+    let found: Vec<_> = blocks.iter().flat_map(|block| calls(block)).collect();
+    let writes: Vec<bool> = found
+        .iter()
+        .map(|found| found.repair().sources.permission.is_some())
+        .collect();
+    assert_eq!(writes, [false, true, true, true, true, true]);
 }
 
 #[test]

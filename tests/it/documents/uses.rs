@@ -41,6 +41,15 @@ impl Use {
         }
     }
 
+    /// The settings of a repair.
+    #[track_caller]
+    pub(crate) fn repair(&self) -> &RepairSettings {
+        match &self.command {
+            Command::Repair(settings) => settings,
+            other => panic!("expected a repair, got {other:?}"),
+        }
+    }
+
     /// The settings of a rebuild that is run alone.
     #[track_caller]
     pub(crate) fn rebuild(&self) -> &RebuildSettings {
@@ -96,13 +105,12 @@ pub(crate) fn audit(arguments: &[String]) -> Use {
     found
 }
 
-/// The settings of a repair with these arguments; fails if it is not valid.
+/// A repair with these arguments; fails if it is not valid.
 #[track_caller]
-pub(crate) fn repair_of(arguments: &[String]) -> Box<RepairSettings> {
-    match understood(Variables::new(), arguments).command {
-        Command::Repair(settings) => settings,
-        other => panic!("expected a repair, got {other:?}"),
-    }
+pub(crate) fn repair(arguments: &[String]) -> Use {
+    let found = understood(Variables::new(), arguments);
+    found.repair();
+    found
 }
 
 /// Every call in a shell script: of the program itself, and of its image.

@@ -2,6 +2,7 @@
 
 mod disk;
 mod registry;
+mod reports;
 
 use crate::support::command::{Finished, Pullproof, pullproof};
 
