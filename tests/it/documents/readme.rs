@@ -36,6 +36,7 @@ fn every_pipeline_in_the_documents_is_understood() {
         ("docs/ci/woodpecker.md", 1),
         ("docs/ci/github.md", 3),
         ("docs/ci/gitlab.md", 1),
+        ("docs/repair.md", 2),
         ("plugin/docs.md", 5),
     ] {
         all_uses(page, expected);
