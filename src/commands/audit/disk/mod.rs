@@ -37,7 +37,7 @@ use crate::walk::stop::Stop;
 const THREADS: usize = 16;
 
 /// How many parts may be done before the first of them is written.
-const AHEAD: usize = 3 * THREADS;
+const AHEAD: usize = 2 * THREADS;
 
 /// What a part of a repository comes to.
 enum Found {
@@ -172,13 +172,23 @@ pub(super) async fn audited(
             run.went_on(next);
         }
     }
-    if run.stopped.get().is_none()
-        && let Some(&stop) = stopping.peek()
-    {
-        run.stop(stop);
-    }
+    let looking = {
+        let run = Arc::clone(&run);
+        tokio::task::spawn_blocking(move || beyond(&run))
+    };
+    let beyond = tokio::select! {
+        biased;
+        stop = stopping.clone() => {
+            run.stop(stop);
+            None
+        }
+        found = looking => found.expect("it does not panic"),
+    };
     audit.stopped = run.stopped.get().copied();
-    audit.disk = Some(disk(run).await);
+    audit.disk = Some(audit::Disk {
+        files: run.stores.iter().map(|store| store.tree.files()).sum(),
+        beyond,
+    });
     audit.duration = started.elapsed();
     audit.finish();
     (audit, streams)
@@ -207,25 +217,17 @@ fn take(
 }
 
 /// What the disks hold beyond their tags, when all of them were walked.
-async fn disk(run: Arc<Run>) -> audit::Disk {
-    let beyond = || {
-        let mut beyond: Option<Beyond> = None;
-        for store in run.stores.iter().filter(|_| run.stopped.get().is_none()) {
-            let Some(census) = &store.census else {
-                continue;
-            };
-            for name in &store.begun {
-                census.look_at_uploads(&store.tree, name);
-            }
-            let found = census.finish(&store.tree, THREADS);
-            beyond.get_or_insert_default().add(found);
+fn beyond(run: &Run) -> Option<Beyond> {
+    let mut beyond: Option<Beyond> = None;
+    for store in run.stores.iter().filter(|_| run.stopped.get().is_none()) {
+        let census = store.census.as_ref()?;
+        for name in &store.begun {
+            census.look_at_uploads(&store.tree, name);
         }
-        audit::Disk {
-            files: run.stores.iter().map(|store| store.tree.files()).sum(),
-            beyond,
-        }
-    };
-    beyond()
+        let found = census.finish(&store.tree, THREADS);
+        beyond.get_or_insert_default().add(found);
+    }
+    beyond
 }
 
 /// Walks parts until there is none left.
