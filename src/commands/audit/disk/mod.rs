@@ -117,9 +117,9 @@ pub(super) async fn audited(
         audit.add_unread(unread);
     }
     let (named, unread) = run.list();
-    unread
-        .into_iter()
-        .for_each(|unread| audit.add_unread(unread));
+    for unread in unread {
+        audit.add_unread(unread);
+    }
     let all = named.len();
     run.jobs = Mutex::new(Jobs::new(named));
     let run = Arc::new(run);
@@ -289,7 +289,7 @@ impl Run {
         for (place, store) in self.stores.iter_mut().enumerate() {
             let targets = self.extent.targets.iter();
             let own = targets.filter(|target| target.registry == store.registry);
-            let mut names: Vec<(String, bool)> = own
+            let mut covered: Vec<(String, bool)> = own
                 .filter_map(|target| Some((target.name()?, true)))
                 .collect();
             match StorageCatalog::new(&store.tree).all() {
@@ -297,7 +297,7 @@ impl Run {
                     let catalog = format!("the catalog of {}", store.registry);
                     super::listing::warn_of_unusable(&catalog, &found.list);
                     unread.extend(super::listing::incomplete(&store.registry, &found.list));
-                    names.extend(found.list.names.into_iter().map(|name| (name, false)));
+                    covered.extend(found.list.names.into_iter().map(|name| (name, false)));
                     store.begun = found.begun;
                 }
                 Err(fault) => {
@@ -306,16 +306,16 @@ impl Run {
                     unread.push(Unread::new(store.registry.clone(), why, Exit::Unknown));
                 }
             }
-            let used = self.deployed.iter().flat_map(|list| list.repositories());
+            let used = self.deployed.iter().flat_map(InUse::repositories);
             let used = used.filter(|used| used.registry == store.registry);
-            names.extend(used.map(|used| (used.name.clone(), false)));
-            names.retain(|(name, _)| self.extent.covers(&store.registry, name));
-            names.sort_by(|one, other| (&one.0, !one.1).cmp(&(&other.0, !other.1)));
-            names.dedup_by(|later, first| later.0 == first.0);
-            named.extend(names.into_iter().map(|(name, is_named)| Named {
+            covered.extend(used.map(|used| (used.name.clone(), false)));
+            covered.retain(|(name, _)| self.extent.covers(&store.registry, name));
+            covered.sort_by(|one, other| (&one.0, !one.1).cmp(&(&other.0, !other.1)));
+            covered.dedup_by(|later, first| later.0 == first.0);
+            named.extend(covered.into_iter().map(|(name, by_user)| Named {
                 store: place,
                 name,
-                is_named,
+                by_user,
             }));
         }
         // So that what is in use comes first in a report that is written as it goes.
