@@ -8,7 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _, ReadDir};
 
 /// `O_NONBLOCK` of Linux: whoever opens a pipe or a device does not wait for it.
-const WITHOUT_WAITING: i32 = 0o4000;
+pub(super) const WITHOUT_WAITING: i32 = 0o4000;
 
 /// A directory, below which no symbolic link leads out of it.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ pub(crate) mod date;
 pub(crate) mod descriptor;
 pub(crate) mod digest;
 pub(crate) mod flaw;
+pub(crate) mod in_layout;
 pub(crate) mod in_use;
 pub(crate) mod kind;
 pub(crate) mod listed;

@@ -33,15 +33,31 @@ const LONGEST_TAG: usize = 128;
 /// One repository on one registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
-    /// `host[:port]`; Docker Hub is `docker.io`, although its API has another host.
+    /// `host[:port]`; Docker Hub is `docker.io`, although its API has another host. An OCI image
+    /// layout is `oci:DIR`.
     pub registry: String,
-    /// The name below it: `library/alpine`.
+    /// The name below it: `library/alpine`; empty for a layout.
     pub name: String,
+}
+
+impl Repository {
+    /// Its name without the registry; that of a layout is its directory.
+    pub(crate) fn short(&self) -> &str {
+        if self.name.is_empty() {
+            &self.registry
+        } else {
+            &self.name
+        }
+    }
 }
 
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.registry, self.name)
+        match self.name.as_str() {
+            // A directory is the one repository in it.
+            "" => f.write_str(&self.registry),
+            name => write!(f, "{}/{name}", self.registry),
+        }
     }
 }
 
@@ -85,6 +101,11 @@ impl InvalidReference {
 #[must_use]
 pub(crate) fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost" || component.starts_with('[')
+}
+
+/// Whether a target is a directory: `/path`, `./path` or `../path`.
+pub(crate) fn is_directory(text: &str) -> bool {
+    text.starts_with('/') || matches!(text.split('/').next(), Some("." | ".."))
 }
 
 /// Whether this host is Docker Hub by one of its names, in any case.

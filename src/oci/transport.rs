@@ -20,7 +20,7 @@ const ELSEWHERE: [&str; 11] = [
 
 /// Refuses a text that names an image anywhere but in a registry.
 ///
-/// `oci:1.2` is a legal reference, but nobody who types it means the image `oci` of Docker Hub.
+/// `dir:1.2` is a legal reference, but nobody who types it means the image `dir` of Docker Hub.
 ///
 /// # Errors
 ///
@@ -38,8 +38,8 @@ pub(crate) fn refuse_elsewhere(text: &str) -> Result<(), InvalidReference> {
         && !rest.starts_with("//");
     if ELSEWHERE.contains(&transport) || (is_word && is_path) {
         return Err(InvalidReference::because(format!(
-            "{} is not in a registry: the transport {transport}: is not supported, only docker:// \
-             or none",
+            "{} is not in a registry: the transport {transport}: is not supported, only docker://, \
+             oci: or none",
             presentable(text)
         )));
     }
@@ -54,15 +54,12 @@ mod tests {
     fn what_is_not_in_a_registry_is_refused_by_its_transport() {
         for text in [
             "oci-archive:app.tar:1",
-            "oci:app",
-            "oci:/srv/app:1",
             "docker-archive:app.tar",
             "containers-storage:localhost/app:1",
             "docker-daemon:app:latest",
             "dir:/tmp/app",
             "tarball:./app.tar",
             "squashfs:/tmp/app.sqsh",
-            "oci://app",
         ] {
             let transport = text.split(':').next().unwrap();
             let error = refuse_elsewhere(text).unwrap_err().to_string();
@@ -70,9 +67,16 @@ mod tests {
                 error,
                 format!(
                     "\"{text}\" is not in a registry: the transport {transport}: is not supported, \
-                     only docker:// or none"
+                     only docker://, oci: or none"
                 )
             );
+        }
+    }
+
+    #[test]
+    fn a_layout_is_not_in_a_registry_either() {
+        for text in ["oci:app", "oci:/srv/app:1", "oci://app"] {
+            assert!(refuse_elsewhere(text).is_err(), "{text}");
         }
     }
 

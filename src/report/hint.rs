@@ -26,6 +26,8 @@ pub enum Hint {
     SomeChildrenMissing,
     /// A manifest is there and blobs of it are not.
     BlobsMissing,
+    /// Content of an OCI image layout is missing or damaged.
+    IncompleteLayout,
     /// On a disk: a link is gone, and its bytes are there.
     Unlinked,
     /// On a disk: content is gone.
@@ -189,6 +191,7 @@ impl Hint {
             Self::EveryChildMissing => "every-child-missing",
             Self::SomeChildrenMissing => "some-children-missing",
             Self::BlobsMissing => "blobs-missing",
+            Self::IncompleteLayout => "incomplete-layout",
             Self::Unlinked => "unlinked",
             Self::LostOnDisk => "lost-on-disk",
             Self::DamagedOnDisk => "damaged-on-disk",
@@ -259,6 +262,7 @@ impl Hint {
                 | Self::DamagedFile
                 | Self::ChangedContent
                 | Self::OneDigestFails
+                | Self::IncompleteLayout
                 | Self::EmptyContent
                 | Self::Unlinked
                 | Self::LostOnDisk
@@ -302,6 +306,7 @@ impl Hint {
             Self::DamagedFile => return about.damaged_file(),
             Self::ChangedContent => return about.changed_content(),
             Self::OneDigestFails => return about.one_digest_fails(),
+            Self::IncompleteLayout => return about.incomplete_layout(),
             Self::EmptyContent => return about.empty_content(),
             Self::Unlinked => return about.unlinked(),
             Self::LostOnDisk => return about.lost_on_disk(),

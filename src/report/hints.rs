@@ -13,6 +13,7 @@ use super::remedy::{About, Content};
 use super::scene::{Evidence, Scene};
 use crate::oci::digest::is_of_nothing;
 use crate::oci::flaw::Flaw;
+use crate::oci::in_layout;
 use crate::oci::kind::Kind;
 use crate::oci::reference::{DOCKER_HUB, Reference};
 use crate::walk::cause::{Cause, Place, Trouble};
@@ -58,6 +59,9 @@ impl Hints {
         for root in &judged.roots {
             let found = match judged.checked.product {
                 Product::Disk => of_root_on_disk(root),
+                _ if in_layout::directory(&judged.checked.repository).is_some() => {
+                    of_layout(root, of_root(root, context))
+                }
                 _ => of_root(root, context),
             };
             let is_covered = |hint: &Hint| hint.is_covered_by(|other| found.contains_key(other));
@@ -142,7 +146,7 @@ impl Hints {
         };
         Some(Scene {
             reference: first.reference.clone(),
-            repositories: vec![checked.repository.name.clone()],
+            repositories: vec![checked.repository.short().to_owned()],
             known: checked.known.clone(),
             node,
             findings: first.findings.clone(),
@@ -196,6 +200,39 @@ fn of_root(root: &Root<'_>, context: Context) -> OfRoot {
     }
     if let Some(only) = only_attestations(root) {
         note(&mut hints, only, None);
+    }
+    hints
+}
+
+/// The hints for an image in an OCI image layout: whatever is wrong with its content, only the build
+/// can put it right.
+fn of_layout(root: &Root<'_>, mut hints: OfRoot) -> OfRoot {
+    let own = root.graph.node(root.node);
+    let is_named = own.is_nameless();
+    hints.retain(|hint, _| match hint {
+        Hint::ReferenceMissing => is_named,
+        Hint::EmptyContent => true,
+        hint => !hint.is_about_content(),
+    });
+    let is_lost = |id: &&NodeId| {
+        let node = root.graph.node(**id);
+        let is_form = matches!(innermost(node.cause()), Cause::MisstatedSize { .. });
+        let is_bytes = matches!(
+            node.verdict(),
+            Verdict::Missing
+                | Verdict::Empty
+                | Verdict::Truncated
+                | Verdict::SizeMismatch
+                | Verdict::DigestMismatch
+        );
+        is_bytes && !is_form && !node.is_nameless()
+    };
+    let lost: Vec<NodeId> = (root.broken.iter().chain(&root.warned))
+        .filter(is_lost)
+        .copied()
+        .collect();
+    if !lost.is_empty() {
+        note(&mut hints, Hint::IncompleteLayout, lost);
     }
     hints
 }

@@ -116,6 +116,15 @@ impl About {
         )
     }
 
+    pub(super) fn incomplete_layout(&self) -> String {
+        let what = self.what("");
+        format!(
+            "{what} is missing or damaged in the directory: the build, or a copy of it, left it \
+             incomplete, or its disk is full or faulty. Build and export the image again, before \
+             it is pushed"
+        )
+    }
+
     pub(super) fn empty_content(&self) -> String {
         const NOTHING: &str =
             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

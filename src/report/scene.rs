@@ -7,6 +7,7 @@ use super::hint::Hint;
 use super::sentence;
 use super::timestamp;
 use crate::http::is_loopback;
+use crate::oci::in_layout;
 use crate::oci::kind::Kind;
 use crate::oci::reference::{DOCKER_HUB, Reference};
 use crate::text::{escape, human};
@@ -68,13 +69,30 @@ impl Scene {
         &self.reference.repository.registry
     }
 
+    fn is_in_layout(&self) -> bool {
+        in_layout::directory(&self.reference.repository).is_some()
+    }
+
     /// What a hint says where this much is known; `None` where that does not matter.
     pub(super) fn text(&self, hint: &Hint) -> Option<String> {
+        let of_layout = self.is_in_layout().then(|| self.text_in_layout(hint));
+        if let Some(text) = of_layout.flatten() {
+            return Some(text);
+        }
         let host = self.host();
         Some(match hint {
             Hint::ReferenceMissing => self.missing(),
-            Hint::WrongDigest => self.wrong_digest()?,
-            Hint::PlatformMissing => self.platform_missing()?,
+            Hint::WrongDigest => self.wrong_digest(
+                "another pipeline moved the tag, the push went elsewhere, or the expected digest \
+                 is from an older build. Compare it with what the build step printed",
+            )?,
+            Hint::PlatformMissing => format!(
+                "{} was not built for {}, or a later push of one platform alone replaced the tag. \
+                 Build all platforms in one push, or join them with `docker buildx imagetools \
+                 create`",
+                name(&self.reference),
+                self.missing_platforms()?
+            ),
             Hint::Denied => self.denied()?,
             Hint::ServerError => self.server_error()?,
             Hint::ProxyError => self.proxy_error()?,
@@ -123,31 +141,65 @@ impl Scene {
         })
     }
 
+    /// What is different where nothing was pushed yet.
+    fn text_in_layout(&self, hint: &Hint) -> Option<String> {
+        Some(match hint {
+            Hint::WrongDigest => self.wrong_digest(
+                "the directory has an older build or another image, or the expected digest is from \
+                 another build. Compare it with what the build step printed",
+            )?,
+            Hint::PlatformMissing => format!(
+                "{} was not built for {}. Build all platforms at once",
+                name(&self.reference),
+                self.missing_platforms()?
+            ),
+            Hint::TagsDiffer => "names that should stand for one image do not: export them from \
+                                 one build into an empty directory, or set `same_digest: false` if \
+                                 they may differ"
+                .to_owned(),
+            Hint::ContentType => "index.json states another media type than the manifest has, and \
+                                  what pushes the image goes by it: export it again by another \
+                                  tool"
+                .to_owned(),
+            Hint::Timeout => "the run was stopped at `timeout`; whatever it had not read by then \
+                              counts as not checked: raise `timeout`"
+                .to_owned(),
+            _ => return None,
+        })
+    }
+
     fn missing(&self) -> String {
-        const COMPARE: &str =
+        const PUSHED: &str =
             "Compare it with what the build step pushed, and run this check after the push";
+        const EXPORTED: &str = "Compare it with the name that the build was exported under";
+        let compare = if self.is_in_layout() {
+            EXPORTED
+        } else {
+            PUSHED
+        };
         let one = |(reference, listed): &(Reference, Option<Listed>)| {
-            let repository = &reference.repository.name;
+            let repository = reference.repository.short();
             match (&reference.tag, listed) {
                 (Some(tag), Some(Listed::Others(near))) => format!(
-                    "{repository} has no tag {tag}; nearest: {}. {COMPARE}",
+                    "{repository} has no tag {tag}; nearest: {}. {compare}",
                     near.join(", ")
                 ),
                 (Some(_), Some(Listed::NoTag)) => {
-                    format!("{repository} has no tag at all. {COMPARE}")
+                    format!("{repository} has no tag at all. {compare}")
                 }
                 (_, Some(Listed::NoRepository)) => format!(
-                    "there is no repository {repository} on {}. {COMPARE}. Some registries answer \
+                    "there is no repository {repository} on {}. {compare}. Some registries answer \
                      so to a login that may not see it",
                     reference.repository.registry
                 ),
+                _ if self.is_in_layout() => format!("{repository} has no such image. {compare}"),
                 (Some(tag), Some(Listed::ItToo)) => format!(
                     "{repository} still lists the tag {tag}, but the manifest that it leads to is \
                      gone: a clean-up or a garbage collection deleted it. Build and push the \
                      image again"
                 ),
                 _ => format!(
-                    "the registry does not know {reference} at all. {COMPARE}. Some registries \
+                    "the registry does not know {reference} at all. {compare}. Some registries \
                      answer so to a login that may not see it"
                 ),
             }
@@ -156,15 +208,13 @@ impl Scene {
         parts.dedup();
         let last = parts.len().saturating_sub(1);
         for part in &mut parts[..last] {
-            *part = part.replace(&format!(". {COMPARE}"), "");
+            *part = part.replace(&format!(". {compare}"), "");
         }
         parts.join(". ")
     }
 
-    fn wrong_digest(&self) -> Option<String> {
+    fn wrong_digest(&self, why: &str) -> Option<String> {
         let name = name(&self.reference);
-        let why = "another pipeline moved the tag, the push went elsewhere, or the expected \
-                   digest is from an older build. Compare it with what the build step printed";
         let built = self.built();
         self.findings.iter().find_map(|finding| match finding {
             Finding::WrongDigest { expected, actual } => Some(format!(
@@ -193,21 +243,13 @@ impl Scene {
         }
     }
 
-    fn platform_missing(&self) -> Option<String> {
+    fn missing_platforms(&self) -> Option<String> {
         let missing = self.findings.iter().filter_map(|finding| match finding {
             Finding::PlatformMissing { expected, .. } => Some(expected.to_string()),
             _ => None,
         });
         let missing: Vec<String> = missing.collect();
-        (!missing.is_empty()).then(|| {
-            format!(
-                "{} was not built for {}, or a later push of one platform alone replaced the tag. \
-                 Build all platforms in one push, or join them with `docker buildx imagetools \
-                 create`",
-                name(&self.reference),
-                escape::line(&human::list(&missing))
-            )
-        })
+        (!missing.is_empty()).then(|| escape::line(&human::list(&missing)))
     }
 
     fn denied(&self) -> Option<String> {
@@ -430,11 +472,11 @@ fn setting(given_by: GivenBy) -> &'static str {
 
 /// `team/app:1.4`: what an image is called where its host does not matter.
 pub(crate) fn name(reference: &Reference) -> String {
-    let name = &reference.repository.name;
+    let name = reference.repository.short();
     match (&reference.tag, &reference.digest) {
         (Some(tag), None) => format!("{name}:{tag}"),
         (_, Some(digest)) => format!("{name}@{}", short(digest.as_ref())),
-        (None, None) => name.clone(),
+        (None, None) => name.to_owned(),
     }
 }
 

@@ -25,14 +25,14 @@ fn of_cause(cause: &Cause) -> String {
         Cause::Plain => String::new(),
         Cause::AppearedAfter(after) => format!("appeared after {:.1} s", after.as_secs_f64()),
         Cause::NoBytes { expected } => {
-            let none = "the registry says it is there but sends no bytes";
+            let none = "it is there, but has no bytes";
             expected.map_or(none.to_owned(), |size| {
                 format!("expected {}; {none}", bytes(size))
             })
         }
         Cause::EndsEarly { expected, received } => ends_early(*expected, *received),
         Cause::OtherSize { expected, actual } => {
-            format!("expected {}, the registry has {actual}", bytes(*expected))
+            format!("expected {}, it has {actual}", bytes(*expected))
         }
         Cause::OtherDigest { size, actual } => {
             let subject = size.map_or("bytes".to_owned(), bytes);

@@ -7,7 +7,8 @@ use super::Error;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::digest::sha256;
-use crate::oci::reference::{DOCKER_HUB, Reference, is_host, is_name, presentable};
+use crate::oci::in_layout::directory_of;
+use crate::oci::reference::{DOCKER_HUB, Reference, is_directory, is_host, is_name, presentable};
 
 /// What an audit covers.
 #[derive(Clone, Debug, Default)]
@@ -133,9 +134,7 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
              the setting registry; or the directory of a registry's storage, as /var/lib/registry",
         ));
     }
-    let disks = targets
-        .iter()
-        .filter(|target| is_directory(&target.registry));
+    let disks = targets.iter().filter(|target| is_local(&target.registry));
     let disks = disks.count();
     if disks > 0 && disks < targets.len() {
         return Err(
@@ -165,25 +164,36 @@ fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
     Ok(list.iter().map(|text| WildMatch::new(text)).collect())
 }
 
-/// Whether a target is a directory: `/path`, `./path` or `../path`.
-fn is_directory(text: &str) -> bool {
-    text.starts_with('/') || matches!(text.split('/').next(), Some("." | ".."))
+/// Whether a target is an OCI image layout: `oci:path`.
+pub(super) fn is_layout(text: &str) -> bool {
+    directory_of(text).is_some_and(|path| !path.is_empty() && !path.starts_with("//"))
+}
+
+/// Whether a target is in files: a directory, or a layout.
+fn is_local(text: &str) -> bool {
+    is_layout(text) || is_directory(text)
 }
 
 /// Reads a directory, `host[:port]`, `host/name` or `host/pattern`; without a host it is of
 /// `registry`, else of Docker Hub.
 fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
     let no_target = |why: &str| format!("{} cannot be audited: {why}", presentable(text));
-    if is_directory(text) {
+    if is_directory(text) && !is_layout(text) {
         return directory(text).map_err(no_target);
     }
-    if text.contains("://") || text.starts_with('.') || text.starts_with("oci:") {
+    if is_layout(text) {
+        return Ok(Target {
+            registry: text.to_owned(),
+            repositories: WildMatch::new("*"),
+        });
+    }
+    if text.contains("://") || text.starts_with('.') || text == "oci:" {
         return Err(no_target(
             "it is neither a registry (host[:port]), nor a repository in one, nor a directory \
              (/path, ./path)",
         ));
     }
-    if let Some(directory) = registry.filter(|registry| is_directory(registry)) {
+    if let Some(directory) = registry.filter(|registry| is_local(registry)) {
         return within(directory, text).map_err(|why| no_target(&why));
     }
     let (host, name) = match text.trim_end_matches('/').split_once('/') {
@@ -270,7 +280,8 @@ mod tests {
             "registry.example/team/app:1",
             "/var/lib/reg*",
             ".hidden/registry",
-            "oci:somewhere",
+            "oci:",
+            "oci://somewhere",
             "registry example",
             "registry.example:0",
         ] {

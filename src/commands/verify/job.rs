@@ -8,15 +8,16 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use oci_spec::image::Digest;
 
-use super::expectations;
 use super::targets::Target;
+use super::{expectations, layouts};
+use crate::layout::LayoutRepository;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryCatalog, RegistryRepository, Transport};
 use crate::settings::VerifySettings;
 use crate::walk::cause::Cause;
 use crate::walk::checked::{Checked, Finding, Subject};
 use crate::walk::known::{Known, Listed};
-use crate::walk::source::{Look, Source as _};
+use crate::walk::source::{Look, Source};
 use crate::walk::{resolved, walk};
 
 /// The longest pause between two looks at a tag that may show an old image yet.
@@ -38,6 +39,10 @@ pub(super) struct Job<'a, S> {
 impl<S: AsyncFn() -> Cause> Job<'_, S> {
     /// Walks the images until their tags stand still, and learns what hints need.
     pub(super) async fn run(&self, seen: impl FnMut(usize, usize)) -> Checked {
+        if let Some(directory) = layouts::directory(self.repository) {
+            let layout = LayoutRepository::open(directory, self.settings.rules.depth);
+            return self.walked_once(&layout, seen).await;
+        }
         let mut checked = self.stands_still(seen).await;
         if !checked.is_whole() {
             let learned = {
@@ -55,9 +60,10 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
     async fn stands_still(&self, mut seen: impl FnMut(usize, usize)) -> Checked {
         let depth = self.settings.rules.depth;
         let source = RegistryRepository::new(self.transport, self.repository, depth);
+        let references: Vec<Reference> = self.references().collect();
         let mut moves = 0;
         loop {
-            let mut checked = self.walked(&source, &mut seen).await;
+            let mut checked = self.walked(&source, &references, &mut seen).await;
             match self.has_moved_in_time(&source, &checked).await {
                 Some(true) if moves < MOST_MOVES => moves += 1,
                 Some(_) => return checked,
@@ -70,6 +76,23 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
                 }
             }
         }
+    }
+
+    /// Walks the images of a layout: its tags stand still, because its index is read once.
+    async fn walked_once(
+        &self,
+        layout: &LayoutRepository,
+        mut seen: impl FnMut(usize, usize),
+    ) -> Checked {
+        let references: Vec<Reference> = self.references().collect();
+        let pinned: Vec<Reference> = references.iter().map(|one| layout.pinned(one)).collect();
+        let mut checked = self.walked(layout, &pinned, &mut seen).await;
+        layout.name(&mut checked, &references);
+        checked
+    }
+
+    fn references(&self) -> impl Iterator<Item = Reference> {
+        self.targets.iter().map(|target| target.reference.clone())
     }
 
     /// What is known beside the content; for tags that are not there with one page of the list of
@@ -102,17 +125,19 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
         known
     }
 
+    /// Walks what `references` lead to: the targets, in their order.
     async fn walked(
         &self,
-        source: &RegistryRepository<'_>,
+        source: &impl Source,
+        references: &[Reference],
         seen: &mut impl FnMut(usize, usize),
     ) -> Checked {
-        let references: Vec<Reference> = (self.targets.iter())
-            .map(|target| target.reference.clone())
-            .collect();
         let rules = &self.settings.rules;
         let stop = (self.stop)();
-        let mut checked = walk(source, self.repository, &references, rules, stop, seen).await;
+        let mut checked = walk(source, self.repository, references, rules, stop, seen).await;
+        for (subject, target) in checked.subjects.iter_mut().zip(&self.targets) {
+            subject.reference.clone_from(&target.reference);
+        }
         // A registry can repeat a login wherever it may write something.
         let secrets = self.transport.secrets();
         checked.finish(|text| secrets.redacted(text));

@@ -2,7 +2,8 @@
 
 pub(crate) mod expectations;
 mod job;
-mod listed;
+mod layouts;
+pub(crate) mod listed;
 pub(crate) mod metadata;
 pub(crate) mod run;
 pub mod targets;

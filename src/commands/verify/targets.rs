@@ -4,7 +4,9 @@ pub(crate) use std::collections::{HashMap, HashSet};
 
 use oci_spec::image::Digest;
 
+use super::layouts;
 use super::metadata::{self, Built};
+use crate::oci::in_layout::is_meant;
 use crate::oci::reference::{
     DOCKER_HUB, InvalidReference, Reference, Repository, is_bare, is_docker_hub, is_host,
     presentable,
@@ -26,6 +28,25 @@ pub struct Target {
     pub alike: bool,
 }
 
+impl Target {
+    /// Whether it is in a registry, and not in a directory.
+    pub(super) fn is_in_a_registry(&self) -> bool {
+        layouts::directory(&self.reference.repository).is_none()
+    }
+}
+
+impl Target {
+    /// An image of which nothing is expected but that it is whole.
+    pub(crate) fn of(reference: Reference) -> Self {
+        Self {
+            reference,
+            expected: None,
+            unwanted: None,
+            alike: false,
+        }
+    }
+}
+
 /// Everything that was asked for, each reference once, in the order in which it was named; `listed`
 /// is what `images_file` has.
 ///
@@ -39,6 +60,10 @@ pub fn targets(wanted: &Wanted, listed: Vec<Reference>) -> Result<Vec<Target>, E
     let mut targets = Targets::default();
     let alike = wanted.same_digest.unwrap_or(false);
     for text in &wanted.images {
+        if let Some(reference) = layouts::named(text)? {
+            targets.add(reference, None, alike)?;
+            continue;
+        }
         refuse_elsewhere(text).map_err(|error| no_image(&error, "images"))?;
         targets.add(reference(&placed(text, wanted), "images")?, None, alike)?;
     }
@@ -75,7 +100,8 @@ pub fn targets(wanted: &Wanted, listed: Vec<Reference>) -> Result<Vec<Target>, E
 pub fn hosts_added(wanted: &Wanted) -> Vec<String> {
     let told = |image: &String| {
         let placed = placed(image, wanted);
-        (placed != *image).then(|| format!("{image} names no host, so {placed} is verified"))
+        (placed != *image && !is_meant(image))
+            .then(|| format!("{image} names no host, so {placed} is verified"))
     };
     let mut told: Vec<String> = wanted.images.iter().filter_map(told).collect();
     told.dedup();
@@ -92,7 +118,7 @@ pub fn idle_logins(logins: &Logins, targets: &[Target]) -> Option<String> {
     let first = logins
         .given
         .first()
-        .filter(|_| !logins.anonymous && !targets.is_empty())?;
+        .filter(|_| !logins.anonymous && targets.iter().any(Target::is_in_a_registry))?;
     let is_used = |login: &Login| {
         targets
             .iter()

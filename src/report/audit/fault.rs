@@ -94,7 +94,13 @@ impl Fault {
     /// `team/app:1.4`.
     #[must_use]
     pub fn full_name(&self) -> String {
-        format!("{}{}", self.repository.name, self.name)
+        format!("{}{}", self.repository.short(), self.name)
+    }
+
+    /// `registry.example/team/app:1.4`.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}{}", self.repository, self.name)
     }
 
     /// Whether it is what this reference names.

@@ -175,9 +175,7 @@ pub(crate) fn write_outputs(
         .faults
         .iter()
         .filter(|fault| fault.exit == Exit::Broken);
-    let images: Vec<String> = broken
-        .map(|fault| format!("{}/{}", fault.repository.registry, fault.full_name()))
-        .collect();
+    let images: Vec<String> = broken.map(Fault::reference).collect();
     for (name, value) in [
         ("result", audit.conclusion().as_str().to_owned()),
         ("exit-code", audit.exit().code().to_string()),

@@ -48,7 +48,7 @@ impl Sums {
         self.indexes += indexes(judged);
         self.failures += judged.counts.failures;
         if broken > 0 {
-            let name = judged.checked.repository.name.clone();
+            let name = judged.checked.repository.short().to_owned();
             *self.broken.entry(name).or_default() += broken;
         }
         // Repositories end in any order; those that are kept are the same in every run.

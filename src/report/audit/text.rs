@@ -113,11 +113,10 @@ fn write_faults(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<
 
 /// The name of a tag, with its registry where there are several.
 pub(super) fn name(audit: &Audit, fault: &Fault) -> String {
-    let name = fault.full_name();
     escape::line(&if audit.registries.len() > 1 {
-        format!("{}/{name}", fault.repository.registry)
+        fault.reference()
     } else {
-        name
+        fault.full_name()
     })
 }
 
@@ -129,7 +128,7 @@ fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         escape::line(&if audit.registries.len() > 1 {
             row.repository.to_string()
         } else {
-            row.repository.name.clone()
+            row.repository.short().to_owned()
         })
     };
     let others = audit.counts().repositories - audit.rows.len();

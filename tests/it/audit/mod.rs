@@ -5,6 +5,7 @@ mod counted;
 mod disk;
 mod extent;
 mod in_use;
+mod layouts;
 mod lists;
 mod living;
 mod metrics;

@@ -148,7 +148,6 @@ fn other_transports_are_refused_by_name() {
         "containers-storage:localhost/app:1",
         "docker-daemon:app:latest",
         "dir:/tmp/app",
-        "oci:/tmp/app:1",
         "squashfs:./app",
     ] {
         let transport = text.split(':').next().unwrap();
@@ -161,7 +160,7 @@ fn other_transports_are_refused_by_name() {
             error,
             format!(
                 "images: \"{text}\" is not in a registry: the transport {transport}: is not \
-                 supported, only docker:// or none"
+                 supported, only docker://, oci: or none"
             )
         );
         assert!(hint.contains("registry.example.org/team/app:1.2"), "{hint}");

@@ -120,7 +120,7 @@ fn a_short_blob_is_truncated_whatever_its_content_range_says() {
         verify
             .run()
             .finds(&[(layer, "truncated")])
-            .says(layer, "expected 1000 bytes, the registry has 400");
+            .says(layer, "expected 1000 bytes, it has 400");
     }
 }
 

@@ -10,7 +10,6 @@ use super::scratch::Scratch;
 pub(crate) struct Tree {
     path: PathBuf,
     /// It goes with the tree, where it is the test's own.
-    #[expect(dead_code, reason = "it lives as long as the tree")]
     scratch: Option<Scratch>,
 }
 

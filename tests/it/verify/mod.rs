@@ -6,6 +6,7 @@ mod differential;
 mod expectations;
 mod forms;
 mod incident;
+mod layouts;
 mod losses;
 mod slow_line;
 mod two;

@@ -2,6 +2,7 @@
 //! find comes to one place, which judges, writes and drops it in a stable order.
 
 mod jobs;
+mod layouts;
 mod part;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,12 @@ use log::{debug, info};
 use tokio::sync::mpsc::{Sender, channel};
 
 use self::jobs::{Jobs, Named, Work};
-use super::{deployed, in_use, judged, unfinished};
+use super::{deployed, in_use, judged};
+use crate::layout::Layout;
 use crate::oci::in_use::InUse;
 use crate::report::audit::{self, Audit, Unread};
 use crate::report::exit::Exit;
-use crate::report::judged::Context;
+use crate::report::judged::{Context, Judged};
 use crate::report::sentence;
 use crate::settings::{AuditSettings, Error, Extent};
 use crate::storage::catalog::StorageCatalog;
@@ -27,7 +29,6 @@ use crate::storage::kind::{self, Storage};
 use crate::storage::tree::Tree;
 use crate::terminal::progress::{Progress, Standing, with_updates};
 use crate::terminal::signals::Signals;
-use crate::terminal::streams::Streams;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
 use crate::walk::rules::{AllowMissing, Concern, Rules};
@@ -83,6 +84,10 @@ struct Run {
 /// When one is not.
 pub(super) fn check(registries: &[String]) -> Result<(), Error> {
     for path in registries {
+        if let Some(directory) = layouts::directory(path) {
+            Layout::open(directory).map_err(|why| Error::new(why.to_string()))?;
+            continue;
+        }
         kind::open(Path::new(path)).map_err(|no_storage| {
             let error = Error::new(no_storage.why);
             match no_storage.hint {
@@ -97,15 +102,15 @@ pub(super) fn check(registries: &[String]) -> Result<(), Error> {
 /// Audits the storage of registries in these directories.
 pub(super) async fn audited(
     settings: &AuditSettings,
-    registries: &[String],
+    mut audit: Audit,
     list: Option<&in_use::List>,
     signals: &Signals,
     progress: &mut Progress,
-) -> (Audit, Streams) {
+    write: &mut dyn FnMut(&Judged<'_>),
+) -> Audit {
     let started = Instant::now();
+    let registries = &audit.registries.clone();
     let stopping = signals.or_after(settings.patience.timeout);
-    let mut audit = unfinished(settings, registries, None);
-    let mut streams = Streams::open(settings, audit.started_at);
     let (deployed, not_known) = tokio::select! {
         known = deployed(settings, registries, list) => known,
         _ = stopping.clone() => (None, None),
@@ -123,6 +128,18 @@ pub(super) async fn audited(
     let all = named.len();
     run.jobs = Mutex::new(Jobs::new(named));
     let run = Arc::new(run);
+    for registry in registries {
+        let layout = layouts::audited(settings, &run, registry);
+        let found = tokio::select! {
+            found = layout => found,
+            stop = stopping.clone() => {
+                run.stop(stop);
+                Found::Nothing
+            }
+        };
+        let context = context(settings, &run, &audit);
+        take(&mut audit, write, found, context, run.deployed.as_ref());
+    }
     let (sender, mut results) = channel(THREADS);
     for _ in 0..THREADS {
         let (run, sender) = (Arc::clone(&run), sender.clone());
@@ -155,19 +172,8 @@ pub(super) async fn audited(
         done += usize::from(is_last);
         seen(progress, done);
         while let Some(found) = waiting.remove(&next) {
-            let context = Context {
-                stopped: run.stopped.get().copied(),
-                login_not_visible: false,
-                clients: settings.rules.clients,
-                now: audit.started_at,
-            };
-            take(
-                &mut audit,
-                &mut streams,
-                found,
-                context,
-                run.deployed.as_ref(),
-            );
+            let context = context(settings, &run, &audit);
+            take(&mut audit, write, found, context, run.deployed.as_ref());
             next += 1;
             run.went_on(next);
         }
@@ -185,19 +191,30 @@ pub(super) async fn audited(
         found = looking => found.expect("it does not panic"),
     };
     audit.stopped = run.stopped.get().copied();
-    audit.disk = Some(audit::Disk {
-        files: run.stores.iter().map(|store| store.tree.files()).sum(),
-        beyond,
-    });
+    if !run.stores.is_empty() {
+        audit.disk = Some(audit::Disk {
+            files: run.stores.iter().map(|store| store.tree.files()).sum(),
+            beyond,
+        });
+    }
     audit.duration = started.elapsed();
     audit.finish();
-    (audit, streams)
+    audit
+}
+
+fn context(settings: &AuditSettings, run: &Run, audit: &Audit) -> Context {
+    Context {
+        stopped: run.stopped.get().copied(),
+        login_not_visible: false,
+        clients: settings.rules.clients,
+        now: audit.started_at,
+    }
 }
 
 /// Judges what was found, writes and drops it.
 fn take(
     audit: &mut Audit,
-    streams: &mut Streams,
+    write: &mut dyn FnMut(&Judged<'_>),
     found: Found,
     context: Context,
     deployed: Option<&InUse>,
@@ -209,7 +226,7 @@ fn take(
         Found::Checked(parts) => {
             for checked in &parts {
                 let judged = judged(checked, context, deployed);
-                streams.add(&judged);
+                write(&judged);
                 audit.add(&judged);
             }
         }
@@ -261,7 +278,8 @@ impl Run {
         deployed: Option<InUse>,
     ) -> (Self, Vec<Unread>) {
         let (mut stores, mut unread) = (Vec::new(), Vec::new());
-        for registry in registries {
+        let disks = registries.iter();
+        for registry in disks.filter(|one| layouts::directory(one).is_none()) {
             match kind::open(Path::new(registry)) {
                 Ok(storage) => stores.push(Store::new(registry, storage, settings)),
                 Err(why) => {
