@@ -126,7 +126,8 @@ pub(super) fn operands(typed: &Typed, undo: bool) -> Result<Operands, Error> {
     let (images, targets): (Vec<String>, Vec<String>) =
         items.into_iter().partition(|item| is_image(item));
     let has_images = !images.is_empty() || typed.images_file().is_some();
-    let has_targets = !targets.is_empty() || typed.repo().is_some();
+    let is_registry = !has_images && typed.registry().is_given;
+    let has_targets = !targets.is_empty() || typed.repo().is_some() || is_registry;
     match (has_images, has_targets) {
         (true, true) => Err(Error::new(
             "images and whole repositories cannot be repaired in one run",
