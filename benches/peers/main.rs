@@ -1,7 +1,7 @@
 //! Measures pullproof and its peers side by side, on a real registry on this machine, with and without a round-trip time.
 //!
 //! `make bench` runs it; `PULLPROOF_BENCH` may name some of the cases: latency, loopback, full, scale, tags,
-//! audit, audit-cost, audit-quarter, audit-memory, size, build.
+//! audit, audit-cost, audit-quarter, audit-memory, disk, size, build.
 
 // Its own copy of the tests' support, of which it needs little.
 #[path = "../../tests/it/support/mod.rs"]
@@ -14,6 +14,7 @@
 mod support;
 
 mod audit;
+mod disk;
 mod images;
 mod link;
 mod peers;
@@ -57,7 +58,7 @@ type Case = fn(&Peers, &mut Page);
 fn main() -> ExitCode {
     let peers = Peers::find();
     let wanted = std::env::var("PULLPROOF_BENCH").unwrap_or_default();
-    let cases: [(&str, Case); 11] = [
+    let cases: [(&str, Case); 12] = [
         ("latency", latency),
         ("loopback", loopback),
         ("full", full),
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         ("audit-cost", audit::on_disk),
         ("audit-quarter", audit::every_quarter),
         ("audit-memory", audit::memory),
+        ("disk", disk::disk),
         ("size", size),
         ("build", build),
     ];

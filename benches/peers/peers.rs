@@ -88,6 +88,11 @@ impl Peers {
         Contestant::new("`pullproof audit`", words)
     }
 
+    /// Another program, where it is there.
+    pub(crate) fn program(name: &str) -> Option<String> {
+        find(name)
+    }
+
     /// The same of a few repositories with other tools.
     pub(crate) fn audits(&self, host: &str, repositories: &[String]) -> Vec<Contestant> {
         let crane = self.crane.as_ref().map(|crane| {

@@ -12,6 +12,7 @@ use super::digest;
 use super::platform::Platform;
 use super::refusal::{self, Refusal};
 use super::wire::{WireConfig, WireCreated, WireHistory, WirePlatform};
+use crate::text::lossy::lossy;
 
 /// An image's config, as far as a pull depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(crate) fn facts(bytes: &[u8]) -> Facts {
 
 /// Reads an image's config; what is not UTF-8 in it is replaced, as clients do it.
 pub(crate) fn read(bytes: &[u8]) -> Config {
-    let text = String::from_utf8_lossy(bytes);
+    let text = lossy(bytes);
     let bytes = text.as_bytes();
     let mut refusals = refusal::of_config(bytes);
     let wire = serde_json::from_slice::<WireConfig<'_>>(bytes).unwrap_or_default();
@@ -72,14 +73,14 @@ pub(crate) fn read(bytes: &[u8]) -> Config {
 /// The platform that a config states, if it states one; whatever else is wrong with it.
 #[must_use]
 pub(crate) fn platform(bytes: &[u8]) -> Option<Platform> {
-    let text = String::from_utf8_lossy(bytes);
+    let text = lossy(bytes);
     let wire: WirePlatform<'_> = serde_json::from_str(&text).ok()?;
     wire.read()
 }
 
 /// When the image of a config was built, if the config says so and it can be true.
 fn created(bytes: &[u8]) -> Option<SystemTime> {
-    let text = String::from_utf8_lossy(bytes);
+    let text = lossy(bytes);
     let wire: WireCreated<'_> = serde_json::from_str(&text).ok()?;
     date::read(&wire.created?)
 }

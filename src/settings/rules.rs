@@ -85,7 +85,7 @@ fn contradiction(
     allow_missing: &AllowMissing,
 ) -> Result<(), Error> {
     let both = match allow_missing {
-        AllowMissing::All => platforms
+        AllowMissing::All | AllowMissing::Fetched => platforms
             .first()
             .map(|platform| (platform, "every platform".to_owned())),
         AllowMissing::Platforms(allowed) => platforms.iter().find_map(|platform| {

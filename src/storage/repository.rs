@@ -83,20 +83,26 @@ impl<'a> StorageRepository<'a> {
         let Some(own) = &self.own else {
             return Ok(None);
         };
-        self.tree.link(own, path).map_err(|failure| {
-            let path = format!("{}/{}/{path}", tree::REPOSITORIES, self.name);
-            unreadable(path, &failure)
-        })
+        let read = self.tree.link(own, path);
+        read.map_err(|failure| self.unreadable(path, &failure))
+    }
+
+    fn unreadable(&self, path: &str, failure: &io::Error) -> Fault {
+        unreadable(
+            format!("{}/{}/{path}", tree::REPOSITORIES, self.name),
+            failure,
+        )
     }
 
     /// Whether a link names this digest; none where there is no link.
     fn is_linked(&self, path: &str, digest: &Digest) -> Result<Option<()>, Fault> {
-        let damaged = |flaw| missing(Cause::LinkDamaged(flaw));
-        match self.link(path)? {
-            None => Ok(None),
-            Some(Ok(named)) if named == *digest => Ok(Some(())),
-            Some(Ok(other)) => Err(damaged(LinkFlaw::Other(Box::new(other)))),
-            Some(Err(flaw)) => Err(damaged(flaw)),
+        let Some(own) = &self.own else {
+            return Ok(None);
+        };
+        let read = self.tree.is_linked(own, path, digest);
+        match read.map_err(|failure| self.unreadable(path, &failure))? {
+            Some(Err(flaw)) => Err(missing(Cause::LinkDamaged(flaw))),
+            linked => Ok(linked.map(|_| ())),
         }
     }
 

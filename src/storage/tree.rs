@@ -39,9 +39,9 @@ const LINK: usize = 256;
 
 /// Where the data of a digest is, below the tree.
 pub(crate) fn data(digest: &Digest) -> String {
-    let (algorithm, hex) = (digest.algorithm(), digest.digest());
+    let (algorithm, hex) = parts(digest);
     let start = hex.get(..2).unwrap_or(hex);
-    format!("{BLOBS}/{algorithm}/{start}/{hex}/data")
+    [BLOBS, "/", algorithm, "/", start, "/", hex, "/data"].concat()
 }
 
 /// The link of a manifest, below its repository.
@@ -55,7 +55,14 @@ pub(crate) fn layer(digest: &Digest) -> String {
 }
 
 fn link(links: &str, digest: &Digest) -> String {
-    format!("{links}/{}/{}/link", digest.algorithm(), digest.digest())
+    let (algorithm, hex) = parts(digest);
+    [links, "/", algorithm, "/", hex, "/link"].concat()
+}
+
+/// The algorithm of a digest, and its hash.
+fn parts(digest: &Digest) -> (&str, &str) {
+    let whole = digest.as_ref();
+    whole.split_once(':').unwrap_or((whole, whole))
 }
 
 /// The link of a tag, below its repository.
@@ -120,11 +127,40 @@ impl Tree {
         root: &Root,
         path: &str,
     ) -> io::Result<Option<Result<Digest, LinkFlaw>>> {
+        let mut bytes = [0; LINK];
+        let length = self.read(root, path, &mut bytes)?;
+        Ok(length.map(|length| read_link(&bytes[..length])))
+    }
+
+    /// Whether a link below `root` names this digest, or why not. None where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(crate) fn is_linked(
+        &self,
+        root: &Root,
+        path: &str,
+        digest: &Digest,
+    ) -> io::Result<Option<Result<(), LinkFlaw>>> {
+        let mut bytes = [0; LINK];
+        let Some(length) = self.read(root, path, &mut bytes)? else {
+            return Ok(None);
+        };
+        let bytes = &bytes[..length];
+        if bytes == digest.as_ref().as_bytes() {
+            return Ok(Some(Ok(())));
+        }
+        let flaw = read_link(bytes).map_or_else(|flaw| flaw, |it| LinkFlaw::Other(Box::new(it)));
+        Ok(Some(Err(flaw)))
+    }
+
+    /// Reads a link; gives its length in bytes, if it is there.
+    fn read(&self, root: &Root, path: &str, bytes: &mut [u8]) -> io::Result<Option<usize>> {
         self.count();
         let Some(mut file) = root.file(path)? else {
             return Ok(None);
         };
-        let mut bytes = [0; LINK];
         let mut length = 0;
         loop {
             match file.read(&mut bytes[length..]) {
@@ -134,7 +170,7 @@ impl Tree {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(Some(read_link(&bytes[..length])))
+        Ok(Some(length))
     }
 
     fn count(&self) {

@@ -4,6 +4,7 @@ mod decoding;
 pub(crate) mod escape;
 pub(crate) mod human;
 pub(crate) mod log_target;
+pub(crate) mod lossy;
 pub(crate) mod markdown;
 pub(crate) mod quote;
 pub(crate) mod redaction;

@@ -38,7 +38,7 @@ use self::control::{Control, Stage};
 use self::graph::{Care, Found, Graph, Key, Node, NodeId};
 use self::head::Delivered;
 use self::known::Known;
-use self::rules::{Concern, Rules};
+use self::rules::{AllowMissing, Concern, Rules};
 use self::source::{Asked, Blob, Body, FaultKind, Head, Look, Manifest, Referring, Source};
 use self::verdict::{
     Outcome, Verdict, VerdictAndCause, judge_blob, judge_fault, judge_flaw, judge_manifest,
@@ -50,6 +50,7 @@ use crate::oci::kind::Kind;
 use crate::oci::manifest::{self, Children};
 use crate::oci::reference::{Reference, Repository};
 use crate::oci::refusal::{self, Refusal};
+use crate::text::lossy::lossy;
 
 /// The deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: u8 = 8;
@@ -668,8 +669,12 @@ impl Walk<'_> {
     }
 
     fn take_blob(&mut self, node: NodeId, asked: &Asked<Blob>) {
+        let is_fetched = self.rules.allow_missing == AllowMissing::Fetched;
         let judged = match &asked.answer {
             Ok(blob) => judge_blob(&self.promise(node), blob),
+            Err(fault) if is_fetched && fault.kind == FaultKind::NotFound => {
+                (Verdict::Skipped, Cause::AllowedMissing)
+            }
             Err(fault) => judge_fault(fault),
         };
         if self.doubts(node, &judged, asked) {
@@ -879,7 +884,7 @@ fn readable(asked: &Asked<Manifest>) -> (Cow<'_, [u8]>, Option<&str>) {
     else {
         unreachable!("only a manifest that came whole is judged to be ok");
     };
-    let text = match String::from_utf8_lossy(bytes) {
+    let text = match lossy(bytes) {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     };

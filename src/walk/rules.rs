@@ -44,6 +44,8 @@ impl Default for Rules {
 pub enum AllowMissing {
     /// Every one.
     All,
+    /// Every one, and their content: a pull-through cache fetches what it lacks.
+    Fetched,
     /// Those for these platforms.
     Platforms(Vec<Platform>),
 }
@@ -59,7 +61,7 @@ impl AllowMissing {
     #[must_use]
     pub fn allows(&self, platform: Option<&Platform>) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::Fetched => true,
             Self::Platforms(allowed) => platform
                 .is_some_and(|platform| allowed.iter().any(|allowed| platform.satisfies(allowed))),
         }

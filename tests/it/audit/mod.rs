@@ -1,7 +1,8 @@
-//! Every tag of a registry, over HTTP.
+//! Every tag of a registry, over HTTP or on its disk.
 
 mod cluster;
 mod counted;
+mod disk;
 mod extent;
 mod in_use;
 mod layouts;

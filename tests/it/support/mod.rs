@@ -12,3 +12,4 @@ pub(crate) mod recipe;
 pub(crate) mod rounds;
 pub(crate) mod scratch;
 pub(crate) mod skopeo;
+pub(crate) mod tree;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::vec::IntoIter;
 
-use super::{Found, Run, Store, warn_of_links};
+use super::{Found, Run, Store};
+use crate::commands::audit::listing::warn_of_unusable;
 use crate::oci::in_use::Uses;
 use crate::oci::reference::{Reference, Repository};
 use crate::report::audit::Unread;
@@ -149,7 +150,7 @@ fn begun(named: &Named, run: &Run) -> Result<(Arc<Whole>, IntoIter<String>), Fou
             Exit::Unknown,
         ));
     }
-    warn_of_links(&full_name, listed.unusable);
+    warn_of_unusable(&format!("the tag list of {full_name}"), &listed);
     let is_gone = listed.names.is_empty();
     let uses = run.deployed.as_ref().and_then(|list| list.of(&repository));
     let mut tags = with_used(listed.names, uses);

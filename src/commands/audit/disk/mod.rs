@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use log::{debug, info, warn};
+use log::{debug, info};
 use tokio::sync::mpsc::{Sender, channel};
 
 use self::jobs::{Jobs, Named, Work};
@@ -30,7 +30,6 @@ use crate::storage::tree::Tree;
 use crate::terminal::progress::{Progress, Standing, with_updates};
 use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
-use crate::text::human::count;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
 use crate::walk::rules::{AllowMissing, Concern, Rules};
@@ -405,7 +404,7 @@ impl Store {
                 "{registry} is a pull-through cache, which fetches what it lacks: missing content \
                  below a tag is no fault"
             );
-            rules.allow_missing = AllowMissing::All;
+            rules.allow_missing = AllowMissing::Fetched;
         }
         let is_whole = settings.extent.is_whole()
             && rules.only_platforms.is_empty()
@@ -421,15 +420,5 @@ impl Store {
             census: is_whole.then(Census::new),
             begun: Vec::new(),
         }
-    }
-}
-
-/// Says that names were left out of a list.
-fn warn_of_links(repository: &str, unusable: usize) {
-    if unusable > 0 {
-        warn!(
-            "the tags of {repository} have {} that no reference could have; left out",
-            count(unusable, "entry")
-        );
     }
 }

@@ -107,7 +107,7 @@ impl Distribution {
         self.root().join("repositories").join(name)
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.directory.path().join("storage/docker/registry/v2")
     }
 }
