@@ -45,6 +45,11 @@ impl Finished {
         Self { hint, ..self }
     }
 
+    /// The report alone.
+    pub(super) fn into_report(self) -> Report {
+        self.report
+    }
+
     /// The judgement.
     pub(super) fn judgement(&self) -> Judgement<'_> {
         let mut judgement = Judgement::of(&self.report);

@@ -4,6 +4,7 @@ mod audit;
 mod finished;
 mod list;
 mod rebuild;
+mod repair;
 pub mod verify;
 
 use std::io::{self, Write as _};
@@ -51,6 +52,17 @@ pub fn run(environment: &Environment) -> Exit {
                 audit::run(&settings, progress)
             };
             finish(&settings.output, command, |exit| exit)
+        }
+        Ok((Command::Repair(settings), warnings)) => {
+            let output = &settings.verify.output;
+            verify::run::mask(&settings.verify.login, output);
+            let (progress, bar) = verify::run::progress(output, Unit::Digest);
+            start_log(output, bar, &warnings);
+            finish(
+                output,
+                || repair::run(&settings, progress),
+                |found| deliver(&found.judgement(), output),
+            )
         }
         Ok((Command::Rebuild(settings), warnings)) => {
             start_log(&settings.output, ProgressBar::hidden(), &warnings);

@@ -63,7 +63,7 @@ pub(crate) fn run(settings: &RebuildSettings) -> Result<Finished, Unfinished> {
         let finished = Finished::of(Report {
             command: "rebuild",
             pipeline,
-            rebuild_hint: hint,
+            last_hint: hint,
             duration: started.elapsed(),
             ..report
         });

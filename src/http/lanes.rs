@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, Request};
 use tokio::sync::OnceCell;
 
+use super::outgoing::{Outgoing, within};
 use super::{Problem, ProblemKind, Reply};
 
 /// The lanes to one origin: each carries one request at a time and has a client of its own.
@@ -61,9 +62,24 @@ impl Lanes {
         request: Request,
         limit: Duration,
     ) -> Result<Reply, Problem> {
+        self.send_body(lane, request, limit, None).await
+    }
+
+    /// Sends a request with a body that is read meanwhile, and waits at most `limit` for each piece
+    /// of it to be sent, and for the headers of the answer.
+    ///
+    /// # Errors
+    /// As for [`Lanes::send`].
+    pub async fn send_body(
+        &self,
+        lane: usize,
+        request: Request,
+        limit: Duration,
+        outgoing: Option<&Outgoing>,
+    ) -> Result<Reply, Problem> {
         let (mut request, mut first) = (Some(request), None);
         let shared = self.shared.get_or_init(|| async {
-            let sent = self.send_on(lane, request.take()?, limit).await;
+            let sent = self.send_on(lane, request.take()?, limit, outgoing).await;
             let in_two = sent.as_ref().is_ok_and(Reply::is_http2);
             first = Some(sent);
             in_two.then_some(lane)
@@ -71,7 +87,7 @@ impl Lanes {
         let lane = shared.await.unwrap_or(lane);
         match (first, request) {
             (Some(sent), _) => sent,
-            (None, Some(request)) => self.send_on(lane, request, limit).await,
+            (None, Some(request)) => self.send_on(lane, request, limit, outgoing).await,
             (None, None) => unreachable!("a request that is gone was sent"),
         }
     }
@@ -81,7 +97,7 @@ impl Lanes {
     /// # Errors
     /// As for [`Lanes::send`].
     pub async fn send_alone(&self, request: Request, limit: Duration) -> Result<Reply, Problem> {
-        execute((self.make)(), request, limit).await
+        execute((self.make)(), request, limit, None).await
     }
 
     async fn send_on(
@@ -89,8 +105,9 @@ impl Lanes {
         lane: usize,
         request: Request,
         limit: Duration,
+        outgoing: Option<&Outgoing>,
     ) -> Result<Reply, Problem> {
-        execute(self.client(lane), request, limit).await
+        execute(self.client(lane), request, limit, outgoing).await
     }
 }
 
@@ -98,16 +115,20 @@ async fn execute(
     client: anyhow::Result<Client>,
     request: Request,
     limit: Duration,
+    outgoing: Option<&Outgoing>,
 ) -> Result<Reply, Problem> {
     let client =
         client.map_err(|error| Problem::unsent(ProblemKind::Refused, format!("{error:#}")))?;
     let encrypted = request.url().scheme() == "https";
-    match tokio::time::timeout(limit, client.execute(request)).await {
-        Err(_) => {
+    match within(limit, outgoing, client.execute(request)).await {
+        None => {
             let text = format!("no answer within {:.1} s", limit.as_secs_f64());
             Err(Problem::new(ProblemKind::Timeout, text))
         }
-        Ok(Err(error)) => Err(Problem::with_request(error, encrypted)),
-        Ok(Ok(response)) => Ok(Reply::new(response, limit)),
+        Some(Err(error)) => match outgoing.and_then(Outgoing::failure) {
+            Some(why) => Err(Problem::new(ProblemKind::Unreadable, why)),
+            None => Err(Problem::with_request(error, encrypted)),
+        },
+        Some(Ok(response)) => Ok(Reply::new(response, limit)),
     }
 }

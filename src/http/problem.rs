@@ -39,6 +39,8 @@ pub enum ProblemKind {
     Timeout,
     /// The address is not allowed, or the content is not read.
     Refused,
+    /// What should be sent could not be read here.
+    Unreadable,
 }
 
 impl ProblemKind {
@@ -78,7 +80,8 @@ impl ProblemKind {
             | Self::UnknownIssuer
             | Self::BadCertificate
             | Self::Handshake
-            | Self::Refused => false,
+            | Self::Refused
+            | Self::Unreadable => false,
         }
     }
 }

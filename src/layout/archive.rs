@@ -105,6 +105,11 @@ impl Archive {
         self.index.tags()
     }
 
+    /// Everything that its index lists; nothing of docker's form.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        self.index.entries()
+    }
+
     /// The image of this name.
     pub(crate) fn named(&self, name: &str) -> Option<&Entry> {
         self.index.named(name)

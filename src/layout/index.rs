@@ -125,6 +125,11 @@ impl Entry {
         })
     }
 
+    /// Its names, as they stand there.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The tag in the first of its names that has one.
     fn own_tag(&self) -> Option<&str> {
         self.names.iter().find_map(|name| tag_of(name))

@@ -9,5 +9,7 @@ pub(crate) mod look;
 pub(crate) mod root;
 mod source;
 
-pub(crate) use self::directory::Layout;
+pub(crate) use self::archive::{Archive, Packing};
+pub(crate) use self::directory::{Layout, NotALayout};
+pub(crate) use self::index::Entry;
 pub(crate) use self::source::LayoutRepository;

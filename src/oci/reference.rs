@@ -103,6 +103,11 @@ pub(crate) fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost" || component.starts_with('[')
 }
 
+/// Whether a target is a directory: `/path`, `./path` or `../path`.
+pub(crate) fn is_directory(text: &str) -> bool {
+    text.starts_with('/') || matches!(text.split('/').next(), Some("." | ".."))
+}
+
 /// Whether this host is Docker Hub by one of its names, in any case.
 #[must_use]
 pub(crate) fn is_docker_hub(host: &str) -> bool {

@@ -2,15 +2,18 @@
 
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION, WWW_AUTHENTICATE};
+use url::Url;
 
 use super::answer::Answer;
 use super::auth::{Auth, Challenged, Pass, Refused};
 use super::challenge::{self, Challenge};
 use super::error;
 use super::failed::{Failed, final_failure};
+use super::payload::Payload;
 use super::presence;
 use super::redirect;
 use super::route::{Event, Rejection, Route, Step};
+use super::scope::Scope;
 use super::transport::{Aim, Question, Transport};
 use crate::http::{ChosenBy, Problem, ProblemKind, Version};
 
@@ -43,9 +46,43 @@ impl<'a> Attempt<'a> {
         })
     }
 
+    /// A try of another question, at the upload session that an answer to this one has opened.
+    pub(super) fn at_session<'b>(&self, question: &'b Question<'b>, session: &Url) -> Attempt<'b>
+    where
+        'a: 'b,
+    {
+        Attempt {
+            transport: self.transport,
+            auth: self.auth,
+            question,
+            lane: self.lane,
+            route: self.route.to_named(session.clone()),
+            own_pass: self.own_pass.clone(),
+        }
+    }
+
+    /// The URL of the upload session that an answer has opened.
+    ///
+    /// # Errors
+    /// When nothing may be sent there.
+    pub(super) fn session(&self, answer: &Answer<'_>) -> Result<Url, Failed> {
+        redirect::session(&self.route.url, answer.header(&LOCATION))
+            .map_err(|why| Problem::new(ProblemKind::Refused, why).into())
+    }
+
+    /// What it is permitted to do.
+    pub(super) fn scope(&self) -> Scope {
+        self.question.scope.clone()
+    }
+
+    /// Whether the next request goes to the registry itself.
+    pub(super) fn is_at_registry(&self) -> bool {
+        self.route.is_at_registry()
+    }
+
     /// Asks until there is an answer with a status that `accept` takes.
     pub(super) async fn run(
-        mut self,
+        &mut self,
         headers: &impl Fn() -> HeaderMap,
         accept: &impl Fn(u16) -> bool,
     ) -> Result<Answer<'a>, Failed> {
@@ -55,7 +92,7 @@ impl<'a> Attempt<'a> {
             if let Some(pass) = &pass {
                 headers.insert(AUTHORIZATION, pass.header());
             }
-            let sent = self.send(headers).await;
+            let sent = self.send(headers, self.question.payload).await;
             if let Ok(answer) = &sent
                 && self.route.is_at_registry()
             {
@@ -67,7 +104,12 @@ impl<'a> Attempt<'a> {
             let seen = match sent {
                 Err(problem) => Event::Problem(problem),
                 Ok(answer) if redirect::is_redirect(answer.status()) => {
-                    Event::Redirect(answer.header(&LOCATION).map(str::to_owned))
+                    let location = answer.header(&LOCATION).map(str::to_owned);
+                    if self.question.writes() {
+                        Event::RedirectedWrite(answer.status(), location)
+                    } else {
+                        Event::Redirect(location)
+                    }
                 }
                 Ok(answer) => {
                     let status = answer.status();
@@ -100,7 +142,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn send(&self, headers: HeaderMap) -> Result<Answer<'a>, Problem> {
+    async fn send(&self, headers: HeaderMap, payload: Payload<'_>) -> Result<Answer<'a>, Problem> {
         let chosen_by = if self.route.is_at_registry() {
             ChosenBy::User
         } else {
@@ -114,7 +156,7 @@ impl<'a> Attempt<'a> {
             lane: self.lane,
             fresh: self.question.fresh,
         };
-        self.transport.send(aim, headers, None).await
+        self.transport.send(aim, headers, payload).await
     }
 
     async fn read_rejection(&self, mut answer: Answer<'a>, pass: Option<Pass>) -> Rejection {
@@ -192,7 +234,7 @@ impl<'a> Attempt<'a> {
         &self,
         rejection: &Rejection,
     ) -> Result<Vec<Challenge>, Failed> {
-        let answer = self.send(HeaderMap::new()).await?;
+        let answer = self.send(HeaderMap::new(), Payload::Nothing).await?;
         let status = answer.status();
         if status != 401 && rejection.is_for_head {
             // It was no word about the token.

@@ -58,8 +58,10 @@ impl Sent {
         self.all.add(token);
     }
 
-    fn forget_tokens(&mut self, key: &PassKey) {
-        if self.tokens.remove(key).is_some() {
+    fn forget_tokens(&mut self, repository: &Repository) {
+        let before = self.tokens.len();
+        self.tokens.retain(|key, _| !key.is_of(repository));
+        if self.tokens.len() < before {
             self.all = self.logins.clone();
             for token in self.tokens.values().flatten() {
                 self.all.add(token.expose());
@@ -81,6 +83,10 @@ impl PassKey {
             registry: question.repository.registry.clone(),
             scope: question.scope.clone(),
         }
+    }
+
+    fn is_of(&self, repository: &Repository) -> bool {
+        self.registry == repository.registry && self.scope.is_of(&repository.name)
     }
 }
 
@@ -207,17 +213,13 @@ impl Auth {
         Arc::clone(passes.entry(PassKey::of(question)).or_default())
     }
 
-    /// Forgets the pass of a repository that is not asked about any more, and its tokens: a large
+    /// Forgets the passes of a repository that is not asked about any more, and its tokens: a large
     /// registry has more of them than memory should hold.
     pub(super) fn forget(&self, repository: &Repository) {
-        let key = PassKey {
-            registry: repository.registry.clone(),
-            scope: Scope::pull(repository),
-        };
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
-        passes.remove(&key);
+        passes.retain(|key, _| !key.is_of(repository));
         drop(passes);
-        self.sent().forget_tokens(&key);
+        self.sent().forget_tokens(repository);
     }
 
     /// The secrets that were sent to any server so far, but for tokens that are forgotten.
@@ -328,11 +330,11 @@ impl Auth {
                 let network = challenged.transport.network();
                 let realm = token_url(challenged.base, realm, network, credential.is_some())
                     .map_err(|why| Refused::Denied(Denial::Unsafe(why.into()), None))?;
-                let own_scope = challenged.question.scope.to_string();
+                let scope = challenged.question.scope.with(scope);
                 let request = TokenRequest {
                     realm: &realm,
                     service,
-                    scope: scope.unwrap_or(&own_scope),
+                    scope: &scope,
                     lane: challenged.lane,
                 };
                 let token = request

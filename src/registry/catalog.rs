@@ -16,6 +16,7 @@ use super::answer::Answer;
 use super::failed::Unread;
 use super::form::{looks_like_page, page};
 use super::link::next_page;
+use super::payload::Payload;
 use super::scope::Scope;
 use super::transport::{Question, Transport};
 use crate::http::{Problem, ProblemKind};
@@ -111,6 +112,7 @@ impl<'a> RegistryCatalog<'a> {
             scope: reading.scope.clone(),
             method: Method::GET,
             path: Some(format!("{}{mark}{query}", reading.path)),
+            payload: Payload::Nothing,
             with_login: true,
             may_be_absent: true,
             fresh: false,

@@ -75,7 +75,7 @@ fn one(error: &serde_json::Value) -> Option<String> {
     let said = [text("code"), text("message")].map(|text| text.map(str::to_owned));
     let behind = error
         .get("detail")
-        .and_then(|detail| behind(detail, DEEPEST));
+        .and_then(|detail| behind(detail, DEEPEST).or_else(|| of_a_full_disk(detail)));
     let parts: Vec<String> = said.into_iter().chain([behind]).flatten().collect();
     (!parts.is_empty()).then(|| parts.join(": "))
 }
@@ -103,6 +103,21 @@ fn behind(detail: &serde_json::Value, deepest: usize) -> Option<String> {
         _ if deepest == 0 => None,
         _ => object.values().find_map(|value| behind(value, deepest - 1)),
     }
+}
+
+/// What distribution says, in one text, when an upload has filled its disk.
+fn of_a_full_disk(detail: &serde_json::Value) -> Option<String> {
+    let words = detail.as_str()?;
+    names_a_full_disk(words).then(|| words.to_owned())
+}
+
+/// Whether the words of an error say that a disk is full, as the system writes it.
+#[must_use]
+pub(crate) fn names_a_full_disk(words: &str) -> bool {
+    [28, 122]
+        .map(system_error)
+        .iter()
+        .any(|full| words.contains(full))
 }
 
 /// The words of an error of the system that the registry runs on, which is Linux.
@@ -197,6 +212,11 @@ mod tests {
                 r#"{"Op":"read","Err":"unexpected EOF"}"#.to_owned(),
                 "UNKNOWN: unknown error: read: unexpected EOF".to_owned(),
             ),
+            // distribution 2.8.2, of an upload.
+            (
+                format!(r#""write {path}/data: no space left on device""#),
+                format!("UNKNOWN: unknown error: write {path}/data: no space left on device"),
+            ),
         ] {
             assert_eq!(of(&detail), expected);
         }
@@ -210,6 +230,7 @@ mod tests {
             "null",
             "[28]",
             r#"{"Err":28}"#,
+            r#""client disconnected""#,
             r#"{"name":"x"}"#,
             &deep,
         ] {

@@ -52,6 +52,25 @@ impl Failed {
         self
     }
 
+    /// The same at an upload session: a 404 says that the registry has forgotten it, so that
+    /// another one is opened. A disk that is full is not filled further.
+    pub(super) fn at_session(mut self) -> Self {
+        if self.ended.status() == Some(404) {
+            self.ended = Ended::Refusal { tries: u32::MAX };
+            self.fault.kind = FaultKind::Unavailable;
+        } else if self.is_for_want_of_space() {
+            self.ended = Ended::Refusal { tries: 1 };
+        }
+        self
+    }
+
+    fn is_for_want_of_space(&self) -> bool {
+        let Cause::Status { status, words, .. } = &self.fault.cause else {
+            return false;
+        };
+        *status == 507 || words.as_deref().is_some_and(error::names_a_full_disk)
+    }
+
     /// The same with a 5xx that names the registry's API: it is the registry's own, without words.
     pub(super) fn naming_the_api(mut self, names_it: bool) -> Self {
         if let Cause::Status {
@@ -89,10 +108,17 @@ impl Failed {
 
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        let cause = Cause::Unreached {
-            trouble: trouble(&problem),
-            place: Place::Registry,
-            words: problem.text.clone().into(),
+        let words = problem.text.clone().into();
+        let cause = match trouble(&problem) {
+            Some(trouble) => Cause::Unreached {
+                trouble,
+                place: Place::Registry,
+                words,
+            },
+            None => Cause::Unreadable {
+                path: "the content to upload".into(),
+                words,
+            },
         };
         let kind = FaultKind::Unavailable;
         Self {
@@ -103,8 +129,10 @@ impl From<Problem> for Failed {
     }
 }
 
-fn trouble(problem: &Problem) -> Trouble {
-    match problem.kind {
+/// What kept an answer from coming; nothing where it was not the network.
+fn trouble(problem: &Problem) -> Option<Trouble> {
+    Some(match problem.kind {
+        ProblemKind::Unreadable => return None,
         ProblemKind::UnknownHost => Trouble::UnknownHost,
         ProblemKind::ConnectionRefused => Trouble::ConnectionRefused,
         ProblemKind::Unreachable => Trouble::Unreachable,
@@ -119,7 +147,7 @@ fn trouble(problem: &Problem) -> Trouble {
         ProblemKind::Cut => Trouble::Cut,
         ProblemKind::Timeout => Trouble::Timeout,
         ProblemKind::Refused => Trouble::NotAllowed,
-    }
+    })
 }
 
 /// Why an answer could not be read to its end.

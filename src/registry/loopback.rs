@@ -11,6 +11,7 @@ use reqwest::header::HeaderMap;
 
 use super::answer::Answer;
 use super::logins::Logins;
+use super::payload::Payload;
 use super::scope::Scope;
 use super::transport::{Question, Transport};
 use crate::http::Clients;
@@ -20,7 +21,7 @@ use crate::oci::reference::Repository;
 use crate::walk::source::Asked;
 
 /// A TLS connection begins with this byte.
-const TLS_HANDSHAKE: u8 = 0x16;
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A server that answers every request with 200 and `{}`.
 pub(super) struct Loopback {
@@ -47,6 +48,12 @@ impl Loopback {
         Self { port, seen }
     }
 
+    /// One that something else serves.
+    pub(super) fn at(port: u16) -> Self {
+        let seen = Arc::default();
+        Self { port, seen }
+    }
+
     /// On which connections requests came.
     pub(super) fn seen(&self) -> Vec<usize> {
         self.seen.lock().unwrap().clone()
@@ -54,6 +61,11 @@ impl Loopback {
 
     /// A transport to it under a name that is not this machine's, in TLS or in plain HTTP.
     pub(super) fn transport(&self, request_timeout: Duration) -> Transport {
+        self.transport_with(request_timeout, Logins::default())
+    }
+
+    /// The same with logins.
+    pub(super) fn transport_with(&self, request_timeout: Duration, logins: Logins) -> Transport {
         let network = Network {
             request_timeout,
             insecure: Hosts::All,
@@ -70,12 +82,7 @@ impl Loopback {
             ..Patience::default()
         };
         let describe = |_: &_| String::new();
-        Transport::new(
-            Arc::new(Clients::new(network)),
-            patience,
-            Logins::default(),
-            describe,
-        )
+        Transport::new(Arc::new(Clients::new(network)), patience, logins, describe)
     }
 
     pub(super) fn repository(&self, name: &str) -> Repository {
@@ -98,6 +105,7 @@ pub(super) async fn ask(
         scope: Scope::pull(repository),
         method: Method::GET,
         path: Some("manifests/1".into()),
+        payload: Payload::Nothing,
         may_be_absent: false,
         fresh,
         once: false,

@@ -22,6 +22,7 @@ mod lookup;
 #[cfg(test)]
 mod loopback;
 mod manifest;
+mod payload;
 mod presence;
 mod product;
 mod quirks;
@@ -30,13 +31,18 @@ mod referrers;
 mod repeats;
 pub(crate) mod retry;
 mod route;
+mod save;
 mod scheme;
 mod scope;
+#[cfg(test)]
+mod scripted;
 mod token;
 mod token_server;
 mod transport;
 mod tries;
+pub(crate) mod writer;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -46,9 +52,11 @@ use reqwest::header::HeaderMap;
 
 use self::answer::Answer;
 pub(crate) use self::catalog::RegistryCatalog;
+use self::payload::Payload;
 use self::scope::Scope;
 use self::transport::Question;
 pub(crate) use self::transport::Transport;
+pub(crate) use self::writer::RegistryWriter;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
@@ -93,6 +101,11 @@ impl<'a> RegistryRepository<'a> {
         }
     }
 
+    /// Fetches a blob into an empty file; whether it is what was promised.
+    pub(crate) async fn save(&self, promise: &Promise, file: &File) -> Asked<bool> {
+        save::save(self, promise, file).await
+    }
+
     /// The reference of a digest.
     pub(crate) fn by_digest(&self, digest: &Digest) -> Reference {
         Reference {
@@ -120,6 +133,7 @@ impl<'a> RegistryRepository<'a> {
             scope: Scope::pull(self.repository),
             method,
             path: Some(path),
+            payload: Payload::Nothing,
             with_login: false,
             may_be_absent: self.may_be_absent,
             fresh: self.fresh,

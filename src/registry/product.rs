@@ -18,7 +18,7 @@ use crate::walk::product::Product;
 const API_VERSION: &str = "docker-distribution-api-version";
 
 /// The headers that distribution sends, and those that web servers in front of it add.
-const OF_DISTRIBUTION: [&str; 36] = [
+const OF_DISTRIBUTION: [&str; 38] = [
     "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-headers",
@@ -37,12 +37,14 @@ const OF_DISTRIBUTION: [&str; 36] = [
     "date",
     "docker-content-digest",
     API_VERSION,
+    "docker-upload-uuid",
     "etag",
     "keep-alive",
     "link",
     "location",
     "oci-subject",
     "permissions-policy",
+    "range",
     "referrer-policy",
     "retry-after",
     "server",

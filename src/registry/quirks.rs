@@ -137,6 +137,14 @@ pub(super) fn gcr_and_acr_refuse_one_method_for_tokens(status: u16) -> bool {
     matches!(status, 400 | 404 | 405 | 501)
 }
 
+/// By the specification the answer to content that was taken is 201. Some registries answer 200,
+/// 202 or 204, which other clients accept.
+///
+/// <https://github.com/containerd/containerd/blob/main/core/remotes/docker/pusher.go>
+pub(super) fn some_answer_200_202_or_204_for_what_they_took(status: u16) -> bool {
+    matches!(status, 200 | 201 | 202 | 204)
+}
+
 /// Some token servers write `expires_in` as a text.
 pub(super) fn some_write_expires_in_as_text(expires_in: &serde_json::Value) -> Option<f64> {
     expires_in

@@ -7,7 +7,7 @@ use crate::http::forbidden_literal;
 /// How many redirects one question follows.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 
-/// Whether a status is a redirect with the same method; only GET and HEAD are sent to a registry.
+/// Whether a status is a redirect; GET and HEAD follow all of them.
 #[must_use]
 pub(crate) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
@@ -18,26 +18,71 @@ pub(crate) fn is_redirect(status: u16) -> bool {
 /// # Errors
 /// Why it is not followed, as a fragment without the query, which may be a signature.
 pub(crate) fn follow(current: &Url, location: Option<&str>) -> Result<Url, String> {
-    let location = location.ok_or("a redirect without a usable Location")?;
+    lead("a redirect", current, location)
+}
+
+/// The next URL of a request that writes, whose answer is a redirect with this status: only one
+/// that keeps the method and the origin is followed, so that nobody else is sent what is written.
+///
+/// # Errors
+/// As for [`follow`].
+pub(crate) fn follow_write(
+    current: &Url,
+    status: u16,
+    location: Option<&str>,
+) -> Result<Url, String> {
+    let next = follow(current, location)?;
+    if !matches!(status, 307 | 308) {
+        return Err(format!(
+            "a redirect with {status}, which an upload cannot follow"
+        ));
+    }
+    if !same_origin(current, &next) {
+        return Err(format!(
+            "a redirect of an upload to another host ({}), not followed",
+            shown(&next)
+        ));
+    }
+    Ok(next)
+}
+
+/// Where the content of an upload goes that was opened at `current`.
+///
+/// # Errors
+/// As for [`follow`].
+pub(crate) fn session(current: &Url, location: Option<&str>) -> Result<Url, String> {
+    let next = lead("an upload session", current, location)?;
+    if !next.username().is_empty() || next.password().is_some() {
+        let there = shown(&next);
+        return Err(format!(
+            "an upload session with a user in its URL ({there})"
+        ));
+    }
+    Ok(next)
+}
+
+/// Where `what` leads from `current` by its `location`.
+fn lead(what: &str, current: &Url, location: Option<&str>) -> Result<Url, String> {
+    let location = location.ok_or_else(|| format!("{what} without a usable Location"))?;
     let next = current
         .join(location)
-        .map_err(|error| format!("a redirect to an unreadable URL ({error})"))?;
+        .map_err(|error| format!("{what} to an unreadable URL ({error})"))?;
     match (current.scheme(), next.scheme()) {
         (_, "https") | ("http", "http") => {}
         ("https", "http") => {
             return Err(format!(
-                "a redirect from https to http ({}), not followed",
+                "{what} from https to http ({}), not followed",
                 shown(&next)
             ));
         }
-        (_, other) => return Err(format!("a redirect to {other}, not followed")),
+        (_, other) => return Err(format!("{what} to {other}, not followed")),
     }
     if next.host_str().is_none_or(str::is_empty) {
-        return Err("a redirect to a URL without a host".into());
+        return Err(format!("{what} to a URL without a host"));
     }
     if forbidden_literal(&next) {
         return Err(format!(
-            "a redirect to a link-local or metadata address ({}), not followed",
+            "{what} to a link-local or metadata address ({}), not followed",
             shown(&next)
         ));
     }
@@ -74,6 +119,51 @@ mod tests {
     fn get_and_head_follow_five_statuses() {
         let followed: Vec<u16> = (100..600).filter(|status| is_redirect(*status)).collect();
         assert_eq!(followed, [301, 302, 303, 307, 308]);
+    }
+
+    #[test]
+    fn an_upload_session_is_nowhere_that_a_redirect_may_not_lead() {
+        let current = url("https://registry.example/v2/app/blobs/uploads/");
+        for (location, next) in [
+            (
+                "1?_state=a%2Bb%3D",
+                "https://registry.example/v2/app/blobs/uploads/1?_state=a%2Bb%3D",
+            ),
+            ("https://cdn.example/b?sig=1", "https://cdn.example/b?sig=1"),
+        ] {
+            assert_eq!(session(&current, Some(location)).unwrap().as_str(), next);
+        }
+        for (location, why) in [
+            (None, "an upload session without a usable Location"),
+            (
+                Some("http://registry.example/v2/app/blobs/uploads/1?_state=s3cret"),
+                "an upload session from https to http (http://registry.example), not followed",
+            ),
+            (Some("ftp://x/"), "an upload session to ftp, not followed"),
+            (
+                Some("https://169.254.169.254/?s3cret"),
+                "an upload session to a link-local or metadata address \
+                 (https://169.254.169.254), not followed",
+            ),
+            (
+                Some("https://me:s3cret@registry.example/"),
+                "an upload session with a user in its URL (https://registry.example)",
+            ),
+        ] {
+            assert_eq!(session(&current, location).unwrap_err(), why);
+        }
+    }
+
+    #[test]
+    fn a_write_follows_a_redirect_that_keeps_its_method_and_origin() {
+        let current = url("https://registry.example/v2/app/manifests/1");
+        for status in [301, 302, 303, 307, 308] {
+            let next = follow_write(&current, status, Some("/there"));
+            assert_eq!(next.is_ok(), matches!(status, 307 | 308), "{status}");
+        }
+        for elsewhere in ["https://other.example/", "https://registry.example:444/"] {
+            assert!(follow_write(&current, 307, Some(elsewhere)).is_err());
+        }
     }
 
     #[test]

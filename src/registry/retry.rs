@@ -16,7 +16,7 @@ pub(crate) enum Ended {
         /// `Retry-After`, as a wait from now.
         retry_after: Option<Duration>,
     },
-    /// 401 or 403, which is believed after so many tries.
+    /// 401 or 403, or a refusal at an upload session, which is believed after so many tries.
     Refusal {
         /// At least 1.
         tries: u32,

@@ -31,6 +31,8 @@ pub(super) struct Route {
     first_scheme: Option<Failed>,
     /// Why HTTP/1.1 is spoken.
     pub(super) first_version: Option<Problem>,
+    /// Whether the registry has named the URL, so that its scheme is not ours to choose.
+    is_named: bool,
 }
 
 /// The outcome of a request, other than the answer.
@@ -38,6 +40,8 @@ pub(super) enum Event {
     Problem(Problem),
     /// A redirect to this `Location`.
     Redirect(Option<String>),
+    /// The same with its status, of a question that writes.
+    RedirectedWrite(u16, Option<String>),
     Rejection(Rejection),
 }
 
@@ -104,7 +108,24 @@ impl Route {
             renewals: 0,
             first_scheme: None,
             first_version: None,
+            is_named: false,
         })
+    }
+
+    /// The way to a URL that the registry has named in an answer on this one.
+    pub(super) fn to_named(&self, url: Url) -> Self {
+        Self {
+            scheme: Arc::clone(&self.scheme),
+            path: String::new(),
+            base: self.base.clone(),
+            url,
+            version: self.version,
+            redirects: 0,
+            renewals: 0,
+            first_scheme: None,
+            first_version: None,
+            is_named: true,
+        }
     }
 
     pub(super) fn is_at_registry(&self) -> bool {
@@ -118,13 +139,19 @@ impl Route {
     pub(super) fn next(&self, seen: Event) -> Step {
         match seen {
             Event::Problem(problem) => self.after_problem(problem),
-            Event::Redirect(location) => self.after_redirect(location.as_deref()),
+            Event::Redirect(location) => {
+                self.after_redirect(redirect::follow(&self.url, location.as_deref()))
+            }
+            Event::RedirectedWrite(status, location) => {
+                let location = location.as_deref();
+                self.after_redirect(redirect::follow_write(&self.url, status, location))
+            }
             Event::Rejection(rejection) => self.after_rejection(rejection),
         }
     }
 
     fn after_problem(&self, problem: Problem) -> Step {
-        if self.is_at_registry() {
+        if self.is_at_registry() && !self.is_named {
             if self.scheme.has_settled_otherwise(&self.base) {
                 return Step::SettledScheme;
             }
@@ -147,11 +174,11 @@ impl Route {
         Step::GiveUp(Failed::from(problem).at(self.place()))
     }
 
-    fn after_redirect(&self, location: Option<&str>) -> Step {
+    fn after_redirect(&self, next: Result<Url, String>) -> Step {
         let next = if self.redirects == MAX_REDIRECTS {
             Err(format!("more than {MAX_REDIRECTS} redirects"))
         } else {
-            redirect::follow(&self.url, location)
+            next
         };
         match next {
             Ok(url) => Step::Redirect(url),
@@ -162,6 +189,7 @@ impl Route {
     fn after_rejection(&self, rejection: Rejection) -> Step {
         let is_at_registry = self.is_at_registry();
         let is_for_tls = is_at_registry
+            && !self.is_named
             && self.base.scheme() == "http"
             && quirks::go_and_nginx_answer_400_for_plain_http(rejection.status, &rejection.body);
         if is_for_tls && self.scheme.has_settled_otherwise(&self.base) {

@@ -5,6 +5,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::failed::{Failed, failure};
+use super::payload::Payload;
 use super::redirect::{is_redirect, shown};
 use super::transport::{Aim, Transport};
 use super::tries::Tries;
@@ -58,10 +59,9 @@ impl Transport {
         if let Some(authorization) = &call.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let method = if call.form.is_some() {
-            Method::POST
-        } else {
-            Method::GET
+        let (method, payload) = match &call.form {
+            Some(form) => (Method::POST, Payload::Form(form)),
+            None => (Method::GET, Payload::Nothing),
         };
         let aim = Aim {
             method,
@@ -71,7 +71,7 @@ impl Transport {
             lane: call.lane,
             fresh: false,
         };
-        let mut answer = self.send(aim, headers, call.form.as_ref()).await?;
+        let mut answer = self.send(aim, headers, payload).await?;
         let status = answer.status();
         let refused = |why| Failed::from(Problem::new(ProblemKind::Refused, why));
         if is_redirect(status) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Method, Request};
 use url::Url;
 
@@ -14,6 +14,7 @@ use super::attempt::Attempt;
 use super::auth::Auth;
 use super::failed::{Failed, Unread};
 use super::gate::Gate;
+use super::payload::{self, Payload};
 use super::product::Products;
 use super::scheme::{Scheme, Schemes};
 use super::scope::Scope;
@@ -24,7 +25,6 @@ use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
 use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
-use crate::text::secret::Secret;
 use crate::walk::cause::Cause;
 use crate::walk::known::{Access, Known};
 use crate::walk::product::Product;
@@ -55,6 +55,7 @@ pub(super) struct Question<'a> {
     pub(super) method: Method,
     /// Below `/v2/<name>/`; `None` for `/v2/` itself.
     pub(super) path: Option<String>,
+    pub(super) payload: Payload<'a>,
     /// Whether a login goes along without a challenge: some registries show strangers a part.
     pub(super) with_login: bool,
     /// Whether a first 404 is believed; else it is "not yet" until the settle window closes.
@@ -68,6 +69,11 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// Whether it changes something.
+    pub(super) fn writes(&self) -> bool {
+        !payload::is_reading(&self.method)
+    }
+
     pub(super) fn path_below_v2(&self) -> String {
         match (&self.path, &*self.repository.name) {
             (None, _) => String::new(),
@@ -212,6 +218,34 @@ impl Transport {
         accept: impl Fn(u16) -> bool,
         read: impl AsyncFn(&mut Answer<'_>) -> Result<T, Unread<T>>,
     ) -> Asked<T> {
+        let gate = self.gate(&question.repository.registry);
+        let path = question.path.as_deref().unwrap_or("/v2/");
+        let attempt = async |lane| {
+            let mut attempt = self.attempt(question, lane)?;
+            let mut answer = attempt.run(&headers, &accept).await?.at(&gate);
+            let status = answer.status();
+            Ok((status, read(&mut answer).await))
+        };
+        self.repeat(question, path, attempt).await
+    }
+
+    /// A try of a question by the lane of a permit.
+    pub(super) fn attempt<'a>(
+        &'a self,
+        question: &'a Question<'a>,
+        lane: usize,
+    ) -> Result<Attempt<'a>, Failed> {
+        Attempt::new(self, &self.auth, question, lane)
+    }
+
+    /// Repeats an attempt, which may be several requests, until its answer stands; `what` is how
+    /// log lines call it.
+    pub(super) async fn repeat<T>(
+        &self,
+        question: &Question<'_>,
+        what: &str,
+        attempt: impl AsyncFn(usize) -> Result<(u16, Result<T, Unread<T>>), Failed>,
+    ) -> Asked<T> {
         let registry = &question.repository.registry;
         let gate = self.gate(registry);
         let mut tries = Tries::new(&self.shared_tries, question.may_be_absent);
@@ -220,13 +254,7 @@ impl Transport {
             let permit = gate.pass().await;
             tries.begin();
             // Boxed, so that a question that waits for its permit is small.
-            let outcome = Box::pin(async {
-                let attempt = Attempt::new(self, &self.auth, question, permit.lane())?;
-                let mut answer = attempt.run(&headers, &accept).await?.at(&gate);
-                let status = answer.status();
-                Ok::<_, Failed>((status, read(&mut answer).await))
-            })
-            .await;
+            let outcome = Box::pin(attempt(permit.lane())).await;
             drop(permit);
             let (failed, otherwise) = match outcome {
                 Ok((status, Ok(content))) => {
@@ -249,12 +277,11 @@ impl Transport {
                     (failed.where_others_are_delivered(delivers), None)
                 }
             };
-            let path = question.path.as_deref().unwrap_or("/v2/");
             let redact = &|text: &str| self.redacted(text);
             let again = if question.once {
                 None
             } else {
-                tries.again(&failed, registry, path, redact)
+                tries.again(&failed, registry, what, redact)
             };
             match again {
                 Some((wait, true)) => gate.close_for(wait),
@@ -273,7 +300,7 @@ impl Transport {
         &self,
         aim: Aim<'_>,
         mut headers: HeaderMap,
-        form: Option<&Secret>,
+        payload: Payload<'_>,
     ) -> Result<Answer<'_>, Problem> {
         let lanes = self
             .clients
@@ -281,20 +308,15 @@ impl Transport {
             .map_err(|error| Problem::new(ProblemKind::Refused, format!("{error:#}")))?;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut request = Request::new(aim.method, aim.url.clone());
-        if let Some(form) = form {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/x-www-form-urlencoded"),
-            );
-            *request.body_mut() = Some(form.expose().to_owned().into());
-        }
         *request.headers_mut() = headers;
+        let outgoing = payload.put_into(&mut request);
         self.requests.fetch_add(1, Ordering::Relaxed);
         let limit = self.network().request_timeout;
         let sent = if aim.fresh {
             lanes.send_alone(request, limit).await
         } else {
-            lanes.send(aim.lane, request, limit).await
+            let outgoing = outgoing.as_ref();
+            lanes.send_body(aim.lane, request, limit, outgoing).await
         };
         Ok(Answer::new(sent?, &self.bytes))
     }

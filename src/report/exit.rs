@@ -22,6 +22,8 @@ pub enum Exit {
     RebuildFailed = 6,
     /// The rebuild was still running at `wait_timeout`.
     RebuildRunning = 7,
+    /// Some repairs failed, or did not take.
+    RepairFailed = 8,
     /// A bug in this program.
     Bug = 70,
     /// SIGINT.
@@ -37,12 +39,13 @@ impl Exit {
         self as u8
     }
 
-    /// The one that counts when images of one run end differently: 2, then 1, then 3, then 4.
+    /// The one that counts when parts of one run end differently: 2, then 1, then 8, 3, 4.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        const ORDER: [Exit; 4] = [
+        const ORDER: [Exit; 5] = [
             Exit::Configuration,
             Exit::Broken,
+            Exit::RepairFailed,
             Exit::Denied,
             Exit::Unknown,
         ];
@@ -125,7 +128,7 @@ impl From<Exit> for Conclusion {
     fn from(exit: Exit) -> Self {
         match exit {
             Exit::Verified => Self::Passed,
-            Exit::Broken | Exit::RebuildFailed => Self::Failed,
+            Exit::Broken | Exit::RebuildFailed | Exit::RepairFailed => Self::Failed,
             _ => Self::Error,
         }
     }
@@ -136,10 +139,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mixed_ends_come_to_two_then_one_then_three_then_four() {
+    fn mixed_ends_come_to_two_then_one_then_eight_then_three_then_four() {
         let ranked = [
             Exit::Configuration,
             Exit::Broken,
+            Exit::RepairFailed,
             Exit::Denied,
             Exit::Unknown,
             Exit::Verified,
@@ -163,11 +167,12 @@ mod tests {
             Exit::RebuildNotStarted,
             Exit::RebuildFailed,
             Exit::RebuildRunning,
+            Exit::RepairFailed,
             Exit::Bug,
             Exit::Interrupted,
             Exit::Terminated,
         ]
         .map(Exit::code);
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 70, 130, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 70, 130, 143]);
     }
 }

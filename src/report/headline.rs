@@ -123,6 +123,7 @@ fn fact(judgement: &Judgement<'_>) -> String {
                 before(judgement, broken)
             )
         }
+        Exit::RepairFailed => format!("{all} can be pulled, but not all was put back"),
         Exit::Bug => "this is a bug in pullproof, please report it".to_owned(),
         Exit::Verified if counts.images == 0 => "the rebuild succeeded".to_owned(),
         Exit::Verified => format!(

@@ -93,16 +93,7 @@ impl Root<'_> {
     /// Whether content is missing or damaged that the image needs.
     #[must_use]
     pub fn has_lost_content(&self) -> bool {
-        let is_lost = |id: &NodeId| {
-            let node = self.graph.node(*id);
-            match node.verdict() {
-                Verdict::Malformed | Verdict::Unsupported => false,
-                _ => !matches!(
-                    node.cause(),
-                    Cause::MisstatedSize { .. } | Cause::InlineWrong(_)
-                ),
-            }
-        };
+        let is_lost = |id: &NodeId| self.graph.node(*id).is_lost();
         self.broken.iter().any(is_lost)
     }
 

@@ -97,7 +97,7 @@ impl<'a> Judgement<'a> {
     /// What to do about the reason.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let of_rebuild = || Some(self.report.rebuild_hint.as_ref()?.1.clone());
+        let of_rebuild = || Some(self.report.last_hint.as_ref()?.1.clone());
         self.hint.clone().or_else(of_rebuild)
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod judged;
 pub mod judgement;
 pub(crate) mod junit;
 pub(crate) mod metrics;
+pub mod plan;
 pub(crate) mod platforms;
 pub(crate) mod reason;
 pub(crate) mod remedy;
@@ -33,7 +34,7 @@ use crate::walk::stop::Stop;
 /// One verification.
 #[derive(Debug)]
 pub struct Report {
-    /// The command that the report is of: `verify` or `rebuild`.
+    /// The command that the report is of: `verify`, `repair` or `rebuild`.
     pub command: &'static str,
     /// How blobs were checked.
     pub depth: Depth,
@@ -66,9 +67,11 @@ pub struct Report {
     pub login_not_visible: bool,
     /// The pipeline that was started to rebuild the image.
     pub pipeline: Option<PipelineSummary>,
-    /// What to do about the rebuild: the hint's id and its text.
-    pub rebuild_hint: Option<(&'static str, String)>,
-    /// The verification before the rebuild.
+    /// What to do after the repair or the rebuild: the hint's id and its text.
+    pub last_hint: Option<(&'static str, String)>,
+    /// What was to be put back, and what was.
+    pub plan: Option<plan::Plan>,
+    /// The verification before the repair or the rebuild.
     pub before: Option<Box<Report>>,
 }
 
@@ -92,9 +95,15 @@ impl Report {
             never_fail: false,
             login_not_visible: false,
             pipeline: None,
-            rebuild_hint: None,
+            last_hint: None,
+            plan: None,
             before: None,
         }
+    }
+
+    /// The verifications before this one, the last of them first.
+    pub fn before(&self) -> impl Iterator<Item = &Report> {
+        std::iter::successors(self.before.as_deref(), |report| report.before.as_deref())
     }
 
     /// Whether no image was asked for.

@@ -125,7 +125,7 @@ impl Reading {
     fn word(&mut self, text: String, after_platforms: Option<String>) -> Result<(), Error> {
         match self.command {
             None => self.command_word(&text),
-            Some(CommandName::Verify) if text == STANDARD_INPUT => {
+            Some(CommandName::Verify | CommandName::Repair) if text == STANDARD_INPUT => {
                 add(&mut self.flags, flag("images_file")?, &text, &text)
             }
             Some(CommandName::Audit) if text == STANDARD_INPUT => Err(Error::new(
@@ -135,7 +135,7 @@ impl Reading {
                 "to check such a list, use pullproof verify -; to give what is deployed, use \
                      --in-use -",
             )),
-            Some(CommandName::Verify | CommandName::Audit) => {
+            Some(CommandName::Verify | CommandName::Audit | CommandName::Repair) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
                     return Err(Error::new(format!(
                         "{} follows the list of {name}",
@@ -593,7 +593,7 @@ mod tests {
             ("verfy", "did you mean verify?"),
             (
                 "nonsense",
-                "the commands are verify, audit and rebuild: pullproof verify REF",
+                "the commands are verify, audit, repair and rebuild: pullproof verify REF",
             ),
         ] {
             let error = typed(&["help", topic]).command().unwrap_err();
@@ -685,7 +685,7 @@ mod tests {
         ])
         .settings();
         assert_eq!(settings.wanted.repositories, ["a", "b", "c"]);
-        assert_eq!(settings.rebuild.unwrap().plan.variables.len(), 3);
+        assert_eq!(settings.rebuild().unwrap().plan.variables.len(), 3);
         assert_eq!(
             typed(&["verify", "--timeout", "1s", "--timeout", "2s"]).error(),
             "--timeout is given twice, with different values"
@@ -737,7 +737,7 @@ mod tests {
             (
                 &["app:1"],
                 "\"app:1\" is not a command",
-                "the commands are verify, audit and rebuild: pullproof verify REF",
+                "the commands are verify, audit, repair and rebuild: pullproof verify REF",
             ),
             (
                 &["rebuild", "app"],

@@ -11,6 +11,7 @@ use crate::http::network::Network;
 use crate::http::patience::Patience;
 use crate::rebuild::Plan;
 use crate::registry::logins::Logins;
+use crate::repair::Sources;
 use crate::state::Tiers;
 use crate::terminal::output::Output;
 use crate::walk::rules::Rules;
@@ -22,18 +23,21 @@ pub enum CommandName {
     Verify,
     /// The same for every tag of a registry.
     Audit,
+    /// Put back what is missing.
+    Repair,
     /// Start a Woodpecker pipeline and follow it.
     Rebuild,
 }
 
 impl CommandName {
     /// Every command that takes settings.
-    pub const ALL: &[Self] = &[Self::Verify, Self::Audit, Self::Rebuild];
+    pub const ALL: &[Self] = &[Self::Verify, Self::Audit, Self::Repair, Self::Rebuild];
 
     /// Their words, in the same order.
     pub(super) const WORDS: &[&str] = &[
         Self::Verify.word(),
         Self::Audit.word(),
+        Self::Repair.word(),
         Self::Rebuild.word(),
     ];
 
@@ -43,6 +47,7 @@ impl CommandName {
         match self {
             Self::Verify => "verify",
             Self::Audit => "audit",
+            Self::Repair => "repair",
             Self::Rebuild => "rebuild",
         }
     }
@@ -72,6 +77,8 @@ pub enum Command {
     Verify(Box<VerifySettings>),
     /// The same for every tag of a registry.
     Audit(Box<AuditSettings>),
+    /// Put back what is missing.
+    Repair(Box<RepairSettings>),
     /// Start a Woodpecker pipeline and follow it.
     Rebuild(Box<RebuildSettings>),
 }
@@ -91,8 +98,28 @@ pub struct VerifySettings {
     pub patience: Patience,
     /// Where the result goes.
     pub output: Output,
-    /// How to rebuild when an image is definitely broken, with `on_broken: rebuild`.
-    pub rebuild: Option<RebuildSettings>,
+    /// `on_broken`: what is done about images that are definitely broken, in this order.
+    pub on_broken: Vec<OnBroken>,
+}
+
+/// What is done about images that are definitely broken.
+#[derive(Clone, Debug)]
+pub enum OnBroken {
+    /// What is missing is put back.
+    Repair(Sources),
+    /// They are built again.
+    Rebuild(Box<RebuildSettings>),
+}
+
+impl VerifySettings {
+    /// How to rebuild, with `on_broken: rebuild`.
+    #[must_use]
+    pub fn rebuild(&self) -> Option<&RebuildSettings> {
+        self.on_broken.iter().find_map(|step| match step {
+            OnBroken::Rebuild(rebuild) => Some(&**rebuild),
+            OnBroken::Repair(_) => None,
+        })
+    }
 }
 
 /// The settings of `audit`.
@@ -120,6 +147,21 @@ pub struct AuditSettings {
     pub tiers: Tiers,
     /// Where the metrics go, and how often the audit is repeated.
     pub metrics: MetricsSettings,
+}
+
+/// The settings of `repair`.
+#[derive(Clone, Debug)]
+pub struct RepairSettings {
+    /// How images are verified, before and after; and which, where images are named.
+    pub verify: VerifySettings,
+    /// The audit that finds what is broken, where no images are named.
+    pub audit: Option<AuditSettings>,
+    /// Where content may come from, and what may be written.
+    pub sources: Sources,
+    /// `plan`: where the plan goes, or comes from.
+    pub plan: Option<PathBuf>,
+    /// `undo`: take back what earlier repairs wrote to the disk.
+    pub undo: bool,
 }
 
 /// The settings of `rebuild`.

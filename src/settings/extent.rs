@@ -8,7 +8,7 @@ use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::digest::sha256;
 use crate::oci::in_layout::directory_of;
-use crate::oci::reference::{DOCKER_HUB, Reference, is_host, is_name, presentable};
+use crate::oci::reference::{DOCKER_HUB, Reference, is_directory, is_host, is_name, presentable};
 
 /// What an audit covers.
 #[derive(Clone, Debug, Default)]
@@ -133,9 +133,7 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
              the setting registry; or the directory of a registry's storage, as /var/lib/registry",
         ));
     }
-    let disks = targets
-        .iter()
-        .filter(|target| is_directory(&target.registry));
+    let disks = targets.iter().filter(|target| is_local(&target.registry));
     let disks = disks.count();
     if disks > 0 && disks < targets.len() {
         return Err(
@@ -166,13 +164,13 @@ fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
 }
 
 /// Whether a target is an OCI image layout: `oci:path`.
-fn is_layout(text: &str) -> bool {
+pub(super) fn is_layout(text: &str) -> bool {
     directory_of(text).is_some_and(|path| !path.is_empty() && !path.starts_with("//"))
 }
 
-/// Whether a target is a directory: `/path`, `./path`, `../path`, or a layout.
-fn is_directory(text: &str) -> bool {
-    is_layout(text) || text.starts_with('/') || matches!(text.split('/').next(), Some("." | ".."))
+/// Whether a target is in files: a directory, or a layout.
+fn is_local(text: &str) -> bool {
+    is_layout(text) || is_directory(text)
 }
 
 /// Reads a directory, `host[:port]`, `host/name` or `host/pattern`; without a host it is of
@@ -194,7 +192,7 @@ fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
              (/path, ./path)",
         ));
     }
-    if let Some(directory) = registry.filter(|registry| is_directory(registry)) {
+    if let Some(directory) = registry.filter(|registry| is_local(registry)) {
         return within(directory, text).map_err(|why| no_target(&why));
     }
     let (host, name) = match text.trim_end_matches('/').split_once('/') {

@@ -41,7 +41,8 @@ const EXIT_CODES: &str = "
 Exit codes:
   0 verified, skipped, or rebuilt   1 an image cannot be pulled   2 wrong settings, nothing checked
   3 authentication refused          4 undecided                   5 rebuild not started
-  6 rebuild failed                  7 rebuild still running       70 bug   130, 143 interrupted
+  6 rebuild failed                  7 rebuild still running       8 a repair failed, 70 a bug
+  130, 143 interrupted
 ";
 
 /// A command's usage, what it does, and two examples.
@@ -67,6 +68,14 @@ const fn page(command: CommandName) -> Page {
             examples: [
                 "pullproof audit registry.example --exclude cache/* --report audit.json",
                 "pullproof audit registry.example/infra/* --tags v*,latest --depth head",
+            ],
+        },
+        CommandName::Repair => Page {
+            usage: "pullproof repair REF|TARGET... [FLAGS]",
+            purpose: "put back what is missing; plans only, unless --apply",
+            examples: [
+                "pullproof repair registry.example/team/app:1.2 --from mirror.example --apply",
+                "pullproof repair registry.example --state /var/lib/pullproof --plan plan.json",
             ],
         },
         CommandName::Rebuild => Page {
@@ -114,7 +123,7 @@ fn overview() -> String {
         let _ = writeln!(text, "  {}", page(*command).examples[0]);
     }
     text.push_str(EXIT_CODES);
-    text.push_str("\npullproof --help explains every flag.\n");
+    text.push_str("pullproof --help explains every flag.\n");
     text
 }
 

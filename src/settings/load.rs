@@ -7,13 +7,18 @@ use std::path::PathBuf;
 
 use super::arguments::{self, CommandLine};
 use super::ci::{Facts, System};
-use super::command::{AuditSettings, Command, CommandName, RebuildSettings, VerifySettings};
+use super::command::{
+    AuditSettings, Command, CommandName, OnBroken, RebuildSettings, RepairSettings, VerifySettings,
+};
 use super::files::{Disk, Files};
+use super::list_source::ListSource;
 use super::output::{Stream, Terminals};
 use super::raw::{Gathered, Typed};
+use super::repair::Operands;
+use super::wanted::Wanted;
 use super::{
     Error, environment, extent, help, in_use, logins, manual, metrics, network, output, rebuild,
-    rules, wanted,
+    repair, rules, wanted,
 };
 use crate::http::network::Network;
 use crate::report::exit::FailOn;
@@ -136,6 +141,7 @@ fn command(
     Ok(match command {
         CommandName::Verify => Command::Verify(Box::new(verify(&reading, warnings)?)),
         CommandName::Audit => Command::Audit(Box::new(audit(&reading, warnings)?)),
+        CommandName::Repair => Command::Repair(Box::new(repair(&reading, warnings)?)),
         CommandName::Rebuild => Command::Rebuild(Box::new(rebuild(&reading)?)),
     })
 }
@@ -211,25 +217,91 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
         let value = typed.fail_on();
         return Err(value.error("\"in_use\" is for audit; verify takes broken and never"));
     }
-    let rebuilds = typed.on_broken().word()? == "rebuild";
     let wanted = wanted::wanted(typed, facts, disk, warnings)?;
     let rules = rules::rules(typed, CommandName::Verify)?;
     let login = logins::logins(typed, typed.registry().text, facts, disk, warnings)?;
     let patience = network::patience(typed, CommandName::Verify)?;
-    let rebuild = rebuild::rebuild(typed, facts, &network.insecure, rebuilds)?;
+    let words = repair::on_broken(typed)?;
+    let rebuilds = words.contains(&"rebuild");
+    let mut plan = rebuild::rebuild(typed, facts, &network.insecure, rebuilds)?;
+    let mut on_broken = Vec::new();
+    for word in words {
+        on_broken.extend(match word {
+            "repair" => Some(OnBroken::Repair(repair::sources(typed, disk, true)?)),
+            "rebuild" => plan.take().map(|plan| {
+                OnBroken::Rebuild(Box::new(RebuildSettings {
+                    plan,
+                    network: network.clone(),
+                    patience: patience.clone(),
+                    output: output.clone(),
+                }))
+            }),
+            _ => None,
+        });
+    }
     Ok(VerifySettings {
-        rebuild: rebuild.map(|plan| RebuildSettings {
-            plan,
-            network: network.clone(),
-            patience: patience.clone(),
-            output: output.clone(),
-        }),
+        on_broken,
         wanted,
         rules,
         network,
         login,
         patience,
         output,
+    })
+}
+
+fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairSettings, Error> {
+    let Gathering {
+        typed, facts, disk, ..
+    } = reading;
+    let applies = typed.apply().boolean()?;
+    let undo = typed.undo().boolean()?;
+    let sources = repair::sources(typed, disk, applies || undo)?;
+    let (audit, wanted, login) = match repair::operands(typed, undo)? {
+        Operands::Images(images) => {
+            let wanted = Wanted {
+                images,
+                list: typed
+                    .images_file()
+                    .map(|value| ListSource::named(value.text, disk)),
+                registry: typed
+                    .registry()
+                    .if_given()
+                    .map(|value| value.text.to_owned()),
+                ..Wanted::default()
+            };
+            let registry = typed.registry().text;
+            let login = logins::logins(typed, registry, facts, disk, warnings)?;
+            (None, wanted, login)
+        }
+        Operands::Targets => {
+            let audit = audit(reading, warnings)?;
+            if audit.extent.is_disk {
+                repair::require_gc_stopped(&sources)?;
+            }
+            let login = audit.login.clone();
+            (Some(audit), Wanted::default(), login)
+        }
+    };
+    let (network, output) = shared(reading)?;
+    let command = match audit {
+        Some(_) => CommandName::Audit,
+        None => CommandName::Verify,
+    };
+    Ok(RepairSettings {
+        verify: VerifySettings {
+            wanted,
+            rules: rules::rules(typed, command)?,
+            network,
+            login,
+            patience: network::patience(typed, command)?,
+            output,
+            on_broken: Vec::new(),
+        },
+        audit,
+        sources,
+        plan: typed.plan().map(|value| disk.resolve(value.text)),
+        undo,
     })
 }
 
@@ -363,7 +435,7 @@ mod tests {
         assert!(!is_rebuild(given(&rebuild[1..])));
         assert_eq!(
             given(&[("PLUGIN_MODE", "x")]).error(),
-            r#"PLUGIN_MODE: "x" is not one of verify, audit, rebuild"#
+            r#"PLUGIN_MODE: "x" is not one of verify, audit, repair, rebuild"#
         );
     }
 
@@ -388,6 +460,10 @@ mod tests {
                 continue;
             };
             let settings = |flags: &[&str]| {
+                if setting.commands == [CommandName::Repair] {
+                    let arguments = [&["repair", "app:1"], flags].concat();
+                    return format!("{:?}", typed(&arguments).repair());
+                }
                 if !setting.is_for(CommandName::Verify) {
                     let arguments = [&["audit", "r.example/app"], flags].concat();
                     return format!("{:?}", typed(&arguments).audit());
@@ -418,7 +494,7 @@ mod tests {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
                 let audited = match *word {
-                    "audit" => &["--registry=r.example"][..],
+                    "audit" | "repair" => &["--registry=r.example"][..],
                     "manifests" => &["--mode=audit", "--registry=r.example"],
                     _ => &[],
                 };
@@ -571,7 +647,7 @@ mod tests {
         for (arguments, message) in [
             (
                 &["rebuild", "--depth", "full"][..],
-                "--depth is a setting of verify and audit; rebuild does not take it",
+                "--depth is a setting of verify, audit and repair; rebuild does not take it",
             ),
             (
                 &["rebuild", "--image=app"],

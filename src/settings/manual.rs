@@ -27,7 +27,7 @@ environment, where `--tags-file` is `PLUGIN_TAGS_FILE`. Options win over the env
 takes a list may be repeated. One that takes a bool may stand alone. Give secrets in the \
 environment or in a file.";
 
-const EXIT_CODES: [(&str, &str); 10] = [
+const EXIT_CODES: [(&str, &str); 11] = [
     (
         "0",
         "Everything was verified, nothing was to be checked (`dry_run`), or the rebuild succeeded.",
@@ -48,6 +48,7 @@ const EXIT_CODES: [(&str, &str); 10] = [
     ("5", "The rebuild was not started."),
     ("6", "The rebuild ran and failed."),
     ("7", "The rebuild was still running at `wait_timeout`."),
+    ("8", "Some repairs failed, or did not take."),
     ("70", "A bug in pullproof."),
     ("130, 143", "Interrupted, terminated."),
 ];

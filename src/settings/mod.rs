@@ -27,6 +27,7 @@ mod permission;
 mod pushed;
 mod raw;
 mod rebuild;
+mod repair;
 mod rules;
 mod secret_files;
 mod suggest;
@@ -36,7 +37,9 @@ pub mod table;
 mod value;
 mod wanted;
 
-pub use command::{AuditSettings, Command, CommandName, RebuildSettings, VerifySettings};
+pub use command::{
+    AuditSettings, Command, CommandName, OnBroken, RebuildSettings, RepairSettings, VerifySettings,
+};
 pub use error::Error;
 pub use extent::{Extent, Shard, Target};
 pub use files::Files;
@@ -47,6 +50,6 @@ pub use load::{Environment, read, read_output};
 pub use metrics::MetricsSettings;
 pub use output::Stream;
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
-pub use permission::Permission;
+pub use permission::{GcStopped, Permission};
 pub use pushed::NothingPushed;
 pub use wanted::{Metadata, Wanted};

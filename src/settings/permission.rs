@@ -17,3 +17,21 @@ impl Permission {
         Self(())
     }
 }
+
+/// That the user promises that no garbage collection runs: `gc_stopped`. Whoever writes to a
+/// registry's disk needs one beside a [`Permission`], and only the settings give it.
+#[derive(Clone, Copy, Debug)]
+pub struct GcStopped(());
+
+impl GcStopped {
+    /// The promise of `gc_stopped`.
+    pub(super) fn of_setting() -> Self {
+        Self(())
+    }
+
+    /// A promise for tests.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self(())
+    }
+}

@@ -344,9 +344,9 @@ mod tests {
 
     #[test]
     fn a_verification_alone_has_no_plan() {
-        assert!(in_pipeline(&[]).settings().rebuild.is_none());
+        assert!(in_pipeline(&[]).settings().rebuild().is_none());
         let on_broken = ("PLUGIN_ON_BROKEN", "rebuild");
-        assert!(in_pipeline(&[on_broken]).settings().rebuild.is_some());
+        assert!(in_pipeline(&[on_broken]).settings().rebuild().is_some());
     }
 
     #[test]

@@ -107,7 +107,7 @@ mod tests {
             ],
             "t0ken\n",
         );
-        let plan = rebuild.settings().rebuild.unwrap().plan;
+        let plan = rebuild.settings().rebuild().unwrap().plan.clone();
         assert_eq!(plan.token.secret().expose(), "t0ken");
         let github = [
             ("GITHUB_ACTIONS", "true"),

@@ -42,7 +42,7 @@ mod tests {
             ("tgas", Some("tags")),
             ("regsitry", Some("registry")),
             ("loglevel", Some("log_level")),
-            ("plat", Some("platforms")),
+            ("platf", Some("platforms")),
             ("pass", Some("password")),
             ("xy", None),
             ("st", None),

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    AuditSettings, Command, Environment, Error, Stream, VerifySettings, read, read_output,
+    AuditSettings, Command, Environment, Error, RepairSettings, Stream, VerifySettings, read,
+    read_output,
 };
 use crate::rebuild::Plan;
 use crate::terminal::output::Output;
@@ -117,6 +118,14 @@ impl Surroundings {
         match self.read() {
             Ok((Command::Audit(settings), _)) => *settings,
             other => panic!("expected an audit, got {other:?}"),
+        }
+    }
+
+    /// The settings of a repair.
+    pub(super) fn repair(&self) -> RepairSettings {
+        match self.read() {
+            Ok((Command::Repair(settings), _)) => *settings,
+            other => panic!("expected a repair, got {other:?}"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::command::CommandName::{self, Audit, Rebuild, Verify};
+use super::command::CommandName::{self, Audit, Rebuild, Repair, Verify};
 use super::kind::ValueKind;
 use super::raw::Typed;
 use super::value::SettingText;
@@ -176,20 +176,20 @@ const SECOND: Duration = Duration::from_secs(1);
 
 settings! {
     "Command" {
-        mode [] [Verify Audit Rebuild] Words(CommandName::WORDS), = "verify",
-            "What to do. `verify` checks images; `audit` checks every tag of a registry; `rebuild` \
-             starts a Woodpecker pipeline and follows it to its end.";
+        mode [] [Verify Audit Repair Rebuild] Words(CommandName::WORDS), = "verify",
+            "What to do. `verify` checks images; `audit` checks every tag of a registry; `repair` puts \
+             back what is missing; `rebuild` starts a Woodpecker pipeline and follows it to its end.";
     }
     "Images" {
-        images ["image", "destinations", "extra_tags"] [Verify Audit] List,
+        images ["image", "destinations", "extra_tags"] [Verify Audit Repair] List,
             "Full references to check, as `name[:tag][@digest]`. For an audit: registries, \
              repositories, and patterns such as `registry.example.org/infra/*`.";
-        images_file [] [Verify] Path,
+        images_file [] [Verify Repair] Path,
             "File of references, `-` for standard input. They are separated by white space, as \
              `kubectl get pods -A -o jsonpath='{..image}'` prints them; bare image IDs are skipped.";
-        repo [] [Verify Audit] List,
+        repo [] [Verify Audit Repair] List,
             "Repositories to check, each combined with every tag. For an audit they may be patterns.";
-        tags ["tag"] [Verify Audit] List, else "file `.tags`, else `latest`",
+        tags ["tag"] [Verify Audit Repair] List, else "file `.tags`, else `latest`",
             "Tags for `repo`. An entry with a `/` is a full reference. Quote tags that look like \
              numbers. For an audit: patterns, by default all tags.";
         tags_file ["tag_file"] [Verify] Path,
@@ -204,11 +204,11 @@ settings! {
         auto_tag_suffix ["default_suffix"] [Verify] Text,
             "Suffix for every tag that `auto_tag` computes. With `alpine`, `1.2` becomes \
              `1.2-alpine`, and `default_tag` becomes `alpine`.";
-        registry [] [Verify Audit] Text, = "docker.io",
+        registry [] [Verify Audit Repair] Text, = "docker.io",
             "Registry that `username` and `password` are for. It also prefixes a `repo` that \
              names no host, and where it is set, an image of `images` that has a `/` and no host. \
              An audit checks all of it where it has no `repo`.";
-        exclude [] [Audit] List,
+        exclude [] [Audit Repair] List,
             "Patterns of what to leave out, as `repository[:tag]`. `*` stands for any text, `?` for \
              any character.";
         in_use [] [Audit] Path,
@@ -236,31 +236,31 @@ settings! {
             else "true for `repo` × `tags` and what a build left, false for `images` and \
              command-line references",
             "All tags given for one repository must have the same digest.";
-        attestations [] [Verify Audit] Words(&["check", "warn", "ignore"]), = "check",
+        attestations [] [Verify Audit Repair] Words(&["check", "warn", "ignore"]), = "check",
             "How much attestations matter. `check` fails on broken provenance or SBOMs, `warn` \
              reports them, `ignore` does not ask for them.";
-        allow_missing [] [Verify Audit] PlatformsOrAll,
+        allow_missing [] [Verify Audit Repair] PlatformsOrAll,
             "Platforms whose content may be absent. A sparse index or a pull-through cache lacks \
              them; they are reported, and nothing fails. `all` is for whatever an index lists.";
-        referrers [] [Verify Audit] Words(&["ignore", "warn", "check"]), = "ignore",
+        referrers [] [Verify Audit Repair] Words(&["ignore", "warn", "check"]), = "ignore",
             "How much referrers matter. They are artifacts that refer to the image, such as \
              signatures and SBOMs.";
-        clients [] [Verify Audit] WordList(&["containerd", "docker", "podman"]),
+        clients [] [Verify Audit Repair] WordList(&["containerd", "docker", "podman"]),
             "Clients that must be able to pull every image. By default what stops containerd \
              fails, and what stops only others is a warning.";
-        artifacts [] [Verify Audit] Words(&["fail", "pass"]), = "fail",
+        artifacts [] [Verify Audit Repair] Words(&["fail", "pass"]), = "fail",
             "What to do with content that is no image. Helm charts and build caches are such; \
              `fail` fails, `pass` accepts them when they are complete. An audit passes them.";
-        only_platforms [] [Verify Audit] Platforms,
+        only_platforms [] [Verify Audit Repair] Platforms,
             else "all",
             "Platforms to check, leaving out the rest. `platforms` is still judged by what the \
              index lists.";
-        depth [] [Verify Audit] Words(&["head", "tail", "full", "manifests"]), = "tail",
+        depth [] [Verify Audit Repair] Words(&["head", "tail", "full", "manifests"]), = "tail",
             "What is asked of every blob. `head` asks for its header, `tail` for its last byte, \
              `full` for every byte, hashed. `manifests` asks for no blob, and only an audit takes it.";
     }
     "Memory" {
-        state [] [Audit] Path,
+        state [] [Audit Repair] Path,
             "Directory for what is remembered of each registry. With it a run asks for what is new, \
              has moved, was not whole or is due, and for every tag.";
         recheck_manifests [] [Audit] Interval, = "1h",
@@ -274,77 +274,93 @@ settings! {
             "How long all bytes of a blob count as proven. With `state`; then they are fetched and \
              hashed again.";
     }
+    "Repair" {
+        from [] [Verify Repair] List,
+            "Where missing content may come from. A repository of this or another registry, a \
+             registry that has the same repositories, `oci:DIR`, `oci-archive:FILE` or \
+             `docker-archive:FILE`. Nothing else is a source.";
+        storage [] [Verify Repair] Path,
+            "Directory of the registry's own storage, to take content from. With `gc_stopped` its \
+             links and files are mended, too.";
+        gc_stopped [] [Verify Repair] Boolean, = "false",
+            "You promise that no garbage collection runs. Without it nothing is written to a disk.";
+        apply [] [Repair] Boolean, = "false",
+            "Does what the plan says. Without it only the plan is made.";
+        plan [] [Repair] Path,
+            "File for the plan. It is written without `apply`, and read with it: then nothing is \
+             done that is not in it.";
+    }
     "Login" {
-        username [] [Verify Audit] Text,
+        username [] [Verify Audit Repair] Text,
             "User for `registry`.";
-        password [] [Verify Audit] Secret,
+        password [] [Verify Audit Repair] Secret,
             "Password or token for `registry`.";
-        password_file [] [Verify Audit] Path,
+        password_file [] [Verify Audit Repair] Path,
             "File with the password, instead of `password`. Its last line break does not count.";
-        logins ["registry_auth"] [Verify Audit] Logins,
+        logins ["registry_auth"] [Verify Audit Repair] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
-        docker_config ["config", "docker_config_json", "registry_config"] [Verify Audit] Credentials,
+        docker_config ["config", "docker_config_json", "registry_config"] [Verify Audit Repair] Credentials,
             else "`$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json`, `~/.docker/config.json`, \
                   podman's `auth.json`",
             "Docker's or podman's credential file, as a path or the JSON itself. Its credential \
              helpers are run where they are installed.";
-        github_token [] [Verify Audit] Secret, else "`${{ github.token }}` in the action",
+        github_token [] [Verify Audit Repair] Secret, else "`${{ github.token }}` in the action",
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";
-        github_token_file [] [Verify Audit] Path,
+        github_token_file [] [Verify Audit Repair] Path,
             "File with the GitHub token, instead of `github_token`.";
-        anonymous ["public"] [Verify Audit] Boolean, = "false",
+        anonymous ["public"] [Verify Audit Repair] Boolean, = "false",
             "Checks without a login. No credentials are sent at all, regardless of other settings.";
     }
     "Patience" {
-        attempts ["retries"] [Verify Audit Rebuild] Number { least: 1, most: 100 }, = "5",
+        attempts ["retries"] [Verify Audit Repair Rebuild] Number { least: 1, most: 100 }, = "5",
             "How often a request is tried. Connection errors, timeouts, 408, 429 and 5xx are \
              tried again.";
-        backoff ["retry_wait"] [Verify Audit Rebuild] Duration { least: ANY }, = "500ms",
+        backoff ["retry_wait"] [Verify Audit Repair Rebuild] Duration { least: ANY }, = "500ms",
             "First wait between attempts. It doubles, with jitter; a server's Retry-After wins.";
-        max_backoff ["retry_max_wait"] [Verify Audit Rebuild] Duration { least: ANY }, = "30s",
+        max_backoff ["retry_max_wait"] [Verify Audit Repair Rebuild] Duration { least: ANY }, = "30s",
             "Longest wait between attempts.";
-        settle [] [Verify Audit] Duration { least: ANY }, = "15s",
+        settle [] [Verify Audit Repair] Duration { least: ANY }, = "15s",
             "How long a 404 means \"not yet\". It is one window for the whole run; `0` takes the \
              first answer, as an audit does.";
-        request_timeout [] [Verify Audit Rebuild] Duration { least: MILLISECOND }, = "30s",
+        request_timeout [] [Verify Audit Repair Rebuild] Duration { least: MILLISECOND }, = "30s",
             "How long to wait for an answer's headers. The same limit holds between two pieces \
              of its body.";
-        timeout [] [Verify Audit] Duration { least: MILLISECOND }, = "10m",
+        timeout [] [Verify Audit Repair] Duration { least: MILLISECOND }, = "10m",
             "Limit for one whole verification. An audit has none.";
-        concurrency [] [Verify Audit] Number { least: 1, most: 256 }, = "16",
+        concurrency [] [Verify Audit Repair] Number { least: 1, most: 256 }, = "16",
             "Requests in flight per registry. For an audit they are 4.";
-        rate [] [Audit] Number { least: 1, most: 100_000 },
+        rate [] [Audit Repair] Number { least: 1, most: 100_000 },
             "Requests a second per registry, at most.";
     }
     "Network" {
-        ca ["ca_cert", "ca_file", "certificate"] [Verify Audit Rebuild] PathOrPem,
+        ca ["ca_cert", "ca_file", "certificate"] [Verify Audit Repair Rebuild] PathOrPem,
             "More root certificates, as a path or the PEM text itself. They are added to the \
              known ones and replace none.";
-        skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Audit Rebuild] Hosts, = "false",
+        skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Audit Repair Rebuild] Hosts, = "false",
             "Accepts any certificate, from all hosts or from these (`host[:port]`). It logs a \
              warning.";
-        insecure ["insecure_registry"] [Verify Audit Rebuild] Hosts, = "false",
+        insecure ["insecure_registry"] [Verify Audit Repair Rebuild] Hosts, = "false",
             "Allows plain HTTP, for all hosts or for these (`host[:port]`). Loopback is always \
              allowed.";
-        resolve ["connect_to"] [Verify Audit Rebuild] Pins,
+        resolve ["connect_to"] [Verify Audit Repair Rebuild] Pins,
             "Addresses to connect to instead of those in DNS. As curl writes them: \
              `host:port:address[,address]`. TLS and the Host header keep the name; token servers \
              and Woodpecker are included.";
     }
     "Output" {
-        report ["output"] [Verify Audit Rebuild] Path,
+        report ["output"] [Verify Audit Repair Rebuild] Path,
             "File for the JSON report, written whatever the verdict. `-` writes it to standard \
              output, and the text to standard error.";
-        junit [] [Verify Audit Rebuild] Path,
+        junit [] [Verify Audit Repair Rebuild] Path,
             "File for a JUnit XML report.";
         broken_list [] [Audit] Path,
             "File for the broken tags. Each is a line: repository, tag, digest.";
-        format [] [Verify Audit Rebuild] Words(&["auto", "text", "json", "github"]), = "auto",
+        format [] [Verify Audit Repair Rebuild] Words(&["auto", "text", "json", "github"]), = "auto",
             "Form of standard output. `auto` is `github` in GitHub Actions, else `text`.";
-        summary [] [Verify Audit Rebuild] Boolean, = "true",
+        summary [] [Verify Audit Repair Rebuild] Boolean, = "true",
             "Writes a GitHub step summary.";
-        log_level [] [Verify Audit Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
+        log_level [] [Verify Audit Repair Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
             "How much is logged. It is at least `debug` when a GitHub job runs with debug logging.";
         fail_on [] [Verify Audit] Words(&["broken", "in_use", "never"]), = "broken",
             "When the run fails. `never` only reports: the exit code is 0 whatever is wrong with \
@@ -353,17 +369,20 @@ settings! {
             "Nothing was pushed, so nothing is checked. The run ends with result `skipped` and \
              exit code 0. It does not count where a build step with the same settings may push \
              all the same.";
-        on_broken [] [Verify] Words(&["fail", "rebuild"]), = "fail",
-            "What to do when an image is definitely broken. `rebuild` starts a Woodpecker \
-             pipeline, waits for it and verifies again; the second verdict counts.";
+        on_broken [] [Verify] WordList(&["fail", "repair", "rebuild"]), = "fail",
+            "What to do about a broken image. `repair` puts back what is missing, \
+             `rebuild` starts a Woodpecker pipeline and waits for it; both verify again, and the \
+             last verdict counts. A list is done in its order until the image is whole.";
     }
     "Command line" {
-        quiet [] [Verify Audit Rebuild] Boolean, = "false",
+        quiet [] [Verify Audit Repair Rebuild] Boolean, = "false",
             "Prints nothing but warnings when everything passes. Otherwise it prints what fails, \
              the hints and the verdict.";
         only_failures [] [Verify] Boolean, = "false",
             "Leaves images that pass out of the text.";
-        color [] [Verify Audit Rebuild] Words(&["auto", "always", "never"]), = "auto",
+        undo [] [Repair] Boolean, = "false",
+            "Takes back the links that earlier repairs wrote to `storage`. Nothing else is done.";
+        color [] [Verify Audit Repair Rebuild] Words(&["auto", "always", "never"]), = "auto",
             "Whether the text is coloured. `auto` colours it on a terminal and in the logs of \
              GitHub, GitLab and Woodpecker; `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE` change \
              that.";
@@ -495,6 +514,7 @@ mod tests {
                 ValueKind::Boolean => value.boolean().map(drop),
                 ValueKind::Hosts => value.hosts().map(drop),
                 ValueKind::Words(_) => value.word().map(drop),
+                ValueKind::WordList(_) => value.words().map(drop),
                 ValueKind::Number { .. } => value.number().map(drop),
                 ValueKind::Duration { .. } => value.duration().map(drop),
                 ValueKind::Interval => value.interval().map(drop),

@@ -18,6 +18,16 @@ impl Key {
         Self(key.expect("SHA-256 has 32 bytes"))
     }
 
+    /// The digest of an algorithm with 32 bytes.
+    pub(super) fn digest(self, algorithm: &DigestAlgorithm) -> Digest {
+        use std::fmt::Write as _;
+        let mut text = format!("{algorithm}:");
+        for byte in self.0 {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text.parse().expect("64 hexadecimal digits are a digest")
+    }
+
     /// A number by which digests are spread evenly.
     pub(super) fn spread(self) -> u64 {
         let mut first = [0; 8];

@@ -9,6 +9,7 @@ mod memory;
 mod moment;
 mod notebook;
 mod pack;
+mod recall;
 mod source;
 mod store;
 #[cfg(test)]
@@ -17,5 +18,6 @@ mod tests;
 pub use self::due::Tiers;
 pub(crate) use self::moment::Moment;
 pub(crate) use self::notebook::{Notebook, Summary};
+pub(crate) use self::recall::Recall;
 pub(crate) use self::source::Remembering;
 pub(crate) use self::store::Store;

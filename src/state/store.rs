@@ -109,26 +109,7 @@ impl Store {
 
     /// What is remembered of a repository. Nothing, with a warning, where that cannot be read.
     pub(super) fn load(&self, repository: &str) -> Loaded {
-        let folder = self.folder(repository);
-        let read = match fs::read(folder.join(MEMORY)) {
-            Ok(bytes) => format::decode(&bytes, repository),
-            Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(Written::nothing()),
-            Err(_) => Err(Unreadable::Damaged),
-        };
-        let written = read.unwrap_or_else(|why| {
-            // What is of another version was counted already.
-            if why == Unreadable::Damaged {
-                let folder = folder.display();
-                warn!("the state in {folder} is damaged, so all of {repository} is asked for");
-            }
-            Written::nothing()
-        });
-        let path = pack_path(&folder, written.pack);
-        Loaded {
-            pack: Pack::open(&path, written.pack_length, self.is_writable()),
-            number: written.pack,
-            memory: written.memory,
-        }
+        load(&self.folder(repository), repository, self.is_writable())
     }
 
     /// Writes what is remembered of a repository; one without tags is forgotten. What cannot be
@@ -153,6 +134,33 @@ impl Store {
         };
         let root = self.root.display();
         warn!("the state of {repository} could not be written to {root}: {failure}");
+    }
+}
+
+/// What is remembered of a repository below the folder of a registry, for who writes nothing.
+pub(super) fn read(root: &Path, repository: &str) -> Loaded {
+    load(&root.join(repository), repository, false)
+}
+
+fn load(folder: &Path, repository: &str, is_writable: bool) -> Loaded {
+    let read = match fs::read(folder.join(MEMORY)) {
+        Ok(bytes) => format::decode(&bytes, repository),
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(Written::nothing()),
+        Err(_) => Err(Unreadable::Damaged),
+    };
+    let written = read.unwrap_or_else(|why| {
+        // What is of another version was counted already.
+        if why == Unreadable::Damaged {
+            let folder = folder.display();
+            warn!("the state in {folder} is damaged, so all of {repository} is asked for");
+        }
+        Written::nothing()
+    });
+    let path = pack_path(folder, written.pack);
+    Loaded {
+        pack: Pack::open(&path, written.pack_length, is_writable),
+        number: written.pack,
+        memory: written.memory,
     }
 }
 

@@ -1,10 +1,21 @@
-//! The storage of a registry, read without the registry.
+//! The storage of a registry, without the registry: read, and written by a repair alone.
 
+mod beside;
 pub(crate) mod catalog;
 pub(crate) mod census;
 mod collection;
+mod failure;
+mod gc;
 pub(crate) mod hashed;
+mod journal;
 pub(crate) mod kind;
+mod owner;
+mod place;
 pub(crate) mod repository;
 pub(crate) mod seen;
 pub(crate) mod tree;
+pub(crate) mod undo;
+pub(crate) mod writer;
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use log::{LevelFilter, error, warn};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -12,6 +13,7 @@ use crate::report::audit::{self, Audit};
 use crate::report::exit::{Conclusion, Exit};
 use crate::report::github::Extras;
 use crate::report::judgement::Judgement;
+use crate::report::plan::Plan;
 use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
 use crate::terminal::output::{Detail, Format, Output};
@@ -73,6 +75,15 @@ pub(crate) fn deliver(judgement: &Judgement<'_>, output: &Output) -> Exit {
     } else {
         Exit::Configuration
     }
+}
+
+/// Writes the plan of a repair to a file.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub(crate) fn write_plan(path: &Path, plan: &Plan) -> io::Result<()> {
+    write_new(path, &|out| json::write_plan(plan, SystemTime::now(), out))
 }
 
 /// Delivers an audit, whatever the verdict, and says how the run ends; see [`deliver`].

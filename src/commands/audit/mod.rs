@@ -25,6 +25,7 @@ use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::listen::{Listener, Page};
 use crate::oci::in_use::InUse;
+use crate::oci::reference::Reference;
 use crate::registry::Transport;
 use crate::report::audit::{self, Audit, Unread};
 use crate::report::exit::Exit;
@@ -120,10 +121,22 @@ async fn repeated(
         announce_audit(registries, settings.rules.depth, tags, &settings.output);
         progress.begin(begun.into_std());
         let memory = remembered.as_ref();
-        let (audit, streams) = if settings.extent.is_disk {
-            disk::audited(settings, registries, list, signals, &mut progress).await
+        let audit = unfinished(settings, registries, memory);
+        let mut streams = Streams::open(settings, audit.started_at);
+        let mut write = |judged: &Judged<'_>| streams.add(judged);
+        let audit = if settings.extent.is_disk {
+            disk::audited(settings, audit, list, signals, &mut progress, &mut write).await
         } else {
-            audited(settings, registries, list, memory, signals, &mut progress).await
+            audited(
+                settings,
+                audit,
+                list,
+                memory,
+                signals,
+                &mut progress,
+                &mut write,
+            )
+            .await
         };
         // Between two audits somebody else may write to it.
         drop(remembered.take());
@@ -202,19 +215,53 @@ fn transports(settings: &AuditSettings, registries: &[String]) -> Vec<Transport>
     registries.iter().map(transport).collect()
 }
 
+/// Audits once, and for a repair: the images that content is missing or damaged of.
+///
+/// # Errors
+///
+/// When a directory, or what is remembered, cannot be used.
+pub(crate) async fn losses(
+    settings: &AuditSettings,
+    signals: &Signals,
+    progress: &mut Progress,
+) -> Result<(Audit, Vec<Reference>), Error> {
+    let registries = registries(settings);
+    if settings.extent.is_disk {
+        disk::check(&registries)?;
+    }
+    let remembered = Remembered::open(settings, &registries)?;
+    let mut lost = Vec::new();
+    let mut note = |judged: &Judged<'_>| {
+        let images = judged.checked.subjects.iter().enumerate();
+        let broken = images.filter(|(place, _)| judged.root(*place).has_lost_content());
+        lost.extend(broken.map(|(_, image)| image.reference.clone()));
+    };
+    let memory = remembered.as_ref();
+    let audit = unfinished(settings, &registries, memory);
+    progress.begin(Instant::now());
+    let audit = if settings.extent.is_disk {
+        disk::audited(settings, audit, None, signals, progress, &mut note).await
+    } else {
+        audited(settings, audit, None, memory, signals, progress, &mut note).await
+    };
+    progress.finish();
+    Ok((audit, lost))
+}
+
+/// Audits; what was looked at is judged, given to `write` and dropped.
 async fn audited(
     settings: &AuditSettings,
-    registries: &[String],
+    mut audit: Audit,
     list: Option<&in_use::List>,
     remembered: Option<&Remembered<'_>>,
     signals: &Signals,
     progress: &mut Progress,
-) -> (Audit, Streams) {
+    write: &mut dyn FnMut(&Judged<'_>),
+) -> Audit {
     let started = Instant::now();
+    let registries = &audit.registries.clone();
     let transports = transports(settings, registries);
     let stopping = signals.or_after(settings.patience.timeout);
-    let mut audit = unfinished(settings, registries, remembered);
-    let mut streams = Streams::open(settings, audit.started_at);
     let stopped = Cell::new(None);
     let stop = async || {
         let stop = stopping.clone().await;
@@ -290,7 +337,7 @@ async fn audited(
             Some(Found::Checked(parts, summary)) => {
                 for checked in &parts {
                     let judged = judged(checked, context, deployed.as_ref());
-                    streams.add(&judged);
+                    write(&judged);
                     audit.add(&judged);
                 }
                 if let Some(part) = parts.first() {
@@ -304,7 +351,7 @@ async fn audited(
     count_requests(&mut audit, &transports);
     audit.duration = started.elapsed();
     audit.finish();
-    (audit, streams)
+    audit
 }
 
 /// What is known of a repository's memory, for the report.

@@ -13,7 +13,7 @@ use crate::text::human::count;
 /// # Errors
 ///
 /// When it cannot be read, has no reference or a word that is none.
-pub(super) fn listed(source: Option<&ListSource>) -> Result<Vec<Reference>, Error> {
+pub(crate) fn listed(source: Option<&ListSource>) -> Result<Vec<Reference>, Error> {
     let Some(source) = source else {
         return Ok(Vec::new());
     };

@@ -3,7 +3,7 @@
 pub(crate) mod expectations;
 mod job;
 mod layouts;
-mod listed;
+pub(crate) mod listed;
 pub(crate) mod metadata;
 pub(crate) mod run;
 pub mod targets;

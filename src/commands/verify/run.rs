@@ -14,15 +14,15 @@ use super::targets::{Target, hosts_added, idle_logins, targets};
 use super::verify;
 use crate::commands::finished::{Finished, Unfinished};
 use crate::commands::rebuild::{self, RebuildOutcome};
+use crate::commands::repair::{self, Mending};
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::patience::Patience;
 use crate::oci::reference::Repository;
 use crate::registry::logins::Logins;
 use crate::report::exit::Exit;
-use crate::report::judgement::Judgement;
 use crate::report::{Report, github};
-use crate::settings::{NothingPushed, VerifySettings};
+use crate::settings::{NothingPushed, OnBroken, RebuildSettings, VerifySettings};
 use crate::terminal::deliver::announce;
 use crate::terminal::output::{Detail, Format, Output};
 use crate::terminal::progress::{Progress, Unit};
@@ -41,7 +41,7 @@ pub(crate) fn run(settings: &VerifySettings, progress: Progress) -> Result<Finis
         let Repository { registry, .. } = &target.reference.repository;
         registry.clone()
     });
-    let server = settings.rebuild.iter().map(|rebuild| rebuild.plan.host());
+    let server = settings.rebuild().map(|rebuild| rebuild.plan.host());
     if let Some(warning) = settings.network.unverified(hosts.chain(server)) {
         warn!("{warning}");
     }
@@ -118,22 +118,64 @@ async fn verified(
         progress.finish();
         report
     };
-    let report = check(targets).await;
-    let Some(rebuild) = &settings.rebuild else {
-        return Finished::of(report);
-    };
-    let judgement = Judgement::of(&report);
-    if !judgement.is_for_a_rebuild() {
-        if judgement.cause() == Exit::Verified {
-            rebuild::try_token(rebuild, &clients, signals).await;
-        }
-        return Finished::of(report);
+    let mut finished = Finished::of(check(targets).await);
+    if finished.judgement().cause() == Exit::Verified
+        && let Some(rebuild) = settings.rebuild()
+    {
+        rebuild::try_token(rebuild, &clients, signals).await;
     }
+    for step in &settings.on_broken {
+        if !finished.judgement().is_for_a_rebuild() {
+            break;
+        }
+        let report = finished.into_report();
+        finished = match step {
+            OnBroken::Repair(sources) => {
+                info!("definitely broken, so what is missing is looked for elsewhere");
+                let mending = Mending {
+                    settings,
+                    sources,
+                    clients: &clients,
+                    allowed: None,
+                };
+                let stopping = signals.or_after(Patience::NO_TIMEOUT);
+                match mending.of(&report, stopping).await {
+                    Ok(plan) if plan.possible() > 0 => {
+                        info!("verified again after the repair");
+                        repair::concluded(report, plan, check(targets).await)
+                    }
+                    Ok(plan) => Finished::of(Report {
+                        plan: Some(plan),
+                        ..report
+                    }),
+                    Err(error) => {
+                        warn!("nothing is put back: {error}");
+                        Finished::of(report)
+                    }
+                }
+            }
+            OnBroken::Rebuild(rebuild) => {
+                rebuilt(rebuild, report, targets, &clients, signals, &mut check).await
+            }
+        };
+    }
+    finished
+}
+
+/// Rebuilds what is broken, and verifies again.
+async fn rebuilt(
+    rebuild: &RebuildSettings,
+    report: Report,
+    targets: &[Target],
+    clients: &Clients,
+    signals: &Signals,
+    check: &mut impl AsyncFnMut(&[Target]) -> Report,
+) -> Finished {
     info!(
         "definitely broken, so a rebuild is requested from {}",
         rebuild.plan.host()
     );
-    let outcome = rebuild::rebuild(rebuild, &clients, signals).await;
+    let outcome = rebuild::rebuild(rebuild, clients, signals).await;
     if outcome.exit != Exit::Verified || !rebuild.plan.wait {
         return not_verified_again(report, outcome);
     }
@@ -141,7 +183,7 @@ async fn verified(
     let after = check(&rebuild::without_old_digests(targets, &report)).await;
     Finished::of(Report {
         pipeline: outcome.pipeline,
-        rebuild_hint: outcome.hint,
+        last_hint: outcome.hint,
         before: Some(Box::new(report)),
         ..after
     })
@@ -157,7 +199,7 @@ fn not_verified_again(report: Report, outcome: RebuildOutcome) -> Finished {
     } = outcome;
     let finished = Finished::of(Report {
         pipeline,
-        rebuild_hint: hint,
+        last_hint: hint,
         ..report
     });
     match exit {

@@ -35,6 +35,18 @@ impl Target {
     }
 }
 
+impl Target {
+    /// An image of which nothing is expected but that it is whole.
+    pub(crate) fn of(reference: Reference) -> Self {
+        Self {
+            reference,
+            expected: None,
+            unwanted: None,
+            alike: false,
+        }
+    }
+}
+
 /// Everything that was asked for, each reference once, in the order in which it was named; `listed`
 /// is what `images_file` has.
 ///

@@ -392,7 +392,7 @@ mod tests {
         );
         let mut alone = report(&[]);
         alone.pipeline = after.pipeline;
-        alone.rebuild_hint = Some(("agent", "start an agent".into()));
+        alone.last_hint = Some(("agent", "start an agent".into()));
         let judgement =
             Judgement::of(&alone).ending_in(Exit::RebuildFailed, Some("it failed".into()));
         let mut out = Vec::new();

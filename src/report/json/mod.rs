@@ -5,6 +5,7 @@
 //! accident. Nodes are written one by one, never gathered.
 
 mod audit;
+mod plan;
 
 use std::io::{self, Write};
 
@@ -14,6 +15,8 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 pub(crate) use self::audit::{write_closing, write_opening, write_repository};
+pub(crate) use self::plan::write as write_plan;
+use self::plan::{PlanEntry, entries};
 use super::exit::Conclusion;
 use super::hint::Advice;
 use super::judged::Judged;
@@ -33,12 +36,13 @@ use crate::walk::verdict::Verdict;
 /// # Errors
 /// When `out` cannot be written to.
 pub fn write(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let before = judgement.report.before.as_deref().map(Judgement::of);
-    let mut document = ReportDocument::of(judgement);
-    document.before = before
-        .as_ref()
-        .map(|before| Box::new(ReportDocument::of(before)));
-    serialize(&document, out)
+    let before: Vec<Judgement<'_>> = judgement.report.before().map(Judgement::of).collect();
+    let looks = before.iter().rev().chain([judgement]);
+    let document = looks.fold(None, |before, look| {
+        let document = ReportDocument::of(look);
+        Some(Box::new(ReportDocument { before, ..document }))
+    });
+    document.map_or(Ok(()), |document| serialize(&document, out))
 }
 
 fn serialize(document: &ReportDocument<'_, '_>, out: &mut dyn Write) -> io::Result<()> {
@@ -77,6 +81,8 @@ struct ReportDocument<'j, 'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Vec<PlanEntry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pipeline: Option<PipelineEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<Box<ReportDocument<'j, 'a>>>,
@@ -98,6 +104,10 @@ impl<'j, 'a> ReportDocument<'j, 'a> {
             counts: CountsEntry::of(&judgement.counts),
             hints: hints(judgement),
             error: judgement.reason().map(escape::shortened),
+            plan: report
+                .plan
+                .as_ref()
+                .map(|plan| entries(plan, report.started_at)),
             pipeline: report.pipeline.as_ref().map(|pipeline| PipelineEntry {
                 number: pipeline.number,
                 url: escape::shortened(&pipeline.url),
@@ -153,7 +163,7 @@ struct HintEntry {
 fn hints(judgement: &Judgement<'_>) -> Vec<HintEntry> {
     let of_rebuild = judgement
         .report
-        .rebuild_hint
+        .last_hint
         .as_ref()
         .map(|(id, text)| HintEntry {
             id,

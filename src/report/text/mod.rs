@@ -14,6 +14,7 @@ use super::exit::{Conclusion, Exit};
 use super::headline;
 use super::judged::Gravity;
 use super::judgement::Judgement;
+use super::plan;
 use super::sentence;
 use crate::oci::client::Clients;
 use crate::oci::reference::Reference;
@@ -73,12 +74,22 @@ pub(super) fn write_before(
 ) -> io::Result<()> {
     if let Some(before) = &judgement.report.before {
         let before = Judgement::of(before);
-        writeln!(out, "\nbefore the rebuild:")?;
+        write_before(&before, style, groups, out)?;
+        let what = before_what(judgement);
+        writeln!(out, "\n{what}:")?;
         write_body(&before, style, groups, out)?;
         write_remarks(&before, style, out)?;
         // Not as the verdict of the run, which stands at its end.
-        let verdict = format!("before the rebuild: {}", headline::verdict(&before));
+        let verdict = format!("{what}: {}", headline::verdict(&before));
         writeln!(out, "{}\n", style.paint(Paint::Doubt, &verdict))?;
+    }
+    if let Some(plan) = judgement
+        .report
+        .plan
+        .as_ref()
+        .filter(|plan| plan.is_applied)
+    {
+        plan::write(plan, judgement.report.started_at, style, out)?;
     }
     // Without images the verdict line says it all.
     if let Some(pipeline) = judgement
@@ -91,6 +102,15 @@ pub(super) fn write_before(
         writeln!(out, "pipeline {}: {status}, {url}", pipeline.number)?;
     }
     Ok(())
+}
+
+/// What came after the first look.
+fn before_what(judgement: &Judgement<'_>) -> &'static str {
+    if judgement.report.pipeline.is_some() {
+        "before the rebuild"
+    } else {
+        "before the repair"
+    }
 }
 
 /// The images; nothing when there are none.
@@ -172,6 +192,14 @@ pub(super) fn write_end(
 
 /// Counts and hints.
 fn write_remarks(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(plan) = judgement
+        .report
+        .plan
+        .as_ref()
+        .filter(|plan| !plan.is_applied)
+    {
+        plan::write(plan, judgement.report.started_at, style, out)?;
+    }
     if !judgement.report.is_empty() {
         write_counts(judgement, out)?;
     }

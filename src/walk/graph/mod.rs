@@ -299,6 +299,20 @@ impl<'g> Node<'g> {
         }
     }
 
+    /// Whether its content is definitely missing or damaged, and not only of a form that is refused.
+    #[must_use]
+    pub fn is_lost(self) -> bool {
+        match self.cause() {
+            Cause::FailsAlone(_) => true,
+            Cause::MisstatedSize { .. } | Cause::InlineWrong(_) => false,
+            _ => {
+                let verdict = self.verdict();
+                let is_refused = matches!(verdict, Verdict::Malformed | Verdict::Unsupported);
+                verdict.is_definite() && !is_refused
+            }
+        }
+    }
+
     /// Why the verdict is what it is.
     #[must_use]
     pub fn cause(self) -> &'g Cause {

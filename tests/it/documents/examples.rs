@@ -216,10 +216,10 @@ fn the_docker_example_shows_three_ways_to_log_in() {
 #[test]
 fn the_rebuild_examples_start_what_their_target_accepts() {
     let caller = only(uses(&text("examples/woodpecker-rebuild-caller.yaml")));
-    let caller = caller.settings().rebuild.as_ref().unwrap();
+    let caller = caller.settings().rebuild().unwrap();
     assert!(caller.plan.wait);
     let from_github = only(uses(&text("examples/github-woodpecker-rebuild.yaml")));
-    let from_github = from_github.settings().rebuild.as_ref().unwrap();
+    let from_github = from_github.settings().rebuild().unwrap();
     assert!(from_github.plan.wait);
     let by_hand = only(calls(&text("examples/woodpecker-rebuild.sh")));
     let target = text("examples/woodpecker-rebuild-target.yaml");
@@ -235,7 +235,7 @@ fn the_rebuild_examples_start_what_their_target_accepts() {
         }
     }
     let verified = only(uses(&target));
-    assert!(verified.settings().rebuild.is_none());
+    assert!(verified.settings().rebuild().is_none());
     assert_eq!(references(&verified), ["registry.example/team/app:latest"]);
 }
 

@@ -4,3 +4,4 @@ mod fake;
 mod measured;
 mod real;
 mod two;
+mod writable;

@@ -7,6 +7,7 @@ mod helpers;
 mod hosts;
 mod mask;
 pub(crate) mod plant;
+mod reads;
 mod rebuild;
 mod sources;
 mod tokens;

@@ -14,12 +14,12 @@ use log::{debug, info};
 use tokio::sync::mpsc::{Sender, channel};
 
 use self::jobs::{Jobs, Named, Work};
-use super::{deployed, in_use, judged, unfinished};
+use super::{deployed, in_use, judged};
 use crate::layout::Layout;
 use crate::oci::in_use::InUse;
 use crate::report::audit::{self, Audit, Unread};
 use crate::report::exit::Exit;
-use crate::report::judged::Context;
+use crate::report::judged::{Context, Judged};
 use crate::report::sentence;
 use crate::settings::{AuditSettings, Error, Extent};
 use crate::storage::catalog::StorageCatalog;
@@ -29,7 +29,6 @@ use crate::storage::kind::{self, Storage};
 use crate::storage::tree::Tree;
 use crate::terminal::progress::{Progress, Standing, with_updates};
 use crate::terminal::signals::Signals;
-use crate::terminal::streams::Streams;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
 use crate::walk::rules::{AllowMissing, Concern, Rules};
@@ -103,15 +102,15 @@ pub(super) fn check(registries: &[String]) -> Result<(), Error> {
 /// Audits the storage of registries in these directories.
 pub(super) async fn audited(
     settings: &AuditSettings,
-    registries: &[String],
+    mut audit: Audit,
     list: Option<&in_use::List>,
     signals: &Signals,
     progress: &mut Progress,
-) -> (Audit, Streams) {
+    write: &mut dyn FnMut(&Judged<'_>),
+) -> Audit {
     let started = Instant::now();
+    let registries = &audit.registries.clone();
     let stopping = signals.or_after(settings.patience.timeout);
-    let mut audit = unfinished(settings, registries, None);
-    let mut streams = Streams::open(settings, audit.started_at);
     let (deployed, not_known) = tokio::select! {
         known = deployed(settings, registries, list) => known,
         _ = stopping.clone() => (None, None),
@@ -139,13 +138,7 @@ pub(super) async fn audited(
             }
         };
         let context = context(settings, &run, &audit);
-        take(
-            &mut audit,
-            &mut streams,
-            found,
-            context,
-            run.deployed.as_ref(),
-        );
+        take(&mut audit, write, found, context, run.deployed.as_ref());
     }
     let (sender, mut results) = channel(THREADS);
     for _ in 0..THREADS {
@@ -180,13 +173,7 @@ pub(super) async fn audited(
         seen(progress, done);
         while let Some(found) = waiting.remove(&next) {
             let context = context(settings, &run, &audit);
-            take(
-                &mut audit,
-                &mut streams,
-                found,
-                context,
-                run.deployed.as_ref(),
-            );
+            take(&mut audit, write, found, context, run.deployed.as_ref());
             next += 1;
             run.went_on(next);
         }
@@ -202,7 +189,7 @@ pub(super) async fn audited(
     }
     audit.duration = started.elapsed();
     audit.finish();
-    (audit, streams)
+    audit
 }
 
 fn context(settings: &AuditSettings, run: &Run, audit: &Audit) -> Context {
@@ -217,7 +204,7 @@ fn context(settings: &AuditSettings, run: &Run, audit: &Audit) -> Context {
 /// Judges what was found, writes and drops it.
 fn take(
     audit: &mut Audit,
-    streams: &mut Streams,
+    write: &mut dyn FnMut(&Judged<'_>),
     found: Found,
     context: Context,
     deployed: Option<&InUse>,
@@ -229,7 +216,7 @@ fn take(
         Found::Checked(parts) => {
             for checked in &parts {
                 let judged = judged(checked, context, deployed);
-                streams.add(&judged);
+                write(&judged);
                 audit.add(&judged);
             }
         }

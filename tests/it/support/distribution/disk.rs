@@ -102,6 +102,11 @@ impl Distribution {
             .join("data")
     }
 
+    /// The root directory of the storage.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.directory.path().join("storage")
+    }
+
     /// Where the links of a repository are.
     pub(crate) fn repository(&self, name: &str) -> PathBuf {
         self.root().join("repositories").join(name)

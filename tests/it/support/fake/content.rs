@@ -6,19 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::uploads::{self, Uploads};
 use crate::support::http::message::Body;
 use crate::support::http::{Reply, Request};
 use crate::support::image::{Content, DOCKER_LIST, DOCKER_MANIFEST, INDEX, Image, MANIFEST};
 
 /// What a registry holds.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Repositories {
-    repositories: BTreeMap<String, Repository>,
+    held: BTreeMap<String, Repository>,
     /// Digests, tags and whole repositories that are known, and not there.
     absent: BTreeSet<String>,
+    /// Where it can be written to.
+    uploads: Option<Uploads>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Repository {
     contents: BTreeMap<String, Content>,
     tags: BTreeMap<String, String>,
@@ -30,7 +33,7 @@ pub(super) struct Unexpected;
 impl Repositories {
     /// Stores everything of an image; a tag points to its root.
     pub(super) fn store(&mut self, name: &str, tag: Option<&str>, image: &Image) {
-        let repository = self.repositories.entry(name.to_owned()).or_default();
+        let repository = self.held.entry(name.to_owned()).or_default();
         let contents = image
             .contents()
             .map(|(digest, content)| (digest.to_owned(), content.clone()));
@@ -44,7 +47,7 @@ impl Repositories {
 
     /// Drops everything of a repository.
     pub(super) fn drop(&mut self, name: &str) {
-        self.repositories.remove(name);
+        self.held.remove(name);
     }
 
     /// Forgets a digest, a tag or a repository: from now on the answer is 404.
@@ -57,11 +60,73 @@ impl Repositories {
         self.absent.remove(what);
     }
 
+    /// Can be written to from now on; what it does not know is a plain 404.
+    pub(super) fn be_writable(&mut self) {
+        self.uploads.get_or_insert_default();
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.uploads.is_some()
+    }
+
+    /// How many uploads are open.
+    pub(super) fn open_uploads(&self) -> usize {
+        self.uploads.as_ref().map_or(0, Uploads::open)
+    }
+
+    /// What a repository has under a digest.
+    pub(super) fn has(&self, name: &str, digest: &str) -> Option<Content> {
+        let is_absent = |what: &str| self.absent.contains(what);
+        let held = self.held.get(name)?.contents.get(digest);
+        held.filter(|_| !is_absent(name) && !is_absent(digest))
+            .cloned()
+    }
+
+    /// The digest that a tag points to.
+    pub(super) fn tagged(&self, name: &str, tag: &str) -> Option<String> {
+        let held = self.held.get(name)?.tags.get(tag);
+        held.filter(|_| !self.absent.contains(tag)).cloned()
+    }
+
+    /// Keeps content in a repository, and has it again wherever it was lost.
+    pub(super) fn keep(&mut self, name: &str, digest: &str, content: Content) {
+        let repository = self.held.entry(name.to_owned()).or_default();
+        repository.contents.insert(digest.to_owned(), content);
+        self.absent.remove(name);
+        self.absent.remove(digest);
+    }
+
+    /// Points a tag to a digest.
+    pub(super) fn tag(&mut self, name: &str, tag: &str, digest: &str) {
+        let repository = self.held.entry(name.to_owned()).or_default();
+        repository.tags.insert(tag.to_owned(), digest.to_owned());
+        self.absent.remove(tag);
+    }
+
+    /// Drops a tag, or a digest with its tags, of a repository; whether it was there.
+    pub(super) fn delete(&mut self, name: &str, what: &str) -> bool {
+        let Some(repository) = self.held.get_mut(name) else {
+            return false;
+        };
+        repository.tags.retain(|_, digest| digest != what);
+        repository.tags.remove(what).is_some() || repository.contents.remove(what).is_some()
+    }
+
     /// The right answer.
-    pub(super) fn answer(&self, request: &Request) -> Result<Reply, Unexpected> {
-        let reply = self
-            .route(request)?
-            .header("Docker-Distribution-Api-Version", "registry/2.0");
+    pub(super) fn answer(&mut self, request: &Request) -> Result<Reply, Unexpected> {
+        let is_reading = matches!(request.method.as_str(), "GET" | "HEAD");
+        let reply = match self.uploads.take() {
+            Some(mut uploads) if !is_reading => {
+                let reply = uploads::answer(&mut uploads, self, request);
+                self.uploads = Some(uploads);
+                reply?
+            }
+            uploads => {
+                self.uploads = uploads;
+                self.route(request)?
+            }
+        };
+        let reply = reply.header("Docker-Distribution-Api-Version", "registry/2.0");
         Ok(reply)
     }
 
@@ -73,20 +138,21 @@ impl Repositories {
         match path {
             "" => return Ok(Reply::json(&json!({}))),
             "_catalog" => {
-                let names: Vec<&str> = self.repositories.keys().map(String::as_str).collect();
+                let names: Vec<&str> = self.held.keys().map(String::as_str).collect();
                 return Ok(page(request, json!({}), "repositories", &names));
             }
             _ => {}
         }
         let (name, endpoint, last) = split(path).ok_or(Unexpected)?;
-        if self.absent.contains(name) {
+        let is_unknown = self.is_writable() && !self.held.contains_key(name);
+        if self.absent.contains(name) || is_unknown {
             return Ok(Reply::error(
                 404,
                 "NAME_UNKNOWN",
                 "repository name not known to registry",
             ));
         }
-        let repository = self.repositories.get(name).ok_or(Unexpected)?;
+        let repository = self.held.get(name).ok_or(Unexpected)?;
         match endpoint {
             "manifests" => self.manifest(repository, request, last),
             "blobs" => self.blob(repository, request, last),
@@ -100,6 +166,15 @@ impl Repositories {
                 Ok(page(request, json!({"name": name}), "tags", &tags))
             }
             _ => Err(Unexpected),
+        }
+    }
+
+    /// The answer to a question for what was never there: a test that only reads says what it is.
+    fn not_held(&self, unknown: Reply) -> Result<Reply, Unexpected> {
+        if self.is_writable() {
+            Ok(unknown)
+        } else {
+            Err(Unexpected)
         }
     }
 
@@ -118,7 +193,9 @@ impl Repositories {
         {
             return Ok(unknown());
         }
-        let content = repository.contents.get(digest).ok_or(Unexpected)?;
+        let Some(content) = repository.contents.get(digest) else {
+            return self.not_held(unknown());
+        };
         if !content.manifest {
             return Ok(unknown());
         }
@@ -143,7 +220,9 @@ impl Repositories {
         if self.absent.contains(digest) {
             return Ok(unknown());
         }
-        let content = repository.contents.get(digest).ok_or(Unexpected)?;
+        let Some(content) = repository.contents.get(digest) else {
+            return self.not_held(unknown());
+        };
         if content.manifest {
             return Ok(unknown());
         }

@@ -7,6 +7,7 @@ pub(crate) mod registry;
 pub(crate) mod rule;
 pub(crate) mod storage;
 pub(crate) mod tokens;
+mod uploads;
 
 pub(crate) use proxy::Proxy;
 pub(crate) use registry::Registry;

@@ -1,7 +1,8 @@
 //! The fake registry: a server, what it holds, who may ask, and where it deviates.
 //!
-//! It is only ever read: a request by another method than `GET` and `HEAD` for anything but a page
-//! that a test put there makes the test fail at its end.
+//! It is only ever read, unless a test makes it [`Registry::writable`]: a request by another method
+//! than `GET` and `HEAD` for anything but a page that a test put there makes the test fail at its
+//! end.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -107,6 +108,48 @@ impl Registry {
     pub(crate) fn find(&self, what: &str) -> &Self {
         self.state().repositories.find(what);
         self
+    }
+
+    /// Can be written to: uploads, mounts, manifests, deletions. What it does not know is a plain
+    /// 404, which fails no test.
+    pub(crate) fn writable(&self) -> &Self {
+        self.state().repositories.be_writable();
+        self
+    }
+
+    /// Loses a digest or a tag in one repository of a writable registry, and not in the others.
+    pub(crate) fn lose_in(&self, name: &str, what: &str) -> &Self {
+        assert!(self.state().repositories.delete(name, what), "no {what}");
+        self
+    }
+
+    /// Whether a repository has this digest.
+    pub(crate) fn has(&self, name: &str, digest: &str) -> bool {
+        self.state().repositories.has(name, digest).is_some()
+    }
+
+    /// The digest that a tag of a repository points to.
+    pub(crate) fn tagged(&self, name: &str, tag: &str) -> Option<String> {
+        self.state().repositories.tagged(name, tag)
+    }
+
+    /// How many uploads were begun, and neither completed nor cancelled.
+    pub(crate) fn open_uploads(&self) -> usize {
+        self.state().repositories.open_uploads()
+    }
+
+    /// Deviates for requests of this method (`*` for any) that open an upload or go to an open one.
+    pub(crate) fn on_uploads(&self, method: &str) -> When<'_> {
+        When::anywhere(self, method, "/blobs/uploads/")
+    }
+
+    /// Every request so far that would change something, as `METHOD path`.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let requests = self.requests().into_iter();
+        let writing = requests.filter(|request| !is_reading(request));
+        writing
+            .map(|request| format!("{} {}", request.method, request.path))
+            .collect()
     }
 
     /// Deviates for requests of this method (`*` for any) whose path ends so; a digest is an end,
@@ -219,6 +262,12 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
     match rule {
         None => state.right_answer(request),
         Some(Change::Answer(reply)) => reply,
+        Some(Change::Pretend) => {
+            let before = state.repositories.clone();
+            let reply = state.right_answer(request);
+            state.repositories = before;
+            reply
+        }
         Some(Change::Alter(question, alteration)) => {
             let mut other = request.clone();
             question(&mut other);
@@ -227,13 +276,18 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
     }
 }
 
+fn is_reading(request: &Request) -> bool {
+    matches!(request.method.as_str(), "GET" | "HEAD")
+}
+
 impl Drop for Registry {
     fn drop(&mut self) {
+        let is_writable = self.state().repositories.is_writable();
         let requests = self.server.requests();
         let is_page = |path: &str| self.state().mounts.iter().any(|(page, _)| page == path);
         let written: Vec<&Request> = requests
             .iter()
-            .filter(|request| !matches!(request.method.as_str(), "GET" | "HEAD"))
+            .filter(|request| !is_writable && !is_reading(request))
             .filter(|request| !is_page(&request.path))
             .collect();
         if !std::thread::panicking() {

@@ -10,6 +10,8 @@ use crate::support::http::{Break, Reply, Request};
 pub(super) struct Rule {
     method: String,
     pub(super) path: String,
+    /// Whether the path may be anywhere in that of a request, and not only its end.
+    is_anywhere: bool,
     skip: usize,
     times: usize,
     pub(super) change: Change,
@@ -22,6 +24,8 @@ pub(super) enum Change {
     Answer(Reply),
     /// It is the right one to another question, and then changed.
     Alter(Arc<Question>, Arc<Alteration>),
+    /// It is the right one, and nothing changes.
+    Pretend,
 }
 
 type Question = dyn Fn(&mut Request) + Send + Sync;
@@ -30,8 +34,12 @@ type Alteration = dyn Fn(&Request, Reply) -> Reply + Send + Sync;
 impl Rule {
     /// Whether it is about this request; uses it up by one if so.
     pub(super) fn takes(&mut self, request: &Request) -> bool {
-        let matches = (self.method == "*" || self.method == request.method)
-            && request.path.ends_with(&self.path);
+        let is_there = if self.is_anywhere {
+            request.path.contains(&self.path)
+        } else {
+            request.path.ends_with(&self.path)
+        };
+        let matches = (self.method == "*" || self.method == request.method) && is_there;
         if !matches || self.times == 0 {
             return false;
         }
@@ -59,11 +67,18 @@ impl<'a> When<'a> {
         let rule = Rule {
             method: method.to_owned(),
             path: path.to_owned(),
+            is_anywhere: false,
             skip: 0,
             times: usize::MAX,
             change,
         };
         Self { registry, rule }
+    }
+
+    pub(super) fn anywhere(registry: &'a Registry, method: &str, path: &str) -> Self {
+        let mut when = Self::new(registry, method, path);
+        when.rule.is_anywhere = true;
+        when
     }
 
     /// Only so many times, then rightly.
@@ -92,6 +107,38 @@ impl<'a> When<'a> {
     /// 404, as for what was never there.
     pub(crate) fn loses(self) {
         self.answers(Reply::error(404, "UNKNOWN", "not here"));
+    }
+
+    /// This status, in a registry's own words.
+    pub(crate) fn refuses(self, status: u16, code: &str) {
+        self.answers(Reply::error(status, code, "refused by the test").but_status(status));
+    }
+
+    /// 404 for an upload session, as after a restart.
+    pub(crate) fn forgets_session(self) {
+        self.refuses(404, "BLOB_UPLOAD_UNKNOWN");
+    }
+
+    /// The right answer, and nothing of what it says is done: 201, and not kept.
+    pub(crate) fn keeps_nothing(mut self) {
+        self.rule.change = Change::Pretend;
+        self.registry.add(self.rule);
+    }
+
+    /// The right answer with its `Location` as a whole URL here.
+    pub(crate) fn has_absolute_location(self) {
+        let here = self.registry.server().url("");
+        self.alters(move |_, reply| {
+            let location = reply.get_header("Location").unwrap_or_default();
+            let location = format!("{here}{location}");
+            reply.but_header("Location", location)
+        });
+    }
+
+    /// The right answer with this `Location`.
+    pub(crate) fn has_location(self, url: &str) {
+        let url = url.to_owned();
+        self.alters(move |_, reply| reply.but_header("Location", &url));
     }
 
     /// 429, with this value of `Retry-After`.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::content::split;
 use super::guard::{Guard, basic_credentials, refusal};
+use super::uploads::written;
 use crate::support::http::{Reply, Request};
 
 /// Issues opaque tokens, and knows which it issued. Clones are the same token server.
@@ -135,7 +136,7 @@ impl Tokens {
         let scope = if post {
             request.field("scope")
         } else {
-            request.parameter("scope")
+            Some(scopes(request))
         }
         .unwrap_or_default();
         let mut issued = self.issued.lock().expect("no handler panics");
@@ -170,7 +171,15 @@ impl Tokens {
         Box::new(move |request| {
             let scope = match request.path.strip_prefix("/v2/").unwrap_or_default() {
                 "_catalog" => Some("registry:catalog:*".to_owned()),
-                path => split(path).map(|(name, ..)| format!("repository:{name}:pull")),
+                path => match written(&request.path) {
+                    Some((name, _)) if !matches!(request.method.as_str(), "GET" | "HEAD") => {
+                        let from = request.parameter("from");
+                        let pull = from.map(|from| format!(" repository:{from}:pull"));
+                        let push = format!("repository:{name}:pull,push");
+                        Some(push + &pull.unwrap_or_default())
+                    }
+                    _ => split(path).map(|(name, ..)| format!("repository:{name}:pull")),
+                },
             };
             let mut challenge = format!("Bearer realm=\"{realm}\",service=\"tests\"");
             if let Some(scope) = &scope {
@@ -184,7 +193,8 @@ impl Tokens {
             let Some(token) = token.and_then(|token| issued.get_mut(token)) else {
                 return Some(refusal(&challenges));
             };
-            if scope.is_some_and(|scope| !token.scope.split(' ').any(|granted| granted == scope)) {
+            let is_granted = |wanted: &str| token.scope.split(' ').any(|scope| scope == wanted);
+            if scope.is_some_and(|scope| !scope.split(' ').all(is_granted)) {
                 return Some(refusal(&challenges));
             }
             if token.uses_left == 0 {
@@ -202,4 +212,12 @@ impl Tokens {
             None
         })
     }
+}
+
+/// All scopes of a request by GET, each of which is a parameter of its own.
+fn scopes(request: &Request) -> String {
+    let pairs = url::form_urlencoded::parse(request.query.as_bytes());
+    let scopes = pairs.filter(|(key, _)| key == "scope");
+    let scopes: Vec<_> = scopes.map(|(_, value)| value.into_owned()).collect();
+    scopes.join(" ")
 }

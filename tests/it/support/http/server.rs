@@ -12,7 +12,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::message::{Break, Place, Reply, Request};
 use super::two;
-use super::wire::{Wire, read_head};
+use super::wire::{Head, Wire, read_head};
 
 /// A TLS connection begins with this byte.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -45,6 +45,8 @@ pub(super) struct Shared {
     connections: AtomicUsize,
     busy: AtomicUsize,
     peak: AtomicUsize,
+    /// How many more bodies are not read to their end, and how much of each is, in bytes.
+    cuts: Mutex<(usize, usize)>,
 }
 
 impl Server {
@@ -87,6 +89,7 @@ impl Server {
             connections: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
+            cuts: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
         let thread = std::thread::spawn(move || accept(&listener, &accepting));
@@ -127,6 +130,12 @@ impl Server {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
+    /// Closes the connection in the middle of the next so many requests whose bodies are longer
+    /// than this, after so many bytes of each. They are not among the requests.
+    pub(crate) fn closes_in_bodies(&self, times: usize, after: usize) {
+        *self.shared.cuts.lock().expect("no handler panics") = (times, after);
+    }
+
     /// How many requests were being answered at once, at most.
     pub(crate) fn peak(&self) -> usize {
         self.shared.peak.load(Ordering::SeqCst)
@@ -150,6 +159,18 @@ impl Drop for Server {
 }
 
 impl Shared {
+    /// After how many bytes of the body of a request the connection is closed.
+    fn cut(&self, head: &Head) -> Option<usize> {
+        let length: usize = head.header("Content-Length")?.parse().ok()?;
+        let mut cuts = self.cuts.lock().expect("no handler panics");
+        let (times, after) = *cuts;
+        if times == 0 || length <= after {
+            return None;
+        }
+        cuts.0 -= 1;
+        Some(after)
+    }
+
     /// Remembers a request and decides what to answer; the answer is being given as long as the
     /// second value lives.
     pub(super) fn decide(&self, request: &Request) -> (Reply, Busy<'_>) {
@@ -229,6 +250,10 @@ fn serve(stream: &TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, query) = (path.to_owned(), query.to_owned());
         let mut body = Vec::new();
+        if let Some(after) = shared.cut(&head) {
+            (&mut wire).take(after as u64).read_to_end(&mut body)?;
+            return stream.shutdown(Shutdown::Both);
+        }
         head.read_body(&mut wire, false, &mut body)?;
         let request = Request {
             method,

@@ -1,0 +1,237 @@
+//! On the disk of a real registry, beside it: links and files are put back, and nothing else changes.
+
+use std::path::Path;
+
+use super::{act, actions, repair};
+use crate::support::command::{Pullproof, pullproof, verify};
+use crate::support::distribution::{Damage, Distribution};
+use crate::support::image::Image;
+use crate::support::recipe::platforms;
+use crate::support::skopeo;
+
+const NAME: &str = "team/app:1";
+
+fn registry() -> (Distribution, Image) {
+    let registry = Distribution::open();
+    let image = registry.image(NAME, &platforms(2).attested());
+    verify(&registry.reference(NAME)).run().passes();
+    (registry, image)
+}
+
+fn storage(registry: &Distribution) -> String {
+    registry.storage().display().to_string()
+}
+
+/// `pullproof repair DIR` that may write.
+fn mend(registry: &Distribution) -> Pullproof {
+    repair(&storage(registry)).arguments(["--gc-stopped", "--apply"])
+}
+
+#[test]
+fn with_the_links_alone_removed_the_disk_alone_is_enough() {
+    let (mut registry, image) = registry();
+    let lost = [
+        image.root(),
+        image.child(0),
+        image.attestation(1),
+        image.layer(0, 0),
+        image.config(1),
+    ];
+    for digest in lost {
+        registry.damage("team/app", digest, Damage::Unlinked);
+    }
+    registry.restart();
+    let planned = repair(&storage(&registry)).run().exits(1);
+    assert_eq!(actions(&planned).len(), lost.len());
+    assert!(
+        actions(&planned)
+            .iter()
+            .all(|(action, ..)| action == "link")
+    );
+    assert!(!skopeo::pulls(&registry.reference(NAME)).0);
+    let done = mend(&registry).run().exits(0);
+    assert!(actions(&done).iter().all(|(_, _, done)| *done));
+    // Without a restart.
+    let (pulls, why) = skopeo::pulls(&registry.reference(NAME));
+    assert!(pulls, "{why}");
+}
+
+#[test]
+fn files_that_are_damaged_or_gone_are_replaced_from_a_mirror() {
+    let (mut registry, image) = registry();
+    let mirror = Distribution::open();
+    mirror.push(NAME, &image);
+    registry.damage("team/app", image.layer(0, 0), Damage::Emptied);
+    registry.damage("team/app", image.layer(1, 0), Damage::Truncated);
+    registry.damage("team/app", image.config(0), Damage::Flipped);
+    registry.damage("team/app", image.child(1), Damage::Emptied);
+    registry.damage("team/app", image.layer(1, 1), Damage::Deleted);
+    registry.damage("team/app", image.layer(0, 1), Damage::Flipped);
+    registry.restart();
+    let done = mend(&registry)
+        .arguments(["--from", &mirror.host(), "--depth", "full"])
+        .run()
+        .exits(0);
+    let acts = actions(&done);
+    assert_eq!(acts.len(), 6, "{acts:?}");
+    for (action, digest, is_done) in &acts {
+        assert_eq!((action.as_str(), *is_done), ("replace", true), "{digest}");
+        let bytes = std::fs::read(registry.data(digest)).unwrap();
+        assert_eq!(crate::support::digest::sha256(&bytes), *digest);
+    }
+    let (pulls, why) = skopeo::pulls(&registry.reference(NAME));
+    assert!(pulls, "{why}");
+}
+
+#[test]
+fn the_disk_helps_over_the_api_too_and_is_not_written_to_without_leave() {
+    let (registry, image) = registry();
+    registry.delete("team/app", image.child(0));
+    let before = names(registry.storage());
+    let reference = registry.reference(NAME);
+    let done = repair(&reference)
+        .arguments(["--storage", &storage(&registry), "--apply"])
+        .run()
+        .exits(0);
+    assert_eq!(actions(&done), [act("put", image.child(0), true)]);
+    // The registry itself has written its link, and nobody anything else.
+    let after: Vec<_> = names(registry.storage())
+        .into_iter()
+        .filter(|name| !before.contains(name))
+        .collect();
+    let hex = image.child(0).trim_start_matches("sha256:");
+    assert!(
+        after.len() == 1 && after[0].ends_with(&format!("{hex}/link")),
+        "{after:?}"
+    );
+}
+
+#[test]
+fn a_registry_is_asked_and_its_disk_is_mended() {
+    let (mut registry, image) = registry();
+    let mirror = Distribution::open();
+    mirror.push(NAME, &image);
+    registry.damage("team/app", image.layer(0, 0), Damage::Truncated);
+    registry.damage("team/app", image.child(1), Damage::Unlinked);
+    registry.restart();
+    let done = repair(&registry.reference(NAME))
+        .arguments(["--from", &mirror.host(), "--apply"])
+        .arguments(["--storage", &storage(&registry), "--gc-stopped"])
+        .run()
+        .exits(1);
+    // It remembers the length of the file that was cut short.
+    assert_eq!(
+        actions(&done),
+        [
+            act("replace", image.layer(0, 0), false),
+            act("link", image.child(1), true),
+        ]
+    );
+    let hints = done.report().0["hints"].to_string();
+    assert!(hints.contains("restart the registry"), "{hints}");
+    registry.restart();
+    assert!(skopeo::pulls(&registry.reference(NAME)).0);
+}
+
+#[test]
+fn a_tag_whose_manifest_is_gone_comes_back() {
+    let (mut registry, image) = registry();
+    registry.delete("team/app", image.root());
+    registry.push("team/app:2", &platforms(1).make());
+    registry.restart();
+    let from = Distribution::open();
+    from.push(NAME, &image);
+    // Its tag went with it, so that only a name tells what is meant.
+    let done = repair(&registry.reference(NAME))
+        .arguments(["--from", &from.host(), "--apply"])
+        .arguments(["--storage", &storage(&registry), "--gc-stopped"])
+        .run()
+        .exits(0);
+    assert_eq!(
+        actions(&done),
+        [
+            act("link", image.root(), true),
+            act("tag", image.root(), true),
+        ]
+    );
+    verify(&registry.reference(NAME)).run().passes();
+}
+
+#[test]
+fn links_can_be_taken_back() {
+    let (registry, image) = registry();
+    let before = names(registry.storage());
+    registry.damage("team/app", image.child(0), Damage::Unlinked);
+    registry.damage("team/app", image.layer(0, 0), Damage::Unlinked);
+    let broken = names(registry.storage());
+    mend(&registry).run().exits(0);
+    let whole: Vec<_> = names(registry.storage())
+        .into_iter()
+        .filter(|name| name != "pullproof-repair.journal")
+        .collect();
+    assert_eq!(whole, before);
+    let undone = pullproof()
+        .arguments(["repair", "--undo", "--gc-stopped"])
+        .arguments(["--storage", &storage(&registry)])
+        .run()
+        .exits(0);
+    assert!(
+        undone.stdout.contains("2 links removed, 0 files left"),
+        "{undone}"
+    );
+    assert_eq!(names(registry.storage()), broken);
+}
+
+#[test]
+fn without_the_promise_nothing_is_written() {
+    let (registry, image) = registry();
+    registry.damage("team/app", image.child(0), Damage::Unlinked);
+    let refused = repair(&storage(&registry))
+        .argument("--apply")
+        .run()
+        .exits(2);
+    assert!(refused.stderr.contains("--gc-stopped"), "{refused}");
+    let refused = pullproof().arguments(["repair", "--undo"]).run().exits(2);
+    assert!(refused.stderr.contains("--storage DIR"), "{refused}");
+}
+
+#[test]
+fn while_garbage_is_collected_nothing_is_written() {
+    let (registry, image) = registry();
+    registry.damage("team/app", image.child(0), Damage::Unlinked);
+    let before = names(registry.storage());
+    let mut collector = std::process::Command::new("sh")
+        .args(["-c", "sleep 60; true", "registry", "garbage-collect"])
+        .spawn()
+        .unwrap();
+    let done = mend(&registry).run();
+    collector.kill().unwrap();
+    collector.wait().unwrap();
+    let done = done.exits(1);
+    assert_eq!(actions(&done), [act("link", image.child(0), false)]);
+    assert!(
+        done.stderr.contains("garbage collection is running"),
+        "{done}"
+    );
+    assert_eq!(names(registry.storage()), before);
+}
+
+/// All files below a directory, by their paths there.
+fn names(directory: impl AsRef<Path>) -> Vec<String> {
+    let root = directory.as_ref().to_owned();
+    let mut names = Vec::new();
+    let mut folders = vec![directory.as_ref().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let path = path.strip_prefix(&root).unwrap();
+                names.push(path.display().to_string());
+            }
+        }
+    }
+    names.sort();
+    names
+}
