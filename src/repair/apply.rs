@@ -82,10 +82,8 @@ impl<W: Writer> Hands<'_, '_, W> {
     ) -> Result<(), Failure> {
         if let (Action::Mount(from), Some(registry)) = (action, &self.registry) {
             let mounted = registry.mount(promise, from).await.answer;
-            return match mounted.map_err(|fault| Failure::Registry(Box::new(fault.cause)))? {
-                true => Ok(()),
-                false => Err(Failure::NotMounted),
-            };
+            let is_mounted = mounted.map_err(|fault| Failure::Registry(Box::new(fault.cause)))?;
+            return is_mounted.then_some(()).ok_or(Failure::NotMounted);
         }
         let content = match supply {
             Supply::File(_, content) => content.clone(),
@@ -116,9 +114,10 @@ impl<W: Writer> Hands<'_, '_, W> {
         let file = spool::file().map_err(unwritable)?;
         let source = RegistryRepository::new(self.transport, from, Depth::Full);
         let saved = source.save(promise, &file).await.answer;
-        match saved.map_err(|fault| Failure::Source(Box::new(fault.cause)))? {
-            true => Content::of(file).map_err(unwritable),
-            false => Err(Failure::Source(Box::default())),
+        if saved.map_err(|fault| Failure::Source(Box::new(fault.cause)))? {
+            Content::of(file).map_err(unwritable)
+        } else {
+            Err(Failure::Source(Box::default()))
         }
     }
 

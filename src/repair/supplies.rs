@@ -120,8 +120,8 @@ impl<'a> Supplies<'a> {
         let mut search = Search::Nowhere;
         for origin in &self.origins {
             match origin {
-                Opened::Local(name, shelf) => {
-                    let content = shelf.content(&promise).unwrap_or_else(|failure| {
+                Opened::Local(name, files) => {
+                    let content = files.content(&promise).unwrap_or_else(|failure| {
                         warn!("{name}: {digest} cannot be read: {failure}");
                         None
                     });
@@ -166,9 +166,9 @@ impl<'a> Supplies<'a> {
         let mut search = Search::Nowhere;
         for origin in &self.origins {
             match origin {
-                Opened::Local(name, shelf) => {
-                    let content = shelf.tag(target, tag).and_then(|promise| {
-                        let content = shelf.content(promise).ok().flatten()?;
+                Opened::Local(name, files) => {
+                    let content = files.tag(target, tag).and_then(|promise| {
+                        let content = files.content(promise).ok().flatten()?;
                         let manifest = manifest_of(&content, &promise.digest)?;
                         Some((manifest, promise.digest.clone()))
                     });
@@ -217,8 +217,8 @@ impl<'a> Supplies<'a> {
             return Search::Found(Supply::Remote(repository));
         }
         for origin in &self.origins {
-            if let Opened::Local(name, shelf) = origin
-                && let Some(content) = shelf.content(promise).unwrap_or_default()
+            if let Opened::Local(name, files) = origin
+                && let Some(content) = files.content(promise).unwrap_or_default()
                 && content.is(promise).unwrap_or(false)
             {
                 let provenance = Provenance::File(name.clone());

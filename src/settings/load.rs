@@ -240,13 +240,13 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
         });
     }
     Ok(VerifySettings {
-        on_broken,
         wanted,
         rules,
         network,
         login,
         patience,
         output,
+        on_broken,
     })
 }
 
