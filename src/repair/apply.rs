@@ -134,9 +134,10 @@ impl<W: Writer> Hands<'_, '_, W> {
         let file = spool::file().map_err(unwritable)?;
         let source = RegistryRepository::new(self.transport, from, Depth::Full);
         let saved = source.save(promise, &file).await.answer;
-        match saved.map_err(|fault| Failure::Source(Box::new(fault.cause)))? {
-            true => Content::of(file).map_err(unwritable),
-            false => Err(Failure::Source(Box::default())),
+        if saved.map_err(|fault| Failure::Source(Box::new(fault.cause)))? {
+            Content::of(file).map_err(unwritable)
+        } else {
+            Err(Failure::Source(Box::default()))
         }
     }
 

@@ -132,8 +132,8 @@ impl<'a> Supplies<'a> {
         }
         for origin in &self.origins {
             match origin {
-                Opened::Local(name, shelf) => {
-                    let content = search.read(name, digest, shelf.content(&promise));
+                Opened::Local(name, files) => {
+                    let content = search.read(name, digest, files.content(&promise));
                     if let Some(manifest) = content.and_then(|it| manifest_of(&it, digest)) {
                         return Search::Found((manifest, Provenance::File(name.clone())));
                     }
@@ -175,9 +175,9 @@ impl<'a> Supplies<'a> {
         let mut search = Search::Nowhere;
         for origin in &self.origins {
             match origin {
-                Opened::Local(name, shelf) => {
-                    let content = shelf.tag(target, tag).and_then(|promise| {
-                        let content = shelf.content(promise).ok().flatten()?;
+                Opened::Local(name, files) => {
+                    let content = files.tag(target, tag).and_then(|promise| {
+                        let content = files.content(promise).ok().flatten()?;
                         let manifest = manifest_of(&content, &promise.digest)?;
                         Some((manifest, promise.digest.clone()))
                     });
@@ -226,8 +226,8 @@ impl<'a> Supplies<'a> {
             return Search::Found(Supply::Remote(repository));
         }
         for origin in &self.origins {
-            if let Opened::Local(name, shelf) = origin
-                && let Some(content) = search.read(name, &promise.digest, shelf.content(promise))
+            if let Opened::Local(name, files) = origin
+                && let Some(content) = search.read(name, &promise.digest, files.content(promise))
                 && content.is(promise).unwrap_or(false)
             {
                 return Search::Found(Supply::File(name.clone()));

@@ -244,13 +244,13 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
         });
     }
     Ok(VerifySettings {
-        on_broken,
         wanted,
         rules,
         network,
         login,
         patience,
         output,
+        on_broken,
     })
 }
 
@@ -655,7 +655,7 @@ mod tests {
             ),
             (
                 &["rebuild", "--image=app"],
-                "--image is a setting of verify and audit; rebuild does not take it",
+                "--image is a setting of verify, audit and repair; rebuild does not take it",
             ),
             (
                 &["--mode=rebuild", "--skip-push"],

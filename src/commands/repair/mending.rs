@@ -50,6 +50,20 @@ struct Bench<'a> {
     stopping: &'a Stopping,
 }
 
+impl<'a> Bench<'a> {
+    /// The disk, after a last look at what was seen there.
+    fn ready(&self, seen: &[Digest]) -> Result<Option<&RefCell<StorageWriter<'a>>>, String> {
+        match &self.disk {
+            None => Ok(None),
+            Some(Err(why)) => Err(why.clone()),
+            Some(Ok(disk)) => {
+                let still = disk.borrow().require_still_there(seen);
+                still.map(|()| Some(disk)).map_err(|why| why.to_string())
+            }
+        }
+    }
+}
+
 impl Mending<'_> {
     /// Plans and, where that is permitted, does it.
     ///
@@ -212,7 +226,7 @@ impl Mending<'_> {
         let (mut plan, seen) = planner.plan(references, &stop).await;
         self.narrow(&mut plan);
         if self.sources.permission.is_some() {
-            match self.ready(bench, &seen) {
+            match bench.ready(&seen) {
                 Ok(disk) => {
                     let hands = Hands {
                         repository: planner.repository,
@@ -233,22 +247,6 @@ impl Mending<'_> {
             *text = secrets.redacted(text).into();
         }
         steps
-    }
-
-    /// The disk, after a last look at what was seen there.
-    fn ready<'d, 'b>(
-        &self,
-        bench: &'d Bench<'b>,
-        seen: &[Digest],
-    ) -> Result<Option<&'d RefCell<StorageWriter<'b>>>, String> {
-        match &bench.disk {
-            None => Ok(None),
-            Some(Err(why)) => Err(why.clone()),
-            Some(Ok(disk)) => {
-                let still = disk.borrow().require_still_there(seen);
-                still.map(|()| Some(disk)).map_err(|why| why.to_string())
-            }
-        }
     }
 
     /// Leaves out what the plan that was given does not have.

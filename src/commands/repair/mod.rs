@@ -290,9 +290,10 @@ impl Look<'_> {
         let stopping = self.signals.or_after(self.settings.patience.timeout);
         let clients = Arc::clone(self.clients);
         let seen = |standing| self.progress.update(standing, Instant::now());
-        let report = match disk::is_on_disk(targets) {
-            true => disk::verify(self.settings, targets, stopping).await,
-            false => Ok(verify(self.settings, targets, clients, stopping, seen).await),
+        let report = if disk::is_on_disk(targets) {
+            disk::verify(self.settings, targets, stopping).await
+        } else {
+            Ok(verify(self.settings, targets, clients, stopping, seen).await)
         };
         self.progress.finish();
         report

@@ -120,7 +120,7 @@ fn the_commands_in_the_page_on_audits_are_understood() {
         .iter()
         .flat_map(|block| calls(block))
         .collect();
-    assert_eq!(found.len(), 5);
+    assert_eq!(found.len(), 6);
     assert!(
         found
             .iter()
