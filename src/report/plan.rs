@@ -216,7 +216,7 @@ fn loss_words(loss: &Loss) -> &'static str {
 fn failure_words(failure: &Failure) -> String {
     match failure {
         Failure::Registry(cause) => sentence::cause(cause),
-        Failure::NotMounted => "the registry did not take it from there".to_owned(),
+        Failure::TagIsBack => "somebody has pushed the tag meanwhile".to_owned(),
         Failure::Source(cause) => {
             let why = sentence::cause(cause);
             if why.is_empty() {

@@ -227,7 +227,11 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
     let mut on_broken = Vec::new();
     for word in words {
         on_broken.extend(match word {
-            "repair" => Some(OnBroken::Repair(repair::sources(typed, disk, true)?)),
+            "repair" => {
+                let sources = repair::sources(typed, disk, true)?;
+                repair::require_source(typed, &sources)?;
+                Some(OnBroken::Repair(sources))
+            }
             "rebuild" => plan.take().map(|plan| {
                 OnBroken::Rebuild(Box::new(RebuildSettings {
                     plan,

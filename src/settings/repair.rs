@@ -84,6 +84,23 @@ pub(super) fn on_broken(typed: &Typed) -> Result<Vec<&'static str>, Error> {
     Ok(words)
 }
 
+/// Sees that a repair after a verification has somewhere to look.
+///
+/// # Errors
+///
+/// When no source is named.
+pub(super) fn require_source(typed: &Typed, sources: &Sources) -> Result<(), Error> {
+    let has_none = sources.from.is_empty() && sources.storage.is_none() && sources.state.is_none();
+    if has_none {
+        let error = typed.on_broken().error("repair has no source");
+        return Err(error.with_hint(
+            "name one: from, a registry or repository that has the same images; state, what \
+             audits remember; or storage, the registry's own disk",
+        ));
+    }
+    Ok(())
+}
+
 /// Sees that a disk that is to be written to is one that nobody else collects garbage on.
 ///
 /// # Errors

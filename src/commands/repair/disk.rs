@@ -9,7 +9,7 @@ use crate::http::patience::Patience;
 use crate::oci::reference::{Reference, Repository, is_directory};
 use crate::report::Report;
 use crate::report::exit::FailOn;
-use crate::settings::VerifySettings;
+use crate::settings::{Error, VerifySettings};
 use crate::storage::hashed::Hashed;
 use crate::storage::kind::{self, Storage};
 use crate::storage::repository::StorageRepository;
@@ -25,11 +25,15 @@ pub(super) fn is_on_disk(targets: &[Target]) -> bool {
 }
 
 /// Walks images on the disk of a registry.
+///
+/// # Errors
+///
+/// When it cannot be opened any more.
 pub(super) async fn verify(
     settings: &VerifySettings,
     targets: &[Target],
     stopping: Stopping,
-) -> Report {
+) -> Result<Report, Error> {
     let (started_at, started) = (SystemTime::now(), Instant::now());
     let mut repositories: BTreeMap<&Repository, Vec<Reference>> = BTreeMap::new();
     for target in targets {
@@ -44,31 +48,33 @@ pub(super) async fn verify(
     };
     for (repository, references) in repositories {
         let place = report.repositories.len();
-        let checked = walked(settings, repository, &references, &stopping).await;
-        let Some(checked) = checked else {
-            continue;
-        };
+        let checked = walked(settings, repository, &references, &stopping).await?;
         let own = (0..checked.subjects.len()).map(|subject| (place, subject));
         report.order.extend(own);
         report.repositories.push(checked);
     }
     report.stopped = stopping.peek().copied();
     report.duration = started.elapsed();
-    report
+    Ok(report)
 }
 
-/// One repository, walked; none where it cannot be opened any more.
+/// One repository, walked.
+///
+/// # Errors
+///
+/// When it cannot be opened any more.
 async fn walked(
     settings: &VerifySettings,
     repository: &Repository,
     references: &[Reference],
     stopping: &Stopping,
-) -> Option<Checked> {
-    let Storage::Distribution { tree, .. } = kind::open(Path::new(&repository.registry)).ok()?;
+) -> Result<Checked, Error> {
+    let Storage::Distribution { tree, .. } =
+        kind::open(Path::new(&repository.registry)).map_err(|why| Error::new(why.why))?;
     let (hashed, is_stopped) = (Hashed::default(), || stopping.peek().is_some());
     let depth = settings.rules.depth;
     let source = StorageRepository::open(&tree, &repository.name, depth, &hashed, &is_stopped);
-    let source = source.ok()?;
+    let source = source.map_err(|why| Error::new(format!("{repository} cannot be read: {why}")))?;
     let stop = async {
         Cause::Stopped {
             stop: stopping.clone().await,
@@ -79,5 +85,5 @@ async fn walked(
     let rules = &settings.rules;
     let mut checked = walk(&source, repository, references, rules, stop, |_, _| ()).await;
     checked.finish(str::to_owned);
-    Some(checked)
+    Ok(checked)
 }

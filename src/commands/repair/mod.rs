@@ -1,6 +1,7 @@
 //! A repair: what is broken is looked for elsewhere, put back, and verified again.
 
 mod disk;
+mod layouts;
 mod mending;
 mod plan_file;
 mod undoing;
@@ -22,16 +23,16 @@ use crate::commands::verify::verify;
 use crate::http::Clients;
 use crate::http::patience::Patience;
 use crate::oci::reference::Repository;
-use crate::repair::{Action, Failure};
+use crate::repair::{Action, Failure, Step};
 use crate::report::Report;
 use crate::report::audit::Audit;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::plan::Plan;
-use crate::settings::{RepairSettings, VerifySettings};
+use crate::settings::{Error, RepairSettings, VerifySettings};
 use crate::terminal::deliver::announce;
 use crate::terminal::progress::Progress;
-use crate::terminal::signals::Signals;
+use crate::terminal::signals::{Signals, Stopping};
 use crate::text::human::count;
 
 /// Repairs, or plans to.
@@ -51,15 +52,24 @@ pub(crate) fn run(settings: &RepairSettings, progress: Progress) -> Result<Finis
                 repaired(settings, &targets, signals, &mut progress).await
             }
             Some(audit) => {
-                let (audit, lost) = audit::losses(audit, signals, &mut progress).await?;
-                info!("{}", found(&audit, lost.len()));
+                let named = layouts::named(&settings.sources, &audit.extent)?;
+                let mut extended = audit.clone();
+                // Then a repository without tags is what the layout is for.
+                extended.extent.allow_empty |= !named.is_empty();
+                let (audit, mut lost) = audit::losses(&extended, signals, &mut progress).await?;
+                let broken = lost.len();
+                info!("{}", found(&audit, broken));
+                if audit.stopped.is_none() {
+                    let gone = layouts::gone(&settings.verify, &lost, named).await;
+                    lost.extend(gone);
+                }
                 let finished = if lost.is_empty() || audit.stopped.is_some() {
                     nothing_lost(&audit)
                 } else {
                     let targets: Vec<Target> = lost.into_iter().map(Target::of).collect();
                     repaired(settings, &targets, signals, &mut progress).await?
                 };
-                Ok(with_the_rest(finished, &audit))
+                Ok(with_the_rest(finished, &audit, broken))
             }
         }
     })?
@@ -115,16 +125,26 @@ fn nothing_lost(audit: &Audit) -> Finished {
     }
 }
 
-/// The same, where some tags were not looked at: then not everything is known to be whole.
-fn with_the_rest(finished: Finished, audit: &Audit) -> Finished {
+/// The same with the tags that were left alone: those that could not be looked at, and those that are
+/// broken although nothing is missing of them. `sought` is how many were not left alone.
+fn with_the_rest(finished: Finished, audit: &Audit, sought: usize) -> Finished {
+    let own = finished.judgement().exit;
     let unread = audit.unread.iter().map(|unread| unread.exit);
     let undecided = (audit.tags.undecided > 0).then_some(Exit::Unknown);
-    let rest = unread.chain(undecided).fold(Exit::Verified, Exit::or);
-    if rest == Exit::Verified || finished.judgement().exit != Exit::Verified {
+    let others = audit.tags.broken.saturating_sub(sought);
+    let broken = (others > 0).then_some(Exit::Broken);
+    let all = unread.chain(undecided).chain(broken).fold(own, Exit::or);
+    if own.is_a_signal() || all == own {
         return finished;
     }
-    let undecided = format!("{} undecided", count(audit.tags.undecided, "tag"));
-    finished.ending_in(rest, Some(audit.reason().unwrap_or(undecided)))
+    let line = if all == Exit::Broken {
+        let others = count(others, "other tag");
+        format!("{others} broken, and nothing is missing of what cannot be pulled")
+    } else {
+        let undecided = format!("{} undecided", count(audit.tags.undecided, "tag"));
+        audit.reason().unwrap_or(undecided)
+    };
+    finished.ending_in(all, Some(line))
 }
 
 async fn repaired(
@@ -148,7 +168,7 @@ async fn repaired(
     };
     let before = Report {
         command: "repair",
-        ..look.at(targets).await
+        ..look.at(targets).await?
     };
     let allowed = plan_file::allowed(settings)?;
     let mending = Mending {
@@ -158,30 +178,43 @@ async fn repaired(
         allowed: allowed.as_ref(),
     };
     let stopping = signals.or_after(Patience::NO_TIMEOUT);
-    let plan = mending.of(&before, stopping).await?;
+    let plan = mending.of(&before, stopping.clone()).await?;
     if let (Some(path), None) = (&settings.plan, settings.sources.permission) {
         plan_file::write(path, &plan)?;
     }
     if !plan.is_applied || plan.possible() == 0 {
-        return Ok(Finished::of(Report {
-            plan: Some(plan),
-            ..before
-        }));
+        return Ok(Finished::of(unchanged(before, plan, &stopping)));
     }
     info!("verified again after the repair");
-    let after = look.at(targets).await;
-    Ok(concluded(before, plan, after))
+    match look.at(targets).await {
+        Ok(after) => Ok(concluded(before, plan, after)),
+        Err(why) => Ok(Finished::of(unchanged(before, plan, &stopping))
+            .ending_in(Exit::Unknown, Some(why.to_string()))),
+    }
+}
+
+/// The report of a run that was not verified again.
+pub(crate) fn unchanged(before: Report, plan: Plan, stopping: &Stopping) -> Report {
+    Report {
+        plan: Some(plan),
+        stopped: before.stopped.or_else(|| stopping.peek().copied()),
+        ..before
+    }
 }
 
 /// The end of a run that has put something back: the second look counts.
 pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finished {
-    let lost = lost(&after);
+    let (lost, gone) = (lost(&after), gone(&after));
     let mut hint = None;
     let done = plan
         .steps
         .iter_mut()
         .filter(|step| step.end == Some(Ok(())));
-    for step in done.filter(|step| lost.contains(&(&step.repository, step.digest.clone()))) {
+    let is_lost = |step: &&mut Step| match &step.action {
+        Action::Tag(tag) => gone.contains(&(&step.repository, tag)),
+        _ => lost.contains(&(&step.repository, step.digest.clone())),
+    };
+    for step in done.filter(is_lost) {
         let is_on_disk = matches!(step.action, Action::Link | Action::Replace(_));
         let (failure, text) = if is_on_disk {
             (Failure::Remembered, REMEMBERED)
@@ -209,7 +242,9 @@ pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finish
     }
     let line = format!("{done}, {failed} failed");
     match verdict.or(Exit::RepairFailed) {
-        Exit::RepairFailed => Finished::of(after).ending_in(Exit::RepairFailed, Some(line)),
+        Exit::RepairFailed if !verdict.is_a_signal() => {
+            Finished::of(after).ending_in(Exit::RepairFailed, Some(line))
+        }
         _ => Finished::of(after).remarking(line),
     }
 }
@@ -237,6 +272,18 @@ fn lost(report: &Report) -> HashSet<(&Repository, Digest)> {
     all.collect()
 }
 
+/// The tags that a report shows to be gone.
+fn gone(report: &Report) -> HashSet<(&Repository, &String)> {
+    let all = report.repositories.iter().flat_map(|checked| {
+        let gone = checked.subjects.iter().filter(|subject| {
+            let root = checked.graph.node(subject.root);
+            root.is_nameless() && root.is_lost()
+        });
+        gone.filter_map(|subject| Some((&checked.repository, subject.reference.tag.as_ref()?)))
+    });
+    all.collect()
+}
+
 /// A verification, as often as it takes.
 struct Look<'a> {
     settings: &'a VerifySettings,
@@ -246,7 +293,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn at(&mut self, targets: &[Target]) -> Report {
+    async fn at(&mut self, targets: &[Target]) -> Result<Report, Error> {
         self.progress.begin(Instant::now());
         let stopping = self.signals.or_after(self.settings.patience.timeout);
         let clients = Arc::clone(self.clients);
@@ -254,7 +301,7 @@ impl Look<'_> {
         let report = if disk::is_on_disk(targets) {
             disk::verify(self.settings, targets, stopping).await
         } else {
-            verify(self.settings, targets, clients, stopping, seen).await
+            Ok(verify(self.settings, targets, clients, stopping, seen).await)
         };
         self.progress.finish();
         report
