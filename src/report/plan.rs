@@ -267,28 +267,20 @@ fn rest(plan: &Plan) -> String {
         });
         losses.filter(|loss| is_it(loss)).count()
     };
-    let be = |number| if number == 1 { "is" } else { "are" };
-    let mut rest = String::new();
     let lost = number(|loss| matches!(loss, Loss::Nowhere | Loss::BelowIt));
-    if lost > 0 {
-        let digests = count(lost, "digest");
-        rest += &format!("; {digests} {} lost: rebuild what needs it", be(lost));
-    }
     let unknown = number(|loss| *loss == Loss::NotKnown);
-    if unknown > 0 {
-        let digests = count(unknown, "digest");
-        let be = be(unknown);
-        rest += &format!("; {digests} {be} undecided: run it again when every source answers");
-    }
     let left_out = number(|loss| *loss == Loss::NotPlanned);
-    if left_out > 0 {
-        let digests = count(left_out, "digest");
-        rest += &format!(
-            "; {digests} {} not in the plan: make a new one",
-            be(left_out)
-        );
-    }
-    rest
+    let parts = [
+        (lost, "lost: rebuild what needs it"),
+        (unknown, "undecided: run it again when every source answers"),
+        (left_out, "not in the plan: make a new one"),
+    ];
+    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+    let parts = parts.map(|(number, words)| {
+        let be = if number == 1 { "is" } else { "are" };
+        format!("; {} {be} {words}", count(number, "digest"))
+    });
+    parts.collect()
 }
 
 #[cfg(test)]
