@@ -278,11 +278,11 @@ impl<'a> Supplies<'a> {
     ///
     /// When it cannot be read.
     pub(super) fn content(&self, name: &str, promise: &Promise) -> io::Result<Option<Content>> {
-        let shelves = self.origins.iter().filter_map(|origin| match origin {
-            Opened::Local(own, shelf) if own == name => Some(shelf),
+        let places = self.origins.iter().filter_map(|origin| match origin {
+            Opened::Local(own, files) if own == name => Some(files),
             _ => None,
         });
-        let mut contents = shelves.map(|shelf| shelf.content(promise));
+        let mut contents = places.map(|files| files.content(promise));
         contents.next().unwrap_or(Ok(None))
     }
 

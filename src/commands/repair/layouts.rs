@@ -9,7 +9,7 @@ use futures_util::stream;
 use log::info;
 
 use crate::http::Clients;
-use crate::layout::Layout;
+use crate::layout::{Entry, Layout};
 use crate::oci::reference::{Reference, Repository, is_directory, is_host, is_name, is_tag};
 use crate::registry::{RegistryRepository, Transport};
 use crate::repair::{Origin, Sources};
@@ -34,7 +34,7 @@ pub(super) fn named(sources: &Sources, extent: &Extent) -> Result<Vec<Reference>
         };
         let layout = Layout::open(path)
             .map_err(|why| Error::new(format!("from: {origin} cannot be used: {why}")))?;
-        for name in layout.entries().iter().flat_map(|entry| entry.names()) {
+        for name in layout.entries().iter().flat_map(Entry::names) {
             named.extend(covered(name, extent));
         }
     }

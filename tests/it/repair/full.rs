@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{act, actions, reasons, repair};
-use crate::support::command::{Pullproof, binary, verify};
+use crate::support::command::{Pullproof, Running, binary, verify};
 use crate::support::distribution::{Damage, Distribution, without_collections};
 use crate::support::fake::Registry;
 use crate::support::recipe::platforms;
@@ -18,6 +18,7 @@ struct Small(PathBuf);
 
 impl Small {
     /// One at this place; none without root, which is a failure where `CI` is `true`.
+    #[expect(clippy::print_stderr, reason = "what is left out is said")]
     fn at(path: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(path).unwrap();
         let mounted = Command::new("mount")
@@ -212,7 +213,7 @@ fn two_at_once_beside_a_disk_do_no_harm() {
         registry.damage("team/app", image.child(place), Damage::Unlinked);
     }
     let runs = [(); 3].map(|()| mend(&registry, &mirror.host()).start());
-    let ended = runs.map(|run| run.wait());
+    let ended = runs.map(Running::wait);
     let codes: Vec<Option<i32>> = ended.iter().map(|run| run.code).collect();
     assert!(codes.contains(&Some(0)), "{codes:?}: {}", ended[0]);
     // The others were refused, or came when everything was done.
