@@ -75,7 +75,7 @@ pub(crate) fn answered<T>(answer: Result<T, Fault>) -> Asked<T> {
     Asked {
         answer,
         status: None,
-        attempts: 1,
+        attempts: 0,
         duration: Duration::ZERO,
         appeared_after: None,
     }

@@ -288,6 +288,10 @@ fn write_counts(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()
         counts.nodes,
         parts(&states)
     )?;
+    // Of a disk nothing is requested.
+    if counts.requests == 0 && counts.checked > 0 {
+        return Ok(());
+    }
     writeln!(
         out,
         "{:<10}{:>6}: {} in {}",

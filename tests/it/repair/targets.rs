@@ -237,7 +237,7 @@ fn tags_that_a_layout_names_and_the_registry_has_not_come_back() {
     }
     let again = run().argument("--apply").run().exits(0);
     assert!(
-        again.stderr.contains("is missing or damaged of 0"),
+        again.stderr.contains("is missing or damaged in 0"),
         "{again}"
     );
 }
