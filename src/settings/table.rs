@@ -333,7 +333,7 @@ settings! {
         concurrency [] [Verify Audit Repair] Number { least: 1, most: 256 }, = "16",
             "Requests in flight per registry. For an audit they are 4.";
         rate [] [Audit Repair] Number { least: 1, most: 100_000 },
-            "Requests a second per registry, at most.";
+            "Requests a second per registry, at most. On a disk they are files that are opened.";
     }
     "Network" {
         ca ["ca_cert", "ca_file", "certificate"] [Verify Audit Repair Rebuild] PathOrPem,

@@ -7,6 +7,8 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use oci_spec::image::Digest;
 
@@ -76,6 +78,30 @@ pub(crate) struct Tree {
     root: Root,
     /// How many files were opened.
     files: AtomicU64,
+    pace: Option<Pace>,
+}
+
+/// How fast files are opened at most.
+#[derive(Debug)]
+struct Pace {
+    /// From one file to the next.
+    pause: Duration,
+    /// When the next one may be opened.
+    next: Mutex<Instant>,
+}
+
+impl Pace {
+    /// Waits until the next file may be opened.
+    fn wait(&self) {
+        let now = Instant::now();
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = (*next).max(now);
+            *next = turn + self.pause;
+            turn
+        };
+        std::thread::sleep(turn.saturating_duration_since(now));
+    }
 }
 
 impl Tree {
@@ -84,7 +110,17 @@ impl Tree {
         Self {
             root,
             files: AtomicU64::new(0),
+            pace: None,
         }
+    }
+
+    /// The same with so many files opened a second, at most.
+    pub(crate) fn at_rate(mut self, rate: Option<u32>) -> Self {
+        self.pace = rate.map(|rate| Pace {
+            pause: Duration::from_secs(1) / rate.max(1),
+            next: Mutex::new(Instant::now()),
+        });
+        self
     }
 
     /// The directory itself.
@@ -174,6 +210,9 @@ impl Tree {
     }
 
     fn count(&self) {
+        if let Some(pace) = &self.pace {
+            pace.wait();
+        }
         self.files.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -387,6 +387,7 @@ impl Run {
 impl Store {
     fn new(registry: &str, storage: Storage, settings: &AuditSettings) -> Self {
         let Storage::Distribution { tree, is_cache } = storage;
+        let tree = tree.at_rate(settings.patience.rate);
         let mut rules = settings.rules.clone();
         if is_cache {
             info!(
