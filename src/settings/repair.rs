@@ -259,7 +259,8 @@ mod tests {
     #[test]
     fn what_is_done_about_broken_images_has_an_order() {
         let words = |text: &str| {
-            given(&[("PLUGIN_IMAGES", "app"), ("PLUGIN_ON_BROKEN", text)])
+            let from = ("PLUGIN_FROM", "mirror.example");
+            given(&[("PLUGIN_IMAGES", "app"), ("PLUGIN_ON_BROKEN", text), from])
                 .settings()
                 .on_broken
                 .len()
