@@ -279,11 +279,7 @@ fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairS
             (None, wanted, login)
         }
         Operands::Targets => {
-            // What is remembered is where bytes come from, and no proof that they are there.
-            let audit = AuditSettings {
-                state: None,
-                ..audit(reading, warnings)?
-            };
+            let audit = audit(reading, warnings)?;
             if audit.extent.is_disk {
                 repair::require_gc_stopped(&sources)?;
             }
