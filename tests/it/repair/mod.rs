@@ -1,6 +1,7 @@
 //! What is lost is put back: planned first, done with `--apply`, and verified again.
 
 mod disk;
+mod logins;
 mod registry;
 
 use crate::support::command::{Finished, Pullproof, pullproof};
