@@ -11,12 +11,11 @@ use crate::report::Report;
 use crate::report::exit::FailOn;
 use crate::settings::VerifySettings;
 use crate::storage::hashed::Hashed;
-use crate::storage::kind::{self, Storage};
+use crate::storage::kind;
 use crate::storage::repository::StorageRepository;
 use crate::terminal::signals::Stopping;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
-use crate::walk::walk;
 
 /// Whether images are on a disk; all of a run are, or none.
 pub(super) fn is_on_disk(targets: &[Target]) -> bool {
@@ -64,7 +63,7 @@ async fn walked(
     references: &[Reference],
     stopping: &Stopping,
 ) -> Option<Checked> {
-    let Storage::Distribution { tree, .. } = kind::open(Path::new(&repository.registry)).ok()?;
+    let tree = kind::open_tree(Path::new(&repository.registry)).ok()?;
     let (hashed, is_stopped) = (Hashed::default(), || stopping.peek().is_some());
     let depth = settings.rules.depth;
     let source = StorageRepository::open(&tree, &repository.name, depth, &hashed, &is_stopped);
@@ -76,8 +75,6 @@ async fn walked(
             settle: None,
         }
     };
-    let rules = &settings.rules;
-    let mut checked = walk(&source, repository, references, rules, stop, |_, _| ()).await;
-    checked.finish(str::to_owned);
-    Some(checked)
+    let walked = source.walked(repository, references, &settings.rules, stop);
+    Some(walked.await)
 }

@@ -2,7 +2,9 @@
 
 use super::{act, actions, repair};
 use crate::support::command::{Finished, verify};
-use crate::support::distribution::{Damage, Distribution, PASSWORD, READER, USERNAME, write_layout};
+use crate::support::distribution::{
+    Damage, Distribution, PASSWORD, READER, USERNAME, write_layout,
+};
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
 use crate::support::scratch::Scratch;
@@ -35,6 +37,7 @@ impl Broken {
         repair(&self.registry.reference(NAME))
             .arguments(["--from", &format!("oci:{}", self.copy.path().display())])
             .argument("--apply")
+            .variable("PLUGIN_REGISTRY", self.registry.host())
             .variable("PLUGIN_USERNAME", user)
             .variable("PLUGIN_PASSWORD", password)
             .run()
@@ -42,6 +45,7 @@ impl Broken {
 
     fn verify(&self) -> Finished {
         verify(&self.registry.reference(NAME))
+            .variable("PLUGIN_REGISTRY", self.registry.host())
             .variable("PLUGIN_USERNAME", USERNAME)
             .variable("PLUGIN_PASSWORD", PASSWORD)
             .run()

@@ -49,7 +49,10 @@ pub(super) fn to_tag(registry: &Distribution, repository: &str, tag: &str) -> Re
 /// Asks for these manifests, and for everything that is found below them.
 pub(super) fn below(registry: &Distribution, repository: &str, roots: &[String]) -> Answers {
     let mut answers = Answers::new();
-    let mut next: Vec<_> = roots.iter().map(|root| (Kind::Manifest, root.clone())).collect();
+    let mut next: Vec<_> = roots
+        .iter()
+        .map(|root| (Kind::Manifest, root.clone()))
+        .collect();
     while let Some((kind, digest)) = next.pop() {
         if answers.contains_key(&(kind, digest.clone())) {
             continue;
@@ -69,7 +72,9 @@ pub(super) fn children(bytes: &[u8]) -> Vec<(Kind, String)> {
     let digest = |value: &Value| value["digest"].as_str().map(str::to_owned);
     let manifests = listed("manifests");
     let manifests = manifests.iter().filter_map(digest);
-    let blobs = listed("layers").into_iter().chain([document["config"].clone()]);
+    let blobs = listed("layers")
+        .into_iter()
+        .chain([document["config"].clone()]);
     let blobs: Vec<String> = blobs.filter_map(|blob| digest(&blob)).collect();
     manifests
         .map(|digest| (Kind::Manifest, digest))

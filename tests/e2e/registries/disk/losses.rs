@@ -65,7 +65,10 @@ pub(super) fn one(random: &mut Random, tree: &Tree, pushed: &Pushed) -> String {
         }
         _ => {
             let path = tree.data(&content(random, kind, &pushed.image));
-            return format!("{kind:?} {}", harm::file(random, &path, &shown(tree, &path)));
+            return format!(
+                "{kind:?} {}",
+                harm::file(random, &path, &shown(tree, &path))
+            );
         }
     };
     let other = match random.below(3) {
@@ -104,7 +107,11 @@ fn link_harm(random: &mut Random, path: &Path, other: &str, name: &str) -> Strin
 fn content(random: &mut Random, kind: Kind, image: &Image) -> String {
     let mut parts = image.images.iter().chain(&image.attestations);
     let all: Vec<&str> = match kind {
-        Kind::Child => image.images.iter().map(|one| one.manifest.digest()).collect(),
+        Kind::Child => image
+            .images
+            .iter()
+            .map(|one| one.manifest.digest())
+            .collect(),
         Kind::Attestation if !image.attestations.is_empty() => {
             let attestations = image.attestations.iter();
             attestations.map(|one| one.manifest.digest()).collect()

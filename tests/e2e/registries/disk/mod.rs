@@ -5,6 +5,7 @@ mod answers;
 mod incident;
 mod losses;
 mod rounds;
+mod zot;
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,9 +25,12 @@ fn not_collecting() -> RwLockReadGuard<'static, ()> {
 
 /// A command with the JSON report on standard output, and waits as short as a test wants them.
 fn command(words: &[&str]) -> Pullproof {
-    pullproof()
-        .arguments(words.iter().copied())
-        .arguments(["--format", "json", "--backoff", "10ms"])
+    pullproof().arguments(words.iter().copied()).arguments([
+        "--format",
+        "json",
+        "--backoff",
+        "10ms",
+    ])
 }
 
 fn audit(target: &str, depth: &str) -> Finished {
@@ -120,6 +124,6 @@ mod distribution {
     /// begin.
     #[test]
     fn a_full_audit_predicts_every_answer_and_a_repair_every_pull() {
-        println!("{}", rounds::compared(30));
+        println!("{}", rounds::compared(20));
     }
 }

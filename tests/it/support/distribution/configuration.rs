@@ -113,11 +113,7 @@ pub(super) fn token_server(identity: Identity) -> Server {
 }
 
 /// A signed token for everything that is asked, and allowed.
-fn token(
-    identity: &Identity,
-    request: &Request,
-    is_allowed: impl Fn(&str) -> bool,
-) -> String {
+fn token(identity: &Identity, request: &Request, is_allowed: impl Fn(&str) -> bool) -> String {
     let scopes =
         url::form_urlencoded::parse(request.query.as_bytes()).filter(|(key, _)| key == "scope");
     let access: Vec<Value> = scopes
