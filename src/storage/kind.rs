@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::layouts;
 use super::tree::{BLOBS, REPOSITORIES, TREE, Tree};
 use crate::layout::root::Root;
+use crate::settings::Error;
 use crate::text::escape;
 use crate::text::human::{self, count};
 
@@ -39,6 +40,16 @@ pub(crate) enum Storage {
 pub(crate) struct NoStorage {
     pub(crate) why: String,
     pub(crate) hint: Option<String>,
+}
+
+impl From<NoStorage> for Error {
+    fn from(no_storage: NoStorage) -> Self {
+        let error = Self::new(no_storage.why);
+        match no_storage.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
 }
 
 /// Opens the storage of distribution in a directory: only that can be written to.

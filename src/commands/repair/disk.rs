@@ -9,7 +9,7 @@ use crate::http::patience::Patience;
 use crate::oci::reference::{Reference, Repository, is_directory};
 use crate::report::Report;
 use crate::report::exit::FailOn;
-use crate::settings::VerifySettings;
+use crate::settings::{AuditSettings, Error, VerifySettings};
 use crate::storage::hashed::Hashed;
 use crate::storage::kind;
 use crate::storage::repository::StorageRepository;
@@ -21,6 +21,19 @@ use crate::walk::checked::Checked;
 pub(super) fn is_on_disk(targets: &[Target]) -> bool {
     let first = targets.first();
     first.is_some_and(|target| is_directory(&target.reference.repository.registry))
+}
+
+/// Sees that the directories that are audited can be mended.
+///
+/// # Errors
+///
+/// When one cannot.
+pub(super) fn check(settings: &AuditSettings) -> Result<(), Error> {
+    let targets = settings.extent.targets.iter();
+    for target in targets.filter(|target| is_directory(&target.registry)) {
+        kind::open_tree(Path::new(&target.registry))?;
+    }
+    Ok(())
 }
 
 /// Walks images on the disk of a registry.

@@ -51,6 +51,7 @@ pub(crate) fn run(settings: &RepairSettings, progress: Progress) -> Result<Finis
                 repaired(settings, &targets, signals, &mut progress).await
             }
             Some(audit) => {
+                disk::check(audit)?;
                 let (audit, lost) = audit::losses(audit, signals, &mut progress).await?;
                 info!("{}", found(&audit, lost.len()));
                 let finished = if lost.is_empty() || audit.stopped.is_some() {

@@ -90,13 +90,7 @@ pub(super) fn check(registries: &[String]) -> Result<(), Error> {
             Layout::open(directory).map_err(|why| Error::new(why.to_string()))?;
             continue;
         }
-        kind::open(Path::new(path)).map_err(|no_storage| {
-            let error = Error::new(no_storage.why);
-            match no_storage.hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        })?;
+        kind::open(Path::new(path))?;
     }
     Ok(())
 }
