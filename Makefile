@@ -9,7 +9,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## See it pass a whole image, find two broken ones, and audit the registry they are in
+demo: ## See it pass a whole image, find broken ones, audit a registry and a disk, and repair both
 	@$(CARGO) build --quiet --bin pullproof --example demo
 	@$(CARGO) run --quiet --example demo
 

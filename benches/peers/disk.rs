@@ -148,5 +148,5 @@ fn count_files(directory: &Path) -> usize {
         .stdin(Stdio::null())
         .output()
         .expect("find is everywhere");
-    found.stdout.iter().filter(|byte| **byte == b'\n').count()
+    String::from_utf8_lossy(&found.stdout).lines().count()
 }

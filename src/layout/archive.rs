@@ -100,19 +100,9 @@ impl Archive {
         Ok(archive)
     }
 
-    /// What its images are called; none of docker's form.
-    pub(crate) fn tags(&self) -> Vec<&str> {
-        self.index.tags()
-    }
-
     /// Everything that its index lists; nothing of docker's form.
     pub(crate) fn entries(&self) -> &[Entry] {
         self.index.entries()
-    }
-
-    /// The image of this name.
-    pub(crate) fn named(&self, name: &str) -> Option<&Entry> {
-        self.index.named(name)
     }
 
     /// The bytes that may be what is promised: by their name or, where docker named them otherwise,
@@ -393,8 +383,11 @@ mod tests {
             F(MARKER, VERSION.as_bytes()),
         ]);
         let archive = open("layout.tar", &archive, Packing::Oci).unwrap();
-        assert_eq!(archive.tags(), ["1"]);
-        assert_eq!(archive.named("1").unwrap().promise, promise(b"one"));
+        let [entry] = archive.entries() else {
+            panic!("{:?}", archive.entries());
+        };
+        assert_eq!(entry.names(), ["1"]);
+        assert_eq!(entry.promise, promise(b"one"));
         assert_eq!(found(&archive, b"one").unwrap(), b"one");
         let damaged = archive.content(&promise(b"two")).unwrap().unwrap();
         assert!(!damaged.is(&promise(b"two")).unwrap());
@@ -418,7 +411,7 @@ mod tests {
             assert_eq!(found(&archive, content).unwrap(), content);
         }
         assert_eq!(found(&archive, b"gone!"), None);
-        assert!(archive.tags().is_empty());
+        assert!(archive.entries().is_empty());
         let hashed = archive.hashed.lock().unwrap();
         assert!(
             !hashed.contains_key("manifest.json"),

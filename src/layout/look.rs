@@ -8,27 +8,10 @@ use std::time::Duration;
 use crate::oci::descriptor::Promise;
 use crate::oci::digest::Hasher;
 use crate::walk::cause::Cause;
-use crate::walk::rules::Depth;
-use crate::walk::source::{Asked, Blob, Body, CONFIG_LIMIT, Fault, FaultKind, MANIFEST_LIMIT};
+use crate::walk::source::{Asked, Blob, CONFIG_LIMIT, Fault, FaultKind};
 
 /// How much of a file is read at once, in bytes.
 const PIECE: usize = 256 * 1024;
-
-/// A look at a blob in a file, as deep as `depth`: its length, or with [`Depth::Full`] every byte.
-///
-/// # Errors
-///
-/// When it cannot be read.
-pub(crate) fn blob(file: &File, promise: &Promise, depth: Depth) -> io::Result<Blob> {
-    let length = file.metadata()?.len();
-    if let Some(other) = other_length(length, promise.size) {
-        return Ok(other);
-    }
-    match depth {
-        Depth::Full => whole(file, promise, None),
-        _ => Ok(Blob::Stated { length }),
-    }
-}
 
 /// A blob whose content is kept; one of more than [`CONFIG_LIMIT`] bytes is looked at without.
 ///
@@ -40,7 +23,7 @@ pub(crate) fn config(file: &File, promise: &Promise) -> io::Result<Blob> {
     if length > CONFIG_LIMIT {
         return Ok(other_length(length, promise.size).unwrap_or(Blob::Stated { length }));
     }
-    whole(file, promise, Some(Vec::new()))
+    whole(file, promise)
 }
 
 /// What a file of this length, in bytes, shows of a blob without being read.
@@ -59,13 +42,13 @@ pub(super) fn other_length(length: u64, promised: u64) -> Option<Blob> {
     }
 }
 
-fn whole(mut file: &File, promise: &Promise, mut kept: Option<Vec<u8>>) -> io::Result<Blob> {
+fn whole(mut file: &File, promise: &Promise) -> io::Result<Blob> {
     let Some(mut hasher) = Hasher::like(&promise.digest) else {
         let length = file.metadata()?.len();
         return Ok(Blob::Stated { length });
     };
     let mut piece = vec![0; PIECE.min(usize::try_from(promise.size).unwrap_or(PIECE) + 1)];
-    let mut length = 0;
+    let (mut length, mut kept) = (0, Vec::new());
     loop {
         let read = match file.read(&mut piece) {
             Ok(0) => break,
@@ -75,33 +58,15 @@ fn whole(mut file: &File, promise: &Promise, mut kept: Option<Vec<u8>>) -> io::R
         };
         hasher.update(read);
         length += read.len() as u64;
-        if let Some(kept) = &mut kept {
-            kept.extend_from_slice(read);
-        }
+        kept.extend_from_slice(read);
     }
     Ok(match other_length(length, promise.size) {
         Some(cut @ Blob::Cut { .. }) => cut,
         _ => Blob::Whole {
             length,
             digest: hasher.finish(),
-            bytes: kept,
+            bytes: Some(kept),
         },
-    })
-}
-
-/// The bytes of a manifest in a file.
-///
-/// # Errors
-///
-/// When it cannot be read.
-pub(crate) fn manifest(file: File) -> io::Result<Body> {
-    let mut bytes = Vec::new();
-    file.take(MANIFEST_LIMIT as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(if bytes.len() > MANIFEST_LIMIT {
-        Body::TooLarge
-    } else {
-        Body::Whole(bytes)
     })
 }
 

@@ -2,23 +2,26 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::pin::pin;
 
 use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
 use futures_util::stream;
 use oci_spec::image::Digest;
 
 use super::plan::{Given, Planned};
-use super::supplies::Supply;
+use super::supplies::{Supplies, Supply};
 use super::writer::Writer;
 use super::{Action, Failure, spool};
 use crate::layout::content::Content;
 use crate::oci::descriptor::Promise;
 use crate::oci::kind::Kind;
 use crate::oci::reference::{Reference, Repository};
+use crate::oci::{manifest, media_type};
 use crate::registry::{RegistryRepository, Transport};
 use crate::storage::writer::StorageWriter;
 use crate::walk::rules::Depth;
-use crate::walk::source::{Body, Manifest};
+use crate::walk::source::{Body, FaultKind, Look, Manifest, Source as _};
 
 /// How many blobs are put back at a time.
 const SIDE_BY_SIDE: usize = 4;
@@ -30,27 +33,24 @@ pub(crate) struct Hands<'a, 'd, W> {
     pub(crate) registry: Option<W>,
     /// On its disk.
     pub(crate) disk: Option<&'a RefCell<StorageWriter<'d>>>,
+    /// Where the bytes of blobs are.
+    pub(crate) supplies: &'a Supplies<'a>,
     /// To fetch from other registries.
     pub(crate) transport: &'a Transport,
 }
 
 impl<W: Writer> Hands<'_, '_, W> {
     /// Does every step that can be done: blobs first, then manifests from the leaves up, then tags.
-    /// `is_stopped` says whether the run ends; then nothing more is begun.
-    pub(crate) async fn apply(&self, plan: &mut [Planned], is_stopped: impl Fn() -> bool) {
+    /// `stop` is ready when the run ends; then nothing more is begun, and nothing waited for.
+    pub(crate) async fn apply<C>(&self, plan: &mut [Planned], stop: impl AsyncFn() -> C) {
         let (blobs, others): (Vec<_>, Vec<_>) = plan
             .iter_mut()
             .filter(|planned| planned.step.action.is_possible())
             .partition(|planned| matches!(planned.supply, Given::Blob(..)));
         let mut failed: HashSet<Digest> = HashSet::new();
         let done = blobs.into_iter().map(async |planned| {
-            let end = match &planned.supply {
-                _ if is_stopped() => Err(Failure::Stopped),
-                Given::Blob(promise, supply) => {
-                    self.put_blob(&planned.step.action, promise, supply).await
-                }
-                _ => unreachable!("it is a blob"),
-            };
+            let put = self.put(planned);
+            let end = unless(stop(), put).await;
             let digest = end.is_err().then(|| planned.step.digest.clone());
             planned.step.end = Some(end);
             digest
@@ -62,15 +62,23 @@ impl<W: Writer> Hands<'_, '_, W> {
         for planned in others {
             let end = if planned.needs.iter().any(|digest| failed.contains(digest)) {
                 Err(Failure::BelowIt)
-            } else if is_stopped() {
-                Err(Failure::Stopped)
             } else {
-                self.put_manifest(planned).await
+                unless(stop(), self.put(planned)).await
             };
             if end.is_err() {
                 failed.insert(planned.step.digest.clone());
             }
             planned.step.end = Some(end);
+        }
+    }
+
+    async fn put(&self, planned: &Planned) -> Result<(), Failure> {
+        match &planned.supply {
+            Given::Blob(promise, supply) => {
+                self.put_blob(&planned.step.action, promise, supply).await
+            }
+            Given::Manifest(manifest) => self.put_manifest(planned, manifest).await,
+            Given::Nothing => Err(Failure::BelowIt),
         }
     }
 
@@ -82,24 +90,23 @@ impl<W: Writer> Hands<'_, '_, W> {
     ) -> Result<(), Failure> {
         if let (Action::Mount(from), Some(registry)) = (action, &self.registry) {
             let mounted = registry.mount(promise, from).await.answer;
-            return match mounted.map_err(|fault| Failure::Registry(Box::new(fault.cause)))? {
-                true => Ok(()),
-                false => Err(Failure::NotMounted),
-            };
+            if mounted.map_err(|fault| Failure::Registry(Box::new(fault.cause)))? {
+                return Ok(());
+            }
+            // Some registries never mount, or not between these two: then it is uploaded.
         }
-        let content = match supply {
-            Supply::File(_, content) => content.clone(),
-            Supply::Remote(from) => self.fetched(promise, from).await?,
-        };
+        if let (Action::Link, Some(disk)) = (action, self.disk) {
+            let linked = disk
+                .borrow_mut()
+                .link_layer(&self.repository.name, &promise.digest);
+            return linked.map(drop).map_err(on_disk);
+        }
+        let content = self.content(promise, supply).await?;
         match (action, self.disk, &self.registry) {
-            (Action::Link | Action::Replace(_), Some(disk), _) => {
-                let repository = &self.repository.name;
-                let is_data = matches!(action, Action::Replace(_));
+            (Action::Replace(_), Some(disk), _) => {
                 let mut disk = disk.borrow_mut();
-                if is_data {
-                    disk.data(&promise.digest, &content).map_err(on_disk)?;
-                }
-                let linked = disk.link_layer(repository, &promise.digest);
+                disk.data(&promise.digest, &content).map_err(on_disk)?;
+                let linked = disk.link_layer(&self.repository.name, &promise.digest);
                 linked.map(drop).map_err(on_disk)
             }
             (_, _, Some(registry)) => {
@@ -110,24 +117,34 @@ impl<W: Writer> Hands<'_, '_, W> {
         }
     }
 
+    /// The bytes of a blob.
+    async fn content(&self, promise: &Promise, supply: &Supply) -> Result<Content, Failure> {
+        let read = match supply {
+            Supply::Remote(from) => return self.fetched(promise, from).await,
+            Supply::Storage => self.supplies.on_disk(&promise.digest),
+            Supply::File(name) => self.supplies.content(name, promise),
+        };
+        let content = read.map_err(on_disk)?;
+        content.ok_or_else(|| Failure::Source(Box::default()))
+    }
+
     /// The bytes of a blob of another registry, in a file without a name.
     async fn fetched(&self, promise: &Promise, from: &Repository) -> Result<Content, Failure> {
         let unwritable = |failure| Failure::Disk(format!("no temporary file: {failure}"));
         let file = spool::file().map_err(unwritable)?;
         let source = RegistryRepository::new(self.transport, from, Depth::Full);
         let saved = source.save(promise, &file).await.answer;
-        match saved.map_err(|fault| Failure::Source(Box::new(fault.cause)))? {
-            true => Content::of(file).map_err(unwritable),
-            false => Err(Failure::Source(Box::default())),
+        if saved.map_err(|fault| Failure::Source(Box::new(fault.cause)))? {
+            Content::of(file).map_err(unwritable)
+        } else {
+            Err(Failure::Source(Box::default()))
         }
     }
 
-    async fn put_manifest(&self, planned: &Planned) -> Result<(), Failure> {
-        let (Given::Manifest(manifest), step) = (&planned.supply, &planned.step) else {
-            unreachable!("what is no blob is a manifest");
-        };
+    async fn put_manifest(&self, planned: &Planned, manifest: &Manifest) -> Result<(), Failure> {
+        let step = &planned.step;
         let Body::Whole(bytes) = &manifest.body else {
-            unreachable!("what was found is whole");
+            return Err(Failure::Source(Box::default()));
         };
         if let (Action::Link | Action::Replace(_) | Action::Tag(_), Some(disk)) =
             (&step.action, self.disk)
@@ -148,11 +165,30 @@ impl<W: Writer> Hands<'_, '_, W> {
                 _ => Some(step.digest.clone()),
             },
         };
-        let put = registry
-            .put(&reference, media_type(manifest, step.kind), bytes)
-            .await;
+        if reference.tag.is_some() && self.has_tag(&reference, &step.digest).await? {
+            return Ok(());
+        }
+        let media_type = media_type(manifest, bytes, step.kind);
+        let put = registry.put(&reference, &media_type, bytes).await;
         put.answer
             .map_err(|fault| Failure::Registry(Box::new(fault.cause)))
+    }
+
+    /// Whether a tag leads there already. The tag was gone when the plan was made, and a push may
+    /// have come meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When it leads elsewhere, or that is not known.
+    async fn has_tag(&self, tag: &Reference, digest: &Digest) -> Result<bool, Failure> {
+        let own = RegistryRepository::new(self.transport, self.repository, Depth::Tail);
+        let asked = own.resolve(tag, Look::MayBeAbsent).await;
+        match (crate::walk::resolved(&asked), asked.answer) {
+            (Some(found), _) if found == *digest => Ok(true),
+            (_, Ok(_)) => Err(Failure::TagIsBack),
+            (_, Err(fault)) if fault.kind == FaultKind::NotFound => Ok(false),
+            (_, Err(fault)) => Err(Failure::Registry(Box::new(fault.cause))),
+        }
     }
 
     fn write_manifest(
@@ -188,11 +224,24 @@ fn on_disk(failure: impl std::fmt::Display) -> Failure {
     Failure::Disk(failure.to_string())
 }
 
-/// The type that a manifest is put as: the one that it was delivered as, else that of its kind.
-fn media_type(manifest: &Manifest, kind: Kind) -> &str {
-    match (&manifest.content_type, kind) {
-        (Some(media_type), _) => media_type,
-        (None, Kind::Index) => "application/vnd.oci.image.index.v1+json",
-        _ => "application/vnd.oci.image.manifest.v1+json",
+/// What work ends with, unless the run ends before.
+async fn unless<C>(
+    stop: impl Future<Output = C>,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    match select(pin!(stop), pin!(work)).await {
+        Either::Left(_) => Err(Failure::Stopped),
+        Either::Right((end, _)) => end,
+    }
+}
+
+/// The type that a manifest is put as: the one that it states, or that it was delivered as where
+/// that is one of a manifest, else that of its kind.
+fn media_type(manifest: &Manifest, bytes: &[u8], kind: Kind) -> String {
+    let read = manifest::read(bytes, manifest.content_type.as_deref(), None);
+    match (read, kind) {
+        (Ok(document), _) => document.media_type,
+        (Err(_), Kind::Index) => media_type::OCI_INDEX.to_owned(),
+        (Err(_), _) => media_type::OCI_MANIFEST.to_owned(),
     }
 }

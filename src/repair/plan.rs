@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::join_all;
+use std::pin::pin;
+
+use futures_util::future::{Either, join_all, select};
 use oci_spec::image::Digest;
 
 use super::overlay::{Overlay, Recovered};
@@ -42,8 +44,9 @@ pub(crate) struct Planner<'a, S> {
     pub(crate) supplies: &'a Supplies<'a>,
     pub(crate) repository: &'a Repository,
     pub(crate) rules: &'a Rules,
-    /// The tags that the repository lists; a named tag that is not among them is put back, too.
-    pub(crate) listed: &'a HashSet<String>,
+    /// The tags that the repository lists, if that is known; a named tag that is not among them is
+    /// put back, too.
+    pub(crate) listed: Option<&'a HashSet<String>>,
     /// Whether the registry's disk may be written to.
     pub(crate) writes_disk: bool,
 }
@@ -53,6 +56,10 @@ pub(crate) struct Planner<'a, S> {
 struct Findings {
     recovered: Recovered,
     provenances: HashMap<Digest, Provenance>,
+    /// Digests that were looked for.
+    sought: HashSet<Digest>,
+    /// Tags that were looked for.
+    sought_tags: HashSet<String>,
     /// Digests that some place may have that could not be asked.
     unknown: HashSet<Digest>,
 }
@@ -80,53 +87,44 @@ impl<S: Source> Planner<'_, S> {
                 |_, _| (),
             )
             .await;
-            if !self.find_more(&checked, &mut findings).await {
+            let is_more = {
+                let more = pin!(self.find_more(&checked, &mut findings));
+                matches!(select(more, pin!(stop())).await, Either::Left((true, _)))
+            };
+            if !is_more {
                 break checked;
             }
         };
-        let blobs = self.blobs(&checked).await;
-        let composer = Composer {
-            planner: self,
-            checked: &checked,
-            findings: &findings,
-            blobs,
+        let blobs = match select(pin!(self.blobs(&checked)), pin!(stop())).await {
+            Either::Left((blobs, _)) => blobs,
+            Either::Right(_) => HashMap::new(),
         };
+        let composer = Composer::new(self, &checked, &findings, blobs);
         (composer.steps(), composer.there())
     }
 
     /// Looks for the manifests that a walk found to be lost; whether any was found.
     async fn find_more(&self, checked: &Checked, findings: &mut Findings) -> bool {
+        let tags = findings.new_tags(checked);
+        let found = tags.into_iter().map(async |tag| {
+            let search = self.supplies.tag(self.repository, &tag).await;
+            (tag, search)
+        });
         let mut is_more = false;
-        for subject in &checked.subjects {
-            let root = checked.graph.node(subject.root);
-            let Some(tag) = subject
-                .reference
-                .tag
-                .as_ref()
-                .filter(|_| root.is_nameless())
-            else {
-                continue;
-            };
-            let is_known = findings.recovered.tags.contains_key(tag);
-            if !root.is_lost() || is_known || subject.reference.digest.is_some() {
-                continue;
-            }
-            if let Search::Found((digest, manifest, provenance)) =
-                self.supplies.tag(self.repository, tag).await
-            {
-                findings.recovered.tags.insert(tag.clone(), digest.clone());
+        for (tag, search) in join_all(found).await {
+            if let Search::Found((digest, manifest, provenance)) = search {
+                findings.recovered.tags.insert(tag, digest.clone());
                 findings.add(digest, manifest, provenance);
                 is_more = true;
             }
         }
-        let nodes = checked.graph.iter();
-        let lost = nodes.filter(|(_, node)| node.kind().is_manifest() && node.is_lost());
-        let lost = lost.filter_map(|(_, node)| Some((node.digest()?, node.size())));
-        for (digest, size) in lost.collect::<HashMap<_, _>>() {
-            if findings.has_sought(&digest) {
-                continue;
-            }
-            match self.supplies.manifest(self.repository, &digest, size).await {
+        let lost = findings.new_manifests(checked);
+        let found = lost.into_iter().map(async |(digest, size)| {
+            let search = self.supplies.manifest(self.repository, &digest, size).await;
+            (digest, search)
+        });
+        for (digest, search) in join_all(found).await {
+            match search {
                 Search::Found((manifest, provenance)) => {
                     findings.add(digest, manifest, provenance);
                     is_more = true;
@@ -163,8 +161,25 @@ impl Findings {
         self.recovered.manifests.insert(digest, manifest);
     }
 
-    fn has_sought(&self, digest: &Digest) -> bool {
-        self.recovered.manifests.contains_key(digest) || self.unknown.contains(digest)
+    /// The tags that are gone and were not looked for yet.
+    fn new_tags(&mut self, checked: &Checked) -> Vec<String> {
+        let gone = checked.subjects.iter().filter(|subject| {
+            let root = checked.graph.node(subject.root);
+            root.is_nameless() && root.is_lost() && subject.reference.digest.is_none()
+        });
+        let tags = gone.filter_map(|subject| subject.reference.tag.clone());
+        tags.filter(|tag| self.sought_tags.insert(tag.clone()))
+            .collect()
+    }
+
+    /// The manifests that are lost and were not looked for yet, each once, with their sizes.
+    fn new_manifests(&mut self, checked: &Checked) -> Vec<(Digest, Option<u64>)> {
+        let nodes = checked.graph.iter();
+        let lost = nodes.filter(|(_, node)| node.kind().is_manifest() && node.is_lost());
+        let lost = lost.filter_map(|(_, node)| Some((node.digest()?, node.size())));
+        let is_known = |digest: &Digest| self.recovered.manifests.contains_key(digest);
+        lost.filter(|(digest, _)| !is_known(digest) && self.sought.insert(digest.clone()))
+            .collect()
     }
 }
 
@@ -174,18 +189,61 @@ struct Composer<'a, S> {
     checked: &'a Checked,
     findings: &'a Findings,
     blobs: HashMap<NodeId, Search<Supply>>,
+    /// The manifests that were found, and everything below them is there or comes back.
+    complete: HashSet<NodeId>,
+    /// Who needs what is lost or found: each distinct image by its first place.
+    images: HashMap<NodeId, Vec<usize>>,
 }
 
-impl<S> Composer<'_, S> {
+impl<'a, S> Composer<'a, S> {
+    fn new(
+        planner: &'a Planner<'a, S>,
+        checked: &'a Checked,
+        findings: &'a Findings,
+        blobs: HashMap<NodeId, Search<Supply>>,
+    ) -> Self {
+        let mut composer = Self {
+            planner,
+            checked,
+            findings,
+            blobs,
+            complete: HashSet::new(),
+            images: HashMap::new(),
+        };
+        let found = checked.graph.ids();
+        let complete =
+            found.filter(|id| composer.recovered(*id).is_some() && composer.has_all(*id));
+        composer.complete = complete.collect();
+        composer.images = composer.needed_by();
+        composer
+    }
+
+    /// Which images need each digest that a step may be about. Looked for from the images down, and
+    /// once: there may be tens of thousands of both.
+    fn needed_by(&self) -> HashMap<NodeId, Vec<usize>> {
+        let graph = &self.checked.graph;
+        let mut images: HashMap<NodeId, Vec<usize>> = HashMap::new();
+        let mut roots = HashSet::new();
+        for (place, subject) in self.checked.subjects.iter().enumerate() {
+            if !roots.insert(subject.root) {
+                continue;
+            }
+            for id in graph.reachable(subject.root) {
+                if graph.node(id).is_lost() || self.recovered(id).is_some() {
+                    images.entry(id).or_default().push(place);
+                }
+            }
+        }
+        images
+    }
+
     /// The steps: blobs, then manifests from the leaves up, then tags; what is lost stands last.
     fn steps(&self) -> Vec<Planned> {
         let mut put = Vec::new();
         let mut lost = Vec::new();
-        let mut seen = HashSet::new();
         for (id, node) in self.checked.graph.iter() {
             let is_manifest = node.kind().is_manifest();
-            let is_new = node.digest().is_some_and(|digest| seen.insert(digest));
-            if !is_new {
+            if node.is_nameless() || node.digest().is_none() {
                 continue;
             }
             let planned = match self.recovered(id) {
@@ -200,12 +258,23 @@ impl<S> Composer<'_, S> {
                 None => {}
             }
         }
-        put.sort_by_key(|(id, planned)| match planned.supply {
-            Given::Manifest(_) => 1 + self.height(*id),
+        let mut heights = HashMap::new();
+        put.sort_by_cached_key(|(id, planned)| match planned.supply {
+            Given::Manifest(_) => 1 + self.height(*id, &mut heights),
             _ => 0,
         });
         let put = put.into_iter().map(|(_, planned)| planned);
-        put.chain(self.tags()).chain(lost).collect()
+        // A digest may be promised with several sizes: one of them is the right one.
+        let mut seen = HashSet::new();
+        let mut is_new = |planned: &Planned| {
+            let step = &planned.step;
+            seen.insert((step.digest.clone(), step.kind.is_manifest()))
+        };
+        let mut steps: Vec<Planned> = put.filter(&mut is_new).collect();
+        lost.retain(&mut is_new);
+        steps.extend(self.tags());
+        steps.extend(lost);
+        steps
     }
 
     /// The manifest that was found for a node.
@@ -226,7 +295,7 @@ impl<S> Composer<'_, S> {
     }
 
     fn manifest(&self, id: NodeId) -> Planned {
-        let Some(manifest) = self.recovered(id).filter(|_| self.is_complete(id)) else {
+        let Some(manifest) = self.recovered(id).filter(|_| self.complete.contains(&id)) else {
             return self.lost(id, Loss::BelowIt);
         };
         let digest = self.checked.graph.node(id).digest();
@@ -262,7 +331,7 @@ impl<S> Composer<'_, S> {
         };
         let is_needed = node
             .parents()
-            .any(|parent| self.recovered(parent).is_none() || self.is_complete(parent));
+            .any(|parent| self.recovered(parent).is_none() || self.complete.contains(&parent));
         if !is_needed {
             return None;
         }
@@ -277,11 +346,12 @@ impl<S> Composer<'_, S> {
     fn action(&self, supply: &Supply) -> Action {
         let target = &self.planner.repository.registry;
         match supply {
-            Supply::File(Provenance::Storage, _) if self.planner.writes_disk => Action::Link,
-            Supply::File(provenance, _) if self.planner.writes_disk => {
-                Action::Replace(provenance.clone())
+            Supply::Storage if self.planner.writes_disk => Action::Link,
+            Supply::Storage => Action::Upload(Provenance::Storage),
+            Supply::File(name) if self.planner.writes_disk => {
+                Action::Replace(Provenance::File(name.clone()))
             }
-            Supply::File(provenance, _) => Action::Upload(provenance.clone()),
+            Supply::File(name) => Action::Upload(Provenance::File(name.clone())),
             Supply::Remote(from) if from.registry == *target => Action::Mount(from.clone()),
             Supply::Remote(from) if self.planner.writes_disk => {
                 Action::Replace(Provenance::Repository(from.clone()))
@@ -298,14 +368,14 @@ impl<S> Composer<'_, S> {
                 continue;
             };
             let is_gone = self.findings.recovered.tags.contains_key(tag)
-                && !self.planner.listed.contains(tag);
+                && (self.planner.listed).is_some_and(|listed| !listed.contains(tag));
             let Some(manifest) = self.recovered(subject.root).filter(|_| is_gone) else {
                 continue;
             };
             let Some(digest) = self.checked.graph.node(subject.root).digest() else {
                 continue;
             };
-            if self.is_complete(subject.root) {
+            if self.complete.contains(&subject.root) {
                 tags.push(Planned {
                     step: self.step(subject.root, Action::Tag(tag.clone())),
                     supply: Given::Manifest(manifest.clone()),
@@ -336,11 +406,8 @@ impl<S> Composer<'_, S> {
     fn step(&self, id: NodeId, action: Action) -> Step {
         let graph = &self.checked.graph;
         let node = graph.node(id);
-        let mut roots = HashSet::new();
-        let subjects = self.checked.subjects.iter();
-        let images = subjects.filter(|subject| {
-            roots.insert(subject.root) && graph.reachable(subject.root).contains(&id)
-        });
+        let images = self.images.get(&id).into_iter().flatten();
+        let images = images.map(|place| &self.checked.subjects[*place]);
         Step {
             repository: self.planner.repository.clone(),
             images: images.map(|subject| subject.reference.clone()).collect(),
@@ -369,7 +436,7 @@ impl<S> Composer<'_, S> {
     }
 
     /// Whether everything below a manifest is there, or comes back.
-    fn is_complete(&self, id: NodeId) -> bool {
+    fn has_all(&self, id: NodeId) -> bool {
         let below = self.checked.graph.reachable(id);
         below.into_iter().all(|below| {
             let node = self.checked.graph.node(below);
@@ -384,14 +451,20 @@ impl<S> Composer<'_, S> {
         self.recovered(id).is_some() || matches!(self.blobs.get(&id), Some(Search::Found(_)))
     }
 
-    /// How many manifests are below this one, one below the other.
-    fn height(&self, id: NodeId) -> usize {
+    /// How many manifests are below this one, one below the other. `known` has those of others: each
+    /// is looked at once, however often it is listed.
+    fn height(&self, id: NodeId, known: &mut HashMap<NodeId, usize>) -> usize {
+        if let Some(height) = known.get(&id) {
+            return *height;
+        }
         let children = self.checked.graph.node(id).children();
         let manifests = children.filter(|edge| {
             let kind = self.checked.graph.node(edge.to).kind();
             kind.is_manifest() && kind != Kind::Referrer
         });
-        let heights = manifests.map(|edge| 1 + self.height(edge.to));
-        heights.max().unwrap_or(0)
+        let heights = manifests.map(|edge| 1 + self.height(edge.to, known));
+        let height = heights.max().unwrap_or(0);
+        known.insert(id, height);
+        height
     }
 }

@@ -80,8 +80,8 @@ pub enum Loss {
 pub enum Failure {
     /// The registry did not take it.
     Registry(Box<Cause>),
-    /// The registry would not take it from another of its repositories.
-    NotMounted,
+    /// The tag leads to something by now.
+    TagIsBack,
     /// Its source does not deliver it any more.
     Source(Box<Cause>),
     /// A file could not be read or written.

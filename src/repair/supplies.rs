@@ -1,6 +1,9 @@
 //! Looks for what is missing, in the places that the user named and nowhere else.
 
+use std::cell::RefCell;
+use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use futures_util::future::join_all;
 use log::warn;
@@ -13,13 +16,18 @@ use crate::oci::descriptor::Promise;
 use crate::oci::manifest;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
-use crate::state::Recall;
+use crate::state::{Recall, Recalled};
 use crate::storage::kind;
 use crate::storage::tree::{self, Tree};
-use crate::walk::cause::Cause;
+use crate::text::escape;
 use crate::walk::rules::Depth;
-use crate::walk::source::{Asked, Body, FaultKind, Look, MANIFEST_LIMIT, Manifest, Source as _};
+use crate::walk::source::{
+    Asked, Body, Fault, FaultKind, Look, MANIFEST_LIMIT, Manifest, Source as _,
+};
 use crate::walk::verdict::{Verdict, judge_blob, judge_manifest};
+
+/// The name of the registry's own disk, for messages.
+const DISK: &str = "the registry's storage";
 
 /// The places that content may come from, opened.
 pub(crate) struct Supplies<'a> {
@@ -27,6 +35,8 @@ pub(crate) struct Supplies<'a> {
     origins: Vec<Opened<'a>>,
     /// What audits remember of the registry.
     recalled: Recall,
+    /// What they remember of the repository that was asked for last: it is read once.
+    last: RefCell<Option<(String, Rc<Recalled>)>>,
     storage: Option<Tree>,
 }
 
@@ -38,11 +48,13 @@ enum Opened<'a> {
     Local(String, Shelf),
 }
 
-/// Where the bytes of a blob can be had.
+/// Where the bytes of a blob can be had. No file is held open: there may be more than may be open.
 #[derive(Clone, Debug)]
 pub(crate) enum Supply {
-    /// In a file.
-    File(Provenance, Content),
+    /// On the registry's own disk.
+    Storage,
+    /// In this layout or archive.
+    File(String),
     /// In a repository.
     Remote(Repository),
 }
@@ -93,6 +105,7 @@ impl<'a> Supplies<'a> {
             transport,
             origins,
             recalled,
+            last: RefCell::default(),
             storage,
         })
     }
@@ -108,23 +121,19 @@ impl<'a> Supplies<'a> {
             digest: digest.clone(),
             size: size.unwrap_or(0),
         };
-        if let Some(content) = self.on_disk(digest)
+        let mut search = Search::Nowhere;
+        if let Some(content) = search.read(DISK, digest, self.on_disk(digest))
             && let Some(manifest) = manifest_of(&content, digest)
         {
             return Search::Found((manifest, Provenance::Storage));
         }
-        let recalled = self.recalled.repository(&target.name);
-        if let Some((manifest, since)) = recalled.manifest(digest) {
+        if let Some((manifest, since)) = self.recalled(target).manifest(digest) {
             return Search::Found((manifest, Provenance::Remembered(since)));
         }
-        let mut search = Search::Nowhere;
         for origin in &self.origins {
             match origin {
-                Opened::Local(name, shelf) => {
-                    let content = shelf.content(&promise).unwrap_or_else(|failure| {
-                        warn!("{name}: {digest} cannot be read: {failure}");
-                        None
-                    });
+                Opened::Local(name, files) => {
+                    let content = search.read(name, digest, files.content(&promise));
                     if let Some(manifest) = content.and_then(|it| manifest_of(&it, digest)) {
                         return Search::Found((manifest, Provenance::File(name.clone())));
                     }
@@ -140,7 +149,7 @@ impl<'a> Supplies<'a> {
                             return Search::Found((manifest, Provenance::Repository(repository)));
                         }
                         Ok(_) => {}
-                        Err(fault) => search.fails(&repository, fault.kind, &fault.cause),
+                        Err(fault) => self.fails(&mut search, &repository, &fault),
                     }
                 }
             }
@@ -155,7 +164,7 @@ impl<'a> Supplies<'a> {
         target: &Repository,
         tag: &str,
     ) -> Search<(Digest, Manifest, Provenance)> {
-        let recalled = || self.recalled.repository(&target.name).tag(tag);
+        let recalled = || self.recalled(target).tag(tag);
         let known = self.linked(target, tag).or_else(recalled);
         if let Some(digest) = known
             && let Search::Found((manifest, provenance)) =
@@ -166,9 +175,9 @@ impl<'a> Supplies<'a> {
         let mut search = Search::Nowhere;
         for origin in &self.origins {
             match origin {
-                Opened::Local(name, shelf) => {
-                    let content = shelf.tag(target, tag).and_then(|promise| {
-                        let content = shelf.content(promise).ok().flatten()?;
+                Opened::Local(name, files) => {
+                    let content = files.tag(target, tag).and_then(|promise| {
+                        let content = files.content(promise).ok().flatten()?;
                         let manifest = manifest_of(&content, &promise.digest)?;
                         Some((manifest, promise.digest.clone()))
                     });
@@ -195,7 +204,7 @@ impl<'a> Supplies<'a> {
                             return Search::Found((digest, manifest, from));
                         }
                         (_, Ok(_)) => {}
-                        (_, Err(fault)) => search.fails(&repository, fault.kind, &fault.cause),
+                        (_, Err(fault)) => self.fails(&mut search, &repository, &fault),
                     }
                 }
             }
@@ -206,23 +215,22 @@ impl<'a> Supplies<'a> {
     /// A blob: on the registry's own disk, in a repository that it can be mounted from, in a file, in
     /// another registry; what costs least comes first.
     pub(super) async fn blob(&self, target: &Repository, promise: &Promise) -> Search<Supply> {
-        if let Some(content) = self.on_disk(&promise.digest)
+        let mut search = Search::Nowhere;
+        if let Some(content) = search.read(DISK, &promise.digest, self.on_disk(&promise.digest))
             && content.is(promise).unwrap_or(false)
         {
-            return Search::Found(Supply::File(Provenance::Storage, content));
+            return Search::Found(Supply::Storage);
         }
-        let mut search = Search::Nowhere;
         let (own, others) = self.remotes(target);
         if let Search::Found(repository) = self.remote(own, promise, &mut search).await {
             return Search::Found(Supply::Remote(repository));
         }
         for origin in &self.origins {
-            if let Opened::Local(name, shelf) = origin
-                && let Some(content) = shelf.content(promise).unwrap_or_default()
+            if let Opened::Local(name, files) = origin
+                && let Some(content) = search.read(name, &promise.digest, files.content(promise))
                 && content.is(promise).unwrap_or(false)
             {
-                let provenance = Provenance::File(name.clone());
-                return Search::Found(Supply::File(provenance, content));
+                return Search::Found(Supply::File(name.clone()));
             }
         }
         match self.remote(others, promise, &mut search).await {
@@ -258,15 +266,55 @@ impl<'a> Supplies<'a> {
                     return Search::Found(repository.clone());
                 }
                 Ok(_) => {}
-                Err(fault) => search.fails(repository, fault.kind, &fault.cause),
+                Err(fault) => self.fails(search, repository, &fault),
             }
         }
         Search::Nowhere
     }
 
+    /// The content of a blob that was found in a file; none where it is gone by now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(super) fn content(&self, name: &str, promise: &Promise) -> io::Result<Option<Content>> {
+        let shelves = self.origins.iter().filter_map(|origin| match origin {
+            Opened::Local(own, shelf) if own == name => Some(shelf),
+            _ => None,
+        });
+        let mut contents = shelves.map(|shelf| shelf.content(promise));
+        contents.next().unwrap_or(Ok(None))
+    }
+
+    /// What audits remember of a repository.
+    fn recalled(&self, target: &Repository) -> Rc<Recalled> {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some((name, recalled)) if *name == target.name => Rc::clone(recalled),
+            _ => {
+                let recalled = Rc::new(self.recalled.repository(&target.name));
+                *last = Some((target.name.clone(), Rc::clone(&recalled)));
+                recalled
+            }
+        }
+    }
+
+    /// Notes that a repository does not have it, or could not be asked.
+    fn fails<T>(&self, search: &mut Search<T>, repository: &Repository, fault: &Fault) {
+        if fault.kind != FaultKind::NotFound {
+            let why = crate::report::sentence::cause(&fault.cause);
+            let why = self.transport.secrets().redacted(&why);
+            warn!(
+                "from: {repository} could not be asked: {}",
+                escape::line(&why)
+            );
+            *search = Search::NotKnown;
+        }
+    }
+
     /// Where a manifest is taken from: the registry's own disk, if it has it, else from there.
     fn nearest(&self, digest: &Digest, from: Provenance) -> Provenance {
-        let own = self.on_disk(digest);
+        let own = self.on_disk(digest).ok().flatten();
         match own.and_then(|content| manifest_of(&content, digest)) {
             Some(_) => Provenance::Storage,
             None => from,
@@ -281,22 +329,26 @@ impl<'a> Supplies<'a> {
     }
 
     /// The data of a digest on the registry's own disk, whatever links to it.
-    fn on_disk(&self, digest: &Digest) -> Option<Content> {
-        let (file, _) = self.storage.as_ref()?.data(digest).ok().flatten()?;
-        Content::of(file).ok()
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(super) fn on_disk(&self, digest: &Digest) -> io::Result<Option<Content>> {
+        let data = self.storage.as_ref().map(|tree| tree.data(digest));
+        let data = data.transpose()?.flatten();
+        data.map(|(file, _)| Content::of(file)).transpose()
     }
 }
 
 impl<T> Search<T> {
-    /// Notes that a place did not have it, or could not be asked.
-    fn fails(&mut self, repository: &Repository, kind: FaultKind, cause: &Cause) {
-        if kind != FaultKind::NotFound {
-            warn!(
-                "from: {repository} could not be asked: {}",
-                crate::report::sentence::cause(cause)
-            );
+    /// What was read; notes where that failed.
+    fn read<C>(&mut self, name: &str, digest: &Digest, read: io::Result<Option<C>>) -> Option<C> {
+        read.unwrap_or_else(|failure| {
+            let name = escape::line(name);
+            warn!("from: {digest} in {name} cannot be read: {failure}");
             *self = Self::NotKnown;
-        }
+            None
+        })
     }
 }
 

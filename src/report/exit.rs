@@ -55,6 +55,12 @@ impl Exit {
             .unwrap_or(self)
     }
 
+    /// Whether a signal ended the run; then nothing else counts.
+    #[must_use]
+    pub fn is_a_signal(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Terminated)
+    }
+
     /// Whether it is about images, so that `fail_on: never` turns it into 0.
     ///
     /// A configuration error, a failed rebuild, a signal and a bug are not about images and stay.

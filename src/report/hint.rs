@@ -533,7 +533,7 @@ mod tests {
     #[test]
     fn every_hint_heads_an_entry_on_the_troubleshooting_page() {
         let page = include_str!("../../docs/troubleshooting.md");
-        let (images, _) = page.split_once("\n## Rebuilds\n").unwrap();
+        let (images, _) = page.split_once("\n## Repairs\n").unwrap();
         let headings = images.lines().filter_map(|line| line.strip_prefix("### "));
         let entries: BTreeSet<&str> = headings.filter(|text| !text.starts_with('`')).collect();
         let ids = ids();

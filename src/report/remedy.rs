@@ -9,6 +9,9 @@ use crate::walk::product::Product;
 /// Why an index loses the manifests that it lists.
 const WITHOUT_TAG: &str = "because the manifests of an index have no tag of their own";
 
+/// What helps where a copy of the content is left.
+const REPAIR: &str = "`pullproof repair REF --from MIRROR` puts back what a copy still has";
+
 /// Whom a hint about content is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
@@ -141,8 +144,8 @@ impl About {
 
     pub(super) fn unlinked(&self) -> String {
         format!(
-            "the bytes of {} are on the disk, and its link is gone: `pullproof repair` puts the \
-             link back, as long as no garbage collection runs before. distribution 3 hides the \
+            "the bytes of {} are on the disk, and its link is gone: `pullproof repair DIR \
+             --gc-stopped` puts the link back, as long as no garbage collection runs before. distribution 3 hides the \
              loss until its next restart",
             self.what("")
         )
@@ -151,7 +154,7 @@ impl About {
     pub(super) fn lost_on_disk(&self) -> String {
         format!(
             "{} is gone from this disk: a clean-up, a garbage collection or the disk itself took \
-             it. `pullproof repair` fetches it from where its bytes still are; else build and \
+             it. `pullproof repair DIR --from MIRROR --gc-stopped` fetches it; else build and \
              push the image again, after a restart of the registry",
             self.what("")
         )
@@ -160,7 +163,7 @@ impl About {
     pub(super) fn damaged_on_disk(&self) -> String {
         format!(
             "the link or the file of {} is there and is not what it should be, so a push skips \
-             it as already there. `pullproof repair` replaces it; else stop the registry, remove \
+             it as already there. `pullproof repair DIR --from MIRROR --gc-stopped` replaces it; else stop the registry, remove \
              the file, start it and push again. If more of them appear, check the disk",
             self.what("")
         )
@@ -169,22 +172,22 @@ impl About {
     fn children_missing(&self, all: bool) -> String {
         const COLLECTED: &str = "or `registry garbage-collect -m` (--delete-untagged) ran on \
                                  distribution 2.8, which treats them as garbage";
-        const AGAIN: &str = "Build and push the image again, and make the clean-up keep what an \
-                             index lists";
+        const AGAIN: &str = "else build and push the image again; and make the clean-up keep \
+                             what an index lists";
         match self.product {
             Product::Distribution => {
                 let gone = self.gone("or the blob that it names", Content::revision);
                 if all {
                     format!(
-                        "a clean-up job deleted them, {WITHOUT_TAG}, {COLLECTED}{gone}. Restart \
-                         the registry, then build and push the image again: until then its cache \
-                         makes a push skip what is gone. Move to registry 3, and never run -m \
+                        "a clean-up job deleted them, {WITHOUT_TAG}, {COLLECTED}{gone}. \
+                         {REPAIR}; else restart the registry, then build and push the image \
+                         again: until then its cache makes a push skip what is gone. Move to registry 3, and never run -m \
                          with 2.8 on multi-platform or attested images"
                     )
                 } else {
                     format!(
                         "a clean-up job deleted them, {WITHOUT_TAG}{gone}. If garbage was \
-                         collected since, restart the registry. {AGAIN}"
+                         collected since, restart the registry. {REPAIR}; {AGAIN}"
                     )
                 }
             }
@@ -196,21 +199,20 @@ impl About {
                 };
                 format!(
                     "a clean-up job deleted them, {WITHOUT_TAG}{collected}. If garbage was \
-                     collected on a registry of your own, restart the registry. {AGAIN}"
+                     collected on a registry of your own, restart the registry. {REPAIR}; {AGAIN}"
                 )
             }
             Product::Ghcr => format!(
                 "a clean-up of untagged versions deleted them (actions/delete-package-versions, \
-                 or a rule that counts versions), {WITHOUT_TAG}. {AGAIN}"
+                 or a rule that counts versions), {WITHOUT_TAG}. {REPAIR}; {AGAIN}"
             ),
-            Product::Zot | Product::Olareg => {
-                "its storage has lost them, or a clean-up deleted them. Build and push the image \
-                 again"
-                    .to_owned()
-            }
+            Product::Zot | Product::Olareg => format!(
+                "its storage has lost them, or a clean-up deleted them. {REPAIR}; else build and \
+                 push the image again"
+            ),
             _ => format!(
                 "a clean-up that counts versions or days, or takes what is untagged, deleted \
-                 them, {WITHOUT_TAG}. {AGAIN}"
+                 them, {WITHOUT_TAG}. {REPAIR}; {AGAIN}"
             ),
         }
     }
@@ -220,22 +222,22 @@ impl About {
                            deletes old objects, or the push was cut off";
         match self.product {
             Product::Distribution => format!(
-                "{WHY}{}. If garbage was collected, restart the registry. Then build and push \
-                 the image again, and collect garbage only while the registry is stopped or \
+                "{WHY}{}. {REPAIR}. Else, if garbage was collected, restart the registry; then \
+                 build and push the image again. Collect garbage only while the registry is stopped or \
                  read-only",
                 self.gone("or the repository's link to it", Content::in_distribution)
             ),
             Product::Unknown => format!(
-                "{WHY}. If garbage was collected on a registry of your own, restart the \
-                 registry. Then build and push the image again, and collect garbage only while \
-                 the registry is stopped or read-only"
+                "{WHY}. {REPAIR}. Else, if garbage was collected on a registry of your own, \
+                 restart the registry; then build and push the image again. Collect garbage only \
+                 while the registry is stopped or read-only"
             ),
             Product::Zot => format!(
                 "{WHY}. Push the image again. If that does not help, the file is there but \
                  damaged, which zot answers with 404 as well. {}",
                 self.replace()
             ),
-            _ => format!("{WHY}. Build and push the image again"),
+            _ => format!("{WHY}. {REPAIR}; else build and push the image again"),
         }
     }
 

@@ -75,7 +75,8 @@ impl Extent {
     /// Whether everything is covered that there is.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let is_all = |target: &Target| target.repositories.to_string() == "*";
+        let all = WildMatch::new("*");
+        let is_all = |target: &Target| target.repositories == all;
         self.targets.iter().all(is_all)
             && self.exclude.is_empty()
             && self.tags.is_empty()

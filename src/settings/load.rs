@@ -227,7 +227,11 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
     let mut on_broken = Vec::new();
     for word in words {
         on_broken.extend(match word {
-            "repair" => Some(OnBroken::Repair(repair::sources(typed, disk, true)?)),
+            "repair" => {
+                let sources = repair::sources(typed, disk, true)?;
+                repair::require_source(typed, &sources)?;
+                Some(OnBroken::Repair(sources))
+            }
             "rebuild" => plan.take().map(|plan| {
                 OnBroken::Rebuild(Box::new(RebuildSettings {
                     plan,
@@ -240,13 +244,13 @@ fn verify(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<VerifyS
         });
     }
     Ok(VerifySettings {
-        on_broken,
         wanted,
         rules,
         network,
         login,
         patience,
         output,
+        on_broken,
     })
 }
 
@@ -494,7 +498,8 @@ mod tests {
                 let upper = word.to_ascii_uppercase();
                 let pipeline = (*word == "restart").then_some("--pipeline=latest");
                 let audited = match *word {
-                    "audit" | "repair" => &["--registry=r.example"][..],
+                    "audit" => &["--registry=r.example"][..],
+                    "repair" => &["--images=r.example"],
                     "manifests" => &["--mode=audit", "--registry=r.example"],
                     _ => &[],
                 };
@@ -651,7 +656,7 @@ mod tests {
             ),
             (
                 &["rebuild", "--image=app"],
-                "--image is a setting of verify and audit; rebuild does not take it",
+                "--image is a setting of verify, audit and repair; rebuild does not take it",
             ),
             (
                 &["--mode=rebuild", "--skip-push"],

@@ -260,9 +260,10 @@ settings! {
              `full` for every byte, hashed. `manifests` asks for no blob, and only an audit takes it.";
     }
     "Memory" {
-        state [] [Audit Repair] Path,
+        state [] [Verify Audit Repair] Path,
             "Directory for what is remembered of each registry. With it a run asks for what is new, \
-             has moved, was not whole or is due, and for every tag.";
+             has moved, was not whole or is due, and for every tag. A repair looks at everything all \
+             the same, and puts back the manifests that are remembered.";
         recheck_manifests [] [Audit] Interval, = "1h",
             "How long a manifest counts as proven. With `state`; then its header is asked for again.";
         recheck_blobs [] [Audit] Interval, = "24h",
@@ -278,10 +279,11 @@ settings! {
         from [] [Verify Repair] List,
             "Where missing content may come from. A repository of this or another registry, a \
              registry that has the same repositories, `oci:DIR`, `oci-archive:FILE` or \
-             `docker-archive:FILE`. Nothing else is a source.";
+             `docker-archive:FILE`. Nothing else is a source. In the repair of whole repositories the \
+             tags that `oci:DIR` names and the registry has not come back, too.";
         storage [] [Verify Repair] Path,
             "Directory of the registry's own storage, to take content from. With `gc_stopped` its \
-             links and files are mended, too.";
+             links and files are repaired, too.";
         gc_stopped [] [Verify Repair] Boolean, = "false",
             "You promise that no garbage collection runs. Without it nothing is written to a disk.";
         apply [] [Repair] Boolean, = "false",

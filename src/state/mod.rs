@@ -18,6 +18,6 @@ mod tests;
 pub use self::due::Tiers;
 pub(crate) use self::moment::Moment;
 pub(crate) use self::notebook::{Notebook, Summary};
-pub(crate) use self::recall::Recall;
+pub(crate) use self::recall::{Recall, Recalled};
 pub(crate) use self::source::Remembering;
 pub(crate) use self::store::Store;

@@ -16,6 +16,7 @@ use crate::layout::root::Root;
 use crate::oci::date;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
+use crate::walk::graph::Node;
 use crate::walk::source::MANIFEST_LIMIT;
 use crate::walk::verdict::Verdict;
 
@@ -202,7 +203,7 @@ impl Census {
             everywhere.push((start, mark | if is_read { MARKED } else { 0 }));
             if is_read {
                 let children = node.children().map(|edge| graph.node(edge.to));
-                let children = children.filter_map(|child| child.hash_start());
+                let children = children.filter_map(Node::hash_start);
                 everywhere.extend(children.map(|start| (start, MARKED)));
             }
         }

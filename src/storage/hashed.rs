@@ -83,10 +83,10 @@ fn hash(file: File, promise: &Promise, is_stopped: impl Fn() -> bool) -> io::Res
     let mut hasher = Hasher::like(&promise.digest).ok_or_else(unknown)?;
     Content::of(file)?.for_each(|piece| {
         hasher.update(piece);
-        match is_stopped() {
-            true => Err(io::Error::other("the run ended")),
-            false => Ok(()),
+        if is_stopped() {
+            return Err(io::Error::other("the run ended"));
         }
+        Ok(())
     })?;
     Ok(hasher.finish())
 }

@@ -215,11 +215,12 @@ fn transports(settings: &AuditSettings, registries: &[String]) -> Vec<Transport>
     registries.iter().map(transport).collect()
 }
 
-/// Audits once, and for a repair: the images that content is missing or damaged of.
+/// Audits once, and for a repair: the images that content is missing or damaged of. Nothing that is
+/// remembered counts as proven: it may be what was lost since.
 ///
 /// # Errors
 ///
-/// When a directory, or what is remembered, cannot be used.
+/// When a directory cannot be used.
 pub(crate) async fn losses(
     settings: &AuditSettings,
     signals: &Signals,
@@ -229,20 +230,18 @@ pub(crate) async fn losses(
     if settings.extent.is_disk {
         disk::check(&registries)?;
     }
-    let remembered = Remembered::open(settings, &registries)?;
     let mut lost = Vec::new();
     let mut note = |judged: &Judged<'_>| {
         let images = judged.checked.subjects.iter().enumerate();
         let broken = images.filter(|(place, _)| judged.root(*place).has_lost_content());
         lost.extend(broken.map(|(_, image)| image.reference.clone()));
     };
-    let memory = remembered.as_ref();
-    let audit = unfinished(settings, &registries, memory);
+    let audit = unfinished(settings, &registries, None);
     progress.begin(Instant::now());
     let audit = if settings.extent.is_disk {
         disk::audited(settings, audit, None, signals, progress, &mut note).await
     } else {
-        audited(settings, audit, None, memory, signals, progress, &mut note).await
+        audited(settings, audit, None, None, signals, progress, &mut note).await
     };
     progress.finish();
     Ok((audit, lost))

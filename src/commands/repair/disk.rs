@@ -37,11 +37,15 @@ pub(super) fn check(settings: &AuditSettings) -> Result<(), Error> {
 }
 
 /// Walks images on the disk of a registry.
+///
+/// # Errors
+///
+/// When it cannot be opened any more.
 pub(super) async fn verify(
     settings: &VerifySettings,
     targets: &[Target],
     stopping: Stopping,
-) -> Report {
+) -> Result<Report, Error> {
     let (started_at, started) = (SystemTime::now(), Instant::now());
     let mut repositories: BTreeMap<&Repository, Vec<Reference>> = BTreeMap::new();
     for target in targets {
@@ -56,31 +60,32 @@ pub(super) async fn verify(
     };
     for (repository, references) in repositories {
         let place = report.repositories.len();
-        let checked = walked(settings, repository, &references, &stopping).await;
-        let Some(checked) = checked else {
-            continue;
-        };
+        let checked = walked(settings, repository, &references, &stopping).await?;
         let own = (0..checked.subjects.len()).map(|subject| (place, subject));
         report.order.extend(own);
         report.repositories.push(checked);
     }
     report.stopped = stopping.peek().copied();
     report.duration = started.elapsed();
-    report
+    Ok(report)
 }
 
-/// One repository, walked; none where it cannot be opened any more.
+/// One repository, walked.
+///
+/// # Errors
+///
+/// When it cannot be opened any more.
 async fn walked(
     settings: &VerifySettings,
     repository: &Repository,
     references: &[Reference],
     stopping: &Stopping,
-) -> Option<Checked> {
-    let tree = kind::open_tree(Path::new(&repository.registry)).ok()?;
+) -> Result<Checked, Error> {
+    let tree = kind::open_tree(Path::new(&repository.registry))?;
     let (hashed, is_stopped) = (Hashed::default(), || stopping.peek().is_some());
     let depth = settings.rules.depth;
     let source = StorageRepository::open(&tree, &repository.name, depth, &hashed, &is_stopped);
-    let source = source.ok()?;
+    let source = source.map_err(|why| Error::new(format!("{repository} cannot be read: {why}")))?;
     let stop = async {
         Cause::Stopped {
             stop: stopping.clone().await,
@@ -89,5 +94,5 @@ async fn walked(
         }
     };
     let walked = source.walked(repository, references, &settings.rules, stop);
-    Some(walked.await)
+    Ok(walked.await)
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use log::error;
+use log::{error, warn};
 use oci_spec::image::Digest;
 
 use super::plan_file::Allowed;
@@ -31,7 +30,7 @@ use crate::storage::repository::StorageRepository;
 use crate::storage::writer::StorageWriter;
 use crate::terminal::signals::Stopping;
 use crate::walk::cause::Cause;
-use crate::walk::source::{Catalog as _, Source};
+use crate::walk::source::{Catalog as _, Fault, FaultKind, List, Source};
 
 /// What puts back what a report shows to be lost.
 pub(crate) struct Mending<'a> {
@@ -51,6 +50,20 @@ struct Bench<'a> {
     stopping: &'a Stopping,
 }
 
+impl<'a> Bench<'a> {
+    /// The disk, after a last look at what was seen there.
+    fn ready(&self, seen: &[Digest]) -> Result<Option<&RefCell<StorageWriter<'a>>>, String> {
+        match &self.disk {
+            None => Ok(None),
+            Some(Err(why)) => Err(why.clone()),
+            Some(Ok(disk)) => {
+                let still = disk.borrow().require_still_there(seen);
+                still.map(|()| Some(disk)).map_err(|why| why.to_string())
+            }
+        }
+    }
+}
+
 impl Mending<'_> {
     /// Plans and, where that is permitted, does it.
     ///
@@ -58,6 +71,7 @@ impl Mending<'_> {
     ///
     /// When a source that the user named cannot be used.
     pub(crate) async fn of(&self, report: &Report, stopping: Stopping) -> Result<Plan, Error> {
+        self.require_one_disk(report)?;
         let transport = self.transport();
         let mut plan = Plan {
             steps: Vec::new(),
@@ -68,6 +82,20 @@ impl Mending<'_> {
             plan.steps.extend(steps.await?);
         }
         Ok(plan)
+    }
+
+    /// A disk is that of one registry: nothing of another one is looked for on it, or put there.
+    fn require_one_disk(&self, report: &Report) -> Result<(), Error> {
+        let registries = report.repositories.iter().map(|checked| {
+            let Repository { registry, .. } = &checked.repository;
+            registry
+        });
+        let registries: HashSet<&String> = registries.collect();
+        if self.sources.storage.is_none() || registries.len() < 2 {
+            return Ok(());
+        }
+        let error = "storage: it is the disk of one registry, and images of several are named";
+        Err(Error::new(error).with_hint("repair the images of each registry in a run of their own"))
     }
 
     /// What is known to be missing is not waited for.
@@ -133,21 +161,14 @@ impl Mending<'_> {
         let depth = self.settings.rules.depth;
         let source = RegistryRepository::new(bench.transport, repository, depth);
         let catalog = RegistryCatalog::new(bench.transport, &repository.registry);
-        let listed = catalog.tags(repository).await.answer.unwrap_or_default();
+        let listed = tags_of(repository, catalog.tags(repository).await.answer);
         let writes_disk = self.sources.storage.is_some() && self.sources.gc_stopped.is_some();
-        let listed = listed.names.into_iter().collect();
-        let planner = self.planner(bench, &source, repository, &listed, writes_disk);
+        let planner = self.planner(bench, &source, repository, listed.as_ref(), writes_disk);
         let writer = self
             .sources
             .permission
             .map(|permission| RegistryWriter::new(bench.transport, repository, permission));
-        let mut steps = self.steps(bench, &planner, references, writer).await;
-        let secrets = bench.transport.secrets();
-        let causes = steps.iter_mut().filter_map(Step::cause);
-        for text in causes.flat_map(Cause::texts) {
-            *text = secrets.redacted(text).into();
-        }
-        steps
+        self.steps(bench, &planner, references, writer).await
     }
 
     async fn on_disk(
@@ -164,8 +185,8 @@ impl Mending<'_> {
         let source = StorageRepository::open(&tree, &repository.name, depth, &hashed, &is_stopped);
         let source = source.map_err(unread)?;
         let listed = StorageCatalog::new(&tree).tags_of(&repository.name);
-        let listed = listed.unwrap_or_default().names.into_iter().collect();
-        let planner = self.planner(bench, &source, repository, &listed, true);
+        let listed = tags_of(repository, listed);
+        let planner = self.planner(bench, &source, repository, listed.as_ref(), true);
         let pinned: Vec<Reference> = references.iter().map(|one| source.pinned(one)).collect();
         let mut steps = self.steps(bench, &planner, &pinned, None).await;
         for image in steps.iter_mut().flat_map(|step| &mut step.images) {
@@ -182,7 +203,7 @@ impl Mending<'_> {
         bench: &'p Bench<'_>,
         source: &'p S,
         repository: &'p Repository,
-        listed: &'p HashSet<String>,
+        listed: Option<&'p HashSet<String>>,
         writes_disk: bool,
     ) -> Planner<'p, S> {
         Planner {
@@ -208,40 +229,30 @@ impl Mending<'_> {
             timeout: Patience::NO_TIMEOUT,
             settle: None,
         };
-        let (mut plan, seen) = planner.plan(references, stop).await;
+        let (mut plan, seen) = planner.plan(references, &stop).await;
         self.narrow(&mut plan);
         if self.sources.permission.is_some() {
-            match self.ready(bench, &seen) {
+            match bench.ready(&seen) {
                 Ok(disk) => {
                     let hands = Hands {
                         repository: planner.repository,
                         registry,
                         disk,
+                        supplies: bench.supplies,
                         transport: bench.transport,
                     };
-                    let is_stopped = || bench.stopping.clone().now_or_never().is_some();
-                    hands.apply(&mut plan, is_stopped).await;
+                    hands.apply(&mut plan, stop).await;
                 }
                 Err(why) => fail(&mut plan, &why),
             }
         }
-        plan.into_iter().map(|planned| planned.step).collect()
-    }
-
-    /// The disk, after a last look at what was seen there.
-    fn ready<'d, 'b>(
-        &self,
-        bench: &'d Bench<'b>,
-        seen: &[Digest],
-    ) -> Result<Option<&'d RefCell<StorageWriter<'b>>>, String> {
-        match &bench.disk {
-            None => Ok(None),
-            Some(Err(why)) => Err(why.clone()),
-            Some(Ok(disk)) => {
-                let still = disk.borrow().require_still_there(seen);
-                still.map(|()| Some(disk)).map_err(|why| why.to_string())
-            }
+        let mut steps: Vec<Step> = plan.into_iter().map(|planned| planned.step).collect();
+        let secrets = bench.transport.secrets();
+        let causes = steps.iter_mut().filter_map(Step::cause);
+        for text in causes.flat_map(Cause::texts) {
+            *text = secrets.redacted(text).into();
         }
+        steps
     }
 
     /// Leaves out what the plan that was given does not have.
@@ -249,11 +260,33 @@ impl Mending<'_> {
         let Some(allowed) = self.allowed else {
             return;
         };
+        // What is below something comes before it.
+        let mut left_out = HashSet::new();
         for planned in plan.iter_mut() {
             let step = &mut planned.step;
-            if step.action.is_possible() && !allowed.contains(&Allowed::of(step)) {
-                step.action = Action::Lost(Loss::NotPlanned);
-            }
+            let loss = if !step.action.is_possible() {
+                continue;
+            } else if !allowed.contains(&Allowed::of(step)) {
+                Loss::NotPlanned
+            } else if planned.needs.iter().any(|below| left_out.contains(below)) {
+                Loss::BelowIt
+            } else {
+                continue;
+            };
+            step.action = Action::Lost(loss);
+            left_out.insert(step.digest.clone());
+        }
+    }
+}
+
+/// The tags of a repository, if they are known; none where there is no such repository.
+fn tags_of(repository: &Repository, listed: Result<List, Fault>) -> Option<HashSet<String>> {
+    match listed {
+        Ok(list) if !list.is_cut => Some(list.names.into_iter().collect()),
+        Err(fault) if fault.kind == FaultKind::NotFound => Some(HashSet::new()),
+        _ => {
+            warn!("the tags of {repository} could not be listed, so none that is gone is put back");
+            None
         }
     }
 }
@@ -274,8 +307,10 @@ fn broken(report: &Report) -> Broken<'_> {
     let judgement = Judgement::of(report);
     let mut broken = Broken::new();
     for (place, image) in judgement.images() {
-        if judgement.root(place).has_lost_content() {
-            let repository = &image.reference.repository;
+        let repository = &image.reference.repository;
+        // An image layout is a source, and nothing is put into it.
+        let is_layout = repository.name.is_empty();
+        if !is_layout && judgement.root(place).has_lost_content() {
             let registry = broken.entry(repository.registry.clone()).or_default();
             let references = registry.entry(repository).or_default();
             references.push(image.reference.clone());

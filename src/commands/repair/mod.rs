@@ -1,6 +1,7 @@
 //! A repair: what is broken is looked for elsewhere, put back, and verified again.
 
 mod disk;
+mod layouts;
 mod mending;
 mod plan_file;
 mod undoing;
@@ -22,16 +23,16 @@ use crate::commands::verify::verify;
 use crate::http::Clients;
 use crate::http::patience::Patience;
 use crate::oci::reference::Repository;
-use crate::repair::{Action, Failure};
+use crate::repair::{Action, Failure, Step};
 use crate::report::Report;
 use crate::report::audit::Audit;
 use crate::report::exit::Exit;
 use crate::report::judgement::Judgement;
 use crate::report::plan::Plan;
-use crate::settings::{RepairSettings, VerifySettings};
+use crate::settings::{Error, RepairSettings, VerifySettings};
 use crate::terminal::deliver::announce;
 use crate::terminal::progress::Progress;
-use crate::terminal::signals::Signals;
+use crate::terminal::signals::{Signals, Stopping};
 use crate::text::human::count;
 
 /// Repairs, or plans to.
@@ -52,15 +53,24 @@ pub(crate) fn run(settings: &RepairSettings, progress: Progress) -> Result<Finis
             }
             Some(audit) => {
                 disk::check(audit)?;
-                let (audit, lost) = audit::losses(audit, signals, &mut progress).await?;
-                info!("{}", found(&audit, lost.len()));
+                let named = layouts::named(&settings.sources, &audit.extent)?;
+                let mut extended = audit.clone();
+                // Then a repository without tags is what the layout is for.
+                extended.extent.allow_empty |= !named.is_empty();
+                let (audit, mut lost) = audit::losses(&extended, signals, &mut progress).await?;
+                let broken = lost.len();
+                info!("{}", found(&audit, broken));
+                if audit.stopped.is_none() {
+                    let gone = layouts::gone(&settings.verify, &lost, named).await;
+                    lost.extend(gone);
+                }
                 let finished = if lost.is_empty() || audit.stopped.is_some() {
                     nothing_lost(&audit)
                 } else {
                     let targets: Vec<Target> = lost.into_iter().map(Target::of).collect();
                     repaired(settings, &targets, signals, &mut progress).await?
                 };
-                Ok(with_the_rest(finished, &audit))
+                Ok(with_the_rest(finished, &audit, broken))
             }
         }
     })?
@@ -88,7 +98,7 @@ fn images(settings: &VerifySettings) -> Result<Vec<Target>, Unfinished> {
 /// What an audit found, for the log.
 fn found(audit: &Audit, lost: usize) -> String {
     let tags = count(audit.tags.all, "tag");
-    format!("{tags} audited, content is missing or damaged of {lost}")
+    format!("{tags} audited; content is missing or damaged in {lost}")
 }
 
 /// The end where nothing is to be put back.
@@ -116,16 +126,26 @@ fn nothing_lost(audit: &Audit) -> Finished {
     }
 }
 
-/// The same, where some tags were not looked at: then not everything is known to be whole.
-fn with_the_rest(finished: Finished, audit: &Audit) -> Finished {
+/// The same with the tags that were left alone: those that could not be looked at, and those that are
+/// broken although nothing is missing of them. `sought` is how many were not left alone.
+fn with_the_rest(finished: Finished, audit: &Audit, sought: usize) -> Finished {
+    let own = finished.judgement().exit;
     let unread = audit.unread.iter().map(|unread| unread.exit);
     let undecided = (audit.tags.undecided > 0).then_some(Exit::Unknown);
-    let rest = unread.chain(undecided).fold(Exit::Verified, Exit::or);
-    if rest == Exit::Verified || finished.judgement().exit != Exit::Verified {
+    let others = audit.tags.broken.saturating_sub(sought);
+    let broken = (others > 0).then_some(Exit::Broken);
+    let all = unread.chain(undecided).chain(broken).fold(own, Exit::or);
+    if own.is_a_signal() || all == own {
         return finished;
     }
-    let undecided = format!("{} undecided", count(audit.tags.undecided, "tag"));
-    finished.ending_in(rest, Some(audit.reason().unwrap_or(undecided)))
+    let line = if all == Exit::Broken {
+        let others = count(others, "other tag");
+        format!("{others} broken, and nothing is missing of what cannot be pulled")
+    } else {
+        let undecided = format!("{} undecided", count(audit.tags.undecided, "tag"));
+        audit.reason().unwrap_or(undecided)
+    };
+    finished.ending_in(all, Some(line))
 }
 
 async fn repaired(
@@ -149,7 +169,7 @@ async fn repaired(
     };
     let before = Report {
         command: "repair",
-        ..look.at(targets).await
+        ..look.at(targets).await?
     };
     let allowed = plan_file::allowed(settings)?;
     let mending = Mending {
@@ -159,35 +179,48 @@ async fn repaired(
         allowed: allowed.as_ref(),
     };
     let stopping = signals.or_after(Patience::NO_TIMEOUT);
-    let plan = mending.of(&before, stopping).await?;
+    let plan = mending.of(&before, stopping.clone()).await?;
     if let (Some(path), None) = (&settings.plan, settings.sources.permission) {
         plan_file::write(path, &plan)?;
     }
     if !plan.is_applied || plan.possible() == 0 {
-        return Ok(Finished::of(Report {
-            plan: Some(plan),
-            ..before
-        }));
+        return Ok(Finished::of(unchanged(before, plan, &stopping)));
     }
     info!("verified again after the repair");
-    let after = look.at(targets).await;
-    Ok(concluded(before, plan, after))
+    match look.at(targets).await {
+        Ok(after) => Ok(concluded(before, plan, after)),
+        Err(why) => Ok(Finished::of(unchanged(before, plan, &stopping))
+            .ending_in(Exit::Unknown, Some(why.to_string()))),
+    }
+}
+
+/// The report of a run that was not verified again.
+pub(crate) fn unchanged(before: Report, plan: Plan, stopping: &Stopping) -> Report {
+    Report {
+        plan: Some(plan),
+        stopped: before.stopped.or_else(|| stopping.peek().copied()),
+        ..before
+    }
 }
 
 /// The end of a run that has put something back: the second look counts.
 pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finished {
-    let lost = lost(&after);
+    let (lost, gone) = (lost(&after), gone(&after));
     let mut hint = None;
     let done = plan
         .steps
         .iter_mut()
         .filter(|step| step.end == Some(Ok(())));
-    for step in done.filter(|step| lost.contains(&(&step.repository, step.digest.clone()))) {
+    let is_lost = |step: &&mut Step| match &step.action {
+        Action::Tag(tag) => gone.contains(&(&step.repository, tag)),
+        _ => lost.contains(&(&step.repository, step.digest.clone())),
+    };
+    for step in done.filter(is_lost) {
         let is_on_disk = matches!(step.action, Action::Link | Action::Replace(_));
         let (failure, text) = if is_on_disk {
-            (Failure::Remembered, ("repair-remembered", REMEMBERED))
+            (Failure::Remembered, REMEMBERED)
         } else {
-            (Failure::NotKept, ("repair-not-kept", NOT_KEPT))
+            (Failure::NotKept, NOT_KEPT)
         };
         step.end = Some(Err(failure));
         hint = Some((text.0, text.1.to_owned()));
@@ -201,31 +234,53 @@ pub(crate) fn concluded(before: Report, mut plan: Plan, after: Report) -> Finish
         ..after
     };
     let verdict = Judgement::of(&after).cause();
-    let done = format!("{} put back", count(done, "digest"));
+    let done = match done {
+        0 => "nothing put back".to_owned(),
+        done => format!("{} put back", count(done, "digest")),
+    };
     if failed == 0 {
         return Finished::of(after).remarking(done);
     }
     let line = format!("{done}, {failed} failed");
     match verdict.or(Exit::RepairFailed) {
-        Exit::RepairFailed => Finished::of(after).ending_in(Exit::RepairFailed, Some(line)),
+        Exit::RepairFailed if !verdict.is_a_signal() => {
+            Finished::of(after).ending_in(Exit::RepairFailed, Some(line))
+        }
         _ => Finished::of(after).remarking(line),
     }
 }
 
 /// What to do where a registry took content and does not have it.
-const NOT_KEPT: &str = "a registry does not replace a file that it has, however damaged, and answers \
-                        as if it did: mend its disk, with its garbage collection stopped, by \
-                        --storage DIR --gc-stopped --apply";
+const NOT_KEPT: (&str, &str) = (
+    "repair-not-kept",
+    "a registry does not replace a file that it has, however damaged, and answers as if it did: \
+     repair its disk, with its garbage collection stopped, by --storage DIR --gc-stopped --apply",
+);
 
 /// What to do where a registry does not see what its disk has.
-const REMEMBERED: &str = "the disk is mended, and the registry remembers what was there before: \
-                          restart the registry, and verify again";
+const REMEMBERED: (&str, &str) = (
+    "repair-remembered",
+    "the disk is repaired, and the registry remembers what was there before: restart the \
+     registry, and verify again",
+);
 
 /// What a report shows to be lost.
 fn lost(report: &Report) -> HashSet<(&Repository, Digest)> {
     let all = report.repositories.iter().flat_map(|checked| {
         let lost = checked.graph.iter().filter(|(_, node)| node.is_lost());
         lost.filter_map(|(_, node)| Some((&checked.repository, node.digest()?)))
+    });
+    all.collect()
+}
+
+/// The tags that a report shows to be gone.
+fn gone(report: &Report) -> HashSet<(&Repository, &String)> {
+    let all = report.repositories.iter().flat_map(|checked| {
+        let gone = checked.subjects.iter().filter(|subject| {
+            let root = checked.graph.node(subject.root);
+            root.is_nameless() && root.is_lost()
+        });
+        gone.filter_map(|subject| Some((&checked.repository, subject.reference.tag.as_ref()?)))
     });
     all.collect()
 }
@@ -239,16 +294,28 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn at(&mut self, targets: &[Target]) -> Report {
+    async fn at(&mut self, targets: &[Target]) -> Result<Report, Error> {
         self.progress.begin(Instant::now());
         let stopping = self.signals.or_after(self.settings.patience.timeout);
         let clients = Arc::clone(self.clients);
         let seen = |standing| self.progress.update(standing, Instant::now());
-        let report = match disk::is_on_disk(targets) {
-            true => disk::verify(self.settings, targets, stopping).await,
-            false => verify(self.settings, targets, clients, stopping, seen).await,
+        let report = if disk::is_on_disk(targets) {
+            disk::verify(self.settings, targets, stopping).await
+        } else {
+            Ok(verify(self.settings, targets, clients, stopping, seen).await)
         };
         self.progress.finish();
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_hint_heads_an_entry_on_the_troubleshooting_page() {
+        let page = include_str!("../../../docs/troubleshooting.md");
+        for (id, _) in [super::NOT_KEPT, super::REMEMBERED] {
+            assert!(page.contains(&format!("\n### {id}\n")), "{id}");
+        }
     }
 }

@@ -6,10 +6,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::repair::Step;
+use crate::repair::{Action, Step};
 use crate::report::plan::Plan;
 use crate::settings::{Error, RepairSettings};
 use crate::terminal::deliver;
+
+/// The action that is about a tag and not about a digest alone.
+const TAG: &str = "tag";
 
 /// What a plan in a file allows.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -17,6 +20,8 @@ pub(crate) struct Allowed {
     action: String,
     repository: String,
     digest: String,
+    /// The tag that is put back, where it is about one.
+    tag: Option<String>,
 }
 
 impl Allowed {
@@ -25,6 +30,10 @@ impl Allowed {
             action: step.action.as_str().to_owned(),
             repository: step.repository.to_string(),
             digest: step.digest.to_string(),
+            tag: match &step.action {
+                Action::Tag(tag) => Some(tag.clone()),
+                _ => None,
+            },
         }
     }
 }
@@ -46,6 +55,7 @@ pub(super) fn allowed(settings: &RepairSettings) -> Result<Option<HashSet<Allowe
         action: String,
         repository: String,
         digest: String,
+        tag: Option<String>,
     }
     let Some(path) = settings
         .plan
@@ -66,6 +76,7 @@ pub(super) fn allowed(settings: &RepairSettings) -> Result<Option<HashSet<Allowe
         return Err(unusable("it is not the plan of a repair".to_owned()));
     }
     let allowed = file.plan.into_iter().map(|item| Allowed {
+        tag: item.tag.filter(|_| item.action == TAG),
         action: item.action,
         repository: item.repository,
         digest: item.digest,

@@ -139,15 +139,12 @@ async fn verified(
                     allowed: None,
                 };
                 let stopping = signals.or_after(Patience::NO_TIMEOUT);
-                match mending.of(&report, stopping).await {
+                match mending.of(&report, stopping.clone()).await {
                     Ok(plan) if plan.possible() > 0 => {
                         info!("verified again after the repair");
                         repair::concluded(report, plan, check(targets).await)
                     }
-                    Ok(plan) => Finished::of(Report {
-                        plan: Some(plan),
-                        ..report
-                    }),
+                    Ok(plan) => Finished::of(repair::unchanged(report, plan, &stopping)),
                     Err(error) => {
                         warn!("nothing is put back: {error}");
                         Finished::of(report)

@@ -8,20 +8,24 @@ use super::super::exit::Exit;
 use super::super::headline;
 use super::super::judged::{Gravity, Judged, Root};
 use super::super::judgement::Judgement;
+use super::super::plan;
 use super::super::sentence;
 use super::super::text::is_unresolved;
 use super::alert::{self, Alert};
 use super::marks;
+use crate::repair::Action;
+use crate::text::escape;
 use crate::text::human::{self, count};
 use crate::text::markdown::{code, link, prose, short_digest, text};
 use crate::walk::checked::Finding;
 use crate::walk::graph::NodeId;
 use crate::walk::verdict::Verdict;
 
-/// GitHub drops a summary of more than 1 MiB as a whole; the two parts and the box together stay
+/// GitHub drops a summary of more than 1 MiB as a whole; the three parts and the box together stay
 /// below.
 const TABLE: usize = 380_000;
-const DETAILS: usize = 480_000;
+const PLAN: usize = 80_000;
+const DETAILS: usize = 400_000;
 
 /// Writes the summary as markdown, always less than 1 MiB; rows that do not fit are counted.
 ///
@@ -35,6 +39,7 @@ pub(crate) fn write_summary(judgement: &Judgement<'_>, out: &mut dyn Write) -> i
     alert.write(&paragraphs(judgement, alert), out)?;
     if !judgement.report.is_empty() {
         write_images(judgement, out)?;
+        write_plan(judgement, out)?;
         write_faults(judgement, alert, out)?;
     }
     if alert != Alert::Tip {
@@ -59,12 +64,18 @@ fn paragraphs(judgement: &Judgement<'_>, alert: Alert) -> Vec<String> {
     paragraphs.extend(alert::first_lines(lines, grave().count(), "more image"));
     if let Some(before) = &judgement.report.before {
         let before = headline::sentence(&Judgement::of(before));
-        paragraphs.push(format!("Before the rebuild: {}", prose(&before)));
+        let what = match judgement.report.pipeline {
+            Some(_) => "rebuild",
+            None => "repair",
+        };
+        paragraphs.push(format!("Before the {what}: {}", prose(&before)));
     }
     if let Some(pipeline) = &judgement.report.pipeline {
         let page = link(&format!("Pipeline {}", pipeline.number), &pipeline.url);
         paragraphs.push(format!("{page}: {}", text(&pipeline.status)));
     }
+    let plan = judgement.report.plan.as_ref();
+    paragraphs.extend(plan.map(|plan| prose(&plan::closing(plan))));
     paragraphs.extend(alert::hints(&judgement.advice));
     paragraphs.extend(judgement.hint().map(|hint| alert::hint("", &hint)));
     if alert == Alert::Tip {
@@ -216,6 +227,40 @@ pub(in crate::report) fn write_rows(
         writeln!(out, "{row}")?;
     }
     Ok(())
+}
+
+/// The plan of a repair as a table: a sign for what was done, and where the bytes are.
+fn write_plan(judgement: &Judgement<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let report = judgement.report;
+    let plan = report.plan.as_ref().filter(|plan| !plan.steps.is_empty());
+    let Some(plan) = plan else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "| | repair | digest | size | image | from |\n|:-:|---|---|--:|---|---|"
+    )?;
+    let rows = plan.steps.iter().map(|step| {
+        let mark = match (&step.action, &step.end) {
+            (Action::Lost(_), _) | (_, Some(Err(_))) => "❌",
+            (_, Some(Ok(()))) => "✅",
+            (_, None) => "",
+        };
+        let (first, more) = (step.images.first(), step.images.len().saturating_sub(1));
+        let more = (more > 0).then(|| format!(" and {more} more"));
+        format!(
+            "| {mark} | {} {} | {} | {} | {}{} | {} |",
+            step.action.as_str(),
+            step.kind.as_str(),
+            short_digest(step.digest.as_ref()),
+            step.size.map(human::bytes).unwrap_or_default(),
+            text(&first.map(ToString::to_string).unwrap_or_default()),
+            more.unwrap_or_default(),
+            text(&escape::shortened(&plan::reason(step, report.started_at)))
+        )
+    });
+    write_rows(rows, plan.steps.len(), 6, PLAN, out)?;
+    writeln!(out)
 }
 
 fn write_faults(judgement: &Judgement<'_>, alert: Alert, out: &mut dyn Write) -> io::Result<()> {
@@ -474,5 +519,35 @@ mod tests {
             2
         );
         assert!(summary.ends_with("in 2.1 s; exit code 1\n"));
+    }
+
+    #[test]
+    fn a_plan_of_any_length_leaves_room() {
+        use crate::repair::{Loss, Step};
+        use crate::report::example::digest;
+        use crate::report::plan::Plan;
+
+        let mut report = report(&[("app:1", plain(0x20).with(layer(0x22).missing()))]);
+        let reference = report.image(0).reference.clone();
+        let step = Step {
+            repository: reference.repository.clone(),
+            images: vec![reference.clone(), reference],
+            digest: digest(0x22),
+            kind: crate::oci::kind::Kind::Layer,
+            platform: None,
+            size: Some(1000),
+            action: Action::Lost(Loss::Nowhere),
+            end: None,
+        };
+        report.plan = Some(Plan {
+            steps: vec![step; 10_000],
+            is_applied: false,
+        });
+        let summary = summary(&report);
+        let row = "| ❌ | lost layer | <code>222222222222</code> | 1 kB | ";
+        assert!(summary.contains(row), "{summary}");
+        assert!(summary.contains(" and 1 more | found nowhere |"));
+        assert!(summary.contains("more rows, left out because"));
+        assert!(summary.len() < 2 * PLAN, "{}", summary.len());
     }
 }

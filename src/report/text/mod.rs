@@ -78,7 +78,10 @@ pub(super) fn write_before(
         let what = before_what(judgement);
         writeln!(out, "\n{what}:")?;
         write_body(&before, style, groups, out)?;
-        write_remarks(&before, style, out)?;
+        // After a repair the plan says what was done, and the hints that still count follow it.
+        if judgement.report.pipeline.is_some() {
+            write_remarks(&before, style, out)?;
+        }
         // Not as the verdict of the run, which stands at its end.
         let verdict = format!("{what}: {}", headline::verdict(&before));
         writeln!(out, "{}\n", style.paint(Paint::Doubt, &verdict))?;
@@ -196,9 +199,10 @@ fn write_remarks(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -
         .report
         .plan
         .as_ref()
-        .filter(|plan| !plan.is_applied)
+        .filter(|plan| !plan.is_applied && !plan.steps.is_empty())
     {
         plan::write(plan, judgement.report.started_at, style, out)?;
+        writeln!(out)?;
     }
     if !judgement.report.is_empty() {
         write_counts(judgement, out)?;
@@ -216,6 +220,12 @@ fn write_remarks(judgement: &Judgement<'_>, style: Style, out: &mut dyn Write) -
         if let Some(command) = advice.command() {
             writeln!(out, "  see it: {command}")?;
         }
+    }
+    // That of a rebuild is in the log.
+    let last = judgement.report.last_hint.as_ref();
+    if let Some((_, text)) = last.filter(|(id, _)| id.starts_with("repair-")) {
+        let hint = style.paint(Paint::Doubt, "hint:");
+        writeln!(out, "{hint} {}", escape::line(text))?;
     }
     for (exit, reason) in headline::names(judgement) {
         let (mark, paint) = match exit {

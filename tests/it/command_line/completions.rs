@@ -50,7 +50,7 @@ fn with(script: &str, content: &str) -> Scratch {
 const CASES: [(&str, &[&str]); 12] = [
     ("pullproof ver", &["verify", "version"]),
     ("pullproof completions ", &["bash", "zsh", "fish"]),
-    ("pullproof help re", &["rebuild"]),
+    ("pullproof help re", &["rebuild", "repair"]),
     ("pullproof verify --dep", &["--depth"]),
     (
         "pullproof verify --depth ",
@@ -164,7 +164,7 @@ fn zsh_completes_commands_flags_words_and_files() {
         ("pullproof ver", "pullproof ver"),
         ("pullproof veri", "pullproof verify "),
         ("pullproof completions f", "pullproof completions fish "),
-        ("pullproof help re", "pullproof help rebuild "),
+        ("pullproof help reb", "pullproof help rebuild "),
         ("pullproof verify --dep", "pullproof verify --depth="),
         (
             "pullproof verify --depth t",

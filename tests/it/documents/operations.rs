@@ -11,7 +11,7 @@ use serde_norway::Value;
 use super::ci;
 use super::page::anchors;
 use super::text;
-use super::uses::{Use, audit, uses};
+use super::uses::{Use, audit, repair, uses};
 
 /// The documents of a file.
 #[track_caller]
@@ -90,6 +90,24 @@ fn the_cronjob_audits_with_settings_that_exist() {
     let arguments =
         words(&container(&cronjob()["spec"]["jobTemplate"]["spec"]["template"])["args"]);
     covers_the_registry(&audit(&arguments));
+}
+
+#[test]
+fn the_nightly_repair_has_settings_that_exist_and_the_state_of_the_audit() {
+    let nightly = object("kubernetes-repair.yaml", "CronJob");
+    let job = &nightly["spec"]["jobTemplate"]["spec"];
+    let arguments = words(&container(&job["template"])["args"]);
+    let found = repair(&arguments);
+    let found = found.repair();
+    let targets = &found.audit.as_ref().unwrap().extent.targets;
+    assert_eq!(targets[0].registry, "registry.example");
+    assert!(found.sources.permission.is_some() && found.sources.gc_stopped.is_none());
+    assert_eq!(found.sources.from.len(), 1);
+    // The state has one writer: who comes second only reads.
+    let audits = words(&container(&cronjob()["spec"]["jobTemplate"]["spec"]["template"])["args"]);
+    assert_eq!(flag(&arguments, "state"), flag(&audits, "state"));
+    assert!(job["activeDeadlineSeconds"].as_u64().unwrap() > minutes(flag(&arguments, "timeout")));
+    assert_eq!(job["backoffLimit"], 0);
 }
 
 #[test]
@@ -181,6 +199,8 @@ fn every_pod_has_a_read_only_root_limits_and_only_volumes_that_exist() {
         cronjob()["spec"]["jobTemplate"]["spec"]["template"].clone(),
         deployment()["spec"]["template"].clone(),
         object("kubernetes-shards.yaml", "Job")["spec"]["template"].clone(),
+        object("kubernetes-repair.yaml", "CronJob")["spec"]["jobTemplate"]["spec"]["template"]
+            .clone(),
     ] {
         let container = container(&pod);
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
@@ -191,7 +211,9 @@ fn every_pod_has_a_read_only_root_limits_and_only_volumes_that_exist() {
             .iter()
             .find_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
         assert!(claims.contains(claim.unwrap()));
-        assert_eq!(pod["spec"]["serviceAccountName"], "pullproof");
+        if pod["spec"]["automountServiceAccountToken"] != false {
+            assert_eq!(pod["spec"]["serviceAccountName"], "pullproof");
+        }
     }
 }
 

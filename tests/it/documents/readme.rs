@@ -36,6 +36,7 @@ fn every_pipeline_in_the_documents_is_understood() {
         ("docs/ci/woodpecker.md", 1),
         ("docs/ci/github.md", 3),
         ("docs/ci/gitlab.md", 1),
+        ("docs/repair.md", 2),
         ("plugin/docs.md", 5),
     ] {
         all_uses(page, expected);
@@ -120,12 +121,23 @@ fn the_commands_in_the_page_on_audits_are_understood() {
         .iter()
         .flat_map(|block| calls(block))
         .collect();
-    assert_eq!(found.len(), 5);
+    assert_eq!(found.len(), 6);
     assert!(
         found
             .iter()
             .all(|found| !found.audit().extent.targets.is_empty())
     );
+}
+
+#[test]
+fn the_commands_in_the_page_on_repairs_are_understood() {
+    let blocks = blocks(&text("docs/repair.md"), "sh");
+    let found: Vec<_> = blocks.iter().flat_map(|block| calls(block)).collect();
+    let writes: Vec<bool> = found
+        .iter()
+        .map(|found| found.repair().sources.permission.is_some())
+        .collect();
+    assert_eq!(writes, [false, true, true, true, true, true]);
 }
 
 #[test]
@@ -165,7 +177,7 @@ fn the_exit_codes_on_both_pages_are_those_of_the_help() {
             .collect()
     };
     let of_the_help = numbers(codes);
-    assert_eq!(of_the_help.len(), 11);
+    assert_eq!(of_the_help.len(), 12);
     let (readme, plugin) = (text("README.md"), text("plugin/docs.md"));
     let rows = |page: &str| -> Vec<u8> {
         let (_, section) = page.split_once("# Exit codes\n").unwrap();
@@ -179,7 +191,7 @@ fn the_exit_codes_on_both_pages_are_those_of_the_help() {
     let mut sorted = of_the_help;
     sorted.sort_unstable();
     assert_eq!(rows(&readme), sorted);
-    assert_eq!(rows(&plugin), sorted[..8]);
+    assert_eq!(rows(&plugin), sorted[..9]);
 }
 
 #[test]

@@ -22,11 +22,14 @@ const JOB: &str =
     "0 3 * * * root docker-registry garbage-collect -m /etc/docker/registry/config.yml\n";
 
 /// How each block begins, and its exit code; `xargs` has one of its own.
-const BLOCKS: [(&str, i32); 9] = [
+const BLOCKS: [(&str, i32); 11] = [
     ("pullproof audit registry.example --broken-list", 1),
     ("pullproof verify registry.example/team/app:1.4", 1),
     ("grep ", 0),
     ("sed ", 0),
+    // One of the two images has no copy anywhere.
+    ("cut ", 123),
+    ("pullproof repair /var/lib/docker-registry", 1),
     ("systemctl restart docker-registry", 0),
     ("pullproof verify registry.example/team/app:1.4", 0),
     ("skopeo copy ", 0),
@@ -67,6 +70,8 @@ impl Night {
             copied,
         };
         night.prepare();
+        let audit = "pullproof audit registry.example --state /var/lib/pullproof";
+        require_success(&night.shell(audit), audit);
         night.clean_up();
         night
     }
@@ -123,6 +128,11 @@ impl Night {
                 "/etc/docker/registry/config.yml",
                 self.registry.configuration().display().to_string(),
             ),
+            (
+                "/var/lib/docker-registry",
+                self.registry.storage().display().to_string(),
+            ),
+            ("/var/lib/pullproof", below("state")),
             ("/etc/cron.d", below("etc/cron.d")),
             ("/etc/systemd", below("etc/systemd")),
         ]
@@ -200,6 +210,17 @@ fn the_runbook_leads_from_the_incident_to_whole_images() {
         assert!(told[1].contains(words), "{words}: {}", told[1]);
     }
     assert!(told[2].contains("garbage-collect -m"), "{}", told[2]);
+    for words in [
+        "infra/ci:latest: passed",
+        "✓ put",
+        "✓ upload",
+        "team/app:1.4: failed",
+        "remembered",
+        "✗ lost",
+    ] {
+        assert!(told[4].contains(words), "{words}: {}", told[4]);
+    }
+    assert!(told[5].contains("✗ lost"), "{}", told[5]);
     // The next night takes nothing.
     night.clean_up();
     night.registry.restart();
@@ -218,7 +239,7 @@ fn the_runbook_leads_from_the_incident_to_whole_images() {
 #[test]
 fn without_a_restart_the_push_does_not_help() {
     let night = Night::new();
-    let copy = blocks(&text(PAGE), "sh").remove(6);
+    let copy = blocks(&text(PAGE), "sh").remove(8);
     assert!(copy.starts_with("skopeo copy"));
     require_success(&night.shell(&copy), &copy);
     let report = verify(&night.registry.reference("infra/ci:latest"))

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use pullproof::commands::verify::targets::{Target, idle_logins, targets};
 use pullproof::settings::{
-    AuditSettings, Command, Environment, RebuildSettings, VerifySettings, read, table,
+    AuditSettings, Command, Environment, RebuildSettings, RepairSettings, VerifySettings, read,
+    table,
 };
 use serde_norway::Value;
 
@@ -37,6 +38,15 @@ impl Use {
         match &self.command {
             Command::Audit(settings) => settings,
             other => panic!("expected an audit, got {other:?}"),
+        }
+    }
+
+    /// The settings of a repair.
+    #[track_caller]
+    pub(crate) fn repair(&self) -> &RepairSettings {
+        match &self.command {
+            Command::Repair(settings) => settings,
+            other => panic!("expected a repair, got {other:?}"),
         }
     }
 
@@ -92,6 +102,14 @@ pub(crate) fn uses(yaml: &str) -> Vec<Use> {
 pub(crate) fn audit(arguments: &[String]) -> Use {
     let found = understood(Variables::new(), arguments);
     found.audit();
+    found
+}
+
+/// A repair with these arguments; fails if it is not valid.
+#[track_caller]
+pub(crate) fn repair(arguments: &[String]) -> Use {
+    let found = understood(Variables::new(), arguments);
+    found.repair();
     found
 }
 
@@ -172,7 +190,7 @@ fn understood(variables: Variables, arguments: &[String]) -> Use {
             assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
             targets
         }
-        Command::Audit(_) | Command::Rebuild(_) => Vec::new(),
+        Command::Audit(_) | Command::Repair(_) | Command::Rebuild(_) => Vec::new(),
         other => panic!("{other:?} for {shown}"),
     };
     Use { command, targets }

@@ -12,7 +12,7 @@ fn an_empty_body_behind_right_headers_is_found() {
     verify.depth("head").run().passes();
     for depth in ["tail", "full"] {
         let seen = verify.depth(depth).run().finds(&[(layer, "empty")]);
-        seen.says(layer, "sends no bytes")
+        seen.says(layer, "has no bytes")
             .prints("Restart the registry");
     }
 }

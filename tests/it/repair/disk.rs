@@ -1,21 +1,26 @@
 //! On the disk of a real registry, beside it: links and files are put back, and nothing else changes.
 
 use std::path::Path;
+use std::sync::RwLockReadGuard;
 
 use super::{act, actions, repair};
 use crate::support::command::{Pullproof, pullproof, verify};
-use crate::support::distribution::{Damage, Distribution};
+use crate::support::distribution::{Damage, Distribution, as_a_collection, without_collections};
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
 use crate::support::skopeo;
 
 const NAME: &str = "team/app:1";
 
-fn registry() -> (Distribution, Image) {
+/// Meanwhile no other test collects garbage.
+type Quiet = RwLockReadGuard<'static, ()>;
+
+fn registry() -> (Distribution, Image, Quiet) {
+    let quiet = without_collections();
     let registry = Distribution::open();
     let image = registry.image(NAME, &platforms(2).attested());
     verify(&registry.reference(NAME)).run().passes();
-    (registry, image)
+    (registry, image, quiet)
 }
 
 fn storage(registry: &Distribution) -> String {
@@ -29,7 +34,7 @@ fn mend(registry: &Distribution) -> Pullproof {
 
 #[test]
 fn with_the_links_alone_removed_the_disk_alone_is_enough() {
-    let (mut registry, image) = registry();
+    let (mut registry, image, _quiet) = registry();
     let lost = [
         image.root(),
         image.child(0),
@@ -58,7 +63,7 @@ fn with_the_links_alone_removed_the_disk_alone_is_enough() {
 
 #[test]
 fn files_that_are_damaged_or_gone_are_replaced_from_a_mirror() {
-    let (mut registry, image) = registry();
+    let (mut registry, image, _quiet) = registry();
     let mirror = Distribution::open();
     mirror.push(NAME, &image);
     registry.damage("team/app", image.layer(0, 0), Damage::Emptied);
@@ -85,7 +90,7 @@ fn files_that_are_damaged_or_gone_are_replaced_from_a_mirror() {
 
 #[test]
 fn the_disk_helps_over_the_api_too_and_is_not_written_to_without_leave() {
-    let (registry, image) = registry();
+    let (registry, image, _quiet) = registry();
     registry.delete("team/app", image.child(0));
     let before = names(registry.storage());
     let reference = registry.reference(NAME);
@@ -108,7 +113,7 @@ fn the_disk_helps_over_the_api_too_and_is_not_written_to_without_leave() {
 
 #[test]
 fn a_registry_is_asked_and_its_disk_is_mended() {
-    let (mut registry, image) = registry();
+    let (mut registry, image, _quiet) = registry();
     let mirror = Distribution::open();
     mirror.push(NAME, &image);
     registry.damage("team/app", image.layer(0, 0), Damage::Truncated);
@@ -135,7 +140,7 @@ fn a_registry_is_asked_and_its_disk_is_mended() {
 
 #[test]
 fn a_tag_whose_manifest_is_gone_comes_back() {
-    let (mut registry, image) = registry();
+    let (mut registry, image, _quiet) = registry();
     registry.delete("team/app", image.root());
     registry.push("team/app:2", &platforms(1).make());
     registry.restart();
@@ -159,7 +164,7 @@ fn a_tag_whose_manifest_is_gone_comes_back() {
 
 #[test]
 fn links_can_be_taken_back() {
-    let (registry, image) = registry();
+    let (registry, image, _quiet) = registry();
     let before = names(registry.storage());
     registry.damage("team/app", image.child(0), Damage::Unlinked);
     registry.damage("team/app", image.layer(0, 0), Damage::Unlinked);
@@ -184,7 +189,7 @@ fn links_can_be_taken_back() {
 
 #[test]
 fn without_the_promise_nothing_is_written() {
-    let (registry, image) = registry();
+    let (registry, image, _quiet) = registry();
     registry.damage("team/app", image.child(0), Damage::Unlinked);
     let refused = repair(&storage(&registry))
         .argument("--apply")
@@ -197,17 +202,21 @@ fn without_the_promise_nothing_is_written() {
 
 #[test]
 fn while_garbage_is_collected_nothing_is_written() {
-    let (registry, image) = registry();
+    let (registry, image, quiet) = registry();
     registry.damage("team/app", image.child(0), Damage::Unlinked);
+    // No other test mends a disk meanwhile.
+    drop(quiet);
     let before = names(registry.storage());
-    let mut collector = std::process::Command::new("sh")
-        .args(["-c", "sleep 60; true", "registry", "garbage-collect"])
-        .spawn()
-        .unwrap();
-    let done = mend(&registry).run();
-    collector.kill().unwrap();
-    collector.wait().unwrap();
-    let done = done.exits(1);
+    let done = as_a_collection(|| {
+        let mut collector = std::process::Command::new("sh")
+            .args(["-c", "sleep 60; true", "registry", "garbage-collect"])
+            .spawn()
+            .unwrap();
+        let done = mend(&registry).run();
+        collector.kill().unwrap();
+        collector.wait().unwrap();
+        done.exits(1)
+    });
     assert_eq!(actions(&done), [act("link", image.child(0), false)]);
     assert!(
         done.stderr.contains("garbage collection is running"),

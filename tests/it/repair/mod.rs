@@ -1,8 +1,15 @@
 //! What is lost is put back: planned first, done with `--apply`, and verified again.
 
 mod disk;
+mod faults;
+mod full;
 mod logins;
+mod on_broken;
 mod registry;
+mod reports;
+mod targets;
+
+use std::collections::BTreeMap;
 
 use crate::support::command::{Finished, Pullproof, pullproof};
 
@@ -43,4 +50,14 @@ fn actions(finished: &Finished) -> Vec<Act> {
         )
     };
     plan.iter().map(act).collect()
+}
+
+/// Why each digest of a plan is where it is, or is not.
+fn reasons(finished: &Finished) -> BTreeMap<String, String> {
+    let report = finished.report();
+    let plan = report.0["plan"].as_array().cloned().unwrap_or_default();
+    let text = |item: &serde_json::Value, name: &str| item[name].as_str().unwrap().to_owned();
+    plan.iter()
+        .map(|item| (text(item, "digest"), text(item, "reason")))
+        .collect()
 }

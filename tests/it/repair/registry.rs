@@ -169,15 +169,14 @@ fn an_image_layout_and_archives_are_sources() {
         let path = layout.path().display().to_string();
         let archive = Scratch::new("archive");
         let file = archive.path().join("image.tar").display().to_string();
-        let from = match kind {
-            "oci" => format!("oci:{path}"),
-            _ => {
-                let tar = std::process::Command::new("tar")
-                    .args(["-cf", &file, "-C", &path, "."])
-                    .status();
-                assert!(tar.unwrap().success());
-                format!("oci-archive:{file}")
-            }
+        let from = if kind == "oci" {
+            format!("oci:{path}")
+        } else {
+            let tar = std::process::Command::new("tar")
+                .args(["-cf", &file, "-C", &path, "."])
+                .status();
+            assert!(tar.unwrap().success());
+            format!("oci-archive:{file}")
         };
         registry.delete("team/app", image.child(1));
         registry.damage("team/app", image.layer(1, 0), Damage::Deleted);

@@ -10,7 +10,7 @@ use super::scratch::Scratch;
 pub(crate) struct Tree {
     path: PathBuf,
     /// It goes with the tree, where it is the test's own.
-    _scratch: Option<Scratch>,
+    scratch: Option<Scratch>,
 }
 
 impl Tree {
@@ -18,7 +18,7 @@ impl Tree {
     pub(crate) fn new() -> Self {
         let scratch = Scratch::new("tree");
         let mut tree = Self::at(&scratch.path().join("registry"));
-        tree._scratch = Some(scratch);
+        tree.scratch = Some(scratch);
         tree
     }
 
@@ -26,7 +26,7 @@ impl Tree {
     pub(crate) fn at(path: &Path) -> Self {
         let tree = Self {
             path: path.to_owned(),
-            _scratch: None,
+            scratch: None,
         };
         fs::create_dir_all(tree.within("repositories")).expect("the directory is ours");
         fs::create_dir_all(tree.within("blobs")).expect("the directory is ours");

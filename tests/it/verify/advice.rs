@@ -10,7 +10,7 @@ const REPOSITORY: &str = "team/app";
 
 const RESTART_THEN_PUSH: &str = "Restart the registry, then push again";
 const REMOVE_THEN_PUSH: &str = "Stop the registry, remove `docker/";
-const RESTART_THEN_BUILD: &str = "Restart the registry, then build and push";
+const RESTART_THEN_BUILD: &str = "restart the registry, then build and push";
 
 /// An image that was served once, so that the registry remembers it.
 fn served() -> (Distribution, Image) {

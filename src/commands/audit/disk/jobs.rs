@@ -23,8 +23,8 @@ pub(super) struct Named {
     /// The place of its store.
     pub(super) store: usize,
     pub(super) name: String,
-    /// Whether the user named it.
-    pub(super) is_named: bool,
+    /// Whether it is the user who named it.
+    pub(super) by_user: bool,
 }
 
 /// What the parts of a repository share.
@@ -162,7 +162,7 @@ fn begun(named: &Named, run: &Run) -> Result<(Arc<Whole>, IntoIter<String>), Fou
         .flat_map(|uses| uses.digests.keys().cloned())
         .collect();
     if tags.is_empty() && digests.is_empty() {
-        if is_gone && named.is_named && !run.extent.allow_empty {
+        if is_gone && named.by_user && !run.extent.allow_empty {
             let why = "there is no such repository, or it has no tags".to_owned();
             return Err(unread(why, Exit::Configuration));
         }

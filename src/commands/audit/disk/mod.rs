@@ -38,7 +38,7 @@ use crate::walk::stop::Stop;
 const THREADS: usize = 16;
 
 /// How many parts may be done before the first of them is written.
-const AHEAD: usize = 3 * THREADS;
+const AHEAD: usize = 2 * THREADS;
 
 /// What a part of a repository comes to.
 enum Found {
@@ -118,9 +118,9 @@ pub(super) async fn audited(
         audit.add_unread(unread);
     }
     let (named, unread) = run.list();
-    unread
-        .into_iter()
-        .for_each(|unread| audit.add_unread(unread));
+    for unread in unread {
+        audit.add_unread(unread);
+    }
     let all = named.len();
     run.jobs = Mutex::new(Jobs::new(named));
     let run = Arc::new(run);
@@ -174,14 +174,24 @@ pub(super) async fn audited(
             run.went_on(next);
         }
     }
-    if run.stopped.get().is_none()
-        && let Some(&stop) = stopping.peek()
-    {
-        run.stop(stop);
-    }
+    let looking = {
+        let run = Arc::clone(&run);
+        tokio::task::spawn_blocking(move || beyond(&run))
+    };
+    let beyond = tokio::select! {
+        biased;
+        stop = stopping.clone() => {
+            run.stop(stop);
+            None
+        }
+        found = looking => found.expect("it does not panic"),
+    };
     audit.stopped = run.stopped.get().copied();
     if !run.stores.is_empty() {
-        audit.disk = Some(disk(run).await);
+        audit.disk = Some(audit::Disk {
+            files: run.stores.iter().map(|store| store.tree.files()).sum(),
+            beyond,
+        });
     }
     audit.duration = started.elapsed();
     audit.finish();
@@ -220,25 +230,17 @@ fn take(
 }
 
 /// What the disks hold beyond their tags, when all of them were walked.
-async fn disk(run: Arc<Run>) -> audit::Disk {
-    let beyond = || {
-        let mut beyond: Option<Beyond> = None;
-        for store in run.stores.iter().filter(|_| run.stopped.get().is_none()) {
-            let Some(census) = &store.census else {
-                continue;
-            };
-            for name in &store.begun {
-                census.look_at_uploads(&store.tree, name);
-            }
-            let found = census.finish(&store.tree, THREADS);
-            beyond.get_or_insert_default().add(found);
+fn beyond(run: &Run) -> Option<Beyond> {
+    let mut beyond: Option<Beyond> = None;
+    for store in run.stores.iter().filter(|_| run.stopped.get().is_none()) {
+        let census = store.census.as_ref()?;
+        for name in &store.begun {
+            census.look_at_uploads(&store.tree, name);
         }
-        audit::Disk {
-            files: run.stores.iter().map(|store| store.tree.files()).sum(),
-            beyond,
-        }
-    };
-    beyond()
+        let found = census.finish(&store.tree, THREADS);
+        beyond.get_or_insert_default().add(found);
+    }
+    beyond
 }
 
 /// Walks parts until there is none left.
@@ -314,7 +316,7 @@ impl Run {
         for (place, store) in self.stores.iter_mut().enumerate() {
             let targets = self.extent.targets.iter();
             let own = targets.filter(|target| target.registry == store.registry);
-            let mut names: Vec<(String, bool)> = own
+            let mut covered: Vec<(String, bool)> = own
                 .filter_map(|target| Some((target.name()?, true)))
                 .collect();
             match StorageCatalog::new(&store.tree).all() {
@@ -322,7 +324,7 @@ impl Run {
                     let catalog = format!("the catalog of {}", store.registry);
                     super::listing::warn_of_unusable(&catalog, &found.list);
                     unread.extend(super::listing::incomplete(&store.registry, &found.list));
-                    names.extend(found.list.names.into_iter().map(|name| (name, false)));
+                    covered.extend(found.list.names.into_iter().map(|name| (name, false)));
                     store.begun = found.begun;
                 }
                 Err(fault) => {
@@ -331,16 +333,16 @@ impl Run {
                     unread.push(Unread::new(store.registry.clone(), why, Exit::Unknown));
                 }
             }
-            let used = self.deployed.iter().flat_map(|list| list.repositories());
+            let used = self.deployed.iter().flat_map(InUse::repositories);
             let used = used.filter(|used| used.registry == store.registry);
-            names.extend(used.map(|used| (used.name.clone(), false)));
-            names.retain(|(name, _)| self.extent.covers(&store.registry, name));
-            names.sort_by(|one, other| (&one.0, !one.1).cmp(&(&other.0, !other.1)));
-            names.dedup_by(|later, first| later.0 == first.0);
-            named.extend(names.into_iter().map(|(name, is_named)| Named {
+            covered.extend(used.map(|used| (used.name.clone(), false)));
+            covered.retain(|(name, _)| self.extent.covers(&store.registry, name));
+            covered.sort_by(|one, other| (&one.0, !one.1).cmp(&(&other.0, !other.1)));
+            covered.dedup_by(|later, first| later.0 == first.0);
+            named.extend(covered.into_iter().map(|(name, by_user)| Named {
                 store: place,
                 name,
-                is_named,
+                by_user,
             }));
         }
         // So that what is in use comes first in a report that is written as it goes.

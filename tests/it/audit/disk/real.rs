@@ -62,12 +62,8 @@ fn a_dry_collection_frees_what_the_audit_says() {
         let found = std::process::Command::new("find")
             .args([&root, "-path", "*/blobs/*", "-name", "data"])
             .output();
-        found
-            .unwrap()
-            .stdout
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count() as u64
+        let found = String::from_utf8(found.unwrap().stdout).unwrap();
+        found.lines().count() as u64
     };
     let (report, before) = (audit(&root), count());
     let freed = &report.0["disk"]["freed_by_garbage_collection"]["files"];

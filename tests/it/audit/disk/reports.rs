@@ -38,7 +38,7 @@ fn the_text_speaks_of_files_and_says_how_a_link_comes_back() {
         "{text}"
     );
     assert!(text.contains(" files in "), "{text}");
-    let hint = "`pullproof repair` puts the link back";
+    let hint = "`pullproof repair DIR --gc-stopped` puts the link back";
     assert!(
         text.contains(hint) && text.contains(image.images[0].manifest.digest()),
         "{text}"

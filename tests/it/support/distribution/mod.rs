@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use self::configuration::Port;
@@ -58,6 +58,20 @@ pub(crate) struct Distribution {
 struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+}
+
+/// Held by whoever collects garbage; a repair refuses to write to any disk meanwhile.
+static COLLECTION: RwLock<()> = RwLock::new(());
+
+/// Keeps garbage from being collected, of any registry, as long as the value lives.
+pub(crate) fn without_collections() -> RwLockReadGuard<'static, ()> {
+    COLLECTION.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs alone, as a collection does.
+pub(crate) fn as_a_collection<T>(work: impl FnOnce() -> T) -> T {
+    let _alone = COLLECTION.write().unwrap_or_else(PoisonError::into_inner);
+    work()
 }
 
 /// Debian's program.
@@ -202,10 +216,8 @@ impl Distribution {
     }
 
     fn collect(&mut self, arguments: &[&str]) -> &mut Self {
-        let output = self
-            .command("garbage-collect", Port::Own)
-            .args(arguments)
-            .output();
+        let mut command = self.command("garbage-collect", Port::Own);
+        let output = as_a_collection(|| command.args(arguments).output());
         require_success(
             &output.expect("docker-registry was there a moment ago"),
             "garbage-collect",
