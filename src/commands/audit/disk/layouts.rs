@@ -111,13 +111,11 @@ pub(super) async fn audited(settings: &AuditSettings, run: &Run, one: &Named) ->
         Some(tag) => run.extent.covers_tag(name, tag),
     });
     if references.is_empty() {
-        return match one.is_of_zot || run.extent.allow_empty {
-            true => Found::Gone(full_name),
-            false => {
-                let why = "it is not an image layout that lists an image that counts";
-                unread(why.to_owned(), Exit::Configuration)
-            }
-        };
+        if one.is_of_zot || run.extent.allow_empty {
+            return Found::Gone(full_name);
+        }
+        let why = "it is not an image layout that lists an image that counts";
+        return unread(why.to_owned(), Exit::Configuration);
     }
     let mut parts = Vec::new();
     for references in references.chunks(TOGETHER) {

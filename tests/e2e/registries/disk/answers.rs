@@ -32,9 +32,10 @@ pub(super) fn to(
         Kind::Blob => "blobs",
     };
     let (status, body) = get(registry, &format!("{repository}/{kind}/{digest}"));
-    match status == 200 && sha256(&body) == digest {
-        true => Ok(body),
-        false => Err(status),
+    if status == 200 && sha256(&body) == digest {
+        Ok(body)
+    } else {
+        Err(status)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The incident: what a collection of garbage took, and links that are lost.
 
-use super::{Said, audit, collecting, not_collecting, repair};
-use crate::support::distribution::{Damage, Distribution};
+use super::{Said, audit, repair};
+use crate::support::distribution::{Damage, Distribution, without_collections};
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
 use crate::support::skopeo;
@@ -76,10 +76,7 @@ pub(super) fn collected(start: fn() -> Distribution, takes: Collected) {
     let (mut registry, mirror) = (start(), start());
     let images = pushed(&[&registry, &mirror]);
     assert!(agreed(&registry).faults.is_empty());
-    {
-        let _alone = collecting();
-        registry.stop().garbage_collect_untagged().start();
-    }
+    registry.stop().garbage_collect_untagged().start();
     let mut lost: Vec<&str> = Vec::new();
     if takes == Collected::Children {
         let children = images.iter().flat_map(|image| {
@@ -144,7 +141,7 @@ pub(super) fn unlinked(start: fn() -> Distribution, hides: Hides) {
     registry.restart();
     assert_eq!(agreed(&registry).faults.len(), lost.len());
     assert_pulls(&registry, false);
-    let _quiet = not_collecting();
+    let _quiet = without_collections();
     let done = repair(&disk)
         .arguments(["--gc-stopped", "--apply"])
         .run()

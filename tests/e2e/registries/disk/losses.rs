@@ -1,11 +1,11 @@
 //! What goes wrong in the tree of distribution: with its links, and with the data of its content.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::differential::harm;
 use crate::support::digest::{Random, sha256};
-use crate::support::image::Image;
+use crate::support::image::{Descriptor, Image};
 use crate::support::tree::Tree;
 
 /// Every kind of file.
@@ -118,7 +118,7 @@ fn content(random: &mut Random, kind: Kind, image: &Image) -> String {
         }
         Kind::Config => parts.map(|one| one.config.digest()).collect(),
         Kind::Layer => parts
-            .flat_map(|one| one.layers.iter().map(|layer| layer.digest()))
+            .flat_map(|one| one.layers.iter().map(Descriptor::digest))
             .collect(),
         _ => vec![parts.next().map_or(image.root(), |_| image.root())],
     };
@@ -135,7 +135,7 @@ fn any_of(random: &mut Random, image: &Image, is_manifest: bool) -> String {
     (*random.pick(&all)).to_owned()
 }
 
-fn shown(tree: &Tree, path: &PathBuf) -> String {
+fn shown(tree: &Tree, path: &Path) -> String {
     let below = path.strip_prefix(tree.path()).unwrap_or(path);
     below.display().to_string()
 }

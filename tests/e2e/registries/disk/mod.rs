@@ -8,20 +8,8 @@ mod rounds;
 mod zot;
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::support::command::{Finished, Pullproof, Report, pullproof};
-
-/// No repair writes to a disk while garbage is collected anywhere: who collects holds it alone.
-static COLLECTION: RwLock<()> = RwLock::new(());
-
-fn collecting() -> RwLockWriteGuard<'static, ()> {
-    COLLECTION.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn not_collecting() -> RwLockReadGuard<'static, ()> {
-    COLLECTION.read().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A command with the JSON report on standard output, and waits as short as a test wants them.
 fn command(words: &[&str]) -> Pullproof {

@@ -9,10 +9,10 @@ use std::process::Command;
 
 use super::answers::{self, Answers, Kind};
 use super::losses::{self, Pushed};
-use super::{Said, audit, not_collecting, repair};
+use super::{Said, audit, repair};
 use crate::registries::distribution;
 use crate::support::digest::Random;
-use crate::support::distribution::{Distribution, require_success};
+use crate::support::distribution::{Distribution, require_success, without_collections};
 use crate::support::recipe::any;
 use crate::support::rounds::seeds;
 use crate::support::skopeo;
@@ -68,8 +68,7 @@ pub(super) fn compared(rounds: u64) -> Tally {
     };
     let mut tally = Tally::default();
     for seed in seeds(rounds) {
-        println!("seed {seed}");
-        Round::new(&mut site, seed).run(&mut site, &mut tally);
+        Round::new(&mut site, seed).run(&mut site, &mut tally, seed);
         tally.rounds += 1;
     }
     let is_thin = tally.only_old == 0 || tally.whole == 0 || tally.lost == 0;
@@ -156,8 +155,9 @@ impl Round {
         }
     }
 
-    fn run(mut self, site: &mut Site, tally: &mut Tally) {
+    fn run(mut self, site: &mut Site, tally: &mut Tally, seed: u64) {
         self.damage(site);
+        self.done.push(format!("seed {seed}"));
         tally.damages += DAMAGES;
         site.mirror.restart();
         site.old.stop();
@@ -249,7 +249,7 @@ impl Round {
 
     /// Repairs, and pulls every image.
     fn repair(&self, site: &mut Site, disk: &str, before: &Said, tally: &mut Tally) {
-        let quiet = not_collecting();
+        let quiet = without_collections();
         let repaired = repair(disk)
             .arguments(["--from", &site.mirror.host(), "--depth", "full"])
             .arguments(["--gc-stopped", "--apply"])
