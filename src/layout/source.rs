@@ -21,7 +21,7 @@ use crate::oci::manifest;
 use crate::oci::media_type::OCI_INDEX;
 use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::Cause;
-use crate::walk::checked::{Checked, Finding};
+use crate::walk::checked::Checked;
 use crate::walk::known::Listed;
 use crate::walk::rules::Depth;
 use crate::walk::source::{
@@ -84,15 +84,10 @@ impl LayoutRepository {
     /// it, and notes what it lists in the place of tags that are missing.
     pub(crate) fn name(&self, checked: &mut Checked, references: &[Reference]) {
         let tags = self.tags();
-        for (subject, reference) in checked.subjects.iter_mut().zip(references) {
-            subject.reference.clone_from(reference);
+        checked.name(references);
+        for subject in &checked.subjects {
             let root = checked.graph.node(subject.root);
-            // What came instead of the manifest has no type.
-            if root.verdict() != Verdict::Ok {
-                let is_type = |finding: &Finding| matches!(finding, Finding::ContentType { .. });
-                subject.findings.retain(|finding| !is_type(finding));
-            }
-            if let Some(tag) = &reference.tag
+            if let Some(tag) = &subject.reference.tag
                 && root.verdict() == Verdict::Missing
             {
                 let listed = if root.is_nameless() {

@@ -17,7 +17,7 @@ use crate::oci::manifest;
 use crate::oci::reference::{Reference, Repository};
 use crate::registry::{RegistryRepository, Transport};
 use crate::state::{Recall, Recalled};
-use crate::storage::kind::{self, Storage};
+use crate::storage::kind;
 use crate::storage::tree::{self, Tree};
 use crate::text::escape;
 use crate::walk::rules::Depth;
@@ -96,8 +96,8 @@ impl<'a> Supplies<'a> {
         };
         let storage = match storage {
             None => None,
-            Some(path) => match kind::open(path) {
-                Ok(Storage::Distribution { tree, .. }) => Some(tree),
+            Some(path) => match kind::open_tree(path) {
+                Ok(tree) => Some(tree),
                 Err(why) => return Err(format!("storage: {}", why.why)),
             },
         };
@@ -356,18 +356,16 @@ fn is_right(manifest: &Manifest, digest: &Digest) -> bool {
     judge_manifest(Some(digest), None, manifest).0 == Verdict::Ok
 }
 
-/// A manifest in a file, if it is what its digest says.
+/// A manifest in a file, if it is what its digest says, and no other content.
 fn manifest_of(content: &Content, digest: &Digest) -> Option<Manifest> {
     if content.length() > MANIFEST_LIMIT as u64 {
         return None;
     }
     let bytes = content.bytes().ok()?;
-    let content_type = manifest::read(&bytes, None, None)
-        .ok()
-        .map(|document| document.media_type);
+    let media_type = manifest::read(&bytes, None, None).ok()?.media_type;
     let manifest = Manifest {
         body: Body::Whole(bytes),
-        content_type,
+        content_type: Some(media_type),
         claimed: None,
     };
     is_right(&manifest, digest).then_some(manifest)

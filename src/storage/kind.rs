@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::layouts;
 use super::tree::{BLOBS, REPOSITORIES, TREE, Tree};
 use crate::layout::root::Root;
+use crate::settings::Error;
 use crate::text::escape;
 use crate::text::human::{self, count};
 
@@ -15,7 +17,7 @@ const PLACES: [&str; 4] = [TREE, "registry/v2", "v2", "."];
 /// Where other versions of the tree would be.
 const VERSIONS: [&str; 3] = ["docker/registry", "registry", "."];
 
-/// What marks an OCI image layout: of its own, or as a repository of zot.
+/// What marks an OCI image layout.
 const LAYOUT: &str = "oci-layout";
 
 /// What distribution writes into the root directory of a pull-through cache.
@@ -29,6 +31,8 @@ pub(crate) enum Storage {
         /// Whether it is that of a pull-through cache, which fetches what it lacks.
         is_cache: bool,
     },
+    /// zot's: an OCI image layout for each repository.
+    Layouts(Root),
 }
 
 /// Why a directory cannot be audited, and what helps.
@@ -36,6 +40,34 @@ pub(crate) enum Storage {
 pub(crate) struct NoStorage {
     pub(crate) why: String,
     pub(crate) hint: Option<String>,
+}
+
+impl From<NoStorage> for Error {
+    fn from(no_storage: NoStorage) -> Self {
+        let error = Self::new(no_storage.why);
+        match no_storage.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// Opens the storage of distribution in a directory: only that can be written to.
+///
+/// # Errors
+///
+/// When it is none, or cannot be read.
+pub(crate) fn open_tree(path: &Path) -> Result<Tree, NoStorage> {
+    match open(path)? {
+        Storage::Distribution { tree, .. } => Ok(tree),
+        Storage::Layouts(_) => Err(NoStorage {
+            why: format!(
+                "{} is the storage of zot, and only that of distribution is mended on its disk",
+                escape::line(&path.display().to_string())
+            ),
+            hint: Some("repair that registry by its address instead".to_owned()),
+        }),
+    }
 }
 
 /// Opens the storage in a directory.
@@ -62,6 +94,10 @@ pub(crate) fn open(path: &Path) -> Result<Storage, NoStorage> {
             let tree = Tree::new(tree);
             return Ok(Storage::Distribution { tree, is_cache });
         }
+    }
+    let is_own = root.file(LAYOUT).map_err(failed)?.is_some();
+    if !is_own && layouts::are_in(&root).unwrap_or_default() {
+        return Ok(Storage::Layouts(root));
     }
     Err(unrecognised(&root, &name).unwrap_or_else(failed))
 }
@@ -100,17 +136,6 @@ fn unrecognised(root: &Root, name: &str) -> io::Result<NoStorage> {
                      {version}, and no v2 beside it"
                 ),
                 hint: None,
-            });
-        }
-    }
-    for below in &names {
-        if root.file(format!("{below}/{LAYOUT}"))?.is_some() {
-            return Ok(NoStorage {
-                why: format!(
-                    "{name} is the storage of a registry that keeps image layouts, as zot does; \
-                     only that of distribution is read"
-                ),
-                hint: Some("audit that registry by its address instead".to_owned()),
             });
         }
     }

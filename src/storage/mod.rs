@@ -9,6 +9,7 @@ mod gc;
 pub(crate) mod hashed;
 mod journal;
 pub(crate) mod kind;
+pub(crate) mod layouts;
 mod owner;
 mod place;
 pub(crate) mod repository;

@@ -2,8 +2,6 @@
 //! answer from these files.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::time::Duration;
@@ -18,20 +16,20 @@ use crate::layout::look::{self, answered, missing, unreadable};
 use crate::layout::root::Root;
 use crate::oci::descriptor::Promise;
 use crate::oci::digest::of_bytes;
+use crate::oci::manifest;
 use crate::oci::media_type::{OCI_INDEX, OCI_MANIFEST};
-use crate::oci::reference::Reference;
+use crate::oci::reference::{Reference, Repository};
 use crate::walk::cause::{Cause, LinkFlaw};
+use crate::walk::checked::Checked;
 use crate::walk::product::Product;
-use crate::walk::rules::Depth;
+use crate::walk::rules::{Depth, Rules};
 use crate::walk::source::{
     Asked, Blob, Body, Fault, FaultKind, Head, Look, MANIFEST_LIMIT, Manifest, Referring, Source,
 };
+use crate::walk::walk;
 
 /// How long a second look waits: a push that is under way writes its links in this time.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The most bytes of manifests that are kept between the answer to a tag and that to its digest.
-const MOST_KEPT: usize = 1024 * 1024;
 
 /// The endings of the tags under which cosign stores signatures, attestations and SBOMs.
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
@@ -47,10 +45,6 @@ pub(crate) struct StorageRepository<'a> {
     hashed: &'a Hashed,
     /// Whether the run ends.
     is_stopped: &'a dyn Fn() -> bool,
-    /// What tags led to, until it is asked for by its digest.
-    kept: RefCell<HashMap<Digest, Manifest>>,
-    /// How many bytes that is.
-    room: Cell<usize>,
 }
 
 impl<'a> StorageRepository<'a> {
@@ -73,8 +67,6 @@ impl<'a> StorageRepository<'a> {
             depth,
             hashed,
             is_stopped,
-            kept: RefCell::default(),
-            room: Cell::default(),
         })
     }
 
@@ -112,15 +104,38 @@ impl<'a> StorageRepository<'a> {
     }
 
     /// The manifest that a tag leads to.
-    fn tagged(&self, tag: &str) -> Result<(Digest, Manifest), Fault> {
+    fn tagged(&self, tag: &str) -> Result<Manifest, Fault> {
         match self.link(&tree::tag(tag))? {
             None => Err(missing(Cause::Plain)),
             Some(Err(flaw)) => Err(missing(Cause::LinkDamaged(flaw))),
-            Some(Ok(digest)) => {
-                let manifest = self.revision(&digest)?;
-                Ok((digest, manifest))
-            }
+            Some(Ok(digest)) => self.revision(&digest),
         }
+    }
+
+    /// The same reference with the digest that its tag names, so that a manifest that is damaged or
+    /// gone has a name.
+    pub(crate) fn pinned(&self, reference: &Reference) -> Reference {
+        let link = reference.tag.as_deref().map(tree::tag);
+        let named = link.and_then(|link| self.link(&link).ok()??.ok());
+        Reference {
+            digest: reference.digest.clone().or(named),
+            ..reference.clone()
+        }
+    }
+
+    /// Walks images of it.
+    pub(crate) async fn walked(
+        &self,
+        repository: &Repository,
+        references: &[Reference],
+        rules: &Rules,
+        stop: impl Future<Output = Cause>,
+    ) -> Checked {
+        let pinned: Vec<Reference> = references.iter().map(|one| self.pinned(one)).collect();
+        let mut checked = walk(self, repository, &pinned, rules, stop, |_, _| ()).await;
+        checked.name(references);
+        checked.finish(str::to_owned);
+        checked
     }
 
     /// The manifest of this digest.
@@ -137,7 +152,8 @@ impl<'a> StorageRepository<'a> {
             (Some(()), Some(body)) => Ok(delivered(body, digest)),
             (Some(()), None) => Err(missing(Cause::DataGone)),
             (None, Some(Body::Whole(bytes)))
-                if of_bytes(&bytes, digest).as_ref() == Some(digest) =>
+                if of_bytes(&bytes, digest).as_ref() == Some(digest)
+                    && manifest::read(&bytes, None, None).is_ok() =>
             {
                 let has_layer_link = self.is_linked(&tree::layer(digest), digest);
                 Err(missing(Cause::Unlinked {
@@ -182,25 +198,6 @@ impl<'a> StorageRepository<'a> {
             .map_err(|failure| unreadable(tree::data(&promise.digest), &failure))
     }
 
-    /// Keeps what a tag led to, for the question that follows.
-    fn keep(&self, digest: Digest, manifest: &Manifest) {
-        let Body::Whole(bytes) = &manifest.body else {
-            return;
-        };
-        if self.room.get() + bytes.len() <= MOST_KEPT {
-            self.room.set(self.room.get() + bytes.len());
-            self.kept.borrow_mut().insert(digest, manifest.clone());
-        }
-    }
-
-    fn take_kept(&self, digest: &Digest) -> Option<Manifest> {
-        let kept = self.kept.borrow_mut().remove(digest)?;
-        if let Body::Whole(bytes) = &kept.body {
-            self.room.set(self.room.get().saturating_sub(bytes.len()));
-        }
-        Some(kept)
-    }
-
     /// Adds what a tag made from a digest leads to; nothing, where there is none.
     fn add_referring(
         &self,
@@ -209,7 +206,7 @@ impl<'a> StorageRepository<'a> {
         what: fn(Manifest) -> Referring,
     ) -> Result<(), Fault> {
         match self.tagged(tag) {
-            Ok((_, manifest)) => found.push(what(manifest)),
+            Ok(manifest) => found.push(what(manifest)),
             Err(fault) if fault.kind == FaultKind::NotFound => {}
             Err(fault) => return Err(fault),
         }
@@ -241,11 +238,7 @@ impl Source for StorageRepository<'_> {
         if let Some(digest) = &reference.digest {
             return answered(self.revision(digest));
         }
-        let tag = reference.tag.as_deref().unwrap_or_default();
-        answered(self.tagged(tag).map(|(digest, manifest)| {
-            self.keep(digest, &manifest);
-            manifest
-        }))
+        answered(self.tagged(reference.tag.as_deref().unwrap_or_default()))
     }
 
     async fn head(&self, _: &Reference, _: Look) -> Head {
@@ -254,8 +247,7 @@ impl Source for StorageRepository<'_> {
 
     async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
         pause(look).await;
-        let kept = self.take_kept(digest).filter(|_| !look.is_again());
-        answered(kept.map_or_else(|| self.revision(digest), Ok))
+        answered(self.revision(digest))
     }
 
     async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {

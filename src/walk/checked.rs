@@ -62,6 +62,18 @@ impl Checked {
         missing.filter_map(|subject| subject.reference.tag.as_deref())
     }
 
+    /// Gives the images the references that they were asked for by, which were pinned for the walk.
+    pub(crate) fn name(&mut self, references: &[Reference]) {
+        for (subject, reference) in self.subjects.iter_mut().zip(references) {
+            subject.reference.clone_from(reference);
+            // What came instead of the manifest has no type.
+            if self.graph.node(subject.root).verdict() != Verdict::Ok {
+                let is_type = |finding: &Finding| matches!(finding, Finding::ContentType { .. });
+                subject.findings.retain(|finding| !is_type(finding));
+            }
+        }
+    }
+
     /// Ends the walk: every foreign text is redacted, and then cut to what is ever shown.
     pub fn finish(&mut self, redact: impl Fn(&str) -> String) {
         self.graph.finish(&redact);

@@ -9,19 +9,31 @@ use crate::http::patience::Patience;
 use crate::oci::reference::{Reference, Repository, is_directory};
 use crate::report::Report;
 use crate::report::exit::FailOn;
-use crate::settings::{Error, VerifySettings};
+use crate::settings::{AuditSettings, Error, VerifySettings};
 use crate::storage::hashed::Hashed;
-use crate::storage::kind::{self, Storage};
+use crate::storage::kind;
 use crate::storage::repository::StorageRepository;
 use crate::terminal::signals::Stopping;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
-use crate::walk::walk;
 
 /// Whether images are on a disk; all of a run are, or none.
 pub(super) fn is_on_disk(targets: &[Target]) -> bool {
     let first = targets.first();
     first.is_some_and(|target| is_directory(&target.reference.repository.registry))
+}
+
+/// Sees that the directories that are audited can be mended.
+///
+/// # Errors
+///
+/// When one cannot.
+pub(super) fn check(settings: &AuditSettings) -> Result<(), Error> {
+    let targets = settings.extent.targets.iter();
+    for target in targets.filter(|target| is_directory(&target.registry)) {
+        kind::open_tree(Path::new(&target.registry))?;
+    }
+    Ok(())
 }
 
 /// Walks images on the disk of a registry.
@@ -69,8 +81,7 @@ async fn walked(
     references: &[Reference],
     stopping: &Stopping,
 ) -> Result<Checked, Error> {
-    let Storage::Distribution { tree, .. } =
-        kind::open(Path::new(&repository.registry)).map_err(|why| Error::new(why.why))?;
+    let tree = kind::open_tree(Path::new(&repository.registry))?;
     let (hashed, is_stopped) = (Hashed::default(), || stopping.peek().is_some());
     let depth = settings.rules.depth;
     let source = StorageRepository::open(&tree, &repository.name, depth, &hashed, &is_stopped);
@@ -82,8 +93,6 @@ async fn walked(
             settle: None,
         }
     };
-    let rules = &settings.rules;
-    let mut checked = walk(&source, repository, references, rules, stop, |_, _| ()).await;
-    checked.finish(str::to_owned);
-    Ok(checked)
+    let walked = source.walked(repository, references, &settings.rules, stop);
+    Ok(walked.await)
 }

@@ -16,7 +16,7 @@ use crate::repair::{Origin, Sources};
 use crate::report::sentence;
 use crate::settings::{Error, Extent, VerifySettings};
 use crate::storage::catalog::StorageCatalog;
-use crate::storage::kind::{self, Storage};
+use crate::storage::kind;
 use crate::text::human::count;
 use crate::walk::source::{Look, Source as _};
 
@@ -97,7 +97,7 @@ pub(super) async fn gone(
 async fn has(settings: &VerifySettings, transport: &Transport, tag: &Reference) -> bool {
     let Repository { registry, name } = &tag.repository;
     if is_directory(registry) {
-        let Ok(Storage::Distribution { tree, .. }) = kind::open(Path::new(registry)) else {
+        let Ok(tree) = kind::open_tree(Path::new(registry)) else {
             return false;
         };
         let listed = StorageCatalog::new(&tree).tags_of(name);

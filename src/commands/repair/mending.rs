@@ -25,7 +25,7 @@ use crate::report::{Report, sentence};
 use crate::settings::{Error, VerifySettings};
 use crate::storage::catalog::StorageCatalog;
 use crate::storage::hashed::Hashed;
-use crate::storage::kind::{self, Storage};
+use crate::storage::kind;
 use crate::storage::repository::StorageRepository;
 use crate::storage::writer::StorageWriter;
 use crate::terminal::signals::Stopping;
@@ -178,8 +178,7 @@ impl Mending<'_> {
         repository: &Repository,
         references: &[Reference],
     ) -> Result<Vec<Step>, Error> {
-        let Storage::Distribution { tree, .. } =
-            kind::open(directory).map_err(|why| Error::new(why.why))?;
+        let tree = kind::open_tree(directory).map_err(|why| Error::new(why.why))?;
         let unread = |why| Error::new(format!("{repository} cannot be read: {why}"));
         let (hashed, is_stopped) = (Hashed::default(), || bench.stopping.peek().is_some());
         let depth = self.settings.rules.depth;
@@ -188,8 +187,15 @@ impl Mending<'_> {
         let listed = StorageCatalog::new(&tree).tags_of(&repository.name);
         let listed = tags_of(repository, listed);
         let planner = self.planner(bench, &source, repository, listed.as_ref(), true);
-        let none: Option<RegistryWriter<'_>> = None;
-        Ok(self.steps(bench, &planner, references, none).await)
+        let pinned: Vec<Reference> = references.iter().map(|one| source.pinned(one)).collect();
+        let mut steps = self.steps(bench, &planner, &pinned, None).await;
+        for image in steps.iter_mut().flat_map(|step| &mut step.images) {
+            let asked = references.iter().find(|one| one.tag == image.tag);
+            if let Some(asked) = asked.filter(|_| image.tag.is_some()) {
+                image.clone_from(asked);
+            }
+        }
+        Ok(steps)
     }
 
     fn planner<'p, S>(

@@ -52,6 +52,7 @@ pub(crate) fn run(settings: &RepairSettings, progress: Progress) -> Result<Finis
                 repaired(settings, &targets, signals, &mut progress).await
             }
             Some(audit) => {
+                disk::check(audit)?;
                 let named = layouts::named(&settings.sources, &audit.extent)?;
                 let mut extended = audit.clone();
                 // Then a repository without tags is what the layout is for.

@@ -2,6 +2,7 @@
 //! everything on a registry that is in use, where what `audit` reports is what was lost.
 
 mod differential;
+mod disk;
 mod distribution;
 mod gitea;
 mod listing;

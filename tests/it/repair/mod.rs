@@ -3,6 +3,7 @@
 mod disk;
 mod faults;
 mod full;
+mod logins;
 mod on_broken;
 mod registry;
 mod reports;

@@ -68,6 +68,8 @@ struct Store {
 struct Run {
     extent: Extent,
     stores: Vec<Store>,
+    /// Image layouts: named ones, and the repositories of zot.
+    layouts: Vec<layouts::Named>,
     deployed: Option<InUse>,
     jobs: Mutex<Jobs>,
     stopped: OnceLock<Stop>,
@@ -88,13 +90,7 @@ pub(super) fn check(registries: &[String]) -> Result<(), Error> {
             Layout::open(directory).map_err(|why| Error::new(why.to_string()))?;
             continue;
         }
-        kind::open(Path::new(path)).map_err(|no_storage| {
-            let error = Error::new(no_storage.why);
-            match no_storage.hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        })?;
+        kind::open(Path::new(path))?;
     }
     Ok(())
 }
@@ -128,8 +124,8 @@ pub(super) async fn audited(
     let all = named.len();
     run.jobs = Mutex::new(Jobs::new(named));
     let run = Arc::new(run);
-    for registry in registries {
-        let layout = layouts::audited(settings, &run, registry);
+    for one in &run.layouts {
+        let layout = layouts::audited(settings, &run, one);
         let found = tokio::select! {
             found = layout => found,
             stop = stopping.clone() => {
@@ -277,11 +273,23 @@ impl Run {
         registries: &[String],
         deployed: Option<InUse>,
     ) -> (Self, Vec<Unread>) {
-        let (mut stores, mut unread) = (Vec::new(), Vec::new());
-        let disks = registries.iter();
-        for registry in disks.filter(|one| layouts::directory(one).is_none()) {
+        let (mut stores, mut named, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+        for registry in registries {
+            if let Some(directory) = layouts::directory(registry) {
+                named.push(layouts::Named::alone(registry, directory));
+                continue;
+            }
             match kind::open(Path::new(registry)) {
-                Ok(storage) => stores.push(Store::new(registry, storage, settings)),
+                Ok(Storage::Distribution { tree, is_cache }) => {
+                    stores.push(Store::new(registry, tree, is_cache, settings));
+                }
+                Ok(Storage::Layouts(root)) => match layouts::of_zot(registry, &root, settings) {
+                    Ok((found, missed)) => {
+                        named.extend(found);
+                        unread.extend(missed);
+                    }
+                    Err(unlisted) => unread.push(unlisted),
+                },
                 Err(why) => {
                     unread.push(Unread::new(registry.clone(), why.why, Exit::Configuration));
                 }
@@ -290,6 +298,7 @@ impl Run {
         let run = Self {
             extent: settings.extent.clone(),
             stores,
+            layouts: named,
             deployed,
             jobs: Mutex::default(),
             stopped: OnceLock::new(),
@@ -385,9 +394,7 @@ impl Run {
 }
 
 impl Store {
-    fn new(registry: &str, storage: Storage, settings: &AuditSettings) -> Self {
-        let Storage::Distribution { tree, is_cache } = storage;
-        let tree = tree.at_rate(settings.patience.rate);
+    fn new(registry: &str, tree: Tree, is_cache: bool, settings: &AuditSettings) -> Self {
         let mut rules = settings.rules.clone();
         if is_cache {
             info!(
@@ -404,7 +411,7 @@ impl Store {
         }
         Self {
             registry: registry.to_owned(),
-            tree,
+            tree: tree.at_rate(settings.patience.rate),
             rules,
             hashed: Hashed::default(),
             census: is_whole.then(Census::new),

@@ -22,8 +22,8 @@ use crate::storage::catalog::StorageCatalog;
 use crate::storage::census::Census;
 use crate::storage::repository::StorageRepository;
 use crate::walk::checked::{Checked, Subject};
+use crate::walk::resolved;
 use crate::walk::source::{FaultKind, Look, Source as _};
-use crate::walk::{resolved, walk};
 
 /// What is needed to walk references of a repository.
 struct Walker<'a> {
@@ -133,12 +133,11 @@ impl Walker<'_> {
     }
 
     async fn walked(&self, references: &[Reference]) -> Checked {
-        let (source, repository, rules) = (&self.source, &self.whole.repository, &self.store.rules);
+        let (repository, rules) = (&self.whole.repository, &self.store.rules);
         // It is asked whenever there is an answer, and after each pause.
         let stop = poll_fn(|_| self.run.cause().map_or(Poll::Pending, Poll::Ready));
-        let mut checked = walk(source, repository, references, rules, stop, |_, _| ()).await;
-        checked.finish(str::to_owned);
-        checked
+        let walked = self.source.walked(repository, references, rules, stop);
+        walked.await
     }
 
     /// Resolves the tags that fail once more: they may lead elsewhere by now, or be gone.
@@ -157,7 +156,8 @@ impl Walker<'_> {
         let mut listed = None;
         for (subject, asked) in join_all(looks).await {
             let before = checked.graph.node(subject.root).digest();
-            let now = resolved(&asked);
+            let named = self.source.pinned(&subject.reference).digest;
+            let now = named.or_else(|| resolved(&asked));
             if now.is_some() && now != before {
                 again.moved.insert(tag(subject).to_owned());
             }

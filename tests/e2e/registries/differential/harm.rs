@@ -89,7 +89,7 @@ pub(super) fn any(
     done
 }
 
-fn file(random: &mut Random, path: &Path, name: &str) -> String {
+pub(in crate::registries) fn file(random: &mut Random, path: &Path, name: &str) -> String {
     match fs::read(path) {
         Ok(content) => {
             let harm = Harm::any(random, content.len());

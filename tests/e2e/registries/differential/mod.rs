@@ -7,7 +7,7 @@
 
 mod compare;
 mod damaged;
-mod harm;
+pub(super) mod harm;
 mod moved;
 mod pull;
 mod restarted;

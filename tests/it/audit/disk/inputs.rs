@@ -58,8 +58,6 @@ fn what_is_no_storage_of_a_registry_is_refused_with_what_is_there() {
     };
     let layout = folder("layout", &["blobs"]);
     fs::write(layout.join("oci-layout"), "{}").unwrap();
-    let zot = folder("zot", &["app"]);
-    fs::write(zot.join("app/oci-layout"), "{}").unwrap();
     let file = scratch.path().join("file");
     fs::write(&file, "").unwrap();
     for (path, words) in [
@@ -74,7 +72,6 @@ fn what_is_no_storage_of_a_registry_is_refused_with_what_is_there() {
         ),
         (folder("inner", &["v1"]), "there is v1"),
         (layout, "is an OCI image layout"),
-        (zot, "as zot does"),
         (scratch.path().join("gone"), "No such file"),
         (file, "Not a directory"),
     ] {

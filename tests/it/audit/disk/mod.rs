@@ -7,6 +7,7 @@ mod inputs;
 mod living;
 mod real;
 mod reports;
+mod zot;
 
 use serde_json::Value;
 

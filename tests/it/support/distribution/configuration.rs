@@ -20,6 +20,8 @@ use crate::support::http::{Reply, Request, Server};
 pub(crate) const USERNAME: &str = "tester";
 /// With this password.
 pub(crate) const PASSWORD: &str = "correct horse";
+/// Who may only pull from a registry with a token server, with the same password.
+pub(crate) const READER: &str = "reader";
 /// The same password, as `htpasswd -B -C 4` writes it.
 const HASH: &str = "$2y$04$acG.uL5XJr9Y.wotLa7nyOeD7lU5wCrums9//Hjn7aMklDYYgaHnC";
 
@@ -98,15 +100,20 @@ pub(super) fn write_token_root(directory: &Path, certificate: &str) {
 /// A token server as <https://distribution.github.io/distribution/spec/auth/jwt/> describes it.
 pub(super) fn token_server(identity: Identity) -> Server {
     Server::start(move |request| {
-        if request.header("Authorization") != Some(basic_credentials(USERNAME, PASSWORD).as_str()) {
+        let is = |user: &str| {
+            request.header("Authorization") == Some(&basic_credentials(user, PASSWORD))
+        };
+        if !is(USERNAME) && !is(READER) {
             return refusal(&["Basic realm=\"tokens\"".to_owned()]);
         }
-        Reply::json(&json!({"token": token(&identity, request), "expires_in": 300}))
+        let is_allowed = |action: &str| is(USERNAME) || action == "pull";
+        let token = token(&identity, request, is_allowed);
+        Reply::json(&json!({"token": token, "expires_in": 300}))
     })
 }
 
-/// A signed token for everything that is asked.
-fn token(identity: &Identity, request: &Request) -> String {
+/// A signed token for everything that is asked, and allowed.
+fn token(identity: &Identity, request: &Request, is_allowed: impl Fn(&str) -> bool) -> String {
     let scopes =
         url::form_urlencoded::parse(request.query.as_bytes()).filter(|(key, _)| key == "scope");
     let access: Vec<Value> = scopes
@@ -114,7 +121,8 @@ fn token(identity: &Identity, request: &Request) -> String {
         .filter_map(|scope| {
             let (kind, rest) = scope.split_once(':')?;
             let (name, actions) = rest.rsplit_once(':')?;
-            Some(json!({"type": kind, "name": name, "actions": actions.split(',').collect::<Vec<_>>()}))
+            let actions = actions.split(',').filter(|action| is_allowed(action));
+            Some(json!({"type": kind, "name": name, "actions": actions.collect::<Vec<_>>()}))
         })
         .collect();
     let now = SystemTime::now()

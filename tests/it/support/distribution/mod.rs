@@ -22,7 +22,7 @@ use super::recipe::Recipe;
 use super::scratch::Scratch;
 use super::skopeo;
 
-pub(crate) use configuration::{PASSWORD, USERNAME};
+pub(crate) use configuration::{PASSWORD, READER, USERNAME};
 pub(crate) use disk::Damage;
 #[allow(
     unused_imports,
