@@ -29,7 +29,8 @@ COPY src src
 RUN target="$(uname -m)-unknown-linux-gnu" \
     && touch src/lib.rs src/main.rs \
     && cargo build --release --locked --target "$target" \
-    && mkdir -p /image/etc/ssl/certs \
+    && mkdir -p /image/etc/ssl/certs /image/tmp \
+    && chmod 1777 /image/tmp \
     && cp "target/$target/release/pullproof" /image/ \
     && if [ -f /etc/ssl/certs/ca-certificates.crt ]; then \
          cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; \

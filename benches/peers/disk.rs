@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::peers::Peers;
-use super::race::{Contestant, race};
+use super::race::{self, Contestant, race};
+use super::support::digest::Random;
 use super::support::image::{CONFIG, Descriptor, IN_TOTO, Image, LAYER, config_of, index_of};
 use super::support::tree::Tree;
 use super::table::{Page, Table, megabytes, time};
@@ -19,12 +20,15 @@ const BASES: [usize; 2] = [14, 13];
 /// The layers of an image's own, for each platform.
 const OWN: usize = 2;
 
-/// The version of the tree: another one is written anew.
+/// The version of the trees: others are written anew.
 const FORM: &str = "disk-1";
+
+/// How many layers of the second tree there are, each of so many bytes.
+const LARGE: (usize, usize) = (96, 8 * 1024 * 1024);
 
 /// Everything that reads it, in turns.
 pub(crate) fn disk(peers: &Peers, page: &mut Page) {
-    let directory = tree();
+    let directory = tree(REPOSITORIES);
     let path = directory.display().to_string();
     let mut contestants = vec![
         peers.audit(&path, &[]),
@@ -41,15 +45,61 @@ pub(crate) fn disk(peers: &Peers, page: &mut Page) {
         let name = format!("`garbage-collect --dry-run` of distribution {version}");
         contestants.push(Contestant::new(&name, words).at_most(2));
     }
-    let files = count_files(&directory);
+    let files = count(&directory, "f");
     let results = race(&contestants, 7);
     page.heading(
         "The disk of a registry",
         &format!("{REPOSITORIES} repositories with {TAGS} tags each: {files} files, warm."),
     );
+    compare(&results, page);
+}
+
+/// Every byte of a disk, next to hashing its files with all cores.
+pub(crate) fn full(peers: &Peers, page: &mut Page) {
+    let directory = large_tree();
+    let path = directory.display().to_string();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let hash = format!("find {path} -name data -print0 | xargs -0 -n 4 -P {cores} sha256sum");
+    let contestants = [
+        peers.audit(&path, &["--depth", "full"]),
+        Contestant::new(
+            &format!("`sha256sum` on {cores} cores"),
+            ["sh", "-c", hash.as_str()],
+        ),
+    ];
+    let results = race(&contestants, 7);
+    let (layers, size) = LARGE;
+    page.heading(
+        "Every byte of a disk",
+        &format!(
+            "{layers} layers of {} MiB, each in two repositories.",
+            size >> 20
+        ),
+    );
+    compare(&results, page);
+}
+
+/// How much memory it takes, by the size of the disk.
+pub(crate) fn memory(peers: &Peers, page: &mut Page) {
+    page.heading("Memory for a disk", "Trees of three sizes.");
+    let mut table = Table::new(&["tags", "files", "directories", "memory at most"]);
+    for repositories in [REPOSITORIES / 10, REPOSITORIES, REPOSITORIES * 5 / 3] {
+        let directory = tree(repositories);
+        let run = peers.audit(&directory.display().to_string(), &[]).run();
+        table.row(&[
+            (repositories * TAGS).to_string(),
+            count(&directory, "f").to_string(),
+            count(&directory, "d").to_string(),
+            megabytes(run.peak),
+        ]);
+    }
+    page.table(&table);
+}
+
+fn compare(results: &[race::Result], page: &mut Page) {
     let mut table = Table::new(&["", "median", "min–max", "times as long", "memory at most"]);
     let ours = results[0].median().as_secs_f64();
-    for result in &results {
+    for result in results {
         table.row(&[
             result.name.clone(),
             time(result.median()),
@@ -80,15 +130,29 @@ fn cache() -> PathBuf {
     cache.map_or_else(home, PathBuf::from).join("pullproof")
 }
 
-/// The tree, which is written once and kept.
-fn tree() -> PathBuf {
-    let kept = cache().join(FORM);
+/// A tree, which is written once and kept.
+fn kept(name: &str, write: impl FnOnce(&Tree)) -> PathBuf {
+    let kept = cache().join(name);
     if kept.exists() {
         return kept;
     }
-    let unfinished = cache().join(format!("{FORM}.{}", std::process::id()));
-    let tree = Tree::at(&unfinished);
-    for repository in 0..REPOSITORIES {
+    let unfinished = cache().join(format!("{name}.{}", std::process::id()));
+    write(&Tree::at(&unfinished));
+    std::fs::rename(&unfinished, &kept).expect("the cache is ours");
+    kept
+}
+
+/// The tree with so many repositories.
+fn tree(repositories: usize) -> PathBuf {
+    let name = match repositories {
+        REPOSITORIES => FORM.to_owned(),
+        other => format!("{FORM}-{other}"),
+    };
+    kept(&name, |tree| push(tree, repositories))
+}
+
+fn push(tree: &Tree, repositories: usize) {
+    for repository in 0..repositories {
         for tag in 0..TAGS {
             let image = image(repository, tag);
             tree.push(
@@ -97,8 +161,25 @@ fn tree() -> PathBuf {
             );
         }
     }
-    std::fs::rename(&unfinished, &kept).expect("the cache is ours");
-    kept
+}
+
+/// The tree with large layers.
+fn large_tree() -> PathBuf {
+    kept(&format!("{FORM}-large"), |tree| {
+        let (layers, size) = LARGE;
+        let mut random = Random::seeded(1);
+        for number in 0..layers {
+            let words = std::iter::repeat_with(|| random.next()).take(size / 8);
+            let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+            let mut image = Image::empty();
+            let layer = image.blob(LAYER, bytes);
+            let root = image.image_of(&[layer]);
+            let image = image.begins_with(&root);
+            for name in ["team/app", "team/copy"] {
+                tree.push(&format!("{name}:v{number}"), &image);
+            }
+        }
+    })
 }
 
 /// An index of two platforms with their attestations.
@@ -141,10 +222,11 @@ fn configuration(directory: &Path) -> String {
     path.display().to_string()
 }
 
-fn count_files(directory: &Path) -> usize {
+/// How many files (`f`) or directories (`d`) there are.
+fn count(directory: &Path, kind: &str) -> usize {
     let found = Command::new("find")
         .arg(directory)
-        .args(["-type", "f"])
+        .args(["-type", kind])
         .stdin(Stdio::null())
         .output()
         .expect("find is everywhere");

@@ -1,7 +1,7 @@
 //! Measures pullproof and its peers side by side, on a real registry on this machine, with and without a round-trip time.
 //!
 //! `make bench` runs it; `PULLPROOF_BENCH` may name some of the cases: latency, loopback, full, scale, tags,
-//! audit, audit-cost, audit-quarter, audit-memory, disk, size, build.
+//! audit, audit-cost, audit-quarter, audit-memory, disk, disk-full, disk-memory, size, build.
 
 // Its own copy of the tests' support, of which it needs little.
 #[path = "../../tests/it/support/mod.rs"]
@@ -58,7 +58,7 @@ type Case = fn(&Peers, &mut Page);
 fn main() -> ExitCode {
     let peers = Peers::find();
     let wanted = std::env::var("PULLPROOF_BENCH").unwrap_or_default();
-    let cases: [(&str, Case); 12] = [
+    let cases: [(&str, Case); 14] = [
         ("latency", latency),
         ("loopback", loopback),
         ("full", full),
@@ -69,6 +69,8 @@ fn main() -> ExitCode {
         ("audit-quarter", audit::every_quarter),
         ("audit-memory", audit::memory),
         ("disk", disk::disk),
+        ("disk-full", disk::full),
+        ("disk-memory", disk::memory),
         ("size", size),
         ("build", build),
     ];

@@ -130,7 +130,11 @@ impl<W: Writer> Hands<'_, '_, W> {
 
     /// The bytes of a blob of another registry, in a file without a name.
     async fn fetched(&self, promise: &Promise, from: &Repository) -> Result<Content, Failure> {
-        let unwritable = |failure| Failure::Disk(format!("no temporary file: {failure}"));
+        let unwritable = |failure| {
+            let place = std::env::temp_dir();
+            let place = place.display();
+            Failure::Disk(format!("no temporary file in {place} (TMPDIR): {failure}"))
+        };
         let file = spool::file().map_err(unwritable)?;
         let source = RegistryRepository::new(self.transport, from, Depth::Full);
         let saved = source.save(promise, &file).await.answer;

@@ -1,7 +1,6 @@
 //! Makes the plan for one repository.
 
 use std::collections::{HashMap, HashSet};
-
 use std::pin::pin;
 
 use futures_util::future::{Either, join_all, select};

@@ -59,6 +59,25 @@ fn a_broken_image_fails_the_step_with_the_verdict_last() {
     assert!(finished.last_line().contains("exit code 1"), "{finished:?}");
 }
 
+/// In the image there is nothing but what we put there, and a layer from a mirror needs a place.
+#[test]
+fn a_step_puts_back_what_a_mirror_has() {
+    let (registry, mirror) = (Distribution::open(), Distribution::open());
+    let image = registry.image("app:1", &platforms(2));
+    mirror.push("app:1", &image);
+    registry.damage("app", image.layer(1, 0), Damage::Deleted);
+    let workspace = Scratch::new("workspace");
+    let step = step(&workspace)
+        .variable("PLUGIN_IMAGES", &registry.reference("app:1"))
+        .variable("PLUGIN_ON_BROKEN", "repair")
+        .variable("PLUGIN_FROM", &mirror.host());
+    let finished = run(step).exits(0);
+    assert!(
+        finished.stdout.contains("repair: 1 digest put back"),
+        "{finished:?}"
+    );
+}
+
 #[test]
 fn an_invalid_setting_is_named_before_any_request() {
     let workspace = Scratch::new("workspace");
