@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 
+use futures_util::StreamExt as _;
 use futures_util::future::{Either, join_all, select};
+use futures_util::stream;
 use oci_spec::image::Digest;
 
 use super::overlay::{Overlay, Recovered};
@@ -19,6 +21,9 @@ use crate::walk::rules::Rules;
 use crate::walk::source::{Body, Manifest, Source};
 use crate::walk::verdict::Verdict;
 use crate::walk::walk;
+
+/// How many blobs are looked for at a time: each may have a file open.
+const SIDE_BY_SIDE: usize = 16;
 
 /// A step with what it takes.
 #[derive(Debug)]
@@ -150,7 +155,8 @@ impl<S: Source> Planner<'_, S> {
         });
         let searches = lost
             .map(async |(id, promise)| (id, self.supplies.blob(self.repository, &promise).await));
-        join_all(searches).await.into_iter().collect()
+        let searches = stream::iter(searches).buffer_unordered(SIDE_BY_SIDE);
+        searches.collect().await
     }
 }
 
@@ -180,6 +186,14 @@ impl Findings {
         lost.filter(|(digest, _)| !is_known(digest) && self.sought.insert(digest.clone()))
             .collect()
     }
+}
+
+/// Whether nobody has looked, because the settings left it out.
+fn is_unseen(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::LeftOut | Cause::BlobsLeftOut | Cause::AttestationsIgnored
+    )
 }
 
 /// Makes the steps from what a last walk shows.
@@ -288,8 +302,11 @@ impl<'a, S> Composer<'a, S> {
     /// The digests that are there.
     fn there(&self) -> Vec<Digest> {
         let nodes = self.checked.graph.iter();
-        let there = nodes
-            .filter(|(id, node)| node.verdict() == Verdict::Ok && self.recovered(*id).is_none());
+        let there = nodes.filter(|(id, node)| {
+            // What a descriptor embeds need not be anywhere else.
+            let is_seen = !matches!(node.cause(), Cause::Inline);
+            node.verdict() == Verdict::Ok && is_seen && self.recovered(*id).is_none()
+        });
         there.filter_map(|(_, node)| node.digest()).collect()
     }
 
@@ -440,7 +457,8 @@ impl<'a, S> Composer<'a, S> {
         below.into_iter().all(|below| {
             let node = self.checked.graph.node(below);
             self.recovered(below).is_some()
-                || matches!(node.verdict(), Verdict::Ok | Verdict::Skipped)
+                || node.verdict() == Verdict::Ok
+                || node.verdict() == Verdict::Skipped && !is_unseen(node.cause())
                 || matches!(self.blobs.get(&below), Some(Search::Found(_)))
                 || node.verdict().is_definite() && !node.is_lost()
         })

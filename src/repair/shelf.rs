@@ -33,9 +33,9 @@ impl Shelf {
         }
     }
 
-    /// What its index has for a tag of a repository: by the whole name, with a host or without, or
-    /// by a name that is a tag alone.
-    pub(super) fn tag(&self, target: &Repository, tag: &str) -> Option<&Promise> {
+    /// What its index has for a tag of a repository: by the whole name, with a host or without. A
+    /// name that is a tag alone counts only where `is_alone`, and the image has no other.
+    pub(super) fn tag(&self, target: &Repository, tag: &str, is_alone: bool) -> Option<&Promise> {
         let names = [
             format!("{target}:{tag}"),
             format!("{}:{tag}", target.name),
@@ -45,7 +45,11 @@ impl Shelf {
             Self::Layout(layout) => layout.entries(),
             Self::Archive(archive) => archive.entries(),
         };
-        let has = |entry: &&Entry, name: &String| entry.names().contains(name);
+        let is_bare = |name: &String| !name.contains([':', '/']);
+        let has = |entry: &&Entry, name: &String| {
+            entry.names().contains(name)
+                && (!is_bare(name) || is_alone && entry.names().iter().all(is_bare))
+        };
         let mut found = names
             .iter()
             .filter_map(|name| entries.iter().find(|entry| has(entry, name)));

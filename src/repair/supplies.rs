@@ -8,6 +8,7 @@ use std::rc::Rc;
 use futures_util::future::join_all;
 use log::warn;
 use oci_spec::image::Digest;
+use tokio::task::spawn_blocking;
 
 use super::shelf::Shelf;
 use super::{Origin, Provenance, Sources};
@@ -38,6 +39,8 @@ pub(crate) struct Supplies<'a> {
     /// What they remember of the repository that was asked for last: it is read once.
     last: RefCell<Option<(String, Rc<Recalled>)>>,
     storage: Option<Tree>,
+    /// Whether one repository alone is repaired, so that a name without one can only mean it.
+    is_alone: bool,
 }
 
 /// A place of `from`.
@@ -69,7 +72,8 @@ pub(crate) enum Search<T> {
 }
 
 impl<'a> Supplies<'a> {
-    /// Opens the places. `registry` is the one in which something is missing, `storage` its disk.
+    /// Opens the places. `registry` is the one in which something is missing, `storage` its disk;
+    /// `is_alone` says that it is missing in one repository only.
     ///
     /// # Errors
     ///
@@ -80,6 +84,7 @@ impl<'a> Supplies<'a> {
         storage: Option<&PathBuf>,
         transport: &'a Transport,
         registry: &str,
+        is_alone: bool,
     ) -> Result<Self, String> {
         let mut origins = Vec::new();
         for origin in &sources.from {
@@ -107,6 +112,7 @@ impl<'a> Supplies<'a> {
             recalled,
             last: RefCell::default(),
             storage,
+            is_alone,
         })
     }
 
@@ -176,7 +182,7 @@ impl<'a> Supplies<'a> {
         for origin in &self.origins {
             match origin {
                 Opened::Local(name, files) => {
-                    let content = files.tag(target, tag).and_then(|promise| {
+                    let content = files.tag(target, tag, self.is_alone).and_then(|promise| {
                         let content = files.content(promise).ok().flatten()?;
                         let manifest = manifest_of(&content, &promise.digest)?;
                         Some((manifest, promise.digest.clone()))
@@ -187,7 +193,9 @@ impl<'a> Supplies<'a> {
                     }
                 }
                 Opened::Remote(origin) => {
-                    let Some(repository) = origin.repository_for(target) else {
+                    // Another repository's tag of that name is another image.
+                    let repository = origin.repository_for(target);
+                    let Some(repository) = repository.filter(|it| is_copy(it, target)) else {
                         continue;
                     };
                     let source = RegistryRepository::new(self.transport, &repository, Depth::Tail);
@@ -217,7 +225,7 @@ impl<'a> Supplies<'a> {
     pub(super) async fn blob(&self, target: &Repository, promise: &Promise) -> Search<Supply> {
         let mut search = Search::Nowhere;
         if let Some(content) = search.read(DISK, &promise.digest, self.on_disk(&promise.digest))
-            && content.is(promise).unwrap_or(false)
+            && is(content, promise).await
         {
             return Search::Found(Supply::Storage);
         }
@@ -228,7 +236,7 @@ impl<'a> Supplies<'a> {
         for origin in &self.origins {
             if let Opened::Local(name, files) = origin
                 && let Some(content) = search.read(name, &promise.digest, files.content(promise))
-                && content.is(promise).unwrap_or(false)
+                && is(content, promise).await
             {
                 return Search::Found(Supply::File(name.clone()));
             }
@@ -350,6 +358,19 @@ impl<T> Search<T> {
             None
         })
     }
+}
+
+/// Whether content is what is promised; it is hashed on another thread, so that a signal is heard.
+async fn is(content: Content, promise: &Promise) -> bool {
+    let promise = promise.clone();
+    let hashing = spawn_blocking(move || content.is(&promise).unwrap_or(false));
+    hashing.await.unwrap_or(false)
+}
+
+/// Whether a repository may be a copy of another: a mirror may have names of its own before it.
+fn is_copy(repository: &Repository, target: &Repository) -> bool {
+    let before = repository.name.strip_suffix(&target.name);
+    before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 fn is_right(manifest: &Manifest, digest: &Digest) -> bool {

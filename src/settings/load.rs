@@ -288,6 +288,7 @@ fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairS
         }
     };
     let (network, output) = shared(reading)?;
+    repair::require_a_deep_look(typed)?;
     let command = match audit {
         Some(_) => CommandName::Audit,
         None => CommandName::Verify,

@@ -1,8 +1,9 @@
 //! Taking back what a repair has linked.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::beside::{self, absent};
 use super::failure::{Failed, Refused};
@@ -29,10 +30,13 @@ pub(crate) enum Why {
     Replaced,
     /// Somebody has written it since.
     Changed,
+    /// An image was pushed to its repository since, which may need it: a client does not push what
+    /// is there.
+    Used,
 }
 
-/// Removes the links that repairs have created and that nobody has written since, with the
-/// directories that only they were in, and then the journal.
+/// Removes the links that repairs have created and that nobody has written since, unless an image was
+/// pushed to their repository since, with the directories that only they were in, and then the journal.
 ///
 /// # Errors
 ///
@@ -47,8 +51,9 @@ pub(crate) fn undo(
 
 pub(super) fn undo_by(writer: StorageWriter<'_>, root: &Root) -> Result<Undone, Failed> {
     let mut undone = Undone::default();
+    let pushes = Pushes::since(root, writer.journal.entries())?;
     for entry in writer.journal.entries().iter().rev() {
-        undone.take_back(root, &writer, entry)?;
+        undone.take_back(root, &writer, &pushes, entry)?;
     }
     writer.journal.remove()?;
     Ok(undone)
@@ -59,6 +64,7 @@ impl Undone {
         &mut self,
         root: &Root,
         writer: &StorageWriter<'_>,
+        pushes: &Pushes,
         entry: &Entry,
     ) -> Result<(), Failed> {
         let path = Path::new(&entry.path);
@@ -78,6 +84,7 @@ impl Undone {
             Did::CreatedData | Did::ReplacedData => Why::Data,
             Did::ReplacedLink => Why::Replaced,
             Did::CreatedLink if !is_ours()? => Why::Changed,
+            Did::CreatedLink if pushes.may_need(entry) => Why::Used,
             Did::CreatedLink => {
                 absent(root.dir().remove_file(path))
                     .and_then(|()| beside::sync(root, path.parent().unwrap_or(path)))
@@ -92,6 +99,65 @@ impl Undone {
         }
         Ok(())
     }
+}
+
+/// When images were last pushed to the repositories that repairs have written to.
+struct Pushes(HashMap<String, SystemTime>);
+
+impl Pushes {
+    /// Looks at the manifests of these repositories, but for what repairs have linked.
+    fn since(root: &Root, entries: &[Entry]) -> Result<Self, Failed> {
+        let own: HashMap<&str, SystemTime> = entries
+            .iter()
+            .map(|entry| (entry.path.as_str(), entry.time()))
+            .collect();
+        let mut pushes = HashMap::new();
+        for repository in entries.iter().filter_map(repository_of) {
+            if pushes.contains_key(repository) {
+                continue;
+            }
+            let newest = newest(root, repository, &own).map_err(|why| Refused::Disk {
+                doing: "undo",
+                path: repository.to_owned(),
+                why,
+            })?;
+            pushes.insert(repository.to_owned(), newest);
+        }
+        Ok(Self(pushes))
+    }
+
+    /// Whether an image was pushed since that may need this link. Its time is in whole seconds.
+    fn may_need(&self, entry: &Entry) -> bool {
+        let newest = repository_of(entry).and_then(|name| self.0.get(name));
+        newest.is_some_and(|newest| *newest >= entry.time() + Duration::from_secs(1))
+    }
+}
+
+/// The directory of the repository that a link is in.
+fn repository_of(entry: &Entry) -> Option<&str> {
+    let ends = ["/_layers/", "/_manifests/revisions/"];
+    ends.iter()
+        .find_map(|end| Some(entry.path.split_once(end)?.0))
+}
+
+/// When the newest manifest of a repository was pushed.
+fn newest(
+    root: &Root,
+    repository: &str,
+    own: &HashMap<&str, SystemTime>,
+) -> io::Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    let revisions = format!("{repository}/_manifests/revisions");
+    for algorithm in root.entries(&revisions)?.into_iter().flatten() {
+        let folder = format!("{revisions}/{}", algorithm?.file_name().display());
+        for digest in root.entries(&folder)?.into_iter().flatten() {
+            let path = format!("{folder}/{}/link", digest?.file_name().display());
+            let modified = modified(root, Path::new(&path))?;
+            let is_own = own.get(path.as_str()).copied() == modified;
+            newest = newest.max(modified.filter(|_| !is_own).unwrap_or(newest));
+        }
+    }
+    Ok(newest)
 }
 
 /// When the file at a path was last changed; none where there is nothing.

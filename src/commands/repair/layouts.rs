@@ -15,8 +15,8 @@ use crate::registry::{RegistryRepository, Transport};
 use crate::repair::{Origin, Sources};
 use crate::report::sentence;
 use crate::settings::{Error, Extent, VerifySettings};
-use crate::storage::catalog::StorageCatalog;
 use crate::storage::kind;
+use crate::storage::tree::TAGS;
 use crate::text::human::count;
 use crate::walk::source::{Look, Source as _};
 
@@ -100,8 +100,9 @@ async fn has(settings: &VerifySettings, transport: &Transport, tag: &Reference) 
         let Ok(tree) = kind::open_tree(Path::new(registry)) else {
             return false;
         };
-        let listed = StorageCatalog::new(&tree).tags_of(name);
-        return listed.is_ok_and(|list| tag.tag.as_ref().is_some_and(|it| list.names.contains(it)));
+        let own = tree.repository(name).ok().flatten();
+        let path = format!("{TAGS}/{}", tag.tag.as_deref().unwrap_or_default());
+        return own.is_some_and(|own| own.entries(path).is_ok_and(|found| found.is_some()));
     }
     let source = RegistryRepository::new(transport, &tag.repository, settings.rules.depth);
     source.resolve(tag, Look::MayBeAbsent).await.answer.is_ok()

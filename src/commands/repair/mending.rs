@@ -1,7 +1,7 @@
 //! Plans what can be put back of what a report shows to be lost and, where that is permitted, does it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,8 +77,10 @@ impl Mending<'_> {
             steps: Vec::new(),
             is_applied: self.sources.permission.is_some(),
         };
-        for (registry, broken) in broken(report) {
-            let steps = self.registry(&transport, &registry, &broken, &stopping);
+        let broken = broken(report);
+        let is_alone = broken.values().map(BTreeMap::len).sum::<usize>() == 1;
+        for (registry, broken) in broken {
+            let steps = self.registry(&transport, &registry, &broken, is_alone, &stopping);
             plan.steps.extend(steps.await?);
         }
         Ok(plan)
@@ -114,11 +116,12 @@ impl Mending<'_> {
         transport: &Transport,
         registry: &str,
         broken: &BTreeMap<&Repository, Vec<Reference>>,
+        is_alone: bool,
         stopping: &Stopping,
     ) -> Result<Vec<Step>, Error> {
         let directory = is_directory(registry).then(|| PathBuf::from(registry));
         let storage = directory.as_ref().or(self.sources.storage.as_ref());
-        let supplies = Supplies::open(self.sources, storage, transport, registry);
+        let supplies = Supplies::open(self.sources, storage, transport, registry, is_alone);
         let supplies = supplies.map_err(Error::new)?;
         let root = storage.map(|path| Root::open(path)).transpose();
         let root = root.map_err(|why| Error::new(format!("storage: {why}")))?;
@@ -189,9 +192,13 @@ impl Mending<'_> {
         let planner = self.planner(bench, &source, repository, listed.as_ref(), true);
         let pinned: Vec<Reference> = references.iter().map(|one| source.pinned(one)).collect();
         let mut steps = self.steps(bench, &planner, &pinned, None).await;
+        let by_tag = references
+            .iter()
+            .filter_map(|one| Some((one.tag.clone()?, one)));
+        let by_tag: HashMap<String, &Reference> = by_tag.collect();
         for image in steps.iter_mut().flat_map(|step| &mut step.images) {
-            let asked = references.iter().find(|one| one.tag == image.tag);
-            if let Some(asked) = asked.filter(|_| image.tag.is_some()) {
+            let asked = image.tag.as_ref().and_then(|tag| by_tag.get(tag));
+            if let Some(asked) = asked {
                 image.clone_from(asked);
             }
         }

@@ -49,6 +49,7 @@ pub(super) fn undone(settings: &RepairSettings) -> Result<Finished, Unfinished> 
                     Why::Data => "it is content, which a garbage collection removes",
                     Why::Replaced => "what it replaced was damaged",
                     Why::Changed => "somebody has written it since",
+                    Why::Used => "an image was pushed since that may need it",
                 };
                 info!("left {}: {why}", escape::line(path));
             }

@@ -6,9 +6,10 @@ use std::sync::RwLockReadGuard;
 use super::{act, actions, repair};
 use crate::support::command::{Pullproof, pullproof, verify};
 use crate::support::distribution::{Damage, Distribution, as_a_collection, without_collections};
-use crate::support::image::Image;
+use crate::support::image::{Image, LAYER};
 use crate::support::recipe::platforms;
 use crate::support::skopeo;
+use crate::support::tree::Tree;
 
 const NAME: &str = "team/app:1";
 
@@ -185,6 +186,70 @@ fn links_can_be_taken_back() {
         "{undone}"
     );
     assert_eq!(names(registry.storage()), broken);
+}
+
+/// A client does not push what is there, so that a link may be what a later image stands on.
+#[test]
+fn links_that_a_later_push_may_need_stay() {
+    let (registry, image, _quiet) = registry();
+    registry.damage("team/app", image.layer(0, 0), Damage::Unlinked);
+    mend(&registry).run().exits(0);
+    let later = platforms(1).make();
+    registry.push("team/app:2", &later);
+    let link = registry.repository("team/app");
+    let link = link
+        .join("_manifests/revisions")
+        .join(later.root().replace(':', "/"));
+    let link = std::fs::File::open(link.join("link")).unwrap();
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    link.set_modified(soon).unwrap();
+    let undone = pullproof()
+        .arguments(["repair", "--undo", "--gc-stopped"])
+        .arguments(["--storage", &storage(&registry)])
+        .run()
+        .exits(0);
+    assert!(
+        undone.stdout.contains("0 links removed, 1 file left"),
+        "{undone}"
+    );
+    verify(&registry.reference(NAME)).run().passes();
+}
+
+/// What a descriptor embeds is nowhere else, and that is no collection that took it.
+#[test]
+fn content_that_a_descriptor_embeds_does_not_stop_a_repair() {
+    let _quiet = without_collections();
+    let tree = Tree::new();
+    let mut image = Image::empty();
+    let embedded = image.blob(LAYER, b"embedded".to_vec()).inline(b"embedded");
+    let lost = image.blob(LAYER, b"lost".to_vec());
+    let root = image.image_of(&[embedded.clone(), lost.clone()]);
+    let image = image.begins_with(&root);
+    tree.push(NAME, &image);
+    std::fs::remove_file(tree.data(embedded.digest())).unwrap();
+    std::fs::remove_file(tree.layer("team/app", embedded.digest())).unwrap();
+    std::fs::remove_file(tree.layer("team/app", lost.digest())).unwrap();
+    let path = tree.path().display().to_string();
+    let done = repair(&path).arguments(["--gc-stopped", "--apply"]).run();
+    assert_eq!(actions(&done), [act("link", lost.digest(), true)], "{done}");
+}
+
+/// A manifest comes back only with what is below it, so that has to be looked at.
+#[test]
+fn what_was_not_looked_at_is_not_there() {
+    let (registry, image, _quiet) = registry();
+    registry.damage("team/app", image.root(), Damage::Unlinked);
+    registry.damage("team/app", image.layer(1, 0), Damage::Deleted);
+    let refused = mend(&registry)
+        .arguments(["--depth", "manifests"])
+        .run()
+        .exits(2);
+    assert!(refused.stderr.contains("depth of audit alone"), "{refused}");
+    let done = mend(&registry)
+        .arguments(["--only-platforms", "linux/amd64"])
+        .run()
+        .exits(1);
+    assert_eq!(actions(&done), [act("lost", image.root(), false)]);
 }
 
 #[test]

@@ -313,3 +313,81 @@ fn a_layout_that_is_none_is_refused_before_anything_is_asked() {
     assert!(refused.stderr.contains("oci-layout"), "{refused}");
     assert!(registry.requests().is_empty());
 }
+
+/// A gone tag has no digest that would tell one image from another.
+#[test]
+fn a_tag_comes_back_as_the_image_of_its_own_repository() {
+    let (registry, mirror) = (Registry::start(), Registry::start());
+    registry.writable();
+    let names = ["team/app", "team/web"];
+    let mut images = Vec::new();
+    for (name, seed) in names.into_iter().zip(300..) {
+        let image = platforms(1).seed(seed).make();
+        registry.serve(&format!("{name}:1"), &image);
+        mirror.serve(&format!("{name}:1"), &image);
+        registry.lose_in(name, "1");
+        registry.lose_in(name, image.root());
+        images.push(image);
+    }
+    let [app, web] = names.map(|name| registry.reference(&format!("{name}:1")));
+    let [app_copy, web_copy] = names.map(|name| format!("{}/{name}", mirror.host()));
+    let done = repair(&app)
+        .argument(&web)
+        .arguments(["--from", &app_copy, "--from", &web_copy, "--apply"])
+        .run()
+        .exits(0);
+    for (name, image) in names.into_iter().zip(&images) {
+        assert_eq!(
+            registry.tagged(name, "1").as_deref(),
+            Some(image.root()),
+            "{done}"
+        );
+    }
+    // Another repository's tag of that name is another image.
+    registry.lose_in("team/app", "1");
+    registry.lose_in("team/app", images[0].root());
+    repair(&app)
+        .arguments(["--from", &web_copy, "--apply"])
+        .run()
+        .exits(1);
+    assert_eq!(registry.tagged("team/app", "1"), None);
+}
+
+#[test]
+fn a_name_that_is_a_tag_alone_is_for_one_repository() {
+    let registry = Registry::start();
+    registry.writable();
+    let mut layouts = Vec::new();
+    let names = ["team/app", "team/web"];
+    for (name, seed) in names.into_iter().zip(400..) {
+        let image = platforms(1).seed(seed).make();
+        registry.serve(&format!("{name}:pushed"), &image);
+        let layout = Scratch::new("layout");
+        // It names the image "pushed".
+        write_layout(&layout, &image);
+        registry.lose_in(name, "pushed");
+        registry.lose_in(name, image.root());
+        layouts.push((layout, image));
+    }
+    let [app, web] = names.map(|name| registry.reference(&format!("{name}:pushed")));
+    let from: Vec<String> = layouts
+        .iter()
+        .flat_map(|(layout, _)| {
+            [
+                "--from".to_owned(),
+                format!("oci:{}", layout.path().display()),
+            ]
+        })
+        .collect();
+    let both = repair(&app).argument(&web).arguments(from.clone());
+    both.argument("--apply").run().exits(1);
+    assert_eq!(registry.tagged("team/app", "pushed"), None);
+    let own = from[..2].to_vec();
+    repair(&app)
+        .arguments(own)
+        .argument("--apply")
+        .run()
+        .exits(0);
+    let found = registry.tagged("team/app", "pushed");
+    assert_eq!(found.as_deref(), Some(layouts[0].1.root()));
+}

@@ -172,16 +172,17 @@ impl Walker<'_> {
     }
 
     /// Whether a tag that leads nowhere is broken: it is still there, or in use.
-    fn is_needed(&self, listed: &mut Option<HashSet<String>>, tag: &str) -> bool {
+    fn is_needed(&self, listed: &mut Option<Option<HashSet<String>>>, tag: &str) -> bool {
         let listed = listed.get_or_insert_with(|| {
             let catalog = StorageCatalog::new(&self.store.tree);
             let tags = catalog.tags_of(&self.whole.repository.name);
-            tags.map(|list| list.names.into_iter().collect())
-                .unwrap_or_default()
+            tags.ok().map(|list| list.names.into_iter().collect())
         });
         let deployed = self.run.deployed.as_ref();
         let uses = deployed.and_then(|list| list.of(&self.whole.repository));
-        listed.contains(tag) || uses.is_some_and(|uses| uses.tags.contains_key(tag))
+        // A list that cannot be read says nothing of what is gone.
+        listed.as_ref().is_none_or(|names| names.contains(tag))
+            || uses.is_some_and(|uses| uses.tags.contains_key(tag))
     }
 
     /// Notes what a walk reached.
