@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use super::{Found, Run};
 use crate::commands::audit::listing::{incomplete, warn_of_unusable};
+use crate::commands::audit::repository::MOST_MOVES;
 use crate::layout::root::Root;
 use crate::layout::{Layout, LayoutRepository};
 use crate::oci::in_layout;
@@ -15,7 +16,7 @@ use crate::report::audit::Unread;
 use crate::report::exit::Exit;
 use crate::settings::{AuditSettings, Target};
 use crate::storage::layouts;
-use crate::walk::checked::Checked;
+use crate::walk::checked::{Checked, Subject};
 use crate::walk::walk;
 
 /// How many tags are walked together.
@@ -122,13 +123,50 @@ pub(super) async fn audited(settings: &AuditSettings, run: &Run, one: &Named) ->
         if run.stopped.get().is_some() {
             break;
         }
-        parts.push(walked(settings, run, &layout, &one.repository, references).await);
+        parts.extend(settled(settings, run, one, references).await);
     }
     if parts.is_empty() {
         Found::Nothing
     } else {
         Found::Checked(parts)
     }
+}
+
+/// Walks tags, and those that move meanwhile and fail once more; without those that are gone by then.
+async fn settled(
+    settings: &AuditSettings,
+    run: &Run,
+    one: &Named,
+    references: &[Reference],
+) -> Vec<Checked> {
+    let open = || LayoutRepository::open(&one.directory, settings.rules.depth);
+    let (mut layout, mut references) = (open(), references.to_vec());
+    let mut parts = Vec::new();
+    for moves in 0.. {
+        let mut checked = walked(settings, run, &layout, &one.repository, &references).await;
+        let now = open();
+        references.clear();
+        let clients = settings.rules.clients;
+        let subjects = std::mem::take(&mut checked.subjects).into_iter();
+        let (moved, still): (Vec<Subject>, Vec<Subject>) = subjects.partition(|subject| {
+            let (before, after) = (
+                layout.pinned(&subject.reference),
+                now.pinned(&subject.reference),
+            );
+            checked.is_failing(subject, clients) && before != after
+        });
+        checked.subjects = still;
+        let leads = |subject: &Subject| now.pinned(&subject.reference).digest.is_some();
+        let moved = moved.into_iter().filter(leads);
+        references.extend(moved.map(|subject| subject.reference));
+        parts.push(checked);
+        if references.is_empty() || moves == MOST_MOVES {
+            break;
+        }
+        layout = now;
+    }
+    parts.retain(|part| !part.subjects.is_empty());
+    parts
 }
 
 async fn walked(

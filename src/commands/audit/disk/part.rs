@@ -23,7 +23,7 @@ use crate::storage::census::Census;
 use crate::storage::repository::StorageRepository;
 use crate::walk::checked::{Checked, Subject};
 use crate::walk::resolved;
-use crate::walk::source::{FaultKind, Look, Source as _};
+use crate::walk::source::{Fault, FaultKind, Look, Source as _};
 
 /// What is needed to walk references of a repository.
 struct Walker<'a> {
@@ -172,16 +172,16 @@ impl Walker<'_> {
     }
 
     /// Whether a tag that leads nowhere is broken: it is still there, or in use.
-    fn is_needed(&self, listed: &mut Option<Option<HashSet<String>>>, tag: &str) -> bool {
+    fn is_needed(&self, listed: &mut Option<Result<HashSet<String>, Fault>>, tag: &str) -> bool {
         let listed = listed.get_or_insert_with(|| {
             let catalog = StorageCatalog::new(&self.store.tree);
             let tags = catalog.tags_of(&self.whole.repository.name);
-            tags.ok().map(|list| list.names.into_iter().collect())
+            tags.map(|list| list.names.into_iter().collect())
         });
         let deployed = self.run.deployed.as_ref();
         let uses = deployed.and_then(|list| list.of(&self.whole.repository));
         // A list that cannot be read says nothing of what is gone.
-        listed.as_ref().is_none_or(|names| names.contains(tag))
+        !listed.as_ref().is_ok_and(|names| !names.contains(tag))
             || uses.is_some_and(|uses| uses.tags.contains_key(tag))
     }
 
