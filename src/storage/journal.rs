@@ -8,7 +8,8 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{MetadataExt as _, OpenOptions};
 use oci_spec::image::Digest;
@@ -25,6 +26,13 @@ pub(crate) const JOURNAL: &str = "pullproof-repair.journal";
 
 /// The longest journal that is read, in bytes: about half a million lines.
 const LONGEST_JOURNAL: u64 = 256 * 1024 * 1024;
+
+/// How long the lock is waited for: a process that is being started has it for a moment, when it was
+/// open where it was started from.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// From one look at the lock to the next.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,10 +167,14 @@ impl<'a> Journal<'a> {
         options.read(true).write(true).create(true);
         let file = root.dir().open_with(JOURNAL, &options);
         let file = file.map_err(failed("write to"))?.into_std();
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(locked()),
-            Err(TryLockError::Error(why)) => return Err(failed("lock")(why)),
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(locked()),
+                Err(TryLockError::Error(why)) => return Err(failed("lock")(why)),
+            }
         }
         // Whoever had the lock before may have removed the file.
         if place(root).map_err(failed("use"))? != Some(inode(&file).map_err(failed("use"))?) {
