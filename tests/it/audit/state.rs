@@ -246,13 +246,13 @@ fn a_head_that_says_something_else_is_followed_by_a_get() {
 
 #[test]
 fn what_a_stranger_says_of_a_known_fault_is_not_believed() {
-    let (registry, one, _) = registry();
+    let (registry, one, two) = registry();
     let state = Scratch::new("state");
     remembering(&registry, &state).run().exits(0);
     registry.lose(one.child(0));
     due(&registry, &state, MANIFESTS).run().exits(1);
     // Tags are answered, and digests by an ingress. What is remembered is no witness for it.
-    for digest in one.reachable() {
+    for digest in one.reachable().into_iter().chain(two.reachable()) {
         let page = Reply::ok("text/html", "<html>not here</html>").but_status(404);
         registry.on("*", &digest).answers(page);
     }
