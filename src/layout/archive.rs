@@ -139,12 +139,7 @@ impl Archive {
         if let Some(digest) = known().get(name) {
             return Ok(digest.clone());
         }
-        let mut hasher = Hasher::sha256();
-        content.for_each(|piece| {
-            hasher.update(piece);
-            Ok(())
-        })?;
-        let digest = hasher.finish();
+        let digest = content.digest(Hasher::sha256())?;
         known().insert(name.to_owned(), digest.clone());
         Ok(digest)
     }

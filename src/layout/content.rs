@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use oci_spec::image::Digest;
+
 use crate::oci::descriptor::Promise;
 use crate::oci::digest::Hasher;
 
@@ -87,22 +89,28 @@ impl Content {
         }
     }
 
+    /// What it hashes to.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub(crate) fn digest(&self, mut hasher: Hasher) -> io::Result<Digest> {
+        self.for_each(|piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        Ok(hasher.finish())
+    }
+
     /// Whether it is what a descriptor promises: its length, and its digest.
     ///
     /// # Errors
     ///
     /// When the file cannot be read.
     pub(crate) fn is(&self, promise: &Promise) -> io::Result<bool> {
-        let Some(mut hasher) =
-            Hasher::like(&promise.digest).filter(|_| self.length == promise.size)
-        else {
-            return Ok(false);
-        };
-        self.for_each(|piece| {
-            hasher.update(piece);
-            Ok(())
-        })?;
-        Ok(hasher.finish() == promise.digest)
+        let hasher = Hasher::like(&promise.digest).filter(|_| self.length == promise.size);
+        let found = hasher.map(|hasher| self.digest(hasher)).transpose()?;
+        Ok(found.as_ref() == Some(&promise.digest))
     }
 
     /// All of it in memory; for what is small.

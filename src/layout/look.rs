@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::oci::descriptor::Promise;
 use crate::oci::digest::Hasher;
 use crate::walk::cause::Cause;
-use crate::walk::source::{Asked, Blob, CONFIG_LIMIT, Fault, FaultKind};
+use crate::walk::source::{Blob, CONFIG_LIMIT, Fault, FaultKind, Look};
 
 /// How much of a file is read at once, in bytes.
 const PIECE: usize = 256 * 1024;
@@ -70,14 +70,14 @@ fn whole(mut file: &File, promise: &Promise) -> io::Result<Blob> {
     })
 }
 
-/// The answer of a disk: its cost is not counted.
-pub(crate) fn answered<T>(answer: Result<T, Fault>) -> Asked<T> {
-    Asked {
-        answer,
-        status: None,
-        attempts: 0,
-        duration: Duration::ZERO,
-        appeared_after: None,
+/// How long a second look waits. A file system has no memory of what is gone, and a push that is under
+/// way writes its links in this time.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits until it is time for a question that is put in this way.
+pub(crate) async fn pause(look: Look) {
+    if let Look::Again(since) = look {
+        tokio::time::sleep_until(since + PAUSE).await;
     }
 }
 

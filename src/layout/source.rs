@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use oci_spec::image::Digest;
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::content::Content;
 use super::directory::{Layout, NotALayout, path_of};
 use super::index::Entry;
-use super::look::{answered, missing, other_length, unreadable};
+use super::look::{missing, other_length, pause, unreadable};
 use crate::oci::descriptor::Promise;
 use crate::oci::digest::{self, Hasher};
 use crate::oci::manifest;
@@ -29,9 +28,6 @@ use crate::walk::source::{
     Referring, Source,
 };
 use crate::walk::verdict::Verdict;
-
-/// The pause before a second look. A file system has no memory of what is gone.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// How much is hashed at once on another thread, in bytes.
 const BATCH: usize = 4 * 1024 * 1024;
@@ -237,21 +233,6 @@ impl LayoutRepository {
     }
 }
 
-/// The answer of a directory: no request was sent.
-fn found<T>(answer: Result<T, Fault>) -> Asked<T> {
-    Asked {
-        attempts: 0,
-        ..answered(answer)
-    }
-}
-
-/// Waits until it is time for a question that is put in this way.
-async fn pause(look: Look) {
-    if let Look::Again(since) = look {
-        tokio::time::sleep_until(since + PAUSE).await;
-    }
-}
-
 /// What a manifest that the index does not list is to be pushed as.
 fn own_type(body: &Body) -> Option<String> {
     let Body::Whole(bytes) = body else {
@@ -307,7 +288,7 @@ impl Source for LayoutRepository {
     async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
         pause(look).await;
         let digest = self.digest_of(reference);
-        found(digest.and_then(|digest| self.read_manifest(&digest)))
+        Asked::unasked(digest.and_then(|digest| self.read_manifest(&digest)))
     }
 
     async fn head(&self, _: &Reference, _: Look) -> Head {
@@ -316,24 +297,24 @@ impl Source for LayoutRepository {
 
     async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
         pause(look).await;
-        found(self.read_manifest(digest))
+        Asked::unasked(self.read_manifest(digest))
     }
 
     async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {
         pause(look).await;
         let whole = self.depth == Depth::Full;
-        found(self.looked(promise, whole, false).await)
+        Asked::unasked(self.looked(promise, whole, false).await)
     }
 
     async fn config(&self, promise: &Promise, look: Look) -> Asked<Blob> {
         pause(look).await;
         let whole = promise.size <= CONFIG_LIMIT;
-        found(self.looked(promise, whole, true).await)
+        Asked::unasked(self.looked(promise, whole, true).await)
     }
 
     async fn referrers(&self, digest: &Digest, look: Look) -> Asked<Vec<Referring>> {
         pause(look).await;
-        found(self.referring_to(digest))
+        Asked::unasked(self.referring_to(digest))
     }
 
     async fn is_there(&self) -> bool {
@@ -343,14 +324,14 @@ impl Source for LayoutRepository {
 
 impl Catalog for LayoutRepository {
     async fn repositories(&self) -> Asked<List> {
-        found(self.layout().map(|_| List {
+        Asked::unasked(self.layout().map(|_| List {
             names: vec![String::new()],
             ..List::default()
         }))
     }
 
     async fn tags(&self, _: &Repository) -> Asked<List> {
-        found(self.layout().map(|layout| List {
+        Asked::unasked(self.layout().map(|layout| List {
             names: layout.tags().into_iter().map(str::to_owned).collect(),
             ..List::default()
         }))

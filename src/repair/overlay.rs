@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use oci_spec::image::Digest;
 
-use crate::layout::look::answered;
 use crate::oci::descriptor::Promise;
 use crate::oci::reference::Reference;
 use crate::walk::product::Product;
@@ -38,7 +37,7 @@ pub(super) struct Overlay<'a, S> {
 impl<S: Source> Source for Overlay<'_, S> {
     async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
         match self.recovered.of(reference) {
-            Some(manifest) => answered(Ok(manifest.clone())),
+            Some(manifest) => Asked::unasked(Ok(manifest.clone())),
             None => self.source.resolve(reference, look).await,
         }
     }
@@ -52,7 +51,7 @@ impl<S: Source> Source for Overlay<'_, S> {
 
     async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
         match self.recovered.manifests.get(digest) {
-            Some(manifest) => answered(Ok(manifest.clone())),
+            Some(manifest) => Asked::unasked(Ok(manifest.clone())),
             None => self.source.manifest(digest, look).await,
         }
     }

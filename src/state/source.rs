@@ -1,7 +1,5 @@
 //! A registry's repository, asked only for what is not remembered, or is due.
 
-use std::time::Duration;
-
 use oci_spec::image::Digest;
 
 use super::notebook::{BlobWay, ManifestWay, Notebook, agrees};
@@ -107,7 +105,7 @@ impl Source for Remembering<'_> {
             .map(|notebook| (notebook, notebook.manifest_way(digest)));
         match way {
             None | Some((_, ManifestWay::Fetch)) => {}
-            Some((_, ManifestWay::Remembered(manifest))) => return unasked(manifest),
+            Some((_, ManifestWay::Remembered(manifest))) => return Asked::unasked(Ok(manifest)),
             Some((notebook, ManifestWay::Head(manifest))) => {
                 let reference = self.registry.by_digest(digest);
                 let head = self.registry.head(&reference, look).await;
@@ -123,7 +121,7 @@ impl Source for Remembering<'_> {
     async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {
         let depth = match (self.for_a(look), self.notebook) {
             (Some(notebook), _) => match notebook.blob_way(promise, false) {
-                BlobWay::Remembered(blob) => return unasked(blob),
+                BlobWay::Remembered(blob) => return Asked::unasked(Ok(blob)),
                 BlobWay::At(depth, _) => depth,
             },
             (None, Some(notebook)) => notebook.depth_of(&promise.digest),
@@ -137,7 +135,7 @@ impl Source for Remembering<'_> {
             .for_a(look)
             .map(|notebook| notebook.blob_way(promise, true));
         match way {
-            Some(BlobWay::Remembered(blob)) => unasked(blob),
+            Some(BlobWay::Remembered(blob)) => Asked::unasked(Ok(blob)),
             Some(BlobWay::At(depth @ (Depth::Head | Depth::Tail), Some(facts))) => {
                 let asked = self.look(promise, depth, look).await;
                 with_facts(asked, promise, facts)
@@ -176,20 +174,10 @@ fn with_facts(asked: Asked<Blob>, promise: &Promise, facts: Facts) -> Asked<Blob
     }
 }
 
-fn unasked<T>(answer: T) -> Asked<T> {
-    Asked {
-        answer: Ok(answer),
-        status: None,
-        attempts: 0,
-        duration: Duration::ZERO,
-        appeared_after: None,
-    }
-}
-
 fn asked_once<T>(answer: T) -> Asked<T> {
     Asked {
         attempts: 1,
         status: Some(200),
-        ..unasked(answer)
+        ..Asked::unasked(Ok(answer))
     }
 }

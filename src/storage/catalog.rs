@@ -5,7 +5,7 @@ use std::io;
 use cap_std::fs::ReadDir;
 
 use super::tree::{LAYERS, REPOSITORIES, TAGS, Tree};
-use crate::layout::look::{answered, unreadable};
+use crate::layout::look::unreadable;
 use crate::layout::root::Root;
 use crate::oci::reference::{Repository, is_name, is_tag};
 use crate::walk::source::{Asked, Catalog, Fault, List};
@@ -108,11 +108,11 @@ impl<'a> StorageCatalog<'a> {
 
 impl Catalog for StorageCatalog<'_> {
     async fn repositories(&self) -> Asked<List> {
-        answered(self.all().map(|found| found.list))
+        Asked::unasked(self.all().map(|found| found.list))
     }
 
     async fn tags(&self, repository: &Repository) -> Asked<List> {
-        answered(self.tags_of(&repository.name))
+        Asked::unasked(self.tags_of(&repository.name))
     }
 }
 

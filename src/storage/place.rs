@@ -15,7 +15,7 @@ pub(super) const BLOBS: &str = "docker/registry/v2/blobs";
 pub(super) const REPOSITORIES: &str = "docker/registry/v2/repositories";
 
 /// The longest link that is read, in bytes.
-const LONGEST_LINK: u64 = 256;
+const LONGEST_LINK: u64 = tree::LINK as u64;
 
 /// The data of a digest.
 pub(super) fn data(digest: &Digest) -> String {
@@ -54,6 +54,5 @@ pub(super) fn tag_history(repository: &str, tag: &str, digest: &Digest) -> Strin
 /// When it cannot be read.
 pub(super) fn named(root: &Root, path: &str) -> io::Result<Option<Digest>> {
     let bytes = root.read(path, LONGEST_LINK)?;
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    Ok(text.and_then(|text| text.parse().ok()))
+    Ok(bytes.and_then(|bytes| tree::read_link(&bytes).ok()))
 }

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::time::Duration;
 
 use oci_spec::image::Digest;
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::hashed::Hashed;
 use super::tree::{self, Tree};
-use crate::layout::look::{self, answered, missing, unreadable};
+use crate::layout::look::{self, missing, pause, unreadable};
 use crate::layout::root::Root;
 use crate::oci::descriptor::Promise;
 use crate::oci::digest::of_bytes;
@@ -27,9 +26,6 @@ use crate::walk::source::{
     Asked, Blob, Body, Fault, FaultKind, Head, Look, MANIFEST_LIMIT, Manifest, Referring, Source,
 };
 use crate::walk::walk;
-
-/// How long a second look waits: a push that is under way writes its links in this time.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The endings of the tags under which cosign stores signatures, attestations and SBOMs.
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
@@ -225,20 +221,13 @@ impl<'a> StorageRepository<'a> {
     }
 }
 
-/// Lets some time pass before a second look.
-async fn pause(look: Look) {
-    if let Look::Again(since) = look {
-        tokio::time::sleep_until(since + PAUSE).await;
-    }
-}
-
 impl Source for StorageRepository<'_> {
     async fn resolve(&self, reference: &Reference, look: Look) -> Asked<Manifest> {
         pause(look).await;
         if let Some(digest) = &reference.digest {
-            return answered(self.revision(digest));
+            return Asked::unasked(self.revision(digest));
         }
-        answered(self.tagged(reference.tag.as_deref().unwrap_or_default()))
+        Asked::unasked(self.tagged(reference.tag.as_deref().unwrap_or_default()))
     }
 
     async fn head(&self, _: &Reference, _: Look) -> Head {
@@ -247,22 +236,22 @@ impl Source for StorageRepository<'_> {
 
     async fn manifest(&self, digest: &Digest, look: Look) -> Asked<Manifest> {
         pause(look).await;
-        answered(self.revision(digest))
+        Asked::unasked(self.revision(digest))
     }
 
     async fn blob(&self, promise: &Promise, look: Look) -> Asked<Blob> {
         pause(look).await;
-        answered(self.looked_at(promise, look.is_again()))
+        Asked::unasked(self.looked_at(promise, look.is_again()))
     }
 
     async fn config(&self, promise: &Promise, look: Look) -> Asked<Blob> {
         pause(look).await;
-        answered(self.read_config(promise))
+        Asked::unasked(self.read_config(promise))
     }
 
     async fn referrers(&self, digest: &Digest, look: Look) -> Asked<Vec<Referring>> {
         pause(look).await;
-        answered(self.referring(digest))
+        Asked::unasked(self.referring(digest))
     }
 
     async fn is_there(&self) -> bool {

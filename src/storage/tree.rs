@@ -37,7 +37,7 @@ pub(crate) const LAYERS: &str = "_layers";
 pub(crate) const UPLOADS: &str = "_uploads";
 
 /// Room for the longest link, in bytes: what is longer is none.
-const LINK: usize = 256;
+pub(super) const LINK: usize = 256;
 
 /// Where the data of a digest is, below the tree.
 pub(crate) fn data(digest: &Digest) -> String {
@@ -218,7 +218,7 @@ impl Tree {
 }
 
 /// What the content of a link says.
-fn read_link(bytes: &[u8]) -> Result<Digest, LinkFlaw> {
+pub(super) fn read_link(bytes: &[u8]) -> Result<Digest, LinkFlaw> {
     let text = std::str::from_utf8(bytes).map_err(|_| LinkFlaw::NoDigest)?;
     text.parse().map_err(|_| match text {
         "" => LinkFlaw::Empty,

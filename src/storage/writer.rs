@@ -98,9 +98,7 @@ impl<'a> StorageWriter<'a> {
         repository: &str,
         digest: &Digest,
     ) -> Result<Wrote, Failed> {
-        require_names(repository, None, digest)?;
-        self.require_data(digest)?;
-        self.link(&place::revision(repository, digest), digest)
+        self.link_in(repository, &place::revision(repository, digest), digest)
     }
 
     /// Says that a repository has a config or a layer, whose data is there.
@@ -113,9 +111,7 @@ impl<'a> StorageWriter<'a> {
         repository: &str,
         digest: &Digest,
     ) -> Result<Wrote, Failed> {
-        require_names(repository, None, digest)?;
-        self.require_data(digest)?;
-        self.link(&place::layer(repository, digest), digest)
+        self.link_in(repository, &place::layer(repository, digest), digest)
     }
 
     /// Brings back a tag that is gone, of a manifest that the repository has.
@@ -168,6 +164,13 @@ impl<'a> StorageWriter<'a> {
         Ok(wrote)
     }
 
+    /// Writes a link of a repository to data that is there.
+    fn link_in(&mut self, repository: &str, path: &str, digest: &Digest) -> Result<Wrote, Failed> {
+        require_names(repository, None, digest)?;
+        self.require_data(digest)?;
+        self.link(path, digest)
+    }
+
     /// Writes a link if it does not say the right thing already.
     fn link(&mut self, path: &str, digest: &Digest) -> Result<Wrote, Failed> {
         if self.linked(path)?.as_ref() == Some(digest) {
@@ -211,20 +214,15 @@ impl<'a> StorageWriter<'a> {
     }
 
     /// What is at a path; none where there is nothing.
-    fn was(&self, path: &str, mut hasher: Hasher) -> Result<Option<Was>, Failed> {
+    fn was(&self, path: &str, hasher: Hasher) -> Result<Option<Was>, Failed> {
         let Some(file) = self.present(path)? else {
             return Ok(None);
         };
-        let read = Content::of(file).and_then(|there| {
-            there.for_each(|piece| {
-                hasher.update(piece);
-                Ok(())
-            })?;
-            Ok(there.length())
+        let was = Content::of(file).and_then(|there| {
+            let (length, digest) = (there.length(), there.digest(hasher)?);
+            Ok(Was { length, digest })
         });
-        let length = read.map_err(|why| self.failed("read", path, why))?;
-        let digest = hasher.finish();
-        Ok(Some(Was { length, digest }))
+        was.map(Some).map_err(|why| self.failed("read", path, why))
     }
 
     /// The regular file at a path; none where there is nothing.

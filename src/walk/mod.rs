@@ -833,16 +833,6 @@ fn too_much(bound: Bound) -> VerdictAndCause {
     (Verdict::Malformed, Cause::TooMuch(bound))
 }
 
-fn unasked<T>(answer: Result<T, source::Fault>) -> Asked<T> {
-    Asked {
-        answer,
-        status: None,
-        attempts: 0,
-        duration: Duration::ZERO,
-        appeared_after: None,
-    }
-}
-
 /// What `HEAD` is compared with: an image's manifest that came whole.
 fn delivered(
     node: &Node<'_>,

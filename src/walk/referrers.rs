@@ -1,7 +1,7 @@
 //! What refers to an image from outside joins its graph.
 
 use super::follow::TOO_DEEP;
-use super::{MAX_DEPTH, Query, Walk, found, too_much, unasked};
+use super::{MAX_DEPTH, Query, Walk, found, too_much};
 use crate::oci::flaw::Flaw;
 use crate::oci::kind::Kind;
 use crate::oci::manifest::read_referrers;
@@ -68,7 +68,7 @@ impl Walk<'_> {
         let asked = Asked {
             status,
             attempts: 1,
-            ..unasked(Ok(manifest))
+            ..Asked::unasked(Ok(manifest))
         };
         let to = self.add_delivered(Kind::Referrer, None, judged, &asked, depth, false);
         self.graph

@@ -112,6 +112,20 @@ pub struct Asked<T> {
     pub appeared_after: Option<Duration>,
 }
 
+impl<T> Asked<T> {
+    /// An answer that took no request.
+    #[must_use]
+    pub fn unasked(answer: Result<T, Fault>) -> Self {
+        Self {
+            answer,
+            status: None,
+            attempts: 0,
+            duration: Duration::ZERO,
+            appeared_after: None,
+        }
+    }
+}
+
 /// Why a question has no content in its answer. It says nothing about the content, except for
 /// [`FaultKind::NotFound`].
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@
 mod tests;
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use oci_spec::image::Digest;
 use reqwest::Method;
@@ -147,7 +146,7 @@ impl Writer for RegistryWriter<'_> {
 
     async fn mount(&self, promise: &Promise, from: &Repository) -> Asked<bool> {
         if from.registry != self.repository.registry {
-            return unasked(false);
+            return Asked::unasked(Ok(false));
         }
         let delivers = AtomicBool::new(false);
         let path = format!("blobs/uploads/?mount={}&from={}", promise.digest, from.name);
@@ -237,15 +236,4 @@ fn stores(answer: &Answer<'_>, expected: impl Fn(&Digest) -> Option<Digest>) -> 
         status: Some(answer.status()),
         ..failed
     })
-}
-
-/// An answer that nobody was asked for.
-fn unasked<T>(answer: T) -> Asked<T> {
-    Asked {
-        answer: Ok(answer),
-        status: None,
-        attempts: 0,
-        duration: Duration::ZERO,
-        appeared_after: None,
-    }
 }

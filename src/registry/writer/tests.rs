@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::logins::{Login, Logins};
 use super::super::scripted::{Act, Heard, Scripted, answer, refusal};
