@@ -44,19 +44,27 @@ impl Hasher {
     }
 
     /// The digest of all pieces.
-    ///
-    /// # Panics
-    /// Never: what is written here is a digest.
     #[must_use]
     pub(crate) fn finish(self) -> Digest {
-        use std::fmt::Write as _;
-        let mut text = format!("{}:", self.name);
-        for byte in self.context.finish().as_ref() {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text.parse()
-            .expect("an algorithm and its hexadecimal hash are a digest")
+        written(&self.name, self.context.finish().as_ref())
     }
+}
+
+/// The digest of this hash.
+///
+/// # Panics
+/// When the hash does not have the length of its algorithm.
+pub(crate) fn written(algorithm: &DigestAlgorithm, hash: &[u8]) -> Digest {
+    const LETTERS: &[u8; 16] = b"0123456789abcdef";
+    let algorithm = algorithm.as_ref();
+    let mut text = String::with_capacity(algorithm.len() + 1 + 2 * hash.len());
+    text.push_str(algorithm);
+    text.push(':');
+    for byte in hash {
+        text.push(LETTERS[usize::from(byte >> 4)].into());
+        text.push(LETTERS[usize::from(byte & 15)].into());
+    }
+    Digest::try_from(text).expect("an algorithm and its hexadecimal hash are a digest")
 }
 
 fn algorithm(name: &DigestAlgorithm) -> Option<&'static Algorithm> {

@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 
+use crate::oci::digest::written;
+
 /// The digest of a node, or that it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
@@ -46,10 +48,10 @@ impl Names {
     pub(super) fn digest(&self, name: Name) -> Option<Digest> {
         match name {
             Name::None => None,
-            Name::Sha256(bytes) => Some(written("sha256", &bytes)),
+            Name::Sha256(bytes) => Some(written(&DigestAlgorithm::Sha256, &bytes)),
             Name::Other(_) => Some(match self.wide(name)? {
-                Wide::Sha384(bytes) => written("sha384", bytes),
-                Wide::Sha512(bytes) => written("sha512", bytes),
+                Wide::Sha384(bytes) => written(&DigestAlgorithm::Sha384, bytes),
+                Wide::Sha512(bytes) => written(&DigestAlgorithm::Sha512, bytes),
                 Wide::Unknown(text) => text.parse().expect("it was a digest before"),
             }),
         }
@@ -164,19 +166,6 @@ fn value(letter: u8) -> Option<u8> {
         b'a'..=b'f' => Some(letter - b'a' + 10),
         _ => None,
     }
-}
-
-fn written(algorithm: &str, bytes: &[u8]) -> Digest {
-    const LETTERS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(algorithm.len() + 1 + 2 * bytes.len());
-    text.push_str(algorithm);
-    text.push(':');
-    for byte in bytes {
-        text.push(LETTERS[usize::from(byte >> 4)].into());
-        text.push(LETTERS[usize::from(byte & 15)].into());
-    }
-    text.parse()
-        .expect("an algorithm and its hexadecimal hash are a digest")
 }
 
 #[cfg(test)]
