@@ -14,7 +14,10 @@ WORKDIR /src
 # here needs BuildKit: act, and with it the runners of Gitea and Forgejo, builds an action's Dockerfile without.
 # `--target`, although it is the host: so the static C runtime is for the program and not for macros and build scripts.
 COPY Cargo.toml Cargo.lock ./
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+COPY scripts/no-unwinding.ld scripts/
+ENV RUSTFLAGS="-C target-feature=+crt-static \
+    -C link-arg=-Wl,-z,pack-relative-relocs \
+    -C link-arg=-Wl,--no-eh-frame-hdr,-T,/src/scripts/no-unwinding.ld"
 RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked --target "$(uname -m)-unknown-linux-gnu"
 
