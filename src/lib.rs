@@ -17,6 +17,7 @@ pub(crate) mod oci;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod properties;
+pub(crate) mod prune;
 pub mod rebuild;
 pub(crate) mod registry;
 pub(crate) mod repair;

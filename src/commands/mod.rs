@@ -3,6 +3,7 @@
 mod audit;
 mod finished;
 mod list;
+mod prune;
 mod rebuild;
 mod repair;
 pub mod verify;
@@ -63,6 +64,13 @@ pub fn run(environment: &Environment) -> Exit {
                 || repair::run(&settings, progress),
                 |found| deliver(&found.judgement(), output),
             )
+        }
+        Ok((Command::Prune(settings), warnings)) => {
+            let output = &settings.audit.output;
+            verify::run::mask(&settings.audit.login, output);
+            let (progress, bar) = verify::run::progress(output, Unit::Repository);
+            start_log(output, bar, &warnings);
+            finish(output, || prune::run(&settings, progress), |exit| exit)
         }
         Ok((Command::Rebuild(settings), warnings)) => {
             start_log(&settings.output, ProgressBar::hidden(), &warnings);

@@ -11,7 +11,7 @@ use crate::oci::in_layout::is_name;
 use crate::oci::reference::is_tag;
 
 /// Where the specification has the name: a tag, or a full reference, as buildah and skopeo write it.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Where containerd, `BuildKit` and docker have the full reference.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";

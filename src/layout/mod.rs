@@ -8,8 +8,10 @@ mod index;
 pub(crate) mod look;
 pub(crate) mod root;
 mod source;
+mod writer;
 
 pub(crate) use self::archive::{Archive, Packing};
 pub(crate) use self::directory::{Layout, NotALayout};
 pub(crate) use self::index::Entry;
 pub(crate) use self::source::LayoutRepository;
+pub(crate) use self::writer::LayoutWriter;

@@ -1,6 +1,7 @@
 //! The lenient wire forms of index and manifest: a malformed child affects itself and not its
 //! siblings.
 
+use oci_spec::image::Digest;
 use serde_json::value::RawValue;
 
 use super::descriptor::{self, Child, KindOf};
@@ -58,6 +59,8 @@ pub(crate) struct Document<'a> {
     pub stated: String,
     /// The clients that refuse it although it can be read.
     pub refusals: Vec<Refusal>,
+    /// The manifest that it refers to as its subject.
+    pub subject: Option<Digest>,
 }
 
 impl<'a> Document<'a> {
@@ -69,6 +72,7 @@ impl<'a> Document<'a> {
             artifact: None,
             stated: String::new(),
             refusals: Vec::new(),
+            subject: None,
         }
     }
 }
@@ -134,6 +138,7 @@ pub(crate) fn read<'a>(
         .filter_map(|text| Some((text, Form::of(text)?)))
         .collect();
     let form = form(&wire, &named)?;
+    let subject = wire.subject.and_then(subject);
     let is_it = |(_, other): &&(&str, Form)| *other == form;
     let media_type = named.iter().find(is_it).map(|(text, _)| *text);
     let media_type = media_type.unwrap_or(form.default_media_type()).to_owned();
@@ -154,7 +159,15 @@ pub(crate) fn read<'a>(
     let refusals = refusal::of_document(bytes, is_index, Some(&stated), promised);
     document.refusals.extend(refusals);
     document.stated = stated;
+    document.subject = subject;
     Ok(document)
+}
+
+fn subject(raw: &RawValue) -> Option<Digest> {
+    match descriptor::read(raw, |_, _| Kind::Manifest) {
+        Child::Readable(subject) => Some(subject.promise.digest),
+        Child::Unreadable(_) => None,
+    }
 }
 
 fn not_readable(expected: Expected, error: &serde_json::Error) -> Flaw {

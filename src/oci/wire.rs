@@ -56,6 +56,7 @@ pub(super) struct WireDocument<'a> {
     pub(super) layers: List<'a>,
     pub(super) blobs: List<'a>,
     pub(super) fs_layers: Option<&'a RawValue>,
+    pub(super) subject: Option<&'a RawValue>,
 }
 
 read_like_clients!(WireDocument<'a> {
@@ -67,6 +68,7 @@ read_like_clients!(WireDocument<'a> {
     layers: "layers",
     blobs: "blobs",
     fs_layers: "fsLayers",
+    subject: "subject",
 });
 /// What makes a list of referrers one, whatever is in it.
 #[derive(Deserialize)]

@@ -12,7 +12,9 @@ pub(super) enum Scope {
     Pull(String),
     /// To read and write the repository of this name.
     Push(String),
-    /// The same, and to read another one.
+    /// To read the repository of this name, and to delete from it.
+    Delete(String),
+    /// To read and write one, and to read another one.
     Mount { into: String, from: String },
     /// To list the repositories.
     Catalog,
@@ -29,6 +31,11 @@ impl Scope {
         Self::Push(repository.name.clone())
     }
 
+    /// To delete from `repository`.
+    pub(super) fn delete(repository: &Repository) -> Self {
+        Self::Delete(repository.name.clone())
+    }
+
     /// To put content of the repository `from` into `repository`.
     pub(super) fn mount(repository: &Repository, from: &Repository) -> Self {
         Self::Mount {
@@ -40,9 +47,10 @@ impl Scope {
     /// Whether it is to read or write the repository of this name.
     pub(super) fn is_of(&self, repository: &str) -> bool {
         match self {
-            Self::Pull(name) | Self::Push(name) | Self::Mount { into: name, .. } => {
-                name == repository
-            }
+            Self::Pull(name)
+            | Self::Push(name)
+            | Self::Delete(name)
+            | Self::Mount { into: name, .. } => name == repository,
             Self::Catalog => false,
         }
     }
@@ -79,6 +87,7 @@ impl fmt::Display for Scope {
         match self {
             Self::Pull(name) => write!(f, "repository:{name}:pull"),
             Self::Push(name) => write!(f, "repository:{name}:pull,push"),
+            Self::Delete(name) => write!(f, "repository:{name}:pull,delete"),
             Self::Mount { into, from } => {
                 write!(f, "repository:{into}:pull,push repository:{from}:pull")
             }

@@ -16,6 +16,7 @@ pub(crate) mod junit;
 pub(crate) mod metrics;
 pub mod plan;
 pub(crate) mod platforms;
+pub(crate) mod prune;
 pub(crate) mod reason;
 pub(crate) mod remedy;
 pub(crate) mod scene;

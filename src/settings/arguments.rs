@@ -135,7 +135,13 @@ impl Reading {
                 "to check such a list, use pullproof verify -; to give what is deployed, use \
                      --in-use -",
             )),
-            Some(CommandName::Verify | CommandName::Audit | CommandName::Repair) => {
+            Some(CommandName::Prune) if text == STANDARD_INPUT => {
+                Err(Error::new("prune takes no references from standard input")
+                    .with_hint("to give what is deployed, use --in-use -"))
+            }
+            Some(
+                CommandName::Verify | CommandName::Audit | CommandName::Repair | CommandName::Prune,
+            ) => {
                 if let Some(name) = after_platforms.filter(|_| is_platform(&text)) {
                     return Err(Error::new(format!(
                         "{} follows the list of {name}",
@@ -593,7 +599,7 @@ mod tests {
             ("verfy", "did you mean verify?"),
             (
                 "nonsense",
-                "the commands are verify, audit, repair and rebuild: pullproof verify REF",
+                "the commands are verify, audit, repair, prune and rebuild: pullproof verify REF",
             ),
         ] {
             let error = typed(&["help", topic]).command().unwrap_err();
@@ -737,7 +743,7 @@ mod tests {
             (
                 &["app:1"],
                 "\"app:1\" is not a command",
-                "the commands are verify, audit, repair and rebuild: pullproof verify REF",
+                "the commands are verify, audit, repair, prune and rebuild: pullproof verify REF",
             ),
             (
                 &["rebuild", "app"],

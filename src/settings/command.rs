@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use super::extent::Extent;
 use super::in_use::InUseSettings;
 use super::metrics::MetricsSettings;
+use super::permission::{Deletion, GcStopped, Permission};
+use super::prune::Backup;
 use super::wanted::Wanted;
 use crate::http::network::Network;
 use crate::http::patience::Patience;
+use crate::prune::rules::{Brakes, Policy};
 use crate::rebuild::Plan;
 use crate::registry::logins::Logins;
 use crate::repair::Sources;
@@ -25,19 +28,28 @@ pub enum CommandName {
     Audit,
     /// Put back what is missing.
     Repair,
+    /// Delete the tags that no rule keeps.
+    Prune,
     /// Start a Woodpecker pipeline and follow it.
     Rebuild,
 }
 
 impl CommandName {
     /// Every command that takes settings.
-    pub const ALL: &[Self] = &[Self::Verify, Self::Audit, Self::Repair, Self::Rebuild];
+    pub const ALL: &[Self] = &[
+        Self::Verify,
+        Self::Audit,
+        Self::Repair,
+        Self::Prune,
+        Self::Rebuild,
+    ];
 
     /// Their words, in the same order.
     pub(super) const WORDS: &[&str] = &[
         Self::Verify.word(),
         Self::Audit.word(),
         Self::Repair.word(),
+        Self::Prune.word(),
         Self::Rebuild.word(),
     ];
 
@@ -48,6 +60,7 @@ impl CommandName {
             Self::Verify => "verify",
             Self::Audit => "audit",
             Self::Repair => "repair",
+            Self::Prune => "prune",
             Self::Rebuild => "rebuild",
         }
     }
@@ -79,6 +92,8 @@ pub enum Command {
     Audit(Box<AuditSettings>),
     /// Put back what is missing.
     Repair(Box<RepairSettings>),
+    /// Delete the tags that no rule keeps.
+    Prune(Box<PruneSettings>),
     /// Start a Woodpecker pipeline and follow it.
     Rebuild(Box<RebuildSettings>),
 }
@@ -162,6 +177,27 @@ pub struct RepairSettings {
     pub plan: Option<PathBuf>,
     /// `undo`: take back what earlier repairs wrote to the disk.
     pub undo: bool,
+}
+
+/// The settings of `prune`.
+#[derive(Clone, Debug)]
+pub struct PruneSettings {
+    /// How repositories are walked, and which.
+    pub audit: AuditSettings,
+    /// What stays.
+    pub policy: Policy,
+    /// `delete_broken`.
+    pub sweeps: bool,
+    /// What holds the run back.
+    pub brakes: Brakes,
+    /// `plan`: where the plan goes, or comes from.
+    pub plan: Option<PathBuf>,
+    /// `backup`.
+    pub backup: Option<Backup>,
+    /// `apply`: to delete, and to put back what should not have gone.
+    pub apply: Option<(Deletion, Permission)>,
+    /// `gc_stopped`.
+    pub gc_stopped: Option<GcStopped>,
 }
 
 /// The settings of `rebuild`.

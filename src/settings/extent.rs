@@ -25,6 +25,8 @@ pub struct Extent {
     pub allow_empty: bool,
     /// Whether the targets are directories: the disks of registries.
     pub is_disk: bool,
+    /// Whether every tag of a covered repository is looked at, whatever else is said of tags.
+    pub has_all_tags: bool,
 }
 
 /// A registry, and which of its repositories.
@@ -96,6 +98,12 @@ impl Extent {
     /// Whether a tag of a covered repository is.
     #[must_use]
     pub fn covers_tag(&self, name: &str, tag: &str) -> bool {
+        self.has_all_tags || self.names_tag(name, tag)
+    }
+
+    /// Whether `tags` and `exclude` mean a tag of a covered repository.
+    #[must_use]
+    pub fn names_tag(&self, name: &str, tag: &str) -> bool {
         let is_meant = self.tags.is_empty() || self.tags.iter().any(|tags| tags.matches(tag));
         is_meant && !self.is_excluded(&format!("{name}:{tag}"))
     }
@@ -145,6 +153,7 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
     }
     Ok(Extent {
         is_disk: disks > 0,
+        has_all_tags: false,
         targets,
         tags: patterns(typed.tags())?,
         exclude: patterns(typed.exclude())?,
@@ -159,7 +168,7 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
     })
 }
 
-fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
+pub(super) fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
     let list = or_empty(value, SettingText::list)?;
     Ok(list.iter().map(|text| WildMatch::new(text)).collect())
 }

@@ -41,8 +41,7 @@ const EXIT_CODES: &str = "
 Exit codes:
   0 verified, skipped, or rebuilt   1 an image cannot be pulled   2 wrong settings, nothing checked
   3 authentication refused          4 undecided                   5 rebuild not started
-  6 rebuild failed                  7 rebuild still running       8 a repair failed, 70 a bug
-  130, 143 interrupted
+  6 rebuild failed    7 rebuild still running    8 a repair or prune failed    130, 143 interrupted
 ";
 
 /// A command's usage, what it does, and two examples.
@@ -76,6 +75,14 @@ const fn page(command: CommandName) -> Page {
             examples: [
                 "pullproof repair registry.example/team/app:1.2 --from mirror.example --apply",
                 "pullproof repair registry.example --state /var/lib/pullproof --plan plan.json",
+            ],
+        },
+        CommandName::Prune => Page {
+            usage: "pullproof prune TARGET... [FLAGS]",
+            purpose: "delete the tags that no rule keeps; plans only, unless --apply",
+            examples: [
+                "pullproof prune registry.example/team/app --keep-newest 10 --keep v*,latest",
+                "pullproof prune registry.example --keep-newest 10 --keep-younger 14d --apply --backup dir",
             ],
         },
         CommandName::Rebuild => Page {
@@ -119,7 +126,8 @@ fn overview() -> String {
         let _ = writeln!(text, "  {word:<13}{purpose}");
     }
     text.push_str("\nExamples:\n");
-    for command in CommandName::ALL {
+    let own = CommandName::ALL.iter();
+    for command in own.filter(|command| **command != CommandName::Rebuild) {
         let _ = writeln!(text, "  {}", page(*command).examples[0]);
     }
     text.push_str(EXIT_CODES);

@@ -178,7 +178,7 @@ mod tests {
             .and_arguments(&["verify", "--in-use=-"]);
         assert_eq!(
             ignored.error(),
-            "--in-use is a setting of audit; verify does not take it"
+            "--in-use is a setting of audit and prune; verify does not take it"
         );
     }
 }

@@ -41,6 +41,10 @@ pub enum ValueKind {
     PathOrJson,
     /// A file's path, or the PEM text itself.
     PathOrPem,
+    /// A file's path, or the YAML itself.
+    PathOrYaml,
+    /// `50%`.
+    Percentage,
     /// A file's path, or JSON that holds secrets.
     Credentials,
     /// A JSON or YAML list of logins.
@@ -79,6 +83,8 @@ impl ValueKind {
             Self::Path => "path".into(),
             Self::PathOrJson | Self::Credentials => "path or JSON".into(),
             Self::PathOrPem => "path or PEM".into(),
+            Self::PathOrYaml => "path or YAML".into(),
+            Self::Percentage => "percentage".into(),
             Self::Logins => "JSON or YAML list".into(),
             Self::List | Self::Pins => "list".into(),
             Self::Platforms => "list of platforms".into(),
@@ -121,6 +127,8 @@ impl ValueKind {
             Self::Path => "a path".into(),
             Self::PathOrJson | Self::Credentials => "a path or JSON".into(),
             Self::PathOrPem => "a path or PEM text".into(),
+            Self::PathOrYaml => "a path or YAML".into(),
+            Self::Percentage => "a percentage from 0% to 100%".into(),
             Self::Logins => "a JSON or YAML list of {registry, username, password}".into(),
             Self::List => "a list: a JSON array, lines, or items separated by commas".into(),
             Self::Pins => "host:port:address[,address], with numeric addresses".into(),

@@ -8,23 +8,26 @@ use std::path::PathBuf;
 use super::arguments::{self, CommandLine};
 use super::ci::{Facts, System};
 use super::command::{
-    AuditSettings, Command, CommandName, OnBroken, RebuildSettings, RepairSettings, VerifySettings,
+    AuditSettings, Command, CommandName, OnBroken, PruneSettings, RebuildSettings, RepairSettings,
+    VerifySettings,
 };
 use super::files::{Disk, Files};
 use super::list_source::ListSource;
 use super::output::{Stream, Terminals};
+use super::permission::{Deletion, GcStopped, Permission};
 use super::raw::{Gathered, Typed};
 use super::repair::Operands;
 use super::wanted::Wanted;
 use super::{
-    Error, environment, extent, help, in_use, logins, manual, metrics, network, output, rebuild,
-    repair, rules, wanted,
+    Error, environment, extent, help, in_use, logins, manual, metrics, network, output, prune,
+    rebuild, repair, rules, wanted,
 };
 use crate::http::network::Network;
 use crate::report::exit::FailOn;
 use crate::state::Tiers;
 use crate::terminal::output::Output;
 use crate::text::human;
+use crate::walk::rules::Concern;
 
 /// What the process finds around itself.
 #[derive(Clone, Default)]
@@ -142,6 +145,7 @@ fn command(
         CommandName::Verify => Command::Verify(Box::new(verify(&reading, warnings)?)),
         CommandName::Audit => Command::Audit(Box::new(audit(&reading, warnings)?)),
         CommandName::Repair => Command::Repair(Box::new(repair(&reading, warnings)?)),
+        CommandName::Prune => Command::Prune(Box::new(prune(&reading, warnings)?)),
         CommandName::Rebuild => Command::Rebuild(Box::new(rebuild(&reading)?)),
     })
 }
@@ -359,6 +363,26 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
     })
 }
 
+fn prune(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<PruneSettings, Error> {
+    let Gathering { typed, disk, .. } = reading;
+    let applies = typed.apply().boolean()?;
+    let sweeps = typed.delete_broken().boolean()?;
+    let mut audit = audit(reading, warnings)?;
+    audit.extent.has_all_tags = true;
+    // What refers to a manifest goes and stays with it.
+    audit.rules.referrers = Concern::Warn;
+    Ok(PruneSettings {
+        policy: prune::policy(typed, disk, sweeps)?,
+        sweeps,
+        brakes: prune::brakes(typed)?,
+        plan: typed.plan().map(|value| disk.resolve(value.text)),
+        backup: prune::backup(typed, disk, applies)?,
+        apply: applies.then(|| (Deletion::of_apply(), Permission::of_apply())),
+        gc_stopped: typed.gc_stopped().boolean()?.then(GcStopped::of_setting),
+        audit,
+    })
+}
+
 fn rebuild(reading: &Gathering<'_>) -> Result<RebuildSettings, Error> {
     let Gathering { typed, facts, .. } = reading;
     let (network, output) = shared(reading)?;
@@ -440,7 +464,7 @@ mod tests {
         assert!(!is_rebuild(given(&rebuild[1..])));
         assert_eq!(
             given(&[("PLUGIN_MODE", "x")]).error(),
-            r#"PLUGIN_MODE: "x" is not one of verify, audit, repair, rebuild"#
+            r#"PLUGIN_MODE: "x" is not one of verify, audit, repair, prune, rebuild"#
         );
     }
 
@@ -465,7 +489,11 @@ mod tests {
                 continue;
             };
             let settings = |flags: &[&str]| {
-                if setting.commands == [CommandName::Repair] {
+                if setting.commands == [CommandName::Prune] {
+                    let arguments = [&["prune", "r.example", "--keep=a"], flags].concat();
+                    return format!("{:?}", typed(&arguments).prune());
+                }
+                if matches!(setting.commands, [CommandName::Repair, ..]) {
                     let arguments = [&["repair", "app:1"], flags].concat();
                     return format!("{:?}", typed(&arguments).repair());
                 }
@@ -501,6 +529,7 @@ mod tests {
                 let audited = match *word {
                     "audit" => &["--registry=r.example"][..],
                     "repair" => &["--images=r.example"],
+                    "prune" => &["--images=r.example", "--keep=v*"],
                     "manifests" => &["--mode=audit", "--registry=r.example"],
                     _ => &[],
                 };
@@ -653,11 +682,11 @@ mod tests {
         for (arguments, message) in [
             (
                 &["rebuild", "--depth", "full"][..],
-                "--depth is a setting of verify, audit and repair; rebuild does not take it",
+                "--depth is a setting of verify, audit, repair and prune; rebuild does not take it",
             ),
             (
                 &["rebuild", "--image=app"],
-                "--image is a setting of verify, audit and repair; rebuild does not take it",
+                "--image is a setting of verify, audit, repair and prune; rebuild does not take it",
             ),
             (
                 &["--mode=rebuild", "--skip-push"],

@@ -24,6 +24,7 @@ mod network;
 mod output;
 pub(crate) mod parse;
 mod permission;
+mod prune;
 mod pushed;
 mod raw;
 mod rebuild;
@@ -38,7 +39,8 @@ mod value;
 mod wanted;
 
 pub use command::{
-    AuditSettings, Command, CommandName, OnBroken, RebuildSettings, RepairSettings, VerifySettings,
+    AuditSettings, Command, CommandName, OnBroken, PruneSettings, RebuildSettings, RepairSettings,
+    VerifySettings,
 };
 pub use error::Error;
 pub use extent::{Extent, Shard, Target};
@@ -50,6 +52,7 @@ pub use load::{Environment, read, read_output};
 pub use metrics::MetricsSettings;
 pub use output::Stream;
 pub(crate) use parse::{digest as parse_digest, list as parse_list};
-pub use permission::{GcStopped, Permission};
+pub use permission::{Deletion, GcStopped, Permission};
+pub use prune::Backup;
 pub use pushed::NothingPushed;
 pub use wanted::{Metadata, Wanted};

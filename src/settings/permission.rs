@@ -18,6 +18,18 @@ impl Permission {
     }
 }
 
+/// That the user wants tags to be deleted: `apply` of a prune. Whoever deletes needs one, and only
+/// the settings of a prune give it.
+#[derive(Clone, Copy, Debug)]
+pub struct Deletion(());
+
+impl Deletion {
+    /// The permission of `apply`.
+    pub(super) fn of_apply() -> Self {
+        Self(())
+    }
+}
+
 /// That the user promises that no garbage collection runs: `gc_stopped`. Whoever writes to a
 /// registry's disk needs one beside a [`Permission`], and only the settings give it.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    AuditSettings, Command, Environment, Error, RepairSettings, Stream, VerifySettings, read,
-    read_output,
+    AuditSettings, Command, Environment, Error, PruneSettings, RepairSettings, Stream,
+    VerifySettings, read, read_output,
 };
 use crate::rebuild::Plan;
 use crate::terminal::output::Output;
@@ -126,6 +126,14 @@ impl Surroundings {
         match self.read() {
             Ok((Command::Repair(settings), _)) => *settings,
             other => panic!("expected a repair, got {other:?}"),
+        }
+    }
+
+    /// The settings of a prune.
+    pub(super) fn prune(&self) -> PruneSettings {
+        match self.read() {
+            Ok((Command::Prune(settings), _)) => *settings,
+            other => panic!("expected a prune, got {other:?}"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::command::CommandName::{self, Audit, Rebuild, Repair, Verify};
+use super::command::CommandName::{self, Audit, Prune, Rebuild, Repair, Verify};
 use super::kind::ValueKind;
 use super::raw::Typed;
 use super::value::SettingText;
@@ -176,20 +176,20 @@ const SECOND: Duration = Duration::from_secs(1);
 
 settings! {
     "Command" {
-        mode [] [Verify Audit Repair Rebuild] Words(CommandName::WORDS), = "verify",
+        mode [] [Verify Audit Repair Prune Rebuild] Words(CommandName::WORDS), = "verify",
             "What to do. `verify` checks images; `audit` checks every tag of a registry; `repair` puts \
              back what is missing; `rebuild` starts a Woodpecker pipeline and follows it to its end.";
     }
     "Images" {
-        images ["image", "destinations", "extra_tags"] [Verify Audit Repair] List,
+        images ["image", "destinations", "extra_tags"] [Verify Audit Repair Prune] List,
             "Full references to check, as `name[:tag][@digest]`. For an audit: registries, \
              repositories, and patterns such as `registry.example.org/infra/*`.";
         images_file [] [Verify Repair] Path,
             "File of references, `-` for standard input. They are separated by white space, as \
              `kubectl get pods -A -o jsonpath='{..image}'` prints them; bare image IDs are skipped.";
-        repo [] [Verify Audit Repair] List,
+        repo [] [Verify Audit Repair Prune] List,
             "Repositories to check, each combined with every tag. For an audit they may be patterns.";
-        tags ["tag"] [Verify Audit Repair] List, else "file `.tags`, else `latest`",
+        tags ["tag"] [Verify Audit Repair Prune] List, else "file `.tags`, else `latest`",
             "Tags for `repo`. An entry with a `/` is a full reference. Quote tags that look like \
              numbers. For an audit: patterns, by default all tags.";
         tags_file ["tag_file"] [Verify] Path,
@@ -204,18 +204,18 @@ settings! {
         auto_tag_suffix ["default_suffix"] [Verify] Text,
             "Suffix for every tag that `auto_tag` computes. With `alpine`, `1.2` becomes \
              `1.2-alpine`, and `default_tag` becomes `alpine`.";
-        registry [] [Verify Audit Repair] Text, = "docker.io",
+        registry [] [Verify Audit Repair Prune] Text, = "docker.io",
             "Registry that `username` and `password` are for. It also prefixes a `repo` that \
              names no host, and where it is set, an image of `images` that has a `/` and no host. \
              An audit checks all of it where it has no `repo`.";
-        exclude [] [Audit Repair] List,
+        exclude [] [Audit Repair Prune] List,
             "Patterns of what to leave out, as `repository[:tag]`. `*` stands for any text, `?` for \
              any character.";
-        in_use [] [Audit] Path,
+        in_use [] [Audit Prune] Path,
             "What is deployed: a file of references, `-` for standard input, or `cluster`. What is \
              broken and in use comes first, and what is in use and not in the registry is broken. \
              `cluster` asks the Kubernetes cluster that it runs in.";
-        in_use_host [] [Audit] List,
+        in_use_host [] [Audit Prune] List,
             "Other names of the registry in the list of `in_use`, as `host[:port]`.";
         shard [] [Audit] Text,
             "Part of the repositories to audit, as `i/n`. With `3/8` it is the third of eight parts, \
@@ -236,16 +236,16 @@ settings! {
             else "true for `repo` × `tags` and what a build left, false for `images` and \
              command-line references",
             "All tags given for one repository must have the same digest.";
-        attestations [] [Verify Audit Repair] Words(&["check", "warn", "ignore"]), = "check",
+        attestations [] [Verify Audit Repair Prune] Words(&["check", "warn", "ignore"]), = "check",
             "How much attestations matter. `check` fails on broken provenance or SBOMs, `warn` \
              reports them, `ignore` does not ask for them.";
-        allow_missing [] [Verify Audit Repair] PlatformsOrAll,
+        allow_missing [] [Verify Audit Repair Prune] PlatformsOrAll,
             "Platforms whose content may be absent. A sparse index or a pull-through cache lacks \
              them; they are reported, and nothing fails. `all` is for whatever an index lists.";
         referrers [] [Verify Audit Repair] Words(&["ignore", "warn", "check"]), = "ignore",
             "How much referrers matter. They are artifacts that refer to the image, such as \
              signatures and SBOMs.";
-        clients [] [Verify Audit Repair] WordList(&["containerd", "docker", "podman"]),
+        clients [] [Verify Audit Repair Prune] WordList(&["containerd", "docker", "podman"]),
             "Clients that must be able to pull every image. By default what stops containerd \
              fails, and what stops only others is a warning.";
         artifacts [] [Verify Audit Repair] Words(&["fail", "pass"]), = "fail",
@@ -255,12 +255,12 @@ settings! {
             else "all",
             "Platforms to check, leaving out the rest. `platforms` is still judged by what the \
              index lists.";
-        depth [] [Verify Audit Repair] Words(&["head", "tail", "full", "manifests"]), = "tail",
+        depth [] [Verify Audit Repair Prune] Words(&["head", "tail", "full", "manifests"]), = "tail",
             "What is asked of every blob. `head` asks for its header, `tail` for its last byte, \
              `full` for every byte, hashed. `manifests` asks for no blob, and only an audit takes it.";
     }
     "Memory" {
-        state [] [Verify Audit Repair] Path,
+        state [] [Verify Audit Repair Prune] Path,
             "Directory for what is remembered of each registry. With it a run asks for what is new, \
              has moved, was not whole or is due, and for every tag. A repair looks at everything all \
              the same, and puts back the manifests that are remembered.";
@@ -284,85 +284,109 @@ settings! {
         storage [] [Verify Repair] Path,
             "Directory of the registry's own storage, to take content from. With `gc_stopped` its \
              links and files are repaired, too.";
-        gc_stopped [] [Verify Repair] Boolean, = "false",
+        gc_stopped [] [Verify Repair Prune] Boolean, = "false",
             "You promise that no garbage collection runs. Without it nothing is written to a disk.";
-        apply [] [Repair] Boolean, = "false",
+        apply [] [Repair Prune] Boolean, = "false",
             "Does what the plan says. Without it only the plan is made.";
-        plan [] [Repair] Path,
+        plan [] [Repair Prune] Path,
             "File for the plan. It is written without `apply`, and read with it: then nothing is \
              done that is not in it.";
     }
+    "Prune" {
+        keep [] [Prune] List,
+            "Patterns of tags that stay. `*` stands for anything, `?` for one character.";
+        keep_newest [] [Prune] Number { least: 1, most: 1_000_000 },
+            "How many digests of a repository stay, the newest first. Those that are as old as the \
+             last of them stay, too.";
+        keep_younger [] [Prune] Duration { least: ANY },
+            "What is younger stays.";
+        policy [] [Prune] PathOrYaml,
+            "File with rules for each repository, or the YAML itself. The first entry whose \
+             pattern a repository matches counts; a repository that matches none is left alone.";
+        delete_broken [] [Prune] Boolean, = "false",
+            "Deletes the tags that are definitely broken and not in use. It needs no other rule, \
+             and then nothing else goes.";
+        min_age [] [Prune] Duration { least: ANY }, = "1h",
+            "What is younger is never touched, whatever the rules say.";
+        max_deleted [] [Prune] Percentage, = "50%",
+            "The most that may go of a repository's tags. Where more would, nothing goes.";
+        allow_untagged_repository [] [Prune] Boolean, = "false",
+            "A repository may lose its last tag.";
+        backup [] [Prune] Path,
+            "Directory for every manifest before it is deleted, as an OCI image layout with its \
+             tags; or `none`. `apply` needs it.";
+    }
     "Login" {
-        username [] [Verify Audit Repair] Text,
+        username [] [Verify Audit Repair Prune] Text,
             "User for `registry`.";
-        password [] [Verify Audit Repair] Secret,
+        password [] [Verify Audit Repair Prune] Secret,
             "Password or token for `registry`.";
-        password_file [] [Verify Audit Repair] Path,
+        password_file [] [Verify Audit Repair Prune] Path,
             "File with the password, instead of `password`. Its last line break does not count.";
-        logins ["registry_auth"] [Verify Audit Repair] Logins,
+        logins ["registry_auth"] [Verify Audit Repair Prune] Logins,
             "Logins for several registries: `[{registry, username, password}]`.";
-        docker_config ["config", "docker_config_json", "registry_config"] [Verify Audit Repair] Credentials,
+        docker_config ["config", "docker_config_json", "registry_config"] [Verify Audit Repair Prune] Credentials,
             else "`$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json`, `~/.docker/config.json`, \
                   podman's `auth.json`",
             "Docker's or podman's credential file, as a path or the JSON itself. Its credential \
              helpers are run where they are installed.";
-        github_token [] [Verify Audit Repair] Secret, else "`${{ github.token }}` in the action",
+        github_token [] [Verify Audit Repair Prune] Secret, else "`${{ github.token }}` in the action",
             "GitHub token for ghcr.io, used when no other login matches. It needs `packages: \
              read`.";
-        github_token_file [] [Verify Audit Repair] Path,
+        github_token_file [] [Verify Audit Repair Prune] Path,
             "File with the GitHub token, instead of `github_token`.";
-        anonymous ["public"] [Verify Audit Repair] Boolean, = "false",
+        anonymous ["public"] [Verify Audit Repair Prune] Boolean, = "false",
             "Checks without a login. No credentials are sent at all, regardless of other settings.";
     }
     "Patience" {
-        attempts ["retries"] [Verify Audit Repair Rebuild] Number { least: 1, most: 100 }, = "5",
+        attempts ["retries"] [Verify Audit Repair Prune Rebuild] Number { least: 1, most: 100 }, = "5",
             "How often a request is tried. Connection errors, timeouts, 408, 429 and 5xx are \
              tried again.";
-        backoff ["retry_wait"] [Verify Audit Repair Rebuild] Duration { least: ANY }, = "500ms",
+        backoff ["retry_wait"] [Verify Audit Repair Prune Rebuild] Duration { least: ANY }, = "500ms",
             "First wait between attempts. It doubles, with jitter; a server's Retry-After wins.";
-        max_backoff ["retry_max_wait"] [Verify Audit Repair Rebuild] Duration { least: ANY }, = "30s",
+        max_backoff ["retry_max_wait"] [Verify Audit Repair Prune Rebuild] Duration { least: ANY }, = "30s",
             "Longest wait between attempts.";
-        settle [] [Verify Audit Repair] Duration { least: ANY }, = "15s",
+        settle [] [Verify Audit Repair Prune] Duration { least: ANY }, = "15s",
             "How long a 404 means \"not yet\". It is one window for the whole run; `0` takes the \
              first answer, as an audit does.";
-        request_timeout [] [Verify Audit Repair Rebuild] Duration { least: MILLISECOND }, = "30s",
+        request_timeout [] [Verify Audit Repair Prune Rebuild] Duration { least: MILLISECOND }, = "30s",
             "How long to wait for an answer's headers. The same limit holds between two pieces \
              of its body.";
-        timeout [] [Verify Audit Repair] Duration { least: MILLISECOND }, = "10m",
+        timeout [] [Verify Audit Repair Prune] Duration { least: MILLISECOND }, = "10m",
             "Limit for one whole verification. An audit has none.";
-        concurrency [] [Verify Audit Repair] Number { least: 1, most: 256 }, = "16",
+        concurrency [] [Verify Audit Repair Prune] Number { least: 1, most: 256 }, = "16",
             "Requests in flight per registry. For an audit they are 4.";
-        rate [] [Audit Repair] Number { least: 1, most: 100_000 },
+        rate [] [Audit Repair Prune] Number { least: 1, most: 100_000 },
             "Requests a second per registry, at most. On a disk they are files that are opened.";
     }
     "Network" {
-        ca ["ca_cert", "ca_file", "certificate"] [Verify Audit Repair Rebuild] PathOrPem,
+        ca ["ca_cert", "ca_file", "certificate"] [Verify Audit Repair Prune Rebuild] PathOrPem,
             "More root certificates, as a path or the PEM text itself. They are added to the \
              known ones and replace none.";
-        skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Audit Repair Rebuild] Hosts, = "false",
+        skip_tls_verify ["skip_verify", "insecure_skip_verify"] [Verify Audit Repair Prune Rebuild] Hosts, = "false",
             "Accepts any certificate, from all hosts or from these (`host[:port]`). It logs a \
              warning.";
-        insecure ["insecure_registry"] [Verify Audit Repair Rebuild] Hosts, = "false",
+        insecure ["insecure_registry"] [Verify Audit Repair Prune Rebuild] Hosts, = "false",
             "Allows plain HTTP, for all hosts or for these (`host[:port]`). Loopback is always \
              allowed.";
-        resolve ["connect_to"] [Verify Audit Repair Rebuild] Pins,
+        resolve ["connect_to"] [Verify Audit Repair Prune Rebuild] Pins,
             "Addresses to connect to instead of those in DNS. As curl writes them: \
              `host:port:address[,address]`. TLS and the Host header keep the name; token servers \
              and Woodpecker are included.";
     }
     "Output" {
-        report ["output"] [Verify Audit Repair Rebuild] Path,
+        report ["output"] [Verify Audit Repair Prune Rebuild] Path,
             "File for the JSON report, written whatever the verdict. `-` writes it to standard \
              output, and the text to standard error.";
         junit [] [Verify Audit Repair Rebuild] Path,
             "File for a JUnit XML report.";
         broken_list [] [Audit] Path,
             "File for the broken tags. Each is a line: repository, tag, digest.";
-        format [] [Verify Audit Repair Rebuild] Words(&["auto", "text", "json", "github"]), = "auto",
+        format [] [Verify Audit Repair Prune Rebuild] Words(&["auto", "text", "json", "github"]), = "auto",
             "Form of standard output. `auto` is `github` in GitHub Actions, else `text`.";
-        summary [] [Verify Audit Repair Rebuild] Boolean, = "true",
+        summary [] [Verify Audit Repair Prune Rebuild] Boolean, = "true",
             "Writes a GitHub step summary.";
-        log_level [] [Verify Audit Repair Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
+        log_level [] [Verify Audit Repair Prune Rebuild] Words(&["error", "warn", "info", "debug", "trace"]), = "info",
             "How much is logged. It is at least `debug` when a GitHub job runs with debug logging.";
         fail_on [] [Verify Audit] Words(&["broken", "in_use", "never"]), = "broken",
             "When the run fails. `never` only reports: the exit code is 0 whatever is wrong with \
@@ -377,14 +401,14 @@ settings! {
              last verdict counts. A list is done in its order until the image is whole.";
     }
     "Command line" {
-        quiet [] [Verify Audit Repair Rebuild] Boolean, = "false",
+        quiet [] [Verify Audit Repair Prune Rebuild] Boolean, = "false",
             "Prints nothing but warnings when everything passes. Otherwise it prints what fails, \
              the hints and the verdict.";
         only_failures [] [Verify] Boolean, = "false",
             "Leaves images that pass out of the text.";
         undo [] [Repair] Boolean, = "false",
             "Takes back the links that earlier repairs wrote to `storage`. Nothing else is done.";
-        color [] [Verify Audit Repair Rebuild] Words(&["auto", "always", "never"]), = "auto",
+        color [] [Verify Audit Repair Prune Rebuild] Words(&["auto", "always", "never"]), = "auto",
             "Whether the text is coloured. `auto` colours it on a terminal and in the logs of \
              GitHub, GitLab and Woodpecker; `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE` change \
              that.";
@@ -520,6 +544,7 @@ mod tests {
                 ValueKind::Number { .. } => value.number().map(drop),
                 ValueKind::Duration { .. } => value.duration().map(drop),
                 ValueKind::Interval => value.interval().map(drop),
+                ValueKind::Percentage => value.percentage().map(drop),
                 ValueKind::List => value.list().map(drop),
                 ValueKind::Text => Ok(()),
                 kind => panic!("{}: no default is expected of {kind:?}", setting.name),

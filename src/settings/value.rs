@@ -115,6 +115,18 @@ impl<'a> SettingText<'a> {
         })
     }
 
+    /// A percentage, with or without its sign.
+    pub(super) fn percentage(&self) -> Result<u8, Error> {
+        self.read(|text| {
+            let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+            let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+            number
+                .parse()
+                .ok()
+                .filter(|number| is_plain && *number <= 100)
+        })
+    }
+
     /// A boolean for all hosts, or some hosts.
     pub(super) fn hosts(&self) -> Result<Hosts, Error> {
         self.read(parse::hosts)

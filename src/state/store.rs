@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use log::warn;
 
@@ -96,6 +97,13 @@ impl Store {
     /// The repositories that are remembered.
     pub(crate) fn repositories(&self) -> impl Iterator<Item = &str> {
         self.tags.keys().map(String::as_str)
+    }
+
+    /// When each tag of a repository was first seen; none for those that its first look found.
+    pub(crate) fn first_seen(&self, repository: &str) -> BTreeMap<String, SystemTime> {
+        let tags = self.load(repository).memory.tags.into_iter();
+        tags.filter_map(|(name, tag)| Some((name, tag.first_seen.time()?)))
+            .collect()
     }
 
     /// Whether what is learned can be written.

@@ -14,6 +14,7 @@ use crate::report::exit::{Conclusion, Exit};
 use crate::report::github::Extras;
 use crate::report::judgement::Judgement;
 use crate::report::plan::Plan;
+use crate::report::prune::Prune;
 use crate::report::text::Style;
 use crate::report::{github, json, junit, text};
 use crate::terminal::output::{Detail, Format, Output};
@@ -86,6 +87,15 @@ pub(crate) fn write_plan(path: &Path, plan: &Plan) -> io::Result<()> {
     write_new(path, &|out| json::write_plan(plan, SystemTime::now(), out))
 }
 
+/// Writes the plan of a prune to its file.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub(crate) fn write_prune(path: &Path, prune: &Prune) -> io::Result<()> {
+    write_new(path, &|out| json::write_prune(prune, out))
+}
+
 /// Delivers an audit, whatever the verdict, and says how the run ends; see [`deliver`].
 pub(crate) fn deliver_audit(audit: &Audit, streams: Streams, output: &Output) -> Exit {
     let mut complete = streams.close(audit);
@@ -133,7 +143,14 @@ pub(crate) fn announce_audit(
     output: &Output,
 ) {
     announce_with(output, &|out| {
-        audit::write_header(registries, depth, remembered, out)
+        audit::write_header(registries, depth, remembered, "auditing", out)
+    });
+}
+
+/// Writes what is going to be pruned.
+pub(crate) fn announce_prune(registries: &[String], depth: Depth, output: &Output) {
+    announce_with(output, &|out| {
+        audit::write_header(registries, depth, None, "pruning", out)
     });
 }
 

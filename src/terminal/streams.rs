@@ -34,7 +34,11 @@ struct Sink {
 
 impl Streams {
     /// Opens what the settings ask for, and writes the beginnings.
-    pub(crate) fn open(settings: &AuditSettings, started_at: SystemTime) -> Self {
+    pub(crate) fn open(
+        settings: &AuditSettings,
+        kind: &'static str,
+        started_at: SystemTime,
+    ) -> Self {
         let output = &settings.output;
         let mut streams = Self {
             report: None,
@@ -49,7 +53,7 @@ impl Streams {
         streams.junit = streams.sink("junit", output.junit.as_deref());
         streams.broken = streams.sink("broken_list", settings.broken_list.as_deref());
         let depth = settings.rules.depth;
-        streams.write_json(|out| json::write_opening(depth, started_at, out));
+        streams.write_json(|out| json::write_opening(kind, depth, started_at, out));
         streams.write_junit(junit::write_opening);
         streams
     }

@@ -648,6 +648,9 @@ impl Walk<'_> {
         let stays = matches!(known.kind(), Kind::Attestation | Kind::Referrer);
         let kind = if stays { known.kind() } else { document.kind };
         self.graph.set_document(node, kind, &document.media_type);
+        if let Some(subject) = &document.subject {
+            self.graph.set_subject(node, subject);
+        }
         if let Some(artifact) = document.artifact {
             self.artifacts.insert(node, artifact.into_boxed_str());
         }

@@ -10,6 +10,7 @@ mod injection;
 mod limits;
 mod logs;
 mod messages;
+mod prune;
 mod repair;
 mod rig;
 mod screen;

@@ -7,6 +7,7 @@ mod listing;
 mod publish;
 mod remembered;
 mod repository;
+mod sifted;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -20,11 +21,12 @@ use self::listing::repositories;
 use self::publish::Publisher;
 use self::remembered::Remembered;
 use self::repository::{Found, Job};
+pub(crate) use self::sifted::Sifted;
 use crate::commands::finished::Unfinished;
 use crate::commands::until_a_signal;
 use crate::http::Clients;
 use crate::http::listen::{Listener, Page};
-use crate::oci::in_use::InUse;
+use crate::oci::in_use::{InUse, Uses};
 use crate::oci::reference::Reference;
 use crate::registry::Transport;
 use crate::report::audit::{self, Audit, Unread};
@@ -122,7 +124,7 @@ async fn repeated(
         progress.begin(begun.into_std());
         let memory = remembered.as_ref();
         let audit = unfinished(settings, registries, memory);
-        let mut streams = Streams::open(settings, audit.started_at);
+        let mut streams = Streams::open(settings, "audit", audit.started_at);
         let mut write = |judged: &Judged<'_>| streams.add(judged);
         let audit = if settings.extent.is_disk {
             disk::audited(settings, audit, list, signals, &mut progress, &mut write).await
@@ -250,107 +252,146 @@ pub(crate) async fn losses(
 /// Audits; what was looked at is judged, given to `write` and dropped.
 async fn audited(
     settings: &AuditSettings,
-    mut audit: Audit,
+    audit: Audit,
     list: Option<&in_use::List>,
     remembered: Option<&Remembered<'_>>,
     signals: &Signals,
     progress: &mut Progress,
     write: &mut dyn FnMut(&Judged<'_>),
 ) -> Audit {
-    let started = Instant::now();
-    let registries = &audit.registries.clone();
-    let transports = transports(settings, registries);
-    let stopping = signals.or_after(settings.patience.timeout);
-    let stopped = Cell::new(None);
-    let stop = async || {
-        let stop = stopping.clone().await;
-        stopped.set(Some(stop));
-        stop
+    let transports = transports(settings, &audit.registries);
+    let round = Round {
+        settings,
+        transports: &transports,
+        list,
+        remembered,
     };
-    let (deployed, not_known) = tokio::select! {
-        known = deployed(settings, &audit.registries, list) => known,
-        _ = stop() => (None, None),
-    };
-    let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
-    audit.in_use = list.map(|_| audit::InUse::new(is_partial));
-    let (names, unread) = tokio::select! {
-        listed = repositories(settings, &transports, registries, remembered, deployed.as_ref()) => listed,
-        _ = stop() => Default::default(),
-    };
-    let unread = unread.into_iter().chain(not_known);
-    unread.for_each(|unread| audit.add_unread(unread));
-    let all = names.len();
-    let mut done = 0;
-    let uses_of = |repository: &_| deployed.as_ref().and_then(|list| list.of(repository));
-    let is_stopped = || stopped.get().is_some() || stopping.peek().is_some();
-    let walks = names.iter().map(async |named| {
-        if is_stopped() {
-            return None;
-        }
-        let repository = named.repository(registries);
-        let transport = &transports[named.registry];
-        let job = Job {
+    let mut audit = round
+        .walked(audit, signals, progress, &mut |_, _| (), write)
+        .await;
+    audit.finish();
+    audit
+}
+
+/// One look at everything that an audit covers.
+struct Round<'a> {
+    settings: &'a AuditSettings,
+    /// In the order of the registries.
+    transports: &'a [Transport],
+    list: Option<&'a in_use::List>,
+    remembered: Option<&'a Remembered<'a>>,
+}
+
+/// What is done with a repository before it is judged: parts of it may be taken out.
+type Sift<'s> = dyn FnMut(&mut Vec<Checked>, Option<&Uses>) + 's;
+
+impl Round<'_> {
+    async fn walked(
+        &self,
+        mut audit: Audit,
+        signals: &Signals,
+        progress: &mut Progress,
+        sift: &mut Sift<'_>,
+        write: &mut dyn FnMut(&Judged<'_>),
+    ) -> Audit {
+        let Self {
             settings,
-            transport,
-            repository: &repository,
-            known: named.known,
+            transports,
+            list,
             remembered,
-            uses: uses_of(&repository),
-            stop: async || Cause::Stopped {
-                stop: stop().await,
-                timeout: settings.patience.timeout,
-                settle: None,
-            },
+        } = *self;
+        let started = Instant::now();
+        let registries = &audit.registries.clone();
+        let stopping = signals.or_after(settings.patience.timeout);
+        let stopped = Cell::new(None);
+        let stop = async || {
+            let stop = stopping.clone().await;
+            stopped.set(Some(stop));
+            stop
         };
-        let found = job.run().await;
-        transport.forget(&repository);
-        Some(found)
-    });
-    let mut walks =
-        stream::iter(walks).buffer_unordered(settings.patience.concurrency * SIDE_BY_SIDE);
-    let bytes = || transports.iter().map(Transport::bytes).sum();
-    loop {
-        let seen = |progress: &mut Progress, settled| {
-            let standing = Standing {
-                found: all,
-                settled,
-                bytes: bytes(),
+        let (deployed, not_known) = tokio::select! {
+            known = deployed(settings, &audit.registries, list) => known,
+            _ = stop() => (None, None),
+        };
+        let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
+        audit.in_use = list.map(|_| audit::InUse::new(is_partial));
+        let (names, unread) = tokio::select! {
+            listed = repositories(settings, transports, registries, remembered, deployed.as_ref()) => listed,
+            _ = stop() => Default::default(),
+        };
+        let unread = unread.into_iter().chain(not_known);
+        unread.for_each(|unread| audit.add_unread(unread));
+        let all = names.len();
+        let mut done = 0;
+        let uses_of = |repository: &_| deployed.as_ref().and_then(|list| list.of(repository));
+        let is_stopped = || stopped.get().is_some() || stopping.peek().is_some();
+        let walks = names.iter().map(async |named| {
+            if is_stopped() {
+                return None;
+            }
+            let repository = named.repository(registries);
+            let transport = &transports[named.registry];
+            let job = Job {
+                settings,
+                transport,
+                repository: &repository,
+                known: named.known,
+                remembered,
+                uses: uses_of(&repository),
+                stop: async || Cause::Stopped {
+                    stop: stop().await,
+                    timeout: settings.patience.timeout,
+                    settle: None,
+                },
             };
-            progress.update(standing, Instant::now());
-        };
-        let Some(found) = with_updates(walks.next(), || seen(progress, done)).await else {
-            break;
-        };
-        done += 1;
-        seen(progress, done);
-        let context = Context {
-            stopped: stopped.get(),
-            login_not_visible: false,
-            clients: settings.rules.clients,
-            now: audit.started_at,
-        };
-        match found {
-            None => {}
-            Some(Found::Gone(repository)) => debug!("{repository} is gone, or has no tags"),
-            Some(Found::Unread(unread)) => audit.add_unread(unread),
-            Some(Found::Checked(parts, summary)) => {
-                for checked in &parts {
-                    let judged = judged(checked, context, deployed.as_ref());
-                    write(&judged);
-                    audit.add(&judged);
-                }
-                if let Some(part) = parts.first() {
-                    audit.add_remembered(&part.repository.registry, &remembered_of(summary));
+            let found = job.run().await;
+            transport.forget(&repository);
+            Some(found)
+        });
+        let mut walks =
+            stream::iter(walks).buffer_unordered(settings.patience.concurrency * SIDE_BY_SIDE);
+        let bytes = || transports.iter().map(Transport::bytes).sum();
+        loop {
+            let seen = |progress: &mut Progress, settled| {
+                let standing = Standing {
+                    found: all,
+                    settled,
+                    bytes: bytes(),
+                };
+                progress.update(standing, Instant::now());
+            };
+            let Some(found) = with_updates(walks.next(), || seen(progress, done)).await else {
+                break;
+            };
+            done += 1;
+            seen(progress, done);
+            let context = Context {
+                stopped: stopped.get(),
+                login_not_visible: false,
+                clients: settings.rules.clients,
+                now: audit.started_at,
+            };
+            match found {
+                None => {}
+                Some(Found::Gone(repository)) => debug!("{repository} is gone, or has no tags"),
+                Some(Found::Unread(unread)) => audit.add_unread(unread),
+                Some(Found::Checked(mut parts, summary)) => {
+                    let repository = parts.first().map(|part| part.repository.clone());
+                    let uses = repository.as_ref().and_then(uses_of);
+                    sift(&mut parts, uses);
+                    add(&mut audit, &parts, context, deployed.as_ref(), write);
+                    if let Some(part) = parts.first() {
+                        audit.add_remembered(&part.repository.registry, &remembered_of(summary));
+                    }
                 }
             }
         }
+        drop(walks);
+        audit.stopped = stopped.get().or_else(|| stopping.peek().copied());
+        count_requests(&mut audit, transports);
+        audit.duration = started.elapsed();
+        audit
     }
-    drop(walks);
-    audit.stopped = stopped.get().or_else(|| stopping.peek().copied());
-    count_requests(&mut audit, &transports);
-    audit.duration = started.elapsed();
-    audit.finish();
-    audit
 }
 
 /// What is known of a repository's memory, for the report.
@@ -361,6 +402,21 @@ fn remembered_of(summary: Summary) -> audit::Remembered {
         moved: summary.moved,
         oldest_check: summary.oldest.and_then(Moment::time),
         oldest_at_depth: summary.oldest_at_depth.and_then(Moment::time),
+    }
+}
+
+/// Judges the parts of a repository, and adds them.
+fn add(
+    audit: &mut Audit,
+    parts: &[Checked],
+    context: Context,
+    deployed: Option<&InUse>,
+    write: &mut dyn FnMut(&Judged<'_>),
+) {
+    for checked in parts {
+        let judged = judged(checked, context, deployed);
+        write(&judged);
+        audit.add(&judged);
     }
 }
 

@@ -21,6 +21,7 @@ use super::exit::{Conclusion, Exit, FailOn};
 use super::hint::{Advice, Hint, short_names};
 use super::hints::of_trouble;
 use super::judged::Judged;
+use super::prune::Prune;
 use super::remedy::About;
 use super::totals::{Counts, Totals};
 use crate::oci::client::Clients;
@@ -61,6 +62,8 @@ pub struct Audit {
     pub bytes: u64,
     /// What the disks of registries hold beyond their tags.
     pub disk: Option<Disk>,
+    /// What goes and stays, where it was walked to be pruned.
+    pub(crate) prune: Option<Prune>,
     /// What it rests on besides its own questions, with `state`.
     pub remembered: Option<Remembered>,
     /// Why it ended early, if it did.
@@ -230,6 +233,7 @@ impl Audit {
             requests: 0,
             bytes: 0,
             disk: None,
+            prune: None,
             remembered: None,
             stopped: None,
             tags: Tags::default(),
@@ -334,6 +338,12 @@ impl Audit {
         }
     }
 
+    /// Adds what goes and stays.
+    pub(crate) fn add_prune(&mut self, prune: Prune) {
+        self.totals.exit = self.totals.exit.or(prune.exit());
+        self.prune = Some(prune);
+    }
+
     fn sums_of(&mut self, registry: &str) -> Option<&mut Sums> {
         let place = self.registries.iter().position(|one| one == registry)?;
         Some(&mut self.sums[place])
@@ -419,7 +429,9 @@ impl Audit {
 
     /// Whether there was nothing to look at, although every list was read.
     fn is_empty(&self) -> bool {
-        self.tags.all == 0 && self.unread.is_empty()
+        self.tags.all == 0
+            && self.unread.is_empty()
+            && self.prune.as_ref().is_none_or(Prune::is_empty)
     }
 
     /// The exit code.
@@ -449,7 +461,7 @@ impl Audit {
             [] if self.is_empty() && !self.allow_empty && self.stopped.is_none() => {
                 Some("there is no tag to audit".to_owned())
             }
-            [] => None,
+            [] => self.prune.as_ref().and_then(Prune::reason),
             [one] => Some(format!("{}: {}", one.name, one.detail)),
             [one, others @ ..] => Some(format!(
                 "{}: {}, and {} could not be read either",

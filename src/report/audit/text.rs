@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use super::super::exit::{Conclusion, Exit};
+use super::super::prune;
 use super::super::text::{Paint, Style};
 use super::{Audit, Fault, InUse};
 use crate::text::escape;
@@ -19,12 +20,13 @@ pub(crate) fn write_header(
     registries: &[String],
     depth: Depth,
     remembered: Option<usize>,
+    doing: &str,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let remembered = remembered.map(|tags| format!("; {} remembered", count(tags, "tag")));
     writeln!(
         out,
-        "pullproof {}: auditing {} at depth {}{}",
+        "pullproof {}: {doing} {} at depth {}{}",
         env!("CARGO_PKG_VERSION"),
         escape::line(&human::list(registries)),
         depth.as_str(),
@@ -40,6 +42,9 @@ pub(crate) fn write(audit: &Audit, style: Style, out: &mut dyn Write) -> io::Res
     write_faults(audit, style, out)?;
     write_table(audit, out)?;
     write_disk(audit, out)?;
+    if let Some(plan) = &audit.prune {
+        prune::write(plan, style, out)?;
+    }
     write_end(audit, style, out)
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::super::audit::{Audit, Disk, Remembered, Unread};
 use super::super::judged::Judged;
 use super::super::timestamp;
+use super::prune::{self, PruneEntry};
 use super::{CountsEntry, HintEntry, RepositoryEntry, TOOL, Tool, milliseconds, write_value};
 use crate::storage::census::{Amount, Beyond, Obstacle, Occurrence};
 use crate::text::escape;
@@ -33,6 +34,8 @@ struct Closing {
     counts: CountsEntry,
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Vec<PruneEntry>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<HintEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,6 +178,7 @@ impl UnreadEntry {
 /// # Errors
 /// When `out` cannot be written to.
 pub(crate) fn write_opening(
+    kind: &'static str,
     depth: Depth,
     started_at: SystemTime,
     out: &mut dyn Write,
@@ -183,7 +187,7 @@ pub(crate) fn write_opening(
     write_value(
         &Opening {
             schema: 1,
-            kind: "audit",
+            kind,
             tool: TOOL,
             depth: depth.as_str(),
             started_at: timestamp::utc(started_at),
@@ -225,6 +229,7 @@ pub(crate) fn write_closing(audit: &Audit, out: &mut dyn Write) -> io::Result<()
             duration_ms: milliseconds(audit.duration),
             counts: CountsEntry::of(&audit.counts()),
             disk: audit.disk.as_ref().map(DiskEntry::of),
+            plan: audit.prune.as_ref().map(prune::entries),
             hints: audit.advice.iter().map(HintEntry::of).collect(),
             error: audit.reason().map(|reason| escape::shortened(&reason)),
         },

@@ -6,6 +6,7 @@
 
 mod audit;
 mod plan;
+mod prune;
 
 use std::io::{self, Write};
 
@@ -17,6 +18,7 @@ use serde_json::ser::Formatter;
 pub(crate) use self::audit::{write_closing, write_opening, write_repository};
 pub(crate) use self::plan::write as write_plan;
 use self::plan::{PlanEntry, entries};
+pub(crate) use self::prune::write as write_prune;
 use super::exit::Conclusion;
 use super::hint::Advice;
 use super::judged::Judged;
@@ -620,7 +622,7 @@ mod tests {
         let report = report(images);
         let mut audit = Audit::new(vec!["docker.io".into()], Depth::Tail, Clients::CONTAINERD);
         let mut out = Vec::new();
-        write_opening(audit.depth, audit.started_at, &mut out).unwrap();
+        write_opening("audit", audit.depth, audit.started_at, &mut out).unwrap();
         for (number, checked) in report.repositories.iter().enumerate() {
             let context = Context {
                 stopped: None,

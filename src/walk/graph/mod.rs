@@ -50,7 +50,7 @@ const LONGEST_PART: usize = 100;
 const LONGEST_WORDS: usize = 300;
 
 /// Of how many configs it is noted when their images were built.
-const MOST_DATES: usize = 256;
+const MOST_DATES: usize = 20_000;
 
 /// No node, no reference.
 const NONE: u32 = u32::MAX;
@@ -180,6 +180,7 @@ pub struct Graph {
     cause_room: usize,
     /// When configs say that their images were built.
     created: HashMap<NodeId, SystemTime>,
+    subjects: HashMap<NodeId, Name>,
 }
 
 /// One digest of one repository.
@@ -564,6 +565,18 @@ impl Graph {
         }
         let below = self.reachable(root).into_iter();
         below.filter_map(|id| self.created.get(&id)).max().copied()
+    }
+
+    /// Writes which manifest this one names as its subject.
+    pub fn set_subject(&mut self, id: NodeId, subject: &Digest) {
+        let name = self.names.name(Some(subject));
+        self.subjects.insert(id, name);
+    }
+
+    /// The manifest that this one names as its subject.
+    #[must_use]
+    pub fn subject(&self, id: NodeId) -> Option<Digest> {
+        self.names.digest(*self.subjects.get(&id)?)
     }
 
     /// Ends the walk: every foreign text is redacted, and then cut to what is ever shown.

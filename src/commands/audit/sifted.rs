@@ -1,0 +1,146 @@
+//! An audit for a prune: each repository is given away before it is judged, and those that something
+//! was deleted from are walked once more.
+
+use super::in_use::{self, List};
+use super::listing::Known;
+use super::remembered::Remembered;
+use super::repository::{Found, Job};
+use super::{Round, Sift, registries, transports, unfinished};
+use crate::oci::in_use::Uses;
+use crate::oci::reference::Repository;
+use crate::prune::contents::Contents;
+use crate::registry::Transport;
+use crate::report::audit::Audit;
+use crate::report::judged::{Context, Judged};
+use crate::settings::{AuditSettings, Error};
+use crate::terminal::progress::Progress;
+use crate::terminal::signals::Signals;
+use crate::walk::cause::Cause;
+use crate::walk::checked::Checked;
+
+/// Registries that are audited to be pruned.
+pub(crate) struct Sifted<'a> {
+    settings: &'a AuditSettings,
+    registries: Vec<String>,
+    transports: Vec<Transport>,
+    list: Option<List>,
+    remembered: Option<Remembered<'a>>,
+}
+
+impl<'a> Sifted<'a> {
+    /// Opens what the settings name.
+    ///
+    /// # Errors
+    ///
+    /// When it is of no use; and when what is in use is not all known: what is not known to be in use
+    /// would be deleted.
+    pub(crate) async fn open(settings: &'a AuditSettings) -> Result<Self, Error> {
+        let registries = registries(settings);
+        let list = in_use::open(settings)?;
+        if let (Some(list), Some(in_use)) = (&list, &settings.in_use) {
+            let known = list.read(&registries, &in_use.hosts).await;
+            let known = known.map_err(|unread| Error::new(format!("in_use: {}", unread.detail)))?;
+            if known.is_partial || known.unreadable > 0 {
+                return Err(Error::new("in_use: what is deployed is not all known").with_hint(
+                    "the warnings say what is lacking; without in_use nothing counts as deployed",
+                ));
+            }
+        }
+        Ok(Self {
+            settings,
+            remembered: Remembered::open(settings, &registries)?,
+            transports: transports(settings, &registries),
+            registries,
+            list,
+        })
+    }
+
+    /// The registries.
+    pub(crate) fn registries(&self) -> &[String] {
+        &self.registries
+    }
+
+    /// What asks the registry of a repository.
+    pub(crate) fn transport(&self, repository: &Repository) -> &Transport {
+        let mut all = self.registries.iter().zip(&self.transports);
+        let own = all.find(|(registry, _)| **registry == repository.registry);
+        own.expect("it is in a registry that was audited").1
+    }
+
+    /// What a repository has, with who uses it and when its tags were first seen.
+    pub(crate) fn contents(&self, parts: &[Checked], uses: Option<&Uses>) -> Contents {
+        let mut contents = Contents::default();
+        for checked in parts {
+            let usages = in_use::usages(checked, uses);
+            contents.add(checked, self.settings.rules.clients, Some(&usages));
+        }
+        let Some(Repository { registry, name }) = parts.first().map(|part| &part.repository) else {
+            return contents;
+        };
+        let store = self.remembered.as_ref().and_then(|all| all.of(registry));
+        if let Some(store) = store {
+            let first_seen = store.first_seen(name);
+            for tag in &mut contents.tags {
+                tag.dates.first_seen = first_seen.get(&tag.name).copied();
+            }
+        }
+        contents
+    }
+
+    /// Walks everything, and has `sift` take out what is not to be judged yet.
+    pub(crate) async fn walked(
+        &self,
+        signals: &Signals,
+        progress: &mut Progress,
+        sift: &mut Sift<'_>,
+        write: &mut dyn FnMut(&Judged<'_>),
+    ) -> Audit {
+        let round = Round {
+            settings: self.settings,
+            transports: &self.transports,
+            list: self.list.as_ref(),
+            remembered: self.remembered.as_ref(),
+        };
+        let audit = unfinished(self.settings, &self.registries, self.remembered.as_ref());
+        progress.begin(std::time::Instant::now());
+        let audit = round.walked(audit, signals, progress, sift, write).await;
+        progress.finish();
+        audit
+    }
+
+    /// Walks a repository once more, whatever is remembered, and adds it to the audit.
+    pub(crate) async fn walked_again(
+        &self,
+        audit: &mut Audit,
+        repository: &Repository,
+        signals: &Signals,
+        write: &mut dyn FnMut(&Judged<'_>),
+    ) {
+        let stopping = signals.or_after(self.settings.patience.timeout);
+        let job = Job {
+            settings: self.settings,
+            transport: self.transport(repository),
+            repository,
+            known: Known::Listed,
+            remembered: None,
+            uses: None,
+            stop: async || Cause::Stopped {
+                stop: stopping.clone().await,
+                timeout: self.settings.patience.timeout,
+                settle: None,
+            },
+        };
+        let context = Context {
+            stopped: stopping.peek().copied(),
+            login_not_visible: false,
+            clients: self.settings.rules.clients,
+            now: audit.started_at,
+        };
+        match job.run().await {
+            Found::Gone(_) => {}
+            Found::Unread(unread) => audit.add_unread(unread),
+            Found::Checked(parts, _) => super::add(audit, &parts, context, None, write),
+        }
+        super::count_requests(audit, &self.transports);
+    }
+}

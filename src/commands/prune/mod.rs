@@ -1,0 +1,323 @@
+//! A prune: every tag is walked, what no rule keeps is planned to go, and with `apply` it goes; then
+//! all that is left is walked once more.
+
+mod plan_file;
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use log::{info, warn};
+use oci_spec::image::Digest;
+
+use self::plan_file::Allowed;
+use crate::commands::audit::Sifted;
+use crate::commands::finished::Unfinished;
+use crate::commands::until_a_signal;
+use crate::layout::LayoutWriter;
+use crate::oci::in_use::Uses;
+use crate::oci::reference::Repository;
+use crate::prune::apply::{End, Ends, Hands, put_back};
+use crate::prune::contents::Contents;
+use crate::prune::plan::{Plan, Planner};
+use crate::registry::{
+    RegistryCatalog, RegistryRemover, RegistryRepository, RegistryWriter, Transport,
+};
+use crate::report::exit::Exit;
+use crate::report::judged::Judged;
+use crate::report::prune::{Prune, Pruned, refused};
+use crate::settings::{Backup, Deletion, Error, Permission, PruneSettings};
+use crate::terminal::deliver::{announce_prune, deliver_audit};
+use crate::terminal::progress::Progress;
+use crate::terminal::signals::Signals;
+use crate::terminal::streams::Streams;
+use crate::walk::checked::Checked;
+
+/// Prunes, or plans to.
+///
+/// # Errors
+///
+/// When settings are of no use, or the program cannot start.
+pub(crate) fn run(settings: &PruneSettings, progress: Progress) -> Result<Exit, Unfinished> {
+    let ended = until_a_signal(async |signals| {
+        let mut progress = progress;
+        pruned(settings, signals, &mut progress).await
+    })?;
+    Ok(ended?)
+}
+
+/// A repository, and what goes from it.
+struct Planned {
+    repository: Repository,
+    contents: Contents,
+    plan: Plan,
+}
+
+impl Planned {
+    /// Whether something goes, or an earlier run has left something.
+    fn has_work(&self, backup: Option<&LayoutWriter>) -> bool {
+        let left_over =
+            |backup: &LayoutWriter| !backup.pending(&self.repository.to_string()).is_empty();
+        self.plan.deletes() || (self.plan.refusal.is_none() && backup.is_some_and(left_over))
+    }
+}
+
+async fn pruned(
+    settings: &PruneSettings,
+    signals: &Signals,
+    progress: &mut Progress,
+) -> Result<Exit, Error> {
+    let allowed = plan_file::allowed(settings)?;
+    // Before anything is asked, because the directory may be of no use.
+    let mut backup = opened(settings)?;
+    let sifted = Sifted::open(&settings.audit).await?;
+    let output = &settings.audit.output;
+    announce_prune(sifted.registries(), settings.audit.rules.depth, output);
+    let mut planning = Planning {
+        settings,
+        sifted: &sifted,
+        allowed: allowed.as_ref(),
+        now: SystemTime::now(),
+        planned: Vec::new(),
+        matched: Vec::new(),
+    };
+    let mut streams = Streams::open(&settings.audit, "prune", planning.now);
+    let mut write = |judged: &Judged<'_>| streams.add(judged);
+    let mut sift = |parts: &mut Vec<Checked>, uses: Option<&Uses>| planning.sift(parts, uses);
+    let mut audit = sifted
+        .walked(signals, progress, &mut sift, &mut write)
+        .await;
+    planning.warn();
+    let mut prune = Prune {
+        is_applied: settings.apply.is_some(),
+        ..Prune::default()
+    };
+    let stopping = signals.or_after(settings.audit.patience.timeout);
+    let is_stopped = || audit.stopped.is_some() || stopping.peek().is_some();
+    for planned in &planning.planned {
+        let mut ends = None;
+        if let (Some(permissions), true) = (settings.apply, planned.has_work(backup.as_ref())) {
+            let transport = sifted.transport(&planned.repository);
+            let work = Work {
+                planned,
+                transport,
+                permissions,
+            };
+            let (done, back) = work.done(settings, backup.as_mut(), &is_stopped).await;
+            prune.put_back += back;
+            ends = Some(done);
+        }
+        let Planned {
+            repository,
+            contents,
+            plan,
+        } = planned;
+        prune
+            .repositories
+            .push(Pruned::of(repository, contents, plan, ends.as_ref()));
+    }
+    let again = planning
+        .planned
+        .iter()
+        .filter(|one| settings.apply.is_some() && one.plan.deletes());
+    for planned in again {
+        info!("{} is walked again", planned.repository);
+        sifted
+            .walked_again(&mut audit, &planned.repository, signals, &mut write)
+            .await;
+    }
+    if let (Some(path), None) = (&settings.plan, settings.apply) {
+        plan_file::write(path, &prune)?;
+    }
+    audit.add_prune(prune);
+    audit.finish();
+    Ok(deliver_audit(&audit, streams, output))
+}
+
+/// The backup, where something is to be deleted.
+fn opened(settings: &PruneSettings) -> Result<Option<LayoutWriter>, Error> {
+    let (Some(Backup::Directory(folder)), Some(_)) = (&settings.backup, settings.apply) else {
+        return Ok(None);
+    };
+    let unusable = |why| {
+        Error::new(format!(
+            "backup: {} cannot be used: {why}",
+            folder.display()
+        ))
+    };
+    LayoutWriter::open(folder).map(Some).map_err(unusable)
+}
+
+/// Plans repository by repository, as they are walked.
+struct Planning<'a> {
+    settings: &'a PruneSettings,
+    sifted: &'a Sifted<'a>,
+    allowed: Option<&'a HashSet<Allowed>>,
+    now: SystemTime,
+    planned: Vec<Planned>,
+    /// The patterns that matched something, by the place of their rules.
+    matched: Vec<(usize, usize)>,
+}
+
+impl Planning<'_> {
+    /// Plans for a repository, and leaves those of its images to be judged that stay as they are.
+    fn sift(&mut self, parts: &mut Vec<Checked>, uses: Option<&Uses>) {
+        let Some(repository) = parts.first().map(|part| part.repository.clone()) else {
+            return;
+        };
+        let Some(place) = self.settings.policy.of(&repository.name) else {
+            parts.clear();
+            return;
+        };
+        let contents = self.sifted.contents(parts, uses);
+        let extent = &self.settings.audit.extent;
+        let planner = Planner {
+            rules: &self.settings.policy.entries[place].1,
+            sweeps: self.settings.sweeps,
+            brakes: self.settings.brakes,
+            now: self.now,
+            covers: &|tag| extent.names_tag(&repository.name, tag),
+            permits: &|tag, digest| self.permits(&repository, tag, digest),
+        };
+        let plan = planner.plan(&contents);
+        let matched = plan
+            .matched
+            .iter()
+            .enumerate()
+            .filter(|(_, matched)| **matched);
+        self.matched
+            .extend(matched.map(|(pattern, _)| (place, pattern)));
+        if let Some(refusal) = &plan.refusal {
+            warn!("{repository}: nothing is deleted: {}", refused(refusal));
+        }
+        if plan.deletes() && self.settings.apply.is_some() {
+            parts.clear();
+        } else if plan.deletes() {
+            let goes: HashSet<&str> = plan.deleted_tags(&contents).collect();
+            for part in parts.iter_mut() {
+                let goes = |tag: &Option<String>| {
+                    tag.as_ref().is_some_and(|tag| goes.contains(tag.as_str()))
+                };
+                part.subjects
+                    .retain(|subject| !goes(&subject.reference.tag));
+            }
+            parts.retain(|part| !part.subjects.is_empty());
+        }
+        self.planned.push(Planned {
+            repository,
+            contents,
+            plan,
+        });
+    }
+
+    /// Whether the plan that was given has this deletion; each where none was given.
+    fn permits(&self, repository: &Repository, tag: Option<&str>, digest: Option<&Digest>) -> bool {
+        let allowed = |all: &HashSet<Allowed>| all.contains(&Allowed::of(repository, tag, digest));
+        self.allowed.is_none_or(allowed)
+    }
+
+    /// Says which patterns match nothing anywhere.
+    fn warn(&mut self) {
+        self.planned
+            .sort_by(|one, other| one.repository.cmp(&other.repository));
+        for (place, (repositories, rules)) in self.settings.policy.entries.iter().enumerate() {
+            let is_met =
+                |one: &Planned| self.settings.policy.of(&one.repository.name) == Some(place);
+            if !self.planned.iter().any(is_met) {
+                warn!("no repository matches '{repositories}', or has tags");
+                continue;
+            }
+            for (pattern, keep) in rules.keep.iter().enumerate() {
+                if !self.matched.contains(&(place, pattern)) {
+                    warn!("keep: no tag matches '{keep}'");
+                }
+            }
+        }
+    }
+}
+
+/// One repository, to be deleted from.
+struct Work<'a> {
+    planned: &'a Planned,
+    transport: &'a Transport,
+    permissions: (Deletion, Permission),
+}
+
+impl Work<'_> {
+    /// Deletes, looks at what is left, and puts back what a tag needs by then; gives how much that
+    /// was.
+    async fn done(
+        &self,
+        settings: &PruneSettings,
+        mut backup: Option<&mut LayoutWriter>,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> (Ends, usize) {
+        let Planned {
+            repository,
+            contents,
+            plan,
+        } = self.planned;
+        let rules = &settings.audit.rules;
+        let source = RegistryRepository::new(self.transport, repository, rules.depth);
+        let catalog = RegistryCatalog::new(self.transport, &repository.registry);
+        let remover = RegistryRemover::new(self.transport, repository, self.permissions.0);
+        let writer = RegistryWriter::new(self.transport, repository, self.permissions.1);
+        let hands = Hands {
+            repository,
+            source: &source,
+            catalog: &catalog,
+            remover: &remover,
+            is_stopped,
+        };
+        let name = repository.to_string();
+        let pending = backup
+            .as_ref()
+            .map(|backup| backup.pending(&name))
+            .unwrap_or_default();
+        let mut ends = Ends::default();
+        let saved = hands
+            .save(contents, plan, backup.as_deref_mut(), &mut ends)
+            .await;
+        note(backup.as_deref(), &name, saved.keys().chain(&pending));
+        hands
+            .delete(contents, plan, &saved, &pending, &mut ends)
+            .await;
+        let lost = match hands.look_after(contents, rules, &mut ends).await {
+            Ok(lost) => lost,
+            Err(cause) => {
+                let why = crate::report::sentence::cause(&cause);
+                warn!("{repository}: what is left could not be looked at: {why}");
+                HashSet::new()
+            }
+        };
+        let back = put_back(repository, contents, plan, &lost, &saved, &writer).await;
+        for digest in &back {
+            ends.manifests.remove(digest);
+        }
+        let failed = ends
+            .manifests
+            .iter()
+            .filter(|(_, end)| matches!(end, End::Failed(_)));
+        let untried = saved
+            .keys()
+            .filter(|digest| !ends.manifests.contains_key(*digest));
+        let untried = untried.filter(|digest| !back.contains(digest));
+        note(
+            backup.as_deref(),
+            &name,
+            failed.map(|(digest, _)| digest).chain(untried),
+        );
+        (ends, back.len())
+    }
+}
+
+/// Notes in the backup what is still to be deleted.
+fn note<'d>(
+    backup: Option<&LayoutWriter>,
+    repository: &str,
+    digests: impl Iterator<Item = &'d Digest>,
+) {
+    let noted = backup.map_or(Ok(()), |backup| backup.set_pending(repository, digests));
+    if let Err(why) = noted {
+        warn!("backup: what is still to be deleted could not be noted: {why}");
+    }
+}

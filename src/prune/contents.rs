@@ -1,0 +1,246 @@
+//! What the tags of a repository lead to, as one graph of digests.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use oci_spec::image::Digest;
+
+use crate::oci::client::Clients;
+use crate::oci::kind::Kind;
+use crate::report::judged::Usage;
+use crate::walk::checked::{Checked, Subject};
+use crate::walk::graph::NodeId;
+use crate::walk::verdict::Verdict;
+
+/// A repository with all its tags.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// Its tags, in the order of the walk.
+    pub(crate) tags: Vec<Tag>,
+    /// What is in use by its digest, and no tag leads to.
+    pub(crate) pinned: Vec<Place>,
+    nodes: Vec<Node>,
+    /// Where each digest is, as a manifest and as a blob.
+    places: HashMap<(Digest, bool), Place>,
+}
+
+/// The place of a digest in its [`Contents`].
+pub(crate) type Place = usize;
+
+/// A tag.
+#[derive(Clone, Debug)]
+pub(crate) struct Tag {
+    pub(crate) name: String,
+    /// What it leads to; none where that is not known.
+    pub(crate) root: Option<Place>,
+    pub(crate) health: Health,
+    pub(crate) dates: Dates,
+    /// What uses it, where it is in use; empty where the list names nobody.
+    pub(crate) users: Option<Vec<String>>,
+}
+
+/// What a walk found of a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Whole,
+    /// It definitely cannot be pulled.
+    Broken,
+    /// It is not known whether it can.
+    Undecided,
+}
+
+/// What is known of a tag's age, each by its own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Dates {
+    /// When it was pushed, by the registry or its disk.
+    pub(crate) pushed: Option<SystemTime>,
+    /// When an audit first saw it.
+    pub(crate) first_seen: Option<SystemTime>,
+    /// When its image was built, by its config.
+    pub(crate) created: Option<SystemTime>,
+}
+
+/// A manifest or a blob.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) digest: Digest,
+    pub(crate) kind: Kind,
+    /// In bytes, where that is known.
+    pub(crate) size: Option<u64>,
+    /// Whether it was there and could be read.
+    pub(crate) is_read: bool,
+    /// What it refers to, and what refers to it as its subject.
+    below: Vec<Place>,
+    /// The manifest that it names as its subject.
+    subject: Option<Digest>,
+}
+
+impl Contents {
+    /// Adds what a walk found, with how each image is used.
+    pub(crate) fn add(&mut self, checked: &Checked, clients: Clients, usages: Option<&[Usage]>) {
+        let graph = &checked.graph;
+        let places: Vec<Option<Place>> = graph.ids().map(|id| self.add_node(checked, id)).collect();
+        for (id, node) in graph.iter() {
+            let Some(place) = places[id.place()] else {
+                continue;
+            };
+            let below = node.children().filter_map(|edge| places[edge.to.place()]);
+            for one in below {
+                let known = &mut self.nodes[place].below;
+                if !known.contains(&one) {
+                    known.push(one);
+                }
+            }
+        }
+        for (at, subject) in checked.subjects.iter().enumerate() {
+            let root = places[subject.root.place()];
+            let Some(name) = &subject.reference.tag else {
+                self.pinned.extend(root);
+                continue;
+            };
+            let usage = usages.and_then(|all| all.get(at)).filter(|one| one.is_used);
+            self.tags.push(Tag {
+                name: name.clone(),
+                root,
+                health: health(checked, subject, clients),
+                dates: Dates {
+                    created: graph.created(subject.root),
+                    ..Dates::default()
+                },
+                users: usage.map(|one| one.users.iter().map(ToString::to_string).collect()),
+            });
+        }
+    }
+
+    fn add_node(&mut self, checked: &Checked, id: NodeId) -> Option<Place> {
+        let node = checked.graph.node(id);
+        let key = (node.digest()?, node.kind().is_manifest());
+        let is_read = matches!(node.verdict(), Verdict::Ok | Verdict::Skipped);
+        let nodes = &mut self.nodes;
+        let place = *self.places.entry(key).or_insert_with_key(|(digest, _)| {
+            nodes.push(Node {
+                digest: digest.clone(),
+                kind: node.kind(),
+                size: node.size(),
+                is_read,
+                below: Vec::new(),
+                subject: None,
+            });
+            nodes.len() - 1
+        });
+        let known = &mut nodes[place];
+        known.is_read |= is_read;
+        known.subject = known.subject.take().or_else(|| checked.graph.subject(id));
+        Some(place)
+    }
+
+    /// The node in a place.
+    pub(crate) fn node(&self, place: Place) -> &Node {
+        &self.nodes[place]
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Where a manifest is.
+    pub(crate) fn manifest(&self, digest: &Digest) -> Option<Place> {
+        self.places.get(&(digest.clone(), true)).copied()
+    }
+
+    /// Marks all that can be reached from a place, and what that names as its subject.
+    pub(crate) fn need(&self, from: Place, needed: &mut [bool]) {
+        self.mark(from, needed, |node| {
+            node.subject
+                .as_ref()
+                .and_then(|digest| self.manifest(digest))
+        });
+    }
+
+    /// Marks all that can be reached from a place.
+    pub(crate) fn reach(&self, from: Place, reached: &mut [bool]) {
+        self.mark(from, reached, |_| None);
+    }
+
+    fn mark(&self, from: Place, marked: &mut [bool], and: impl Fn(&Node) -> Option<Place>) {
+        let mut open = vec![from];
+        while let Some(place) = open.pop() {
+            if std::mem::replace(&mut marked[place], true) {
+                continue;
+            }
+            let node = &self.nodes[place];
+            open.extend(node.below.iter().copied().chain(and(node)));
+        }
+    }
+
+    /// These places so that each comes before what it refers to.
+    pub(crate) fn top_down(&self, chosen: &[bool]) -> Vec<Place> {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut order = Vec::new();
+        for place in (0..self.nodes.len()).rev().filter(|place| chosen[*place]) {
+            // A place is written down when all below it is.
+            let mut open = vec![(place, false)];
+            while let Some((place, is_done)) = open.pop() {
+                if is_done {
+                    order.push(place);
+                } else if !std::mem::replace(&mut seen[place], true) {
+                    open.push((place, true));
+                    let below = self.nodes[place].below.iter().rev();
+                    let below = below.filter(|one| chosen[**one] && !seen[**one]);
+                    open.extend(below.map(|one| (*one, false)));
+                }
+            }
+        }
+        order.reverse();
+        order
+    }
+}
+
+#[cfg(test)]
+impl Contents {
+    /// Adds a manifest that could be read.
+    pub(super) fn with(
+        &mut self,
+        digest: &Digest,
+        kind: Kind,
+        size: u64,
+        below: &[Place],
+    ) -> Place {
+        self.nodes.push(Node {
+            digest: digest.clone(),
+            kind,
+            size: Some(size),
+            is_read: true,
+            below: below.to_vec(),
+            subject: None,
+        });
+        let place = self.nodes.len() - 1;
+        self.places
+            .insert((digest.clone(), kind.is_manifest()), place);
+        place
+    }
+
+    /// What a tag leads to could not be read.
+    pub(super) fn unread(&mut self, tag: &str) {
+        let root = self
+            .tags
+            .iter()
+            .find(|one| one.name == tag)
+            .and_then(|one| one.root);
+        self.nodes[root.unwrap()].is_read = false;
+    }
+}
+
+fn health(checked: &Checked, subject: &Subject, clients: Clients) -> Health {
+    if checked.is_failing(subject, clients) {
+        return Health::Broken;
+    }
+    let graph = &checked.graph;
+    let is_fine = |id: &NodeId| matches!(graph.node(*id).verdict(), Verdict::Ok | Verdict::Skipped);
+    if graph.required(subject.root).iter().all(is_fine) {
+        Health::Whole
+    } else {
+        Health::Undecided
+    }
+}

@@ -1,0 +1,450 @@
+//! Decides what goes: on what a repository has and on rules alone, so that it can be tried on any graph.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::time::{Duration, SystemTime};
+
+use oci_spec::image::Digest;
+
+use super::contents::{Contents, Dates, Health, Place, Tag};
+use super::rules::{Brakes, Rules};
+
+/// What becomes of a repository.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// What becomes of each tag, in the order of [`Contents::tags`].
+    pub(crate) tags: Vec<Fate>,
+    /// The manifests that go, each before what it refers to.
+    pub(crate) manifests: Vec<Place>,
+    /// Whether each digest is needed by something that stays.
+    pub(crate) needed: Vec<bool>,
+    /// Why nothing goes, although something would.
+    pub(crate) refusal: Option<Refusal>,
+    /// Whether each of the patterns of `keep` matched a tag.
+    pub(crate) matched: Vec<bool>,
+}
+
+impl Plan {
+    /// Whether anything goes.
+    pub(crate) fn deletes(&self) -> bool {
+        let goes = |fate: &Fate| matches!(fate, Fate::Delete(_));
+        self.refusal.is_none() && self.tags.iter().any(goes)
+    }
+
+    /// The tags that go.
+    pub(crate) fn deleted_tags<'c>(&self, contents: &'c Contents) -> impl Iterator<Item = &'c str> {
+        let all = contents.tags.iter().zip(&self.tags);
+        let deleted = all.filter(|(_, fate)| matches!(fate, Fate::Delete(_)));
+        deleted.map(|(tag, _)| tag.name.as_str())
+    }
+}
+
+impl Plan {
+    /// How many manifests stay that a tag that goes leads to.
+    pub(crate) fn shared(&self, contents: &Contents) -> usize {
+        let mut reached = self.reached(contents);
+        for (place, reached) in reached.iter_mut().enumerate() {
+            *reached &= self.needed[place] && contents.node(place).kind.is_manifest();
+        }
+        reached.iter().filter(|shared| **shared).count()
+    }
+
+    /// What a garbage collection can free when it is done, in bytes, as far as other repositories do
+    /// not have the same blobs.
+    pub(crate) fn frees(&self, contents: &Contents) -> u64 {
+        let reached = self.reached(contents);
+        let freed = (0..contents.len()).filter(|place| reached[*place] && !self.needed[*place]);
+        freed.filter_map(|place| contents.node(place).size).sum()
+    }
+
+    /// Marks what tags that go lead to.
+    fn reached(&self, contents: &Contents) -> Vec<bool> {
+        let mut reached = vec![false; contents.len()];
+        for (tag, fate) in contents.tags.iter().zip(&self.tags) {
+            if let (Fate::Delete(_), Some(root)) = (fate, tag.root) {
+                contents.reach(root, &mut reached);
+            }
+        }
+        reached
+    }
+}
+
+/// What becomes of a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Keep(Keep),
+    Delete(Delete),
+}
+
+/// Why a tag stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// `tags` or `exclude` leave it out of this run.
+    LeftOut,
+    /// It is in use, by these.
+    InUse(Vec<String>),
+    /// It matches this pattern.
+    Pattern(String),
+    /// Its digest is one of so many newest ones.
+    Newest(NonZero<usize>),
+    /// It is younger than this.
+    Younger(Duration),
+    /// It is younger than `min_age`.
+    TooYoung(Duration),
+    /// Its age is not known by the clock that counts here.
+    NoDate(Clock),
+    /// Only broken tags go.
+    NotBroken,
+    /// The plan that was given does not delete it.
+    NotPlanned,
+    /// What it belongs to stays, or is not known.
+    Follows(Digest),
+    /// Nothing goes in this repository.
+    Refused,
+}
+
+/// Why a tag goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Delete {
+    /// No rule keeps it.
+    Unkept,
+    /// It is definitely broken.
+    Broken,
+    /// What it belongs to goes.
+    Follows(Digest),
+}
+
+/// Why nothing goes in a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// What this tag leads to is not all known, and it stays.
+    Unread(String),
+    /// No rule keeps anything.
+    NothingKept,
+    /// So many of so many tags would go.
+    TooMany(usize, usize),
+    /// Every tag would go.
+    LastTag,
+}
+
+/// By what tags are said to be older or younger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    Pushed,
+    FirstSeen,
+    Created,
+}
+
+impl Clock {
+    const BEST_FIRST: [Self; 3] = [Self::Pushed, Self::FirstSeen, Self::Created];
+
+    fn of(self, dates: &Dates) -> Option<SystemTime> {
+        match self {
+            Self::Pushed => dates.pushed,
+            Self::FirstSeen => dates.first_seen,
+            Self::Created => dates.created,
+        }
+    }
+
+    /// The one that most of the tags have, and of equals the better one: two clocks do not make one order.
+    fn for_all(tags: &[&Tag]) -> Self {
+        let have = |clock: &Self| {
+            let dates = tags.iter().filter(|tag| clock.of(&tag.dates).is_some());
+            dates.count()
+        };
+        let mut best = Self::Pushed;
+        for clock in Self::BEST_FIRST {
+            if have(&clock) > have(&best) {
+                best = clock;
+            }
+        }
+        best
+    }
+}
+
+/// What a plan is made by.
+pub(crate) struct Planner<'a> {
+    pub(crate) rules: &'a Rules,
+    /// `delete_broken`.
+    pub(crate) sweeps: bool,
+    pub(crate) brakes: Brakes,
+    pub(crate) now: SystemTime,
+    /// Whether a tag is in this run.
+    pub(crate) covers: &'a dyn Fn(&str) -> bool,
+    /// Whether a tag with what it leads to, or a digest alone, may be deleted.
+    pub(crate) permits: &'a dyn Fn(Option<&str>, Option<&Digest>) -> bool,
+}
+
+impl Planner<'_> {
+    /// Decides about every tag and every manifest.
+    pub(crate) fn plan(&self, contents: &Contents) -> Plan {
+        let followed: Vec<Option<Digest>> = contents
+            .tags
+            .iter()
+            .map(|tag| followed(&tag.name))
+            .collect();
+        let own = || {
+            let all = contents.tags.iter().zip(&followed);
+            all.filter(|(_, followed)| followed.is_none())
+                .map(|(tag, _)| tag)
+        };
+        let clock = Clock::for_all(&own().collect::<Vec<_>>());
+        let border = self.rules.newest.map(|newest| border(own(), clock, newest));
+        let mut matched = vec![false; self.rules.keep.len()];
+        let mut tags: Vec<Fate> = contents
+            .tags
+            .iter()
+            .zip(&followed)
+            .map(|(tag, followed)| match followed {
+                Some(digest) => Fate::Keep(Keep::Follows(digest.clone())),
+                None => match self.fate(tag, clock, border, &mut matched) {
+                    Fate::Delete(_) if !self.may_go(contents, tag) => Fate::Keep(Keep::NotPlanned),
+                    fate => fate,
+                },
+            })
+            .collect();
+        let mut needed = needed(contents, &tags, &followed);
+        let followers = contents.tags.iter().zip(&mut tags).zip(&followed);
+        for ((tag, fate), followed) in followers {
+            if let Some(digest) = followed
+                && let Some(place) = contents.manifest(digest)
+                && !needed[place]
+                && (self.covers)(&tag.name)
+                && self.may_go(contents, tag)
+            {
+                *fate = Fate::Delete(Delete::Follows(digest.clone()));
+            }
+        }
+        let refusal = self.refusal(contents, &tags, &followed);
+        // What only the brakes hold back is shown as it would be.
+        if matches!(refusal, Some(Refusal::Unread(_) | Refusal::NothingKept)) {
+            for fate in tags
+                .iter_mut()
+                .filter(|fate| matches!(fate, Fate::Delete(_)))
+            {
+                *fate = Fate::Keep(Keep::Refused);
+            }
+            needed = vec![true; contents.len()];
+        }
+        let mut manifests = going(contents, &tags, &needed);
+        manifests.retain(|place| (self.permits)(None, Some(&contents.node(*place).digest)));
+        Plan {
+            tags,
+            manifests,
+            needed,
+            refusal,
+            matched,
+        }
+    }
+
+    fn may_go(&self, contents: &Contents, tag: &Tag) -> bool {
+        let digest = tag.root.map(|root| &contents.node(root).digest);
+        (self.permits)(Some(&tag.name), digest)
+    }
+
+    fn fate(
+        &self,
+        tag: &Tag,
+        clock: Clock,
+        border: Option<SystemTime>,
+        matched: &mut [bool],
+    ) -> Fate {
+        let mut pattern = None;
+        for (keep, matched) in self.rules.keep.iter().zip(matched) {
+            if keep.matches(&tag.name) {
+                *matched = true;
+                pattern = pattern.or(Some(keep.to_string()));
+            }
+        }
+        if !(self.covers)(&tag.name) {
+            return Fate::Keep(Keep::LeftOut);
+        }
+        if let Some(users) = &tag.users {
+            return Fate::Keep(Keep::InUse(users.clone()));
+        }
+        let all = Clock::BEST_FIRST.into_iter();
+        let youngest = all.filter_map(|clock| clock.of(&tag.dates)).max();
+        let is_too_young = |since| self.is_younger(since, self.brakes.min_age);
+        let is_broken = self.sweeps && tag.health == Health::Broken;
+        if !is_broken {
+            if let Some(pattern) = pattern {
+                return Fate::Keep(Keep::Pattern(pattern));
+            }
+            if let Some(keep) = self.by_age(clock.of(&tag.dates), clock, border) {
+                return Fate::Keep(keep);
+            }
+        }
+        if youngest.is_some_and(is_too_young) {
+            return Fate::Keep(Keep::TooYoung(self.brakes.min_age));
+        }
+        Fate::Delete(if is_broken {
+            Delete::Broken
+        } else {
+            Delete::Unkept
+        })
+    }
+
+    fn by_age(
+        &self,
+        since: Option<SystemTime>,
+        clock: Clock,
+        border: Option<SystemTime>,
+    ) -> Option<Keep> {
+        if self.rules.is_empty() {
+            return Some(Keep::NotBroken);
+        }
+        let Some(since) = since else {
+            let counts = self.rules.newest.is_some() || self.rules.younger.is_some();
+            return counts.then_some(Keep::NoDate(clock));
+        };
+        if let (Some(border), Some(newest)) = (border, self.rules.newest)
+            && since >= border
+        {
+            return Some(Keep::Newest(newest));
+        }
+        let younger = self
+            .rules
+            .younger
+            .filter(|age| self.is_younger(since, *age));
+        younger.map(Keep::Younger)
+    }
+
+    /// Whether something is younger than this; what is of the future is.
+    fn is_younger(&self, since: SystemTime, age: Duration) -> bool {
+        self.now.duration_since(since).is_ok_and(|own| own < age) || since > self.now
+    }
+
+    fn refusal(
+        &self,
+        contents: &Contents,
+        tags: &[Fate],
+        followed: &[Option<Digest>],
+    ) -> Option<Refusal> {
+        let goes = |fate: &&Fate| matches!(fate, Fate::Delete(_));
+        if !tags.iter().any(|fate| goes(&fate)) {
+            return None;
+        }
+        let own = || {
+            let all = tags.iter().zip(followed);
+            all.filter(|(_, followed)| followed.is_none())
+                .map(|(fate, _)| fate)
+        };
+        let (all, gone) = (own().count(), own().filter(goes).count());
+        let by_rule = |fate: &Fate| {
+            use Keep::{InUse, Newest, NotBroken, Pattern, Younger};
+            let Fate::Keep(keep) = fate else {
+                return false;
+            };
+            matches!(
+                keep,
+                InUse(_) | Pattern(_) | Newest(_) | Younger(_) | NotBroken
+            )
+        };
+        if !self.rules.is_empty() && !own().any(by_rule) {
+            return Some(Refusal::NothingKept);
+        }
+        let mut staying = contents
+            .tags
+            .iter()
+            .zip(tags)
+            .filter(|(_, fate)| !goes(fate));
+        let unread = staying.find(|(tag, _)| !is_known(contents, tag));
+        if let Some((tag, _)) = unread {
+            return Some(Refusal::Unread(tag.name.clone()));
+        }
+        if gone == all && !self.brakes.may_lose_all_tags {
+            return Some(Refusal::LastTag);
+        }
+        (gone * 100 > all * usize::from(self.brakes.max_deleted))
+            .then_some(Refusal::TooMany(gone, all))
+    }
+}
+
+/// Whether all manifests that a tag leads to could be read.
+fn is_known(contents: &Contents, tag: &Tag) -> bool {
+    let Some(root) = tag.root else {
+        return false;
+    };
+    let mut reached = vec![false; contents.len()];
+    contents.reach(root, &mut reached);
+    let below = (0..contents.len()).filter(|place| reached[*place]);
+    below
+        .map(|place| contents.node(place))
+        .all(|node| node.is_read || !node.kind.is_manifest())
+}
+
+/// The date of the last digest that `newest` of them keep; what is as old as that stays too.
+fn border<'t>(
+    tags: impl Iterator<Item = &'t Tag>,
+    clock: Clock,
+    newest: NonZero<usize>,
+) -> SystemTime {
+    let mut dates: BTreeMap<Place, SystemTime> = BTreeMap::new();
+    for tag in tags {
+        if let (Some(root), Some(since)) = (tag.root, clock.of(&tag.dates)) {
+            let known = dates.entry(root).or_insert(since);
+            *known = since.max(*known);
+        }
+    }
+    let mut dates: Vec<SystemTime> = dates.into_values().collect();
+    dates.sort_unstable();
+    let last = dates.iter().rev().nth(newest.get() - 1);
+    last.or(dates.first())
+        .copied()
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The digest that a tag is made of: the fallback of the Referrers API (`sha256-…`) and cosign's tags
+/// (`sha256-….sig`).
+fn followed(tag: &str) -> Option<Digest> {
+    let name = ["sig", "att", "sbom"]
+        .iter()
+        .find_map(|end| tag.strip_suffix(end)?.strip_suffix('.'))
+        .unwrap_or(tag);
+    let (algorithm, hash) = name.split_once('-')?;
+    let digest: Digest = format!("{algorithm}:{hash}").parse().ok()?;
+    crate::oci::digest::is_supported(&digest).then_some(digest)
+}
+
+/// Marks what the tags that stay need. A tag that is made of a digest stays with it, and needs things
+/// of its own.
+fn needed(contents: &Contents, tags: &[Fate], followed: &[Option<Digest>]) -> Vec<bool> {
+    let mut needed = vec![false; contents.len()];
+    for place in &contents.pinned {
+        contents.need(*place, &mut needed);
+    }
+    let all = || contents.tags.iter().zip(tags).zip(followed);
+    for ((tag, fate), followed) in all() {
+        if let (Fate::Keep(_), Some(root), None) = (fate, tag.root, followed) {
+            contents.need(root, &mut needed);
+        }
+    }
+    loop {
+        let before = needed.iter().filter(|needed| **needed).count();
+        for ((tag, _), followed) in all() {
+            if let (Some(root), Some(digest)) = (tag.root, followed) {
+                let subject = contents.manifest(digest);
+                if subject.is_none_or(|subject| needed[subject]) {
+                    contents.need(root, &mut needed);
+                }
+            }
+        }
+        if needed.iter().filter(|needed| **needed).count() == before {
+            return needed;
+        }
+    }
+}
+
+/// The manifests that only tags that go lead to.
+fn going(contents: &Contents, tags: &[Fate], needed: &[bool]) -> Vec<Place> {
+    let mut reached = vec![false; contents.len()];
+    for (tag, fate) in contents.tags.iter().zip(tags) {
+        if let (Fate::Delete(_), Some(root)) = (fate, tag.root) {
+            contents.reach(root, &mut reached);
+        }
+    }
+    for (place, reached) in reached.iter_mut().enumerate() {
+        *reached &= !needed[place] && contents.node(place).kind.is_manifest();
+    }
+    contents.top_down(&reached)
+}

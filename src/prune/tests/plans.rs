@@ -1,0 +1,293 @@
+//! What stays and what goes, by each rule.
+
+use std::num::NonZero;
+use std::time::{Duration, SystemTime};
+
+use oci_spec::image::Digest;
+use wildmatch::WildMatch;
+
+use crate::oci::digest::sha256;
+use crate::oci::kind::Kind;
+use crate::prune::contents::{Contents, Dates, Health, Tag};
+use crate::prune::plan::{Clock, Delete, Fate, Keep, Plan, Planner, Refusal};
+use crate::prune::rules::{Brakes, Rules};
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + 20_000 * DAY
+}
+
+fn days_ago(days: u32) -> SystemTime {
+    now() - days * DAY
+}
+
+fn digest(name: &str) -> Digest {
+    sha256(name.as_bytes())
+}
+
+/// Tags that were built so many days ago; each leads to an image of its own.
+fn built(tags: &[(&str, u32)]) -> Contents {
+    let mut contents = Contents::default();
+    for (name, days) in tags {
+        let root = contents.with(&digest(name), Kind::Manifest, 100, &[]);
+        contents.tags.push(tag(name, Some(root), *days));
+    }
+    contents
+}
+
+fn tag(name: &str, root: Option<usize>, days: u32) -> Tag {
+    Tag {
+        name: name.to_owned(),
+        root,
+        health: Health::Whole,
+        dates: Dates {
+            created: Some(days_ago(days)),
+            ..Dates::default()
+        },
+        users: None,
+    }
+}
+
+fn newest(number: usize) -> Rules {
+    Rules {
+        newest: NonZero::new(number),
+        ..Rules::default()
+    }
+}
+
+fn keep(patterns: &[&str]) -> Rules {
+    Rules {
+        keep: patterns.iter().map(|text| WildMatch::new(text)).collect(),
+        ..Rules::default()
+    }
+}
+
+const OPEN: Brakes = Brakes {
+    min_age: Duration::from_hours(1),
+    max_deleted: 100,
+    may_lose_all_tags: false,
+};
+
+fn planned(contents: &Contents, rules: &Rules, brakes: Brakes) -> Plan {
+    Planner {
+        rules,
+        sweeps: false,
+        brakes,
+        now: now(),
+        covers: &|tag| tag != "other",
+        permits: &|_, _| true,
+    }
+    .plan(contents)
+}
+
+fn kept(contents: &Contents, plan: &Plan) -> Vec<String> {
+    let all = contents.tags.iter().zip(&plan.tags);
+    let kept = all.filter(|(_, fate)| matches!(fate, Fate::Keep(_)));
+    kept.map(|(tag, _)| tag.name.clone()).collect()
+}
+
+fn fate(contents: &Contents, plan: &Plan, name: &str) -> Fate {
+    let place = contents
+        .tags
+        .iter()
+        .position(|tag| tag.name == name)
+        .unwrap();
+    plan.tags[place].clone()
+}
+
+#[test]
+fn the_newest_digests_stay_and_ties_at_the_border_with_them() {
+    let contents = built(&[("a", 5), ("b", 1), ("c", 3), ("d", 3), ("e", 9)]);
+    let plan = planned(&contents, &newest(2), OPEN);
+    assert_eq!(kept(&contents, &plan), ["b", "c", "d"]);
+    assert_eq!(fate(&contents, &plan, "a"), Fate::Delete(Delete::Unkept));
+    let plan = planned(&contents, &newest(99), OPEN);
+    assert_eq!(kept(&contents, &plan).len(), 5);
+}
+
+#[test]
+fn tags_of_one_digest_count_once() {
+    let mut contents = built(&[("a", 1), ("b", 2), ("c", 3)]);
+    let root = contents.tags[0].root;
+    for name in ["a1", "a2"] {
+        contents.tags.push(tag(name, root, 1));
+    }
+    let plan = planned(&contents, &newest(2), OPEN);
+    assert_eq!(kept(&contents, &plan), ["a", "b", "a1", "a2"]);
+}
+
+#[test]
+fn what_any_rule_keeps_stays_with_its_reason() {
+    let mut contents = built(&[
+        ("latest", 900),
+        ("v1", 800),
+        ("used", 700),
+        ("new", 2),
+        ("other", 600),
+    ]);
+    contents.tags.extend(built(&[("old", 500)]).tags);
+    contents.tags[5].root = Some(contents.with(&digest("old"), Kind::Manifest, 1, &[]));
+    contents.tags[2].users = Some(vec!["deployment shop/app".to_owned()]);
+    let rules = Rules {
+        younger: Some(14 * DAY),
+        ..keep(&["v*", "latest", "none*"])
+    };
+    let plan = planned(&contents, &rules, OPEN);
+    let is = |name: &str| fate(&contents, &plan, name);
+    assert_eq!(is("latest"), Fate::Keep(Keep::Pattern("latest".to_owned())));
+    assert_eq!(is("v1"), Fate::Keep(Keep::Pattern("v*".to_owned())));
+    assert_eq!(
+        is("used"),
+        Fate::Keep(Keep::InUse(vec!["deployment shop/app".to_owned()]))
+    );
+    assert_eq!(is("new"), Fate::Keep(Keep::Younger(14 * DAY)));
+    assert_eq!(is("other"), Fate::Keep(Keep::LeftOut));
+    assert_eq!(is("old"), Fate::Delete(Delete::Unkept));
+    assert_eq!(plan.matched, [true, true, false]);
+}
+
+#[test]
+fn what_is_young_or_of_the_future_is_never_touched() {
+    let mut contents = built(&[("a", 5), ("fresh", 5), ("future", 5)]);
+    contents.tags[1].dates.first_seen = Some(now() - Duration::from_mins(59));
+    contents.tags[2].dates.created = Some(now() + DAY);
+    let plan = planned(&contents, &keep(&["a"]), OPEN);
+    let too_young = Fate::Keep(Keep::TooYoung(OPEN.min_age));
+    assert_eq!(fate(&contents, &plan, "fresh"), too_young);
+    assert_eq!(fate(&contents, &plan, "future"), too_young);
+}
+
+#[test]
+fn one_ranking_has_one_clock_and_what_lacks_it_stays() {
+    let mut contents = built(&[("a", 5), ("b", 4), ("c", 3), ("d", 2)]);
+    // Two have been seen by an audit, in another order than they were built in.
+    contents.tags[0].dates.first_seen = Some(days_ago(1));
+    contents.tags[1].dates.first_seen = Some(days_ago(2));
+    contents.tags[2].dates.created = None;
+    let plan = planned(&contents, &newest(1), OPEN);
+    assert_eq!(kept(&contents, &plan), ["c", "d"]);
+    assert_eq!(
+        fate(&contents, &plan, "c"),
+        Fate::Keep(Keep::NoDate(Clock::Created))
+    );
+    // The better clock counts where as many have it.
+    for (tag, days) in contents.tags.iter_mut().zip([1, 2, 3]) {
+        tag.dates.first_seen = Some(days_ago(days));
+    }
+    let plan = planned(&contents, &newest(1), OPEN);
+    assert_eq!(kept(&contents, &plan), ["a", "d"]);
+}
+
+#[test]
+fn what_an_index_that_stays_lists_is_needed() {
+    let mut contents = Contents::default();
+    let [shared, own] =
+        ["shared", "own"].map(|name| contents.with(&digest(name), Kind::Manifest, 10, &[]));
+    let kept = contents.with(&digest("kept"), Kind::Index, 1, &[shared]);
+    let gone = contents.with(&digest("gone"), Kind::Index, 1, &[own, shared]);
+    contents.tags = vec![tag("kept", Some(kept), 1), tag("gone", Some(gone), 2)];
+    let plan = planned(&contents, &newest(1), OPEN);
+    assert_eq!(plan.manifests, [gone, own], "each before what it refers to");
+    assert_eq!((plan.shared(&contents), plan.frees(&contents)), (1, 11));
+}
+
+#[test]
+fn what_is_made_of_a_digest_goes_and_stays_with_it() {
+    let mut contents = built(&[("kept", 1), ("gone", 2)]);
+    let of =
+        |name: &str, end: &str| format!("{}{end}", digest(name).to_string().replacen(':', "-", 1));
+    for (subject, end) in [
+        ("kept", ".sig"),
+        ("gone", ".att"),
+        ("gone", ""),
+        ("nobody", ".sbom"),
+    ] {
+        let name = of(subject, end);
+        let root = contents.with(&digest(&name), Kind::Artifact, 1, &[]);
+        contents.tags.push(tag(&name, Some(root), 900));
+    }
+    let plan = planned(&contents, &newest(1), OPEN);
+    let goes = Fate::Delete(Delete::Follows(digest("gone")));
+    assert_eq!(fate(&contents, &plan, &of("gone", ".att")), goes);
+    assert_eq!(fate(&contents, &plan, &of("gone", "")), goes);
+    for subject in ["kept", "nobody"] {
+        let end = if subject == "kept" { ".sig" } else { ".sbom" };
+        let stays = Fate::Keep(Keep::Follows(digest(subject)));
+        assert_eq!(fate(&contents, &plan, &of(subject, end)), stays);
+    }
+    assert_eq!(plan.manifests.len(), 3);
+}
+
+#[test]
+fn nothing_goes_where_something_that_stays_is_not_known() {
+    let refusal = |change: &dyn Fn(&mut Contents), rules: &Rules, brakes| {
+        let mut contents = built(&[("a", 5), ("b", 4), ("c", 3), ("d", 2)]);
+        change(&mut contents);
+        let plan = planned(&contents, rules, brakes);
+        assert!(plan.refusal.is_none() || !plan.deletes());
+        plan.refusal
+    };
+    let same = |_: &mut Contents| ();
+    assert_eq!(refusal(&same, &newest(2), OPEN), None);
+    let unread = |contents: &mut Contents| contents.unread("d");
+    assert_eq!(
+        refusal(&unread, &newest(2), OPEN),
+        Some(Refusal::Unread("d".to_owned()))
+    );
+    let goes = |contents: &mut Contents| contents.unread("a");
+    assert_eq!(refusal(&goes, &newest(2), OPEN), None);
+    let no_root = |contents: &mut Contents| contents.tags[3].root = None;
+    assert_eq!(
+        refusal(&no_root, &newest(1), OPEN),
+        Some(Refusal::Unread("d".to_owned()))
+    );
+    assert_eq!(
+        refusal(&same, &keep(&["x*"]), OPEN),
+        Some(Refusal::NothingKept)
+    );
+    let half = Brakes {
+        max_deleted: 50,
+        ..OPEN
+    };
+    assert_eq!(refusal(&same, &newest(2), half), None);
+    assert_eq!(
+        refusal(&same, &newest(1), half),
+        Some(Refusal::TooMany(3, 4))
+    );
+}
+
+#[test]
+fn a_sweep_takes_what_is_broken_and_not_in_use() {
+    let mut contents = built(&[("a", 5), ("b", 4), ("used", 3), ("fresh", 0)]);
+    for tag in &mut contents.tags[1..] {
+        tag.health = Health::Broken;
+    }
+    contents.tags[2].users = Some(Vec::new());
+    let sweep = |rules: &Rules| {
+        let planner = Planner {
+            rules,
+            sweeps: true,
+            brakes: OPEN,
+            now: now(),
+            covers: &|_| true,
+            permits: &|_, _| true,
+        };
+        planner.plan(&contents)
+    };
+    let plan = sweep(&Rules::default());
+    assert_eq!(fate(&contents, &plan, "a"), Fate::Keep(Keep::NotBroken));
+    assert_eq!(fate(&contents, &plan, "b"), Fate::Delete(Delete::Broken));
+    assert_eq!(
+        fate(&contents, &plan, "used"),
+        Fate::Keep(Keep::InUse(Vec::new()))
+    );
+    assert_eq!(
+        fate(&contents, &plan, "fresh"),
+        Fate::Keep(Keep::TooYoung(OPEN.min_age))
+    );
+    assert_eq!(
+        fate(&contents, &sweep(&keep(&["b", "a"])), "b"),
+        Fate::Delete(Delete::Broken)
+    );
+}

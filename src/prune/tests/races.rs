@@ -1,0 +1,316 @@
+//! Random registries, random rules, and pushes that happen at any request of a prune.
+
+use std::collections::{BTreeMap, HashSet};
+use std::num::NonZero;
+use std::time::{Duration, SystemTime};
+
+use oci_spec::image::Digest;
+use proptest::prelude::*;
+use wildmatch::WildMatch;
+
+use super::model::{Habits, Model, Push};
+use crate::oci::client::Clients;
+use crate::oci::reference::Reference;
+use crate::prune::apply::{End, Ends, Failure, Hands, put_back};
+use crate::prune::contents::Contents;
+use crate::prune::plan::{Fate, Plan, Planner};
+use crate::prune::rules::{Brakes, Rules};
+use crate::walk::cause::Cause;
+use crate::walk::rules::{Concern, Depth};
+use crate::walk::source::Catalog as _;
+use crate::walk::walk;
+
+/// How a registry comes about.
+#[derive(Clone, Debug)]
+struct Recipe {
+    images: u32,
+    /// The children of each index: images, and indexes before it.
+    indexes: Vec<Vec<prop::sample::Index>>,
+    /// What is tagged, and how old it is.
+    tags: Vec<(prop::sample::Index, u64)>,
+    /// What has a referrer, and whether that has a tag of its own.
+    referrers: Vec<(prop::sample::Index, bool)>,
+    /// What has a tag made of its digest, as a signature does.
+    signed: Vec<prop::sample::Index>,
+    newest: usize,
+    keeps: Vec<usize>,
+    habits: Habits,
+    pushes: Vec<(usize, usize, usize, prop::sample::Index)>,
+}
+
+fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
+    let any_index = any::<prop::sample::Index>;
+    (
+        (
+            2..6_u32,
+            prop::collection::vec(prop::collection::vec(any_index(), 1..4), 1..5),
+        ),
+        prop::collection::vec((any_index(), 0..5_u64), 2..9),
+        prop::collection::vec((any_index(), any::<bool>()), 0..3),
+        prop::collection::vec(any_index(), 0..3),
+        (1..4_usize, prop::collection::vec(0..9_usize, 0..2)),
+        prop::sample::select(Habits::ALL.to_vec()),
+        prop::collection::vec(
+            (0..120_usize, 0..12_usize, 0..12_usize, any_index()),
+            0..=pushes,
+        ),
+    )
+        .prop_map(
+            |(content, tags, referrers, signed, rules, habits, pushes)| Recipe {
+                images: content.0,
+                indexes: content.1,
+                tags,
+                referrers,
+                signed,
+                newest: rules.0,
+                keeps: rules.1,
+                habits,
+                pushes,
+            },
+        )
+}
+
+/// A prune of a registry in memory, from the first look to the last.
+struct Run {
+    model: Model,
+    before: BTreeMap<String, Digest>,
+    contents: Contents,
+    plan: Plan,
+    saved: HashSet<Digest>,
+    ends: Ends,
+}
+
+/// The registry of a recipe, what may be tagged there, and how old each tag is.
+fn registry(recipe: &Recipe) -> (Model, Vec<Digest>, BTreeMap<String, u64>) {
+    let mut model = Model::new(recipe.habits);
+    let mut roots: Vec<Digest> = (0..recipe.images)
+        .map(|seed| model.image(seed, None))
+        .collect();
+    for children in &recipe.indexes {
+        let mut chosen: Vec<Digest> = Vec::new();
+        for child in children {
+            let child = child.get(&roots).clone();
+            if !chosen.contains(&child) {
+                chosen.push(child);
+            }
+        }
+        let index = model.index(&chosen);
+        if !roots.contains(&index) {
+            roots.push(index);
+        }
+    }
+    let mut ages = BTreeMap::new();
+    for (number, (root, age)) in recipe.tags.iter().enumerate() {
+        model.push(&format!("t{number}"), root.get(&roots));
+        ages.insert(format!("t{number}"), *age);
+    }
+    let mut seed = 1000;
+    for (number, (subject, has_tag)) in recipe.referrers.iter().enumerate() {
+        let subject = subject.get(&roots).clone();
+        seed += 1;
+        let referrer = model.image(seed, Some(&subject));
+        model.push(
+            &if *has_tag {
+                format!("r{number}")
+            } else {
+                String::new()
+            },
+            &referrer,
+        );
+    }
+    for subject in &recipe.signed {
+        seed += 1;
+        let signature = model.image(seed, None);
+        let tag = subject.get(&roots).to_string().replacen(':', "-", 1);
+        model.push(&format!("{tag}.sig"), &signature);
+    }
+    (model, roots, ages)
+}
+
+async fn run(recipe: &Recipe) -> Run {
+    let (model, roots, ages) = registry(recipe);
+    let before = model.has_tags();
+    let contents = walked(&model, &ages).await;
+    let pushes = recipe.pushes.iter().map(|(at, takes, tag, root)| {
+        let tag = if *tag < 9 {
+            format!("t{tag}")
+        } else {
+            format!("new{tag}")
+        };
+        Push::new(*at, *takes, tag, root.get(&roots).clone())
+    });
+    model.later(pushes.collect());
+    let rules = Rules {
+        keep: recipe
+            .keeps
+            .iter()
+            .map(|tag| WildMatch::new(&format!("t{tag}")))
+            .collect(),
+        newest: NonZero::new(recipe.newest),
+        younger: None,
+    };
+    let planner = Planner {
+        rules: &rules,
+        sweeps: false,
+        brakes: Brakes {
+            min_age: Duration::ZERO,
+            max_deleted: 100,
+            may_lose_all_tags: false,
+        },
+        now: now(),
+        covers: &|_| true,
+        permits: &|_, _| true,
+    };
+    let plan = planner.plan(&contents);
+    let repository = Model::repository();
+    let hands = Hands {
+        repository: &repository,
+        source: &model,
+        catalog: &model,
+        remover: &model,
+        is_stopped: &|| false,
+    };
+    let mut ends = Ends::default();
+    let saved = hands.save(&contents, &plan, None, &mut ends).await;
+    hands.delete(&contents, &plan, &saved, &[], &mut ends).await;
+    let lost = hands
+        .look_after(&contents, &walk_rules(), &mut ends)
+        .await
+        .unwrap();
+    put_back(&repository, &contents, &plan, &lost, &saved, &model).await;
+    for (digest, manifest) in &saved {
+        assert_eq!(manifest.bytes, model.known[digest.as_ref()]);
+    }
+    Run {
+        saved: saved.into_keys().collect(),
+        model,
+        before,
+        contents,
+        plan,
+        ends,
+    }
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_hours(24 * 365 * 56)
+}
+
+fn walk_rules() -> crate::walk::rules::Rules {
+    crate::walk::rules::Rules {
+        depth: Depth::Manifests,
+        referrers: Concern::Warn,
+        accept_artifacts: true,
+        ..Default::default()
+    }
+}
+
+async fn walked(model: &Model, ages: &BTreeMap<String, u64>) -> Contents {
+    let repository = Model::repository();
+    let names = model.tags(&repository).await.answer.unwrap().names;
+    let references = names.into_iter().map(|tag| Reference {
+        repository: repository.clone(),
+        tag: Some(tag),
+        digest: None,
+    });
+    let references: Vec<Reference> = references.collect();
+    let never = std::future::pending::<Cause>();
+    let checked = walk(
+        model,
+        &repository,
+        &references,
+        &walk_rules(),
+        never,
+        |_, _| (),
+    )
+    .await;
+    let mut contents = Contents::default();
+    contents.add(&checked, Clients::CONTAINERD, None);
+    for tag in &mut contents.tags {
+        let age = ages.get(&tag.name).copied().unwrap_or(9);
+        tag.dates.created = Some(now() - Duration::from_hours(24 * (age + 1)));
+    }
+    contents
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true);
+    runtime.build().unwrap().block_on(work)
+}
+
+impl Run {
+    /// Whether a tag that was there when the run ended has all that it ever had.
+    fn require_whole_tags(&self) {
+        for (tag, root) in self.model.listed() {
+            for digest in self.model.closure(&root) {
+                assert!(self.model.has(&digest), "{tag} lacks {digest} of {root}");
+            }
+        }
+    }
+
+    fn kept(&self) -> impl Iterator<Item = &str> {
+        let all = self.contents.tags.iter().zip(&self.plan.tags);
+        all.filter(|(_, fate)| matches!(fate, Fate::Keep(_)))
+            .map(|(tag, _)| tag.name.as_str())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn whoever_pushes_meanwhile_every_tag_has_all_that_it_had(recipe in recipe(4)) {
+        let run = block_on(run(&recipe));
+        run.require_whole_tags();
+    }
+
+    #[test]
+    fn what_only_deleted_tags_lead_to_is_deleted_and_saved(recipe in recipe(0)) {
+        let run = block_on(run(&recipe));
+        run.require_whole_tags();
+        let now = run.model.has_tags();
+        let mut needed: HashSet<Digest> = HashSet::new();
+        for tag in run.kept() {
+            prop_assert_eq!(now.get(tag), run.before.get(tag), "{} stays", tag);
+            needed.extend(run.model.closure(&run.before[tag]));
+        }
+        for (tag, root) in &run.before {
+            if run.ends.tags.get(tag) != Some(&End::Deleted) {
+                prop_assert!(now.contains_key(tag), "{} is still there", tag);
+                needed.extend(run.model.closure(root));
+                continue;
+            }
+            prop_assert!(!now.contains_key(tag), "{} is gone", tag);
+        }
+        for place in &run.plan.manifests {
+            let digest = &run.contents.node(*place).digest;
+            prop_assert!(!needed.contains(digest));
+            let end = run.ends.manifests.get(digest);
+            prop_assert_eq!(end, Some(&End::Deleted));
+            prop_assert!(!run.model.has(digest) && run.saved.contains(digest));
+        }
+        // Whatever a deleted tag led to is gone, unless something that stays needs it.
+        for (tag, root) in &run.before {
+            if run.ends.tags.get(tag) == Some(&End::Deleted) {
+                for digest in run.model.closure(root) {
+                    let place = run.contents.manifest(&digest).unwrap();
+                    prop_assert_eq!(run.model.has(&digest), run.plan.needed[place], "{}", tag);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_registry_that_deletes_nothing_is_found_out(mut recipe in recipe(0)) {
+        recipe.habits.lies = true;
+        recipe.habits.deletes_tags = true;
+        let run = block_on(run(&recipe));
+        prop_assert_eq!(&run.model.has_tags(), &run.before);
+        for (tag, end) in &run.ends.tags {
+            prop_assert_eq!(end, &End::Failed(Failure::NotTaken), "{}", tag);
+        }
+        for end in run.ends.manifests.values() {
+            prop_assert_eq!(end, &End::Failed(Failure::NotTaken));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What a prune keeps, and what holds it back.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_norway::Value;
+use wildmatch::WildMatch;
+
+use super::Error;
+use super::extent::patterns;
+use super::files::Disk;
+use super::parse;
+use super::raw::Typed;
+use super::suggest::nearest_of;
+use super::value::SettingText;
+use crate::prune::rules::{Brakes, Policy, Rules};
+use crate::text::quote::quoted;
+
+/// Where manifests go before they are deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backup {
+    /// Into an image layout in this directory.
+    Directory(PathBuf),
+    /// Nowhere: `none`.
+    None,
+}
+
+/// Reads the rules: those of the settings for every repository, or those of a policy.
+///
+/// # Errors
+///
+/// When there is no rule, when there are both, or when a value is not what its setting takes.
+pub(super) fn policy(typed: &Typed, disk: &Disk<'_>, sweeps: bool) -> Result<Policy, Error> {
+    let rules = Rules {
+        keep: patterns(typed.keep())?,
+        newest: typed
+            .keep_newest()
+            .map(|value| value.number())
+            .transpose()?
+            .and_then(|number| NonZero::new(usize::try_from(number).ok()?)),
+        younger: typed
+            .keep_younger()
+            .map(|value| value.duration())
+            .transpose()?,
+    };
+    let Some(value) = typed.policy() else {
+        if rules.is_empty() && !sweeps {
+            return Err(
+                Error::new("there is no rule that keeps anything").with_hint(
+                    "name what stays: --keep 'v*,latest', --keep-newest 10, --keep-younger 14d; or \
+                 --policy FILE; or --delete-broken for the broken tags alone",
+                ),
+            );
+        }
+        let entries = vec![(WildMatch::new("*"), rules)];
+        return Ok(Policy { entries });
+    };
+    if !rules.is_empty() {
+        return Err(value.error("keep, keep_newest and keep_younger stand in it, not beside it"));
+    }
+    let text = text_of(&value, disk)?;
+    read(&text).map_err(|why| value.error(why))
+}
+
+/// The YAML of a policy: what is one line without a colon and a blank is a path.
+fn text_of(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Error> {
+    let is_yaml = value.text.contains('\n') || value.text.contains(": ");
+    if is_yaml {
+        return Ok(value.text.to_owned());
+    }
+    disk.named(value)
+}
+
+const FIELDS: [&str; 3] = ["keep", "keep_newest", "keep_younger"];
+
+/// ```yaml
+/// team/*:
+///   keep: [latest, v*]
+///   keep_newest: 10
+/// "*":
+///   keep_younger: 30d
+/// ```
+fn read(text: &str) -> Result<Policy, String> {
+    let entries = match serde_norway::from_str(text) {
+        Ok(Value::Mapping(entries)) if !entries.is_empty() => entries,
+        Ok(_) => {
+            return Err("it has no rules: patterns of repositories, each with its rules".into());
+        }
+        Err(error) => return Err(format!("it is not YAML: {error}")),
+    };
+    let read = |(pattern, rules): (&Value, &Value)| {
+        let pattern = text_in(pattern).ok_or("a pattern is not text")?;
+        let rules = rules_in(rules).map_err(|why| format!("{}: {why}", quoted(&pattern)))?;
+        Ok((WildMatch::new(&pattern), rules))
+    };
+    let entries = entries.iter().map(read).collect::<Result<_, String>>()?;
+    Ok(Policy { entries })
+}
+
+fn rules_in(value: &Value) -> Result<Rules, String> {
+    let Value::Mapping(fields) = value else {
+        return Err("its rules are not names with values".into());
+    };
+    let mut rules = Rules::default();
+    for (name, value) in fields {
+        let name = text_in(name).unwrap_or_default().replace('-', "_");
+        let wrong = || format!("{name} is not what it should be");
+        match name.as_str() {
+            "keep" => {
+                let patterns = match value {
+                    Value::Sequence(patterns) => patterns.iter().map(text_in).collect(),
+                    other => text_in(other).and_then(|text| parse::list(&text)),
+                };
+                let patterns: Vec<String> = patterns.ok_or_else(wrong)?;
+                rules.keep = patterns.iter().map(|text| WildMatch::new(text)).collect();
+            }
+            "keep_newest" => {
+                let number = text_in(value).and_then(|text| text.parse().ok());
+                rules.newest = Some(number.ok_or_else(wrong)?);
+            }
+            "keep_younger" => rules.younger = Some(duration(value).ok_or_else(wrong)?),
+            other => {
+                let near = nearest_of(&FIELDS, other);
+                let near = near.map(|near| format!(", did you mean {near}?"));
+                return Err(format!(
+                    "{} is no rule{}",
+                    quoted(other),
+                    near.unwrap_or_default()
+                ));
+            }
+        }
+    }
+    if rules.is_empty() {
+        return Err("it has no rule".into());
+    }
+    Ok(rules)
+}
+
+fn duration(value: &Value) -> Option<Duration> {
+    parse::duration(&text_in(value)?)
+}
+
+fn text_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Reads what holds a run back.
+///
+/// # Errors
+///
+/// When a value is not what its setting takes.
+pub(super) fn brakes(typed: &Typed) -> Result<Brakes, Error> {
+    Ok(Brakes {
+        min_age: typed.min_age().duration()?,
+        max_deleted: typed.max_deleted().percentage()?,
+        may_lose_all_tags: typed.allow_untagged_repository().boolean()?,
+    })
+}
+
+/// Reads where manifests go before they are deleted.
+///
+/// # Errors
+///
+/// When something is to be deleted, and nobody says.
+pub(super) fn backup(
+    typed: &Typed,
+    disk: &Disk<'_>,
+    applies: bool,
+) -> Result<Option<Backup>, Error> {
+    match typed.backup() {
+        Some(value) if value.text == "none" => Ok(Some(Backup::None)),
+        Some(value) => Ok(Some(Backup::Directory(disk.resolve(value.text)))),
+        None if applies => Err(Error::new("apply needs backup").with_hint(
+            "name a directory for the manifests that are deleted: --backup DIR; \"none\" does \
+             without",
+        )),
+        None => Ok(None),
+    }
+}
