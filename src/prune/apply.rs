@@ -40,6 +40,8 @@ pub(crate) enum Stays {
     Moved,
     /// A tag that stays leads to it by now.
     Needed,
+    /// What lists it could not be deleted.
+    Above,
     /// A tag that stays has the same digest, and the registry cannot delete a tag alone.
     SharesItsDigest,
 }
@@ -346,10 +348,18 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             stays |= !matches!(end, End::Deleted | End::Stays(Stays::Moved));
             ends.tags.insert((*tag).to_owned(), end);
         }
+        // Where a manifest stays that should have gone, so does what it leads to.
+        let mut held = vec![false; standing.contents.len()];
         for place in image.manifests.iter().filter(|_| !stays) {
             let digest = &standing.contents.node(*place).digest;
-            if image.is_broken || saved.contains_key(digest) {
+            if held[*place] {
+                ends.manifests
+                    .insert(digest.clone(), End::Stays(Stays::Above));
+            } else if image.is_broken || saved.contains_key(digest) {
                 self.manifest(*place, standing, ends).await;
+                if let Some(End::Failed(_)) = ends.manifests.get(digest) {
+                    standing.contents.reach(*place, &mut held);
+                }
             }
         }
     }
@@ -525,6 +535,19 @@ fn images<'c>(contents: &'c Contents, plan: &Plan) -> Vec<Image<'c>> {
                 image.manifests.push(*place);
             }
         }
+    }
+    for root in &plan.untagged {
+        let mut reached = vec![false; contents.len()];
+        contents.reach(*root, &mut reached);
+        let own = plan.manifests.iter().copied();
+        let own =
+            own.filter(|place| reached[*place] && !std::mem::replace(&mut taken[*place], true));
+        images.push(Image {
+            root: Some(*root),
+            tags: Vec::new(),
+            manifests: own.collect(),
+            is_broken: false,
+        });
     }
     images
 }

@@ -10,6 +10,7 @@ use crate::oci::kind::Kind;
 use crate::report::judged::Usage;
 use crate::walk::checked::{Checked, Subject};
 use crate::walk::graph::NodeId;
+use crate::walk::source::Fault;
 use crate::walk::verdict::Verdict;
 
 /// A repository with all its tags.
@@ -19,6 +20,10 @@ pub(crate) struct Contents {
     pub(crate) tags: Vec<Tag>,
     /// What is in use by its digest, and no tag leads to.
     pub(crate) pinned: Vec<Place>,
+    /// What has no tag and no tag leads to, where the registry lists that.
+    pub(crate) untagged: Vec<Untagged>,
+    /// Why what the registry lists is not known, where it should be.
+    pub(crate) unlisted: Option<Fault>,
     nodes: Vec<Node>,
     /// Where each digest is, as a manifest and as a blob.
     places: HashMap<(Digest, bool), Place>,
@@ -39,6 +44,16 @@ pub(crate) struct Tag {
     pub(crate) users: Option<Vec<String>>,
 }
 
+/// A manifest without a tag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Untagged {
+    pub(crate) root: Place,
+    /// Since when it is as it is.
+    pub(crate) since: Option<SystemTime>,
+    /// Whether all that it leads to is known, or is definitely not there.
+    pub(crate) is_known: bool,
+}
+
 /// What a walk found of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
@@ -54,6 +69,8 @@ pub(crate) enum Health {
 pub(crate) struct Dates {
     /// When it was pushed, by the registry or its disk.
     pub(crate) pushed: Option<SystemTime>,
+    /// When the registry last changed something of it: no order, but a reason to wait.
+    pub(crate) changed: Option<SystemTime>,
     /// When an audit first saw it.
     pub(crate) first_seen: Option<SystemTime>,
     /// When its image was built, by its config.
@@ -79,19 +96,7 @@ impl Contents {
     /// Adds what a walk found, with how each image is used.
     pub(crate) fn add(&mut self, checked: &Checked, clients: Clients, usages: Option<&[Usage]>) {
         let graph = &checked.graph;
-        let places: Vec<Option<Place>> = graph.ids().map(|id| self.add_node(checked, id)).collect();
-        for (id, node) in graph.iter() {
-            let Some(place) = places[id.place()] else {
-                continue;
-            };
-            let below = node.children().filter_map(|edge| places[edge.to.place()]);
-            for one in below {
-                let known = &mut self.nodes[place].below;
-                if !known.contains(&one) {
-                    known.push(one);
-                }
-            }
-        }
+        let places = self.add_nodes(checked);
         for (at, subject) in checked.subjects.iter().enumerate() {
             let root = places[subject.root.place()];
             let Some(name) = &subject.reference.tag else {
@@ -110,6 +115,53 @@ impl Contents {
                 users: usage.map(|one| one.users.iter().map(ToString::to_string).collect()),
             });
         }
+    }
+
+    /// Adds what a walk found of manifests without a tag: those of `listed` that no tag leads to.
+    pub(crate) fn add_untagged(
+        &mut self,
+        checked: &Checked,
+        clients: Clients,
+        listed: &HashMap<&Digest, Option<SystemTime>>,
+    ) {
+        let places = self.add_nodes(checked);
+        let mut reached = vec![false; self.nodes.len()];
+        let roots = self.tags.iter().filter_map(|tag| tag.root);
+        for root in roots.chain(self.pinned.iter().copied()) {
+            self.reach(root, &mut reached);
+        }
+        for subject in &checked.subjects {
+            let Some(root) = places[subject.root.place()].filter(|root| !reached[*root]) else {
+                continue;
+            };
+            let is_gone = checked.graph.node(subject.root).verdict() == Verdict::Missing;
+            if let (Some(since), false) = (listed.get(&self.nodes[root].digest), is_gone) {
+                self.untagged.push(Untagged {
+                    root,
+                    since: *since,
+                    is_known: health(checked, subject, clients) != Health::Undecided,
+                });
+            }
+        }
+    }
+
+    /// Adds the nodes of a walk and what each refers to; gives their places.
+    fn add_nodes(&mut self, checked: &Checked) -> Vec<Option<Place>> {
+        let graph = &checked.graph;
+        let places: Vec<Option<Place>> = graph.ids().map(|id| self.add_node(checked, id)).collect();
+        for (id, node) in graph.iter() {
+            let Some(place) = places[id.place()] else {
+                continue;
+            };
+            let below = node.children().filter_map(|edge| places[edge.to.place()]);
+            for one in below {
+                let known = &mut self.nodes[place].below;
+                if !known.contains(&one) {
+                    known.push(one);
+                }
+            }
+        }
+        places
     }
 
     fn add_node(&mut self, checked: &Checked, id: NodeId) -> Option<Place> {
@@ -149,13 +201,14 @@ impl Contents {
         self.places.get(&(digest.clone(), true)).copied()
     }
 
+    /// Where what a node names as its subject is.
+    pub(crate) fn subject(&self, of: Place) -> Option<Place> {
+        self.manifest(self.nodes[of].subject.as_ref()?)
+    }
+
     /// Marks all that can be reached from a place, and what that names as its subject.
     pub(crate) fn need(&self, from: Place, needed: &mut [bool]) {
-        self.mark(from, needed, |node| {
-            node.subject
-                .as_ref()
-                .and_then(|digest| self.manifest(digest))
-        });
+        self.mark(from, needed, |place| self.subject(place));
     }
 
     /// Marks all that can be reached from a place.
@@ -163,14 +216,14 @@ impl Contents {
         self.mark(from, reached, |_| None);
     }
 
-    fn mark(&self, from: Place, marked: &mut [bool], and: impl Fn(&Node) -> Option<Place>) {
+    fn mark(&self, from: Place, marked: &mut [bool], and: impl Fn(Place) -> Option<Place>) {
         let mut open = vec![from];
         while let Some(place) = open.pop() {
             if std::mem::replace(&mut marked[place], true) {
                 continue;
             }
             let node = &self.nodes[place];
-            open.extend(node.below.iter().copied().chain(and(node)));
+            open.extend(node.below.iter().copied().chain(and(place)));
         }
     }
 
@@ -219,6 +272,11 @@ impl Contents {
         self.places
             .insert((digest.clone(), kind.is_manifest()), place);
         place
+    }
+
+    /// What is in a place names this subject.
+    pub(super) fn refer(&mut self, from: Place, subject: &Digest) {
+        self.nodes[from].subject = Some(subject.clone());
     }
 
     /// What a tag leads to could not be read.

@@ -11,3 +11,4 @@ pub(crate) mod remover;
 pub(crate) mod rules;
 #[cfg(test)]
 mod tests;
+pub(crate) mod versions;

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Digest;
 
-use super::contents::{Contents, Dates, Health, Place, Tag};
+use super::contents::{Contents, Dates, Health, Place, Tag, Untagged};
 use super::rules::{Brakes, Rules};
+use crate::walk::source::Fault;
 
 /// What becomes of a repository.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) tags: Vec<Fate>,
     /// The manifests that go, each before what it refers to.
     pub(crate) manifests: Vec<Place>,
+    /// What goes that never had a tag, or has lost it; each of [`Plan::manifests`].
+    pub(crate) untagged: Vec<Place>,
     /// Whether each digest is needed by something that stays.
     pub(crate) needed: Vec<bool>,
     /// Why nothing goes, although something would.
@@ -28,7 +31,7 @@ impl Plan {
     /// Whether anything goes.
     pub(crate) fn deletes(&self) -> bool {
         let goes = |fate: &Fate| matches!(fate, Fate::Delete(_));
-        self.refusal.is_none() && self.tags.iter().any(goes)
+        self.refusal.is_none() && (!self.untagged.is_empty() || self.tags.iter().any(goes))
     }
 
     /// The tags that go.
@@ -57,13 +60,16 @@ impl Plan {
         freed.filter_map(|place| contents.node(place).size).sum()
     }
 
-    /// Marks what tags that go lead to.
+    /// Marks what tags that go lead to, and what goes without one.
     fn reached(&self, contents: &Contents) -> Vec<bool> {
         let mut reached = vec![false; contents.len()];
         for (tag, fate) in contents.tags.iter().zip(&self.tags) {
             if let (Fate::Delete(_), Some(root)) = (fate, tag.root) {
                 contents.reach(root, &mut reached);
             }
+        }
+        for root in &self.untagged {
+            contents.reach(*root, &mut reached);
         }
         reached
     }
@@ -117,7 +123,9 @@ pub(crate) enum Delete {
 /// Why nothing goes in a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// What this tag leads to is not all known, and it stays.
+    /// The packages API does not say when its tags were pushed, and what else it has.
+    Unlisted(Fault),
+    /// What this tag or digest leads to is not all known, and it stays.
     Unread(String),
     /// No rule keeps anything.
     NothingKept,
@@ -168,6 +176,8 @@ pub(crate) struct Planner<'a> {
     /// `delete_broken`.
     pub(crate) sweeps: bool,
     pub(crate) brakes: Brakes,
+    /// `delete_untagged`: what has no tag goes when it is older.
+    pub(crate) untagged: Option<Duration>,
     pub(crate) now: SystemTime,
     /// Whether a tag is in this run.
     pub(crate) covers: &'a dyn Fn(&str) -> bool,
@@ -203,7 +213,8 @@ impl Planner<'_> {
                 },
             })
             .collect();
-        let mut needed = needed(contents, &tags, &followed);
+        let goes = |one: &Untagged| self.goes_untagged(contents, one);
+        let mut needed = needed(contents, &tags, &followed, &goes);
         let followers = contents.tags.iter().zip(&mut tags).zip(&followed);
         for ((tag, fate), followed) in followers {
             if let Some(digest) = followed
@@ -215,9 +226,18 @@ impl Planner<'_> {
                 *fate = Fate::Delete(Delete::Follows(digest.clone()));
             }
         }
-        let refusal = self.refusal(contents, &tags, &followed);
+        let untagged = contents.untagged.iter().filter(|one| goes(one));
+        let mut untagged: Vec<Place> = untagged
+            .map(|one| one.root)
+            .filter(|root| !needed[*root])
+            .collect();
+        let refusal = self.refusal(contents, &tags, &followed, !untagged.is_empty());
         // What only the brakes hold back is shown as it would be.
-        if matches!(refusal, Some(Refusal::Unread(_) | Refusal::NothingKept)) {
+        if matches!(
+            refusal,
+            Some(Refusal::Unlisted(_) | Refusal::Unread(_) | Refusal::NothingKept)
+        ) {
+            untagged.clear();
             for fate in tags
                 .iter_mut()
                 .filter(|fate| matches!(fate, Fate::Delete(_)))
@@ -226,11 +246,12 @@ impl Planner<'_> {
             }
             needed = vec![true; contents.len()];
         }
-        let mut manifests = going(contents, &tags, &needed);
+        let mut manifests = going(contents, &tags, &untagged, &needed);
         manifests.retain(|place| (self.permits)(None, Some(&contents.node(*place).digest)));
         Plan {
             tags,
             manifests,
+            untagged,
             needed,
             refusal,
             matched,
@@ -263,7 +284,8 @@ impl Planner<'_> {
             return Fate::Keep(Keep::InUse(users.clone()));
         }
         let all = Clock::BEST_FIRST.into_iter();
-        let youngest = all.filter_map(|clock| clock.of(&tag.dates)).max();
+        let dates = all.filter_map(|clock| clock.of(&tag.dates));
+        let youngest = dates.chain(tag.dates.changed).max();
         let is_too_young = |since| self.is_younger(since, self.brakes.min_age);
         let is_broken = self.sweeps && tag.health == Health::Broken;
         if !is_broken {
@@ -282,6 +304,20 @@ impl Planner<'_> {
         } else {
             Delete::Unkept
         })
+    }
+
+    /// Whether something without a tag may go: with its subject, else when it is old enough. What
+    /// has no date stays.
+    fn goes_untagged(&self, contents: &Contents, one: &Untagged) -> bool {
+        let age = match contents.subject(one.root) {
+            Some(_) => Some(Duration::ZERO),
+            None => self.untagged,
+        };
+        let (Some(age), Some(since)) = (age, one.since) else {
+            return false;
+        };
+        !self.is_younger(since, age.max(self.brakes.min_age))
+            && (self.permits)(None, Some(&contents.node(one.root).digest))
     }
 
     fn by_age(
@@ -319,9 +355,13 @@ impl Planner<'_> {
         contents: &Contents,
         tags: &[Fate],
         followed: &[Option<Digest>],
+        has_untagged: bool,
     ) -> Option<Refusal> {
+        if let Some(fault) = &contents.unlisted {
+            return Some(Refusal::Unlisted(fault.clone()));
+        }
         let goes = |fate: &&Fate| matches!(fate, Fate::Delete(_));
-        if !tags.iter().any(|fate| goes(&fate)) {
+        if !has_untagged && !tags.iter().any(|fate| goes(&fate)) {
             return None;
         }
         let own = || {
@@ -352,7 +392,11 @@ impl Planner<'_> {
         if let Some((tag, _)) = unread {
             return Some(Refusal::Unread(tag.name.clone()));
         }
-        if gone == all && !self.brakes.may_lose_all_tags {
+        if let Some(one) = contents.untagged.iter().find(|one| !one.is_known) {
+            let digest = &contents.node(one.root).digest;
+            return Some(Refusal::Unread(digest.to_string()));
+        }
+        if gone == all && gone > 0 && !self.brakes.may_lose_all_tags {
             return Some(Refusal::LastTag);
         }
         (gone * 100 > all * usize::from(self.brakes.max_deleted))
@@ -406,12 +450,20 @@ fn followed(tag: &str) -> Option<Digest> {
     crate::oci::digest::is_supported(&digest).then_some(digest)
 }
 
-/// Marks what the tags that stay need. A tag that is made of a digest stays with it, and needs things
-/// of its own.
-fn needed(contents: &Contents, tags: &[Fate], followed: &[Option<Digest>]) -> Vec<bool> {
+/// Marks what the tags that stay need, and what stays without one. A tag that is made of a digest
+/// stays with it, and needs things of its own; what has no tag stays with its subject.
+fn needed(
+    contents: &Contents,
+    tags: &[Fate],
+    followed: &[Option<Digest>],
+    goes: &dyn Fn(&Untagged) -> bool,
+) -> Vec<bool> {
     let mut needed = vec![false; contents.len()];
     for place in &contents.pinned {
         contents.need(*place, &mut needed);
+    }
+    for one in contents.untagged.iter().filter(|one| !goes(one)) {
+        contents.need(one.root, &mut needed);
     }
     let all = || contents.tags.iter().zip(tags).zip(followed);
     for ((tag, fate), followed) in all() {
@@ -429,19 +481,30 @@ fn needed(contents: &Contents, tags: &[Fate], followed: &[Option<Digest>]) -> Ve
                 }
             }
         }
+        for one in &contents.untagged {
+            if contents
+                .subject(one.root)
+                .is_some_and(|subject| needed[subject])
+            {
+                contents.need(one.root, &mut needed);
+            }
+        }
         if needed.iter().filter(|needed| **needed).count() == before {
             return needed;
         }
     }
 }
 
-/// The manifests that only tags that go lead to.
-fn going(contents: &Contents, tags: &[Fate], needed: &[bool]) -> Vec<Place> {
+/// The manifests that only what goes leads to: tags, and what has none.
+fn going(contents: &Contents, tags: &[Fate], untagged: &[Place], needed: &[bool]) -> Vec<Place> {
     let mut reached = vec![false; contents.len()];
     for (tag, fate) in contents.tags.iter().zip(tags) {
         if let (Fate::Delete(_), Some(root)) = (fate, tag.root) {
             contents.reach(root, &mut reached);
         }
+    }
+    for root in untagged {
+        contents.reach(*root, &mut reached);
     }
     for (place, reached) in reached.iter_mut().enumerate() {
         *reached &= !needed[place] && contents.node(place).kind.is_manifest();

@@ -272,6 +272,31 @@ impl Auth {
         Some(Pass::basic(username, password))
     }
 
+    /// The login of a repository for another API than the registry's own; a password is a
+    /// `bearer` token there, or goes with its user.
+    pub(super) async fn login(
+        &self,
+        repository: &Repository,
+        bearer: bool,
+    ) -> Result<Option<Pass>, Refused> {
+        let Some(credential) = self.lookup.find(repository).await else {
+            return Ok(None);
+        };
+        for secret in credential.secrets() {
+            self.sent().add_login(&secret);
+        }
+        match &credential {
+            Credential::Password { username, password } if !bearer => {
+                Ok(Some(Pass::basic(username, password)))
+            }
+            Credential::Password {
+                password: token, ..
+            }
+            | Credential::Token(token) => Pass::bearer(token.expose(), None).map(Some),
+            Credential::Identity(_) => Ok(None),
+        }
+    }
+
     /// Answers a 401 to a request that carried `used`.
     ///
     /// One question obtains the new pass, the others wait and share it, and the answer is `None`. A

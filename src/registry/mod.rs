@@ -22,6 +22,7 @@ mod lookup;
 #[cfg(test)]
 mod loopback;
 mod manifest;
+pub(crate) mod packages;
 mod payload;
 mod presence;
 mod product;

@@ -168,6 +168,10 @@ impl Transport {
         &self.products
     }
 
+    pub(super) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     pub(super) fn redacted(&self, text: &str) -> String {
         self.auth.redacted(text)
     }

@@ -16,6 +16,7 @@ use crate::prune::contents::Contents;
 use crate::prune::plan::{Clock, Delete, Fate, Keep, Plan, Refusal};
 use crate::text::escape;
 use crate::text::human::{self, count};
+use crate::walk::source::FaultKind;
 
 /// The plan of a prune, or what it did.
 #[derive(Debug, Default)]
@@ -159,7 +160,10 @@ impl Prune {
 
     /// Why the run did not do all of it.
     pub(crate) fn reason(&self) -> Option<String> {
-        let mut held = self.refusals().filter(|_| self.is_applied);
+        let is_unlisted = |refusal: &Refusal| matches!(refusal, Refusal::Unlisted(_));
+        let mut held = self
+            .refusals()
+            .filter(|(_, refusal)| self.is_applied || is_unlisted(refusal));
         if let Some((repository, refusal)) = held.next() {
             return Some(format!("{repository}: {}", refused(refusal)));
         }
@@ -178,6 +182,8 @@ impl Prune {
     pub(crate) fn exit(&self) -> Exit {
         let refused = self.refusals().map(|(_, refusal)| match refusal {
             Refusal::TooMany(..) | Refusal::LastTag if self.is_applied => Exit::Configuration,
+            Refusal::Unlisted(fault) if fault.kind == FaultKind::Denied => Exit::Denied,
+            Refusal::Unlisted(_) => Exit::Unknown,
             _ => Exit::Verified,
         });
         let own = if self.failed() > 0 || self.put_back > 0 {
@@ -346,6 +352,7 @@ pub(crate) fn ended(end: &End) -> String {
         End::Deleted => "deleted".to_owned(),
         End::Stays(Stays::Moved) => "stays, it has moved meanwhile".to_owned(),
         End::Stays(Stays::Needed) => "stays, a tag needs it by now".to_owned(),
+        End::Stays(Stays::Above) => "stays, because what lists it does".to_owned(),
         End::Stays(Stays::SharesItsDigest) => {
             "stays, a kept tag has the same digest, and this registry cannot delete a tag alone"
                 .to_owned()
@@ -370,6 +377,10 @@ fn failed(failure: &Failure) -> String {
 /// Why nothing goes in a repository.
 pub(crate) fn refused(refusal: &Refusal) -> String {
     match refusal {
+        Refusal::Unlisted(fault) => format!(
+            "the packages API does not say when its tags were pushed: {}",
+            escape::line(&escape::shortened(&sentence::cause(&fault.cause)))
+        ),
         Refusal::Unread(tag) => format!(
             "{} stays, and not all that it leads to can be read",
             escape::line(tag)

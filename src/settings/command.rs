@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
 
 use super::extent::Extent;
 use super::in_use::InUseSettings;
@@ -188,6 +191,10 @@ pub struct PruneSettings {
     pub policy: Policy,
     /// `delete_broken`.
     pub sweeps: bool,
+    /// `delete_untagged`.
+    pub untagged: Option<Duration>,
+    /// `packages_api`.
+    pub packages_api: Option<Url>,
     /// What holds the run back.
     pub brakes: Brakes,
     /// `plan`: where the plan goes, or comes from.

@@ -374,6 +374,11 @@ fn prune(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<PruneSet
     Ok(PruneSettings {
         policy: prune::policy(typed, disk, sweeps)?,
         sweeps,
+        untagged: typed
+            .delete_untagged()
+            .map(|value| value.duration())
+            .transpose()?,
+        packages_api: prune::packages_api(typed, &audit)?,
         brakes: prune::brakes(typed)?,
         plan: typed.plan().map(|value| disk.resolve(value.text)),
         backup: prune::backup(typed, disk, applies)?,

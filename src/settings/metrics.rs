@@ -99,7 +99,7 @@ fn gateway(typed: &Typed, insecure: &Hosts) -> Result<Option<Gateway>, Error> {
 }
 
 /// Whether others may read along.
-fn is_plain(url: &Url, insecure: &Hosts) -> bool {
+pub(super) fn is_plain(url: &Url, insecure: &Hosts) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().unwrap_or_default();

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_norway::Value;
+use url::Url;
 use wildmatch::WildMatch;
 
 use super::Error;
+use super::command::AuditSettings;
 use super::extent::patterns;
 use super::files::Disk;
+use super::metrics::is_plain;
 use super::parse;
 use super::raw::Typed;
 use super::suggest::nearest_of;
@@ -160,6 +163,31 @@ pub(super) fn brakes(typed: &Typed) -> Result<Brakes, Error> {
         max_deleted: typed.max_deleted().percentage()?,
         may_lose_all_tags: typed.allow_untagged_repository().boolean()?,
     })
+}
+
+/// Reads where the packages API is.
+///
+/// # Errors
+///
+/// When it is no URL, when others could read the login, or when there are several registries.
+pub(super) fn packages_api(typed: &Typed, audit: &AuditSettings) -> Result<Option<Url>, Error> {
+    let Some(value) = typed.packages_api() else {
+        return Ok(None);
+    };
+    let url = value.url("username and password")?;
+    if !audit.login.anonymous && is_plain(&url, &audit.network.insecure) {
+        return Err(value
+            .error(format!("the login would be sent over plain HTTP to {url}"))
+            .with_hint("use https, or name the host in the setting insecure"));
+    }
+    let targets = &audit.extent.targets;
+    let others = targets
+        .iter()
+        .filter(|one| one.registry != targets[0].registry);
+    if others.count() > 0 {
+        return Err(value.error("it is for one registry, and several are to be pruned"));
+    }
+    Ok(Some(url))
 }
 
 /// Reads where manifests go before they are deleted.

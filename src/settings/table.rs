@@ -306,6 +306,9 @@ settings! {
         delete_broken [] [Prune] Boolean, = "false",
             "Deletes the tags that are definitely broken and not in use. It needs no other rule, \
              and then nothing else goes.";
+        delete_untagged [] [Prune] Duration { least: ANY },
+            "Deletes what has no tag and is older, and nothing that stays leads to. By default it \
+             stays. Only Forgejo, Gitea and GHCR list it.";
         min_age [] [Prune] Duration { least: ANY }, = "1h",
             "What is younger is never touched, whatever the rules say.";
         max_deleted [] [Prune] Percentage, = "50%",
@@ -315,6 +318,10 @@ settings! {
         backup [] [Prune] Path,
             "Directory for every manifest before it is deleted, as an OCI image layout with its \
              tags; or `none`. `apply` needs it.";
+        packages_api [] [Prune] Url, else "by the registry: Forgejo's or Gitea's own, GitHub's for ghcr.io",
+            "Where the packages API is that dates come from, and through which versions are \
+             deleted. What ends in `/api/v1` is Forgejo's or Gitea's, anything else is GitHub's. \
+             It gets the registry's login.";
     }
     "Login" {
         username [] [Verify Audit Repair Prune] Text,

@@ -267,7 +267,14 @@ async fn audited(
         remembered,
     };
     let mut audit = round
-        .walked(audit, signals, progress, &mut |_, _| (), write)
+        .walked(
+            audit,
+            signals,
+            progress,
+            &async |_, _| (),
+            &mut |_, _, _: Option<()>| (),
+            write,
+        )
         .await;
     audit.finish();
     audit
@@ -282,16 +289,18 @@ struct Round<'a> {
     remembered: Option<&'a Remembered<'a>>,
 }
 
-/// What is done with a repository before it is judged: parts of it may be taken out.
-type Sift<'s> = dyn FnMut(&mut Vec<Checked>, Option<&Uses>) + 's;
+/// What is done with a repository before it is judged: parts of it may be taken out. `T` is what else
+/// was read of it, unless the run ended before.
+type Sift<'s, T> = dyn FnMut(&mut Vec<Checked>, Option<&Uses>, Option<T>) + 's;
 
 impl Round<'_> {
-    async fn walked(
+    async fn walked<T>(
         &self,
         mut audit: Audit,
         signals: &Signals,
         progress: &mut Progress,
-        sift: &mut Sift<'_>,
+        also: &impl AsyncFn(&Transport, &[Checked]) -> T,
+        sift: &mut Sift<'_, T>,
         write: &mut dyn FnMut(&Judged<'_>),
     ) -> Audit {
         let Self {
@@ -345,8 +354,9 @@ impl Round<'_> {
                 },
             };
             let found = job.run().await;
+            let read = beside(&found, transport, also, stop()).await;
             transport.forget(&repository);
-            Some(found)
+            Some((found, read))
         });
         let mut walks =
             stream::iter(walks).buffer_unordered(settings.patience.concurrency * SIDE_BY_SIDE);
@@ -373,12 +383,12 @@ impl Round<'_> {
             };
             match found {
                 None => {}
-                Some(Found::Gone(repository)) => debug!("{repository} is gone, or has no tags"),
-                Some(Found::Unread(unread)) => audit.add_unread(unread),
-                Some(Found::Checked(mut parts, summary)) => {
+                Some((Found::Gone(gone), _)) => debug!("{gone} is gone, or has no tags"),
+                Some((Found::Unread(unread), _)) => audit.add_unread(unread),
+                Some((Found::Checked(mut parts, summary), read)) => {
                     let repository = parts.first().map(|part| part.repository.clone());
                     let uses = repository.as_ref().and_then(uses_of);
-                    sift(&mut parts, uses);
+                    sift(&mut parts, uses, read);
                     add(&mut audit, &parts, context, deployed.as_ref(), write);
                     if let Some(part) = parts.first() {
                         audit.add_remembered(&part.repository.registry, &remembered_of(summary));
@@ -391,6 +401,23 @@ impl Round<'_> {
         count_requests(&mut audit, transports);
         audit.duration = started.elapsed();
         audit
+    }
+}
+
+/// What there is beside the tags of a repository, unless the run ends before it is read.
+async fn beside<T, S>(
+    found: &Found,
+    transport: &Transport,
+    also: &impl AsyncFn(&Transport, &[Checked]) -> T,
+    stop: impl Future<Output = S>,
+) -> Option<T> {
+    let Found::Checked(parts, _) = found else {
+        return None;
+    };
+    tokio::select! {
+        biased;
+        read = also(transport, parts) => Some(read),
+        _ = stop => None,
     }
 }
 

@@ -87,12 +87,14 @@ impl<'a> Sifted<'a> {
         contents
     }
 
-    /// Walks everything, and has `sift` take out what is not to be judged yet.
-    pub(crate) async fn walked(
+    /// Walks everything, reads `also` what there is beside the tags, and has `sift` take out what is
+    /// not to be judged yet.
+    pub(crate) async fn walked<T>(
         &self,
         signals: &Signals,
         progress: &mut Progress,
-        sift: &mut Sift<'_>,
+        also: &impl AsyncFn(&Transport, &[Checked]) -> T,
+        sift: &mut Sift<'_, T>,
         write: &mut dyn FnMut(&Judged<'_>),
     ) -> Audit {
         let round = Round {
@@ -103,7 +105,9 @@ impl<'a> Sifted<'a> {
         };
         let audit = unfinished(self.settings, &self.registries, self.remembered.as_ref());
         progress.begin(std::time::Instant::now());
-        let audit = round.walked(audit, signals, progress, sift, write).await;
+        let audit = round
+            .walked(audit, signals, progress, also, sift, write)
+            .await;
         progress.finish();
         audit
     }

@@ -1,6 +1,7 @@
 //! A prune: every tag is walked, what no rule keeps is planned to go, and with `apply` it goes; then
 //! all that is left is walked once more.
 
+mod packages;
 mod plan_file;
 
 use std::collections::HashSet;
@@ -9,6 +10,7 @@ use std::time::SystemTime;
 use log::{info, warn};
 use oci_spec::image::Digest;
 
+use self::packages::{Listed, Removing, listed};
 use self::plan_file::Allowed;
 use crate::commands::audit::Sifted;
 use crate::commands::finished::Unfinished;
@@ -19,9 +21,8 @@ use crate::oci::reference::Repository;
 use crate::prune::apply::{End, Ends, Hands, put_back};
 use crate::prune::contents::Contents;
 use crate::prune::plan::{Plan, Planner};
-use crate::registry::{
-    RegistryCatalog, RegistryRemover, RegistryRepository, RegistryWriter, Transport,
-};
+use crate::registry::packages::Package;
+use crate::registry::{RegistryCatalog, RegistryRepository, RegistryWriter, Transport};
 use crate::report::exit::Exit;
 use crate::report::judged::Judged;
 use crate::report::prune::{Prune, Pruned, refused};
@@ -50,6 +51,8 @@ struct Planned {
     repository: Repository,
     contents: Contents,
     plan: Plan,
+    /// What its packages API knows of it, where it has one.
+    package: Option<Package>,
 }
 
 impl Planned {
@@ -82,9 +85,15 @@ async fn pruned(
     };
     let mut streams = Streams::open(&settings.audit, "prune", planning.now);
     let mut write = |judged: &Judged<'_>| streams.add(judged);
-    let mut sift = |parts: &mut Vec<Checked>, uses: Option<&Uses>| planning.sift(parts, uses);
+    let also =
+        async |transport: &Transport, parts: &[Checked]| listed(settings, transport, parts).await;
+    let mut sift = |parts: &mut Vec<Checked>, uses: Option<&Uses>, listed: Option<Listed>| {
+        if let Some(listed) = listed {
+            planning.sift(parts, uses, listed);
+        }
+    };
     let mut audit = sifted
-        .walked(signals, progress, &mut sift, &mut write)
+        .walked(signals, progress, &also, &mut sift, &mut write)
         .await;
     planning.warn();
     let mut prune = Prune {
@@ -110,6 +119,7 @@ async fn pruned(
             repository,
             contents,
             plan,
+            ..
         } = planned;
         prune
             .repositories
@@ -160,7 +170,7 @@ struct Planning<'a> {
 
 impl Planning<'_> {
     /// Plans for a repository, and leaves those of its images to be judged that stay as they are.
-    fn sift(&mut self, parts: &mut Vec<Checked>, uses: Option<&Uses>) {
+    fn sift(&mut self, parts: &mut Vec<Checked>, uses: Option<&Uses>, listed: Listed) {
         let Some(repository) = parts.first().map(|part| part.repository.clone()) else {
             return;
         };
@@ -168,11 +178,13 @@ impl Planning<'_> {
             parts.clear();
             return;
         };
-        let contents = self.sifted.contents(parts, uses);
+        let mut contents = self.sifted.contents(parts, uses);
+        let package = listed.fill(&mut contents, self.settings.audit.rules.clients);
         let extent = &self.settings.audit.extent;
         let planner = Planner {
             rules: &self.settings.policy.entries[place].1,
             sweeps: self.settings.sweeps,
+            untagged: self.settings.untagged,
             brakes: self.settings.brakes,
             now: self.now,
             covers: &|tag| extent.names_tag(&repository.name, tag),
@@ -206,6 +218,7 @@ impl Planning<'_> {
             repository,
             contents,
             plan,
+            package,
         });
     }
 
@@ -255,11 +268,17 @@ impl Work<'_> {
             repository,
             contents,
             plan,
+            package,
         } = self.planned;
         let rules = &settings.audit.rules;
         let source = RegistryRepository::new(self.transport, repository, rules.depth);
         let catalog = RegistryCatalog::new(self.transport, &repository.registry);
-        let remover = RegistryRemover::new(self.transport, repository, self.permissions.0);
+        let remover = Removing::new(
+            self.transport,
+            repository,
+            package.as_ref(),
+            self.permissions.0,
+        );
         let writer = RegistryWriter::new(self.transport, repository, self.permissions.1);
         let hands = Hands {
             repository,

@@ -8,9 +8,11 @@ use wildmatch::WildMatch;
 
 use crate::oci::digest::sha256;
 use crate::oci::kind::Kind;
-use crate::prune::contents::{Contents, Dates, Health, Tag};
+use crate::prune::contents::{Contents, Dates, Health, Tag, Untagged};
 use crate::prune::plan::{Clock, Delete, Fate, Keep, Plan, Planner, Refusal};
 use crate::prune::rules::{Brakes, Rules};
+use crate::walk::cause::Cause;
+use crate::walk::source::{Fault, FaultKind};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -69,16 +71,20 @@ const OPEN: Brakes = Brakes {
     may_lose_all_tags: false,
 };
 
-fn planned(contents: &Contents, rules: &Rules, brakes: Brakes) -> Plan {
+fn planner(rules: &Rules, brakes: Brakes) -> Planner<'_> {
     Planner {
         rules,
         sweeps: false,
         brakes,
+        untagged: None,
         now: now(),
         covers: &|tag| tag != "other",
         permits: &|_, _| true,
     }
-    .plan(contents)
+}
+
+fn planned(contents: &Contents, rules: &Rules, brakes: Brakes) -> Plan {
+    planner(rules, brakes).plan(contents)
 }
 
 fn kept(contents: &Contents, plan: &Plan) -> Vec<String> {
@@ -268,6 +274,7 @@ fn a_sweep_takes_what_is_broken_and_not_in_use() {
         let planner = Planner {
             rules,
             sweeps: true,
+            untagged: None,
             brakes: OPEN,
             now: now(),
             covers: &|_| true,
@@ -289,5 +296,125 @@ fn a_sweep_takes_what_is_broken_and_not_in_use() {
     assert_eq!(
         fate(&contents, &sweep(&keep(&["b", "a"])), "b"),
         Fate::Delete(Delete::Broken)
+    );
+}
+
+/// A kept and a deleted tag, each with a child; then an index without a tag, its child, and a
+/// signature of each root. All of it is old.
+fn with_untagged() -> (Contents, [usize; 9]) {
+    let mut contents = Contents::default();
+    let mut image = |name: &str| {
+        let child = contents.with(&digest(&format!("{name} child")), Kind::Manifest, 10, &[]);
+        let root = contents.with(&digest(name), Kind::Index, 100, &[child]);
+        let signature = contents.with(
+            &digest(&format!("{name} signature")),
+            Kind::Manifest,
+            1,
+            &[],
+        );
+        contents.refer(signature, &digest(name));
+        [root, child, signature]
+    };
+    let all = [image("kept"), image("gone"), image("loose")];
+    for (name, [root, ..]) in ["kept", "gone"].iter().zip(all) {
+        contents.tags.push(tag(name, Some(root), 9));
+    }
+    let untagged = [all[0][2], all[1][2], all[2][0], all[2][1], all[2][2]];
+    contents.untagged = untagged.map(|root| untagged_since(root, 9)).into();
+    let places = all.concat();
+    (contents, places.try_into().unwrap())
+}
+
+fn untagged_since(root: usize, days: u32) -> Untagged {
+    Untagged {
+        root,
+        since: Some(days_ago(days)),
+        is_known: true,
+    }
+}
+
+fn planned_untagged(contents: &Contents, older_than: Option<Duration>) -> Plan {
+    let rules = keep(&["kept"]);
+    Planner {
+        untagged: older_than,
+        ..planner(&rules, OPEN)
+    }
+    .plan(contents)
+}
+
+#[test]
+fn what_has_no_tag_stays_unless_it_is_old_and_signatures_go_with_their_subjects() {
+    let (contents, [_, _, _, gone, child, signature, loose, below, signed]) = with_untagged();
+    let sorted = |plan: &Plan| {
+        let mut all = plan.manifests.clone();
+        all.sort_unstable();
+        all
+    };
+    let plan = planned_untagged(&contents, None);
+    assert_eq!(sorted(&plan), [child, gone, signature]);
+    assert_eq!(plan.frees(&contents), 111);
+    let plan = planned_untagged(&contents, Some(10 * DAY));
+    assert_eq!(sorted(&plan), [child, gone, signature]);
+    let plan = planned_untagged(&contents, Some(8 * DAY));
+    assert_eq!(
+        sorted(&plan),
+        [child, gone, signature, below, loose, signed]
+    );
+    assert_eq!(plan.frees(&contents), 222);
+}
+
+#[test]
+fn a_young_index_without_a_tag_keeps_what_it_shares() {
+    let (mut contents, [_, _, _, gone, child, signature, loose, below, _]) = with_untagged();
+    let index = contents.with(&digest("young"), Kind::Index, 1, &[child, below]);
+    contents.untagged.push(untagged_since(index, 1));
+    let plan = planned_untagged(&contents, Some(8 * DAY));
+    for stays in [index, child, below] {
+        assert!(!plan.manifests.contains(&stays));
+    }
+    for goes in [gone, signature, loose] {
+        assert!(plan.manifests.contains(&goes));
+    }
+    // What has no date is young.
+    contents.untagged.last_mut().unwrap().since = None;
+    let plan = planned_untagged(&contents, Some(8 * DAY));
+    assert!(!plan.manifests.contains(&child));
+}
+
+#[test]
+fn nothing_goes_where_what_has_no_tag_is_not_known() {
+    let (mut contents, [_, _, _, _, _, _, loose, ..]) = with_untagged();
+    let one = contents.untagged.iter_mut().find(|one| one.root == loose);
+    one.unwrap().is_known = false;
+    let plan = planned_untagged(&contents, None);
+    let name = contents.node(loose).digest.to_string();
+    assert_eq!(plan.refusal, Some(Refusal::Unread(name)));
+    assert!(plan.manifests.is_empty() && !plan.deletes());
+    let (mut contents, _) = with_untagged();
+    let fault = Fault {
+        kind: FaultKind::Denied,
+        cause: Cause::default(),
+    };
+    contents.unlisted = Some(fault.clone());
+    let plan = planned_untagged(&contents, Some(DAY));
+    assert_eq!(plan.refusal, Some(Refusal::Unlisted(fault)));
+    assert!(plan.manifests.is_empty() && !plan.deletes());
+}
+
+#[test]
+fn what_has_just_changed_is_too_young_and_is_no_newer_for_that() {
+    let mut contents = built(&[("a", 1), ("b", 2), ("c", 3)]);
+    for tag in &mut contents.tags {
+        tag.dates.pushed = tag.dates.created;
+    }
+    contents.tags[2].dates.changed = Some(now());
+    let plan = planned(&contents, &newest(2), OPEN);
+    assert_eq!(
+        fate(&contents, &plan, "c"),
+        Fate::Keep(Keep::TooYoung(OPEN.min_age))
+    );
+    assert_eq!(
+        fate(&contents, &plan, "b"),
+        Fate::Keep(Keep::Newest(NonZero::new(2).unwrap()))
     );
 }

@@ -152,6 +152,7 @@ async fn run(recipe: &Recipe) -> Run {
     let planner = Planner {
         rules: &rules,
         sweeps: false,
+        untagged: None,
         brakes: Brakes {
             min_age: Duration::ZERO,
             max_deleted: 100,

@@ -8,6 +8,7 @@ mod gitea;
 mod listing;
 mod living;
 mod olareg;
+mod prune_gitea;
 mod real;
 mod server;
 mod zot;

@@ -26,6 +26,20 @@ fn a_run_without_a_rule_or_without_a_backup_is_refused() {
             &["--policy", "a: {kep: [b]}"],
             "--policy: \"a\": \"kep\" is no rule, did you mean keep?",
         ),
+        (
+            &["--keep", "a", "--packages-api", "http://git.example/api/v1"],
+            "--packages-api: the login would be sent over plain HTTP to http://git.example/api/v1",
+        ),
+        (
+            &[
+                "r.example",
+                "--keep",
+                "a",
+                "--packages-api",
+                "https://git.example/api/v1",
+            ],
+            "--packages-api: it is for one registry, and several are to be pruned",
+        ),
     ] {
         let finished = prune("127.0.0.1:1/team/app")
             .arguments(flags.iter().copied())

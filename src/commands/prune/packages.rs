@@ -1,0 +1,146 @@
+//! What a packages API adds to a prune: dates, what has no tag, and deletions of single versions.
+
+use std::collections::HashSet;
+
+use oci_spec::image::Digest;
+
+use crate::oci::client::Clients;
+use crate::oci::reference::{Reference, Repository};
+use crate::prune::contents::Contents;
+use crate::prune::remover::Remover;
+use crate::prune::versions;
+use crate::registry::packages::{Package, PackageRemover, Packages};
+use crate::registry::{RegistryRemover, RegistryRepository, Transport};
+use crate::settings::{Deletion, PruneSettings};
+use crate::walk::checked::Checked;
+use crate::walk::rules::{Concern, Depth, Rules};
+use crate::walk::source::{Asked, Fault};
+use crate::walk::walk;
+
+/// How many manifests without a tag are walked at once.
+const SIDE_BY_SIDE: usize = 500;
+
+/// What the packages API of a registry knows of a repository.
+pub(super) enum Listed {
+    /// It has no such API.
+    Nothing,
+    /// Its versions, and what those without a tag lead to.
+    Package(Package, Vec<Checked>),
+    /// It should be known, and is not.
+    Unlisted(Fault),
+}
+
+/// Asks the packages API, where there is one.
+pub(super) async fn listed(
+    settings: &PruneSettings,
+    transport: &Transport,
+    parts: &[Checked],
+) -> Listed {
+    let Some(Checked { repository, .. }) = parts.first() else {
+        return Listed::Nothing;
+    };
+    let given = settings.packages_api.as_ref();
+    let Some(packages) = Packages::of(transport, &repository.registry, given) else {
+        return Listed::Nothing;
+    };
+    match packages.package(repository).await {
+        Ok(package) => {
+            let untagged = untagged(settings, transport, parts, &package).await;
+            Listed::Package(package, untagged)
+        }
+        Err(fault) => Listed::Unlisted(fault),
+    }
+}
+
+/// Walks what has no tag and was not met on the way from any.
+async fn untagged(
+    settings: &PruneSettings,
+    transport: &Transport,
+    parts: &[Checked],
+    package: &Package,
+) -> Vec<Checked> {
+    let nodes = parts.iter().flat_map(|part| part.graph.iter());
+    let manifests = nodes.filter(|(_, node)| node.kind().is_manifest());
+    let known: HashSet<Digest> = manifests.filter_map(|(_, node)| node.digest()).collect();
+    let repository = &parts[0].repository;
+    let reference = |digest: &&Digest| Reference {
+        repository: repository.clone(),
+        tag: None,
+        digest: Some((*digest).clone()),
+    };
+    let unknown = versions::unknown(&package.versions, &known);
+    let references: Vec<Reference> = unknown.iter().map(reference).collect();
+    let rules = Rules {
+        depth: Depth::Manifests,
+        // What refers to them has no tag either, so it is listed itself.
+        referrers: Concern::Ignore,
+        ..settings.audit.rules.clone()
+    };
+    let source = RegistryRepository::new(transport, repository, rules.depth);
+    let mut walked = Vec::new();
+    for references in references.chunks(SIDE_BY_SIDE) {
+        let never = std::future::pending();
+        walked.push(walk(&source, repository, references, &rules, never, |_, _| ()).await);
+    }
+    walked
+}
+
+impl Listed {
+    /// Adds what is known, and gives the package.
+    pub(super) fn fill(self, contents: &mut Contents, clients: Clients) -> Option<Package> {
+        match self {
+            Self::Nothing => None,
+            Self::Unlisted(fault) => {
+                contents.unlisted = Some(fault);
+                None
+            }
+            Self::Package(package, walked) => {
+                versions::date(contents, &package.versions);
+                let listed = versions::untagged(&package.versions);
+                for checked in &walked {
+                    contents.add_untagged(checked, clients, &listed);
+                }
+                Some(package)
+            }
+        }
+    }
+}
+
+/// What deletes: the registry itself, or its packages API.
+pub(super) enum Removing<'a> {
+    Registry(RegistryRemover<'a>),
+    Package(PackageRemover<'a>),
+}
+
+impl<'a> Removing<'a> {
+    pub(super) fn new(
+        transport: &'a Transport,
+        repository: &'a Repository,
+        package: Option<&'a Package>,
+        permission: Deletion,
+    ) -> Self {
+        match package {
+            Some(package) => {
+                let remover = PackageRemover::new(transport, repository, package, permission);
+                Self::Package(remover)
+            }
+            None => Self::Registry(RegistryRemover::new(transport, repository, permission)),
+        }
+    }
+}
+
+impl Remover for Removing<'_> {
+    async fn delete_tag(&self, tag: &str) -> Asked<()> {
+        match self {
+            Self::Registry(remover) => remover.delete_tag(tag).await,
+            Self::Package(remover) => remover.delete_tag(tag).await,
+        }
+    }
+
+    async fn delete_manifest(&self, digest: &Digest) -> Asked<()> {
+        match self {
+            Self::Registry(remover) => remover.delete_manifest(digest).await,
+            Self::Package(remover) => remover.delete_manifest(digest).await,
+        }
+    }
+}
