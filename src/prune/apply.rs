@@ -9,12 +9,11 @@ use oci_spec::image::Digest;
 
 use super::contents::{Contents, Place};
 use super::plan::{Delete, Fate, Plan};
-use super::remover::Remover;
+use super::remover::{Remover, Returner};
 use crate::layout::LayoutWriter;
 use crate::oci::descriptor::Child;
 use crate::oci::manifest;
-use crate::oci::reference::{Reference, Repository};
-use crate::repair::writer::Writer;
+use crate::oci::reference::{Reference, Repository, is_directory};
 use crate::walk::cause::Cause;
 use crate::walk::graph::NodeId;
 use crate::walk::rules::{Depth, Rules};
@@ -92,6 +91,8 @@ struct Standing<'c> {
     contents: &'c Contents,
     /// What each tag led to when it was last resolved.
     tags: HashMap<String, Digest>,
+    /// The tags that were listed by then.
+    listed: HashSet<String>,
     /// What is needed of [`Contents`].
     needed: Vec<bool>,
     /// What is needed beside it.
@@ -167,7 +168,12 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             if let (Fate::Delete(_), Some(digest)) = (fate, digest)
                 && let Some(manifest) = saved.get(digest)
             {
-                let name = format!("{}:{}", self.repository, tag.name);
+                let name = match self.repository {
+                    // So that it means the same to the registry of this disk.
+                    Repository { registry, name } if is_directory(registry) => name.clone(),
+                    repository => repository.to_string(),
+                };
+                let name = format!("{name}:{}", tag.name);
                 backup.list(
                     Some(&name),
                     &manifest.media_type,
@@ -191,6 +197,7 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         let mut standing = Standing {
             contents,
             tags: HashMap::new(),
+            listed: HashSet::new(),
             needed: plan.needed.clone(),
             others: HashSet::new(),
         };
@@ -270,6 +277,7 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             now.insert(name.clone(), digest);
         }
         standing.tags = now;
+        standing.listed = names.into_iter().collect();
         Ok(())
     }
 
@@ -328,11 +336,15 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         let root = image.root.map(|root| &standing.contents.node(root).digest);
         let unsaved = root.and_then(|root| ends.manifests.get(root).cloned());
         let unsaved = unsaved.filter(|end| end.is_unsaved() && !image.is_broken);
+        // Such a tag leads nowhere, and is still a tag.
+        let led_nowhere = !image
+            .root
+            .is_some_and(|root| standing.contents.node(root).is_read);
         let mut stays = false;
         for tag in &image.tags {
             let end = match (&unsaved, standing.tags.get(*tag)) {
                 (Some(end), _) => end.clone(),
-                (_, None) => End::Deleted,
+                (_, None) if !(led_nowhere && standing.listed.contains(*tag)) => End::Deleted,
                 (_, Some(now)) if root.is_some_and(|root| root != now) => End::Stays(Stays::Moved),
                 _ => {
                     let Some(end) = self.tag(tag, bound).await else {
@@ -450,13 +462,13 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
 }
 
 /// Puts manifests back, each after what it refers to; gives those that a registry took.
-pub(crate) async fn put_back<W: Writer>(
+pub(crate) async fn put_back<R: Returner>(
     repository: &Repository,
     contents: &Contents,
     plan: &Plan,
     lost: &HashSet<Digest>,
     saved: &HashMap<Digest, Saved>,
-    writer: &W,
+    returner: &R,
 ) -> Vec<Digest> {
     let mut done = Vec::new();
     for place in plan.manifests.iter().rev() {
@@ -469,8 +481,8 @@ pub(crate) async fn put_back<W: Writer>(
             tag: None,
             digest: Some(digest.clone()),
         };
-        let asked = writer
-            .put(&reference, &manifest.media_type, &manifest.bytes)
+        let asked = returner
+            .put_back(&reference, &manifest.media_type, &manifest.bytes)
             .await;
         match asked.answer {
             Ok(()) => done.push(digest.clone()),

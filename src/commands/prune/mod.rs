@@ -1,6 +1,7 @@
 //! A prune: every tag is walked, what no rule keeps is planned to go, and with `apply` it goes; then
 //! all that is left is walked once more.
 
+mod disk;
 mod plan_file;
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use crate::oci::reference::Repository;
 use crate::prune::apply::{End, Ends, Hands, put_back};
 use crate::prune::contents::Contents;
 use crate::prune::plan::{Plan, Planner};
+use crate::prune::remover::{Remover, Returner};
 use crate::registry::{
     RegistryCatalog, RegistryRemover, RegistryRepository, RegistryWriter, Transport,
 };
@@ -31,6 +33,7 @@ use crate::terminal::progress::Progress;
 use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
 use crate::walk::checked::Checked;
+use crate::walk::source::{Catalog, Source};
 
 /// Prunes, or plans to.
 ///
@@ -70,6 +73,8 @@ async fn pruned(
     // Before anything is asked, because the directory may be of no use.
     let mut backup = opened(settings)?;
     let sifted = Sifted::open(&settings.audit).await?;
+    let roots = disk::roots(settings, sifted.registries())?;
+    let disks = disk::writers(settings, &roots)?;
     let output = &settings.audit.output;
     announce_prune(sifted.registries(), settings.audit.rules.depth, output);
     let mut planning = Planning {
@@ -96,13 +101,19 @@ async fn pruned(
     for planned in &planning.planned {
         let mut ends = None;
         if let (Some(permissions), true) = (settings.apply, planned.has_work(backup.as_ref())) {
-            let transport = sifted.transport(&planned.repository);
             let work = Work {
                 planned,
-                transport,
+                settings,
                 permissions,
+                is_stopped: &is_stopped,
             };
-            let (done, back) = work.done(settings, backup.as_mut(), &is_stopped).await;
+            let backup = backup.as_mut();
+            let (done, back) = if let Some(disk) = disks.get(&planned.repository.registry) {
+                work.on_disk(disk, &sifted, backup).await
+            } else {
+                let transport = sifted.transport(&planned.repository);
+                work.over_http(transport, backup).await
+            };
             prune.put_back += back;
             ends = Some(done);
         }
@@ -238,36 +249,44 @@ impl Planning<'_> {
 /// One repository, to be deleted from.
 struct Work<'a> {
     planned: &'a Planned,
-    transport: &'a Transport,
+    settings: &'a PruneSettings,
     permissions: (Deletion, Permission),
+    is_stopped: &'a dyn Fn() -> bool,
 }
 
 impl Work<'_> {
+    async fn over_http(
+        &self,
+        transport: &Transport,
+        backup: Option<&mut LayoutWriter>,
+    ) -> (Ends, usize) {
+        let repository = &self.planned.repository;
+        let depth = self.settings.audit.rules.depth;
+        let hands = Hands {
+            repository,
+            source: &RegistryRepository::new(transport, repository, depth),
+            catalog: &RegistryCatalog::new(transport, &repository.registry),
+            remover: &RegistryRemover::new(transport, repository, self.permissions.0),
+            is_stopped: self.is_stopped,
+        };
+        let writer = RegistryWriter::new(transport, repository, self.permissions.1);
+        self.done(&hands, &writer, backup).await
+    }
+
     /// Deletes, looks at what is left, and puts back what a tag needs by then; gives how much that
     /// was.
-    async fn done(
+    async fn done<S: Source, C: Catalog, R: Remover>(
         &self,
-        settings: &PruneSettings,
+        hands: &Hands<'_, S, C, R>,
+        returner: &impl Returner,
         mut backup: Option<&mut LayoutWriter>,
-        is_stopped: &dyn Fn() -> bool,
     ) -> (Ends, usize) {
         let Planned {
             repository,
             contents,
             plan,
         } = self.planned;
-        let rules = &settings.audit.rules;
-        let source = RegistryRepository::new(self.transport, repository, rules.depth);
-        let catalog = RegistryCatalog::new(self.transport, &repository.registry);
-        let remover = RegistryRemover::new(self.transport, repository, self.permissions.0);
-        let writer = RegistryWriter::new(self.transport, repository, self.permissions.1);
-        let hands = Hands {
-            repository,
-            source: &source,
-            catalog: &catalog,
-            remover: &remover,
-            is_stopped,
-        };
+        let rules = &self.settings.audit.rules;
         let name = repository.to_string();
         let pending = backup
             .as_ref()
@@ -289,7 +308,7 @@ impl Work<'_> {
                 HashSet::new()
             }
         };
-        let back = put_back(repository, contents, plan, &lost, &saved, &writer).await;
+        let back = put_back(repository, contents, plan, &lost, &saved, returner).await;
         for digest in &back {
             ends.manifests.remove(digest);
         }
