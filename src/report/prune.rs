@@ -16,6 +16,7 @@ use crate::prune::contents::Contents;
 use crate::prune::plan::{Clock, Delete, Fate, Keep, Plan, Refusal};
 use crate::text::escape;
 use crate::text::human::{self, count};
+use crate::walk::cause::Cause;
 
 /// The plan of a prune, or what it did.
 #[derive(Debug, Default)]
@@ -269,17 +270,35 @@ fn write_manifests(pruned: &Pruned, style: Style, out: &mut dyn Write) -> io::Re
         more => format!("; {more} stay, because what is kept needs them"),
     };
     writeln!(out, "         {}{shared}", parts.join(", "))?;
-    for manifest in &pruned.manifests {
-        if let Some(End::Failed(failure)) = &manifest.end {
-            let line = format!("  ✗ {}: {}", manifest.digest, failed(failure));
-            writeln!(out, "{}", style.paint(Paint::Bad, &line))?;
-        }
+    for (why, digests) in failures(pruned) {
+        let more = match digests.len() {
+            1 => String::new(),
+            all => format!(" and {}", count(all - 1, "more manifest")),
+        };
+        let line = format!("  ✗ {}{more}: {why}", digests[0]);
+        writeln!(out, "{}", style.paint(Paint::Bad, &line))?;
     }
     writeln!(
         out,
         "  frees about {} at the next garbage-collect (without -m)",
         human::bytes(pruned.frees)
     )
+}
+
+/// The manifests that did not go, by the reason.
+fn failures(pruned: &Pruned) -> Vec<(String, Vec<&Digest>)> {
+    let mut failures: Vec<(String, Vec<&Digest>)> = Vec::new();
+    for manifest in &pruned.manifests {
+        let Some(End::Failed(failure)) = &manifest.end else {
+            continue;
+        };
+        let why = failed(failure);
+        match failures.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, digests)) => digests.push(&manifest.digest),
+            None => failures.push((why, vec![&manifest.digest])),
+        }
+    }
+    failures
 }
 
 /// The first and the last of some tags, or all of a few.
@@ -357,7 +376,13 @@ pub(crate) fn ended(end: &End) -> String {
 fn failed(failure: &Failure) -> String {
     let words = |cause| escape::line(&escape::shortened(&sentence::cause(cause)));
     match failure {
-        Failure::Registry(cause) => words(cause),
+        Failure::Registry(cause) => match cause {
+            Cause::Status { status: 405, .. } => format!(
+                "{}; distribution deletes where storage.delete.enabled: true is set",
+                words(cause)
+            ),
+            _ => words(cause),
+        },
         Failure::NotRead(cause) => format!("it could not be read for the backup: {}", words(cause)),
         Failure::NotSaved(why) => format!("the backup could not be written: {}", escape::line(why)),
         Failure::NotLooked(cause) => format!("the tags could not be looked at: {}", words(cause)),

@@ -1,6 +1,7 @@
 //! What no rule keeps is deleted: planned first, done with `--apply`, and nothing that stays is
 //! harmed.
 
+mod faults;
 mod refusals;
 mod registry;
 
