@@ -16,6 +16,7 @@ use crate::prune::contents::Contents;
 use crate::prune::plan::{Clock, Delete, Fate, Keep, Plan, Refusal};
 use crate::text::escape;
 use crate::text::human::{self, count};
+use crate::text::markdown;
 use crate::walk::cause::Cause;
 
 /// The plan of a prune, or what it did.
@@ -134,6 +135,23 @@ impl Prune {
         self.repositories
             .iter()
             .all(|pruned| pruned.tags.is_empty())
+    }
+
+    /// How many tags there are.
+    fn all(&self) -> usize {
+        self.repositories
+            .iter()
+            .map(|pruned| pruned.tags.len())
+            .sum()
+    }
+
+    /// What becomes of the tags: `29 of 40 tags would go`.
+    pub(crate) fn fact(&self) -> String {
+        let all = count(self.all(), "tag");
+        match (self.is_applied, self.tags()) {
+            (true, tags) => format!("{tags} of {all} deleted"),
+            (false, tags) => format!("{tags} of {all} would go"),
+        }
     }
 
     /// How many deletions failed.
@@ -434,6 +452,38 @@ pub(crate) fn closing(prune: &Prune) -> String {
     format!(
         "prune: {tags} deleted{failed}{back}; a garbage-collect (without -m) frees about {frees}"
     )
+}
+
+/// Writes a table of the repositories that something goes from, as markdown of at most so many bytes.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write_table(prune: &Prune, room: usize, out: &mut dyn Write) -> io::Result<()> {
+    let rows = prune.repositories.iter().filter_map(row);
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "| repository | stays | goes | |\n|---|--:|--:|---|")?;
+    let mut left = room;
+    for row in rows {
+        left = left.saturating_sub(row.len());
+        if left == 0 {
+            return writeln!(out, "\nThe JSON report has all of them.\n");
+        }
+        writeln!(out, "{row}")?;
+    }
+    writeln!(out)
+}
+
+fn row(pruned: &Pruned) -> Option<String> {
+    let goes = |tag: &&PrunedTag| matches!(tag.fate, Fate::Delete(_));
+    let gone = pruned.tags.iter().filter(goes).count();
+    let note = pruned.refusal.as_ref().map(refused).unwrap_or_default();
+    let name = markdown::code(&escape::line(&pruned.repository.to_string()));
+    let stays = pruned.tags.len() - gone;
+    let is_row = gone > 0 || pruned.refusal.is_some();
+    is_row.then(|| format!("| {name} | {stays} | {gone} | {} |", markdown::text(&note)))
 }
 
 /// When a tag was pushed, as the report writes it.

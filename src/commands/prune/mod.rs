@@ -192,7 +192,7 @@ impl Planning<'_> {
         }
         if plan.deletes() && self.settings.apply.is_some() {
             parts.clear();
-        } else if plan.deletes() {
+        } else if self.settings.apply.is_none() {
             let goes: HashSet<&str> = plan.deleted_tags(&contents).collect();
             for part in parts.iter_mut() {
                 let goes = |tag: &Option<String>| {

@@ -4,6 +4,7 @@
 mod faults;
 mod refusals;
 mod registry;
+mod reports;
 
 use std::collections::BTreeMap;
 
