@@ -161,6 +161,17 @@ impl Contents {
         });
     }
 
+    /// Marks what refers to something needed as its subject, whether a registry lists it or not.
+    pub(crate) fn need_referrers(&self, needed: &mut [bool]) {
+        for place in 0..self.nodes.len() {
+            let subject = self.nodes[place].subject.as_ref();
+            let subject = subject.and_then(|digest| self.manifest(digest));
+            if subject.is_some_and(|subject| needed[subject]) {
+                self.need(place, needed);
+            }
+        }
+    }
+
     /// Marks all that can be reached from a place.
     pub(crate) fn reach(&self, from: Place, reached: &mut [bool]) {
         self.mark(from, reached, |_| None);
@@ -222,6 +233,11 @@ impl Contents {
         self.places
             .insert((digest.clone(), kind.is_manifest()), place);
         place
+    }
+
+    /// A manifest names another as its subject.
+    pub(super) fn refers(&mut self, place: Place, subject: &Digest) {
+        self.nodes[place].subject = Some(subject.clone());
     }
 
     /// What a tag leads to could not be read.
