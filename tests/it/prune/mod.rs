@@ -2,8 +2,10 @@
 //! harmed.
 
 mod disk;
+mod faults;
 mod refusals;
 mod registry;
+mod reports;
 
 use std::collections::BTreeMap;
 
