@@ -114,7 +114,7 @@ impl fmt::Display for Tally {
             f,
             "{} histories, {} pushes and moves, {} prunes and {} refused: {} tags and {} manifests \
              deleted, {} tags stay with their digests, {} prunes taken back; {} collections freed {} \
-             bytes, {} times what was said, {} times less by what manifests without a tag have",
+             bytes, {} times what was said, {} times less by what manifests without a tag, or other repositories, have",
             self.histories,
             self.writes,
             self.prunes,
@@ -143,7 +143,10 @@ pub(super) fn run<P: Pruned>(mut registry: P, share: u64) -> Tally {
         for _ in 0..3 {
             side_by_side(&mut batch, |history| history.act(&registry));
             let left = registry.collect();
-            side_by_side(&mut batch, |history| history.look(&registry, left.as_ref()));
+            let all: BTreeSet<String> = batch.iter().flat_map(History::content).collect();
+            side_by_side(&mut batch, |history| {
+                history.look(&registry, left.as_ref(), &all);
+            });
             audit(&registry, &batch);
         }
         for history in batch {
@@ -171,8 +174,13 @@ fn audit(registry: &impl Pruned, batch: &[History]) {
         .argument("--allow-empty")
         .run()
         .exits(0);
-    let passed = finished.report().0["counts"]["images"]["passed"].as_u64();
-    assert_eq!(passed, Some(expected as u64), "{finished}");
+    let report = finished.report();
+    let images = report.images();
+    assert_eq!(images.len(), expected, "{finished}");
+    assert!(
+        images.iter().all(|image| image["result"] == "passed"),
+        "{finished}"
+    );
 }
 
 /// One repository, and what was done to it.
@@ -186,10 +194,10 @@ struct History {
     /// What is listed as referring to each digest.
     listings: BTreeMap<String, Vec<(Descriptor, Image)>>,
     state: State,
-    /// What the last prune said that a collection frees, and what it then should leave to others.
-    said: Option<(u64, u64)>,
-    /// What there was before that collection.
-    had: u64,
+    /// What the last prune said that a collection frees.
+    said: BTreeSet<String>,
+    /// What there was before it.
+    had: BTreeSet<String>,
     done: Vec<String>,
     tally: Tally,
 }
@@ -204,8 +212,8 @@ impl History {
             images: Vec::new(),
             listings: BTreeMap::new(),
             state: State::default(),
-            said: None,
-            had: 0,
+            said: BTreeSet::new(),
+            had: BTreeSet::new(),
             done: Vec::new(),
             tally: Tally::default(),
         }
@@ -231,15 +239,16 @@ impl History {
             self.tally.writes += 1;
         }
         self.state = self.look_now(registry);
-        self.had = self.held_by(&self.state.manifests.clone());
-        self.said = None;
+        self.had = self.content();
+        self.said.clear();
         if self.random.below(6) > 0 {
             self.prune(registry);
         }
     }
 
-    fn held_by(&self, manifests: &BTreeSet<String>) -> u64 {
-        self.stock.size(&self.stock.content_of(manifests))
+    /// What its manifests need to be there, also those without a tag.
+    fn content(&self) -> BTreeSet<String> {
+        self.stock.content_of(&self.state.manifests)
     }
 
     fn tag(&mut self) -> String {
@@ -458,14 +467,11 @@ impl History {
         });
         let said = frees(&report);
         assert_eq!(said, self.stock.size(&freed), "{}", context());
-        let held = self.stock.content_of(&after.manifests);
-        freed.retain(|digest| held.contains(digest));
-        let held = self.stock.size(&freed);
         self.tally.prunes += 1;
         self.tally.tags += plan.values().filter(|done| **done).count();
         self.tally.shared += plan.values().filter(|done| !**done).count();
         self.tally.manifests += goes.len();
-        self.said = Some((said, held));
+        self.said = freed;
         self.state = after;
         if with_backup && self.random.below(2) == 0 {
             self.done.push("restore".to_owned());
@@ -475,30 +481,38 @@ impl History {
             assert_eq!(finished.code, Some(0), "{}", context());
             assert_eq!(restored, before, "{}", context());
             self.state = restored;
-            self.said = Some((0, 0));
+            self.said.clear();
             self.tally.restored += 1;
         }
     }
 
-    /// Looks at what a collection left.
-    fn look(&mut self, registry: &impl Pruned, left: Option<&BTreeMap<String, u64>>) {
+    /// Looks at what a collection left; the repositories of all histories need `all`.
+    fn look(
+        &mut self,
+        registry: &impl Pruned,
+        left: Option<&BTreeMap<String, u64>>,
+        all: &BTreeSet<String>,
+    ) {
         let now = self.look_now(registry);
         assert_eq!(now, self.state, "{}", self.told());
         let Some(left) = left else {
             return;
         };
-        let own = left.iter().filter(|(digest, _)| self.stock.has(digest));
-        let (digests, sizes): (BTreeSet<String>, Vec<u64>) =
-            own.map(|(digest, size)| (digest.clone(), *size)).unzip();
-        let expected = self.stock.content_of(&now.manifests);
-        assert_eq!(digests, expected, "{}", self.told());
-        let freed = self.had - sizes.iter().sum::<u64>();
-        let (said, held) = self.said.unwrap_or_default();
-        assert_eq!(freed, said - held, "{}", self.told());
+        let own = self.stock.sizes();
+        let mut expected = own.clone();
+        expected.retain(|digest, _| all.contains(digest));
+        let mut found = left.clone();
+        found.retain(|digest, _| own.contains_key(digest));
+        assert_eq!(found, expected, "{}", self.told());
+        let gone = self.had.iter().filter(|digest| !left.contains_key(*digest));
+        let gone: BTreeSet<String> = gone.cloned().collect();
+        let held: BTreeSet<String> = self.said.intersection(all).cloned().collect();
+        let freed: BTreeSet<String> = self.said.difference(&held).cloned().collect();
+        assert_eq!(gone, freed, "{}", self.told());
         self.tally.collections += 1;
-        self.tally.bytes += freed;
-        self.tally.exact += usize::from(held == 0 && said > 0);
-        self.tally.held += usize::from(held > 0);
+        self.tally.bytes += self.stock.size(&freed);
+        self.tally.exact += usize::from(held.is_empty() && !freed.is_empty());
+        self.tally.held += usize::from(!held.is_empty());
     }
 }
 

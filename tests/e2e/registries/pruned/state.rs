@@ -75,13 +75,20 @@ impl Stock {
         manifests.map(|(digest, _)| digest)
     }
 
-    pub(super) fn has(&self, digest: &str) -> bool {
+    fn has(&self, digest: &str) -> bool {
         self.contents.contains_key(digest)
     }
 
     pub(super) fn size(&self, digests: &BTreeSet<String>) -> u64 {
         let sizes = digests.iter().map(|one| self.contents[one].bytes.len());
         sizes.sum::<usize>() as u64
+    }
+
+    /// How large everything is, by its digest.
+    pub(super) fn sizes(&self) -> BTreeMap<String, u64> {
+        let sizes = self.contents.iter();
+        let sizes = sizes.map(|(digest, content)| (digest.clone(), content.bytes.len() as u64));
+        sizes.collect()
     }
 
     fn document(&self, digest: &str) -> Value {
@@ -111,13 +118,15 @@ impl Stock {
         reached
     }
 
-    /// These manifests, and the configs and layers of each.
+    /// These manifests, and what each of them lists: a collection leaves that alone, even a child
+    /// that is deleted.
     pub(super) fn content_of(&self, manifests: &BTreeSet<String>) -> BTreeSet<String> {
         let mut content = manifests.clone();
         for digest in manifests {
             let document = self.document(digest);
             content.extend(document["config"]["digest"].as_str().map(str::to_owned));
             content.extend(digests(&document["layers"]));
+            content.extend(digests(&document["manifests"]));
         }
         content
     }
