@@ -402,6 +402,14 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             |_, _| (),
         )
         .await;
+        let listed: HashSet<&String> = names.iter().collect();
+        let gone = ends
+            .tags
+            .iter_mut()
+            .filter(|(name, _)| !listed.contains(name));
+        for (_, end) in gone.filter(|(_, end)| end.was_tried()) {
+            *end = End::Deleted;
+        }
         let graph = &checked.graph;
         let digests = |ids: Vec<NodeId>| ids.into_iter().filter_map(|id| graph.node(id).digest());
         // What tags lead to that others have written since.
@@ -416,22 +424,20 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
                 _ => needed.extend(digests(graph.reachable(subject.root))),
             }
         }
-        let deleted = ends
-            .manifests
-            .iter()
-            .filter(|(_, end)| **end == End::Deleted);
-        let looks = join_all(deleted.map(async |(digest, _)| {
+        let tried = ends.manifests.iter().filter(|(_, end)| end.was_tried());
+        let looks = join_all(tried.map(async |(digest, end)| {
             let asked = self.source.manifest(digest, Look::Witness).await;
-            (digest.clone(), asked.answer.is_ok())
+            (digest.clone(), end.clone(), asked.answer)
         }));
-        for (digest, is_there) in looks.await {
-            match (is_there, needed.contains(&digest)) {
-                (true, false) => ends.fail(&digest, Failure::NotTaken),
-                (true, true) => {
-                    ends.manifests.insert(digest, End::Stays(Stays::Needed));
-                }
-                (false, _) => {}
-            }
+        for (digest, end, answer) in looks.await {
+            let end = match answer {
+                Ok(_) if needed.contains(&digest) => End::Stays(Stays::Needed),
+                Ok(_) if end == End::Deleted => End::Failed(Failure::NotTaken),
+                // The answer was lost, and the deletion was not.
+                Err(fault) if fault.kind == FaultKind::NotFound => End::Deleted,
+                _ => end,
+            };
+            ends.manifests.insert(digest, end);
         }
         let missing = graph
             .iter()
@@ -530,6 +536,11 @@ fn images<'c>(contents: &'c Contents, plan: &Plan) -> Vec<Image<'c>> {
 }
 
 impl End {
+    /// Whether the registry was asked to delete it.
+    fn was_tried(&self) -> bool {
+        matches!(self, Self::Deleted | Self::Failed(Failure::Registry(_)))
+    }
+
     /// Whether there is no backup of it.
     fn is_unsaved(&self) -> bool {
         matches!(

@@ -4,8 +4,9 @@
 mod plan_file;
 
 use std::collections::HashSet;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use log::{info, warn};
 use oci_spec::image::Digest;
 
@@ -25,11 +26,13 @@ use crate::registry::{
 use crate::report::exit::Exit;
 use crate::report::judged::Judged;
 use crate::report::prune::{Prune, Pruned, refused};
+use crate::report::sentence;
 use crate::settings::{Backup, Deletion, Error, Permission, PruneSettings};
 use crate::terminal::deliver::{announce_prune, deliver_audit};
 use crate::terminal::progress::Progress;
 use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
+use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
 
 /// Prunes, or plans to.
@@ -53,6 +56,11 @@ struct Planned {
 }
 
 impl Planned {
+    /// What becomes of it, for the report.
+    fn described(&self, ends: Option<&Ends>) -> Pruned {
+        Pruned::of(&self.repository, &self.contents, &self.plan, ends)
+    }
+
     /// Whether something goes, or an earlier run has left something.
     fn has_work(&self, backup: Option<&LayoutWriter>) -> bool {
         let left_over =
@@ -92,39 +100,32 @@ async fn pruned(
         ..Prune::default()
     };
     let stopping = signals.or_after(settings.audit.patience.timeout);
-    let is_stopped = || audit.stopped.is_some() || stopping.peek().is_some();
+    let was_stopped = audit.stopped.is_some();
+    let is_stopped = || was_stopped || stopping.clone().now_or_never().is_some();
     for planned in &planning.planned {
         let mut ends = None;
         if let (Some(permissions), true) = (settings.apply, planned.has_work(backup.as_ref())) {
-            let transport = sifted.transport(&planned.repository);
             let work = Work {
                 planned,
-                transport,
+                transport: sifted.transport(&planned.repository),
                 permissions,
+                is_stopped: &is_stopped,
             };
-            let (done, back) = work.done(settings, backup.as_mut(), &is_stopped).await;
+            let (done, back) = work.done(settings, backup.as_mut()).await;
             prune.put_back += back;
             ends = Some(done);
         }
-        let Planned {
-            repository,
-            contents,
-            plan,
-        } = planned;
-        prune
-            .repositories
-            .push(Pruned::of(repository, contents, plan, ends.as_ref()));
+        prune.repositories.push(planned.described(ends.as_ref()));
     }
-    let again = planning
-        .planned
-        .iter()
-        .filter(|one| settings.apply.is_some() && one.plan.deletes());
-    for planned in again {
+    let again = planning.planned.iter().filter(|one| one.plan.deletes());
+    for planned in again.filter(|_| settings.apply.is_some() && !is_stopped()) {
         info!("{} is walked again", planned.repository);
+        let repository = &planned.repository;
         sifted
-            .walked_again(&mut audit, &planned.repository, signals, &mut write)
+            .walked_again(&mut audit, repository, signals, &mut write)
             .await;
     }
+    audit.stopped = audit.stopped.or_else(|| stopping.now_or_never());
     if let (Some(path), None) = (&settings.plan, settings.apply) {
         plan_file::write(path, &prune)?;
     }
@@ -191,7 +192,7 @@ impl Planning<'_> {
         }
         if plan.deletes() && self.settings.apply.is_some() {
             parts.clear();
-        } else if plan.deletes() {
+        } else if self.settings.apply.is_none() {
             let goes: HashSet<&str> = plan.deleted_tags(&contents).collect();
             for part in parts.iter_mut() {
                 let goes = |tag: &Option<String>| {
@@ -240,6 +241,7 @@ struct Work<'a> {
     planned: &'a Planned,
     transport: &'a Transport,
     permissions: (Deletion, Permission),
+    is_stopped: &'a dyn Fn() -> bool,
 }
 
 impl Work<'_> {
@@ -249,7 +251,6 @@ impl Work<'_> {
         &self,
         settings: &PruneSettings,
         mut backup: Option<&mut LayoutWriter>,
-        is_stopped: &dyn Fn() -> bool,
     ) -> (Ends, usize) {
         let Planned {
             repository,
@@ -266,7 +267,7 @@ impl Work<'_> {
             source: &source,
             catalog: &catalog,
             remover: &remover,
-            is_stopped,
+            is_stopped: self.is_stopped,
         };
         let name = repository.to_string();
         let pending = backup
@@ -281,14 +282,9 @@ impl Work<'_> {
         hands
             .delete(contents, plan, &saved, &pending, &mut ends)
             .await;
-        let lost = match hands.look_after(contents, rules, &mut ends).await {
-            Ok(lost) => lost,
-            Err(cause) => {
-                let why = crate::report::sentence::cause(&cause);
-                warn!("{repository}: what is left could not be looked at: {why}");
-                HashSet::new()
-            }
-        };
+        let lost = self
+            .lost(hands.look_after(contents, rules, &mut ends))
+            .await;
         let back = put_back(repository, contents, plan, &lost, &saved, &writer).await;
         for digest in &back {
             ends.manifests.remove(digest);
@@ -308,7 +304,30 @@ impl Work<'_> {
         );
         (ends, back.len())
     }
+
+    /// What a tag lacks by now. Who has ended the run does not wait long for it.
+    async fn lost(
+        &self,
+        look: impl Future<Output = Result<HashSet<Digest>, Cause>>,
+    ) -> HashSet<Digest> {
+        let limit = if (self.is_stopped)() {
+            PATIENCE
+        } else {
+            Duration::MAX
+        };
+        let why = match tokio::time::timeout(limit, look).await {
+            Ok(Ok(lost)) => return lost,
+            Ok(Err(cause)) => sentence::cause(&cause),
+            Err(_) => "there was no time for it".to_owned(),
+        };
+        let repository = &self.planned.repository;
+        warn!("{repository}: what is left could not be looked at: {why}");
+        HashSet::new()
+    }
 }
+
+/// How long the last look may take where the run was ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Notes in the backup what is still to be deleted.
 fn note<'d>(

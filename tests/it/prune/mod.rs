@@ -1,8 +1,10 @@
 //! What no rule keeps is deleted: planned first, done with `--apply`, and nothing that stays is
 //! harmed.
 
+mod faults;
 mod refusals;
 mod registry;
+mod reports;
 
 use std::collections::BTreeMap;
 
