@@ -10,7 +10,6 @@ use std::ops::AddAssign;
 use super::state::{State, Stock};
 use super::{collected, command, deleted, files, frees, prune, restore};
 use crate::registries::TEAM;
-use crate::registries::gitea::Gitea;
 use crate::registries::real::Registry;
 use crate::registries::server::Server;
 use crate::support::digest::Random;
@@ -24,7 +23,7 @@ use crate::support::scratch::Scratch;
 const PARTS: u64 = 100;
 
 /// So many histories are on a registry at a time, each in a repository of its own.
-const AT_A_TIME: u64 = 10;
+const AT_A_TIME: usize = 10;
 
 /// A registry that is pruned.
 pub(super) trait Pruned: Registry {
@@ -34,7 +33,8 @@ pub(super) trait Pruned: Registry {
     }
     /// Takes everything away.
     fn empty(&mut self) {}
-    /// Whether a manifest goes only when it is deleted, and a tag can stay without another.
+    /// Whether a manifest goes only when it is deleted. zot deletes what a tag led to when it moves,
+    /// even where the new image lists it.
     fn keeps_what_is_untagged(&self) -> bool {
         false
     }
@@ -72,11 +72,10 @@ impl Pruned for Server {
     }
 }
 
-impl Pruned for Gitea {}
-
 /// What the histories came to.
 #[derive(Default)]
 pub(super) struct Tally {
+    first: u64,
     histories: u64,
     writes: usize,
     prunes: usize,
@@ -112,10 +111,11 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} histories, {} pushes and moves, {} prunes and {} refused: {} tags and {} manifests \
+            "{} histories from seed {}, {} pushes and moves, {} prunes and {} refused: {} tags and {} manifests \
              deleted, {} tags stay with their digests, {} prunes taken back; {} collections freed {} \
              bytes, {} times what was said, {} times less by what manifests without a tag, or other repositories, have",
             self.histories,
+            self.first,
             self.writes,
             self.prunes,
             self.refused,
@@ -135,11 +135,13 @@ impl fmt::Display for Tally {
 pub(super) fn run<P: Pruned>(mut registry: P, share: u64) -> Tally {
     let number = histories(200) * share / PARTS;
     let first = seeds(number).start;
-    println!("{number} histories from seed {first}");
-    let mut tally = Tally::default();
-    for begin in (first..first + number).step_by(AT_A_TIME as usize) {
-        let end = (begin + AT_A_TIME).min(first + number);
-        let mut batch: Vec<History> = (begin..end).map(History::new).collect();
+    let mut tally = Tally {
+        first,
+        ..Tally::default()
+    };
+    let all: Vec<u64> = (first..first + number).collect();
+    for seeds in all.chunks(AT_A_TIME) {
+        let mut batch: Vec<History> = seeds.iter().copied().map(History::new).collect();
         for _ in 0..3 {
             side_by_side(&mut batch, |history| history.act(&registry));
             let left = registry.collect();
@@ -236,7 +238,6 @@ impl History {
     fn act<P: Pruned>(&mut self, registry: &P) {
         for _ in 0..=self.random.below(4) {
             self.write(registry);
-            self.tally.writes += 1;
         }
         self.state = self.look_now(registry);
         self.had = self.content();
@@ -259,16 +260,23 @@ impl History {
     }
 
     fn push(&mut self, registry: &impl Pruned, tag: &str, image: Image) {
-        let root = image.root().to_owned();
-        self.done.push(format!("push {tag} {root}"));
-        push(
-            &registry.door(),
-            &format!("{}:{tag}", self.repository()),
-            &image,
-        );
-        self.stock.add(&image);
-        self.state.tags.insert(tag.to_owned(), root);
+        self.put(registry, tag, &image);
         self.images.push(image);
+    }
+
+    fn put(&mut self, registry: &impl Pruned, tag: &str, image: &Image) {
+        let root = image.root().to_owned();
+        let moved = self.state.tags.get(tag).filter(|old| **old != root);
+        let lists_old = moved.is_some_and(|old| image.content(old).is_some());
+        if lists_old && !registry.keeps_what_is_untagged() {
+            return;
+        }
+        self.done.push(format!("push {tag} {root}"));
+        let tagged = format!("{}:{tag}", self.repository());
+        push(&registry.door(), &tagged, image);
+        self.stock.add(image);
+        self.state.tags.insert(tag.to_owned(), root);
+        self.tally.writes += 1;
     }
 
     /// Pushes something: to a new tag, or to one that is there and moves.
@@ -390,9 +398,8 @@ impl History {
         let children: Vec<_> = known.iter().map(|(child, _)| child.clone()).collect();
         let root = listing.document(&index_of(&children));
         let listing = listing.begins_with(&root);
-        self.push(registry, &tag, listing);
         // It is no image that others are made of.
-        self.images.pop();
+        self.put(registry, &tag, &listing);
     }
 
     /// Rules, and how far they may go.

@@ -68,7 +68,7 @@ fn content(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     content.collect()
 }
 
-/// How to start a registry, and what is asked of it.
+/// How to start a registry, and its share of the histories in per cent.
 macro_rules! on {
     ($($name:ident: $start:expr, $share:expr;)+) => {$(
         mod $name {
@@ -89,7 +89,6 @@ mod random {
     on! {
         debian: crate::support::distribution::Distribution::open(), 40;
         distribution: crate::registries::distribution::start(), 40;
-        gitea: crate::registries::gitea::start(), 5;
-        zot: crate::registries::zot::start(), 15;
+        zot: crate::registries::zot::start(), 20;
     }
 }
