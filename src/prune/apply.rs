@@ -92,6 +92,8 @@ struct Standing<'c> {
     contents: &'c Contents,
     /// What each tag led to when it was last resolved.
     tags: HashMap<String, Digest>,
+    /// The tags that led elsewhere in between: somebody has pushed them.
+    moved: HashSet<String>,
     /// What is needed of [`Contents`].
     needed: Vec<bool>,
     /// What is needed beside it.
@@ -196,6 +198,7 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         let mut standing = Standing {
             contents,
             tags: HashMap::new(),
+            moved: HashSet::new(),
             needed: plan.needed.clone(),
             others: HashSet::new(),
         };
@@ -270,6 +273,7 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
                     "{}:{name} leads to {digest} by now, and that stays",
                     self.repository
                 );
+                standing.moved.insert(name.clone());
                 self.require(&digest, standing).await?;
             }
             now.insert(name.clone(), digest);
@@ -338,7 +342,7 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             let end = match (&unsaved, standing.tags.get(*tag)) {
                 (Some(end), _) => end.clone(),
                 (_, None) => End::Deleted,
-                (_, Some(now)) if root.is_some_and(|root| root != now) => End::Stays(Stays::Moved),
+                _ if standing.moved.contains(*tag) => End::Stays(Stays::Moved),
                 _ => {
                     let Some(end) = self.tag(tag, bound).await else {
                         bound.tags.push((tag, image.root));

@@ -7,7 +7,6 @@ use oci_spec::image::Digest;
 
 use crate::oci::client::Clients;
 use crate::oci::kind::Kind;
-use crate::report::judged::Usage;
 use crate::walk::checked::{Checked, Subject};
 use crate::walk::graph::NodeId;
 use crate::walk::verdict::Verdict;
@@ -76,8 +75,13 @@ pub(crate) struct Node {
 }
 
 impl Contents {
-    /// Adds what a walk found, with how each image is used.
-    pub(crate) fn add(&mut self, checked: &Checked, clients: Clients, usages: Option<&[Usage]>) {
+    /// Adds what a walk found; `users` says who uses the image in a place, where it is in use.
+    pub(crate) fn add(
+        &mut self,
+        checked: &Checked,
+        clients: Clients,
+        users: impl Fn(usize) -> Option<Vec<String>>,
+    ) {
         let graph = &checked.graph;
         let places: Vec<Option<Place>> = graph.ids().map(|id| self.add_node(checked, id)).collect();
         for (id, node) in graph.iter() {
@@ -98,7 +102,6 @@ impl Contents {
                 self.pinned.extend(root);
                 continue;
             };
-            let usage = usages.and_then(|all| all.get(at)).filter(|one| one.is_used);
             self.tags.push(Tag {
                 name: name.clone(),
                 root,
@@ -107,7 +110,7 @@ impl Contents {
                     created: graph.created(subject.root),
                     ..Dates::default()
                 },
-                users: usage.map(|one| one.users.iter().map(ToString::to_string).collect()),
+                users: users(at),
             });
         }
     }
@@ -156,6 +159,17 @@ impl Contents {
                 .as_ref()
                 .and_then(|digest| self.manifest(digest))
         });
+    }
+
+    /// Marks what refers to something needed as its subject, whether a registry lists it or not.
+    pub(crate) fn need_referrers(&self, needed: &mut [bool]) {
+        for place in 0..self.nodes.len() {
+            let subject = self.nodes[place].subject.as_ref();
+            let subject = subject.and_then(|digest| self.manifest(digest));
+            if subject.is_some_and(|subject| needed[subject]) {
+                self.need(place, needed);
+            }
+        }
     }
 
     /// Marks all that can be reached from a place.
@@ -219,6 +233,11 @@ impl Contents {
         self.places
             .insert((digest.clone(), kind.is_manifest()), place);
         place
+    }
+
+    /// A manifest names another as its subject.
+    pub(super) fn refers(&mut self, place: Place, subject: &Digest) {
+        self.nodes[place].subject = Some(subject.clone());
     }
 
     /// What a tag leads to could not be read.

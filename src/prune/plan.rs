@@ -435,6 +435,7 @@ fn needed(contents: &Contents, tags: &[Fate], followed: &[Option<Digest>]) -> Ve
                 }
             }
         }
+        contents.need_referrers(&mut needed);
         if needed.iter().filter(|needed| **needed).count() == before {
             return needed;
         }

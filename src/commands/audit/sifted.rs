@@ -72,7 +72,12 @@ impl<'a> Sifted<'a> {
         let mut contents = Contents::default();
         for checked in parts {
             let usages = in_use::usages(checked, uses);
-            contents.add(checked, self.settings.rules.clients, Some(&usages));
+            let named = |place: usize| {
+                let usage = &usages[place];
+                let all = usage.users.iter().map(ToString::to_string);
+                usage.is_used.then(|| all.collect())
+            };
+            contents.add(checked, self.settings.rules.clients, named);
         }
         let Some(Repository { registry, name }) = parts.first().map(|part| &part.repository) else {
             return contents;

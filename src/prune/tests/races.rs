@@ -225,7 +225,7 @@ async fn walked(model: &Model, ages: &BTreeMap<String, u64>) -> Contents {
     )
     .await;
     let mut contents = Contents::default();
-    contents.add(&checked, Clients::CONTAINERD, None);
+    contents.add(&checked, Clients::CONTAINERD, |_| None);
     for tag in &mut contents.tags {
         let age = ages.get(&tag.name).copied().unwrap_or(9);
         tag.dates.created = Some(now() - Duration::from_hours(24 * (age + 1)));
