@@ -1,7 +1,7 @@
 //! Does what a plan says, image by image. Before each of them the tags are listed and resolved again,
 //! and whatever they lead to by then stays.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures_util::future::join_all;
 use log::{info, warn};
@@ -116,7 +116,8 @@ impl Standing<'_> {
 }
 
 impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
-    /// Reads everything that is to go, and writes it to the backup.
+    /// Reads everything that is to go, and writes it to the backup; there also what the tags stand
+    /// for that go alone.
     pub(crate) async fn save(
         &self,
         contents: &Contents,
@@ -124,7 +125,9 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         backup: Option<&mut LayoutWriter>,
         ends: &mut Ends,
     ) -> HashMap<Digest, Saved> {
-        let reads = plan.manifests.iter().map(async |place| {
+        let alone = backup.iter().flat_map(|_| tags_alone(contents, plan));
+        let places: Vec<Place> = plan.manifests.iter().copied().chain(alone).collect();
+        let reads = places.iter().map(async |place| {
             let digest = &contents.node(*place).digest;
             (digest, self.source.manifest(digest, Look::First).await)
         });
@@ -151,6 +154,8 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             }
             saved.clear();
         }
+        let goes = plan.digests(contents);
+        saved.retain(|digest, _| goes.contains(digest));
         saved
     }
 
@@ -549,6 +554,14 @@ fn images<'c>(contents: &'c Contents, plan: &Plan) -> Vec<Image<'c>> {
         }
     }
     images
+}
+
+/// What tags that go lead to, and that stays.
+fn tags_alone(contents: &Contents, plan: &Plan) -> BTreeSet<Place> {
+    let tags = contents.tags.iter().zip(&plan.tags);
+    let goes = tags.filter(|(_, fate)| matches!(fate, Fate::Delete(_)));
+    let roots = goes.filter_map(|(tag, _)| tag.root);
+    roots.filter(|root| plan.needed[*root]).collect()
 }
 
 impl End {

@@ -308,9 +308,12 @@ impl Work<'_> {
         for digest in &back {
             ends.manifests.remove(digest);
         }
+        // What stays with another tag is not to be deleted, even if it could not be read.
+        let goes = plan.digests(contents);
         let failed = ends
             .manifests
             .iter()
+            .filter(|(digest, _)| goes.contains(digest) || pending.contains(digest))
             .filter(|(_, end)| matches!(end, End::Failed(_)));
         let untried = saved
             .keys()
