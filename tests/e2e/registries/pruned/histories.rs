@@ -34,7 +34,7 @@ pub(super) trait Pruned: Registry {
     /// Takes everything away.
     fn empty(&mut self) {}
     /// Whether a manifest goes only when it is deleted. zot deletes what a tag led to when it moves,
-    /// even where the new image lists it.
+    /// even where another image lists it.
     fn keeps_what_is_untagged(&self) -> bool {
         false
     }
@@ -267,8 +267,7 @@ impl History {
     fn put(&mut self, registry: &impl Pruned, tag: &str, image: &Image) {
         let root = image.root().to_owned();
         let moved = self.state.tags.get(tag).filter(|old| **old != root);
-        let lists_old = moved.is_some_and(|old| image.content(old).is_some());
-        if lists_old && !registry.keeps_what_is_untagged() {
+        if moved.is_some() && !registry.keeps_what_is_untagged() {
             return;
         }
         self.done.push(format!("push {tag} {root}"));
@@ -457,8 +456,8 @@ impl History {
         let mut tags = before.tags.clone();
         tags.retain(|tag, _| plan.get(tag) != Some(&true));
         assert_eq!(after.tags, tags, "{}", context());
-        let needed = self.stock.reached(after.tags.values(), true);
-        let reached = self.stock.reached(before.tags.values(), false);
+        let needed = self.stock.reached(&after.tags, &before.manifests, true);
+        let reached = self.stock.reached(&before.tags, &before.manifests, false);
         let goes: BTreeSet<String> = reached.difference(&needed).cloned().collect();
         let mut manifests = before.manifests.clone();
         manifests.retain(|digest| !goes.contains(digest));

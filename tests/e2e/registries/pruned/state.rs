@@ -75,10 +75,6 @@ impl Stock {
         manifests.map(|(digest, _)| digest)
     }
 
-    fn has(&self, digest: &str) -> bool {
-        self.contents.contains_key(digest)
-    }
-
     pub(super) fn size(&self, digests: &BTreeSet<String>) -> u64 {
         let sizes = digests.iter().map(|one| self.contents[one].bytes.len());
         sizes.sum::<usize>() as u64
@@ -96,17 +92,18 @@ impl Stock {
         serde_json::from_slice(&content.bytes).expect("it was written as JSON")
     }
 
-    /// The manifests that these lead to, they with them, and where it is asked for what they name as
-    /// their subjects.
-    pub(super) fn reached<'s>(
+    /// Those of the manifests that are there which tags lead to, and where it is asked for what they
+    /// name as their subjects.
+    pub(super) fn reached(
         &self,
-        from: impl IntoIterator<Item = &'s String>,
+        tags: &BTreeMap<String, String>,
+        there: &BTreeSet<String>,
         with_subjects: bool,
     ) -> BTreeSet<String> {
-        let mut next: Vec<String> = from.into_iter().cloned().collect();
+        let mut next: Vec<String> = tags.values().cloned().collect();
         let mut reached = BTreeSet::new();
         while let Some(digest) = next.pop() {
-            if !self.has(&digest) || !reached.insert(digest.clone()) {
+            if !there.contains(&digest) || !reached.insert(digest.clone()) {
                 continue;
             }
             let document = self.document(&digest);
