@@ -22,10 +22,10 @@ test: ## Install what is missing, start what is needed, run every test
 	$(CARGO) build --release --locked --bin pullproof
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test
 
-# PULLPROOF_ROUNDS, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change how much and which, and
-# REGISTRIES="gitea zot" which real registries.
+# PULLPROOF_ROUNDS, PULLPROOF_HISTORIES, PULLPROOF_SEED and PULLPROOF_FUZZ_SECONDS change how much and
+# which, and REGISTRIES="gitea zot" which real registries. The 10,000 histories take hours.
 .PHONY: soak
-soak: ## Test hundreds of damaged images on each registry, fuzz each reader for a minute
+soak: ## Test hundreds of damaged images, prune 10,000 histories, fuzz each reader for a minute
 	scripts/soak $(REGISTRIES)
 	scripts/fuzz
 

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! environment, flags ─► settings ─► commands ─┬─ verify   references ─┐
-//!                                             ├─ audit    a registry ─┴─► walk ─► report ─► terminal
+//!                                             ├─ audit    a registry ─┼─► walk ─► report ─► terminal
+//!                                             ├─ repair   what is lost ┤
+//!                                             ├─ prune    tags to keep ┘
 //!                                             └─ rebuild  a Woodpecker pipeline
 //! ```
 //!

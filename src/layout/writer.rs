@@ -36,20 +36,22 @@ impl LayoutWriter {
             .open(folder.join(".lock"))?;
         lock.try_lock()
             .map_err(|_| io::Error::other("another run writes to it"))?;
-        let entries = match fs::read(folder.join(INDEX)) {
-            Ok(bytes) => read(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let layout = json!({ "imageLayoutVersion": "1.0.0" });
-                replace(&folder.join("oci-layout"), layout.to_string().as_bytes())?;
-                Vec::new()
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(Self {
+        let mut layout = Self {
             folder: folder.to_owned(),
             _lock: lock,
-            entries,
-        })
+            entries: Vec::new(),
+        };
+        match fs::read(folder.join(INDEX)) {
+            Ok(bytes) => layout.entries = read(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let version = json!({ "imageLayoutVersion": "1.0.0" });
+                replace(&folder.join("oci-layout"), version.to_string().as_bytes())?;
+                // A run that deletes nothing leaves a layout that can be read.
+                layout.save()?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(layout)
     }
 
     /// Writes a manifest.
@@ -154,4 +156,20 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_to_which_nothing_was_added_is_complete_and_empty() {
+        let name = format!("pullproof-{}-empty-layout", std::process::id());
+        let place = std::env::temp_dir().join(name);
+        drop(LayoutWriter::open(&place).unwrap());
+        let names = ["oci-layout", INDEX].map(|name| place.join(name).is_file());
+        assert_eq!(names, [true, true]);
+        assert!(LayoutWriter::open(&place).unwrap().entries.is_empty());
+        fs::remove_dir_all(place).unwrap();
+    }
 }

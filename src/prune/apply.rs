@@ -1,7 +1,7 @@
 //! Does what a plan says, image by image. Before each of them the tags are listed and resolved again,
 //! and whatever they lead to by then stays.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures_util::future::join_all;
 use log::{info, warn};
@@ -9,12 +9,11 @@ use oci_spec::image::Digest;
 
 use super::contents::{Contents, Place};
 use super::plan::{Delete, Fate, Plan};
-use super::remover::Remover;
+use super::remover::{Remover, Returner};
 use crate::layout::LayoutWriter;
 use crate::oci::descriptor::Child;
 use crate::oci::manifest;
-use crate::oci::reference::{Reference, Repository};
-use crate::repair::writer::Writer;
+use crate::oci::reference::{Reference, Repository, is_directory};
 use crate::walk::cause::Cause;
 use crate::walk::graph::NodeId;
 use crate::walk::rules::{Depth, Rules};
@@ -94,6 +93,10 @@ struct Standing<'c> {
     contents: &'c Contents,
     /// What each tag led to when it was last resolved.
     tags: HashMap<String, Digest>,
+    /// The tags that were listed by then.
+    listed: HashSet<String>,
+    /// The tags that led elsewhere in between: somebody has pushed them.
+    moved: HashSet<String>,
     /// What is needed of [`Contents`].
     needed: Vec<bool>,
     /// What is needed beside it.
@@ -115,7 +118,8 @@ impl Standing<'_> {
 }
 
 impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
-    /// Reads everything that is to go, and writes it to the backup.
+    /// Reads everything that is to go, and writes it to the backup; there also what the tags stand
+    /// for that go alone.
     pub(crate) async fn save(
         &self,
         contents: &Contents,
@@ -123,7 +127,9 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         backup: Option<&mut LayoutWriter>,
         ends: &mut Ends,
     ) -> HashMap<Digest, Saved> {
-        let reads = plan.manifests.iter().map(async |place| {
+        let alone = backup.iter().flat_map(|_| tags_alone(contents, plan));
+        let places: Vec<Place> = plan.manifests.iter().copied().chain(alone).collect();
+        let reads = places.iter().map(async |place| {
             let digest = &contents.node(*place).digest;
             (digest, self.source.manifest(digest, Look::First).await)
         });
@@ -150,6 +156,8 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             }
             saved.clear();
         }
+        let goes = plan.digests(contents);
+        saved.retain(|digest, _| goes.contains(digest));
         saved
     }
 
@@ -169,7 +177,12 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             if let (Fate::Delete(_), Some(digest)) = (fate, digest)
                 && let Some(manifest) = saved.get(digest)
             {
-                let name = format!("{}:{}", self.repository, tag.name);
+                let name = match self.repository {
+                    // So that it means the same to the registry of this disk.
+                    Repository { registry, name } if is_directory(registry) => name.clone(),
+                    repository => repository.to_string(),
+                };
+                let name = format!("{name}:{}", tag.name);
                 backup.list(
                     Some(&name),
                     &manifest.media_type,
@@ -193,6 +206,8 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         let mut standing = Standing {
             contents,
             tags: HashMap::new(),
+            listed: HashSet::new(),
+            moved: HashSet::new(),
             needed: plan.needed.clone(),
             others: HashSet::new(),
         };
@@ -267,11 +282,13 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
                     "{}:{name} leads to {digest} by now, and that stays",
                     self.repository
                 );
+                standing.moved.insert(name.clone());
                 self.require(&digest, standing).await?;
             }
             now.insert(name.clone(), digest);
         }
         standing.tags = now;
+        standing.listed = names.into_iter().collect();
         Ok(())
     }
 
@@ -330,12 +347,16 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         let root = image.root.map(|root| &standing.contents.node(root).digest);
         let unsaved = root.and_then(|root| ends.manifests.get(root).cloned());
         let unsaved = unsaved.filter(|end| end.is_unsaved() && !image.is_broken);
+        // Such a tag leads nowhere, and is still a tag.
+        let led_nowhere = !image
+            .root
+            .is_some_and(|root| standing.contents.node(root).is_read);
         let mut stays = false;
         for tag in &image.tags {
             let end = match (&unsaved, standing.tags.get(*tag)) {
                 (Some(end), _) => end.clone(),
-                (_, None) => End::Deleted,
-                (_, Some(now)) if root.is_some_and(|root| root != now) => End::Stays(Stays::Moved),
+                (_, None) if !(led_nowhere && standing.listed.contains(*tag)) => End::Deleted,
+                _ if standing.moved.contains(*tag) => End::Stays(Stays::Moved),
                 _ => {
                     let Some(end) = self.tag(tag, bound).await else {
                         bound.tags.push((tag, image.root));
@@ -412,6 +433,14 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             |_, _| (),
         )
         .await;
+        let listed: HashSet<&String> = names.iter().collect();
+        let gone = ends
+            .tags
+            .iter_mut()
+            .filter(|(name, _)| !listed.contains(name));
+        for (_, end) in gone.filter(|(_, end)| end.was_tried()) {
+            *end = End::Deleted;
+        }
         let graph = &checked.graph;
         let digests = |ids: Vec<NodeId>| ids.into_iter().filter_map(|id| graph.node(id).digest());
         // What tags lead to that others have written since.
@@ -426,22 +455,20 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
                 _ => needed.extend(digests(graph.reachable(subject.root))),
             }
         }
-        let deleted = ends
-            .manifests
-            .iter()
-            .filter(|(_, end)| **end == End::Deleted);
-        let looks = join_all(deleted.map(async |(digest, _)| {
+        let tried = ends.manifests.iter().filter(|(_, end)| end.was_tried());
+        let looks = join_all(tried.map(async |(digest, end)| {
             let asked = self.source.manifest(digest, Look::Witness).await;
-            (digest.clone(), asked.answer.is_ok())
+            (digest.clone(), end.clone(), asked.answer)
         }));
-        for (digest, is_there) in looks.await {
-            match (is_there, needed.contains(&digest)) {
-                (true, false) => ends.fail(&digest, Failure::NotTaken),
-                (true, true) => {
-                    ends.manifests.insert(digest, End::Stays(Stays::Needed));
-                }
-                (false, _) => {}
-            }
+        for (digest, end, answer) in looks.await {
+            let end = match answer {
+                Ok(_) if needed.contains(&digest) => End::Stays(Stays::Needed),
+                Ok(_) if end == End::Deleted => End::Failed(Failure::NotTaken),
+                // The answer was lost, and the deletion was not.
+                Err(fault) if fault.kind == FaultKind::NotFound => End::Deleted,
+                _ => end,
+            };
+            ends.manifests.insert(digest, end);
         }
         let missing = graph
             .iter()
@@ -460,13 +487,13 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
 }
 
 /// Puts manifests back, each after what it refers to; gives those that a registry took.
-pub(crate) async fn put_back<W: Writer>(
+pub(crate) async fn put_back<R: Returner>(
     repository: &Repository,
     contents: &Contents,
     plan: &Plan,
     lost: &HashSet<Digest>,
     saved: &HashMap<Digest, Saved>,
-    writer: &W,
+    returner: &R,
 ) -> Vec<Digest> {
     let mut done = Vec::new();
     for place in plan.manifests.iter().rev() {
@@ -479,8 +506,8 @@ pub(crate) async fn put_back<W: Writer>(
             tag: None,
             digest: Some(digest.clone()),
         };
-        let asked = writer
-            .put(&reference, &manifest.media_type, &manifest.bytes)
+        let asked = returner
+            .put_back(&reference, &manifest.media_type, &manifest.bytes)
             .await;
         match asked.answer {
             Ok(()) => done.push(digest.clone()),
@@ -552,7 +579,20 @@ fn images<'c>(contents: &'c Contents, plan: &Plan) -> Vec<Image<'c>> {
     images
 }
 
+/// What tags that go lead to, and that stays.
+fn tags_alone(contents: &Contents, plan: &Plan) -> BTreeSet<Place> {
+    let tags = contents.tags.iter().zip(&plan.tags);
+    let goes = tags.filter(|(_, fate)| matches!(fate, Fate::Delete(_)));
+    let roots = goes.filter_map(|(tag, _)| tag.root);
+    roots.filter(|root| plan.needed[*root]).collect()
+}
+
 impl End {
+    /// Whether the registry was asked to delete it.
+    fn was_tried(&self) -> bool {
+        matches!(self, Self::Deleted | Self::Failed(Failure::Registry(_)))
+    }
+
     /// Whether there is no backup of it.
     fn is_unsaved(&self) -> bool {
         matches!(

@@ -7,7 +7,6 @@ use oci_spec::image::Digest;
 
 use crate::oci::client::Clients;
 use crate::oci::kind::Kind;
-use crate::report::judged::Usage;
 use crate::walk::checked::{Checked, Subject};
 use crate::walk::graph::NodeId;
 use crate::walk::source::Fault;
@@ -93,8 +92,13 @@ pub(crate) struct Node {
 }
 
 impl Contents {
-    /// Adds what a walk found, with how each image is used.
-    pub(crate) fn add(&mut self, checked: &Checked, clients: Clients, usages: Option<&[Usage]>) {
+    /// Adds what a walk found; `users` says who uses the image in a place, where it is in use.
+    pub(crate) fn add(
+        &mut self,
+        checked: &Checked,
+        clients: Clients,
+        users: impl Fn(usize) -> Option<Vec<String>>,
+    ) {
         let graph = &checked.graph;
         let places = self.add_nodes(checked);
         for (at, subject) in checked.subjects.iter().enumerate() {
@@ -103,7 +107,6 @@ impl Contents {
                 self.pinned.extend(root);
                 continue;
             };
-            let usage = usages.and_then(|all| all.get(at)).filter(|one| one.is_used);
             self.tags.push(Tag {
                 name: name.clone(),
                 root,
@@ -112,7 +115,7 @@ impl Contents {
                     created: graph.created(subject.root),
                     ..Dates::default()
                 },
-                users: usage.map(|one| one.users.iter().map(ToString::to_string).collect()),
+                users: users(at),
             });
         }
     }
@@ -211,6 +214,17 @@ impl Contents {
         self.mark(from, needed, |place| self.subject(place));
     }
 
+    /// Marks what refers to something needed as its subject, whether a registry lists it or not.
+    pub(crate) fn need_referrers(&self, needed: &mut [bool]) {
+        for place in 0..self.nodes.len() {
+            let subject = self.nodes[place].subject.as_ref();
+            let subject = subject.and_then(|digest| self.manifest(digest));
+            if subject.is_some_and(|subject| needed[subject]) {
+                self.need(place, needed);
+            }
+        }
+    }
+
     /// Marks all that can be reached from a place.
     pub(crate) fn reach(&self, from: Place, reached: &mut [bool]) {
         self.mark(from, reached, |_| None);
@@ -274,9 +288,9 @@ impl Contents {
         place
     }
 
-    /// What is in a place names this subject.
-    pub(super) fn refer(&mut self, from: Place, subject: &Digest) {
-        self.nodes[from].subject = Some(subject.clone());
+    /// A manifest names another as its subject.
+    pub(super) fn refers(&mut self, place: Place, subject: &Digest) {
+        self.nodes[place].subject = Some(subject.clone());
     }
 
     /// What a tag leads to could not be read.

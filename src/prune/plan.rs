@@ -1,6 +1,6 @@
 //! Decides what goes: on what a repository has and on rules alone, so that it can be tried on any graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZero;
 use std::time::{Duration, SystemTime};
 
@@ -43,6 +43,12 @@ impl Plan {
 }
 
 impl Plan {
+    /// The digests of the manifests that go.
+    pub(crate) fn digests<'c>(&self, contents: &'c Contents) -> HashSet<&'c Digest> {
+        let places = self.manifests.iter();
+        places.map(|place| &contents.node(*place).digest).collect()
+    }
+
     /// How many manifests stay that a tag that goes leads to.
     pub(crate) fn shared(&self, contents: &Contents) -> usize {
         let mut reached = self.reached(contents);
@@ -481,14 +487,7 @@ fn needed(
                 }
             }
         }
-        for one in &contents.untagged {
-            if contents
-                .subject(one.root)
-                .is_some_and(|subject| needed[subject])
-            {
-                contents.need(one.root, &mut needed);
-            }
-        }
+        contents.need_referrers(&mut needed);
         if needed.iter().filter(|needed| **needed).count() == before {
             return needed;
         }

@@ -2,6 +2,8 @@
 
 use oci_spec::image::Digest;
 
+use crate::oci::reference::Reference;
+use crate::repair::writer::Writer;
 use crate::walk::source::Asked;
 
 /// One repository, as something that can be deleted from. Nobody can make one without
@@ -12,4 +14,21 @@ pub(crate) trait Remover {
 
     /// Deletes a manifest, and on most registries every tag that leads to it.
     fn delete_manifest(&self, digest: &Digest) -> impl Future<Output = Asked<()>>;
+}
+
+/// One repository, as something that a deleted manifest can be put back into.
+pub(crate) trait Returner {
+    /// Puts a manifest back under its digest.
+    fn put_back(
+        &self,
+        reference: &Reference,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> impl Future<Output = Asked<()>>;
+}
+
+impl<W: Writer> Returner for W {
+    async fn put_back(&self, reference: &Reference, media_type: &str, bytes: &[u8]) -> Asked<()> {
+        self.put(reference, media_type, bytes).await
+    }
 }

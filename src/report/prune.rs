@@ -16,6 +16,8 @@ use crate::prune::contents::Contents;
 use crate::prune::plan::{Clock, Delete, Fate, Keep, Plan, Refusal};
 use crate::text::escape;
 use crate::text::human::{self, count};
+use crate::text::markdown;
+use crate::walk::cause::Cause;
 use crate::walk::source::FaultKind;
 
 /// The plan of a prune, or what it did.
@@ -134,6 +136,23 @@ impl Prune {
         self.repositories
             .iter()
             .all(|pruned| pruned.tags.is_empty())
+    }
+
+    /// How many tags there are.
+    fn all(&self) -> usize {
+        self.repositories
+            .iter()
+            .map(|pruned| pruned.tags.len())
+            .sum()
+    }
+
+    /// What becomes of the tags: `29 of 40 tags would go`.
+    pub(crate) fn fact(&self) -> String {
+        let all = count(self.all(), "tag");
+        match (self.is_applied, self.tags()) {
+            (true, tags) => format!("{tags} of {all} deleted"),
+            (false, tags) => format!("{tags} of {all} would go"),
+        }
     }
 
     /// How many deletions failed.
@@ -275,17 +294,35 @@ fn write_manifests(pruned: &Pruned, style: Style, out: &mut dyn Write) -> io::Re
         more => format!("; {more} stay, because what is kept needs them"),
     };
     writeln!(out, "         {}{shared}", parts.join(", "))?;
-    for manifest in &pruned.manifests {
-        if let Some(End::Failed(failure)) = &manifest.end {
-            let line = format!("  ✗ {}: {}", manifest.digest, failed(failure));
-            writeln!(out, "{}", style.paint(Paint::Bad, &line))?;
-        }
+    for (why, digests) in failures(pruned) {
+        let more = match digests.len() {
+            1 => String::new(),
+            all => format!(" and {}", count(all - 1, "more manifest")),
+        };
+        let line = format!("  ✗ {}{more}: {why}", digests[0]);
+        writeln!(out, "{}", style.paint(Paint::Bad, &line))?;
     }
     writeln!(
         out,
         "  frees about {} at the next garbage-collect (without -m)",
         human::bytes(pruned.frees)
     )
+}
+
+/// The manifests that did not go, by the reason.
+fn failures(pruned: &Pruned) -> Vec<(String, Vec<&Digest>)> {
+    let mut failures: Vec<(String, Vec<&Digest>)> = Vec::new();
+    for manifest in &pruned.manifests {
+        let Some(End::Failed(failure)) = &manifest.end else {
+            continue;
+        };
+        let why = failed(failure);
+        match failures.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, digests)) => digests.push(&manifest.digest),
+            None => failures.push((why, vec![&manifest.digest])),
+        }
+    }
+    failures
 }
 
 /// The first and the last of some tags, or all of a few.
@@ -364,7 +401,13 @@ pub(crate) fn ended(end: &End) -> String {
 fn failed(failure: &Failure) -> String {
     let words = |cause| escape::line(&escape::shortened(&sentence::cause(cause)));
     match failure {
-        Failure::Registry(cause) => words(cause),
+        Failure::Registry(cause) => match cause {
+            Cause::Status { status: 405, .. } => format!(
+                "{}; distribution deletes where storage.delete.enabled: true is set",
+                words(cause)
+            ),
+            _ => words(cause),
+        },
         Failure::NotRead(cause) => format!("it could not be read for the backup: {}", words(cause)),
         Failure::NotSaved(why) => format!("the backup could not be written: {}", escape::line(why)),
         Failure::NotLooked(cause) => format!("the tags could not be looked at: {}", words(cause)),
@@ -420,6 +463,38 @@ pub(crate) fn closing(prune: &Prune) -> String {
     format!(
         "prune: {tags} deleted{failed}{back}; a garbage-collect (without -m) frees about {frees}"
     )
+}
+
+/// Writes a table of the repositories that something goes from, as markdown of at most so many bytes.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub(crate) fn write_table(prune: &Prune, room: usize, out: &mut dyn Write) -> io::Result<()> {
+    let rows = prune.repositories.iter().filter_map(row);
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "| repository | stays | goes | |\n|---|--:|--:|---|")?;
+    let mut left = room;
+    for row in rows {
+        left = left.saturating_sub(row.len());
+        if left == 0 {
+            return writeln!(out, "\nThe JSON report has all of them.\n");
+        }
+        writeln!(out, "{row}")?;
+    }
+    writeln!(out)
+}
+
+fn row(pruned: &Pruned) -> Option<String> {
+    let goes = |tag: &&PrunedTag| matches!(tag.fate, Fate::Delete(_));
+    let gone = pruned.tags.iter().filter(goes).count();
+    let note = pruned.refusal.as_ref().map(refused).unwrap_or_default();
+    let name = markdown::code(&escape::line(&pruned.repository.to_string()));
+    let stays = pruned.tags.len() - gone;
+    let is_row = gone > 0 || pruned.refusal.is_some();
+    is_row.then(|| format!("| {name} | {stays} | {gone} | {} |", markdown::text(&note)))
 }
 
 /// When a tag was pushed, as the report writes it.

@@ -103,6 +103,7 @@ fn of_cause(cause: &Cause) -> String {
         Cause::Unlinked { has_layer_link } => unlinked(*has_layer_link),
         Cause::DataGone => "its link is there, its bytes are gone".to_owned(),
         Cause::LinkDamaged(flaw) => format!("its link {}", link_flaw(flaw)),
+        Cause::Disk(words) => words.to_string(),
         Cause::Unreadable { path, words } => format!("{path} cannot be read: {words}"),
         Cause::Unreached { place, words, .. } => at(place, words),
     }

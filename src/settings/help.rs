@@ -41,7 +41,8 @@ const EXIT_CODES: &str = "
 Exit codes:
   0 verified, skipped, or rebuilt   1 an image cannot be pulled   2 wrong settings, nothing checked
   3 authentication refused          4 undecided                   5 rebuild not started
-  6 rebuild failed    7 rebuild still running    8 a repair or prune failed    130, 143 interrupted
+  6 rebuild failed                  7 rebuild still running       8 a repair or prune failed
+  70 a bug                          130, 143 interrupted
 ";
 
 /// A command's usage, what it does, and two examples.
@@ -126,8 +127,7 @@ fn overview() -> String {
         let _ = writeln!(text, "  {word:<13}{purpose}");
     }
     text.push_str("\nExamples:\n");
-    let own = CommandName::ALL.iter();
-    for command in own.filter(|command| **command != CommandName::Rebuild) {
+    for command in &CommandName::ALL[..3] {
         let _ = writeln!(text, "  {}", page(*command).examples[0]);
     }
     text.push_str(EXIT_CODES);

@@ -284,8 +284,8 @@ fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairS
         }
         Operands::Targets => {
             let audit = audit(reading, warnings)?;
-            if audit.extent.is_disk {
-                repair::require_gc_stopped(&sources)?;
+            if audit.extent.is_disk && sources.permission.is_some() {
+                repair::require_gc_stopped(sources.gc_stopped)?;
             }
             let login = audit.login.clone();
             (Some(audit), Wanted::default(), login)
@@ -369,6 +369,10 @@ fn prune(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<PruneSet
     let sweeps = typed.delete_broken().boolean()?;
     let mut audit = audit(reading, warnings)?;
     audit.extent.has_all_tags = true;
+    let gc_stopped = typed.gc_stopped().boolean()?.then(GcStopped::of_setting);
+    if audit.extent.is_disk && applies {
+        repair::require_gc_stopped(gc_stopped)?;
+    }
     // What refers to a manifest goes and stays with it.
     audit.rules.referrers = Concern::Warn;
     Ok(PruneSettings {
@@ -383,7 +387,7 @@ fn prune(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<PruneSet
         plan: typed.plan().map(|value| disk.resolve(value.text)),
         backup: prune::backup(typed, disk, applies)?,
         apply: applies.then(|| (Deletion::of_apply(), Permission::of_apply())),
-        gc_stopped: typed.gc_stopped().boolean()?.then(GcStopped::of_setting),
+        gc_stopped,
         audit,
     })
 }

@@ -106,15 +106,12 @@ pub(super) fn require_source(typed: &Typed, sources: &Sources) -> Result<(), Err
 /// # Errors
 ///
 /// When `gc_stopped` is not set.
-pub(super) fn require_gc_stopped(sources: &Sources) -> Result<(), Error> {
-    match (sources.permission, sources.gc_stopped) {
-        (Some(_), None) => Err(
-            Error::new("nothing is written to a disk without gc_stopped").with_hint(
-                "stop whatever collects garbage, such as a cron job, and say so: --gc-stopped",
-            ),
-        ),
-        _ => Ok(()),
-    }
+pub(super) fn require_gc_stopped(gc_stopped: Option<GcStopped>) -> Result<(), Error> {
+    gc_stopped.map(|_| ()).ok_or_else(|| {
+        Error::new("nothing is written to a disk without gc_stopped").with_hint(
+            "stop whatever collects garbage, such as a cron job, and say so: --gc-stopped",
+        )
+    })
 }
 
 /// Sees that blobs are looked at: a manifest comes back only with what is below it.

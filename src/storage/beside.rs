@@ -21,6 +21,9 @@ pub(super) const NEW: &str = "docker/registry/v2/pullproof-repair.new";
 /// A new directory, which gets its owner before anybody can meet it.
 pub(super) const NEW_DIRECTORY: &str = "docker/registry/v2/pullproof-repair.directory";
 
+/// A tag that is removed, from when it is none any more until all of it is gone.
+pub(super) const REMOVED: &str = "docker/registry/v2/pullproof-prune.removed";
+
 /// Removes what a crash left.
 ///
 /// # Errors
@@ -28,7 +31,8 @@ pub(super) const NEW_DIRECTORY: &str = "docker/registry/v2/pullproof-repair.dire
 /// When it cannot be removed.
 pub(super) fn clear(root: &Root) -> io::Result<()> {
     absent(root.dir().remove_file(NEW))?;
-    absent(root.dir().remove_dir(NEW_DIRECTORY))
+    absent(root.dir().remove_dir(NEW_DIRECTORY))?;
+    absent(root.dir().remove_dir_all(REMOVED))
 }
 
 /// The same, where "there is nothing" is no error.
@@ -205,7 +209,7 @@ fn open(root: &Root, directory: impl AsRef<Path>) -> io::Result<File> {
 }
 
 /// The directory that a path is in.
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     parent.unwrap_or(Path::new("."))
 }

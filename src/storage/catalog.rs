@@ -1,6 +1,7 @@
 //! What repositories and tags there are in distribution's tree.
 
 use std::io;
+use std::path::Path;
 
 use cap_std::fs::ReadDir;
 
@@ -92,6 +93,18 @@ impl<'a> StorageCatalog<'a> {
         Ok(found)
     }
 
+    /// Whether a repository's tags may be elsewhere, because a symbolic link is on the way to them, or
+    /// is one of them. A registry follows it, and no list of tags has what it leads to.
+    ///
+    /// # Errors
+    ///
+    /// When a directory cannot be read.
+    pub(crate) fn has_linked_tags(&self, name: &str) -> Result<bool, Fault> {
+        let path = format!("{REPOSITORIES}/{name}/{TAGS}");
+        let read = has_links(self.tree.root(), Path::new(&path));
+        read.map_err(|failure| unreadable(path, &failure))
+    }
+
     /// The tags of a repository, in the order of their names; none where it is not there.
     ///
     /// # Errors
@@ -134,6 +147,21 @@ fn directory(root: &Root, path: &str) -> io::Result<Directory> {
     };
     each(entries, &mut name_of)?;
     Ok(found)
+}
+
+fn has_links(root: &Root, directory: &Path) -> io::Result<bool> {
+    for path in directory.ancestors().filter(|path| *path != Path::new("")) {
+        match root.dir().symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => return Ok(true),
+            Err(failure) if failure.kind() != io::ErrorKind::NotFound => return Err(failure),
+            _ => {}
+        }
+    }
+    let mut has_links = false;
+    if let Some(entries) = root.entries(directory)? {
+        each(entries, |kind, _| has_links |= kind == Kind::Link)?;
+    }
+    Ok(has_links)
 }
 
 fn tags(own: &Root) -> io::Result<List> {

@@ -29,7 +29,7 @@ pub(crate) enum Refused {
         digest: Digest,
     },
     /// Another one writes.
-    #[error("another repair is writing to {root}")]
+    #[error("another repair or prune is writing to {root}")]
     Locked {
         /// Where both want to write.
         root: String,
@@ -74,7 +74,7 @@ pub(crate) enum Refused {
     },
 }
 
-/// Why one thing was not written. What was in its place is still there.
+/// Why one thing was not written or removed. What was in its place is still there.
 #[derive(Debug, Error)]
 pub(crate) enum Failed {
     /// Nothing may be written any more.
@@ -100,6 +100,12 @@ pub(crate) enum Failed {
     /// A directory, a symbolic link or something stranger has its place.
     #[error("{0} is not a regular file")]
     NotAFile(String),
+    /// Something else, such as a symbolic link, has the place of a directory.
+    #[error("{0} is not a directory")]
+    NotADirectory(String),
+    /// It is no part of a tag.
+    #[error("{0} is nothing that a registry writes there")]
+    Strange(String),
     /// The bytes are not what their digest says.
     #[error("the content that was read is {found}, not {wanted}")]
     OtherContent {

@@ -60,13 +60,18 @@ impl From<NoStorage> for Error {
 pub(crate) fn open_tree(path: &Path) -> Result<Tree, NoStorage> {
     match open(path)? {
         Storage::Distribution { tree, .. } => Ok(tree),
-        Storage::Layouts(_) => Err(NoStorage {
-            why: format!(
-                "{} is the storage of zot, and only that of distribution is mended on its disk",
-                escape::line(&path.display().to_string())
-            ),
-            hint: Some("repair that registry by its address instead".to_owned()),
-        }),
+        Storage::Layouts(_) => Err(not_distribution(path)),
+    }
+}
+
+/// That nothing is written to the storage of zot.
+pub(crate) fn not_distribution(path: &Path) -> NoStorage {
+    NoStorage {
+        why: format!(
+            "{} is the storage of zot, and only that of distribution is written to",
+            escape::line(&path.display().to_string())
+        ),
+        hint: Some("name that registry by its address instead".to_owned()),
     }
 }
 

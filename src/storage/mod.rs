@@ -1,4 +1,4 @@
-//! The storage of a registry, without the registry: read, and written by a repair alone.
+//! The storage of a registry, without the registry: read, and written by a repair or a prune alone.
 
 mod beside;
 pub(crate) mod catalog;
@@ -12,6 +12,7 @@ pub(crate) mod kind;
 pub(crate) mod layouts;
 mod owner;
 mod place;
+pub(crate) mod remover;
 pub(crate) mod repository;
 pub(crate) mod seen;
 pub(crate) mod tree;

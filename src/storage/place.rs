@@ -1,4 +1,4 @@
-//! Where a repair writes, below the root of a storage.
+//! Where a repair or a prune writes, below the root of a storage.
 
 use std::io;
 
@@ -32,12 +32,14 @@ pub(super) fn layer(repository: &str, digest: &Digest) -> String {
     format!("{REPOSITORIES}/{repository}/{}", tree::layer(digest))
 }
 
+/// The directory of a tag.
+pub(super) fn tag_directory(repository: &str, tag: &str) -> String {
+    format!("{REPOSITORIES}/{repository}/{}/{tag}", tree::TAGS)
+}
+
 /// The link of a tag.
 pub(super) fn tag(repository: &str, tag: &str) -> String {
-    format!(
-        "{REPOSITORIES}/{repository}/{}/{tag}/current/link",
-        tree::TAGS
-    )
+    format!("{}/current/link", tag_directory(repository, tag))
 }
 
 /// The link by which the history of a tag has a manifest.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::time::SystemTime;
 
 use oci_spec::image::Digest;
 use serde::Deserialize;
@@ -117,6 +118,13 @@ impl<'a> StorageRepository<'a> {
             digest: reference.digest.clone().or(named),
             ..reference.clone()
         }
+    }
+
+    /// When a tag was pushed, or moved: the directory of a tag keeps its time when the tag moves, and
+    /// its link does not. None where there is no link.
+    pub(crate) fn pushed(&self, tag: &str) -> Option<SystemTime> {
+        let link = self.own.as_ref()?.file(tree::tag(tag)).ok()??;
+        link.metadata().ok()?.modified().ok()
     }
 
     /// Walks images of it.

@@ -1,6 +1,7 @@
 //! Writing to the disk of a registry: what its tree lacks, and nothing else.
 //!
-//! Content is never removed, and only replaced where it is not what its digest says.
+//! Content is never removed, and only replaced where it is not what its digest says; links are removed
+//! by a prune alone, see [`remover`](super::remover).
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -35,8 +36,8 @@ pub(crate) enum Wrote {
 /// The disk of a registry, as something that can be written to; one at a time for each of them.
 #[derive(Debug)]
 pub(crate) struct StorageWriter<'a> {
-    root: &'a Root,
-    watch: Watch,
+    pub(super) root: &'a Root,
+    pub(super) watch: Watch,
     pub(super) journal: Journal<'a>,
 }
 
@@ -126,7 +127,7 @@ impl<'a> StorageWriter<'a> {
         tag: &str,
         digest: &Digest,
     ) -> Result<Wrote, Failed> {
-        require_names(repository, Some(tag), digest)?;
+        require_names(repository, Some(tag), Some(digest))?;
         self.require_data(digest)?;
         if self.linked(&place::revision(repository, digest))?.as_ref() != Some(digest) {
             return Err(Failed::NoManifest {
@@ -166,7 +167,7 @@ impl<'a> StorageWriter<'a> {
 
     /// Writes a link of a repository to data that is there.
     fn link_in(&mut self, repository: &str, path: &str, digest: &Digest) -> Result<Wrote, Failed> {
-        require_names(repository, None, digest)?;
+        require_names(repository, None, Some(digest))?;
         self.require_data(digest)?;
         self.link(path, digest)
     }
@@ -226,7 +227,7 @@ impl<'a> StorageWriter<'a> {
     }
 
     /// The regular file at a path; none where there is nothing.
-    fn present(&self, path: &str) -> Result<Option<File>, Failed> {
+    pub(super) fn present(&self, path: &str) -> Result<Option<File>, Failed> {
         match self.root.dir().symlink_metadata(path) {
             Ok(metadata) if !metadata.is_file() => Err(Failed::NotAFile(self.shown(path))),
             Ok(_) => self
@@ -253,12 +254,12 @@ impl<'a> StorageWriter<'a> {
             .ok_or_else(|| Failed::NoData(digest.clone()))
     }
 
-    fn failed(&self, doing: &'static str, path: &str, why: io::Error) -> Failed {
+    pub(super) fn failed(&self, doing: &'static str, path: &str, why: io::Error) -> Failed {
         let path = self.shown(path);
         Failed::Disk { doing, path, why }
     }
 
-    fn shown(&self, path: &str) -> String {
+    pub(super) fn shown(&self, path: &str) -> String {
         self.root.path().join(path).display().to_string()
     }
 }
@@ -311,15 +312,19 @@ fn refused(root: &Root, path: &str, why: io::Error) -> Refused {
     }
 }
 
-fn require_names(repository: &str, tag: Option<&str>, digest: &Digest) -> Result<(), Failed> {
+pub(super) fn require_names(
+    repository: &str,
+    tag: Option<&str>,
+    digest: Option<&Digest>,
+) -> Result<(), Failed> {
     let wrong = if !reference::is_name(repository) {
         repository
     } else if let Some(tag) = tag.filter(|tag| !reference::is_tag(tag)) {
         tag
-    } else if digest::is_supported(digest) {
-        return Ok(());
-    } else {
+    } else if let Some(digest) = digest.filter(|digest| !digest::is_supported(digest)) {
         digest.as_ref()
+    } else {
+        return Ok(());
     };
     Err(Failed::Name(wrong.to_owned()))
 }

@@ -131,6 +131,8 @@ pub enum Cause {
         /// What the system says about it.
         words: Box<str>,
     },
+    /// The disk of a registry was not written to, for this reason.
+    Disk(Box<str>),
     /// There was no usable answer.
     Unreached {
         /// What kind of trouble.
@@ -298,6 +300,7 @@ impl Cause {
             Self::DataGone => "data_gone",
             Self::LinkDamaged(_) => "link_damaged",
             Self::Unreadable { .. } => "unreadable",
+            Self::Disk(_) => "disk",
             Self::Unreached { trouble, .. } => trouble.as_str(),
         }
     }
@@ -357,6 +360,7 @@ impl Cause {
             | Self::NoRegistry(inner) => inner.texts(),
             Self::Unusable(flaw) => flaw.texts().collect(),
             Self::Unreadable { path, words } => vec![path, words],
+            Self::Disk(words) => vec![words],
             Self::Status { place, words, .. } => place.text().into_iter().chain(words).collect(),
             Self::Denied { denial, words } => denial.texts().chain(words).collect(),
             Self::Unreached { place, words, .. } => {
@@ -379,7 +383,7 @@ impl Cause {
             Self::OtherDigest { actual, .. } => *actual = None,
             Self::Status { words, .. } | Self::Denied { words, .. } => *words = None,
             Self::Unusable(flaw) => flaw.texts().for_each(|text| *text = Box::default()),
-            Self::Unreached { words, .. } => *words = Box::default(),
+            Self::Unreached { words, .. } | Self::Disk(words) => *words = Box::default(),
             Self::Unreadable { path, words } => {
                 *path = Box::default();
                 *words = Box::default();

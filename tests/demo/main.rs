@@ -1,6 +1,6 @@
 //! Shows the program at work: on a registry that is started for it, with one whole image, two that
 //! cannot be pulled and an audit that finds these two; then on the disk of a registry and over HTTP,
-//! where it puts back what is lost.
+//! where it puts back what is lost; last, what a clean-up would delete.
 
 // Its own copy of the tests' support, of which it needs little.
 #[path = "../it/support/mod.rs"]
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
     on_a_registry(&mut stage);
     on_its_disk(&mut stage);
     over_http(&mut stage);
+    a_clean_up(&mut stage);
     if stage.has_failed {
         ExitCode::FAILURE
     } else {
@@ -118,6 +119,22 @@ fn over_http(stage: &mut Stage) {
     let repair = ["repair", &reference, "--from", &mirror, "--apply"];
     let arguments = [&repair[..], &["--settle", "0s"]].concat();
     let story = "A registry that lost a manifest and its layer gets both from a mirror.";
+    stage.play(story, &arguments, 0);
+}
+
+/// Releases stay, and so does what they share with the builds that go.
+fn a_clean_up(stage: &mut Stage) {
+    let registry = Registry::start();
+    registry.writable();
+    for (seed, tag) in (1..).zip(["v1.0", "v1.1", "latest", "build-7", "build-8", "build-9"]) {
+        let recipe = platforms(2).attested().shared(1).seed(seed);
+        registry.image(&format!("team/app:{tag}"), &recipe);
+    }
+    let target = registry.reference("team/app");
+    let prune = ["prune", &target, "--keep", "v*,latest"];
+    let arguments = [&prune[..], &["--settle", "0s"]].concat();
+    let story =
+        "What would a clean-up delete that knows what an index is? A plan, which changes nothing.";
     stage.play(story, &arguments, 0);
 }
 

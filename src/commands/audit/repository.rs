@@ -222,7 +222,9 @@ impl<S: AsyncFn() -> Cause> Job<'_, S> {
     /// What is in use, where its digests are looked at by themselves: with `tags`, one that is not
     /// covered may lead there.
     fn used_digests(&self) -> Option<&Uses> {
-        self.uses.filter(|_| self.settings.extent.tags.is_empty())
+        let extent = &self.settings.extent;
+        self.uses
+            .filter(|_| extent.tags.is_empty() || extent.has_all_tags)
     }
 
     /// The digests that are in use and that no tag leads to.

@@ -1,11 +1,13 @@
 //! An audit for a prune: each repository is given away before it is judged, and those that something
 //! was deleted from are walked once more.
 
+use std::collections::HashMap;
+
 use super::in_use::{self, List};
 use super::listing::Known;
 use super::remembered::Remembered;
 use super::repository::{Found, Job};
-use super::{Round, Sift, registries, transports, unfinished};
+use super::{Round, Sift, disk, registries, transports, unfinished};
 use crate::oci::in_use::Uses;
 use crate::oci::reference::Repository;
 use crate::prune::contents::Contents;
@@ -13,16 +15,22 @@ use crate::registry::Transport;
 use crate::report::audit::Audit;
 use crate::report::judged::{Context, Judged};
 use crate::settings::{AuditSettings, Error};
+use crate::storage::hashed::Hashed;
+use crate::storage::repository::StorageRepository;
+use crate::storage::tree::Tree;
 use crate::terminal::progress::Progress;
 use crate::terminal::signals::Signals;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
+use crate::walk::rules::Depth;
 
 /// Registries that are audited to be pruned.
 pub(crate) struct Sifted<'a> {
     settings: &'a AuditSettings,
     registries: Vec<String>,
     transports: Vec<Transport>,
+    /// The storages, where directories are named, by these.
+    trees: HashMap<String, Tree>,
     list: Option<List>,
     remembered: Option<Remembered<'a>>,
 }
@@ -36,6 +44,11 @@ impl<'a> Sifted<'a> {
     /// would be deleted.
     pub(crate) async fn open(settings: &'a AuditSettings) -> Result<Self, Error> {
         let registries = registries(settings);
+        let trees = if settings.extent.is_disk {
+            disk::trees(&registries)?
+        } else {
+            HashMap::new()
+        };
         let list = in_use::open(settings)?;
         if let (Some(list), Some(in_use)) = (&list, &settings.in_use) {
             let known = list.read(&registries, &in_use.hosts).await;
@@ -51,6 +64,7 @@ impl<'a> Sifted<'a> {
             remembered: Remembered::open(settings, &registries)?,
             transports: transports(settings, &registries),
             registries,
+            trees,
             list,
         })
     }
@@ -67,16 +81,29 @@ impl<'a> Sifted<'a> {
         own.expect("it is in a registry that was audited").1
     }
 
+    /// The storage that a repository is in, where a directory was named.
+    pub(crate) fn tree(&self, repository: &Repository) -> Option<&Tree> {
+        self.trees.get(&repository.registry)
+    }
+
     /// What a repository has, with who uses it and when its tags were first seen.
     pub(crate) fn contents(&self, parts: &[Checked], uses: Option<&Uses>) -> Contents {
         let mut contents = Contents::default();
         for checked in parts {
             let usages = in_use::usages(checked, uses);
-            contents.add(checked, self.settings.rules.clients, Some(&usages));
+            let named = |place: usize| {
+                let usage = &usages[place];
+                let all = usage.users.iter().map(ToString::to_string);
+                usage.is_used.then(|| all.collect())
+            };
+            contents.add(checked, self.settings.rules.clients, named);
         }
         let Some(Repository { registry, name }) = parts.first().map(|part| &part.repository) else {
             return contents;
         };
+        if let Some(tree) = self.trees.get(registry) {
+            date(&mut contents, tree, name);
+        }
         let store = self.remembered.as_ref().and_then(|all| all.of(registry));
         if let Some(store) = store {
             let first_seen = store.first_seen(name);
@@ -97,6 +124,24 @@ impl<'a> Sifted<'a> {
         sift: &mut Sift<'_, T>,
         write: &mut dyn FnMut(&Judged<'_>),
     ) -> Audit {
+        if self.settings.extent.is_disk {
+            let audit = unfinished(self.settings, &self.registries, None);
+            progress.begin(std::time::Instant::now());
+            let list = self.list.as_ref();
+            let mut own = |parts: &mut Vec<Checked>, uses: Option<&Uses>| sift(parts, uses, None);
+            let sifted = disk::sifted(
+                self.settings,
+                audit,
+                list,
+                signals,
+                progress,
+                &mut own,
+                write,
+            );
+            let audit = sifted.await;
+            progress.finish();
+            return audit;
+        }
         let round = Round {
             settings: self.settings,
             transports: &self.transports,
@@ -120,6 +165,9 @@ impl<'a> Sifted<'a> {
         signals: &Signals,
         write: &mut dyn FnMut(&Judged<'_>),
     ) {
+        if self.settings.extent.is_disk {
+            return disk::walked_again(self.settings, audit, repository, signals, write).await;
+        }
         let stopping = signals.or_after(self.settings.patience.timeout);
         let job = Job {
             settings: self.settings,
@@ -146,5 +194,16 @@ impl<'a> Sifted<'a> {
             Found::Checked(parts, _) => super::add(audit, &parts, context, None, write),
         }
         super::count_requests(audit, &self.transports);
+    }
+}
+
+/// Notes when the tags of a repository on a disk were pushed.
+fn date(contents: &mut Contents, tree: &Tree, name: &str) {
+    let (hashed, depth) = (Hashed::default(), Depth::Manifests);
+    let Ok(source) = StorageRepository::open(tree, name, depth, &hashed, &|| false) else {
+        return;
+    };
+    for tag in &mut contents.tags {
+        tag.dates.pushed = source.pushed(&tag.name);
     }
 }

@@ -1,12 +1,14 @@
 //! A prune: every tag is walked, what no rule keeps is planned to go, and with `apply` it goes; then
 //! all that is left is walked once more.
 
+mod disk;
 mod packages;
 mod plan_file;
 
 use std::collections::HashSet;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use log::{info, warn};
 use oci_spec::image::Digest;
 
@@ -21,17 +23,21 @@ use crate::oci::reference::Repository;
 use crate::prune::apply::{End, Ends, Hands, put_back};
 use crate::prune::contents::Contents;
 use crate::prune::plan::{Plan, Planner};
+use crate::prune::remover::{Remover, Returner};
 use crate::registry::packages::Package;
 use crate::registry::{RegistryCatalog, RegistryRepository, RegistryWriter, Transport};
 use crate::report::exit::Exit;
 use crate::report::judged::Judged;
 use crate::report::prune::{Prune, Pruned, refused};
+use crate::report::sentence;
 use crate::settings::{Backup, Deletion, Error, Permission, PruneSettings};
 use crate::terminal::deliver::{announce_prune, deliver_audit};
 use crate::terminal::progress::Progress;
 use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
+use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
+use crate::walk::source::{Catalog, Source};
 
 /// Prunes, or plans to.
 ///
@@ -56,6 +62,11 @@ struct Planned {
 }
 
 impl Planned {
+    /// What becomes of it, for the report.
+    fn described(&self, ends: Option<&Ends>) -> Pruned {
+        Pruned::of(&self.repository, &self.contents, &self.plan, ends)
+    }
+
     /// Whether something goes, or an earlier run has left something.
     fn has_work(&self, backup: Option<&LayoutWriter>) -> bool {
         let left_over =
@@ -73,6 +84,8 @@ async fn pruned(
     // Before anything is asked, because the directory may be of no use.
     let mut backup = opened(settings)?;
     let sifted = Sifted::open(&settings.audit).await?;
+    let roots = disk::roots(settings, sifted.registries())?;
+    let disks = disk::writers(settings, &roots)?;
     let output = &settings.audit.output;
     announce_prune(sifted.registries(), settings.audit.rules.depth, output);
     let mut planning = Planning {
@@ -87,11 +100,12 @@ async fn pruned(
     let mut write = |judged: &Judged<'_>| streams.add(judged);
     let also =
         async |transport: &Transport, parts: &[Checked]| listed(settings, transport, parts).await;
-    let mut sift = |parts: &mut Vec<Checked>, uses: Option<&Uses>, listed: Option<Listed>| {
-        if let Some(listed) = listed {
-            planning.sift(parts, uses, listed);
-        }
-    };
+    let mut sift =
+        |parts: &mut Vec<Checked>, uses: Option<&Uses>, listed: Option<Listed>| match listed {
+            Some(listed) => planning.sift(parts, uses, listed),
+            None if settings.audit.extent.is_disk => planning.sift(parts, uses, Listed::Nothing),
+            None => {}
+        };
     let mut audit = sifted
         .walked(signals, progress, &also, &mut sift, &mut write)
         .await;
@@ -101,40 +115,38 @@ async fn pruned(
         ..Prune::default()
     };
     let stopping = signals.or_after(settings.audit.patience.timeout);
-    let is_stopped = || audit.stopped.is_some() || stopping.peek().is_some();
+    let was_stopped = audit.stopped.is_some();
+    let is_stopped = || was_stopped || stopping.clone().now_or_never().is_some();
     for planned in &planning.planned {
         let mut ends = None;
         if let (Some(permissions), true) = (settings.apply, planned.has_work(backup.as_ref())) {
-            let transport = sifted.transport(&planned.repository);
             let work = Work {
                 planned,
-                transport,
+                settings,
                 permissions,
+                is_stopped: &is_stopped,
             };
-            let (done, back) = work.done(settings, backup.as_mut(), &is_stopped).await;
+            let backup = backup.as_mut();
+            let (done, back) = if let Some(disk) = disks.get(&planned.repository.registry) {
+                work.on_disk(disk, &sifted, backup).await
+            } else {
+                let transport = sifted.transport(&planned.repository);
+                work.over_http(transport, backup).await
+            };
             prune.put_back += back;
             ends = Some(done);
         }
-        let Planned {
-            repository,
-            contents,
-            plan,
-            ..
-        } = planned;
-        prune
-            .repositories
-            .push(Pruned::of(repository, contents, plan, ends.as_ref()));
+        prune.repositories.push(planned.described(ends.as_ref()));
     }
-    let again = planning
-        .planned
-        .iter()
-        .filter(|one| settings.apply.is_some() && one.plan.deletes());
-    for planned in again {
+    let again = planning.planned.iter().filter(|one| one.plan.deletes());
+    for planned in again.filter(|_| settings.apply.is_some() && !is_stopped()) {
         info!("{} is walked again", planned.repository);
+        let repository = &planned.repository;
         sifted
-            .walked_again(&mut audit, &planned.repository, signals, &mut write)
+            .walked_again(&mut audit, repository, signals, &mut write)
             .await;
     }
+    audit.stopped = audit.stopped.or_else(|| stopping.now_or_never());
     if let (Some(path), None) = (&settings.plan, settings.apply) {
         plan_file::write(path, &prune)?;
     }
@@ -203,7 +215,7 @@ impl Planning<'_> {
         }
         if plan.deletes() && self.settings.apply.is_some() {
             parts.clear();
-        } else if plan.deletes() {
+        } else if self.settings.apply.is_none() {
             let goes: HashSet<&str> = plan.deleted_tags(&contents).collect();
             for part in parts.iter_mut() {
                 let goes = |tag: &Option<String>| {
@@ -251,42 +263,50 @@ impl Planning<'_> {
 /// One repository, to be deleted from.
 struct Work<'a> {
     planned: &'a Planned,
-    transport: &'a Transport,
+    settings: &'a PruneSettings,
     permissions: (Deletion, Permission),
+    is_stopped: &'a dyn Fn() -> bool,
 }
 
 impl Work<'_> {
+    async fn over_http(
+        &self,
+        transport: &Transport,
+        backup: Option<&mut LayoutWriter>,
+    ) -> (Ends, usize) {
+        let Planned {
+            repository,
+            package,
+            ..
+        } = self.planned;
+        let depth = self.settings.audit.rules.depth;
+        let permission = self.permissions.0;
+        let hands = Hands {
+            repository,
+            source: &RegistryRepository::new(transport, repository, depth),
+            catalog: &RegistryCatalog::new(transport, &repository.registry),
+            remover: &Removing::new(transport, repository, package.as_ref(), permission),
+            is_stopped: self.is_stopped,
+        };
+        let writer = RegistryWriter::new(transport, repository, self.permissions.1);
+        self.done(&hands, &writer, backup).await
+    }
+
     /// Deletes, looks at what is left, and puts back what a tag needs by then; gives how much that
     /// was.
-    async fn done(
+    async fn done<S: Source, C: Catalog, R: Remover>(
         &self,
-        settings: &PruneSettings,
+        hands: &Hands<'_, S, C, R>,
+        returner: &impl Returner,
         mut backup: Option<&mut LayoutWriter>,
-        is_stopped: &dyn Fn() -> bool,
     ) -> (Ends, usize) {
         let Planned {
             repository,
             contents,
             plan,
-            package,
+            ..
         } = self.planned;
-        let rules = &settings.audit.rules;
-        let source = RegistryRepository::new(self.transport, repository, rules.depth);
-        let catalog = RegistryCatalog::new(self.transport, &repository.registry);
-        let remover = Removing::new(
-            self.transport,
-            repository,
-            package.as_ref(),
-            self.permissions.0,
-        );
-        let writer = RegistryWriter::new(self.transport, repository, self.permissions.1);
-        let hands = Hands {
-            repository,
-            source: &source,
-            catalog: &catalog,
-            remover: &remover,
-            is_stopped,
-        };
+        let rules = &self.settings.audit.rules;
         let name = repository.to_string();
         let pending = backup
             .as_ref()
@@ -300,21 +320,19 @@ impl Work<'_> {
         hands
             .delete(contents, plan, &saved, &pending, &mut ends)
             .await;
-        let lost = match hands.look_after(contents, rules, &mut ends).await {
-            Ok(lost) => lost,
-            Err(cause) => {
-                let why = crate::report::sentence::cause(&cause);
-                warn!("{repository}: what is left could not be looked at: {why}");
-                HashSet::new()
-            }
-        };
-        let back = put_back(repository, contents, plan, &lost, &saved, &writer).await;
+        let lost = self
+            .lost(hands.look_after(contents, rules, &mut ends))
+            .await;
+        let back = put_back(repository, contents, plan, &lost, &saved, returner).await;
         for digest in &back {
             ends.manifests.remove(digest);
         }
+        // What stays with another tag is not to be deleted, even if it could not be read.
+        let goes = plan.digests(contents);
         let failed = ends
             .manifests
             .iter()
+            .filter(|(digest, _)| goes.contains(digest) || pending.contains(digest))
             .filter(|(_, end)| matches!(end, End::Failed(_)));
         let untried = saved
             .keys()
@@ -327,7 +345,30 @@ impl Work<'_> {
         );
         (ends, back.len())
     }
+
+    /// What a tag lacks by now. Who has ended the run does not wait long for it.
+    async fn lost(
+        &self,
+        look: impl Future<Output = Result<HashSet<Digest>, Cause>>,
+    ) -> HashSet<Digest> {
+        let limit = if (self.is_stopped)() {
+            PATIENCE
+        } else {
+            Duration::MAX
+        };
+        let why = match tokio::time::timeout(limit, look).await {
+            Ok(Ok(lost)) => return lost,
+            Ok(Err(cause)) => sentence::cause(&cause),
+            Err(_) => "there was no time for it".to_owned(),
+        };
+        let repository = &self.planned.repository;
+        warn!("{repository}: what is left could not be looked at: {why}");
+        HashSet::new()
+    }
 }
+
+/// How long the last look may take where the run was ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Notes in the backup what is still to be deleted.
 fn note<'d>(

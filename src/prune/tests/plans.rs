@@ -226,6 +226,22 @@ fn what_is_made_of_a_digest_goes_and_stays_with_it() {
 }
 
 #[test]
+fn a_referrer_and_its_subject_need_each_other() {
+    let mut contents = built(&[("image", 1), ("sbom", 9), ("old", 5), ("old-sbom", 2)]);
+    let root = |contents: &Contents, place: usize| contents.tags[place].root.unwrap();
+    let (sbom, old_sbom) = (root(&contents, 1), root(&contents, 3));
+    contents.refers(sbom, &digest("image"));
+    contents.refers(old_sbom, &digest("old"));
+    let plan = planned(&contents, &keep(&["image", "old-sbom"]), OPEN);
+    // Both tags go; what is signed stays for its signature, and the other way round.
+    assert_eq!(fate(&contents, &plan, "sbom"), Fate::Delete(Delete::Unkept));
+    assert_eq!(fate(&contents, &plan, "old"), Fate::Delete(Delete::Unkept));
+    assert_eq!(plan.manifests, [0; 0]);
+    let plan = planned(&contents, &keep(&["old-sbom"]), OPEN);
+    assert_eq!(plan.manifests.len(), 2);
+}
+
+#[test]
 fn nothing_goes_where_something_that_stays_is_not_known() {
     let refusal = |change: &dyn Fn(&mut Contents), rules: &Rules, brakes| {
         let mut contents = built(&[("a", 5), ("b", 4), ("c", 3), ("d", 2)]);
@@ -312,7 +328,7 @@ fn with_untagged() -> (Contents, [usize; 9]) {
             1,
             &[],
         );
-        contents.refer(signature, &digest(name));
+        contents.refers(signature, &digest(name));
         [root, child, signature]
     };
     let all = [image("kept"), image("gone"), image("loose")];

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use wildmatch::WildMatch;
 
 use super::model::{Habits, Model, Push};
+use crate::layout::LayoutWriter;
 use crate::oci::client::Clients;
 use crate::oci::reference::Reference;
 use crate::prune::apply::{End, Ends, Failure, Hands, put_back};
@@ -225,7 +226,7 @@ async fn walked(model: &Model, ages: &BTreeMap<String, u64>) -> Contents {
     )
     .await;
     let mut contents = Contents::default();
-    contents.add(&checked, Clients::CONTAINERD, None);
+    contents.add(&checked, Clients::CONTAINERD, |_| None);
     for tag in &mut contents.tags {
         let age = ages.get(&tag.name).copied().unwrap_or(9);
         tag.dates.created = Some(now() - Duration::from_hours(24 * (age + 1)));
@@ -254,6 +255,57 @@ impl Run {
         all.filter(|(_, fate)| matches!(fate, Fate::Keep(_)))
             .map(|(tag, _)| tag.name.as_str())
     }
+}
+
+/// A tag whose digest has another tag goes alone; the backup has it all the same.
+#[tokio::test]
+async fn a_tag_that_goes_alone_is_in_the_backup() {
+    let mut model = Model::new(Habits::DISTRIBUTION_3);
+    let image = model.image(1, None);
+    for tag in ["kept", "old"] {
+        model.push(tag, &image);
+    }
+    let contents = walked(&model, &BTreeMap::new()).await;
+    let rules = Rules {
+        keep: vec![WildMatch::new("kept")],
+        ..Rules::default()
+    };
+    let planner = Planner {
+        rules: &rules,
+        sweeps: false,
+        untagged: None,
+        brakes: Brakes {
+            min_age: Duration::ZERO,
+            max_deleted: 100,
+            may_lose_all_tags: false,
+        },
+        now: now(),
+        covers: &|_| true,
+        permits: &|_, _| true,
+    };
+    let plan = planner.plan(&contents);
+    let repository = Model::repository();
+    let hands = Hands {
+        repository: &repository,
+        source: &model,
+        catalog: &model,
+        remover: &model,
+        is_stopped: &|| false,
+    };
+    let name = format!("pullproof-{}-tag-alone", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    let mut backup = LayoutWriter::open(&folder).unwrap();
+    let mut ends = Ends::default();
+    let saved = hands
+        .save(&contents, &plan, Some(&mut backup), &mut ends)
+        .await;
+    // It stays, so it is none of those that are to be deleted.
+    assert!(saved.is_empty());
+    let index = std::fs::read_to_string(folder.join("index.json")).unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    let listed = [format!("{repository}:old"), format!("{repository}:kept")];
+    let listed = listed.map(|name| index.contains(&name));
+    assert_eq!(listed, [true, false], "{index}");
 }
 
 proptest! {

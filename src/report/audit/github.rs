@@ -7,6 +7,7 @@ use super::super::exit::Exit;
 use super::super::github::alert::{self, Alert, first_lines};
 use super::super::github::{ANNOTATIONS, Extras, message, write_rows, write_value};
 use super::super::hint::Advice;
+use super::super::prune;
 use super::super::text::Style;
 use super::text::{cost, exit_code, fact, name, oldest_check, write};
 use super::{Audit, Fault};
@@ -14,10 +15,11 @@ use crate::text::escape::{command_message, command_property, line};
 use crate::text::human::{self, count};
 use crate::text::markdown::{code, prose, text};
 
-/// GitHub drops a summary of more than 1 MiB as a whole; the two parts and the box together stay
+/// GitHub drops a summary of more than 1 MiB as a whole; the parts and the box together stay
 /// below.
 const TABLE: usize = 400_000;
 const DETAILS: usize = 400_000;
+const PLAN: usize = 100_000;
 
 /// Writes the audit as text, with an annotation for each of the first tags that are not whole.
 ///
@@ -61,6 +63,10 @@ pub(crate) fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()
     writeln!(out, "### {} pullproof: {verdict}\n", alert.mark())?;
     alert.write(&paragraphs(audit, alert), out)?;
     write_faults(audit, out)?;
+    if let Some(plan) = &audit.prune {
+        prune::write_table(plan, PLAN, out)?;
+        writeln!(out, "{}\n", prose(&prune::closing(plan)))?;
+    }
     write_details(audit, alert, out)?;
     if alert == Alert::Tip {
         return Ok(());

@@ -292,12 +292,16 @@ pub(super) fn fact(audit: &Audit) -> String {
     }
     facts.extend(audit.reason().map(|reason| escape::line(&reason)));
     if facts.is_empty() {
-        let all = if tags.all == 1 {
-            all
-        } else {
-            format!("all {all}")
-        };
-        facts.push(format!("{all} can be pulled"));
+        facts.push(match (&audit.prune, tags.all) {
+            (None, 1) => format!("{all} can be pulled"),
+            (None, _) => format!("all {all} can be pulled"),
+            (Some(_), 0) => "none stays".to_owned(),
+            (Some(_), 1) => format!("{all} stays and can be pulled"),
+            (Some(_), _) => format!("{all} stay and can be pulled"),
+        });
+    }
+    if let Some(plan) = &audit.prune {
+        facts.insert(0, plan.fact());
     }
     match audit.cause() {
         Exit::Interrupted | Exit::Terminated => format!("so far {}", facts.join(", ")),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::super::audit::{Audit, Disk, Remembered, Unread};
 use super::super::judged::Judged;
+use super::super::prune::Prune;
 use super::super::timestamp;
 use super::prune::{self, PruneEntry};
 use super::{CountsEntry, HintEntry, RepositoryEntry, TOOL, Tool, milliseconds, write_value};
@@ -36,6 +37,8 @@ struct Closing {
     disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<Vec<PruneEntry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frees: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<HintEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,6 +233,7 @@ pub(crate) fn write_closing(audit: &Audit, out: &mut dyn Write) -> io::Result<()
             counts: CountsEntry::of(&audit.counts()),
             disk: audit.disk.as_ref().map(DiskEntry::of),
             plan: audit.prune.as_ref().map(prune::entries),
+            frees: audit.prune.as_ref().map(Prune::frees),
             hints: audit.advice.iter().map(HintEntry::of).collect(),
             error: audit.reason().map(|reason| escape::shortened(&reason)),
         },

@@ -4,6 +4,7 @@ mod crash;
 mod links;
 mod refusals;
 mod registry;
+mod remover;
 mod undo;
 
 use std::fs;

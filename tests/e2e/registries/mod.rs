@@ -1,5 +1,6 @@
 //! Other registries: images damaged on disk, where what `verify` reports is what a pull meets, and
-//! everything on a registry that is in use, where what `audit` reports is what was lost.
+//! everything on a registry that is in use, where what `audit` reports is what was lost. And tags are
+//! pruned, where what stays is whole.
 
 mod differential;
 mod disk;
@@ -9,6 +10,7 @@ mod listing;
 mod living;
 mod olareg;
 mod prune_gitea;
+mod pruned;
 mod real;
 mod server;
 mod zot;

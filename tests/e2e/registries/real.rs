@@ -133,7 +133,7 @@ impl Registry for Gitea {
 }
 
 /// Every file below a directory, in a stable order.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut next = vec![directory.to_owned()];
     while let Some(path) = next.pop() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pullproof::settings::Target;
+use pullproof::settings::{Backup, PruneSettings, Target};
 use serde::Deserialize as _;
 use serde_json::Value as Json;
 use serde_norway::Value;
@@ -11,7 +11,7 @@ use serde_norway::Value;
 use super::ci;
 use super::page::anchors;
 use super::text;
-use super::uses::{Use, audit, repair, uses};
+use super::uses::{Use, audit, prune, repair, uses};
 
 /// The documents of a file.
 #[track_caller]
@@ -110,6 +110,63 @@ fn the_nightly_repair_has_settings_that_exist_and_the_state_of_the_audit() {
     assert_eq!(job["backoffLimit"], 0);
 }
 
+/// A prune that deletes, of so many policies, with a backup.
+#[track_caller]
+fn prunes_the_registry(found: &Use) -> &PruneSettings {
+    let found = found.prune();
+    assert_eq!(found.audit.extent.targets[0].registry, "registry.example");
+    assert!(found.apply.is_some());
+    found
+}
+
+#[test]
+fn the_nightly_prune_keeps_what_its_policy_names() {
+    let job = object("kubernetes-prune.yaml", "CronJob")["spec"]["jobTemplate"]["spec"].clone();
+    let arguments = words(&container(&job["template"])["args"]);
+    let policy = object("kubernetes-prune.yaml", "ConfigMap")["data"]["policy.yaml"].clone();
+    let policy = format!("--policy={}", policy.as_str().unwrap());
+    let is_policy = |word: &String| word.starts_with("--policy=");
+    let named = arguments
+        .iter()
+        .map(|word| if is_policy(word) { &policy } else { word });
+    let found = prune(&named.cloned().collect::<Vec<_>>());
+    let found = prunes_the_registry(&found);
+    let rules = |name: &str| found.policy.of(name).map(|at| &found.policy.entries[at].1);
+    assert_eq!(rules("team/app").unwrap().newest.map(usize::from), Some(10));
+    assert!(rules("cache/app").unwrap().younger.is_some());
+    assert!(rules("other").is_none());
+    assert!(matches!(found.backup, Some(Backup::Directory(_))));
+    assert!(job["activeDeadlineSeconds"].as_u64().unwrap() > minutes(flag(&arguments, "timeout")));
+    assert_eq!(job["backoffLimit"], 0);
+}
+
+#[test]
+fn the_service_prunes_with_settings_that_exist() {
+    let unit = text("examples/operations/pullproof-prune.service").replace("\\\n", " ");
+    let line = unit.lines().find(|line| line.starts_with("ExecStart="));
+    let directories = [
+        (
+            "${CREDENTIALS_DIRECTORY}",
+            "/run/credentials/pullproof-prune.service",
+        ),
+        ("${STATE_DIRECTORY}", "/var/lib/pullproof-prune"),
+    ];
+    prunes_the_registry(&prune(&command_line(line.unwrap(), &directories)));
+    let timer = text("examples/operations/pullproof-prune.timer");
+    assert!(timer.contains("pullproof-prune.service") && timer.contains("OnCalendar="));
+}
+
+#[test]
+fn the_woodpecker_prune_has_settings_that_exist() {
+    let found = uses(&text("examples/operations/woodpecker-prune.yaml")).remove(0);
+    let found = prunes_the_registry(&found);
+    let rules = &found.policy.entries[0].1;
+    assert_eq!(
+        (rules.keep.len(), rules.newest.map(usize::from)),
+        (2, Some(10))
+    );
+}
+
 #[test]
 fn the_deployment_audits_with_settings_that_exist() {
     let arguments = words(&container(&deployment()["spec"]["template"])["args"]);
@@ -200,6 +257,8 @@ fn every_pod_has_a_read_only_root_limits_and_only_volumes_that_exist() {
         deployment()["spec"]["template"].clone(),
         object("kubernetes-shards.yaml", "Job")["spec"]["template"].clone(),
         object("kubernetes-repair.yaml", "CronJob")["spec"]["jobTemplate"]["spec"]["template"]
+            .clone(),
+        object("kubernetes-prune.yaml", "CronJob")["spec"]["jobTemplate"]["spec"]["template"]
             .clone(),
     ] {
         let container = container(&pod);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use pullproof::commands::verify::targets::{Target, idle_logins, targets};
 use pullproof::settings::{
-    AuditSettings, Command, Environment, RebuildSettings, RepairSettings, VerifySettings, read,
-    table,
+    AuditSettings, Command, Environment, PruneSettings, RebuildSettings, RepairSettings,
+    VerifySettings, read, table,
 };
 use serde_norway::Value;
 
@@ -47,6 +47,15 @@ impl Use {
         match &self.command {
             Command::Repair(settings) => settings,
             other => panic!("expected a repair, got {other:?}"),
+        }
+    }
+
+    /// The settings of a prune.
+    #[track_caller]
+    pub(crate) fn prune(&self) -> &PruneSettings {
+        match &self.command {
+            Command::Prune(settings) => settings,
+            other => panic!("expected a prune, got {other:?}"),
         }
     }
 
@@ -110,6 +119,14 @@ pub(crate) fn audit(arguments: &[String]) -> Use {
 pub(crate) fn repair(arguments: &[String]) -> Use {
     let found = understood(Variables::new(), arguments);
     found.repair();
+    found
+}
+
+/// A prune with these arguments; fails if it is not valid.
+#[track_caller]
+pub(crate) fn prune(arguments: &[String]) -> Use {
+    let found = understood(Variables::new(), arguments);
+    found.prune();
     found
 }
 
@@ -190,7 +207,9 @@ fn understood(variables: Variables, arguments: &[String]) -> Use {
             assert_eq!(idle_logins(&settings.login, &targets), None, "{shown}");
             targets
         }
-        Command::Audit(_) | Command::Repair(_) | Command::Rebuild(_) => Vec::new(),
+        Command::Audit(_) | Command::Repair(_) | Command::Prune(_) | Command::Rebuild(_) => {
+            Vec::new()
+        }
         other => panic!("{other:?} for {shown}"),
     };
     Use { command, targets }
@@ -205,6 +224,7 @@ fn file(path: &Path) -> std::io::Result<String> {
         )),
         Some("registry-ca.pem") => Ok(Authority::new().pem()),
         Some("registry-password") => Ok("content-of-registry_password\n".to_owned()),
+        Some("policy.yaml") => Ok("team/*: {keep: [latest, v*]}".to_owned()),
         Some("running.txt") => Ok("registry.example/team/app:1.4".to_owned()),
         Some("config.json" | "registry-login")
             if ["/home/runner", "/login", "/run", "/config.json"]

@@ -1,9 +1,12 @@
 //! What no rule keeps is deleted: planned first, done with `--apply`, and nothing that stays is
 //! harmed.
 
+mod disk;
+mod faults;
 mod packages;
 mod refusals;
 mod registry;
+mod reports;
 
 use std::collections::BTreeMap;
 

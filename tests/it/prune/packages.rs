@@ -195,7 +195,9 @@ impl Api {
                 _ if digest != image.root() => add(digest, &[]),
                 [] => add(digest, &[]),
                 tags if self.kind == Kind::Gitea => {
-                    tags.iter().for_each(|tag| add(digest, &[tag]));
+                    for tag in tags {
+                        add(digest, &[tag]);
+                    }
                 }
                 tags => add(digest, tags),
             }

@@ -1,11 +1,12 @@
 //! What people and programs read of a repair.
 
 use super::repair;
-use crate::support::command::{Finished, Pullproof, pullproof};
+use crate::support::command::{Pullproof, pullproof};
 use crate::support::fake::Registry;
 use crate::support::http::Reply;
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
+use crate::support::schema::assert_follows_the_schema;
 
 const NAME: &str = "team/app:1";
 
@@ -29,19 +30,6 @@ fn told(registry: &Registry, mirror: &Registry) -> Pullproof {
     pullproof()
         .arguments(["repair", &registry.reference(NAME)])
         .arguments(["--from", &mirror.host(), "--settle=0s", "--backoff=10ms"])
-}
-
-#[track_caller]
-fn assert_follows_the_schema(finished: &Finished) {
-    let schema = include_str!("../../../schema/report-1.schema.json");
-    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
-    let schema = serde_json::from_str(schema).unwrap();
-    compiler.add_resource("schema.json", schema).unwrap();
-    let schema = compiler.compile("schema.json", &mut schemas).unwrap();
-    let report = finished.report();
-    if let Err(error) = schemas.validate(&report.0, schema) {
-        panic!("{error}: {:#}", report.0);
-    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub(crate) mod image;
 pub(crate) mod port;
 pub(crate) mod recipe;
 pub(crate) mod rounds;
+pub(crate) mod schema;
 pub(crate) mod scratch;
 pub(crate) mod skopeo;
 pub(crate) mod tree;

@@ -30,6 +30,7 @@ pub(crate) struct Recipe {
     attested: bool,
     docker: bool,
     nested: bool,
+    created: Option<String>,
     seed: u64,
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn single() -> Recipe {
         attested: false,
         docker: false,
         nested: false,
+        created: None,
         seed: 0,
     }
 }
@@ -122,6 +124,14 @@ impl Recipe {
         }
     }
 
+    /// With configs that say when it was built, as RFC 3339 has it.
+    pub(crate) fn created(self, created: &str) -> Self {
+        Self {
+            created: Some(created.to_owned()),
+            ..self
+        }
+    }
+
     /// With other content than the same recipe with another seed.
     pub(crate) fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
@@ -182,6 +192,9 @@ impl Recipe {
     ) -> Parts {
         let mut config = config_of(platform, &layers);
         config["config"] = json!({"Env": [format!("BUILD={:016x}", random.next())]});
+        if let Some(created) = &self.created {
+            config["created"] = created.as_str().into();
+        }
         let config = image.blob(
             if self.docker { DOCKER_CONFIG } else { CONFIG },
             config.to_string(),

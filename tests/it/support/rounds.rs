@@ -10,6 +10,12 @@ pub(crate) fn seeds(otherwise: u64) -> Range<u64> {
     first..first + number("PULLPROOF_ROUNDS", otherwise)
 }
 
+/// How many random histories are pruned: as many as `PULLPROOF_HISTORIES` says, or else
+/// `otherwise`.
+pub(crate) fn histories(otherwise: u64) -> u64 {
+    number("PULLPROOF_HISTORIES", otherwise)
+}
+
 /// How long tests of a registry in use go on: as many seconds as `PULLPROOF_LIVING_SECONDS` says, or
 /// else a minute.
 pub(crate) fn living() -> Duration {

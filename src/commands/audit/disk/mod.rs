@@ -5,7 +5,7 @@ mod jobs;
 mod layouts;
 mod part;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,9 +14,10 @@ use log::{debug, info};
 use tokio::sync::mpsc::{Sender, channel};
 
 use self::jobs::{Jobs, Named, Work};
-use super::{deployed, in_use, judged};
+use super::{deployed, in_use};
 use crate::layout::Layout;
-use crate::oci::in_use::InUse;
+use crate::oci::in_use::{InUse, Uses};
+use crate::oci::reference::Repository;
 use crate::report::audit::{self, Audit, Unread};
 use crate::report::exit::Exit;
 use crate::report::judged::{Context, Judged};
@@ -28,7 +29,7 @@ use crate::storage::hashed::Hashed;
 use crate::storage::kind::{self, Storage};
 use crate::storage::tree::Tree;
 use crate::terminal::progress::{Progress, Standing, with_updates};
-use crate::terminal::signals::Signals;
+use crate::terminal::signals::{Signals, Stopping};
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
 use crate::walk::rules::{AllowMissing, Concern, Rules};
@@ -95,57 +96,163 @@ pub(super) fn check(registries: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The storages in these directories, where something may be deleted from them.
+///
+/// # Errors
+///
+/// When one cannot be opened, or nothing can be deleted from it.
+pub(super) fn trees(registries: &[String]) -> Result<HashMap<String, Tree>, Error> {
+    let tree = |path: &String| {
+        if layouts::directory(path).is_some() {
+            return Err(Error::new(format!("{path} cannot be pruned"))
+                .with_hint("an image layout has no tags but those that its build gives it"));
+        }
+        match kind::open(Path::new(path))? {
+            Storage::Distribution { tree, is_cache } if !is_cache => Ok((path.clone(), tree)),
+            Storage::Distribution { .. } => Err(Error::new(format!(
+                "{path} is the storage of a pull-through cache, which removes what is old by itself"
+            ))),
+            Storage::Layouts(_) => Err(kind::not_distribution(Path::new(path)).into()),
+        }
+    };
+    registries.iter().map(tree).collect()
+}
+
 /// Audits the storage of registries in these directories.
 pub(super) async fn audited(
     settings: &AuditSettings,
-    mut audit: Audit,
+    audit: Audit,
     list: Option<&in_use::List>,
     signals: &Signals,
     progress: &mut Progress,
     write: &mut dyn FnMut(&Judged<'_>),
 ) -> Audit {
-    let started = Instant::now();
-    let registries = &audit.registries.clone();
-    let stopping = signals.or_after(settings.patience.timeout);
-    let (deployed, not_known) = tokio::select! {
-        known = deployed(settings, registries, list) => known,
-        _ = stopping.clone() => (None, None),
+    let look = Look {
+        settings,
+        signals,
+        progress,
+        write,
+        sift: None,
     };
-    let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
-    audit.in_use = list.map(|_| audit::InUse::new(is_partial));
-    let (mut run, unread) = Run::open(settings, registries, deployed);
-    for unread in unread.into_iter().chain(not_known) {
-        audit.add_unread(unread);
-    }
-    let (named, unread) = run.list();
+    let mut audit = look.at_all(audit, list).await;
+    audit.finish();
+    audit
+}
+
+/// What is done with a repository before it is judged: parts of it may be taken out.
+type SiftOnDisk<'s> = dyn FnMut(&mut Vec<Checked>, Option<&Uses>) + 's;
+
+/// Walks everything, and has `sift` take out what is not to be judged yet, repository by repository.
+/// What is beyond the tags is left out.
+pub(super) async fn sifted(
+    settings: &AuditSettings,
+    audit: Audit,
+    list: Option<&in_use::List>,
+    signals: &Signals,
+    progress: &mut Progress,
+    sift: &mut SiftOnDisk<'_>,
+    write: &mut dyn FnMut(&Judged<'_>),
+) -> Audit {
+    let look = Look {
+        settings,
+        signals,
+        progress,
+        write,
+        sift: Some(sift),
+    };
+    look.at_all(audit, list).await
+}
+
+/// Walks a repository once more, and adds it.
+pub(super) async fn walked_again(
+    settings: &AuditSettings,
+    audit: &mut Audit,
+    repository: &Repository,
+    signals: &Signals,
+    write: &mut dyn FnMut(&Judged<'_>),
+) {
+    let registries = std::slice::from_ref(&repository.registry);
+    let (mut run, unread) = Run::open(settings, registries, None);
     for unread in unread {
         audit.add_unread(unread);
     }
-    let all = named.len();
-    run.jobs = Mutex::new(Jobs::new(named));
-    let run = Arc::new(run);
-    for one in &run.layouts {
-        let layout = layouts::audited(settings, &run, one);
-        let found = tokio::select! {
-            found = layout => found,
-            stop = stopping.clone() => {
-                run.stop(stop);
-                Found::Nothing
-            }
+    run.leave_out_what_is_beyond();
+    let named = Named {
+        store: 0,
+        name: repository.name.clone(),
+        by_user: false,
+    };
+    run.jobs = Mutex::new(Jobs::new(vec![named]));
+    let (run, stopping) = (Arc::new(run), signals.or_after(settings.patience.timeout));
+    let mut taker = Taker {
+        settings,
+        run: &run,
+        audit,
+        write,
+        sift: None,
+        gathered: Vec::new(),
+        unread: HashSet::new(),
+    };
+    each_found(&run, &stopping, &mut |_| (), &mut |found| taker.take(found)).await;
+}
+
+/// A look at directories.
+struct Look<'a, 's> {
+    settings: &'a AuditSettings,
+    signals: &'a Signals,
+    progress: &'a mut Progress,
+    write: &'a mut dyn FnMut(&Judged<'_>),
+    sift: Option<&'a mut SiftOnDisk<'s>>,
+}
+
+impl Look<'_, '_> {
+    async fn at_all(self, mut audit: Audit, list: Option<&in_use::List>) -> Audit {
+        let started = Instant::now();
+        let settings = self.settings;
+        let registries = &audit.registries.clone();
+        let stopping = self.signals.or_after(settings.patience.timeout);
+        let (deployed, not_known) = tokio::select! {
+            known = deployed(settings, registries, list) => known,
+            _ = stopping.clone() => (None, None),
         };
-        let context = context(settings, &run, &audit);
-        take(&mut audit, write, found, context, run.deployed.as_ref());
-    }
-    let (sender, mut results) = channel(THREADS);
-    for _ in 0..THREADS {
-        let (run, sender) = (Arc::clone(&run), sender.clone());
-        std::thread::spawn(move || work(&run, &sender));
-    }
-    drop(sender);
-    let mut waiting = BTreeMap::new();
-    let (mut next, mut done) = (0, 0);
-    loop {
-        let seen = |progress: &mut Progress, settled| {
+        let is_partial = deployed.as_ref().is_none_or(|list| list.is_partial);
+        audit.in_use = list.map(|_| audit::InUse::new(is_partial));
+        let (mut run, unread) = Run::open(settings, registries, deployed);
+        if self.sift.is_some() {
+            run.leave_out_what_is_beyond();
+        }
+        for unread in unread.into_iter().chain(not_known) {
+            audit.add_unread(unread);
+        }
+        let (named, unread) = run.list();
+        for unread in unread {
+            audit.add_unread(unread);
+        }
+        let all = named.len();
+        run.jobs = Mutex::new(Jobs::new(named));
+        let run = Arc::new(run);
+        let mut taker = Taker {
+            settings,
+            run: &run,
+            audit: &mut audit,
+            write: self.write,
+            sift: self.sift,
+            gathered: Vec::new(),
+            unread: HashSet::new(),
+        };
+        for one in &run.layouts {
+            let layout = layouts::audited(settings, &run, one);
+            let found = tokio::select! {
+                found = layout => found,
+                stop = stopping.clone() => {
+                    run.stop(stop);
+                    Found::Nothing
+                }
+            };
+            taker.take(found);
+        }
+        let progress = self.progress;
+        let mut seen = |settled| {
             let standing = Standing {
                 found: all,
                 settled,
@@ -153,79 +260,155 @@ pub(super) async fn audited(
             };
             progress.update(standing, Instant::now());
         };
+        each_found(&run, &stopping, &mut seen, &mut |found| taker.take(found)).await;
+        taker.flush();
+        let looking = {
+            let run = Arc::clone(&run);
+            tokio::task::spawn_blocking(move || beyond(&run))
+        };
+        let beyond = tokio::select! {
+            biased;
+            stop = stopping.clone() => {
+                run.stop(stop);
+                None
+            }
+            found = looking => found.expect("it does not panic"),
+        };
+        audit.stopped = run.stopped.get().copied();
+        if !run.stores.is_empty() {
+            audit.disk = Some(audit::Disk {
+                files: run.stores.iter().map(|store| store.tree.files()).sum(),
+                beyond,
+            });
+        }
+        audit.duration = started.elapsed();
+        audit
+    }
+}
+
+/// Has threads do all that is to be done, and gives what they find in a stable order. `seen` is told
+/// how many repositories are done.
+async fn each_found(
+    run: &Arc<Run>,
+    stopping: &Stopping,
+    seen: &mut dyn FnMut(usize),
+    take: &mut dyn FnMut(Found),
+) {
+    let (sender, mut results) = channel(THREADS);
+    for _ in 0..THREADS {
+        let (run, sender) = (Arc::clone(run), sender.clone());
+        std::thread::spawn(move || work(&run, &sender));
+    }
+    drop(sender);
+    let mut waiting = BTreeMap::new();
+    let (mut next, mut done) = (0, 0);
+    loop {
         let found = tokio::select! {
             biased;
             stop = stopping.clone(), if run.stopped.get().is_none() => {
                 run.stop(stop);
                 continue;
             }
-            found = with_updates(results.recv(), || seen(progress, done)) => found,
+            found = with_updates(results.recv(), || seen(done)) => found,
         };
         let Some((number, is_last, found)) = found else {
             break;
         };
         waiting.insert(number, found);
         done += usize::from(is_last);
-        seen(progress, done);
+        seen(done);
         while let Some(found) = waiting.remove(&next) {
-            let context = context(settings, &run, &audit);
-            take(&mut audit, write, found, context, run.deployed.as_ref());
+            take(found);
             next += 1;
             run.went_on(next);
         }
     }
-    let looking = {
-        let run = Arc::clone(&run);
-        tokio::task::spawn_blocking(move || beyond(&run))
-    };
-    let beyond = tokio::select! {
-        biased;
-        stop = stopping.clone() => {
-            run.stop(stop);
-            None
-        }
-        found = looking => found.expect("it does not panic"),
-    };
-    audit.stopped = run.stopped.get().copied();
-    if !run.stores.is_empty() {
-        audit.disk = Some(audit::Disk {
-            files: run.stores.iter().map(|store| store.tree.files()).sum(),
-            beyond,
-        });
-    }
-    audit.duration = started.elapsed();
-    audit.finish();
-    audit
 }
 
-fn context(settings: &AuditSettings, run: &Run, audit: &Audit) -> Context {
-    Context {
-        stopped: run.stopped.get().copied(),
-        login_not_visible: false,
-        clients: settings.rules.clients,
-        now: audit.started_at,
-    }
+/// Takes what was found, in a stable order.
+struct Taker<'a, 's> {
+    settings: &'a AuditSettings,
+    run: &'a Run,
+    audit: &'a mut Audit,
+    write: &'a mut dyn FnMut(&Judged<'_>),
+    sift: Option<&'a mut SiftOnDisk<'s>>,
+    /// The parts of one repository, until all of them are there.
+    gathered: Vec<Checked>,
+    /// The repositories that a part of could not be read.
+    unread: HashSet<String>,
 }
 
-/// Judges what was found, writes and drops it.
-fn take(
-    audit: &mut Audit,
-    write: &mut dyn FnMut(&Judged<'_>),
-    found: Found,
-    context: Context,
-    deployed: Option<&InUse>,
-) {
-    match found {
-        Found::Nothing => {}
-        Found::Gone(repository) => debug!("{repository} has no tags"),
-        Found::Unread(unread) => audit.add_unread(unread),
-        Found::Checked(parts) => {
-            for checked in &parts {
-                let judged = judged(checked, context, deployed);
-                write(&judged);
-                audit.add(&judged);
+impl Taker<'_, '_> {
+    /// Judges what was found, writes and drops it; where it is sifted, when its repository is whole.
+    fn take(&mut self, found: Found) {
+        match found {
+            Found::Nothing => {}
+            Found::Gone(repository) => debug!("{repository} has no tags"),
+            Found::Unread(unread) => {
+                self.unread.insert(unread.name.clone());
+                self.audit.add_unread(unread);
+            }
+            Found::Checked(parts) if self.sift.is_none() => self.judge(&parts),
+            Found::Checked(parts) => {
+                let of = |parts: &[Checked]| parts.first().map(|part| part.repository.clone());
+                if of(&self.gathered) != of(&parts) {
+                    self.flush();
+                }
+                self.gathered.extend(parts);
             }
         }
+    }
+
+    /// Sifts and judges what was gathered.
+    fn flush(&mut self) {
+        let mut parts = std::mem::take(&mut self.gathered);
+        let Some(repository) = parts.first().map(|part| part.repository.clone()) else {
+            return;
+        };
+        if self.is_known(&repository)
+            && let Some(sift) = &mut self.sift
+        {
+            let uses = self.run.deployed.as_ref();
+            sift(&mut parts, uses.and_then(|list| list.of(&repository)));
+        }
+        self.judge(&parts);
+    }
+
+    /// Whether all is known that tags of a repository lead to, so that something may be deleted there.
+    fn is_known(&mut self, repository: &Repository) -> bool {
+        let name = repository.to_string();
+        if self.run.stopped.get().is_some() || self.unread.contains(&name) {
+            return false;
+        }
+        let mut stores = self.run.stores.iter();
+        let store = stores.find(|store| store.registry == repository.registry);
+        let Some(store) = store else {
+            return false;
+        };
+        let why = match StorageCatalog::new(&store.tree).has_linked_tags(&repository.name) {
+            Ok(false) => return true,
+            Ok(true) => "a symbolic link is among its tags, or leads to them".to_owned(),
+            Err(fault) => sentence::cause(&fault.cause),
+        };
+        let why = format!("nothing is deleted there: {why}");
+        self.audit.add_unread(Unread::new(name, why, Exit::Unknown));
+        false
+    }
+
+    fn judge(&mut self, parts: &[Checked]) {
+        let context = Context {
+            stopped: self.run.stopped.get().copied(),
+            login_not_visible: false,
+            clients: self.settings.rules.clients,
+            now: self.audit.started_at,
+        };
+        super::add(
+            self.audit,
+            parts,
+            context,
+            self.run.deployed.as_ref(),
+            self.write,
+        );
     }
 }
 
@@ -307,6 +490,13 @@ impl Run {
             progressed: Condvar::new(),
         };
         (run, unread)
+    }
+
+    /// Has nothing looked at but tags.
+    fn leave_out_what_is_beyond(&mut self) {
+        for store in &mut self.stores {
+            store.census = None;
+        }
     }
 
     /// The repositories that are covered, what is in use first; and the lists that could not be
