@@ -154,10 +154,18 @@ fn the_nightly_woodpecker_example_reads_every_byte() {
 #[test]
 fn the_github_example_verifies_after_the_clean_up_and_before_the_deployment() {
     let workflow = text("examples/github-build-verify-deploy.yaml");
-    let found = only(uses(&workflow));
+    let [pruned, found] = <[Use; 2]>::try_from(uses(&workflow))
+        .unwrap_or_else(|found| panic!("{} uses", found.len()));
     assert_eq!(found.targets.len(), 2);
     assert!(found.targets.iter().all(|target| target.expected.is_some()));
     assert!(found.settings().login.github.is_some());
+    let pruned = pruned.prune();
+    let target = &pruned.audit.extent.targets[0];
+    assert_eq!(
+        (target.registry.as_str(), target.name().as_deref()),
+        ("ghcr.io", Some("example/app"))
+    );
+    assert!(pruned.apply.is_some() && pruned.audit.login.github.is_some());
     verifies_between_clean_up_and_deployment(&workflow);
 }
 
