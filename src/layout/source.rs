@@ -18,7 +18,7 @@ use crate::oci::descriptor::Promise;
 use crate::oci::digest::{self, Hasher};
 use crate::oci::manifest;
 use crate::oci::media_type::OCI_INDEX;
-use crate::oci::reference::{Reference, Repository};
+use crate::oci::reference::{Reference, Repository, cosign_tags, referrers_tag};
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
 use crate::walk::known::Listed;
@@ -31,9 +31,6 @@ use crate::walk::verdict::Verdict;
 
 /// How much is hashed at once on another thread, in bytes.
 const BATCH: usize = 4 * 1024 * 1024;
-
-/// The endings of the tags under which cosign stores signatures, attestations and SBOMs.
-const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 /// The images of one layout.
 #[derive(Debug)]
@@ -219,12 +216,11 @@ impl LayoutRepository {
                 claimed: None,
             }));
         }
-        let fallback = digest.as_ref().replacen(':', "-", 1);
-        if let Some(entry) = layout.named(&fallback) {
+        if let Some(entry) = layout.named(&referrers_tag(digest)) {
             all.push(Referring::List(self.read_manifest(&entry.promise.digest)?));
         }
-        for end in COSIGN {
-            if let Some(entry) = layout.named(&format!("{fallback}.{end}")) {
+        for tag in cosign_tags(digest) {
+            if let Some(entry) = layout.named(&tag) {
                 let manifest = self.read_manifest(&entry.promise.digest)?;
                 all.push(Referring::Tagged(manifest));
             }

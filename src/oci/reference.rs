@@ -246,6 +246,18 @@ fn has_name_components(name: &str) -> bool {
     name.split('/').all(is_name_component)
 }
 
+/// The tag that lists what refers to a digest, where a registry has no API for that; see
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema>.
+pub(crate) fn referrers_tag(digest: &Digest) -> String {
+    digest.as_ref().replacen(':', "-", 1)
+}
+
+/// The tags under which cosign stores the signatures, attestations and SBOMs of a digest.
+pub(crate) fn cosign_tags(digest: &Digest) -> [String; 3] {
+    let tag = referrers_tag(digest);
+    ["sig", "att", "sbom"].map(|end| format!("{tag}.{end}"))
+}
+
 /// Whether this is a tag.
 pub(crate) fn is_tag(text: &str) -> bool {
     let word = |character: char| character.is_ascii_alphanumeric() || character == '_';

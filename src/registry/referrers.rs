@@ -10,13 +10,11 @@ use super::failed::Unread;
 use super::link::next_page;
 use super::{RegistryRepository, manifest, quirks};
 use crate::oci::media_type::OCI_INDEX;
+use crate::oci::reference::{cosign_tags, referrers_tag};
 use crate::walk::source::{Asked, FaultKind, Manifest, Referring};
 
 /// How many pages of one list are read.
 const MAX_PAGES: usize = 100;
-
-/// The endings of the tags under which cosign stores signatures, attestations and SBOMs.
-const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 /// Lists everything that refers to `digest`.
 pub(super) async fn list(
@@ -28,7 +26,6 @@ pub(super) async fn list(
         ..repository.clone()
     };
     let mut total = api(repository, digest).await;
-    let fallback = digest.to_string().replacen(':', "-", 1);
     let is_unknown = total
         .answer
         .as_ref()
@@ -37,14 +34,14 @@ pub(super) async fn list(
         total.answer = Ok(Vec::new());
         add(
             &mut total,
-            manifest::fetch(repository, &fallback).await,
+            manifest::fetch(repository, &referrers_tag(digest)).await,
             Referring::List,
         );
     }
-    for end in COSIGN {
+    for tag in cosign_tags(digest) {
         add(
             &mut total,
-            manifest::fetch(repository, &format!("{fallback}.{end}")).await,
+            manifest::fetch(repository, &tag).await,
             Referring::Tagged,
         );
     }

@@ -292,7 +292,8 @@ fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairS
         }
     };
     let (network, output) = shared(reading)?;
-    repair::require_a_deep_look(typed)?;
+    // A manifest comes back only with what is below it, so blobs are looked at.
+    rules::depth(&typed.depth(), CommandName::Repair)?;
     let command = match audit {
         Some(_) => CommandName::Audit,
         None => CommandName::Verify,

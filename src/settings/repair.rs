@@ -114,21 +114,6 @@ pub(super) fn require_gc_stopped(gc_stopped: Option<GcStopped>) -> Result<(), Er
     })
 }
 
-/// Sees that blobs are looked at: a manifest comes back only with what is below it.
-///
-/// # Errors
-///
-/// When `depth` asks for manifests alone.
-pub(super) fn require_a_deep_look(typed: &Typed) -> Result<(), Error> {
-    let depth = typed.depth();
-    match depth.word()? {
-        "manifests" => Err(depth
-            .error("\"manifests\" is a depth of audit alone")
-            .with_hint("take head, tail or full")),
-        _ => Ok(()),
-    }
-}
-
 /// What is to be repaired: images, or whatever an audit of targets finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Operands {

@@ -36,7 +36,12 @@ pub(super) fn rules(typed: &Typed, command: CommandName) -> Result<Rules, Error>
     })
 }
 
-fn depth(value: &SettingText<'_>, command: CommandName) -> Result<Depth, Error> {
+/// Reads how deep the look at blobs is.
+///
+/// # Errors
+///
+/// When it is no depth, or not one of this command.
+pub(super) fn depth(value: &SettingText<'_>, command: CommandName) -> Result<Depth, Error> {
     Ok(match value.word()? {
         "head" => Depth::Head,
         "full" => Depth::Full,

@@ -18,7 +18,7 @@ use crate::oci::descriptor::Promise;
 use crate::oci::digest::of_bytes;
 use crate::oci::manifest;
 use crate::oci::media_type::{OCI_INDEX, OCI_MANIFEST};
-use crate::oci::reference::{Reference, Repository};
+use crate::oci::reference::{Reference, Repository, cosign_tags, referrers_tag};
 use crate::walk::cause::{Cause, LinkFlaw};
 use crate::walk::checked::Checked;
 use crate::walk::product::Product;
@@ -27,9 +27,6 @@ use crate::walk::source::{
     Asked, Blob, Body, Fault, FaultKind, Head, Look, MANIFEST_LIMIT, Manifest, Referring, Source,
 };
 use crate::walk::walk;
-
-/// The endings of the tags under which cosign stores signatures, attestations and SBOMs.
-const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 /// One repository of a tree.
 pub(crate) struct StorageRepository<'a> {
@@ -218,11 +215,9 @@ impl<'a> StorageRepository<'a> {
     }
 
     fn referring(&self, digest: &Digest) -> Result<Vec<Referring>, Fault> {
-        let fallback = digest.to_string().replacen(':', "-", 1);
         let mut found = Vec::new();
-        self.add_referring(&mut found, &fallback, Referring::List)?;
-        for end in COSIGN {
-            let tag = format!("{fallback}.{end}");
+        self.add_referring(&mut found, &referrers_tag(digest), Referring::List)?;
+        for tag in cosign_tags(digest) {
             self.add_referring(&mut found, &tag, Referring::Tagged)?;
         }
         Ok(found)

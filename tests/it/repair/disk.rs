@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::RwLockReadGuard;
 
 use super::{act, actions, repair};
-use crate::support::command::{Pullproof, pullproof, verify};
+use crate::support::command::{Finished, Pullproof, pullproof, verify};
 use crate::support::distribution::{Damage, Distribution, as_a_collection, without_collections};
 use crate::support::image::{Image, LAYER};
 use crate::support::recipe::platforms;
@@ -31,6 +31,14 @@ fn storage(registry: &Distribution) -> String {
 /// `pullproof repair DIR` that may write.
 fn mend(registry: &Distribution) -> Pullproof {
     repair(&storage(registry)).arguments(["--gc-stopped", "--apply"])
+}
+
+/// What is said when the links of repairs are taken back.
+fn undone(registry: &Distribution) -> Finished {
+    let run = pullproof().arguments(["repair", "--undo", "--gc-stopped"]);
+    run.arguments(["--storage", &storage(registry)])
+        .run()
+        .exits(0)
 }
 
 #[test]
@@ -176,11 +184,7 @@ fn links_can_be_taken_back() {
         .filter(|name| name != "pullproof-repair.journal")
         .collect();
     assert_eq!(whole, before);
-    let undone = pullproof()
-        .arguments(["repair", "--undo", "--gc-stopped"])
-        .arguments(["--storage", &storage(&registry)])
-        .run()
-        .exits(0);
+    let undone = undone(&registry);
     assert!(
         undone.stdout.contains("2 links removed, 0 files left"),
         "{undone}"
@@ -203,11 +207,7 @@ fn links_that_a_later_push_may_need_stay() {
     let link = std::fs::File::open(link.join("link")).unwrap();
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
     link.set_modified(soon).unwrap();
-    let undone = pullproof()
-        .arguments(["repair", "--undo", "--gc-stopped"])
-        .arguments(["--storage", &storage(&registry)])
-        .run()
-        .exits(0);
+    let undone = undone(&registry);
     assert!(
         undone.stdout.contains("0 links removed, 1 file left"),
         "{undone}"
