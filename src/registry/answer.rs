@@ -14,6 +14,13 @@ use crate::http::{Problem, Reply, append};
 /// once per registry.
 const SMALL_BODY: usize = 64 * 1024;
 
+/// From how many bytes on a body lies apart from the heap. glibc maps what is asked for in more than
+/// 32 MiB, so such a body asks for that much, of which what is not used takes no memory; in the heap
+/// each of a few large bodies leaves a hole that the next does not fit into.
+/// <https://man7.org/linux/man-pages/man3/mallopt.3.html> (`M_MMAP_THRESHOLD`)
+const LARGE_BODY: usize = 1024 * 1024;
+const APART: usize = 33 * 1024 * 1024;
+
 /// An answer whose body is still to come.
 pub(super) struct Answer<'a> {
     reply: Reply,
@@ -81,14 +88,23 @@ impl<'a> Answer<'a> {
     /// Makes room for another `piece` of a body of which at most `limit` bytes are kept; a large
     /// one waits for its turn.
     pub(super) async fn make_room(&mut self, body: &mut Vec<u8>, piece: usize, limit: usize) {
-        if body.len() + piece > SMALL_BODY && self.room.is_none() {
-            if let Some(gate) = self.gate {
-                self.room = Some(gate.hold().await);
-            }
-            let stated = self
-                .header(&CONTENT_LENGTH)
-                .and_then(|length| length.trim().parse::<usize>().ok());
-            body.reserve_exact(stated.unwrap_or(0).min(limit).saturating_sub(body.len()));
+        if body.len() + piece <= SMALL_BODY {
+            return;
+        }
+        let stated = self
+            .header(&CONTENT_LENGTH)
+            .and_then(|length| length.trim().parse::<usize>().ok())
+            .unwrap_or_default();
+        if self.room.is_none()
+            && let Some(gate) = self.gate
+        {
+            self.room = Some(gate.hold().await);
+        }
+        let stated = stated.min(limit);
+        let is_large = stated.max(body.len() + piece) > LARGE_BODY;
+        let room = if is_large { APART } else { stated };
+        if body.capacity() < room {
+            body.reserve_exact(room - body.len());
         }
     }
 
