@@ -1,4 +1,4 @@
-//! Does what a plan says, image by image. Before each of them the tags are listed and resolved again,
+//! Does what a plan says, image by image. Before each deletion the tags are listed and resolved again,
 //! and whatever they lead to by then stays.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -226,14 +226,8 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             if (self.is_stopped)() {
                 break;
             }
-            if let Err(cause) = self.look(&mut standing).await {
-                for tag in &image.tags {
-                    let end = End::Failed(Failure::NotLooked(cause.clone()));
-                    ends.tags.insert((*tag).to_owned(), end);
-                }
-                continue;
-            }
-            self.image(&image, &standing, saved, &mut bound, ends).await;
+            self.image(&image, &mut standing, saved, &mut bound, ends)
+                .await;
         }
         for (tag, root) in bound.tags {
             let own = root.and_then(|root| ends.manifests.get(&contents.node(root).digest));
@@ -247,16 +241,14 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         let left_over = left_over
             .iter()
             .filter(|one| contents.manifest(one).is_none());
-        let left_over: Vec<&Digest> = left_over.collect();
-        if left_over.is_empty() || (self.is_stopped)() || self.look(&mut standing).await.is_err() {
-            return;
-        }
-        for digest in left_over
-            .into_iter()
-            .filter(|one| !standing.others.contains(one))
-        {
-            let end = end(self.remover.delete_manifest(digest).await);
-            ends.manifests.insert(digest.clone(), end);
+        for digest in left_over {
+            if (self.is_stopped)() || self.look(&mut standing).await.is_err() {
+                return;
+            }
+            if !standing.others.contains(digest) {
+                let end = end(self.remover.delete_manifest(digest).await);
+                ends.manifests.insert(digest.clone(), end);
+            }
         }
     }
 
@@ -339,7 +331,7 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
     async fn image<'c>(
         &self,
         image: &Image<'c>,
-        standing: &Standing<'_>,
+        standing: &mut Standing<'_>,
         saved: &HashMap<Digest, Saved>,
         bound: &mut Bound<'c>,
         ends: &mut Ends,
@@ -353,17 +345,13 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             .is_some_and(|root| standing.contents.node(root).is_read);
         let mut stays = false;
         for tag in &image.tags {
-            let end = match (&unsaved, standing.tags.get(*tag)) {
-                (Some(end), _) => end.clone(),
-                (_, None) if !(led_nowhere && standing.listed.contains(*tag)) => End::Deleted,
-                _ if standing.moved.contains(*tag) => End::Stays(Stays::Moved),
-                _ => {
-                    let Some(end) = self.tag(tag, bound).await else {
-                        bound.tags.push((tag, image.root));
-                        continue;
-                    };
-                    end
-                }
+            let end = match &unsaved {
+                Some(end) => Some(end.clone()),
+                None => self.tag(tag, led_nowhere, standing, bound).await,
+            };
+            let Some(end) = end else {
+                bound.tags.push((tag, image.root));
+                continue;
             };
             // Where a tag stays that should have gone, so does what it leads to.
             stays |= !matches!(end, End::Deleted | End::Stays(Stays::Moved));
@@ -386,7 +374,23 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
     }
 
     /// Deletes a tag alone; nothing where the registry cannot.
-    async fn tag(&self, tag: &str, bound: &mut Bound<'_>) -> Option<End> {
+    async fn tag(
+        &self,
+        tag: &str,
+        led_nowhere: bool,
+        standing: &mut Standing<'_>,
+        bound: &mut Bound<'_>,
+    ) -> Option<End> {
+        if let Err(cause) = self.look(standing).await {
+            return Some(End::Failed(Failure::NotLooked(cause)));
+        }
+        let leads_somewhere = standing.tags.contains_key(tag);
+        if !leads_somewhere && !(led_nowhere && standing.listed.contains(tag)) {
+            return Some(End::Deleted);
+        }
+        if standing.moved.contains(tag) {
+            return Some(End::Stays(Stays::Moved));
+        }
         if bound.is_certain {
             return None;
         }
@@ -395,12 +399,12 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         (!bound.is_certain).then(|| end(asked))
     }
 
-    async fn manifest(&self, place: Place, standing: &Standing<'_>, ends: &mut Ends) {
+    async fn manifest(&self, place: Place, standing: &mut Standing<'_>, ends: &mut Ends) {
         let digest = &standing.contents.node(place).digest;
-        let end = if standing.needs(place) {
-            End::Stays(Stays::Needed)
-        } else {
-            end(self.remover.delete_manifest(digest).await)
+        let end = match self.look(standing).await {
+            Err(cause) => End::Failed(Failure::NotLooked(cause)),
+            Ok(()) if standing.needs(place) => End::Stays(Stays::Needed),
+            Ok(()) => end(self.remover.delete_manifest(digest).await),
         };
         ends.manifests.insert(digest.clone(), end);
     }

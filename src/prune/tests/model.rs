@@ -87,6 +87,17 @@ struct State {
     requests: usize,
     /// The tags when they were last listed.
     listed: BTreeMap<String, Digest>,
+    /// How many deletions were asked for since.
+    since_listed: usize,
+    /// The most of them at any time.
+    most_since_listed: usize,
+}
+
+impl State {
+    fn note_deletion(&mut self) {
+        self.since_listed += 1;
+        self.most_since_listed = self.most_since_listed.max(self.since_listed);
+    }
 }
 
 pub(super) struct Model {
@@ -186,6 +197,11 @@ impl Model {
         let mut listed = state.listed.clone();
         listed.retain(|tag, root| state.tags.get(tag) == Some(root));
         listed
+    }
+
+    /// How many deletions were asked for, at most, without listing the tags in between.
+    pub(super) fn deletions_without_a_look(&self) -> usize {
+        self.state.borrow().most_since_listed
     }
 
     /// A manifest and all that it refers to.
@@ -393,6 +409,7 @@ impl Catalog for Model {
         self.request();
         let mut state = self.state.borrow_mut();
         state.listed = state.tags.clone();
+        state.since_listed = 0;
         found(Ok(List {
             names: state.tags.keys().cloned().collect(),
             ..List::default()
@@ -403,10 +420,11 @@ impl Catalog for Model {
 impl Remover for Model {
     async fn delete_tag(&self, tag: &str) -> Asked<()> {
         self.request();
+        let mut state = self.state.borrow_mut();
+        state.note_deletion();
         if !self.habits.deletes_tags {
             return refused(400);
         }
-        let mut state = self.state.borrow_mut();
         if self.habits.lies {
             return asked(202, Ok(()));
         }
@@ -419,6 +437,7 @@ impl Remover for Model {
     async fn delete_manifest(&self, digest: &Digest) -> Asked<()> {
         self.request();
         let mut state = self.state.borrow_mut();
+        state.note_deletion();
         if self.habits.lies {
             return asked(202, Ok(()));
         }

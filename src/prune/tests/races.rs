@@ -315,6 +315,7 @@ proptest! {
     fn whoever_pushes_meanwhile_every_tag_has_all_that_it_had(recipe in recipe(4)) {
         let run = block_on(run(&recipe));
         run.require_whole_tags();
+        prop_assert!(run.model.deletions_without_a_look() <= 1);
     }
 
     #[test]
