@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 
+use super::digest::is_supported;
 use crate::text::quote::quoted;
 
 /// The host that a reference without one means.
@@ -252,10 +253,20 @@ pub(crate) fn referrers_tag(digest: &Digest) -> String {
     digest.as_ref().replacen(':', "-", 1)
 }
 
+/// How the tags end under which cosign stores signatures, attestations and SBOMs.
+const COSIGN_ENDS: [&str; 3] = [".sig", ".att", ".sbom"];
+
 /// The tags under which cosign stores the signatures, attestations and SBOMs of a digest.
 pub(crate) fn cosign_tags(digest: &Digest) -> [String; 3] {
-    let tag = referrers_tag(digest);
-    ["sig", "att", "sbom"].map(|end| format!("{tag}.{end}"))
+    COSIGN_ENDS.map(|end| format!("{}{end}", referrers_tag(digest)))
+}
+
+/// The digest that a tag is made of: that of [`referrers_tag`], or one of [`cosign_tags`].
+pub(crate) fn digest_in_tag(tag: &str) -> Option<Digest> {
+    let ends = COSIGN_ENDS.iter();
+    let name = ends.filter_map(|end| tag.strip_suffix(end)).next();
+    let digest = name.unwrap_or(tag).replacen('-', ":", 1).parse().ok()?;
+    is_supported(&digest).then_some(digest)
 }
 
 /// Whether this is a tag.

@@ -8,6 +8,7 @@ use oci_spec::image::Digest;
 
 use super::contents::{Contents, Dates, Health, Place, Tag, Untagged};
 use super::rules::{Brakes, Rules};
+use crate::oci::reference::digest_in_tag;
 use crate::walk::source::Fault;
 
 /// What becomes of a repository.
@@ -197,7 +198,7 @@ impl Planner<'_> {
         let followed: Vec<Option<Digest>> = contents
             .tags
             .iter()
-            .map(|tag| followed(&tag.name))
+            .map(|tag| digest_in_tag(&tag.name))
             .collect();
         let own = || {
             let all = contents.tags.iter().zip(&followed);
@@ -442,18 +443,6 @@ fn border<'t>(
     last.or(dates.first())
         .copied()
         .unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// The digest that a tag is made of: the fallback of the Referrers API (`sha256-…`) and cosign's tags
-/// (`sha256-….sig`).
-fn followed(tag: &str) -> Option<Digest> {
-    let name = ["sig", "att", "sbom"]
-        .iter()
-        .find_map(|end| tag.strip_suffix(end)?.strip_suffix('.'))
-        .unwrap_or(tag);
-    let (algorithm, hash) = name.split_once('-')?;
-    let digest: Digest = format!("{algorithm}:{hash}").parse().ok()?;
-    crate::oci::digest::is_supported(&digest).then_some(digest)
 }
 
 /// Marks what the tags that stay need, and what stays without one. A tag that is made of a digest
