@@ -25,7 +25,8 @@ RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
 COPY LICENSE ./
 COPY scripts/licenses scripts/
 RUN mkdir -p /image/licenses && cp LICENSE /image/licenses/pullproof.txt \
-    && sh scripts/licenses "$(uname -m)-unknown-linux-gnu" > /image/licenses/third-party.txt
+    && sh scripts/licenses "$(uname -m)-unknown-linux-gnu" > /image/licenses/third-party.txt \
+    && gzip -n9 /image/licenses/third-party.txt
 
 # `touch`: a checkout can be older than the empty program.
 COPY src src

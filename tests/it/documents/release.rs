@@ -213,7 +213,7 @@ fn archive(scratch: &Path) -> Vec<u8> {
     for file in [
         "pullproof",
         "licenses/pullproof.txt",
-        "licenses/third-party.txt",
+        "licenses/third-party.txt.gz",
     ] {
         std::fs::write(built.join(file), file).unwrap();
     }
@@ -268,7 +268,7 @@ fn an_archive_has_the_program_its_licences_completions_and_man_page() {
         ("-rw-r--r--", "completions/pullproof.bash"),
         ("-rw-r--r--", "completions/pullproof.fish"),
         ("-rw-r--r--", "licenses/pullproof.txt"),
-        ("-rw-r--r--", "licenses/third-party.txt"),
+        ("-rw-r--r--", "licenses/third-party.txt.gz"),
         ("-rw-r--r--", "man/man1/pullproof.1"),
         ("-rwxr-xr-x", "pullproof"),
     ];
