@@ -361,7 +361,7 @@ fn a_flag_of_another_command_is_an_error_that_names_the_command() {
     assert_eq!(
         finished.stderr.lines().collect::<Vec<_>>(),
         [
-            "error: --depth is a setting of verify, audit and repair; rebuild does not take it",
+            "error: --depth is a setting of verify, audit, repair and prune; rebuild does not take it",
             "hint: pullproof help rebuild lists its settings"
         ]
     );

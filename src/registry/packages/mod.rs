@@ -385,3 +385,35 @@ fn unasked(kind: FaultKind, status: u16) -> Asked<()> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::loopback::Loopback;
+    use super::*;
+
+    #[test]
+    fn github_has_the_packages_of_ghcr_and_an_address_says_which_api_it_is() {
+        let server = Loopback::start(|_| (None, None));
+        let transport = server.transport(Duration::ZERO);
+        let url = |text: &str| text.parse::<Url>().unwrap();
+        for (registry, given, expected) in [
+            ("ghcr.io", None, Some((GITHUB, Kind::GitHub))),
+            ("registry.example", None, None),
+            (
+                "git.example",
+                Some("https://git.example/sub/api/v1/"),
+                Some(("https://git.example/sub/api/v1/", Kind::Gitea)),
+            ),
+            (
+                "ghcr.io",
+                Some("https://github.example/api/v3"),
+                Some(("https://github.example/api/v3", Kind::GitHub)),
+            ),
+        ] {
+            let given = given.map(url);
+            let api = Packages::of(&transport, registry, given.as_ref());
+            let expected = expected.map(|(base, kind)| (url(base), kind));
+            assert_eq!(api.map(|api| (api.base, api.kind)), expected, "{registry}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -38,8 +39,10 @@ struct State {
     kind: Kind,
     registry: Arc<Registry>,
     versions: Vec<Version>,
-    /// The digest or tag whose deletion has this answer, and the list itself.
+    /// The digest or tag whose deletion has this answer, and the list itself, or its first page.
     refusals: Vec<(String, Reply)>,
+    /// What is pushed while the list is read.
+    late: Option<Version>,
     deleted: BTreeSet<String>,
 }
 
@@ -139,8 +142,17 @@ impl State {
         };
         match (request.method.as_str(), &*request.path) {
             ("GET", path) if path == list => {
+                let once = self.refusals.iter().position(|(what, _)| what == "first");
+                if let Some(once) = once {
+                    return self.refusals.remove(once).1;
+                }
                 let refusal = self.refusals.iter().find(|(what, _)| what == "list");
-                refusal.map_or_else(|| self.page(request), |(_, reply)| reply.clone())
+                let reply = refusal.map_or_else(|| self.page(request), |(_, reply)| reply.clone());
+                // The newest comes first, and moves the rest towards the end.
+                if let Some(late) = self.late.take() {
+                    self.versions.insert(0, late);
+                }
+                reply
             }
             ("DELETE", path) if path.starts_with(&below) => {
                 let key = path[below.len()..].to_owned();
@@ -160,6 +172,7 @@ impl Api {
             registry: Arc::clone(&registry),
             versions: Vec::new(),
             refusals: Vec::new(),
+            late: None,
             deleted: BTreeSet::new(),
         }));
         let answering = Arc::clone(&state);
@@ -386,5 +399,64 @@ fn a_list_that_cannot_be_had_holds_everything_back() {
         let why = "the packages API does not say when its tags were pushed";
         assert!(refused.report().error().contains(why), "{refused}");
         api.passes("v1");
+    }
+}
+
+#[test]
+fn a_redirect_of_the_api_gets_no_login() {
+    let elsewhere = Server::start(|_| message(404, "nothing here"));
+    for kind in KINDS {
+        let api = Api::start(kind);
+        api.push(&["v1"], &image(1), 1);
+        api.push(&["v2"], &image(2), 2);
+        let redirect = Reply::status(302).header("Location", elsewhere.url("/"));
+        api.refuse("list", redirect);
+        let refused = api.prune(&["--keep", "v2", "--apply"]).exits(4);
+        let why = "it redirects, and a login never follows a redirect";
+        assert!(refused.report().error().contains(why), "{refused}");
+        assert!(elsewhere.requests().is_empty(), "{refused}");
+        api.passes("v1");
+    }
+}
+
+#[test]
+fn githubs_rate_limit_is_waited_for() {
+    let api = Api::start(Kind::GitHub("orgs"));
+    for day in 1..=2 {
+        api.push(&[&format!("v{day}")], &image(day as u64), day);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let reset = now.as_secs() + 2;
+    let limited = message(403, "API rate limit exceeded")
+        .header("X-RateLimit-Remaining", "0")
+        .header("X-RateLimit-Reset", reset.to_string());
+    api.refuse("first", limited);
+    let done = api.prune(&["--keep", "v2", "--apply"]).exits(0);
+    let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert!(after.as_secs() >= reset, "{done}");
+    assert_eq!(tags(&done)["v1"], deleted(true), "{done}");
+}
+
+#[test]
+fn a_push_while_the_list_is_read_costs_nothing() {
+    for kind in KINDS {
+        let api = Api::start(kind);
+        for day in 1..=3 {
+            api.push(&[&format!("v{day}")], &image(day as u64), day);
+        }
+        let late = image(4);
+        api.registry.serve(&format!("{NAME}:late"), &late);
+        api.state.lock().unwrap().late = Some(Version {
+            id: 500,
+            digest: late.root().to_owned(),
+            tags: vec!["late".to_owned()],
+            created: "2026-01-20T00:00:00Z".to_owned(),
+            updated: "2026-01-20T00:00:00Z".to_owned(),
+        });
+        let done = api.prune(&["--keep-newest", "2", "--apply"]).exits(0);
+        assert!(!api.has(image(1).root()), "{done}");
+        for tag in ["v2", "v3", "late"] {
+            api.passes(tag);
+        }
     }
 }
