@@ -263,8 +263,8 @@ pub(crate) fn cosign_tags(digest: &Digest) -> [String; 3] {
 
 /// The digest that a tag is made of: that of [`referrers_tag`], or one of [`cosign_tags`].
 pub(crate) fn digest_in_tag(tag: &str) -> Option<Digest> {
-    let ends = COSIGN_ENDS.iter();
-    let name = ends.filter_map(|end| tag.strip_suffix(end)).next();
+    let mut ends = COSIGN_ENDS.iter();
+    let name = ends.find_map(|end| tag.strip_suffix(end));
     let digest = name.unwrap_or(tag).replacen('-', ":", 1).parse().ok()?;
     is_supported(&digest).then_some(digest)
 }

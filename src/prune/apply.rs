@@ -384,8 +384,9 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         if let Err(cause) = self.look(standing).await {
             return Some(End::Failed(Failure::NotLooked(cause)));
         }
-        let leads_somewhere = standing.tags.contains_key(tag);
-        if !leads_somewhere && !(led_nowhere && standing.listed.contains(tag)) {
+        let is_there =
+            standing.tags.contains_key(tag) || (led_nowhere && standing.listed.contains(tag));
+        if !is_there {
             return Some(End::Deleted);
         }
         if standing.moved.contains(tag) {
