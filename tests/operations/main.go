@@ -55,6 +55,8 @@ func valid(object runtime.Object) (field.ErrorList, error) {
 	case *apps.Deployment:
 		return append(appsvalidation.ValidateDeployment(object, options),
 			restricted(object.Spec.Template)...), nil
+	case *core.ConfigMap:
+		return validation.ValidateConfigMap(object), nil
 	case *core.Namespace:
 		return validation.ValidateNamespace(object), nil
 	case *core.PersistentVolumeClaim:
