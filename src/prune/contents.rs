@@ -293,14 +293,9 @@ impl Contents {
         self.nodes[place].subject = Some(subject.clone());
     }
 
-    /// What a tag leads to could not be read.
-    pub(super) fn unread(&mut self, tag: &str) {
-        let root = self
-            .tags
-            .iter()
-            .find(|one| one.name == tag)
-            .and_then(|one| one.root);
-        self.nodes[root.unwrap()].is_read = false;
+    /// What is in a place could not be read.
+    pub(super) fn unread(&mut self, place: Place) {
+        self.nodes[place].is_read = false;
     }
 }
 

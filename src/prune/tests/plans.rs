@@ -103,6 +103,18 @@ fn fate(contents: &Contents, plan: &Plan, name: &str) -> Fate {
 }
 
 #[test]
+fn a_plan_names_what_it_deletes() {
+    let contents = built(&[("a", 5), ("b", 1), ("c", 3)]);
+    let plan = planned(&contents, &newest(1), OPEN);
+    assert!(plan.deletes());
+    let tags: Vec<&str> = plan.deleted_tags(&contents).collect();
+    assert_eq!(tags, ["a", "c"]);
+    let names = ["a", "c"].map(digest);
+    assert_eq!(plan.digests(&contents), names.iter().collect());
+    assert!(!planned(&contents, &newest(3), OPEN).deletes());
+}
+
+#[test]
 fn the_newest_digests_stay_and_ties_at_the_border_with_them() {
     let contents = built(&[("a", 5), ("b", 1), ("c", 3), ("d", 3), ("e", 9)]);
     let plan = planned(&contents, &newest(2), OPEN);
@@ -162,6 +174,64 @@ fn what_is_young_or_of_the_future_is_never_touched() {
     let too_young = Fate::Keep(Keep::TooYoung(OPEN.min_age));
     assert_eq!(fate(&contents, &plan, "fresh"), too_young);
     assert_eq!(fate(&contents, &plan, "future"), too_young);
+}
+
+#[test]
+fn what_is_exactly_as_old_as_that_is_not_younger() {
+    let contents = built(&[("a", 14), ("b", 13), ("c", 0)]);
+    let brakes = |min_age| Brakes { min_age, ..OPEN };
+    let younger = Rules {
+        younger: Some(14 * DAY),
+        ..Rules::default()
+    };
+    let plan = planned(&contents, &younger, brakes(Duration::ZERO));
+    assert_eq!(kept(&contents, &plan), ["b", "c"]);
+    let plan = planned(&contents, &keep(&["b"]), brakes(14 * DAY));
+    assert_eq!(kept(&contents, &plan), ["b", "c"]);
+    let plan = planned(&contents, &keep(&["b"]), brakes(Duration::ZERO));
+    assert_eq!(kept(&contents, &plan), ["b"]);
+}
+
+#[test]
+fn what_was_not_planned_or_is_left_out_stays() {
+    let (mut contents, [_, _, _, gone, child, signature, loose, ..]) = with_untagged();
+    let signed = format!("{}.sig", digest("gone").to_string().replacen(':', "-", 1));
+    let root = contents.with(&digest("cosign"), Kind::Artifact, 1, &[]);
+    contents.tags.push(tag(&signed, Some(root), 9));
+    let rules = keep(&["kept"]);
+    let plan = |covers: &dyn Fn(&str) -> bool, permits: &dyn Fn(Option<&str>, &Digest) -> bool| {
+        let permits = |tag: Option<&str>, digest: Option<&Digest>| {
+            digest.is_some_and(|one| permits(tag, one))
+        };
+        let planner = Planner {
+            untagged: Some(8 * DAY),
+            covers,
+            permits: &permits,
+            ..planner(&rules, OPEN)
+        };
+        planner.plan(&contents)
+    };
+    let (all, any) = (|_: &str| true, |_: Option<&str>, _: &Digest| true);
+    let whole = plan(&all, &any);
+    for place in [gone, child, signature, loose, root] {
+        assert!(whole.manifests.contains(&place));
+    }
+    let no_tag = plan(&all, &|tag, _| tag != Some("gone"));
+    assert_eq!(
+        fate(&contents, &no_tag, "gone"),
+        Fate::Keep(Keep::NotPlanned)
+    );
+    assert!(!no_tag.manifests.contains(&gone) && !no_tag.manifests.contains(&root));
+    let follows = Fate::Keep(Keep::Follows(digest("gone")));
+    let no_signature = plan(&all, &|tag, _| tag != Some(&signed));
+    let left_out = plan(&|tag| tag != signed, &any);
+    for plan in [no_signature, left_out] {
+        assert_eq!(fate(&contents, &plan, &signed), follows);
+        assert!(plan.manifests.contains(&gone));
+    }
+    let no_digest = plan(&all, &|tag, one| tag.is_some() || *one != digest("loose"));
+    assert!(!no_digest.untagged.contains(&loose));
+    assert!(no_digest.manifests.contains(&gone));
 }
 
 #[test]
@@ -252,13 +322,23 @@ fn nothing_goes_where_something_that_stays_is_not_known() {
     };
     let same = |_: &mut Contents| ();
     assert_eq!(refusal(&same, &newest(2), OPEN), None);
-    let unread = |contents: &mut Contents| contents.unread("d");
+    let unread = |contents: &mut Contents| contents.unread(3);
     assert_eq!(
         refusal(&unread, &newest(2), OPEN),
         Some(Refusal::Unread("d".to_owned()))
     );
-    let goes = |contents: &mut Contents| contents.unread("a");
+    let goes = |contents: &mut Contents| contents.unread(0);
     assert_eq!(refusal(&goes, &newest(2), OPEN), None);
+    // A blob leads to nothing.
+    let blob = |contents: &mut Contents| {
+        let layer = contents.with(&digest("layer"), Kind::Layer, 1, &[]);
+        let root = contents.with(&digest("e"), Kind::Manifest, 1, &[layer]);
+        contents.tags.push(tag("e", Some(root), 1));
+        contents.unread(layer);
+    };
+    assert_eq!(refusal(&blob, &newest(2), OPEN), None);
+    // Nothing would go.
+    assert_eq!(refusal(&unread, &newest(4), OPEN), None);
     let no_root = |contents: &mut Contents| contents.tags[3].root = None;
     assert_eq!(
         refusal(&no_root, &newest(1), OPEN),
@@ -313,6 +393,36 @@ fn a_sweep_takes_what_is_broken_and_not_in_use() {
         fate(&contents, &sweep(&keep(&["b", "a"])), "b"),
         Fate::Delete(Delete::Broken)
     );
+}
+
+#[test]
+fn a_sweep_leaves_one_tag_unless_all_may_go() {
+    let mut contents = built(&[("a", 5), ("b", 4)]);
+    for tag in &mut contents.tags {
+        tag.health = Health::Broken;
+    }
+    let plan = |contents: &Contents, may_lose_all_tags| {
+        let rules = Rules::default();
+        let brakes = Brakes {
+            may_lose_all_tags,
+            ..OPEN
+        };
+        let planner = Planner {
+            sweeps: true,
+            untagged: Some(8 * DAY),
+            ..planner(&rules, brakes)
+        };
+        planner.plan(contents)
+    };
+    let held = plan(&contents, false);
+    assert_eq!(held.refusal, Some(Refusal::LastTag));
+    assert!(!held.deletes());
+    assert!(plan(&contents, true).deletes());
+    // Where there is no tag, none is lost.
+    contents.tags.clear();
+    contents.untagged.push(untagged_since(0, 9));
+    let loose = plan(&contents, false);
+    assert_eq!((&loose.refusal, loose.deletes()), (&None, true));
 }
 
 /// A kept and a deleted tag, each with a child; then an index without a tag, its child, and a

@@ -308,6 +308,34 @@ async fn a_tag_that_goes_alone_is_in_the_backup() {
     assert_eq!(listed, [true, false], "{index}");
 }
 
+#[tokio::test]
+async fn what_a_registry_lists_without_a_tag_is_known_with_its_date() {
+    let mut model = Model::new(Habits::DISTRIBUTION_3);
+    let [child, loose, gone, unlisted] = [1, 2, 3, 4].map(|seed| model.image(seed, None));
+    let index = model.index(std::slice::from_ref(&child));
+    model.push("kept", &index);
+    for root in [&loose, &unlisted] {
+        model.push("", root);
+    }
+    let mut contents = walked(&model, &BTreeMap::new()).await;
+    let repository = Model::repository();
+    let references = [&child, &loose, &gone, &unlisted].map(|digest| Reference {
+        repository: repository.clone(),
+        tag: None,
+        digest: Some(digest.clone()),
+    });
+    let never = std::future::pending::<Cause>();
+    let rules = walk_rules();
+    let checked = walk(&model, &repository, &references, &rules, never, |_, _| ()).await;
+    let listed = [&child, &loose, &gone].map(|digest| (digest, Some(now())));
+    contents.add_untagged(&checked, Clients::CONTAINERD, &listed.into());
+    let found = contents.untagged.iter();
+    let found: Vec<_> = found
+        .map(|one| (&contents.node(one.root).digest, one.since, one.is_known))
+        .collect();
+    assert_eq!(found, [(&loose, Some(now()), true)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
