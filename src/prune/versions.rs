@@ -21,6 +21,17 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    /// What is known of a tag alone.
+    pub(crate) fn of_tag(tag: String, pushed: Option<SystemTime>) -> Self {
+        Self {
+            key: tag.clone(),
+            digest: None,
+            tags: vec![tag],
+            pushed,
+            changed: None,
+        }
+    }
+
     /// Since when it is as it is.
     pub(crate) fn since(&self) -> Option<SystemTime> {
         self.pushed.max(self.changed)

@@ -318,10 +318,11 @@ settings! {
         backup [] [Prune] Path,
             "Directory for every manifest before it is deleted, as an OCI image layout with its \
              tags; or `none`. `apply` needs it.";
-        packages_api [] [Prune] Url, else "by the registry: Forgejo's or Gitea's own, GitHub's for ghcr.io",
-            "Where the packages API is that dates come from, and through which versions are \
-             deleted. What ends in `/api/v1` is Forgejo's or Gitea's, anything else is GitHub's. \
-             It gets the registry's login.";
+        packages_api [] [Prune] Url, else "by the registry: Forgejo's, Gitea's, Harbor's or zot's own, GitHub's for ghcr.io",
+            "Where the API is that the dates of pushes come from. What ends in `/api/v1` is the \
+             packages API of Forgejo or Gitea, in `/api/v2.0` Harbor's API, in \
+             `/v2/_zot/ext/search` zot's search; anything else is GitHub's packages API. Versions \
+             are deleted through a packages API. It gets the registry's login.";
     }
     "Login" {
         username [] [Verify Audit Repair Prune] Text,

@@ -14,7 +14,7 @@ use crate::registry::{RegistryRemover, RegistryRepository, Transport};
 use crate::settings::{Deletion, PruneSettings};
 use crate::walk::checked::Checked;
 use crate::walk::rules::{Concern, Depth, Rules};
-use crate::walk::source::{Asked, Fault};
+use crate::walk::source::{Asked, Fault, FaultKind};
 use crate::walk::walk;
 
 /// How many manifests without a tag are walked at once.
@@ -47,6 +47,9 @@ pub(super) async fn listed(
         Ok(package) => {
             let untagged = untagged(settings, transport, parts, &package).await;
             Listed::Package(package, untagged)
+        }
+        Err(fault) if packages.is_optional() && fault.kind == FaultKind::NotFound => {
+            Listed::Nothing
         }
         Err(fault) => Listed::Unlisted(fault),
     }
@@ -119,7 +122,7 @@ impl<'a> Removing<'a> {
         package: Option<&'a Package>,
         permission: Deletion,
     ) -> Self {
-        match package {
+        match package.filter(|package| package.is_deleted_from()) {
             Some(package) => {
                 let remover = PackageRemover::new(transport, repository, package, permission);
                 Self::Package(remover)

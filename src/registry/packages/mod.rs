@@ -1,8 +1,10 @@
-//! The packages APIs that stand beside some registries: they say when a version was pushed and which
-//! have no tag, and delete one version and nothing with it.
+//! The APIs that stand beside some registries: they say when a version was pushed. Packages APIs say
+//! which have no tag, too, and delete one version and nothing with it.
 
 mod gitea;
 mod github;
+mod harbor;
+mod zot;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
@@ -38,14 +40,37 @@ const MOST_PAGES: usize = 10_000;
 /// Where GitHub's is.
 const GITHUB: &str = "https://api.github.com";
 
-/// How the API of Forgejo and Gitea ends.
-const GITEA: &str = "api/v1";
+/// Where they are on a registry's own host.
+const GITEA: &str = "/api/v1";
+const HARBOR: &str = "/api/v2.0";
+const ZOT: &str = "/v2/_zot/ext/search";
 
 /// Which API it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Gitea,
     GitHub,
+    Harbor,
+    Zot,
+}
+
+impl Kind {
+    /// Which API is there.
+    fn at(url: &Url) -> Self {
+        let path = url.path().trim_end_matches('/');
+        let own = [
+            (GITEA, Self::Gitea),
+            (HARBOR, Self::Harbor),
+            (ZOT, Self::Zot),
+        ];
+        let found = own.into_iter().find(|(end, _)| path.ends_with(end));
+        found.map_or(Self::GitHub, |(_, kind)| kind)
+    }
+
+    /// Whether versions are deleted through it, and those without a tag are listed.
+    fn has_versions(self) -> bool {
+        matches!(self, Self::Gitea | Self::GitHub)
+    }
 }
 
 /// A packages API.
@@ -93,28 +118,25 @@ impl<'a> Packages<'a> {
         registry: &str,
         given: Option<&Url>,
     ) -> Option<Self> {
-        let (base, kind) = match given {
-            Some(url) if url.path().trim_end_matches('/').ends_with("/api/v1") => {
-                (url.clone(), Kind::Gitea)
-            }
-            Some(url) => (url.clone(), Kind::GitHub),
-            None => match transport.product_of(registry) {
-                Product::Gitea => {
-                    let own = transport.scheme_of(registry).base().ok()?;
-                    (
-                        own.join("/").and_then(|root| root.join(GITEA)).ok()?,
-                        Kind::Gitea,
-                    )
-                }
-                Product::Ghcr => (GITHUB.parse().ok()?, Kind::GitHub),
-                _ => return None,
-            },
+        let own = |path| transport.scheme_of(registry).base().ok()?.join(path).ok();
+        let base = match (given, transport.product_of(registry)) {
+            (Some(url), _) => url.clone(),
+            (None, Product::Gitea) => own(GITEA)?,
+            (None, Product::Harbor) => own(HARBOR)?,
+            (None, Product::Zot) => own(ZOT)?,
+            (None, Product::Ghcr) => GITHUB.parse().ok()?,
+            (None, _) => return None,
         };
         Some(Self {
             transport,
+            kind: Kind::at(&base),
             base,
-            kind,
         })
+    }
+
+    /// Whether a registry can be without it: zot without its search. Then other dates count.
+    pub(crate) fn is_optional(&self) -> bool {
+        !self.kind.has_versions()
     }
 
     /// Reads which versions a repository has.
@@ -126,6 +148,8 @@ impl<'a> Packages<'a> {
         let lists = match self.kind {
             Kind::Gitea => vec![gitea::list(&self.base, owner)],
             Kind::GitHub => github::lists(&self.base, owner, name).to_vec(),
+            Kind::Harbor => vec![harbor::list(&self.base, owner, name)],
+            Kind::Zot => vec![self.base.clone()],
         };
         let mut fault = Fault {
             kind: FaultKind::NotFound,
@@ -161,11 +185,15 @@ impl<'a> Packages<'a> {
             let url = match self.kind {
                 Kind::Gitea => gitea::page(list, name, number),
                 Kind::GitHub => github::page(list, number),
+                Kind::Harbor => harbor::page(list, number),
+                Kind::Zot => zot::page(list, &repository.name),
             };
             let body = asking.ask(&Method::GET, &url).await.answer?;
             let page = match self.kind {
                 Kind::Gitea => gitea::read(&body, name),
                 Kind::GitHub => github::read(&body),
+                Kind::Harbor => harbor::read(&body),
+                Kind::Zot => zot::read(&body),
             };
             let page =
                 page.map_err(|error| garbled(format!("its list is not readable: {error}")))?;
@@ -246,7 +274,9 @@ impl Asking<'_> {
                 .retry_after()
                 .or_else(|| until_reset(answer.headers()));
             let (body, _) = answer.error_body().await;
-            return Err(self.failure(status, wait, &body));
+            // So it answers a question that an older version does not know.
+            let is_unknown = self.kind == Kind::Zot && matches!(status, 400 | 422);
+            return Err(self.failure(if is_unknown { 404 } else { status }, wait, &body));
         }
         match answer.body(LARGEST_PAGE).await {
             Ok((_, true)) => Err(refused("its list is longer than 16 MiB")),
@@ -320,6 +350,13 @@ fn until_reset(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(reset).saturating_sub(now))
 }
 
+impl Package {
+    /// Whether it is deleted from by this API.
+    pub(crate) fn is_deleted_from(&self) -> bool {
+        self.kind.has_versions()
+    }
+}
+
 /// One repository of a registry, to be deleted from by its packages API.
 pub(crate) struct PackageRemover<'a> {
     asking: Asking<'a>,
@@ -359,7 +396,7 @@ impl Remover for PackageRemover<'_> {
                     ..asked
                 }
             }
-            Kind::GitHub => unasked(FaultKind::Unavailable, 405),
+            _ => unasked(FaultKind::Unavailable, 405),
         }
     }
 
@@ -368,8 +405,8 @@ impl Remover for PackageRemover<'_> {
         let own = versions.find(|version| version.digest.as_ref() == Some(digest));
         let url = match (self.package.kind, own) {
             (Kind::Gitea, _) => gitea::version(&self.package.list, self.name, digest.as_ref()),
-            (Kind::GitHub, Some(version)) => github::version(&self.package.list, &version.key),
-            (Kind::GitHub, None) => return unasked(FaultKind::NotFound, 404),
+            (_, Some(version)) => github::version(&self.package.list, &version.key),
+            (_, None) => return unasked(FaultKind::NotFound, 404),
         };
         self.asking.delete(&url).await
     }
@@ -399,6 +436,16 @@ mod tests {
         for (registry, given, expected) in [
             ("ghcr.io", None, Some((GITHUB, Kind::GitHub))),
             ("registry.example", None, None),
+            (
+                "registry.example",
+                Some("https://registry.example/v2/_zot/ext/search"),
+                Some(("https://registry.example/v2/_zot/ext/search", Kind::Zot)),
+            ),
+            (
+                "registry.example",
+                Some("https://registry.example/api/v2.0"),
+                Some(("https://registry.example/api/v2.0", Kind::Harbor)),
+            ),
             (
                 "git.example",
                 Some("https://git.example/sub/api/v1/"),

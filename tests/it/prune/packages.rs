@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::{manifests, tags};
 use crate::support::command::{Finished, verify};
+use crate::support::distribution::Distribution;
 use crate::support::fake::Registry;
 use crate::support::fake::guard::basic_credentials;
 use crate::support::http::{Reply, Request, Server};
 use crate::support::image::Image;
-use crate::support::recipe::platforms;
+use crate::support::recipe::{platforms, single};
 
 /// The repository: an owner, and a package with a slash in its name.
 const NAME: &str = "team/group/app";
@@ -399,6 +400,83 @@ fn a_list_that_cannot_be_had_holds_everything_back() {
         let why = "the packages API does not say when its tags were pushed";
         assert!(refused.report().error().contains(why), "{refused}");
         api.passes("v1");
+    }
+}
+
+/// What the APIs answer that say no more than when tags were pushed: `a` before `b`.
+fn dates(request: &Request) -> Reply {
+    let dates = [
+        ("a", "2026-01-01T00:00:00Z"),
+        ("b", "2026-01-02T00:00:00.5+01:00"),
+    ];
+    let harbor = "/api/v2.0/projects/team/repositories/group%252Fapp/artifacts";
+    match &*request.path {
+        "/v2/_zot/ext/search" => {
+            let query = request.parameter("query").unwrap();
+            assert!(
+                query.contains(r#"ImageList(repo:"team/group/app")"#),
+                "{query}"
+            );
+            let of = |(tag, date)| json!({"Tag": tag, "PushTimestamp": date});
+            Reply::json(&json!({"data": {"ImageList": {"Results": dates.map(of)}}}))
+        }
+        path if path == harbor && request.parameter("page").as_deref() == Some("1") => {
+            assert_eq!(request.parameter("with_tag").as_deref(), Some("true"));
+            let of = |(tag, date)| json!({"name": tag, "push_time": date});
+            let tags = dates.map(of);
+            Reply::json(&json!([{"id": 7, "tags": tags}, {"id": 8, "tags": null}]))
+        }
+        path if path == harbor => Reply::json(&json!([])),
+        path => panic!("{path} is not asked for"),
+    }
+}
+
+/// A registry where `a` was built after `b`, and a prune of it that keeps the newest.
+fn built_the_other_way(api: &Server, end: &str) -> (Distribution, Finished) {
+    let registry = Distribution::open();
+    for (tag, day) in [("a", 9), ("b", 8)] {
+        let built = format!("2025-12-{day:02}T00:00:00Z");
+        registry.image(
+            &format!("{NAME}:{tag}"),
+            &single().seed(day).created(&built),
+        );
+    }
+    let finished = super::prune(&registry.reference(NAME))
+        .arguments(["--packages-api", &api.url(end), "--attempts", "1"])
+        .arguments(["--keep-newest", "1", "--apply", "--backup", "none"])
+        .run();
+    (registry, finished)
+}
+
+const DATED: [&str; 2] = ["/v2/_zot/ext/search", "/api/v2.0"];
+
+#[test]
+fn zot_and_harbor_say_when_a_tag_was_pushed_and_the_registry_deletes() {
+    for end in DATED {
+        let (registry, done) = built_the_other_way(&Server::start(dates), end);
+        let done = done.exits(0);
+        assert_eq!(tags(&done)["a"], deleted(true), "{done}");
+        verify(&registry.reference(&format!("{NAME}:b")))
+            .run()
+            .passes();
+    }
+}
+
+#[test]
+fn where_zot_and_harbor_do_not_say_when_the_date_of_the_build_counts() {
+    for (end, status) in [(DATED[0], 404), (DATED[0], 422), (DATED[1], 404)] {
+        let api = Server::start(move |_| message(status, "no such question"));
+        let (_, done) = built_the_other_way(&api, end);
+        let done = done.exits(0);
+        assert_eq!(tags(&done)["b"], deleted(true), "{status}: {done}");
+    }
+    for end in DATED {
+        let api = Server::start(|_| message(500, "no database"));
+        let (_, refused) = built_the_other_way(&api, end);
+        let refused = refused.exits(4);
+        for tag in ["a", "b"] {
+            assert_eq!(tags(&refused)[tag], ("keep".to_owned(), false), "{refused}");
+        }
     }
 }
 
