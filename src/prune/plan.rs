@@ -221,14 +221,14 @@ impl Planner<'_> {
             })
             .collect();
         let goes = |one: &Untagged| self.goes_untagged(contents, one);
-        let mut needed = needed(contents, &tags, &followed, &goes);
+        let follows = |tag: &Tag| (self.covers)(&tag.name) && self.may_go(contents, tag);
+        let mut needed = needed(contents, &tags, &followed, &follows, &goes);
         let followers = contents.tags.iter().zip(&mut tags).zip(&followed);
         for ((tag, fate), followed) in followers {
             if let Some(digest) = followed
                 && let Some(place) = contents.manifest(digest)
                 && !needed[place]
-                && (self.covers)(&tag.name)
-                && self.may_go(contents, tag)
+                && follows(tag)
             {
                 *fate = Fate::Delete(Delete::Follows(digest.clone()));
             }
@@ -253,8 +253,15 @@ impl Planner<'_> {
             }
             needed = vec![true; contents.len()];
         }
-        let mut manifests = going(contents, &tags, &untagged, &needed);
-        manifests.retain(|place| (self.permits)(None, Some(&contents.node(*place).digest)));
+        // What the plan that was given leaves stays with all that it leads to.
+        let planned = |place: &Place| (self.permits)(None, Some(&contents.node(*place).digest));
+        for place in going(contents, &tags, &untagged, &needed) {
+            if !planned(&place) {
+                contents.need(place, &mut needed);
+            }
+        }
+        contents.need_referrers(&mut needed);
+        let manifests = going(contents, &tags, &untagged, &needed);
         Plan {
             tags,
             manifests,
@@ -446,11 +453,13 @@ fn border<'t>(
 }
 
 /// Marks what the tags that stay need, and what stays without one. A tag that is made of a digest
-/// stays with it, and needs things of its own; what has no tag stays with its subject.
+/// stays with it, or by itself where it may not follow, and needs things of its own; what has no tag
+/// stays with its subject.
 fn needed(
     contents: &Contents,
     tags: &[Fate],
     followed: &[Option<Digest>],
+    follows: &dyn Fn(&Tag) -> bool,
     goes: &dyn Fn(&Untagged) -> bool,
 ) -> Vec<bool> {
     let mut needed = vec![false; contents.len()];
@@ -471,7 +480,7 @@ fn needed(
         for ((tag, _), followed) in all() {
             if let (Some(root), Some(digest)) = (tag.root, followed) {
                 let subject = contents.manifest(digest);
-                if subject.is_none_or(|subject| needed[subject]) {
+                if !follows(tag) || subject.is_none_or(|subject| needed[subject]) {
                     contents.need(root, &mut needed);
                 }
             }

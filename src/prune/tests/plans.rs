@@ -235,6 +235,49 @@ fn what_was_not_planned_or_is_left_out_stays() {
 }
 
 #[test]
+fn a_list_of_referrers_that_is_left_out_keeps_them_and_their_subject() {
+    let mut contents = built(&[("kept", 1), ("gone", 9)]);
+    let referrer = contents.with(&digest("referrer"), Kind::Manifest, 1, &[]);
+    contents.refers(referrer, &digest("gone"));
+    let list = contents.with(&digest("list"), Kind::Index, 1, &[referrer]);
+    let name = digest("gone").to_string().replacen(':', "-", 1);
+    contents.tags.push(tag(&name, Some(list), 9));
+    let rules = keep(&["kept"]);
+    let plan = |left_out: &str| {
+        let covers = |tag: &str| tag != left_out;
+        let planner = Planner {
+            covers: &covers,
+            ..planner(&rules, OPEN)
+        };
+        planner.plan(&contents)
+    };
+    assert_eq!(plan(&name).manifests, [0; 0]);
+    assert_eq!(plan("none").manifests.len(), 3);
+}
+
+#[test]
+fn what_a_plan_leaves_keeps_what_it_leads_to() {
+    let mut contents = built(&[("kept", 1)]);
+    let child = contents.with(&digest("child"), Kind::Manifest, 1, &[]);
+    let index = contents.with(&digest("index"), Kind::Index, 1, &[child]);
+    contents.tags.push(tag("gone", Some(index), 9));
+    let rules = keep(&["kept"]);
+    let plan = |not_planned: &str| {
+        let not_planned = digest(not_planned);
+        let permits = |tag: Option<&str>, digest: Option<&Digest>| {
+            tag.is_some() || digest != Some(&not_planned)
+        };
+        let planner = Planner {
+            permits: &permits,
+            ..planner(&rules, OPEN)
+        };
+        planner.plan(&contents)
+    };
+    assert_eq!(plan("index").manifests, [0; 0]);
+    assert_eq!(plan("child").manifests, [index]);
+}
+
+#[test]
 fn one_ranking_has_one_clock_and_what_lacks_it_stays() {
     let mut contents = built(&[("a", 5), ("b", 4), ("c", 3), ("d", 2)]);
     // Two have been seen by an audit, in another order than they were built in.

@@ -35,6 +35,10 @@ struct Recipe {
     signed: Vec<prop::sample::Index>,
     newest: usize,
     keeps: Vec<usize>,
+    /// Whether what refers to an image is listed under a tag, too.
+    has_lists: bool,
+    /// How the tags begin that the run is not about.
+    left_out: &'static str,
     habits: Habits,
     pushes: Vec<(usize, usize, usize, prop::sample::Index)>,
 }
@@ -49,7 +53,12 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
         prop::collection::vec((any_index(), 0..5_u64), 2..9),
         prop::collection::vec((any_index(), any::<bool>()), 0..3),
         prop::collection::vec(any_index(), 0..3),
-        (1..4_usize, prop::collection::vec(0..9_usize, 0..2)),
+        (
+            1..4_usize,
+            prop::collection::vec(0..9_usize, 0..2),
+            any::<bool>(),
+            prop::sample::select(vec!["none", "none", "sha256-", "t1", "r"]),
+        ),
         prop::sample::select(Habits::ALL.to_vec()),
         prop::collection::vec(
             (0..120_usize, 0..12_usize, 0..12_usize, any_index()),
@@ -65,6 +74,8 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
                 signed,
                 newest: rules.0,
                 keeps: rules.1,
+                has_lists: rules.2,
+                left_out: rules.3,
                 habits,
                 pushes,
             },
@@ -106,10 +117,13 @@ fn registry(recipe: &Recipe) -> (Model, Vec<Digest>, BTreeMap<String, u64>) {
         ages.insert(format!("t{number}"), *age);
     }
     let mut seed = 1000;
+    let mut lists: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
     for (number, (subject, has_tag)) in recipe.referrers.iter().enumerate() {
         let subject = subject.get(&roots).clone();
         seed += 1;
         let referrer = model.image(seed, Some(&subject));
+        let list = lists.entry(subject.to_string()).or_default();
+        list.push(referrer.clone());
         model.push(
             &if *has_tag {
                 format!("r{number}")
@@ -118,6 +132,12 @@ fn registry(recipe: &Recipe) -> (Model, Vec<Digest>, BTreeMap<String, u64>) {
             },
             &referrer,
         );
+    }
+    if recipe.has_lists {
+        for (subject, referrers) in lists {
+            let list = model.index(&referrers);
+            model.push(&subject.replacen(':', "-", 1), &list);
+        }
     }
     for subject in &recipe.signed {
         seed += 1;
@@ -160,7 +180,7 @@ async fn run(recipe: &Recipe) -> Run {
             may_lose_all_tags: false,
         },
         now: now(),
-        covers: &|_| true,
+        covers: &|tag| !tag.starts_with(recipe.left_out),
         permits: &|_, _| true,
     };
     let plan = planner.plan(&contents);

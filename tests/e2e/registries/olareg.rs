@@ -12,6 +12,7 @@ pub(super) fn start() -> Server {
         let (port, store) = (port.to_string(), store.display().to_string());
         [
             "serve",
+            "--api-delete",
             "--addr",
             "127.0.0.1",
             "--port",

@@ -7,13 +7,17 @@ use std::fmt;
 use std::fs;
 use std::ops::AddAssign;
 
+use serde_json::Value;
+
 use super::state::{State, Stock};
 use super::{collected, command, deleted, files, frees, prune, restore};
 use crate::registries::TEAM;
-use crate::registries::real::Registry;
+use crate::registries::gitea::{Gitea, PASSWORD};
+use crate::registries::real::{Olareg, Registry};
 use crate::registries::server::Server;
 use crate::support::digest::Random;
-use crate::support::distribution::{Distribution, push};
+use crate::support::distribution::{Distribution, Door, push};
+use crate::support::fake::guard::basic_credentials;
 use crate::support::image::{DOCKER_LIST, Descriptor, INDEX, Image, Parts, index_of};
 use crate::support::recipe::{any, artifact};
 use crate::support::rounds::{histories, seeds};
@@ -37,6 +41,14 @@ pub(super) trait Pruned: Registry {
     /// even where another image lists it.
     fn keeps_what_is_untagged(&self) -> bool {
         false
+    }
+    /// Whether what was deleted comes back without its blobs being sent again.
+    fn keeps_blobs(&self) -> bool {
+        true
+    }
+    /// Whether it takes an index of indexes.
+    fn nests_indexes(&self) -> bool {
+        true
     }
 }
 
@@ -69,6 +81,44 @@ impl Pruned for Server {
         self.stop();
         fs::remove_dir_all(self.path().join("store")).expect("the directory is ours");
         self.start();
+    }
+}
+
+impl Pruned for Olareg {
+    fn empty(&mut self) {
+        self.0.empty();
+    }
+}
+
+/// Each tag is a version there, and so is each digest that was pushed without one.
+impl Pruned for Gitea {
+    /// A blob is there as long as a version of the package has it.
+    fn keeps_blobs(&self) -> bool {
+        false
+    }
+
+    fn nests_indexes(&self) -> bool {
+        false
+    }
+
+    fn empty(&mut self) {
+        let mut api = Door::open(self.server.host());
+        api.authorization = Some(basic_credentials(TEAM, PASSWORD));
+        let list = format!("/api/v1/packages/{TEAM}");
+        loop {
+            let path = format!("{list}?type=container&limit=50");
+            let answer = api.ask("GET", &path, &[], &[]).expect("it runs");
+            let all: Vec<Value> = serde_json::from_slice(&answer.body).expect("it is a list");
+            if all.is_empty() {
+                return;
+            }
+            for one in all {
+                let text = |key: &str| one[key].as_str().expect("it is text").to_owned();
+                let path = format!("{list}/container/{}/{}", text("name"), text("version"));
+                let answer = api.ask("DELETE", &path, &[], &[]).expect("it runs");
+                assert_eq!(answer.status, 204, "{path}: {}", answer.text());
+            }
+        }
     }
 }
 
@@ -172,7 +222,11 @@ fn side_by_side(batch: &mut [History], work: impl Fn(&mut History) + Sync) {
 fn audit(registry: &impl Pruned, batch: &[History]) {
     let host = registry.door().host;
     let expected: usize = batch.iter().map(|history| history.state.tags.len()).sum();
-    let finished = command(&["audit", &host], registry.login().as_deref())
+    // olareg has no list of all.
+    let target = |history: &History| format!("{host}/{}", history.repository());
+    let targets: Vec<String> = batch.iter().map(target).collect();
+    let finished = command(&["audit"], registry.login().as_deref())
+        .arguments(targets.iter().map(String::as_str))
         .argument("--allow-empty")
         .run()
         .exits(0);
@@ -299,7 +353,7 @@ impl History {
                 self.push(registry, &tag, image);
             }
             8..=9 => {
-                let image = self.joined();
+                let image = self.joined(registry.nests_indexes());
                 self.push(registry, &tag, image);
             }
             10 => self.sign(registry),
@@ -324,11 +378,11 @@ impl History {
     }
 
     /// A new index of children that other images have, with their attestations; or of one index.
-    fn joined(&mut self) -> Image {
+    fn joined(&mut self, may_nest: bool) -> Image {
         let first = self.random.pick(&self.images).clone();
         let family = first.root_descriptor().media_type().to_owned();
         let mut joined = Image::empty();
-        if is_index(&first) && self.random.below(3) == 0 {
+        if is_index(&first) && self.random.below(3) == 0 && may_nest {
             take(&mut joined, &first);
             joined.images.clone_from(&first.images);
             joined.attestations.clone_from(&first.attestations);
@@ -479,7 +533,7 @@ impl History {
         self.tally.manifests += goes.len();
         self.said = freed;
         self.state = after;
-        if with_backup && self.random.below(2) == 0 {
+        if with_backup && self.random.below(2) == 0 && registry.keeps_blobs() {
             self.done.push("restore".to_owned());
             let finished = restore(&target, &folder, login.as_deref()).run();
             let restored = self.look_now(registry);

@@ -68,7 +68,8 @@ fn content(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     content.collect()
 }
 
-/// How to start a registry, and its share of the histories in per cent.
+/// How to start a registry, and how many of the histories it has in per cent: all of them on
+/// distribution, and some more on the others.
 macro_rules! on {
     ($($name:ident: $start:expr, $share:expr;)+) => {$(
         mod $name {
@@ -87,8 +88,10 @@ mod random {
     use super::histories;
 
     on! {
-        debian: crate::support::distribution::Distribution::open(), 40;
-        distribution: crate::registries::distribution::start(), 40;
-        zot: crate::registries::zot::start(), 20;
+        debian: crate::support::distribution::Distribution::open(), 50;
+        distribution: crate::registries::distribution::start(), 50;
+        gitea: crate::registries::gitea::start(), 5;
+        olareg: crate::registries::real::Olareg(crate::registries::olareg::start()), 5;
+        zot: crate::registries::zot::start(), 5;
     }
 }
