@@ -8,6 +8,7 @@ use wildmatch::WildMatch;
 
 use crate::oci::digest::sha256;
 use crate::oci::kind::Kind;
+use crate::oci::reference::{cosign_tags, referrers_tag};
 use crate::prune::contents::{Contents, Dates, Health, Tag, Untagged};
 use crate::prune::plan::{Clock, Delete, Fate, Keep, Plan, Planner, Refusal};
 use crate::prune::rules::{Brakes, Rules};
@@ -195,7 +196,7 @@ fn what_is_exactly_as_old_as_that_is_not_younger() {
 #[test]
 fn what_was_not_planned_or_is_left_out_stays() {
     let (mut contents, [_, _, _, gone, child, signature, loose, ..]) = with_untagged();
-    let signed = format!("{}.sig", digest("gone").to_string().replacen(':', "-", 1));
+    let [signed, ..] = cosign_tags(&digest("gone"));
     let root = contents.with(&digest("cosign"), Kind::Artifact, 1, &[]);
     contents.tags.push(tag(&signed, Some(root), 9));
     let rules = keep(&["kept"]);
@@ -240,7 +241,7 @@ fn a_list_of_referrers_that_is_left_out_keeps_them_and_their_subject() {
     let referrer = contents.with(&digest("referrer"), Kind::Manifest, 1, &[]);
     contents.refers(referrer, &digest("gone"));
     let list = contents.with(&digest("list"), Kind::Index, 1, &[referrer]);
-    let name = digest("gone").to_string().replacen(':', "-", 1);
+    let name = referrers_tag(&digest("gone"));
     contents.tags.push(tag(&name, Some(list), 9));
     let rules = keep(&["kept"]);
     let plan = |left_out: &str| {
@@ -411,13 +412,8 @@ fn a_sweep_takes_what_is_broken_and_not_in_use() {
     contents.tags[2].users = Some(Vec::new());
     let sweep = |rules: &Rules| {
         let planner = Planner {
-            rules,
             sweeps: true,
-            untagged: None,
-            brakes: OPEN,
-            now: now(),
-            covers: &|_| true,
-            permits: &|_, _| true,
+            ..planner(rules, OPEN)
         };
         planner.plan(&contents)
     };

@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 use super::model::{Habits, Model, Push};
 use crate::layout::LayoutWriter;
 use crate::oci::client::Clients;
-use crate::oci::reference::Reference;
+use crate::oci::reference::{Reference, Repository, cosign_tags, referrers_tag};
 use crate::prune::apply::{End, Ends, Failure, Hands, put_back};
 use crate::prune::contents::Contents;
 use crate::prune::plan::{Fate, Plan, Planner};
@@ -122,7 +122,7 @@ fn registry(recipe: &Recipe) -> (Model, Vec<Digest>, BTreeMap<String, u64>) {
         let subject = subject.get(&roots).clone();
         seed += 1;
         let referrer = model.image(seed, Some(&subject));
-        let list = lists.entry(subject.to_string()).or_default();
+        let list = lists.entry(referrers_tag(&subject)).or_default();
         list.push(referrer.clone());
         model.push(
             &if *has_tag {
@@ -134,18 +134,44 @@ fn registry(recipe: &Recipe) -> (Model, Vec<Digest>, BTreeMap<String, u64>) {
         );
     }
     if recipe.has_lists {
-        for (subject, referrers) in lists {
+        for (tag, referrers) in lists {
             let list = model.index(&referrers);
-            model.push(&subject.replacen(':', "-", 1), &list);
+            model.push(&tag, &list);
         }
     }
     for subject in &recipe.signed {
         seed += 1;
         let signature = model.image(seed, None);
-        let tag = subject.get(&roots).to_string().replacen(':', "-", 1);
-        model.push(&format!("{tag}.sig"), &signature);
+        let [tag, ..] = cosign_tags(subject.get(&roots));
+        model.push(&tag, &signature);
     }
     (model, roots, ages)
+}
+
+fn planner<'a>(rules: &'a Rules, covers: &'a dyn Fn(&str) -> bool) -> Planner<'a> {
+    Planner {
+        rules,
+        sweeps: false,
+        untagged: None,
+        brakes: Brakes {
+            min_age: Duration::ZERO,
+            max_deleted: 100,
+            may_lose_all_tags: false,
+        },
+        now: now(),
+        covers,
+        permits: &|_, _| true,
+    }
+}
+
+fn hands<'a>(repository: &'a Repository, model: &'a Model) -> Hands<'a, Model, Model, Model> {
+    Hands {
+        repository,
+        source: model,
+        catalog: model,
+        remover: model,
+        is_stopped: &|| false,
+    }
 }
 
 async fn run(recipe: &Recipe) -> Run {
@@ -170,28 +196,9 @@ async fn run(recipe: &Recipe) -> Run {
         newest: NonZero::new(recipe.newest),
         younger: None,
     };
-    let planner = Planner {
-        rules: &rules,
-        sweeps: false,
-        untagged: None,
-        brakes: Brakes {
-            min_age: Duration::ZERO,
-            max_deleted: 100,
-            may_lose_all_tags: false,
-        },
-        now: now(),
-        covers: &|tag| !tag.starts_with(recipe.left_out),
-        permits: &|_, _| true,
-    };
-    let plan = planner.plan(&contents);
+    let plan = planner(&rules, &|tag| !tag.starts_with(recipe.left_out)).plan(&contents);
     let repository = Model::repository();
-    let hands = Hands {
-        repository: &repository,
-        source: &model,
-        catalog: &model,
-        remover: &model,
-        is_stopped: &|| false,
-    };
+    let hands = hands(&repository, &model);
     let mut ends = Ends::default();
     let saved = hands.save(&contents, &plan, None, &mut ends).await;
     hands.delete(&contents, &plan, &saved, &[], &mut ends).await;
@@ -290,28 +297,9 @@ async fn a_tag_that_goes_alone_is_in_the_backup() {
         keep: vec![WildMatch::new("kept")],
         ..Rules::default()
     };
-    let planner = Planner {
-        rules: &rules,
-        sweeps: false,
-        untagged: None,
-        brakes: Brakes {
-            min_age: Duration::ZERO,
-            max_deleted: 100,
-            may_lose_all_tags: false,
-        },
-        now: now(),
-        covers: &|_| true,
-        permits: &|_, _| true,
-    };
-    let plan = planner.plan(&contents);
+    let plan = planner(&rules, &|_| true).plan(&contents);
     let repository = Model::repository();
-    let hands = Hands {
-        repository: &repository,
-        source: &model,
-        catalog: &model,
-        remover: &model,
-        is_stopped: &|| false,
-    };
+    let hands = hands(&repository, &model);
     let name = format!("pullproof-{}-tag-alone", std::process::id());
     let folder = std::env::temp_dir().join(name);
     let mut backup = LayoutWriter::open(&folder).unwrap();

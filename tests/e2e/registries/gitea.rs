@@ -98,6 +98,20 @@ impl Gitea {
         packages.join(&hex[..2]).join(&hex[2..4]).join(hex)
     }
 
+    /// Its API, for that user.
+    pub(super) fn api(&self) -> Door {
+        let mut door = Door::open(self.server.host());
+        door.authorization = Some(basic_credentials(TEAM, PASSWORD));
+        door
+    }
+
+    /// The first versions that the packages API lists, the newest first.
+    pub(super) fn versions(&self) -> Vec<Value> {
+        let path = format!("/api/v1/packages/{TEAM}?type=container&limit=50");
+        let answer = self.api().ask("GET", &path, &[], &[]).expect("it runs");
+        serde_json::from_slice(&answer.body).expect("it is a list")
+    }
+
     /// Pushes an image of two platforms with layers of so many bytes.
     fn image(&self, layer_size: usize) -> Image {
         let image = platforms(2).layer_size(layer_size).make();

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::TEAM;
 use super::gitea::{Gitea, PASSWORD, start};
 use crate::support::command::{Finished, pullproof, verify};
-use crate::support::distribution::{Door, push, put_root};
-use crate::support::fake::guard::basic_credentials;
+use crate::support::distribution::{push, put_root};
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
 
@@ -35,19 +34,10 @@ fn filled() -> (Gitea, Vec<Image>) {
     (gitea, images)
 }
 
-fn api(gitea: &Gitea) -> Door {
-    let mut door = Door::open(gitea.server.host());
-    door.authorization = Some(basic_credentials(TEAM, PASSWORD));
-    door
-}
-
 /// The versions that the packages API lists, the newest first.
 fn versions(gitea: &Gitea) -> Vec<String> {
-    let path = format!("/api/v1/packages/{TEAM}?type=container&limit=50");
-    let answer = api(gitea).ask("GET", &path, &[], &[]).expect("it runs");
-    let all: Vec<Value> = serde_json::from_slice(&answer.body).expect("it is a list");
     let version = |one: &Value| one["version"].as_str().expect("it has one").to_owned();
-    all.iter().map(version).collect()
+    gitea.versions().iter().map(version).collect()
 }
 
 fn reference(gitea: &Gitea, tag: &str) -> String {
@@ -115,7 +105,7 @@ fn to_keep_the_newest_versions_alone_breaks_what_is_kept() {
     // The newest three are two tags of one index and a single manifest below it.
     for version in versions(&gitea).iter().skip(3) {
         let path = format!("/api/v1/packages/{TEAM}/container/group%2Fapp/{version}");
-        let answer = api(&gitea).ask("DELETE", &path, &[], &[]).expect("it runs");
+        let answer = gitea.api().ask("DELETE", &path, &[], &[]).expect("it runs");
         assert_eq!(answer.status, 204, "{}", answer.text());
     }
     verify(&reference(&gitea, "latest")).run().exits(1);

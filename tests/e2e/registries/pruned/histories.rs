@@ -7,17 +7,14 @@ use std::fmt;
 use std::fs;
 use std::ops::AddAssign;
 
-use serde_json::Value;
-
 use super::state::{State, Stock};
 use super::{collected, command, deleted, files, frees, prune, restore};
 use crate::registries::TEAM;
-use crate::registries::gitea::{Gitea, PASSWORD};
+use crate::registries::gitea::Gitea;
 use crate::registries::real::{Olareg, Registry};
 use crate::registries::server::Server;
 use crate::support::digest::Random;
-use crate::support::distribution::{Distribution, Door, push};
-use crate::support::fake::guard::basic_credentials;
+use crate::support::distribution::{Distribution, push};
 use crate::support::image::{DOCKER_LIST, Descriptor, INDEX, Image, Parts, index_of};
 use crate::support::recipe::{any, artifact};
 use crate::support::rounds::{histories, seeds};
@@ -102,20 +99,16 @@ impl Pruned for Gitea {
     }
 
     fn empty(&mut self) {
-        let mut api = Door::open(self.server.host());
-        api.authorization = Some(basic_credentials(TEAM, PASSWORD));
-        let list = format!("/api/v1/packages/{TEAM}");
         loop {
-            let path = format!("{list}?type=container&limit=50");
-            let answer = api.ask("GET", &path, &[], &[]).expect("it runs");
-            let all: Vec<Value> = serde_json::from_slice(&answer.body).expect("it is a list");
+            let all = self.versions();
             if all.is_empty() {
                 return;
             }
             for one in all {
                 let text = |key: &str| one[key].as_str().expect("it is text").to_owned();
-                let path = format!("{list}/container/{}/{}", text("name"), text("version"));
-                let answer = api.ask("DELETE", &path, &[], &[]).expect("it runs");
+                let (name, version) = (text("name"), text("version"));
+                let path = format!("/api/v1/packages/{TEAM}/container/{name}/{version}");
+                let answer = self.api().ask("DELETE", &path, &[], &[]).expect("it runs");
                 assert_eq!(answer.status, 204, "{path}: {}", answer.text());
             }
         }
