@@ -7,6 +7,7 @@ use oci_spec::image::Digest;
 
 use crate::oci::client::Clients;
 use crate::oci::kind::Kind;
+use crate::oci::reference::digest_in_tag;
 use crate::walk::checked::{Checked, Subject};
 use crate::walk::graph::NodeId;
 use crate::walk::source::Fault;
@@ -17,8 +18,10 @@ use crate::walk::verdict::Verdict;
 pub(crate) struct Contents {
     /// Its tags, in the order of the walk.
     pub(crate) tags: Vec<Tag>,
-    /// What is in use by its digest, and no tag leads to.
+    /// What stays and no tag leads to: it is in use by its digest, or a tag belongs to it.
     pub(crate) pinned: Vec<Place>,
+    /// What stays, and what it leads to is not all known.
+    pub(crate) unread: Option<Digest>,
     /// What has no tag and no tag leads to, where the registry lists that.
     pub(crate) untagged: Vec<Untagged>,
     /// Why what the registry lists is not known, where it should be.
@@ -105,6 +108,7 @@ impl Contents {
             let root = places[subject.root.place()];
             let Some(name) = &subject.reference.tag else {
                 self.pinned.extend(root);
+                self.note_unread(checked, subject, clients);
                 continue;
             };
             self.tags.push(Tag {
@@ -145,6 +149,33 @@ impl Contents {
                     is_known: health(checked, subject, clients) != Health::Undecided,
                 });
             }
+        }
+    }
+
+    /// Adds what a walk found of manifests that tags or referrers belong to, and no tag leads to. What
+    /// a tag belongs to stays.
+    pub(crate) fn add_subjects(&mut self, checked: &Checked, clients: Clients) {
+        let places = self.add_nodes(checked);
+        for subject in &checked.subjects {
+            let Some(root) = places[subject.root.place()] else {
+                continue;
+            };
+            let digest = &self.nodes[root].digest;
+            if checked.graph.node(subject.root).verdict() == Verdict::Missing {
+                self.places.remove(&(digest.clone(), true));
+                continue;
+            }
+            let belongs = |tag: &Tag| digest_in_tag(&tag.name).as_ref() == Some(digest);
+            if self.tags.iter().any(belongs) {
+                self.pinned.push(root);
+            }
+            self.note_unread(checked, subject, clients);
+        }
+    }
+
+    fn note_unread(&mut self, checked: &Checked, subject: &Subject, clients: Clients) {
+        if health(checked, subject, clients) == Health::Undecided {
+            self.unread.clone_from(&subject.reference.digest);
         }
     }
 

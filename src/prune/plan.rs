@@ -406,8 +406,9 @@ impl Planner<'_> {
         if let Some((tag, _)) = unread {
             return Some(Refusal::Unread(tag.name.clone()));
         }
-        if let Some(one) = contents.untagged.iter().find(|one| !one.is_known) {
-            let digest = &contents.node(one.root).digest;
+        let untagged = contents.untagged.iter().find(|one| !one.is_known);
+        let untagged = untagged.map(|one| &contents.node(one.root).digest);
+        if let Some(digest) = untagged.or(contents.unread.as_ref()) {
             return Some(Refusal::Unread(digest.to_string()));
         }
         if gone == all && gone > 0 && !self.brakes.may_lose_all_tags {

@@ -11,6 +11,7 @@ use super::{Round, Sift, disk, registries, transports, unfinished};
 use crate::oci::in_use::Uses;
 use crate::oci::reference::Repository;
 use crate::prune::contents::Contents;
+use crate::prune::loose;
 use crate::registry::Transport;
 use crate::report::audit::Audit;
 use crate::report::judged::{Context, Judged};
@@ -112,6 +113,26 @@ impl<'a> Sifted<'a> {
             }
         }
         contents
+    }
+
+    /// Walks what tags and referrers of a repository on a disk belong to, and no tag leads to.
+    pub(crate) fn subjects_on_disk(&self, parts: &[Checked]) -> Vec<Checked> {
+        let tree = parts.first().and_then(|part| self.tree(&part.repository));
+        let (Some(Checked { repository, .. }), Some(tree)) = (parts.first(), tree) else {
+            return Vec::new();
+        };
+        let work = || {
+            let (hashed, depth) = (Hashed::default(), Depth::Manifests);
+            let name = &repository.name;
+            let Ok(source) = StorageRepository::open(tree, name, depth, &hashed, &|| false) else {
+                // Then nothing can be deleted there either.
+                return Vec::new();
+            };
+            let rules = &self.settings.rules;
+            disk::runtime().block_on(loose::subjects(&source, repository, &[parts], rules))
+        };
+        // This thread has a runtime of its own already.
+        std::thread::scope(|scope| scope.spawn(work).join()).expect("it does not panic")
     }
 
     /// Walks everything, reads `also` what there is beside the tags, and has `sift` take out what is

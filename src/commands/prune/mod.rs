@@ -22,6 +22,7 @@ use crate::oci::in_use::Uses;
 use crate::oci::reference::Repository;
 use crate::prune::apply::{End, Ends, Hands, put_back};
 use crate::prune::contents::Contents;
+use crate::prune::loose;
 use crate::prune::plan::{Plan, Planner};
 use crate::prune::remover::{Remover, Returner};
 use crate::registry::packages::Package;
@@ -37,6 +38,7 @@ use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
 use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
+use crate::walk::rules::Depth;
 use crate::walk::source::{Catalog, Source};
 
 /// Prunes, or plans to.
@@ -98,14 +100,21 @@ async fn pruned(
     };
     let mut streams = Streams::open(&settings.audit, "prune", planning.now);
     let mut write = |judged: &Judged<'_>| streams.add(judged);
-    let also =
-        async |transport: &Transport, parts: &[Checked]| listed(settings, transport, parts).await;
-    let mut sift =
-        |parts: &mut Vec<Checked>, uses: Option<&Uses>, listed: Option<Listed>| match listed {
-            Some(listed) => planning.sift(parts, uses, listed),
-            None if settings.audit.extent.is_disk => planning.sift(parts, uses, Listed::Nothing),
-            None => {}
-        };
+    let also = async |transport: &Transport, parts: &[Checked]| {
+        let listed = listed(settings, transport, parts).await;
+        let subjects = subjects(settings, transport, parts, &listed).await;
+        (listed, subjects)
+    };
+    let mut sift = |parts: &mut Vec<Checked>,
+                    uses: Option<&Uses>,
+                    beside: Option<(Listed, Vec<Checked>)>| match beside {
+        Some((listed, subjects)) => planning.sift(parts, uses, listed, &subjects),
+        None if settings.audit.extent.is_disk => {
+            let subjects = sifted.subjects_on_disk(parts);
+            planning.sift(parts, uses, Listed::Nothing, &subjects);
+        }
+        None => {}
+    };
     let mut audit = sifted
         .walked(signals, progress, &also, &mut sift, &mut write)
         .await;
@@ -155,6 +164,21 @@ async fn pruned(
     Ok(deliver_audit(&audit, streams, output))
 }
 
+/// Walks what tags and referrers belong to, and no tag leads to.
+async fn subjects(
+    settings: &PruneSettings,
+    transport: &Transport,
+    parts: &[Checked],
+    listed: &Listed,
+) -> Vec<Checked> {
+    let Some(Checked { repository, .. }) = parts.first() else {
+        return Vec::new();
+    };
+    let source = RegistryRepository::new(transport, repository, Depth::Manifests);
+    let (known, rules) = ([parts, listed.walked()], &settings.audit.rules);
+    loose::subjects(&source, repository, &known, rules).await
+}
+
 /// The backup, where something is to be deleted.
 fn opened(settings: &PruneSettings) -> Result<Option<LayoutWriter>, Error> {
     let (Some(Backup::Directory(folder)), Some(_)) = (&settings.backup, settings.apply) else {
@@ -182,7 +206,13 @@ struct Planning<'a> {
 
 impl Planning<'_> {
     /// Plans for a repository, and leaves those of its images to be judged that stay as they are.
-    fn sift(&mut self, parts: &mut Vec<Checked>, uses: Option<&Uses>, listed: Listed) {
+    fn sift(
+        &mut self,
+        parts: &mut Vec<Checked>,
+        uses: Option<&Uses>,
+        listed: Listed,
+        subjects: &[Checked],
+    ) {
         let Some(repository) = parts.first().map(|part| part.repository.clone()) else {
             return;
         };
@@ -191,7 +221,11 @@ impl Planning<'_> {
             return;
         };
         let mut contents = self.sifted.contents(parts, uses);
-        let package = listed.fill(&mut contents, self.settings.audit.rules.clients);
+        let clients = self.settings.audit.rules.clients;
+        let package = listed.fill(&mut contents, clients);
+        for checked in subjects {
+            contents.add_subjects(checked, clients);
+        }
         let extent = &self.settings.audit.extent;
         let planner = Planner {
             rules: &self.settings.policy.entries[place].1,

@@ -5,20 +5,17 @@ use std::collections::HashSet;
 use oci_spec::image::Digest;
 
 use crate::oci::client::Clients;
-use crate::oci::reference::{Reference, Repository};
+use crate::oci::reference::Repository;
 use crate::prune::contents::Contents;
+use crate::prune::loose;
 use crate::prune::remover::Remover;
 use crate::prune::versions;
 use crate::registry::packages::{Package, PackageRemover, Packages};
 use crate::registry::{RegistryRemover, RegistryRepository, Transport};
 use crate::settings::{Deletion, PruneSettings};
 use crate::walk::checked::Checked;
-use crate::walk::rules::{Concern, Depth, Rules};
+use crate::walk::rules::Depth;
 use crate::walk::source::{Asked, Fault, FaultKind};
-use crate::walk::walk;
-
-/// How many manifests without a tag are walked at once.
-const SIDE_BY_SIDE: usize = 500;
 
 /// What the packages API of a registry knows of a repository.
 pub(super) enum Listed {
@@ -65,30 +62,22 @@ async fn untagged(
     let nodes = parts.iter().flat_map(|part| part.graph.iter());
     let manifests = nodes.filter(|(_, node)| node.kind().is_manifest());
     let known: HashSet<Digest> = manifests.filter_map(|(_, node)| node.digest()).collect();
-    let repository = &parts[0].repository;
-    let reference = |digest: &&Digest| Reference {
-        repository: repository.clone(),
-        tag: None,
-        digest: Some((*digest).clone()),
-    };
     let unknown = versions::unknown(&package.versions, &known);
-    let references: Vec<Reference> = unknown.iter().map(reference).collect();
-    let rules = Rules {
-        depth: Depth::Manifests,
-        // What refers to them has no tag either, so it is listed itself.
-        referrers: Concern::Ignore,
-        ..settings.audit.rules.clone()
-    };
-    let source = RegistryRepository::new(transport, repository, rules.depth);
-    let mut walked = Vec::new();
-    for references in references.chunks(SIDE_BY_SIDE) {
-        let never = std::future::pending();
-        walked.push(walk(&source, repository, references, &rules, never, |_, _| ()).await);
-    }
-    walked
+    let unknown = unknown.into_iter().cloned().collect();
+    let repository = &parts[0].repository;
+    let source = RegistryRepository::new(transport, repository, Depth::Manifests);
+    loose::walked(&source, repository, unknown, &settings.audit.rules).await
 }
 
 impl Listed {
+    /// What a walk found of what has no tag.
+    pub(super) fn walked(&self) -> &[Checked] {
+        match self {
+            Self::Package(_, walked) => walked,
+            Self::Nothing | Self::Unlisted(_) => &[],
+        }
+    }
+
     /// Adds what is known, and gives the package.
     pub(super) fn fill(self, contents: &mut Contents, clients: Clients) -> Option<Package> {
         match self {

@@ -1,7 +1,7 @@
 //! A registry in memory, with the habits of several, and with others who push while it is asked.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use oci_spec::image::Digest;
@@ -187,6 +187,10 @@ impl Model {
         self.state.borrow().manifests.contains_key(digest)
     }
 
+    pub(super) fn has_manifests(&self) -> HashSet<Digest> {
+        self.state.borrow().manifests.keys().cloned().collect()
+    }
+
     pub(super) fn has_tags(&self) -> BTreeMap<String, Digest> {
         self.state.borrow().tags.clone()
     }
@@ -231,7 +235,7 @@ impl Model {
         digests.map(|digest| digest.parse().unwrap()).collect()
     }
 
-    fn subject(&self, digest: &Digest) -> Option<Digest> {
+    pub(super) fn subject(&self, digest: &Digest) -> Option<Digest> {
         let document: Value = serde_json::from_slice(&self.known[digest.as_ref()]).unwrap();
         document["subject"]["digest"].as_str()?.parse().ok()
     }

@@ -373,6 +373,12 @@ fn nothing_goes_where_something_that_stays_is_not_known() {
     );
     let goes = |contents: &mut Contents| contents.unread(0);
     assert_eq!(refusal(&goes, &newest(2), OPEN), None);
+    // A digest that is in use, or that a tag belongs to.
+    let no_tag = |contents: &mut Contents| contents.unread = Some(digest("x"));
+    assert_eq!(
+        refusal(&no_tag, &newest(2), OPEN),
+        Some(Refusal::Unread(digest("x").to_string()))
+    );
     // A blob leads to nothing.
     let blob = |contents: &mut Contents| {
         let layer = contents.with(&digest("layer"), Kind::Layer, 1, &[]);

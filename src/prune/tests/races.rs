@@ -11,9 +11,10 @@ use wildmatch::WildMatch;
 use super::model::{Habits, Model, Push};
 use crate::layout::LayoutWriter;
 use crate::oci::client::Clients;
-use crate::oci::reference::{Reference, Repository, cosign_tags, referrers_tag};
+use crate::oci::reference::{Reference, Repository, cosign_tags, digest_in_tag, referrers_tag};
 use crate::prune::apply::{End, Ends, Failure, Hands, put_back};
 use crate::prune::contents::Contents;
+use crate::prune::loose;
 use crate::prune::plan::{Fate, Plan, Planner};
 use crate::prune::rules::{Brakes, Rules};
 use crate::walk::cause::Cause;
@@ -37,6 +38,8 @@ struct Recipe {
     keeps: Vec<usize>,
     /// Whether what refers to an image is listed under a tag, too.
     has_lists: bool,
+    /// What is there without a tag.
+    loose: Vec<prop::sample::Index>,
     /// How the tags begin that the run is not about.
     left_out: &'static str,
     habits: Habits,
@@ -49,6 +52,7 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
         (
             2..6_u32,
             prop::collection::vec(prop::collection::vec(any_index(), 1..4), 1..5),
+            prop::collection::vec(any_index(), 0..3),
         ),
         prop::collection::vec((any_index(), 0..5_u64), 2..9),
         prop::collection::vec((any_index(), any::<bool>()), 0..3),
@@ -69,6 +73,7 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
             |(content, tags, referrers, signed, rules, habits, pushes)| Recipe {
                 images: content.0,
                 indexes: content.1,
+                loose: content.2,
                 tags,
                 referrers,
                 signed,
@@ -86,6 +91,8 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
 struct Run {
     model: Model,
     before: BTreeMap<String, Digest>,
+    /// The manifests that were there.
+    there: HashSet<Digest>,
     contents: Contents,
     plan: Plan,
     saved: HashSet<Digest>,
@@ -110,6 +117,14 @@ fn registry(recipe: &Recipe) -> (Model, Vec<Digest>, BTreeMap<String, u64>) {
         if !roots.contains(&index) {
             roots.push(index);
         }
+    }
+    // Where children are guarded, what an index without a tag lists cannot be deleted.
+    for root in recipe
+        .loose
+        .iter()
+        .filter(|_| !recipe.habits.guards_children)
+    {
+        model.push("", root.get(&roots));
     }
     let mut ages = BTreeMap::new();
     for (number, (root, age)) in recipe.tags.iter().enumerate() {
@@ -177,6 +192,7 @@ fn hands<'a>(repository: &'a Repository, model: &'a Model) -> Hands<'a, Model, M
 async fn run(recipe: &Recipe) -> Run {
     let (model, roots, ages) = registry(recipe);
     let before = model.has_tags();
+    let there = model.has_manifests();
     let contents = walked(&model, &ages).await;
     let pushes = recipe.pushes.iter().map(|(at, takes, tag, root)| {
         let tag = if *tag < 9 {
@@ -214,6 +230,7 @@ async fn run(recipe: &Recipe) -> Run {
         saved: saved.into_keys().collect(),
         model,
         before,
+        there,
         contents,
         plan,
         ends,
@@ -254,6 +271,10 @@ async fn walked(model: &Model, ages: &BTreeMap<String, u64>) -> Contents {
     .await;
     let mut contents = Contents::default();
     contents.add(&checked, Clients::CONTAINERD, |_| None);
+    let known = [std::slice::from_ref(&checked)];
+    for checked in &loose::subjects(model, &repository, &known, &walk_rules()).await {
+        contents.add_subjects(checked, Clients::CONTAINERD);
+    }
     for tag in &mut contents.tags {
         let age = ages.get(&tag.name).copied().unwrap_or(9);
         tag.dates.created = Some(now() - Duration::from_hours(24 * (age + 1)));
@@ -268,13 +289,36 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 impl Run {
-    /// Whether a tag that was there when the run ended has all that it ever had.
+    /// Whether a tag that was there when the run ended has all that it ever had, and so has what it
+    /// belongs to.
     fn require_whole_tags(&self) {
         for (tag, root) in self.model.listed() {
-            for digest in self.model.closure(&root) {
+            for digest in self.needs(&tag, &root) {
                 assert!(self.model.has(&digest), "{tag} lacks {digest} of {root}");
             }
         }
+    }
+
+    /// What a tag leads to, and what it belongs to if that was there: what its name says only where
+    /// no other tag led to that, because such a tag does not hold an image.
+    fn needs(&self, tag: &str, root: &Digest) -> HashSet<Digest> {
+        let mut needs = HashSet::new();
+        let mut open = vec![root.clone()];
+        let was_there = |digest: &Digest| self.there.contains(digest);
+        let leads = |digest: &Digest| {
+            let mut roots = self.before.values();
+            roots.any(|root| self.model.closure(root).contains(digest))
+        };
+        let named = digest_in_tag(tag).filter(was_there);
+        open.extend(named.filter(|digest| !leads(digest)));
+        while let Some(root) = open.pop() {
+            for digest in self.model.closure(&root) {
+                if needs.insert(digest.clone()) {
+                    open.extend(self.model.subject(&digest).filter(was_there));
+                }
+            }
+        }
+        needs
     }
 
     fn kept(&self) -> impl Iterator<Item = &str> {
@@ -362,12 +406,12 @@ proptest! {
         let mut needed: HashSet<Digest> = HashSet::new();
         for tag in run.kept() {
             prop_assert_eq!(now.get(tag), run.before.get(tag), "{} stays", tag);
-            needed.extend(run.model.closure(&run.before[tag]));
+            needed.extend(run.needs(tag, &run.before[tag]));
         }
         for (tag, root) in &run.before {
             if run.ends.tags.get(tag) != Some(&End::Deleted) {
                 prop_assert!(now.contains_key(tag), "{} is still there", tag);
-                needed.extend(run.model.closure(root));
+                needed.extend(run.needs(tag, root));
                 continue;
             }
             prop_assert!(!now.contains_key(tag), "{} is gone", tag);

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::RwLockReadGuard;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{manifests, prune, tags};
+use super::{manifests, prune, signed_without_a_tag, tags};
 use crate::support::command::{Pullproof, pullproof, verify};
 use crate::support::distribution::{Distribution, as_a_collection, without_collections};
 use crate::support::image::{Image, index_of};
@@ -497,4 +497,22 @@ fn a_kill_at_any_moment_harms_nothing_that_stays_and_the_next_run_finishes() {
             .exits(0);
     }
     assert!(unfinished > 6, "{unfinished}");
+}
+
+#[test]
+fn what_a_signature_belongs_to_stays_whole_without_a_tag() {
+    let _quiet = without_collections();
+    let mut registry = Distribution::open();
+    let signed = signed_without_a_tag(&registry);
+    registry.stop();
+    apply(&storage(&registry))
+        .arguments(["--keep", "v1", "--backup", "none"])
+        .run()
+        .exits(0);
+    registry.start();
+    verify(&registry.reference(&format!("{APP}:old")))
+        .run()
+        .exits(1);
+    let reference = registry.reference(&format!("{APP}@{}", signed.root()));
+    verify(&reference).run().passes();
 }

@@ -11,6 +11,9 @@ mod reports;
 use std::collections::BTreeMap;
 
 use crate::support::command::{Finished, Pullproof, pullproof};
+use crate::support::distribution::Distribution;
+use crate::support::image::{Image, index_of};
+use crate::support::recipe::{artifact, platforms};
 
 /// `pullproof prune TARGET`, with waits as short as a test wants them and the JSON report on standard
 /// output.
@@ -55,4 +58,17 @@ fn manifests(finished: &Finished) -> BTreeMap<String, bool> {
     alone
         .map(|item| (digest(item), item["done"] == true))
         .collect()
+}
+
+/// An image that is signed and has lost its tag: `v1` has moved on, and `old` has one of its children.
+fn signed_without_a_tag(registry: &Distribution) -> Image {
+    let signed = registry.image("team/app:v1", &platforms(2));
+    let mut part = signed.clone();
+    let index = part.document(&index_of(&[signed.images[0].manifest.clone()]));
+    registry.push("team/app:old", &part.begins_with(&index));
+    let signature = artifact("application/vnd.dev.cosign.simplesigning.v1+json", &[b"{}"]);
+    let tag = signed.root().replace(':', "-");
+    registry.push(&format!("team/app:{tag}.sig"), &signature);
+    registry.image("team/app:v1", &platforms(2).seed(2));
+    signed
 }

@@ -1,6 +1,6 @@
 //! Against real registries.
 
-use super::{manifests, prune, tags};
+use super::{manifests, prune, signed_without_a_tag, tags};
 use crate::support::command::{pullproof, verify};
 use crate::support::distribution::Distribution;
 use crate::support::image::Image;
@@ -173,4 +173,18 @@ fn a_plan_that_was_given_is_only_ever_narrowed() {
     assert_eq!(tags(&done)["v1"], deleted(true));
     assert_eq!(tags(&done)["v2"], kept());
     verify(&registry.reference("team/app:v2")).run().passes();
+}
+
+#[test]
+fn what_a_signature_belongs_to_stays_whole_without_a_tag() {
+    let registry = Distribution::open();
+    let signed = signed_without_a_tag(&registry);
+    prune(&registry.reference("team/app"))
+        .arguments(["--keep", "v1", "--apply", "--max-deleted", "100%"])
+        .arguments(["--backup", "none"])
+        .run()
+        .exits(0);
+    verify(&registry.reference("team/app:old")).run().exits(1);
+    let reference = registry.reference(&format!("team/app@{}", signed.root()));
+    verify(&reference).run().passes();
 }

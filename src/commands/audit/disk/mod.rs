@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use log::{debug, info};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Sender, channel};
 
 use self::jobs::{Jobs, Named, Work};
@@ -426,12 +427,17 @@ fn beyond(run: &Run) -> Option<Beyond> {
     beyond
 }
 
-/// Walks parts until there is none left.
-fn work(run: &Run, results: &Sender<(usize, bool, Found)>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+/// What a thread reads a disk with.
+pub(super) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .expect("a runtime without input and output takes nothing from the system");
+        .expect("a runtime without input and output takes nothing from the system")
+}
+
+/// Walks parts until there is none left.
+fn work(run: &Run, results: &Sender<(usize, bool, Found)>) {
+    let runtime = runtime();
     loop {
         let work = run.next();
         let sent = match work {

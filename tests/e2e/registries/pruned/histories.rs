@@ -503,8 +503,13 @@ impl History {
         let mut tags = before.tags.clone();
         tags.retain(|tag, _| plan.get(tag) != Some(&true));
         assert_eq!(after.tags, tags, "{}", context());
-        let needed = self.stock.reached(&after.tags, &before.manifests, true);
-        let reached = self.stock.reached(&before.tags, &before.manifests, false);
+        let reached = before.tags.values();
+        let reached = self.stock.reached(reached, &before.manifests, false);
+        // What has no tag, and a signature that stays.
+        let signed = after.tags.keys().filter_map(|tag| signed_by(tag));
+        let signed: Vec<String> = signed.filter(|digest| !reached.contains(digest)).collect();
+        let needed = after.tags.values().chain(&signed);
+        let needed = self.stock.reached(needed, &before.manifests, true);
         let goes: BTreeSet<String> = reached.difference(&needed).cloned().collect();
         let mut manifests = before.manifests.clone();
         manifests.retain(|digest| !goes.contains(digest));
@@ -603,6 +608,12 @@ fn below(image: &Image, root: &Descriptor) -> Image {
     let attestations = image.attestations.iter().filter(is_below);
     part.attestations = attestations.cloned().collect();
     part.begins_with(root)
+}
+
+/// The digest that a tag is made of.
+fn signed_by(tag: &str) -> Option<String> {
+    let hash = tag.strip_prefix("sha256-")?.split('.').next();
+    hash.map(|hash| format!("sha256:{hash}"))
 }
 
 fn is_index(image: &Image) -> bool {

@@ -92,15 +92,15 @@ impl Stock {
         serde_json::from_slice(&content.bytes).expect("it was written as JSON")
     }
 
-    /// Those of the manifests that are there which tags lead to, and where it is asked for what they
+    /// Those of the manifests that are there which these lead to, and where it is asked for what they
     /// name as their subjects.
-    pub(super) fn reached(
+    pub(super) fn reached<'d>(
         &self,
-        tags: &BTreeMap<String, String>,
+        roots: impl Iterator<Item = &'d String>,
         there: &BTreeSet<String>,
         with_subjects: bool,
     ) -> BTreeSet<String> {
-        let mut next: Vec<String> = tags.values().cloned().collect();
+        let mut next: Vec<String> = roots.cloned().collect();
         let mut reached = BTreeSet::new();
         while let Some(digest) = next.pop() {
             if !there.contains(&digest) || !reached.insert(digest.clone()) {
