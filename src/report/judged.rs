@@ -332,12 +332,25 @@ fn exit(root: &Root<'_>, required: &[NodeId]) -> Exit {
 /// attestations.
 fn has_content(root: &Root<'_>, required: &[NodeId]) -> bool {
     let graph = root.graph;
+    // By an index that is not what it refers to.
+    let is_listed = |id: NodeId| {
+        let Some(subject) = graph.subject(id) else {
+            return false;
+        };
+        let mut parents = graph.node(id).parents();
+        parents.any(|parent| {
+            let node = graph.node(parent);
+            let lists = node.kind() == Kind::Index && node.digest().as_ref() != Some(&subject);
+            lists && required.contains(&parent)
+        })
+    };
     required.iter().any(|id| {
         let node = graph.node(*id);
         let pulled = match node.kind() {
             Kind::Manifest | Kind::Artifact => true,
             Kind::Index => false,
-            Kind::Attestation | Kind::Referrer => *id == root.node,
+            Kind::Attestation => *id == root.node,
+            Kind::Referrer => *id == root.node || is_listed(*id),
             // BuildKit lists the layers of a build cache in an index.
             Kind::Config | Kind::Layer => node
                 .parents()

@@ -1,10 +1,12 @@
 //! Signatures, SBOMs and other artifacts that refer to an image, wherever a registry keeps them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::trial::{Trial, trial};
+use crate::support::command::verify;
 use crate::support::fake::Registry;
 use crate::support::http::Reply;
 use crate::support::image::{Descriptor, INDEX, Image, Parts, index_of};
@@ -129,6 +131,28 @@ fn the_fallback_tag_is_followed_where_there_is_no_api() {
             .on("GET", &format!("manifests/{}", tag(&image)))
             .answers(Reply::ok(INDEX, list(&signatures)));
         assert_followed(&registry, &signatures, &verify);
+    }
+}
+
+/// The list has a tag, which is checked as well: whichever of the two is answered first.
+#[test]
+fn the_tag_that_lists_referrers_is_whole_by_itself() {
+    for late in ["manifests/list", "referrers/{}"] {
+        let (registry, image, signatures, _) = signed();
+        let mut list = image.clone();
+        let manifests: Vec<_> = signatures.iter().map(|one| one.manifest.clone()).collect();
+        let index = list.document(&index_of(&manifests));
+        registry.serve("app:list", &list.begins_with(&index));
+        registry
+            .on("GET", &late.replace("{}", image.root()))
+            .delays(Duration::from_millis(300));
+        for concern in ["warn", "check"] {
+            verify(&registry.reference("app:1"))
+                .argument(registry.reference("app:list"))
+                .arguments(["--referrers", concern, "--artifacts", "pass"])
+                .run()
+                .passes();
+        }
     }
 }
 
