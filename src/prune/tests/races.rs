@@ -18,6 +18,7 @@ use crate::prune::loose;
 use crate::prune::plan::{Fate, Plan, Planner};
 use crate::prune::rules::{Brakes, Rules};
 use crate::walk::cause::Cause;
+use crate::walk::checked::Checked;
 use crate::walk::rules::{Concern, Depth};
 use crate::walk::source::Catalog as _;
 use crate::walk::walk;
@@ -360,32 +361,143 @@ async fn a_tag_that_goes_alone_is_in_the_backup() {
     assert_eq!(listed, [true, false], "{index}");
 }
 
+/// What is there without a tag, and has a child that a tag has, too.
+struct Untagged {
+    model: Model,
+    index: Digest,
+    shared: Digest,
+    gone: Digest,
+}
+
+fn untagged() -> Untagged {
+    let mut model = Model::new(Habits::DISTRIBUTION_3);
+    let [shared, own, kept] = [1, 2, 3].map(|seed| model.image(seed, None));
+    let index = model.index(&[shared.clone(), own]);
+    let gone = model.index(std::slice::from_ref(&shared));
+    for (tag, root) in [("kept", &kept), ("gone", &gone), ("", &index)] {
+        model.push(tag, root);
+    }
+    Untagged {
+        model,
+        index,
+        shared,
+        gone,
+    }
+}
+
+fn goes(contents: &Contents, keep: &[&str]) -> HashSet<Digest> {
+    let rules = Rules {
+        keep: keep.iter().map(|tag| WildMatch::new(tag)).collect(),
+        ..Rules::default()
+    };
+    let plan = planner(&rules, &|_| true).plan(contents);
+    plan.digests(contents).into_iter().cloned().collect()
+}
+
+#[tokio::test]
+async fn what_a_signature_belongs_to_stays_whole_without_a_tag() {
+    let mut signed = untagged();
+    let signature = signed.model.image(4, None);
+    let [tag, ..] = cosign_tags(&signed.index);
+    signed.model.push(&tag, &signature);
+    let contents = walked(&signed.model, &BTreeMap::new()).await;
+    assert_eq!(goes(&contents, &["kept"]), [signed.gone].into());
+    let pinned = contents.pinned.iter();
+    let pinned: Vec<_> = pinned.map(|one| &contents.node(*one).digest).collect();
+    assert_eq!((pinned, &contents.unread), (vec![&signed.index], &None));
+}
+
+#[tokio::test]
+async fn what_a_referrer_belongs_to_stays_whole_as_long_as_the_referrer_does() {
+    let mut untagged = untagged();
+    let sbom = untagged.model.image(4, Some(&untagged.index));
+    untagged.model.push("sbom", &sbom);
+    let contents = walked(&untagged.model, &BTreeMap::new()).await;
+    assert_eq!(contents.pinned, [0; 0]);
+    let Untagged { shared, gone, .. } = untagged;
+    assert_eq!(goes(&contents, &["kept", "sbom"]), [gone.clone()].into());
+    let all = [gone, shared, sbom];
+    assert_eq!(goes(&contents, &["kept"]), all.into());
+}
+
+#[tokio::test]
+async fn a_signature_of_what_is_gone_stays() {
+    let mut untagged = untagged();
+    let signature = untagged.model.image(4, None);
+    let nothing = untagged.model.image(5, None);
+    let [tag, ..] = cosign_tags(&nothing);
+    untagged.model.push(&tag, &signature);
+    let contents = walked(&untagged.model, &BTreeMap::new()).await;
+    assert_eq!(
+        (contents.manifest(&nothing), &contents.unread),
+        (None, &None)
+    );
+    assert!(!goes(&contents, &["kept"]).contains(&signature));
+}
+
+#[tokio::test]
+async fn what_stays_without_a_tag_and_has_not_been_read_is_noted() {
+    let Untagged { model, index, .. } = untagged();
+    let repository = Model::repository();
+    let reference = Reference {
+        repository: repository.clone(),
+        tag: None,
+        digest: Some(index.clone()),
+    };
+    let (references, rules) = ([reference], walk_rules());
+    let ended = std::future::ready(Cause::default());
+    let ended = walk(&model, &repository, &references, &rules, ended, |_, _| ()).await;
+    let [read] = &loose::walked(&model, &repository, vec![index.clone()], &rules).await[..] else {
+        panic!("it is one walk");
+    };
+    let in_use = |checked: &Checked| {
+        let mut contents = Contents::default();
+        contents.add(checked, Clients::CONTAINERD, |_| None);
+        contents.unread
+    };
+    let named = |checked: &Checked| {
+        let mut contents = Contents::default();
+        contents.add_subjects(checked, Clients::CONTAINERD);
+        contents.unread
+    };
+    let unread = Some(index.clone());
+    assert_eq!([in_use(&ended), named(&ended)], [unread.clone(), unread]);
+    assert_eq!([in_use(read), named(read)], [None, None]);
+    // Whichever of two walks has read it.
+    for walks in [[&ended, read], [read, &ended]] {
+        let mut contents = Contents::default();
+        for checked in walks {
+            contents.add(checked, Clients::CONTAINERD, |_| None);
+        }
+        let root = contents.manifest(&index).unwrap();
+        assert!(contents.node(root).is_read);
+    }
+}
+
 #[tokio::test]
 async fn what_a_registry_lists_without_a_tag_is_known_with_its_date() {
     let mut model = Model::new(Habits::DISTRIBUTION_3);
-    let [child, loose, gone, unlisted] = [1, 2, 3, 4].map(|seed| model.image(seed, None));
+    let [child, other, gone, unlisted] = [1, 2, 3, 4].map(|seed| model.image(seed, None));
     let index = model.index(std::slice::from_ref(&child));
     model.push("kept", &index);
-    for root in [&loose, &unlisted] {
+    for root in [&other, &unlisted] {
         model.push("", root);
     }
     let mut contents = walked(&model, &BTreeMap::new()).await;
-    let repository = Model::repository();
-    let references = [&child, &loose, &gone, &unlisted].map(|digest| Reference {
-        repository: repository.clone(),
-        tag: None,
-        digest: Some(digest.clone()),
-    });
-    let never = std::future::pending::<Cause>();
-    let rules = walk_rules();
-    let checked = walk(&model, &repository, &references, &rules, never, |_, _| ()).await;
-    let listed = [&child, &loose, &gone].map(|digest| (digest, Some(now())));
-    contents.add_untagged(&checked, Clients::CONTAINERD, &listed.into());
+    let all = [&child, &other, &gone, &unlisted]
+        .map(Clone::clone)
+        .to_vec();
+    let listed = [&child, &other, &gone].map(|digest| (digest, Some(now())));
+    let listed = listed.into();
+    let (repository, rules) = (Model::repository(), walk_rules());
+    for checked in loose::walked(&model, &repository, all, &rules).await {
+        contents.add_untagged(&checked, Clients::CONTAINERD, &listed);
+    }
     let found = contents.untagged.iter();
     let found: Vec<_> = found
         .map(|one| (&contents.node(one.root).digest, one.since, one.is_known))
         .collect();
-    assert_eq!(found, [(&loose, Some(now()), true)]);
+    assert_eq!(found, [(&other, Some(now()), true)]);
 }
 
 proptest! {
