@@ -310,6 +310,8 @@ fn what_an_index_that_stays_lists_is_needed() {
     let plan = planned(&contents, &newest(1), OPEN);
     assert_eq!(plan.manifests, [gone, own], "each before what it refers to");
     assert_eq!((plan.shared(&contents), plan.frees(&contents)), (1, 11));
+    let all = planned(&contents, &newest(2), OPEN);
+    assert_eq!((all.shared(&contents), all.frees(&contents)), (0, 0));
 }
 
 #[test]
