@@ -1,6 +1,6 @@
 //! What the tags of a repository lead to, as one graph of digests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use oci_spec::image::Digest;
@@ -156,6 +156,8 @@ impl Contents {
     /// a tag belongs to stays.
     pub(crate) fn add_subjects(&mut self, checked: &Checked, clients: Clients) {
         let places = self.add_nodes(checked);
+        let named = self.tags.iter().filter_map(|tag| digest_in_tag(&tag.name));
+        let named: HashSet<Digest> = named.collect();
         for subject in &checked.subjects {
             let Some(root) = places[subject.root.place()] else {
                 continue;
@@ -165,8 +167,7 @@ impl Contents {
                 self.places.remove(&(digest.clone(), true));
                 continue;
             }
-            let belongs = |tag: &Tag| digest_in_tag(&tag.name).as_ref() == Some(digest);
-            if self.tags.iter().any(belongs) {
+            if named.contains(digest) {
                 self.pinned.push(root);
             }
             self.note_unread(checked, subject, clients);

@@ -59,18 +59,23 @@ pub(crate) async fn subjects<S: Source>(
 }
 
 /// The subjects that manifests and the names of tags state, and that were not met.
-fn unknown<'c>(all: impl Iterator<Item = &'c Checked>) -> Vec<Digest> {
-    let (mut met, mut named) = (HashSet::new(), HashSet::new());
-    for checked in all {
+fn unknown<'c>(all: impl Iterator<Item = &'c Checked> + Clone) -> Vec<Digest> {
+    let mut named = HashSet::new();
+    for checked in all.clone() {
         let graph = &checked.graph;
-        let manifests = graph.iter().filter(|(_, node)| node.kind().is_manifest());
-        met.extend(manifests.filter_map(|(_, node)| node.digest()));
         named.extend(graph.ids().filter_map(|id| graph.subject(id)));
         let tags = checked.subjects.iter();
         let tags = tags.filter_map(|subject| subject.reference.tag.as_deref());
         named.extend(tags.filter_map(digest_in_tag));
     }
-    let mut unknown: Vec<Digest> = named.difference(&met).cloned().collect();
+    let mut unknown: Vec<Digest> = named.difference(&met(all)).cloned().collect();
     unknown.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
     unknown
+}
+
+/// The manifests that walks met.
+pub(crate) fn met<'c>(all: impl Iterator<Item = &'c Checked>) -> HashSet<Digest> {
+    let nodes = all.flat_map(|checked| checked.graph.iter());
+    let manifests = nodes.filter(|(_, node)| node.kind().is_manifest());
+    manifests.filter_map(|(_, node)| node.digest()).collect()
 }

@@ -1,7 +1,5 @@
 //! What a packages API adds to a prune: dates, what has no tag, and deletions of single versions.
 
-use std::collections::HashSet;
-
 use oci_spec::image::Digest;
 
 use crate::oci::client::Clients;
@@ -59,10 +57,7 @@ async fn untagged(
     parts: &[Checked],
     package: &Package,
 ) -> Vec<Checked> {
-    let nodes = parts.iter().flat_map(|part| part.graph.iter());
-    let manifests = nodes.filter(|(_, node)| node.kind().is_manifest());
-    let known: HashSet<Digest> = manifests.filter_map(|(_, node)| node.digest()).collect();
-    let unknown = versions::unknown(&package.versions, &known);
+    let unknown = versions::unknown(&package.versions, &loose::met(parts.iter()));
     let unknown = unknown.into_iter().cloned().collect();
     let repository = &parts[0].repository;
     let source = RegistryRepository::new(transport, repository, Depth::Manifests);
