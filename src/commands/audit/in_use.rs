@@ -1,5 +1,6 @@
 //! What is deployed, for an audit: the list is read, and each checked image is looked up in it.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use log::{info, warn};
@@ -24,6 +25,8 @@ pub(super) enum List {
     Text(String),
     /// The cluster, which is asked when the audit begins.
     Cluster(Box<Client>),
+    /// What was read already, for one audit.
+    Read(Cell<Option<InUse>>),
 }
 
 /// Reads the file or the service account, to see that it can be read.
@@ -69,6 +72,7 @@ impl List {
         let unread = |why, exit| Unread::new("in_use".to_owned(), why, exit);
         let mut in_use = InUse::new(registries, hosts);
         match self {
+            Self::Read(read) => return Ok(read.take().expect("it is for one audit")),
             Self::File(source) => {
                 let text = list::read(source).map_err(|why| unread(why, Exit::Configuration))?;
                 in_use.add_text(&text);
@@ -119,9 +123,12 @@ fn warn_of(in_use: &mut InUse, registries: &[String]) {
         in_use.is_partial = true;
         let hosts: Vec<String> = in_use.other_hosts.iter().cloned().collect();
         warn!(
-            "in_use: none of its {} is on {registry}, but on {}; if one of these is the same \
+            "in_use: nothing in it is on {registry}; its {} on {}. If one of these is the same \
              registry, name it in in_use_host",
-            count(in_use.references, "reference"),
+            match in_use.references {
+                1 => "only reference is".to_owned(),
+                more => format!("{more} references are"),
+            },
             human::list(&hosts)
         );
     }

@@ -1,6 +1,7 @@
 //! An audit for a prune: each repository is given away before it is judged, and those that something
 //! was deleted from are walked once more.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::in_use::{self, List};
@@ -50,8 +51,8 @@ impl<'a> Sifted<'a> {
         } else {
             HashMap::new()
         };
-        let list = in_use::open(settings)?;
-        if let (Some(list), Some(in_use)) = (&list, &settings.in_use) {
+        let mut list = in_use::open(settings)?;
+        if let (Some(list), Some(in_use)) = (&mut list, &settings.in_use) {
             let known = list.read(&registries, &in_use.hosts).await;
             let known = known.map_err(|unread| Error::new(format!("in_use: {}", unread.detail)))?;
             if known.is_partial || known.unreadable > 0 {
@@ -59,6 +60,8 @@ impl<'a> Sifted<'a> {
                     "the warnings say what is lacking; without in_use nothing counts as deployed",
                 ));
             }
+            // What was looked at is what counts: the next answer may lack something.
+            *list = List::Read(Cell::new(Some(known)));
         }
         Ok(Self {
             settings,

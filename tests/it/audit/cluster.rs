@@ -163,6 +163,21 @@ fn users(report: &Report, tag: &str) -> Vec<String> {
         .collect()
 }
 
+/// Nobody deletes by a second answer that nobody has looked at.
+#[test]
+fn a_prune_asks_once_what_is_in_use() {
+    let (registry, cluster) = (registry(), Cluster::start());
+    let pod = object("pod", None, &containers(&registry.reference("app:2")));
+    cluster.has("/api/v1/pods", &[pod]);
+    let prune = pullproof().arguments(["prune", &registry.host(), "--keep", "3"]);
+    let plan = cluster.inside(prune).run().exits(1);
+    assert!(plan.stdout.contains("in use by pod shop/pod"), "{plan}");
+    let asked = cluster.asked();
+    for path in BUILT_IN {
+        assert_eq!(asked.iter().filter(|one| *one == path).count(), 1, "{path}");
+    }
+}
+
 #[test]
 fn workloads_are_named_that_use_an_image() {
     let (registry, cluster) = (registry(), Cluster::start());
