@@ -134,6 +134,9 @@ const HAS_PLACE: u8 = 2;
 const IS_BEGUN: u8 = 1;
 const IS_PLAIN: u8 = 2;
 const IS_ODD: u8 = 4;
+/// Of a plain config. Those that earlier versions wrote have no date, and are read again.
+const IS_DATED: u8 = 8;
+const PLAIN_AND_DATED: u8 = IS_PLAIN | IS_DATED;
 /// The number of a depth stands above the other bits.
 const FAILED_AT: u8 = 4;
 
@@ -185,7 +188,7 @@ impl Writer {
         self.bytes.extend(key.0);
         let config = match record.config {
             ConfigRecord::Unknown => 0,
-            ConfigRecord::Plain { .. } => IS_PLAIN,
+            ConfigRecord::Plain { .. } => PLAIN_AND_DATED,
             ConfigRecord::Odd(_) => IS_ODD,
         };
         let is_begun = if record.is_begun { IS_BEGUN } else { 0 };
@@ -198,9 +201,14 @@ impl Writer {
         self.time(record.whole);
         match record.config {
             ConfigRecord::Unknown => {}
-            ConfigRecord::Plain { platform, diff_ids } => {
+            ConfigRecord::Plain {
+                platform,
+                diff_ids,
+                created,
+            } => {
                 self.number(platform.into());
                 self.number(diff_ids);
+                self.time(created);
             }
             ConfigRecord::Odd(place) => self.place(place),
         }
@@ -337,11 +345,18 @@ impl Reader<'_> {
             header: self.time()?,
             last_byte: self.time()?,
             whole: self.time()?,
-            config: match flags & (IS_PLAIN | IS_ODD) {
+            config: match flags & (PLAIN_AND_DATED | IS_ODD) {
                 0 => ConfigRecord::Unknown,
-                IS_PLAIN => ConfigRecord::Plain {
+                IS_PLAIN => {
+                    for _platform_and_diff_ids in 0..2 {
+                        self.number()?;
+                    }
+                    ConfigRecord::Unknown
+                }
+                PLAIN_AND_DATED => ConfigRecord::Plain {
                     platform: self.short()?,
                     diff_ids: self.number()?,
+                    created: self.time()?,
                 },
                 IS_ODD => ConfigRecord::Odd(self.place()?),
                 _ => return None,

@@ -73,6 +73,8 @@ pub(super) enum ConfigRecord {
         /// [`Texts::platform`].
         platform: Text,
         diff_ids: u64,
+        /// When its image was built; never, if it does not say so.
+        created: Moment,
     },
     /// It is of an odd form, and its bytes are here.
     Odd(Place),

@@ -595,6 +595,7 @@ impl Pages {
             Some(platform) if facts.config.refusals.is_empty() => ConfigRecord::Plain {
                 platform,
                 diff_ids: facts.config.diff_ids as u64,
+                created: facts.created.map_or(Moment::NEVER, Moment::of),
             },
             _ if bytes.len() <= LARGEST_CONFIG => {
                 let place = pack.add(bytes);
@@ -607,13 +608,17 @@ impl Pages {
     fn facts(&self, digest: &Digest, config: ConfigRecord) -> Option<Facts> {
         match config {
             ConfigRecord::Unknown => None,
-            ConfigRecord::Plain { platform, diff_ids } => Some(Facts {
+            ConfigRecord::Plain {
+                platform,
+                diff_ids,
+                created,
+            } => Some(Facts {
                 platform: self.loaded.memory.texts.platform(platform),
                 config: Config {
                     diff_ids: usize::try_from(diff_ids).ok()?,
                     refusals: Vec::new(),
                 },
-                created: None,
+                created: created.time(),
             }),
             ConfigRecord::Odd(place) => {
                 let bytes = self.loaded.pack.read(place, digest)?;

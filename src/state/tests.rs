@@ -88,6 +88,7 @@ fn usual(tags: u32) -> Memory {
                     5..9 => ConfigRecord::Plain {
                         platform: 2,
                         diff_ids: 30,
+                        created: ago(number, 100_000_000),
                     },
                     9 => ConfigRecord::Odd(Place {
                         offset: 7,

@@ -4,7 +4,7 @@ use super::{manifests, prune, signed_without_a_tag, tags};
 use crate::support::command::{pullproof, verify};
 use crate::support::distribution::Distribution;
 use crate::support::image::Image;
-use crate::support::recipe::platforms;
+use crate::support::recipe::{platforms, single};
 use crate::support::scratch::Scratch;
 
 /// A registry with three images that share layers, and have attestations.
@@ -59,6 +59,8 @@ fn a_plan_deletes_nothing_and_says_how_to_do_it() {
             "v3",
             "--min-age",
             "0s",
+            "--max-deleted",
+            "80%",
         ])
         .run()
         .exits(0);
@@ -69,6 +71,37 @@ fn a_plan_deletes_nothing_and_says_how_to_do_it() {
         "plan: nothing was deleted. 2 tags would go: --apply --backup DIR",
     ] {
         assert!(text.stdout.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn what_an_audit_remembers_keeps_the_dates_of_the_images() {
+    let registry = Distribution::open();
+    for day in 1..=5 {
+        let recipe = single()
+            .created(&format!("2026-01-0{day}T12:00:00Z"))
+            .seed(day);
+        registry.image(&format!("team/app:v{day}"), &recipe);
+    }
+    let (target, state) = (registry.reference("team/app"), Scratch::new("state"));
+    let folder = state.path().display().to_string();
+    let with_state = ["--state", &folder, "--settle", "0s"];
+    pullproof()
+        .arguments(["audit", &target])
+        .arguments(with_state)
+        .run()
+        .exits(0);
+    for _ in 0..2 {
+        let plan = prune(&target)
+            .arguments(["--keep-newest", "2", "--max-deleted", "80%"])
+            .arguments(with_state)
+            .run()
+            .exits(0);
+        let goes = tags(&plan)
+            .into_iter()
+            .filter(|(_, fate)| *fate == deleted(false));
+        let goes: Vec<String> = goes.map(|(tag, _)| tag).collect();
+        assert_eq!(goes, ["v1", "v2", "v3"], "{plan}");
     }
 }
 
