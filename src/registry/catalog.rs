@@ -252,7 +252,7 @@ impl Gathered {
 
     /// Adds a page, and says which one follows.
     fn after(&mut self, page: &Page) -> Option<String> {
-        let last = page.names.iter().rev().find_map(Value::as_str)?;
+        let last = page.names.iter().rev().find_map(Value::as_str);
         let has_new = self.add(&page.names);
         let is_patient = has_new || self.patience > 0;
         self.patience = self.patience.saturating_sub(usize::from(!has_new));
@@ -266,7 +266,7 @@ impl Gathered {
             }
             // Without a link, and as long as was asked for: there may be more.
             None if page.names.len() != PAGE => None,
-            None if has_new => Some(after(last)),
+            None if has_new => last.map(after),
             // `last` is ignored, and so may be what is beyond `n`.
             None => self.restart(),
         }
@@ -369,6 +369,22 @@ mod tests {
         let rest = &all[all.partition_point(|name| *name <= last)..];
         let size = rest.len().min(n).min(most);
         (&rest[..size], rest.len() > size)
+    }
+
+    #[test]
+    fn a_page_without_names_is_not_the_last_one() {
+        let [begin, end] = [0..2, 2..4].map(names);
+        let serve = |query: &str| match query {
+            "1" => Ok(page(&[], Some("2"))),
+            "2" => Ok(page(&end, None)),
+            _ => Ok(page(&begin, Some("1"))),
+        };
+        let (list, pages) = read(serve);
+        assert_eq!((list.unwrap().names, pages), (names(0..4), 3));
+        // But not for ever.
+        let serve = |query: &str| Ok(page(&[], Some(&format!("{query}1"))));
+        let (list, pages) = read(serve);
+        assert!(list.unwrap().is_cut && pages < 5, "{pages}");
     }
 
     #[test]
