@@ -65,6 +65,17 @@ impl LayoutWriter {
         replace(&folder.join(digest.digest()), bytes)
     }
 
+    /// Has the disk keep the names of all that was added.
+    fn sync(&self) -> io::Result<()> {
+        let blobs = self.folder.join("blobs");
+        let folders = fs::read_dir(&blobs)?.map(|entry| Ok(entry?.path()));
+        let folders: Vec<PathBuf> = folders.collect::<io::Result<_>>()?;
+        let folders = folders.into_iter().filter(|path| path.is_dir());
+        let all = folders.chain([blobs, self.folder.clone()]);
+        all.into_iter()
+            .try_for_each(|path| File::open(path)?.sync_all())
+    }
+
     /// Lists a manifest under a name, before others of that name.
     pub(crate) fn list(
         &mut self,
@@ -85,10 +96,12 @@ impl LayoutWriter {
         self.entries.insert(0, entry);
     }
 
-    /// What is still to be deleted of a repository: a run that was killed may have left it.
-    pub(crate) fn pending(&self, repository: &str) -> Vec<Digest> {
-        let all = self.all_pending().remove(repository).unwrap_or_default();
-        all.iter().filter_map(|text| text.parse().ok()).collect()
+    /// What is still to be deleted, by repository: a run that was killed may have left it.
+    pub(crate) fn pending(&self) -> BTreeMap<String, Vec<Digest>> {
+        let parsed = |texts: &[String]| texts.iter().filter_map(|text| text.parse().ok()).collect();
+        let all = self.all_pending().into_iter();
+        all.map(|(repository, texts)| (repository, parsed(&texts)))
+            .collect()
     }
 
     /// Notes what is still to be deleted of a repository.
@@ -130,7 +143,7 @@ impl LayoutWriter {
             "manifests": self.entries,
         });
         replace(&self.folder.join(INDEX), index.to_string().as_bytes())?;
-        File::open(&self.folder)?.sync_all()
+        self.sync()
     }
 }
 

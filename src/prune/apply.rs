@@ -2,6 +2,7 @@
 //! and whatever they lead to by then stays.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use log::{info, warn};
@@ -13,13 +14,16 @@ use super::remover::{Remover, Returner};
 use crate::layout::LayoutWriter;
 use crate::oci::descriptor::Child;
 use crate::oci::manifest;
-use crate::oci::reference::{Reference, Repository, is_directory};
+use crate::oci::reference::{Reference, Repository, digest_in_tag, is_directory};
 use crate::walk::cause::Cause;
 use crate::walk::graph::NodeId;
 use crate::walk::rules::{Depth, Rules};
 use crate::walk::source::{Asked, Body, Catalog, FaultKind, Head, Look, Manifest, Source};
 use crate::walk::verdict::{Verdict, judge_manifest};
 use crate::walk::{resolved, walk};
+
+/// How often a long run says how far it is.
+const SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// How something that was to go ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,10 @@ pub(crate) enum Stays {
     Needed,
     /// What lists it could not be deleted.
     Above,
+    /// What it belongs to stays by now.
+    Follows,
+    /// It was broken, and is not known to be by now.
+    NotBroken,
     /// A tag that stays has the same digest, and the registry cannot delete a tag alone.
     SharesItsDigest,
 }
@@ -52,6 +60,8 @@ pub(crate) enum Failure {
     Registry(Cause),
     /// It could not be read for the backup.
     NotRead(Cause),
+    /// It is damaged, so that there is nothing to write to the backup.
+    Damaged(Cause),
     /// The backup could not be written.
     NotSaved(String),
     /// What is there by now could not be found out.
@@ -71,6 +81,8 @@ pub(crate) struct Ends {
     pub(crate) tags: HashMap<String, End>,
     /// By manifest.
     pub(crate) manifests: HashMap<Digest, End>,
+    /// The manifests that an earlier run has left, and this one was to delete.
+    pub(crate) left_over: Vec<Digest>,
 }
 
 /// A manifest as it was before it was deleted.
@@ -85,12 +97,15 @@ pub(crate) struct Hands<'a, S, C, R> {
     pub(crate) source: &'a S,
     pub(crate) catalog: &'a C,
     pub(crate) remover: &'a R,
+    pub(crate) rules: &'a Rules,
     pub(crate) is_stopped: &'a dyn Fn() -> bool,
 }
 
 /// What the tags lead to by now.
 struct Standing<'c> {
     contents: &'c Contents,
+    /// Whether a tag stays, so that the list of tags cannot be gone.
+    keeps_tags: bool,
     /// What each tag led to when it was last resolved.
     tags: HashMap<String, Digest>,
     /// The tags that were listed by then.
@@ -99,8 +114,10 @@ struct Standing<'c> {
     moved: HashSet<String>,
     /// What is needed of [`Contents`].
     needed: Vec<bool>,
-    /// What is needed beside it.
+    /// What is needed beside it, and has been read.
     others: HashSet<Digest>,
+    /// What could not be deleted, and what that leads to.
+    held: Vec<bool>,
 }
 
 /// The tags of a registry that cannot delete a tag alone: they go with their digests, or stay.
@@ -111,15 +128,50 @@ struct Bound<'c> {
     tags: Vec<(&'c str, Option<Place>)>,
 }
 
-impl Standing<'_> {
+impl<'c> Standing<'c> {
+    fn new(contents: &'c Contents, plan: &Plan) -> Self {
+        let tags = contents.tags.iter().filter_map(|tag| {
+            let digest = contents.node(tag.root?).digest.clone();
+            Some((tag.name.clone(), digest))
+        });
+        Self {
+            contents,
+            keeps_tags: plan.keeps_tags(),
+            tags: tags.collect(),
+            listed: HashSet::new(),
+            moved: HashSet::new(),
+            needed: plan.needed.clone(),
+            others: HashSet::new(),
+            held: vec![false; contents.len()],
+        }
+    }
+
     fn needs(&self, place: Place) -> bool {
         self.needed[place] || self.others.contains(&self.contents.node(place).digest)
+    }
+
+    /// Marks what a place leads to as needed, with all that belongs to it.
+    fn need(&mut self, place: Place) {
+        self.contents.need(place, &mut self.needed);
+        self.contents.need_what_belongs(&mut self.needed);
+    }
+
+    /// Marks what a place leads to as held, with all that belongs to it.
+    fn hold(&mut self, place: Place) {
+        self.contents.need(place, &mut self.held);
+        self.contents.need_what_belongs(&mut self.held);
+    }
+
+    /// Whether a tag is made of the digest of something that stays.
+    fn belongs_to_what_stays(&self, tag: &str) -> bool {
+        let subject = digest_in_tag(tag).and_then(|digest| self.contents.manifest(&digest));
+        subject.is_some_and(|subject| self.needs(subject) || self.held[subject])
     }
 }
 
 impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
     /// Reads everything that is to go, and writes it to the backup; there also what the tags stand
-    /// for that go alone.
+    /// for that go alone, and what an earlier run has left.
     pub(crate) async fn save(
         &self,
         contents: &Contents,
@@ -127,18 +179,28 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         backup: Option<&mut LayoutWriter>,
         ends: &mut Ends,
     ) -> HashMap<Digest, Saved> {
+        let goes = plan.manifests.iter().copied();
         let alone = backup.iter().flat_map(|_| tags_alone(contents, plan));
-        let places: Vec<Place> = plan.manifests.iter().copied().chain(alone).collect();
-        let reads = places.iter().map(async |place| {
-            let digest = &contents.node(*place).digest;
-            (digest, self.source.manifest(digest, Look::First).await)
+        let places = goes.chain(alone);
+        let digests = places.map(|place| contents.node(place).digest.clone());
+        let digests: Vec<Digest> = digests.chain(ends.left_over.iter().cloned()).collect();
+        let reads = digests.iter().map(async |digest| {
+            let asked = self.source.manifest(digest, Look::First).await;
+            (digest, asked.answer)
         });
+        let was_damaged = |digest| {
+            let place = contents.manifest(digest);
+            place.is_some_and(|place| !contents.node(place).is_read)
+        };
         let mut saved = HashMap::new();
-        for (digest, asked) in join_all(reads).await {
-            match asked.answer {
+        for (digest, answer) in join_all(reads).await {
+            match answer {
                 Ok(manifest) => match whole(digest, manifest) {
                     Ok(manifest) => {
                         saved.insert(digest.clone(), manifest);
+                    }
+                    Err(cause) if was_damaged(digest) => {
+                        ends.fail(digest, Failure::Damaged(cause));
                     }
                     Err(cause) => ends.fail(digest, Failure::NotRead(cause)),
                 },
@@ -151,13 +213,13 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         if let Some(backup) = backup
             && let Err(error) = self.write(contents, plan, &saved, backup)
         {
-            for digest in saved.keys() {
+            for digest in &digests {
                 ends.fail(digest, Failure::NotSaved(error.to_string()));
             }
             saved.clear();
         }
         let goes = plan.digests(contents);
-        saved.retain(|digest, _| goes.contains(digest));
+        saved.retain(|digest, _| goes.contains(digest) || ends.left_over.contains(digest));
         saved
     }
 
@@ -200,66 +262,76 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         contents: &Contents,
         plan: &Plan,
         saved: &HashMap<Digest, Saved>,
-        left_over: &[Digest],
         ends: &mut Ends,
     ) {
-        let mut standing = Standing {
-            contents,
-            tags: HashMap::new(),
-            listed: HashSet::new(),
-            moved: HashSet::new(),
-            needed: plan.needed.clone(),
-            others: HashSet::new(),
-        };
-        for (tag, fate) in contents.tags.iter().zip(&plan.tags) {
-            let digest = tag.root.map(|root| contents.node(root).digest.clone());
-            if let Some(digest) = digest {
-                standing.tags.insert(tag.name.clone(), digest);
-            }
-            if let Fate::Delete(_) = fate {
-                let end = End::Failed(Failure::Stopped);
-                ends.tags.insert(tag.name.clone(), end);
-            }
+        let mut standing = Standing::new(contents, plan);
+        for tag in plan.deleted_tags(contents) {
+            let end = End::Failed(Failure::Stopped);
+            ends.tags.insert(tag.to_owned(), end);
         }
         let mut bound = Bound::default();
-        for image in images(contents, plan) {
+        let all = images(contents, plan);
+        let mut said = Instant::now();
+        for (done, image) in all.iter().enumerate() {
             if (self.is_stopped)() {
                 break;
             }
-            self.image(&image, &mut standing, saved, &mut bound, ends)
+            if said.elapsed() >= SAID_EVERY {
+                said = Instant::now();
+                info!(
+                    "{}: {done} of {} images deleted",
+                    self.repository,
+                    all.len()
+                );
+            }
+            self.image(image, &mut standing, saved, &mut bound, ends)
                 .await;
         }
         for (tag, root) in bound.tags {
             let own = root.and_then(|root| ends.manifests.get(&contents.node(root).digest));
             let end = match root {
+                _ if standing.moved.contains(tag) => End::Stays(Stays::Moved),
                 Some(root) if standing.needs(root) => End::Stays(Stays::SharesItsDigest),
                 None => End::Failed(Failure::NotAlone),
                 Some(_) => own.cloned().unwrap_or(End::Failed(Failure::Stopped)),
             };
             ends.tags.insert(tag.to_owned(), end);
         }
-        let left_over = left_over
-            .iter()
-            .filter(|one| contents.manifest(one).is_none());
-        for digest in left_over {
-            if (self.is_stopped)() || self.look(&mut standing).await.is_err() {
+        let mut held = HashSet::new();
+        for digest in ends.left_over.clone() {
+            if (self.is_stopped)() {
                 return;
             }
-            if !standing.others.contains(digest) {
-                let end = end(self.remover.delete_manifest(digest).await);
-                ends.manifests.insert(digest.clone(), end);
+            // What is gone is deleted all the same: a disk may have its directory.
+            if let Some(End::Failed(_)) = ends.manifests.get(&digest) {
+                continue;
             }
+            let end = match self.look(&mut standing).await {
+                Err(cause) => End::Failed(Failure::NotLooked(cause)),
+                Ok(()) if standing.others.contains(&digest) => End::Stays(Stays::Needed),
+                Ok(()) if held.contains(&digest) => End::Stays(Stays::Above),
+                Ok(()) => end(self.remover.delete_manifest(&digest).await),
+            };
+            if let (Some(manifest), false) = (saved.get(&digest), end == End::Deleted) {
+                held.extend(manifests_below(manifest));
+            }
+            ends.manifests.insert(digest, end);
+        }
+    }
+
+    /// Lists the tags. A registry may not know a repository that has none.
+    async fn tags(&self, keeps_tags: bool) -> Result<Vec<String>, Cause> {
+        match self.catalog.tags(self.repository).await.answer {
+            Ok(list) if list.is_cut => Err(Cause::default()),
+            Ok(list) => Ok(list.names),
+            Err(fault) if fault.kind == FaultKind::NotFound && !keeps_tags => Ok(Vec::new()),
+            Err(fault) => Err(fault.cause),
         }
     }
 
     /// Lists the tags and resolves them again; what they lead to by now is needed.
     async fn look(&self, standing: &mut Standing<'_>) -> Result<(), Cause> {
-        let names = match self.catalog.tags(self.repository).await.answer {
-            Ok(list) if list.is_cut => return Err(Cause::default()),
-            Ok(list) => list.names,
-            Err(fault) if fault.kind == FaultKind::NotFound => Vec::new(),
-            Err(fault) => return Err(fault.cause),
-        };
+        let names = self.tags(standing.keeps_tags).await?;
         let resolved = join_all(names.iter().map(async |name| {
             let digest = self.resolve(name).await;
             (name, digest)
@@ -309,23 +381,41 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
     /// Marks what a digest leads to as needed; what is not known yet is read.
     async fn require(&self, digest: &Digest, standing: &mut Standing<'_>) -> Result<(), Cause> {
         let mut open = vec![digest.clone()];
+        let mut read = HashSet::new();
         while let Some(digest) = open.pop() {
+            if standing.others.contains(&digest) || read.contains(&digest) {
+                continue;
+            }
             if let Some(place) = standing.contents.manifest(&digest) {
-                standing.contents.need(place, &mut standing.needed);
-                continue;
+                standing.need(place);
+                let unread = standing.contents.unread_below(place).into_iter();
+                let unread: Vec<Digest> = unread.filter(|one| !read.contains(one)).collect();
+                if !unread.contains(&digest) {
+                    open.extend(unread);
+                    continue;
+                }
+                open.extend(unread.into_iter().filter(|one| *one != digest));
             }
-            if !standing.others.insert(digest.clone()) {
-                continue;
+            if let Some(manifest) = self.manifest_by_now(&digest).await? {
+                open.extend(manifests_below(&manifest));
             }
-            let asked = self.source.manifest(&digest, Look::First).await;
-            let manifest = match asked.answer {
-                Ok(manifest) => whole(&digest, manifest)?,
-                Err(fault) if fault.kind == FaultKind::NotFound => continue,
-                Err(fault) => return Err(fault.cause),
-            };
-            open.extend(manifests_below(&manifest));
+            read.insert(digest);
         }
+        // Not before all of it is known: the next look would take it for read.
+        standing.others.extend(read);
         Ok(())
+    }
+
+    /// Reads a manifest; none where it is not there, said twice.
+    async fn manifest_by_now(&self, digest: &Digest) -> Result<Option<Saved>, Cause> {
+        for look in [Look::First, Look::Witness] {
+            match self.source.manifest(digest, look).await.answer {
+                Ok(manifest) => return whole(digest, manifest).map(Some),
+                Err(fault) if fault.kind == FaultKind::NotFound => {}
+                Err(fault) => return Err(fault.cause),
+            }
+        }
+        Ok(None)
     }
 
     async fn image<'c>(
@@ -336,41 +426,88 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         bound: &mut Bound<'c>,
         ends: &mut Ends,
     ) {
+        // All that goes with it stays: what it shares with others must not go with them.
+        let stays = match self.before(image, standing, ends).await {
+            Some(end) => {
+                for tag in &image.tags {
+                    ends.tags.insert((*tag).to_owned(), end.clone());
+                }
+                true
+            }
+            None => self.tags_of(image, standing, bound, ends).await,
+        };
+        if let (true, Some(root)) = (stays, image.root) {
+            standing.need(root);
+        }
+        for place in image.manifests.iter().filter(|_| !stays) {
+            let digest = &standing.contents.node(*place).digest;
+            let end = ends.manifests.get(digest);
+            let is_lost = matches!(end, Some(End::Deleted | End::Failed(Failure::Damaged(_))));
+            if standing.held[*place] {
+                ends.manifests
+                    .insert(digest.clone(), End::Stays(Stays::Above));
+            } else if saved.contains_key(digest) || (image.is_broken && is_lost) {
+                self.manifest(*place, standing, ends).await;
+                if let Some(End::Failed(_)) = ends.manifests.get(digest) {
+                    standing.hold(*place);
+                }
+            } else if let Some(End::Failed(_)) = end {
+                standing.hold(*place);
+            }
+        }
+    }
+
+    /// Why an image stays before anything of it is deleted.
+    async fn before(&self, image: &Image<'_>, standing: &Standing<'_>, ends: &Ends) -> Option<End> {
         let root = image.root.map(|root| &standing.contents.node(root).digest);
-        let unsaved = root.and_then(|root| ends.manifests.get(root).cloned());
-        let unsaved = unsaved.filter(|end| end.is_unsaved() && !image.is_broken);
+        let end = root.and_then(|root| ends.manifests.get(root));
+        if let Some(end) = end.filter(|end| end.is_unsaved(image.is_broken)) {
+            return Some(end.clone());
+        }
+        let is_whole = image.is_broken && !self.is_broken(&image.tags).await;
+        is_whole.then_some(End::Stays(Stays::NotBroken))
+    }
+
+    /// Whether one of these tags of a digest is still broken.
+    async fn is_broken(&self, tags: &[&str]) -> bool {
+        let references: Vec<Reference> = tags.iter().map(|tag| self.reference(tag)).collect();
+        let never = std::future::pending();
+        let walked = walk(
+            self.source,
+            self.repository,
+            &references,
+            self.rules,
+            never,
+            |_, _| (),
+        );
+        let checked = walked.await;
+        let mut subjects = checked.subjects.iter();
+        subjects.any(|subject| checked.is_failing(subject, self.rules.clients))
+    }
+
+    /// Deletes the tags of an image, and says whether one stays that should have gone.
+    async fn tags_of<'c>(
+        &self,
+        image: &Image<'c>,
+        standing: &mut Standing<'_>,
+        bound: &mut Bound<'c>,
+        ends: &mut Ends,
+    ) -> bool {
         // Such a tag leads nowhere, and is still a tag.
         let led_nowhere = !image
             .root
             .is_some_and(|root| standing.contents.node(root).is_read);
         let mut stays = false;
         for tag in &image.tags {
-            let end = match &unsaved {
-                Some(end) => Some(end.clone()),
-                None => self.tag(tag, led_nowhere, standing, bound).await,
-            };
-            let Some(end) = end else {
-                bound.tags.push((tag, image.root));
-                continue;
-            };
-            // Where a tag stays that should have gone, so does what it leads to.
-            stays |= !matches!(end, End::Deleted | End::Stays(Stays::Moved));
-            ends.tags.insert((*tag).to_owned(), end);
-        }
-        // Where a manifest stays that should have gone, so does what it leads to.
-        let mut held = vec![false; standing.contents.len()];
-        for place in image.manifests.iter().filter(|_| !stays) {
-            let digest = &standing.contents.node(*place).digest;
-            if held[*place] {
-                ends.manifests
-                    .insert(digest.clone(), End::Stays(Stays::Above));
-            } else if image.is_broken || saved.contains_key(digest) {
-                self.manifest(*place, standing, ends).await;
-                if let Some(End::Failed(_)) = ends.manifests.get(digest) {
-                    standing.contents.reach(*place, &mut held);
+            match self.tag(tag, led_nowhere, standing, bound).await {
+                Some(end) => {
+                    stays |= !matches!(end, End::Deleted | End::Stays(Stays::Moved));
+                    ends.tags.insert((*tag).to_owned(), end);
                 }
+                None => bound.tags.push((tag, image.root)),
             }
         }
+        stays
     }
 
     /// Deletes a tag alone; nothing where the registry cannot.
@@ -391,6 +528,9 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         }
         if standing.moved.contains(tag) {
             return Some(End::Stays(Stays::Moved));
+        }
+        if standing.belongs_to_what_stays(tag) {
+            return Some(End::Stays(Stays::Follows));
         }
         if bound.is_certain {
             return None;
@@ -415,18 +555,14 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
     pub(crate) async fn look_after(
         &self,
         contents: &Contents,
-        rules: &Rules,
+        plan: &Plan,
         ends: &mut Ends,
     ) -> Result<HashSet<Digest>, Cause> {
-        let names = match self.catalog.tags(self.repository).await.answer {
-            Ok(list) => list.names,
-            Err(fault) if fault.kind == FaultKind::NotFound => Vec::new(),
-            Err(fault) => return Err(fault.cause),
-        };
+        let names = self.tags(plan.keeps_tags()).await?;
         let references: Vec<Reference> = names.iter().map(|tag| self.reference(tag)).collect();
         let rules = Rules {
             depth: Depth::Manifests,
-            ..rules.clone()
+            ..self.rules.clone()
         };
         let never = std::future::pending();
         let checked = walk(
@@ -438,11 +574,16 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             |_, _| (),
         )
         .await;
-        let listed: HashSet<&String> = names.iter().collect();
+        let listed: HashSet<&str> = names.iter().map(String::as_str).collect();
+        for tag in plan.kept_tags(contents) {
+            if !listed.contains(tag) {
+                warn!("{}:{tag} was to stay, and is gone", self.repository);
+            }
+        }
         let gone = ends
             .tags
             .iter_mut()
-            .filter(|(name, _)| !listed.contains(name));
+            .filter(|(name, _)| !listed.contains(name.as_str()));
         for (_, end) in gone.filter(|(_, end)| end.was_tried()) {
             *end = End::Deleted;
         }
@@ -478,7 +619,16 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         let missing = graph
             .iter()
             .filter(|(_, node)| node.verdict() == Verdict::Missing);
-        let lost = missing.filter_map(|(_, node)| node.digest()).collect();
+        let mut lost: HashSet<Digest> = missing.filter_map(|(_, node)| node.digest()).collect();
+        // What is below something that is not there was not walked.
+        let places = lost.iter().filter_map(|digest| contents.manifest(digest));
+        let below: Vec<Place> = places.flat_map(|place| contents.all_below(place)).collect();
+        lost.extend(
+            below
+                .into_iter()
+                .map(|place| contents.node(place).digest.clone()),
+        );
+        lost.retain(|digest| ends.manifests.get(digest) == Some(&End::Deleted));
         Ok(lost)
     }
 
@@ -496,13 +646,18 @@ pub(crate) async fn put_back<R: Returner>(
     repository: &Repository,
     contents: &Contents,
     plan: &Plan,
+    left_over: &[Digest],
     lost: &HashSet<Digest>,
     saved: &HashMap<Digest, Saved>,
     returner: &R,
 ) -> Vec<Digest> {
     let mut done = Vec::new();
-    for place in plan.manifests.iter().rev() {
-        let digest = &contents.node(*place).digest;
+    let goes = plan
+        .manifests
+        .iter()
+        .map(|place| &contents.node(*place).digest);
+    let goes: Vec<&Digest> = goes.chain(left_over).collect();
+    for digest in goes.into_iter().rev() {
         let Some(manifest) = saved.get(digest).filter(|_| lost.contains(digest)) else {
             continue;
         };
@@ -554,6 +709,7 @@ fn images<'c>(contents: &'c Contents, plan: &Plan) -> Vec<Image<'c>> {
             }),
         }
     }
+    let mut images = subjects_first(contents, images);
     let mut taken = vec![false; contents.len()];
     for image in images.iter_mut().rev() {
         let Some(root) = image.root else {
@@ -584,6 +740,44 @@ fn images<'c>(contents: &'c Contents, plan: &Plan) -> Vec<Image<'c>> {
     images
 }
 
+/// Images so that each comes after what it belongs to: where that stays after all, so does it.
+fn subjects_first<'c>(contents: &Contents, images: Vec<Image<'c>>) -> Vec<Image<'c>> {
+    let with_all = |image: Image<'c>| {
+        let all = image.root.map(|root| contents.all_below(root));
+        (image, all.unwrap_or_default())
+    };
+    let mut rest: Vec<(Image<'c>, Vec<Place>)> = images.into_iter().map(with_all).collect();
+    let mut ordered = Vec::new();
+    loop {
+        let mut leading = vec![0; contents.len()];
+        for place in rest.iter().flat_map(|(_, all)| all) {
+            leading[*place] += 1;
+        }
+        let waits = |(image, own): &(Image<'c>, Vec<Place>)| {
+            let mut subjects = image.subjects(contents);
+            subjects.any(|subject| leading[subject] > usize::from(own.contains(&subject)))
+        };
+        let (later, next): (Vec<_>, Vec<_>) = rest.into_iter().partition(waits);
+        // None is left, or each belongs to another one.
+        let is_done = later.is_empty() || next.is_empty();
+        ordered.extend(next);
+        rest = later;
+        if is_done {
+            ordered.extend(rest);
+            return ordered.into_iter().map(|(image, _)| image).collect();
+        }
+    }
+}
+
+impl Image<'_> {
+    /// What it belongs to, by its tags or by its manifest.
+    fn subjects(&self, contents: &Contents) -> impl Iterator<Item = Place> {
+        let digests = self.tags.iter().filter_map(|tag| digest_in_tag(tag));
+        let by_tag = digests.filter_map(|digest| contents.manifest(&digest));
+        by_tag.chain(self.root.and_then(|root| contents.subject(root)))
+    }
+}
+
 /// What tags that go lead to, and that stays.
 fn tags_alone(contents: &Contents, plan: &Plan) -> BTreeSet<Place> {
     let tags = contents.tags.iter().zip(&plan.tags);
@@ -598,16 +792,45 @@ impl End {
         matches!(self, Self::Deleted | Self::Failed(Failure::Registry(_)))
     }
 
-    /// Whether there is no backup of it.
-    fn is_unsaved(&self) -> bool {
-        matches!(
-            self,
-            Self::Failed(Failure::NotRead(_) | Failure::NotSaved(_))
-        )
+    /// Whether there should be a backup of it, and is none: of a broken image not all can be had.
+    fn is_unsaved(&self, is_broken: bool) -> bool {
+        match self {
+            Self::Failed(Failure::NotRead(_) | Failure::NotSaved(_)) => true,
+            Self::Failed(Failure::Damaged(_)) => !is_broken,
+            _ => false,
+        }
     }
 }
 
 impl Ends {
+    /// What a garbage collection can free by what was deleted, in bytes; see [`Plan::frees`].
+    pub(crate) fn frees(&self, contents: &Contents, plan: &Plan) -> u64 {
+        let is_gone = |place: &Place| {
+            let end = self.manifests.get(&contents.node(*place).digest);
+            end == Some(&End::Deleted)
+        };
+        let mut stays = plan.needed.clone();
+        let mut goes = vec![false; contents.len()];
+        for place in &plan.manifests {
+            let marked = if is_gone(place) {
+                &mut goes
+            } else {
+                &mut stays
+            };
+            contents.reach(*place, marked);
+        }
+        let freed = (0..contents.len()).filter(|place| goes[*place] && !stays[*place]);
+        freed.filter_map(|place| contents.node(place).size).sum()
+    }
+
+    /// That nobody knows what was deleted.
+    pub(crate) fn doubt(&mut self, cause: &Cause) {
+        let all = self.tags.values_mut().chain(self.manifests.values_mut());
+        for end in all.filter(|end| **end == End::Deleted) {
+            *end = End::Failed(Failure::NotLooked(cause.clone()));
+        }
+    }
+
     fn fail(&mut self, digest: &Digest, failure: Failure) {
         self.manifests.insert(digest.clone(), End::Failed(failure));
     }

@@ -24,6 +24,8 @@ pub(crate) struct Contents {
     pub(crate) unread: Option<Digest>,
     /// What has no tag and no tag leads to, where the registry lists that.
     pub(crate) untagged: Vec<Untagged>,
+    /// What an earlier run was to delete, and may have left.
+    pub(crate) leaving: HashSet<Digest>,
     /// Why what the registry lists is not known, where it should be.
     pub(crate) unlisted: Option<Fault>,
     nodes: Vec<Node>,
@@ -167,7 +169,7 @@ impl Contents {
                 self.places.remove(&(digest.clone(), true));
                 continue;
             }
-            if named.contains(digest) {
+            if named.contains(digest) && !self.leaving.contains(digest) {
                 self.pinned.push(root);
             }
             self.note_unread(checked, subject, clients);
@@ -257,6 +259,23 @@ impl Contents {
         }
     }
 
+    /// Marks the signatures and other referrers of all that is needed, with what they need.
+    pub(crate) fn need_what_belongs(&self, needed: &mut [bool]) {
+        loop {
+            let before = needed.iter().filter(|needed| **needed).count();
+            for tag in &self.tags {
+                let subject = digest_in_tag(&tag.name).and_then(|digest| self.manifest(&digest));
+                if let (Some(root), true) = (tag.root, subject.is_some_and(|one| needed[one])) {
+                    self.need(root, needed);
+                }
+            }
+            self.need_referrers(needed);
+            if needed.iter().filter(|needed| **needed).count() == before {
+                return;
+            }
+        }
+    }
+
     /// Marks all that can be reached from a place.
     pub(crate) fn reach(&self, from: Place, reached: &mut [bool]) {
         self.mark(from, reached, |_| None);
@@ -271,6 +290,21 @@ impl Contents {
             let node = &self.nodes[place];
             open.extend(node.below.iter().copied().chain(and(place)));
         }
+    }
+
+    /// The manifests among all that a place leads to that were not read.
+    pub(crate) fn unread_below(&self, place: Place) -> Vec<Digest> {
+        let below = self.all_below(place).into_iter();
+        let below = below.map(|place| &self.nodes[place]);
+        let unread = below.filter(|node| !node.is_read && node.kind.is_manifest());
+        unread.map(|node| node.digest.clone()).collect()
+    }
+
+    /// All that can be reached from a place, itself with it.
+    pub(crate) fn all_below(&self, place: Place) -> Vec<Place> {
+        let mut reached = vec![false; self.nodes.len()];
+        self.reach(place, &mut reached);
+        (0..reached.len()).filter(|place| reached[*place]).collect()
     }
 
     /// These places so that each comes before what it refers to.

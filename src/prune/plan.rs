@@ -41,6 +41,18 @@ impl Plan {
         let deleted = all.filter(|(_, fate)| matches!(fate, Fate::Delete(_)));
         deleted.map(|(tag, _)| tag.name.as_str())
     }
+
+    /// The tags that stay.
+    pub(crate) fn kept_tags<'c>(&self, contents: &'c Contents) -> impl Iterator<Item = &'c str> {
+        let all = contents.tags.iter().zip(&self.tags);
+        let kept = all.filter(|(_, fate)| matches!(fate, Fate::Keep(_)));
+        kept.map(|(tag, _)| tag.name.as_str())
+    }
+
+    /// Whether a tag stays.
+    pub(crate) fn keeps_tags(&self) -> bool {
+        self.tags.iter().any(|fate| matches!(fate, Fate::Keep(_)))
+    }
 }
 
 impl Plan {
@@ -167,9 +179,9 @@ impl Clock {
             let dates = tags.iter().filter(|tag| clock.of(&tag.dates).is_some());
             dates.count()
         };
-        let mut best = Self::Pushed;
-        for clock in Self::BEST_FIRST {
-            if have(&clock) > have(&best) {
+        let mut best = Self::Created;
+        for clock in Self::BEST_FIRST.into_iter().rev() {
+            if have(&clock) > 0 && have(&clock) >= have(&best) {
                 best = clock;
             }
         }
@@ -206,7 +218,8 @@ impl Planner<'_> {
                 .map(|(tag, _)| tag)
         };
         let clock = Clock::for_all(&own().collect::<Vec<_>>());
-        let border = self.rules.newest.map(|newest| border(own(), clock, newest));
+        let ages = digest_dates(own(), clock);
+        let border = self.rules.newest.map(|newest| border(&ages, newest));
         let mut matched = vec![false; self.rules.keep.len()];
         let mut tags: Vec<Fate> = contents
             .tags
@@ -214,7 +227,7 @@ impl Planner<'_> {
             .zip(&followed)
             .map(|(tag, followed)| match followed {
                 Some(digest) => Fate::Keep(Keep::Follows(digest.clone())),
-                None => match self.fate(tag, clock, border, &mut matched) {
+                None => match self.fate(tag, clock, (&ages, border), &mut matched) {
                     Fate::Delete(_) if !self.may_go(contents, tag) => Fate::Keep(Keep::NotPlanned),
                     fate => fate,
                 },
@@ -226,8 +239,7 @@ impl Planner<'_> {
         let followers = contents.tags.iter().zip(&mut tags).zip(&followed);
         for ((tag, fate), followed) in followers {
             if let Some(digest) = followed
-                && let Some(place) = contents.manifest(digest)
-                && !needed[place]
+                && !stays(contents, digest, &needed)
                 && follows(tag)
             {
                 *fate = Fate::Delete(Delete::Follows(digest.clone()));
@@ -281,7 +293,7 @@ impl Planner<'_> {
         &self,
         tag: &Tag,
         clock: Clock,
-        border: Option<SystemTime>,
+        (ages, border): (&BTreeMap<Place, SystemTime>, Option<SystemTime>),
         matched: &mut [bool],
     ) -> Fate {
         let mut pattern = None;
@@ -306,8 +318,20 @@ impl Planner<'_> {
             if let Some(pattern) = pattern {
                 return Fate::Keep(Keep::Pattern(pattern));
             }
-            if let Some(keep) = self.by_age(clock.of(&tag.dates), clock, border) {
+            let is_newest = || {
+                let since = match tag.root {
+                    Some(root) => ages.get(&root).copied(),
+                    None => clock.of(&tag.dates),
+                };
+                since
+                    .zip(border)
+                    .is_some_and(|(since, border)| since >= border)
+            };
+            if let Some(keep) = self.by_age(clock.of(&tag.dates), clock, is_newest) {
                 return Fate::Keep(keep);
+            }
+            if youngest.is_none() && !self.brakes.min_age.is_zero() {
+                return Fate::Keep(Keep::NoDate(clock));
             }
         }
         if youngest.is_some_and(is_too_young) {
@@ -338,7 +362,7 @@ impl Planner<'_> {
         &self,
         since: Option<SystemTime>,
         clock: Clock,
-        border: Option<SystemTime>,
+        is_newest: impl Fn() -> bool,
     ) -> Option<Keep> {
         if self.rules.is_empty() {
             return Some(Keep::NotBroken);
@@ -347,9 +371,7 @@ impl Planner<'_> {
             let counts = self.rules.newest.is_some() || self.rules.younger.is_some();
             return counts.then_some(Keep::NoDate(clock));
         };
-        if let (Some(border), Some(newest)) = (border, self.rules.newest)
-            && since >= border
-        {
+        if let Some(newest) = self.rules.newest.filter(|_| is_newest()) {
             return Some(Keep::Newest(newest));
         }
         let younger = self
@@ -432,12 +454,11 @@ fn is_known(contents: &Contents, tag: &Tag) -> bool {
         .all(|node| node.is_read || !node.kind.is_manifest())
 }
 
-/// The date of the last digest that `newest` of them keep; what is as old as that stays too.
-fn border<'t>(
+/// When each digest was last given a tag, as far as that is known.
+fn digest_dates<'t>(
     tags: impl Iterator<Item = &'t Tag>,
     clock: Clock,
-    newest: NonZero<usize>,
-) -> SystemTime {
+) -> BTreeMap<Place, SystemTime> {
     let mut dates: BTreeMap<Place, SystemTime> = BTreeMap::new();
     for tag in tags {
         if let (Some(root), Some(since)) = (tag.root, clock.of(&tag.dates)) {
@@ -445,7 +466,12 @@ fn border<'t>(
             *known = since.max(*known);
         }
     }
-    let mut dates: Vec<SystemTime> = dates.into_values().collect();
+    dates
+}
+
+/// The date of the last digest that `newest` of them keep; what is as old as that stays too.
+fn border(dates: &BTreeMap<Place, SystemTime>, newest: NonZero<usize>) -> SystemTime {
+    let mut dates: Vec<SystemTime> = dates.values().copied().collect();
     dates.sort_unstable();
     let last = dates.iter().rev().nth(newest.get() - 1);
     last.or(dates.first())
@@ -479,17 +505,24 @@ fn needed(
     loop {
         let before = needed.iter().filter(|needed| **needed).count();
         for ((tag, _), followed) in all() {
-            if let (Some(root), Some(digest)) = (tag.root, followed) {
-                let subject = contents.manifest(digest);
-                if !follows(tag) || subject.is_none_or(|subject| needed[subject]) {
-                    contents.need(root, &mut needed);
-                }
+            if let (Some(root), Some(digest)) = (tag.root, followed)
+                && (!follows(tag) || stays(contents, digest, &needed))
+            {
+                contents.need(root, &mut needed);
             }
         }
         contents.need_referrers(&mut needed);
         if needed.iter().filter(|needed| **needed).count() == before {
             return needed;
         }
+    }
+}
+
+/// Whether what a tag belongs to stays, or is not known: then nobody knows that it went.
+fn stays(contents: &Contents, digest: &Digest, needed: &[bool]) -> bool {
+    match contents.manifest(digest) {
+        Some(subject) => needed[subject],
+        None => !contents.leaving.contains(digest),
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) struct Prune {
 pub(crate) struct Pruned {
     pub(crate) repository: Repository,
     pub(crate) tags: Vec<PrunedTag>,
-    /// The manifests that go with the tags, each before what it refers to.
+    /// The manifests that go with the tags, each before what it refers to; then what an earlier run
+    /// has left.
     pub(crate) manifests: Vec<PrunedManifest>,
     /// How many manifests stay that a tag that goes leads to.
     pub(crate) shared: usize,
@@ -105,12 +106,21 @@ impl Pruned {
                 end: end(true, ends.and_then(|ends| ends.manifests.get(&node.digest))),
             }
         });
+        let left_over = ends.iter().flat_map(|ends| {
+            let ended = ends.left_over.iter();
+            ended.map(|digest| PrunedManifest {
+                digest: digest.clone(),
+                kind: Kind::Manifest,
+                size: None,
+                end: end(true, ends.manifests.get(digest)),
+            })
+        });
         Self {
             repository: repository.clone(),
             tags: tags.collect(),
-            manifests: manifests.collect(),
+            manifests: manifests.chain(left_over).collect(),
             shared: plan.shared(contents),
-            frees: plan.frees(contents),
+            frees: ends.map_or_else(|| plan.frees(contents), |ends| ends.frees(contents, plan)),
             refusal: plan.refusal.clone(),
         }
     }
@@ -120,7 +130,7 @@ impl Prune {
     /// How many tags go, or went.
     pub(crate) fn tags(&self) -> usize {
         let deleted = |pruned: &Pruned| {
-            let is_held = self.is_applied && pruned.refusal.is_some();
+            let is_held = pruned.refusal.is_some();
             let tags = pruned.tags.iter().filter(|_| !is_held);
             let goes = |tag: &&PrunedTag| match &tag.end {
                 None => matches!(tag.fate, Fate::Delete(_)),
@@ -157,18 +167,32 @@ impl Prune {
 
     /// How many deletions failed.
     pub(crate) fn failed(&self) -> usize {
-        let failed = |pruned: &Pruned| {
+        let failed = self.failures().filter(|one| **one != Failure::Stopped);
+        failed.count()
+    }
+
+    /// How many were not begun, because the run ended before.
+    fn left(&self) -> usize {
+        let left = self.failures().filter(|one| **one == Failure::Stopped);
+        left.count()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Failure> {
+        let ends = self.repositories.iter().flat_map(|pruned| {
             let tags = pruned.tags.iter().filter_map(|tag| tag.end.as_ref());
             let manifests = pruned.manifests.iter().filter_map(|one| one.end.as_ref());
-            let ends = tags.chain(manifests);
-            ends.filter(|end| matches!(end, End::Failed(_))).count()
-        };
-        self.repositories.iter().map(failed).sum()
+            tags.chain(manifests)
+        });
+        ends.filter_map(|end| match end {
+            End::Failed(failure) => Some(failure),
+            _ => None,
+        })
     }
 
     /// What a garbage collection can free, in bytes.
     pub(crate) fn frees(&self) -> u64 {
-        self.repositories.iter().map(|pruned| pruned.frees).sum()
+        let goes = self.repositories.iter().filter(|one| one.refusal.is_none());
+        goes.map(|pruned| pruned.frees).sum()
     }
 
     /// The repositories in which nothing goes although something would.
@@ -188,6 +212,7 @@ impl Prune {
         }
         let parts = [
             (self.failed(), "deletion", "failed"),
+            (self.left(), "deletion", "not begun"),
             (self.put_back, "manifest", "put back"),
         ];
         let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
@@ -239,7 +264,8 @@ fn write_repository(pruned: &Pruned, style: Style, out: &mut dyn Write) -> io::R
             None => groups.push((goes, why, vec![tag])),
         }
     }
-    groups.sort_by_key(|group| group.0);
+    let is_broken = |tag: &PrunedTag| tag.fate == Fate::Delete(Delete::Broken);
+    groups.sort_by_key(|(goes, _, tags)| (!is_broken(tags[0]), *goes));
     let names: Vec<String> = groups.iter().map(|group| names(&group.2)).collect();
     let width = names
         .iter()
@@ -390,10 +416,13 @@ pub(crate) fn ended(end: &End) -> String {
         End::Stays(Stays::Moved) => "stays, it has moved meanwhile".to_owned(),
         End::Stays(Stays::Needed) => "stays, a tag needs it by now".to_owned(),
         End::Stays(Stays::Above) => "stays, because what lists it does".to_owned(),
+        End::Stays(Stays::Follows) => "stays, because what it belongs to does".to_owned(),
+        End::Stays(Stays::NotBroken) => "stays, it is not broken any more".to_owned(),
         End::Stays(Stays::SharesItsDigest) => {
             "stays, a kept tag has the same digest, and this registry cannot delete a tag alone"
                 .to_owned()
         }
+        End::Failed(Failure::Stopped) => "not begun, the run ended before".to_owned(),
         End::Failed(failure) => format!("failed, {}", failed(failure)),
     }
 }
@@ -409,6 +438,7 @@ fn failed(failure: &Failure) -> String {
             _ => words(cause),
         },
         Failure::NotRead(cause) => format!("it could not be read for the backup: {}", words(cause)),
+        Failure::Damaged(cause) => format!("it is damaged: {}", words(cause)),
         Failure::NotSaved(why) => format!("the backup could not be written: {}", escape::line(why)),
         Failure::NotLooked(cause) => format!("the tags could not be looked at: {}", words(cause)),
         Failure::NotAlone => "this registry cannot delete a tag alone".to_owned(),
@@ -443,14 +473,19 @@ pub(crate) fn closing(prune: &Prune) -> String {
         tags => count(tags, "tag"),
     };
     if !prune.is_applied {
-        return match prune.tags() {
-            0 => "plan: there is nothing to delete".to_owned(),
+        return match (prune.tags(), prune.refusals().next()) {
+            (0, Some((_, refusal))) => format!("plan: nothing would go: {}", refused(refusal)),
+            (0, None) => "plan: there is nothing to delete".to_owned(),
             _ => format!("plan: nothing was deleted. {tags} would go: --apply --backup DIR"),
         };
     }
     let failed = match prune.failed() {
         0 => String::new(),
         failed => format!(", {failed} failed"),
+    };
+    let left = match prune.left() {
+        0 => String::new(),
+        left => format!(", {left} not begun"),
     };
     let back = match prune.put_back {
         0 => String::new(),
@@ -461,7 +496,7 @@ pub(crate) fn closing(prune: &Prune) -> String {
     };
     let frees = human::bytes(prune.frees());
     format!(
-        "prune: {tags} deleted{failed}{back}; a garbage-collect (without -m) frees about {frees}"
+        "prune: {tags} deleted{failed}{left}{back}; a garbage-collect (without -m) frees about {frees}"
     )
 }
 

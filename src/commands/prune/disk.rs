@@ -84,6 +84,7 @@ impl Work<'_> {
             source: &source,
             catalog: &StorageCatalog::new(tree),
             remover: &remover,
+            rules: &self.settings.audit.rules,
             is_stopped: self.is_stopped,
         };
         self.done(&hands, &remover, backup).await

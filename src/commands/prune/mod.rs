@@ -5,8 +5,8 @@ mod disk;
 mod packages;
 mod plan_file;
 
-use std::collections::HashSet;
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
 use log::{info, warn};
@@ -20,10 +20,10 @@ use crate::commands::until_a_signal;
 use crate::layout::LayoutWriter;
 use crate::oci::in_use::Uses;
 use crate::oci::reference::Repository;
-use crate::prune::apply::{End, Ends, Hands, put_back};
+use crate::prune::apply::{End, Ends, Hands, Stays, put_back};
 use crate::prune::contents::Contents;
 use crate::prune::loose;
-use crate::prune::plan::{Plan, Planner};
+use crate::prune::plan::{Delete, Fate, Plan, Planner};
 use crate::prune::remover::{Remover, Returner};
 use crate::registry::packages::Package;
 use crate::registry::{RegistryCatalog, RegistryRepository, RegistryWriter, Transport};
@@ -36,7 +36,6 @@ use crate::terminal::deliver::{announce_prune, deliver_audit};
 use crate::terminal::progress::Progress;
 use crate::terminal::signals::Signals;
 use crate::terminal::streams::Streams;
-use crate::walk::cause::Cause;
 use crate::walk::checked::Checked;
 use crate::walk::rules::Depth;
 use crate::walk::source::{Catalog, Source};
@@ -59,6 +58,8 @@ struct Planned {
     repository: Repository,
     contents: Contents,
     plan: Plan,
+    /// What an earlier run has left of it.
+    left_over: Vec<Digest>,
     /// What its packages API knows of it, where it has one.
     package: Option<Package>,
 }
@@ -70,10 +71,8 @@ impl Planned {
     }
 
     /// Whether something goes, or an earlier run has left something.
-    fn has_work(&self, backup: Option<&LayoutWriter>) -> bool {
-        let left_over =
-            |backup: &LayoutWriter| !backup.pending(&self.repository.to_string()).is_empty();
-        self.plan.deletes() || (self.plan.refusal.is_none() && backup.is_some_and(left_over))
+    fn has_work(&self) -> bool {
+        self.plan.deletes() || (self.plan.refusal.is_none() && !self.left_over.is_empty())
     }
 }
 
@@ -89,13 +88,19 @@ async fn pruned(
     let roots = disk::roots(settings, sifted.registries())?;
     let disks = disk::writers(settings, &roots)?;
     let output = &settings.audit.output;
+    let started = Instant::now();
     announce_prune(sifted.registries(), settings.audit.rules.depth, output);
     let mut planning = Planning {
         settings,
         sifted: &sifted,
         allowed: allowed.as_ref(),
         now: SystemTime::now(),
+        pending: backup
+            .as_ref()
+            .map(LayoutWriter::pending)
+            .unwrap_or_default(),
         planned: Vec::new(),
+        met: Vec::new(),
         matched: Vec::new(),
     };
     let mut streams = Streams::open(&settings.audit, "prune", planning.now);
@@ -128,7 +133,7 @@ async fn pruned(
     let is_stopped = || was_stopped || stopping.clone().now_or_never().is_some();
     for planned in &planning.planned {
         let mut ends = None;
-        if let (Some(permissions), true) = (settings.apply, planned.has_work(backup.as_ref())) {
+        if let (Some(permissions), true) = (settings.apply, planned.has_work()) {
             let work = Work {
                 planned,
                 settings,
@@ -159,6 +164,7 @@ async fn pruned(
     if let (Some(path), None) = (&settings.plan, settings.apply) {
         plan_file::write(path, &prune)?;
     }
+    audit.duration = started.elapsed();
     audit.add_prune(prune);
     audit.finish();
     Ok(deliver_audit(&audit, streams, output))
@@ -199,7 +205,11 @@ struct Planning<'a> {
     sifted: &'a Sifted<'a>,
     allowed: Option<&'a HashSet<Allowed>>,
     now: SystemTime,
+    /// What is still to be deleted, by repository.
+    pending: BTreeMap<String, Vec<Digest>>,
     planned: Vec<Planned>,
+    /// The names of all repositories that were walked.
+    met: Vec<String>,
     /// The patterns that matched something, by the place of their rules.
     matched: Vec<(usize, usize)>,
 }
@@ -216,11 +226,16 @@ impl Planning<'_> {
         let Some(repository) = parts.first().map(|part| part.repository.clone()) else {
             return;
         };
+        self.met.push(repository.name.clone());
         let Some(place) = self.settings.policy.of(&repository.name) else {
             parts.clear();
             return;
         };
         let mut contents = self.sifted.contents(parts, uses);
+        let pending = self.pending.remove(&repository.to_string());
+        let mut left_over = pending.unwrap_or_default();
+        left_over.retain(|digest| self.permits(&repository, None, Some(digest)));
+        contents.leaving = left_over.iter().cloned().collect();
         let clients = self.settings.audit.rules.clients;
         let package = listed.fill(&mut contents, clients);
         for checked in subjects {
@@ -237,6 +252,11 @@ impl Planning<'_> {
             permits: &|tag, digest| self.permits(&repository, tag, digest),
         };
         let plan = planner.plan(&contents);
+        let goes = plan.digests(&contents);
+        left_over.retain(|digest| {
+            let place = contents.manifest(digest);
+            !goes.contains(digest) && place.is_none_or(|place| !plan.needed[place])
+        });
         let matched = plan
             .matched
             .iter()
@@ -264,6 +284,7 @@ impl Planning<'_> {
             repository,
             contents,
             plan,
+            left_over,
             package,
         });
     }
@@ -278,11 +299,15 @@ impl Planning<'_> {
     fn warn(&mut self) {
         self.planned
             .sort_by(|one, other| one.repository.cmp(&other.repository));
-        for (place, (repositories, rules)) in self.settings.policy.entries.iter().enumerate() {
-            let is_met =
-                |one: &Planned| self.settings.policy.of(&one.repository.name) == Some(place);
-            if !self.planned.iter().any(is_met) {
-                warn!("no repository matches '{repositories}', or has tags");
+        let policy = &self.settings.policy;
+        for (place, (repositories, rules)) in policy.entries.iter().enumerate() {
+            let is_own = |one: &Planned| policy.of(&one.repository.name) == Some(place);
+            if !self.planned.iter().any(is_own) {
+                if self.met.iter().any(|name| repositories.matches(name)) {
+                    warn!("'{repositories}' never counts: patterns before it match the same");
+                } else if !self.met.is_empty() {
+                    warn!("no repository matches '{repositories}', or has tags");
+                }
                 continue;
             }
             for (pattern, keep) in rules.keep.iter().enumerate() {
@@ -320,6 +345,7 @@ impl Work<'_> {
             source: &RegistryRepository::new(transport, repository, depth),
             catalog: &RegistryCatalog::new(transport, &repository.registry),
             remover: &Removing::new(transport, repository, package.as_ref(), permission),
+            rules: &self.settings.audit.rules,
             is_stopped: self.is_stopped,
         };
         let writer = RegistryWriter::new(transport, repository, self.permissions.1);
@@ -338,64 +364,72 @@ impl Work<'_> {
             repository,
             contents,
             plan,
+            left_over,
             ..
         } = self.planned;
-        let rules = &self.settings.audit.rules;
         let name = repository.to_string();
-        let pending = backup
-            .as_ref()
-            .map(|backup| backup.pending(&name))
-            .unwrap_or_default();
-        let mut ends = Ends::default();
+        let mut ends = Ends {
+            left_over: left_over.clone(),
+            ..Ends::default()
+        };
+        let goes = plan
+            .manifests
+            .iter()
+            .map(|place| &contents.node(*place).digest);
+        let goes: Vec<&Digest> = goes.chain(left_over).collect();
         let saved = hands
             .save(contents, plan, backup.as_deref_mut(), &mut ends)
             .await;
-        note(backup.as_deref(), &name, saved.keys().chain(&pending));
-        hands
-            .delete(contents, plan, &saved, &pending, &mut ends)
-            .await;
-        let lost = self
-            .lost(hands.look_after(contents, rules, &mut ends))
-            .await;
-        let back = put_back(repository, contents, plan, &lost, &saved, returner).await;
+        note(backup.as_deref(), &name, goes.iter().copied());
+        hands.delete(contents, plan, &saved, &mut ends).await;
+        let lost = self.lost(hands, &mut ends).await;
+        let back = put_back(
+            repository, contents, plan, left_over, &lost, &saved, returner,
+        )
+        .await;
         for digest in &back {
             ends.manifests.remove(digest);
         }
-        // What stays with another tag is not to be deleted, even if it could not be read.
-        let goes = plan.digests(contents);
-        let failed = ends
-            .manifests
-            .iter()
-            .filter(|(digest, _)| goes.contains(digest) || pending.contains(digest))
-            .filter(|(_, end)| matches!(end, End::Failed(_)));
-        let untried = saved
-            .keys()
-            .filter(|digest| !ends.manifests.contains_key(*digest));
-        let untried = untried.filter(|digest| !back.contains(digest));
-        note(
-            backup.as_deref(),
-            &name,
-            failed.map(|(digest, _)| digest).chain(untried),
-        );
+        let is_left = |digest: &Digest| match ends.manifests.get(digest) {
+            Some(end) => matches!(end, End::Failed(_) | End::Stays(Stays::Above)),
+            None => !back.contains(digest),
+        };
+        let left = goes.into_iter().filter(|digest| is_left(digest));
+        // What such a tag belongs to is not known once it is gone.
+        let tags = contents.tags.iter().zip(&plan.tags);
+        let followed = tags.filter_map(|(tag, fate)| match (fate, ends.tags.get(&tag.name)) {
+            (Fate::Delete(Delete::Follows(digest)), Some(End::Failed(_))) => Some(digest),
+            _ => None,
+        });
+        note(backup.as_deref(), &name, left.chain(followed));
         (ends, back.len())
     }
 
     /// What a tag lacks by now. Who has ended the run does not wait long for it.
-    async fn lost(
+    async fn lost<S: Source, C: Catalog, R: Remover>(
         &self,
-        look: impl Future<Output = Result<HashSet<Digest>, Cause>>,
+        hands: &Hands<'_, S, C, R>,
+        ends: &mut Ends,
     ) -> HashSet<Digest> {
-        let limit = if (self.is_stopped)() {
-            PATIENCE
-        } else {
-            Duration::MAX
-        };
+        let Planned {
+            repository,
+            contents,
+            plan,
+            ..
+        } = self.planned;
+        let is_stopped = (self.is_stopped)();
+        let limit = if is_stopped { PATIENCE } else { Duration::MAX };
+        let look = hands.look_after(contents, plan, ends);
         let why = match tokio::time::timeout(limit, look).await {
             Ok(Ok(lost)) => return lost,
-            Ok(Err(cause)) => sentence::cause(&cause),
+            Ok(Err(cause)) => {
+                if !is_stopped {
+                    ends.doubt(&cause);
+                }
+                sentence::cause(&cause)
+            }
             Err(_) => "there was no time for it".to_owned(),
         };
-        let repository = &self.planned.repository;
         warn!("{repository}: what is left could not be looked at: {why}");
         HashSet::new()
     }

@@ -31,6 +31,8 @@ pub(super) struct Habits {
     pub(super) checks_children: bool,
     /// It says yes to every deletion, and deletes nothing.
     pub(super) lies: bool,
+    /// It lists what refers to an image.
+    pub(super) lists_referrers: bool,
 }
 
 impl Habits {
@@ -39,6 +41,7 @@ impl Habits {
         guards_children: false,
         checks_children: true,
         lies: false,
+        lists_referrers: true,
     };
     pub(super) const DISTRIBUTION_3: Self = Self {
         deletes_tags: true,
@@ -49,6 +52,7 @@ impl Habits {
         guards_children: true,
         checks_children: false,
         lies: false,
+        lists_referrers: true,
     };
     pub(super) const ALL: [Self; 3] = [Self::DISTRIBUTION_2, Self::DISTRIBUTION_3, Self::ZOT];
 }
@@ -84,6 +88,14 @@ struct State {
     manifests: HashMap<Digest, Vec<u8>>,
     tags: BTreeMap<String, Digest>,
     pushes: Vec<Push>,
+    /// What it does not delete.
+    refused: HashSet<Digest>,
+    /// From which request on it has no list of tags.
+    loses_list_at: Option<usize>,
+    /// What it cannot deliver the next time.
+    fails_once: Option<Digest>,
+    /// What it has deleted at any time.
+    deleted: HashSet<Digest>,
     requests: usize,
     /// The tags when they were last listed.
     listed: BTreeMap<String, Digest>,
@@ -179,12 +191,46 @@ impl Model {
         }
     }
 
+    /// Has the registry refuse to delete something.
+    pub(super) fn refuse(&self, digest: &Digest) {
+        self.state.borrow_mut().refused.insert(digest.clone());
+    }
+
+    /// Has somebody else answer 404 for the list of tags from now on.
+    pub(super) fn lose_list(&self) {
+        let mut state = self.state.borrow_mut();
+        state.loses_list_at = Some(state.requests);
+    }
+
+    /// Has somebody delete a manifest.
+    pub(super) fn lose(&self, digest: &Digest) {
+        self.state.borrow_mut().manifests.remove(digest);
+    }
+
+    /// Has the next question for something fail.
+    pub(super) fn fail_once(&self, digest: &Digest) {
+        self.state.borrow_mut().fails_once = Some(digest.clone());
+    }
+
+    /// Has somebody write a tag without looking whether what it leads to is there.
+    pub(super) fn write_tag(&self, tag: &str, root: &Digest) {
+        let mut state = self.state.borrow_mut();
+        let bytes = self.known[root.as_ref()].clone();
+        state.manifests.insert(root.clone(), bytes);
+        state.tags.insert(tag.to_owned(), root.clone());
+    }
+
     pub(super) fn later(&self, pushes: Vec<Push>) {
         self.state.borrow_mut().pushes = pushes;
     }
 
     pub(super) fn has(&self, digest: &Digest) -> bool {
         self.state.borrow().manifests.contains_key(digest)
+    }
+
+    /// Whether somebody has deleted it, even if it came back.
+    pub(super) fn has_deleted(&self, digest: &Digest) -> bool {
+        self.state.borrow().deleted.contains(digest)
     }
 
     pub(super) fn has_manifests(&self) -> HashSet<Digest> {
@@ -360,6 +406,11 @@ impl Source for Model {
 
     async fn manifest(&self, digest: &Digest, _: Look) -> Asked<Manifest> {
         self.request();
+        let mut state = self.state.borrow_mut();
+        if state.fails_once.take_if(|one| one == digest).is_some() {
+            return refused(500);
+        }
+        drop(state);
         found(self.deliver(digest))
     }
 
@@ -375,10 +426,11 @@ impl Source for Model {
 
     async fn referrers(&self, digest: &Digest, _: Look) -> Asked<Vec<Referring>> {
         self.request();
+        let lists = self.habits.lists_referrers;
         let manifests: Vec<Digest> = self.state.borrow().manifests.keys().cloned().collect();
         let naming = manifests
             .into_iter()
-            .filter(|one| self.subject(one).as_ref() == Some(digest));
+            .filter(|one| lists && self.subject(one).as_ref() == Some(digest));
         let naming: BTreeSet<String> = naming.map(|digest| digest.to_string()).collect();
         let entries = naming.iter().map(|digest| {
             let size = self.known[digest].len();
@@ -412,6 +464,9 @@ impl Catalog for Model {
     async fn tags(&self, _: &Repository) -> Asked<List> {
         self.request();
         let mut state = self.state.borrow_mut();
+        if state.loses_list_at.is_some_and(|at| at < state.requests) {
+            return found(Err(absent()));
+        }
         state.listed = state.tags.clone();
         state.since_listed = 0;
         found(Ok(List {
@@ -445,12 +500,16 @@ impl Remover for Model {
         if self.habits.lies {
             return asked(202, Ok(()));
         }
+        if state.refused.contains(digest) {
+            return refused(500);
+        }
         let mut all = state.manifests.keys();
         if self.habits.guards_children && all.any(|one| self.children(one).contains(digest)) {
             return refused(405);
         }
         match state.manifests.remove(digest) {
             Some(_) => {
+                state.deleted.insert(digest.clone());
                 state.tags.retain(|_, root| root != digest);
                 asked(202, Ok(()))
             }

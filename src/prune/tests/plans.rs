@@ -300,6 +300,65 @@ fn one_ranking_has_one_clock_and_what_lacks_it_stays() {
 }
 
 #[test]
+fn all_tags_of_one_of_the_newest_digests_stay() {
+    let mut contents = built(&[("v1", 400), ("old", 300), ("newer", 200)]);
+    let root = contents.tags[0].root;
+    contents.tags.push(tag("stable", root, 1));
+    let plan = planned(&contents, &newest(1), OPEN);
+    assert_eq!(kept(&contents, &plan), ["v1", "stable"]);
+}
+
+#[test]
+fn a_tag_of_an_unknown_age_may_be_too_young() {
+    let mut contents = built(&[("kept", 9), ("old", 8), ("undated", 7), ("broken", 6)]);
+    for tag in &mut contents.tags[2..] {
+        tag.dates = Dates::default();
+    }
+    contents.tags[3].health = Health::Broken;
+    let rules = keep(&["kept"]);
+    let sweep = |brakes| {
+        let planner = Planner {
+            sweeps: true,
+            ..planner(&rules, brakes)
+        };
+        kept(&contents, &planner.plan(&contents))
+    };
+    assert_eq!(sweep(OPEN), ["kept", "undated"]);
+    let plan = planned(&contents, &rules, OPEN);
+    let no_date = Fate::Keep(Keep::NoDate(Clock::Created));
+    assert_eq!(fate(&contents, &plan, "undated"), no_date);
+    let none = Brakes {
+        min_age: Duration::ZERO,
+        ..OPEN
+    };
+    assert_eq!(sweep(none), ["kept"]);
+    // Nothing has a date.
+    for tag in &mut contents.tags {
+        tag.dates = Dates::default();
+    }
+    let plan = planned(&contents, &rules, OPEN);
+    assert_eq!(fate(&contents, &plan, "undated"), no_date);
+}
+
+#[test]
+fn a_signature_of_what_an_earlier_run_has_deleted_goes() {
+    for is_there in [false, true] {
+        let mut contents = built(&[("kept", 1)]);
+        let [name, ..] = cosign_tags(&digest("gone"));
+        let root = contents.with(&digest(&name), Kind::Manifest, 1, &[]);
+        contents.tags.push(tag(&name, Some(root), 9));
+        if is_there {
+            contents.with(&digest("gone"), Kind::Manifest, 1, &[]);
+        }
+        contents.leaving = [digest("gone")].into();
+        let plan = planned(&contents, &newest(1), OPEN);
+        let follows = Fate::Delete(Delete::Follows(digest("gone")));
+        assert_eq!(fate(&contents, &plan, &name), follows);
+        assert_eq!(plan.manifests, [root]);
+    }
+}
+
+#[test]
 fn what_an_index_that_stays_lists_is_needed() {
     let mut contents = Contents::default();
     let [shared, own] =

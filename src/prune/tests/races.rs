@@ -12,8 +12,8 @@ use super::model::{Habits, Model, Push};
 use crate::layout::LayoutWriter;
 use crate::oci::client::Clients;
 use crate::oci::reference::{Reference, Repository, cosign_tags, digest_in_tag, referrers_tag};
-use crate::prune::apply::{End, Ends, Failure, Hands, put_back};
-use crate::prune::contents::Contents;
+use crate::prune::apply::{End, Ends, Failure, Hands, Stays, put_back};
+use crate::prune::contents::{Contents, Health, Tag};
 use crate::prune::loose;
 use crate::prune::plan::{Fate, Plan, Planner};
 use crate::prune::rules::{Brakes, Rules};
@@ -44,6 +44,8 @@ struct Recipe {
     /// How the tags begin that the run is not about.
     left_out: &'static str,
     habits: Habits,
+    /// What the registry does not delete.
+    refused: Vec<prop::sample::Index>,
     pushes: Vec<(usize, usize, usize, prop::sample::Index)>,
 }
 
@@ -83,6 +85,7 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
                 has_lists: rules.2,
                 left_out: rules.3,
                 habits,
+                refused: Vec::new(),
                 pushes,
             },
         )
@@ -97,6 +100,8 @@ struct Run {
     contents: Contents,
     plan: Plan,
     saved: HashSet<Digest>,
+    /// What was put back.
+    back: Vec<Digest>,
     ends: Ends,
 }
 
@@ -180,12 +185,17 @@ fn planner<'a>(rules: &'a Rules, covers: &'a dyn Fn(&str) -> bool) -> Planner<'a
     }
 }
 
-fn hands<'a>(repository: &'a Repository, model: &'a Model) -> Hands<'a, Model, Model, Model> {
+fn hands<'a>(
+    repository: &'a Repository,
+    model: &'a Model,
+    rules: &'a crate::walk::rules::Rules,
+) -> Hands<'a, Model, Model, Model> {
     Hands {
         repository,
         source: model,
         catalog: model,
         remover: model,
+        rules,
         is_stopped: &|| false,
     }
 }
@@ -215,20 +225,23 @@ async fn run(recipe: &Recipe) -> Run {
     };
     let plan = planner(&rules, &|tag| !tag.starts_with(recipe.left_out)).plan(&contents);
     let repository = Model::repository();
-    let hands = hands(&repository, &model);
+    for digest in &recipe.refused {
+        let known: Vec<Digest> = there.iter().cloned().collect();
+        model.refuse(digest.get(&known));
+    }
+    let rules = walk_rules();
+    let hands = hands(&repository, &model, &rules);
     let mut ends = Ends::default();
     let saved = hands.save(&contents, &plan, None, &mut ends).await;
-    hands.delete(&contents, &plan, &saved, &[], &mut ends).await;
-    let lost = hands
-        .look_after(&contents, &walk_rules(), &mut ends)
-        .await
-        .unwrap();
-    put_back(&repository, &contents, &plan, &lost, &saved, &model).await;
+    hands.delete(&contents, &plan, &saved, &mut ends).await;
+    let lost = hands.look_after(&contents, &plan, &mut ends).await.unwrap();
+    let back = put_back(&repository, &contents, &plan, &[], &lost, &saved, &model).await;
     for (digest, manifest) in &saved {
         assert_eq!(manifest.bytes, model.known[digest.as_ref()]);
     }
     Run {
         saved: saved.into_keys().collect(),
+        back,
         model,
         before,
         there,
@@ -300,26 +313,69 @@ impl Run {
         }
     }
 
+    /// Whether a tag led to something before.
+    fn leads(&self, digest: &Digest) -> bool {
+        let mut roots = self.before.values();
+        roots.any(|root| self.model.closure(root).contains(digest))
+    }
+
     /// What a tag leads to, and what it belongs to if that was there: what its name says only where
     /// no other tag led to that, because such a tag does not hold an image.
     fn needs(&self, tag: &str, root: &Digest) -> HashSet<Digest> {
         let mut needs = HashSet::new();
         let mut open = vec![root.clone()];
         let was_there = |digest: &Digest| self.there.contains(digest);
-        let leads = |digest: &Digest| {
-            let mut roots = self.before.values();
-            roots.any(|root| self.model.closure(root).contains(digest))
-        };
         let named = digest_in_tag(tag).filter(was_there);
-        open.extend(named.filter(|digest| !leads(digest)));
+        open.extend(named.filter(|digest| !self.leads(digest)));
+        // What should have gone and did not goes after what it belongs to.
+        let end = self.ends.tags.get(tag);
+        let has_failed = end.is_some_and(|end| *end != End::Stays(Stays::Moved));
         while let Some(root) = open.pop() {
             for digest in self.model.closure(&root) {
-                if needs.insert(digest.clone()) {
+                if needs.insert(digest.clone()) && !has_failed {
                     open.extend(self.model.subject(&digest).filter(was_there));
                 }
             }
         }
         needs
+    }
+
+    /// Whether what a tag leads to has the signatures that it had, unless it was gone in between.
+    fn require_signatures(&self) {
+        let now = self.model.has_tags();
+        for (tag, root) in self.model.listed() {
+            for digest in self.model.closure(&root) {
+                if self.model.has_deleted(&digest) {
+                    continue;
+                }
+                for signature in cosign_tags(&digest) {
+                    let was_there = self.before.contains_key(&signature);
+                    assert!(
+                        !was_there || now.contains_key(&signature),
+                        "{tag}: {signature}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether what is there has what referred to it, unless it was gone in between.
+    fn require_referrers(&self) {
+        for referrer in &self.there {
+            let Some(subject) = self.model.subject(referrer) else {
+                continue;
+            };
+            let had_a_tag = self.leads(&subject);
+            let was_gone = self.model.has_deleted(&subject);
+            let is_needed = self
+                .model
+                .listed()
+                .values()
+                .any(|root| self.model.closure(root).contains(&subject));
+            if is_needed && had_a_tag && !was_gone && self.contents.manifest(referrer).is_some() {
+                assert!(self.model.has(referrer), "{referrer} of {subject}");
+            }
+        }
     }
 
     fn kept(&self) -> impl Iterator<Item = &str> {
@@ -344,7 +400,8 @@ async fn a_tag_that_goes_alone_is_in_the_backup() {
     };
     let plan = planner(&rules, &|_| true).plan(&contents);
     let repository = Model::repository();
-    let hands = hands(&repository, &model);
+    let rules = walk_rules();
+    let hands = hands(&repository, &model, &rules);
     let name = format!("pullproof-{}-tag-alone", std::process::id());
     let folder = std::env::temp_dir().join(name);
     let mut backup = LayoutWriter::open(&folder).unwrap();
@@ -359,6 +416,140 @@ async fn a_tag_that_goes_alone_is_in_the_backup() {
     let listed = [format!("{repository}:old"), format!("{repository}:kept")];
     let listed = listed.map(|name| index.contains(&name));
     assert_eq!(listed, [true, false], "{index}");
+}
+
+/// A look that could not read what somebody has pushed does not count as one.
+#[tokio::test]
+async fn what_was_pushed_and_could_not_be_read_is_read_by_the_next_look() {
+    let mut model = Model::new(Habits::DISTRIBUTION_3);
+    let [kept, one, child] = [1, 2, 3].map(|seed| model.image(seed, None));
+    let two = model.index(std::slice::from_ref(&child));
+    let new = model.index(&[child.clone(), kept.clone()]);
+    for (tag, root) in [("kept", &kept), ("v1", &one), ("v2", &two)] {
+        model.push(tag, root);
+    }
+    let contents = walked(&model, &BTreeMap::new()).await;
+    let rules = Rules {
+        keep: vec![WildMatch::new("kept")],
+        ..Rules::default()
+    };
+    let plan = planner(&rules, &|_| true).plan(&contents);
+    let (repository, rules) = (Model::repository(), walk_rules());
+    let hands = hands(&repository, &model, &rules);
+    let mut ends = Ends::default();
+    let saved = hands.save(&contents, &plan, None, &mut ends).await;
+    model.push("new", &new);
+    model.fail_once(&new);
+    model.refuse(&child);
+    hands.delete(&contents, &plan, &saved, &mut ends).await;
+    assert!(matches!(
+        ends.tags["v1"],
+        End::Failed(Failure::NotLooked(_))
+    ));
+    assert_eq!(ends.tags["v2"], End::Deleted);
+    // It was not even asked to go.
+    assert_eq!(ends.manifests[&child], End::Stays(Stays::Needed));
+}
+
+/// A repository with a tag that stays and another one that goes.
+fn two_tags() -> (Model, Digest) {
+    let mut model = Model::new(Habits::DISTRIBUTION_3);
+    let [kept, child] = [1, 2].map(|seed| model.image(seed, None));
+    let old = model.index(std::slice::from_ref(&child));
+    for (tag, root) in [("kept", &kept), ("old", &old)] {
+        model.push(tag, root);
+    }
+    (model, child)
+}
+
+#[tokio::test]
+async fn where_a_tag_stays_a_list_that_is_not_there_is_no_look() {
+    for is_last in [false, true] {
+        let (model, child) = two_tags();
+        let contents = walked(&model, &BTreeMap::new()).await;
+        let rules = Rules {
+            keep: vec![WildMatch::new("kept")],
+            ..Rules::default()
+        };
+        let plan = planner(&rules, &|_| true).plan(&contents);
+        let (repository, rules) = (Model::repository(), walk_rules());
+        let hands = hands(&repository, &model, &rules);
+        let mut ends = Ends::default();
+        let saved = hands.save(&contents, &plan, None, &mut ends).await;
+        if !is_last {
+            model.lose_list();
+        }
+        hands.delete(&contents, &plan, &saved, &mut ends).await;
+        assert_eq!(model.has(&child), !is_last);
+        model.lose_list();
+        let cause = hands.look_after(&contents, &plan, &mut ends).await;
+        ends.doubt(&cause.unwrap_err());
+        for end in ends.tags.values().chain(ends.manifests.values()) {
+            assert!(matches!(end, End::Failed(Failure::NotLooked(_))), "{end:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_broken_any_more_is_not_swept_out() {
+    for is_back in [false, true] {
+        let (model, child) = two_tags();
+        model.lose(&child);
+        let mut contents = walked(&model, &BTreeMap::new()).await;
+        let is_broken = |tag: &&mut Tag| tag.health == Health::Broken;
+        assert_eq!(contents.tags.iter_mut().filter(is_broken).count(), 1);
+        let rules = Rules::default();
+        let planner = Planner {
+            sweeps: true,
+            ..planner(&rules, &|_| true)
+        };
+        let plan = planner.plan(&contents);
+        let (repository, rules) = (Model::repository(), walk_rules());
+        let hands = hands(&repository, &model, &rules);
+        let mut ends = Ends::default();
+        let saved = hands.save(&contents, &plan, None, &mut ends).await;
+        if is_back {
+            let old = model.has_tags()["old"].clone();
+            model.push("old", &old);
+        }
+        hands.delete(&contents, &plan, &saved, &mut ends).await;
+        let expected = if is_back {
+            End::Stays(Stays::NotBroken)
+        } else {
+            End::Deleted
+        };
+        assert_eq!(ends.tags["old"], expected);
+        assert_eq!(model.has(&child), is_back);
+    }
+}
+
+/// Below what is not there nothing is walked.
+#[tokio::test]
+async fn what_is_put_back_is_put_back_with_all_below_it() {
+    let mut model = Model::new(Habits::DISTRIBUTION_3);
+    let [kept, child, other] = [1, 2, 3].map(|seed| model.image(seed, None));
+    let inner = model.index(std::slice::from_ref(&child));
+    let new = model.index(&[inner.clone(), kept.clone()]);
+    for (tag, root) in [("kept", &kept), ("old", &inner), ("older", &other)] {
+        model.push(tag, root);
+    }
+    let contents = walked(&model, &BTreeMap::new()).await;
+    let rules = Rules {
+        keep: vec![WildMatch::new("kept")],
+        ..Rules::default()
+    };
+    let plan = planner(&rules, &|_| true).plan(&contents);
+    let (repository, rules) = (Model::repository(), walk_rules());
+    let hands = hands(&repository, &model, &rules);
+    let mut ends = Ends::default();
+    let saved = hands.save(&contents, &plan, None, &mut ends).await;
+    hands.delete(&contents, &plan, &saved, &mut ends).await;
+    model.write_tag("new", &new);
+    let lost = hands.look_after(&contents, &plan, &mut ends).await;
+    let lost = lost.unwrap();
+    assert_eq!(lost, [inner.clone(), child.clone()].into());
+    let back = put_back(&repository, &contents, &plan, &[], &lost, &saved, &model).await;
+    assert_eq!(back, [child, inner]);
 }
 
 /// What is there without a tag, and has a child that a tag has, too.
@@ -507,7 +698,29 @@ proptest! {
     fn whoever_pushes_meanwhile_every_tag_has_all_that_it_had(recipe in recipe(4)) {
         let run = block_on(run(&recipe));
         run.require_whole_tags();
+        run.require_signatures();
+        run.require_referrers();
         prop_assert!(run.model.deletions_without_a_look() <= 1);
+    }
+
+    #[test]
+    fn what_stays_because_it_cannot_be_deleted_stays_whole(
+        mut recipe in recipe(2),
+        refused in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+        lists_referrers: bool,
+    ) {
+        let pushes = std::mem::take(&mut recipe.pushes);
+        recipe.refused = refused;
+        recipe.habits.lists_referrers = lists_referrers;
+        let run = block_on(run(&recipe));
+        run.require_whole_tags();
+        run.require_signatures();
+        run.require_referrers();
+        prop_assert_eq!(&run.back, &[]);
+        recipe.pushes = pushes;
+        let run = block_on(self::run(&recipe));
+        run.require_whole_tags();
+        run.require_signatures();
     }
 
     #[test]

@@ -118,6 +118,85 @@ fn a_deletion_that_is_refused_is_said_and_done_by_the_next_run() {
 }
 
 #[test]
+fn what_is_below_something_that_was_refused_goes_with_the_next_run() {
+    let place = Place::new();
+    let root = place.gone[0].root();
+    place.registry.on("DELETE", root).answers_status(500);
+    let finished = place.apply().run().exits(8);
+    assert_eq!(finished.report().error(), "1 deletion failed");
+    assert_eq!(
+        place.left(),
+        5,
+        "an index with two children and attestations"
+    );
+    // The second run has no tag to delete, and says what is still refused.
+    let finished = place.apply().run().exits(8);
+    assert!(!manifests(&finished)[root], "{finished}");
+    assert_eq!(place.left(), 5);
+    place.finishes();
+}
+
+#[test]
+fn a_run_that_ends_early_forgets_nothing_of_an_earlier_one() {
+    let place = Place::new();
+    let root = place.gone[0].root();
+    place.registry.on("DELETE", root).answers_status(500);
+    place.apply().run().exits(8);
+    place.registry.forget_rules();
+    place
+        .registry
+        .on("GET", "/tags/list")
+        .after(1)
+        .answers_status(500);
+    place.apply().run().exits(8);
+    assert_eq!(place.left(), 5);
+    place.finishes();
+}
+
+#[test]
+fn what_could_not_be_read_for_the_backup_is_in_it_before_it_goes() {
+    let place = Place::new();
+    let child = place.gone[0].child(0);
+    // The walk has it, and the backup has not.
+    place.registry.on("GET", child).after(1).answers_status(500);
+    let finished = place.apply().run().exits(8);
+    assert!(!manifests(&finished)[child], "{finished}");
+    place.finishes();
+    let hash = child.strip_prefix("sha256:").unwrap();
+    let blobs = place.backup.path().join("layout/blobs/sha256");
+    assert!(blobs.join(hash).is_file());
+}
+
+#[test]
+fn nothing_is_swept_out_without_a_backup_of_what_is_left_of_it() {
+    for is_unwritable in [true, false] {
+        let place = Place::new();
+        place.registry.lose(place.gone[0].child(0));
+        let blobs = place.backup.path().join("layout/blobs");
+        if is_unwritable {
+            std::fs::create_dir_all(&blobs).unwrap();
+            std::fs::write(blobs.join("sha256"), "").unwrap();
+        }
+        let before = place.left();
+        let run = place.apply().argument("--delete-broken");
+        if is_unwritable {
+            // What is broken and stays is the worse news.
+            let finished = run.run().exits(1);
+            assert!(
+                finished.stdout.contains("the backup could not be written"),
+                "{finished}"
+            );
+            assert_eq!(place.left(), before);
+            assert!(place.registry.tagged(REPOSITORY, "old").is_some());
+        } else {
+            run.run().exits(0);
+            assert_eq!(place.left(), 0);
+        }
+        place.require_kept();
+    }
+}
+
+#[test]
 fn a_registry_that_forbids_deletion_names_the_setting_that_allows_it() {
     let place = Place::new();
     place.registry.on("DELETE", "").refuses(405, "UNSUPPORTED");

@@ -47,10 +47,19 @@ fn the_last_line_says_what_went_and_that_the_rest_is_whole() {
             .stdout
     };
     let last = |text: String| text.lines().last().unwrap_or_default().to_owned();
+    let plan = ["--keep", "v3", "--max-deleted", "80%"];
     assert_eq!(
-        last(told(&["--keep", "v3"])),
+        last(told(&plan)),
         "pullproof: PASSED: 2 of 3 tags would go, 1 tag stays and can be pulled (exit code 0)"
     );
+    let text = told(&plan[..2]);
+    let refused = "2 of 3 tags would go, more than max_deleted allows";
+    assert!(
+        text.contains(&format!("plan: nothing would go: {refused}")),
+        "{text}"
+    );
+    let nothing = "pullproof: PASSED: 0 of 3 tags would go, 1 tag stays and can be pulled";
+    assert!(last(text).starts_with(nothing));
     let text = told(&APPLY);
     assert!(
         text.contains("prune: 2 tags deleted; a garbage-collect (without -m) frees"),
@@ -73,14 +82,12 @@ fn the_step_summary_has_a_table() {
             &registry.reference("team/app"),
             "--min-age=0s",
             "--keep=v3",
+            "--max-deleted=80%",
         ]);
     let summary = run.path("summary.md").display().to_string();
     let finished = run.variable("GITHUB_STEP_SUMMARY", summary).run().exits(0);
     let summary = finished.read("summary.md");
-    assert!(
-        summary.contains("app</code> | 1 | 2 | 2 of 3 tags would go"),
-        "{summary}"
-    );
+    assert!(summary.contains("app</code> | 1 | 2 |  |"), "{summary}");
     assert!(
         summary.contains("nothing was deleted. 2 tags would go"),
         "{summary}"
