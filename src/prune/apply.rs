@@ -10,7 +10,7 @@ use oci_spec::image::Digest;
 
 use super::contents::{Contents, Place};
 use super::plan::{Delete, Fate, Plan};
-use super::remover::{Remover, Returner};
+use super::remover::{Remover, Returner, Taken};
 use crate::layout::LayoutWriter;
 use crate::oci::descriptor::Child;
 use crate::oci::manifest;
@@ -306,12 +306,11 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             if let Some(End::Failed(_)) = ends.manifests.get(&digest) {
                 continue;
             }
-            let end = match self.look(&mut standing).await {
-                Err(cause) => End::Failed(Failure::NotLooked(cause)),
-                Ok(()) if standing.others.contains(&digest) => End::Stays(Stays::Needed),
-                Ok(()) if held.contains(&digest) => End::Stays(Stays::Above),
-                Ok(()) => end(self.remover.delete_manifest(&digest).await),
+            let stays = |standing: &Standing<'_>| match () {
+                () if standing.others.contains(&digest) => Some(Stays::Needed),
+                () => held.contains(&digest).then_some(Stays::Above),
             };
+            let end = self.take_away(&digest, &mut standing, stays).await;
             if let (Some(manifest), false) = (saved.get(&digest), end == End::Deleted) {
                 held.extend(manifests_below(manifest));
             }
@@ -518,36 +517,68 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         standing: &mut Standing<'_>,
         bound: &mut Bound<'_>,
     ) -> Option<End> {
-        if let Err(cause) = self.look(standing).await {
-            return Some(End::Failed(Failure::NotLooked(cause)));
+        let mut tried = 0;
+        loop {
+            if let Err(cause) = self.look(standing).await {
+                return Some(End::Failed(Failure::NotLooked(cause)));
+            }
+            let is_there =
+                standing.tags.contains_key(tag) || (led_nowhere && standing.listed.contains(tag));
+            if !is_there {
+                return Some(End::Deleted);
+            }
+            if standing.moved.contains(tag) {
+                return Some(End::Stays(Stays::Moved));
+            }
+            if standing.belongs_to_what_stays(tag) {
+                return Some(End::Stays(Stays::Follows));
+            }
+            if bound.is_certain {
+                return None;
+            }
+            let asked = self.remover.delete_tag(tag, tried).await;
+            if self.is_again(&asked) {
+                tried += 1;
+                continue;
+            }
+            bound.is_certain = is_refused(&asked);
+            return (!bound.is_certain).then(|| end(asked));
         }
-        let is_there =
-            standing.tags.contains_key(tag) || (led_nowhere && standing.listed.contains(tag));
-        if !is_there {
-            return Some(End::Deleted);
-        }
-        if standing.moved.contains(tag) {
-            return Some(End::Stays(Stays::Moved));
-        }
-        if standing.belongs_to_what_stays(tag) {
-            return Some(End::Stays(Stays::Follows));
-        }
-        if bound.is_certain {
-            return None;
-        }
-        let asked = self.remover.delete_tag(tag).await;
-        bound.is_certain = is_refused(&asked);
-        (!bound.is_certain).then(|| end(asked))
     }
 
     async fn manifest(&self, place: Place, standing: &mut Standing<'_>, ends: &mut Ends) {
         let digest = &standing.contents.node(place).digest;
-        let end = match self.look(standing).await {
-            Err(cause) => End::Failed(Failure::NotLooked(cause)),
-            Ok(()) if standing.needs(place) => End::Stays(Stays::Needed),
-            Ok(()) => end(self.remover.delete_manifest(digest).await),
-        };
+        let stays = |standing: &Standing<'_>| standing.needs(place).then_some(Stays::Needed);
+        let end = self.take_away(digest, standing, stays).await;
         ends.manifests.insert(digest.clone(), end);
+    }
+
+    /// Deletes a manifest, unless it is to stay by what the tags lead to right before.
+    async fn take_away(
+        &self,
+        digest: &Digest,
+        standing: &mut Standing<'_>,
+        stays: impl Fn(&Standing<'_>) -> Option<Stays>,
+    ) -> End {
+        let mut tried = 0;
+        loop {
+            if let Err(cause) = self.look(standing).await {
+                return End::Failed(Failure::NotLooked(cause));
+            }
+            if let Some(stays) = stays(standing) {
+                return End::Stays(stays);
+            }
+            let asked = self.remover.delete_manifest(digest, tried).await;
+            if !self.is_again(&asked) {
+                return end(asked);
+            }
+            tried += 1;
+        }
+    }
+
+    /// Whether a deletion is to be asked for again.
+    fn is_again(&self, asked: &Asked<Taken>) -> bool {
+        asked.answer == Ok(Taken::AskAgain) && !(self.is_stopped)()
     }
 
     /// Looks whether what was deleted is gone, and walks what is left; gives what a tag lacks by now
@@ -836,8 +867,9 @@ impl Ends {
     }
 }
 
-fn end(asked: Asked<()>) -> End {
+fn end(asked: Asked<Taken>) -> End {
     match asked.answer {
+        Ok(Taken::AskAgain) => End::Failed(Failure::Stopped),
         Err(fault) if fault.kind != FaultKind::NotFound => {
             End::Failed(Failure::Registry(fault.cause))
         }
@@ -846,7 +878,7 @@ fn end(asked: Asked<()>) -> End {
 }
 
 /// Whether a registry cannot delete a tag alone.
-fn is_refused(asked: &Asked<()>) -> bool {
+fn is_refused(asked: &Asked<Taken>) -> bool {
     asked.answer.is_err() && matches!(asked.status, Some(400 | 405))
 }
 

@@ -12,7 +12,7 @@ use super::quirks::some_answer_200_202_or_204_for_what_they_took as is_taken;
 use super::scope::Scope;
 use super::transport::{Question, Transport};
 use crate::oci::reference::Repository;
-use crate::prune::remover::Remover;
+use crate::prune::remover::{Remover, Taken};
 use crate::settings::Deletion;
 use crate::walk::source::Asked;
 
@@ -36,7 +36,7 @@ impl<'a> RegistryRemover<'a> {
         }
     }
 
-    async fn delete(&self, name: &str) -> Asked<()> {
+    async fn delete(&self, name: &str, tried: u32) -> Asked<Taken> {
         let delivers = AtomicBool::new(false);
         let path = format!("manifests/{name}");
         let question = Question {
@@ -54,19 +54,20 @@ impl<'a> RegistryRemover<'a> {
         let attempt = async |lane| {
             let mut attempt = self.transport.attempt(&question, lane)?;
             let answer = attempt.run(&HeaderMap::new, &is_taken).await?;
-            Ok((answer.status(), Ok(())))
+            Ok(answer.status())
         };
         let what = format!("deletion of {path}");
-        self.transport.repeat(&question, &what, attempt).await
+        let asked = self.transport.delete_once(&question, &what, tried, attempt);
+        asked.await
     }
 }
 
 impl Remover for RegistryRemover<'_> {
-    async fn delete_tag(&self, tag: &str) -> Asked<()> {
-        self.delete(tag).await
+    async fn delete_tag(&self, tag: &str, tried: u32) -> Asked<Taken> {
+        self.delete(tag, tried).await
     }
 
-    async fn delete_manifest(&self, digest: &Digest) -> Asked<()> {
-        self.delete(digest.as_ref()).await
+    async fn delete_manifest(&self, digest: &Digest, tried: u32) -> Asked<Taken> {
+        self.delete(digest.as_ref(), tried).await
     }
 }

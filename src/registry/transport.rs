@@ -1,5 +1,6 @@
 //! Asks registries: a permit for each question, and retries where they may help.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use crate::http::network::Network;
 use crate::http::patience::Patience;
 use crate::http::{ChosenBy, Clients, Problem, ProblemKind, Version};
 use crate::oci::reference::Repository;
+use crate::prune::remover::Taken;
 use crate::registry::logins::Logins;
 use crate::text::redaction::Secrets;
 use crate::walk::cause::Cause;
@@ -250,9 +252,39 @@ impl Transport {
         what: &str,
         attempt: impl AsyncFn(usize) -> Result<(u16, Result<T, Unread<T>>), Failed>,
     ) -> Asked<T> {
+        let tries = Tries::new(&self.shared_tries, question.may_be_absent);
+        self.go_on(question, what, tries, attempt).await
+    }
+
+    /// Deletes: asks once, and waits if it may be asked again. `tried` is how often it was asked before.
+    pub(super) async fn delete_once(
+        &self,
+        question: &Question<'_>,
+        what: &str,
+        tried: u32,
+        attempt: impl AsyncFn(usize) -> Result<u16, Failed>,
+    ) -> Asked<Taken> {
+        let mut tries = Tries::new(&self.shared_tries, question.may_be_absent);
+        tries.count(tried);
+        let is_asked = Cell::new(false);
+        let once = async |lane| {
+            if is_asked.replace(true) {
+                return Ok((202, Ok(Taken::AskAgain)));
+            }
+            Ok((attempt(lane).await?, Ok(Taken::Deleted)))
+        };
+        self.go_on(question, what, tries, once).await
+    }
+
+    async fn go_on<T>(
+        &self,
+        question: &Question<'_>,
+        what: &str,
+        mut tries: Tries<'_>,
+        attempt: impl AsyncFn(usize) -> Result<(u16, Result<T, Unread<T>>), Failed>,
+    ) -> Asked<T> {
         let registry = &question.repository.registry;
         let gate = self.gate(registry);
-        let mut tries = Tries::new(&self.shared_tries, question.may_be_absent);
         let mut ends = EarlyEnds::default();
         loop {
             let permit = gate.pass().await;

@@ -130,6 +130,11 @@ impl<'a> Tries<'a> {
         self.sent += 1;
     }
 
+    /// Counts tries that were made before.
+    pub(super) fn count(&mut self, tried: u32) {
+        self.counted += tried;
+    }
+
     /// Forgets the tries so far, because the last one got further than the one before.
     pub(super) fn reset(&mut self) {
         self.counted = 0;

@@ -14,7 +14,7 @@ use super::failure::{Failed, Refused};
 use super::place::{self, TREE};
 use super::writer::{StorageWriter, require_names};
 use crate::oci::reference::{Reference, Repository};
-use crate::prune::remover::{Remover, Returner};
+use crate::prune::remover::{Remover, Returner, Taken};
 use crate::settings::Deletion;
 use crate::walk::cause::Cause;
 use crate::walk::source::{Asked, Fault, FaultKind};
@@ -41,13 +41,17 @@ impl<'w, 'a> StorageRemover<'w, 'a> {
 }
 
 impl Remover for StorageRemover<'_, '_> {
-    async fn delete_tag(&self, tag: &str) -> Asked<()> {
-        answer(self.disk.borrow_mut().remove_tag(self.repository, tag))
+    async fn delete_tag(&self, tag: &str, _: u32) -> Asked<Taken> {
+        let done = self.disk.borrow_mut().remove_tag(self.repository, tag);
+        answer(done.map(|()| Taken::Deleted))
     }
 
-    async fn delete_manifest(&self, digest: &Digest) -> Asked<()> {
-        let mut disk = self.disk.borrow_mut();
-        answer(disk.remove_manifest(self.repository, digest))
+    async fn delete_manifest(&self, digest: &Digest, _: u32) -> Asked<Taken> {
+        let done = self
+            .disk
+            .borrow_mut()
+            .remove_manifest(self.repository, digest);
+        answer(done.map(|()| Taken::Deleted))
     }
 }
 
@@ -61,7 +65,7 @@ impl Returner for StorageRemover<'_, '_> {
     }
 }
 
-fn answer(done: Result<(), Failed>) -> Asked<()> {
+fn answer<T>(done: Result<T, Failed>) -> Asked<T> {
     Asked::unasked(done.map_err(|failed| Fault {
         kind: FaultKind::Unavailable,
         cause: Cause::Disk(failed.to_string().into()),

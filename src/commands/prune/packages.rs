@@ -6,7 +6,7 @@ use crate::oci::client::Clients;
 use crate::oci::reference::Repository;
 use crate::prune::contents::Contents;
 use crate::prune::loose;
-use crate::prune::remover::Remover;
+use crate::prune::remover::{Remover, Taken};
 use crate::prune::versions;
 use crate::registry::packages::{Package, PackageRemover, Packages};
 use crate::registry::{RegistryRemover, RegistryRepository, Transport};
@@ -117,17 +117,17 @@ impl<'a> Removing<'a> {
 }
 
 impl Remover for Removing<'_> {
-    async fn delete_tag(&self, tag: &str) -> Asked<()> {
+    async fn delete_tag(&self, tag: &str, tried: u32) -> Asked<Taken> {
         match self {
-            Self::Registry(remover) => remover.delete_tag(tag).await,
-            Self::Package(remover) => remover.delete_tag(tag).await,
+            Self::Registry(remover) => remover.delete_tag(tag, tried).await,
+            Self::Package(remover) => remover.delete_tag(tag, tried).await,
         }
     }
 
-    async fn delete_manifest(&self, digest: &Digest) -> Asked<()> {
+    async fn delete_manifest(&self, digest: &Digest, tried: u32) -> Asked<Taken> {
         match self {
-            Self::Registry(remover) => remover.delete_manifest(digest).await,
-            Self::Package(remover) => remover.delete_manifest(digest).await,
+            Self::Registry(remover) => remover.delete_manifest(digest, tried).await,
+            Self::Package(remover) => remover.delete_manifest(digest, tried).await,
         }
     }
 }

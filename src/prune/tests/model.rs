@@ -12,7 +12,7 @@ use crate::oci::descriptor::Promise;
 use crate::oci::digest::sha256;
 use crate::oci::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use crate::oci::reference::{Reference, Repository};
-use crate::prune::remover::Remover;
+use crate::prune::remover::{Remover, Taken};
 use crate::repair::writer::Writer;
 use crate::walk::cause::{Cause, Place};
 use crate::walk::source::{
@@ -92,6 +92,8 @@ struct State {
     refused: HashSet<Digest>,
     /// From which request on it has no list of tags.
     loses_list_at: Option<usize>,
+    /// It wants to be asked twice for each deletion.
+    throttles: bool,
     /// What it cannot deliver the next time.
     fails_once: Option<Digest>,
     /// What it has deleted at any time.
@@ -194,6 +196,11 @@ impl Model {
     /// Has the registry refuse to delete something.
     pub(super) fn refuse(&self, digest: &Digest) {
         self.state.borrow_mut().refused.insert(digest.clone());
+    }
+
+    /// Has it take a deletion only the second time.
+    pub(super) fn throttle(&self) {
+        self.state.borrow_mut().throttles = true;
     }
 
     /// Has somebody else answer 404 for the list of tags from now on.
@@ -477,28 +484,34 @@ impl Catalog for Model {
 }
 
 impl Remover for Model {
-    async fn delete_tag(&self, tag: &str) -> Asked<()> {
+    async fn delete_tag(&self, tag: &str, tried: u32) -> Asked<Taken> {
         self.request();
         let mut state = self.state.borrow_mut();
         state.note_deletion();
+        if state.throttles && tried == 0 {
+            return asked(429, Ok(Taken::AskAgain));
+        }
         if !self.habits.deletes_tags {
             return refused(400);
         }
         if self.habits.lies {
-            return asked(202, Ok(()));
+            return asked(202, Ok(Taken::Deleted));
         }
         match state.tags.remove(tag) {
-            Some(_) => asked(202, Ok(())),
+            Some(_) => asked(202, Ok(Taken::Deleted)),
             None => asked(404, Err(absent())),
         }
     }
 
-    async fn delete_manifest(&self, digest: &Digest) -> Asked<()> {
+    async fn delete_manifest(&self, digest: &Digest, tried: u32) -> Asked<Taken> {
         self.request();
         let mut state = self.state.borrow_mut();
         state.note_deletion();
+        if state.throttles && tried == 0 {
+            return asked(429, Ok(Taken::AskAgain));
+        }
         if self.habits.lies {
-            return asked(202, Ok(()));
+            return asked(202, Ok(Taken::Deleted));
         }
         if state.refused.contains(digest) {
             return refused(500);
@@ -511,7 +524,7 @@ impl Remover for Model {
             Some(_) => {
                 state.deleted.insert(digest.clone());
                 state.tags.retain(|_, root| root != digest);
-                asked(202, Ok(()))
+                asked(202, Ok(Taken::Deleted))
             }
             None => asked(404, Err(absent())),
         }

@@ -46,6 +46,8 @@ struct Recipe {
     habits: Habits,
     /// What the registry does not delete.
     refused: Vec<prop::sample::Index>,
+    /// Whether it wants to be asked twice.
+    throttles: bool,
     pushes: Vec<(usize, usize, usize, prop::sample::Index)>,
 }
 
@@ -65,6 +67,7 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
             prop::collection::vec(0..9_usize, 0..2),
             any::<bool>(),
             prop::sample::select(vec!["none", "none", "sha256-", "t1", "r"]),
+            any::<bool>(),
         ),
         prop::sample::select(Habits::ALL.to_vec()),
         prop::collection::vec(
@@ -86,6 +89,7 @@ fn recipe(pushes: usize) -> impl Strategy<Value = Recipe> {
                 left_out: rules.3,
                 habits,
                 refused: Vec::new(),
+                throttles: rules.4,
                 pushes,
             },
         )
@@ -228,6 +232,9 @@ async fn run(recipe: &Recipe) -> Run {
     for digest in &recipe.refused {
         let known: Vec<Digest> = there.iter().cloned().collect();
         model.refuse(digest.get(&known));
+    }
+    if recipe.throttles {
+        model.throttle();
     }
     let rules = walk_rules();
     let hands = hands(&repository, &model, &rules);

@@ -24,7 +24,7 @@ use super::scope::Scope;
 use super::transport::{Aim, Question, Transport};
 use crate::http::{ChosenBy, Problem, ProblemKind, Version as Http};
 use crate::oci::reference::Repository;
-use crate::prune::remover::Remover;
+use crate::prune::remover::{Remover, Taken};
 use crate::prune::versions::Version;
 use crate::settings::Deletion;
 use crate::walk::cause::{Cause, Place};
@@ -188,7 +188,7 @@ impl<'a> Packages<'a> {
                 Kind::Harbor => harbor::page(list, number),
                 Kind::Zot => zot::page(list, &repository.name),
             };
-            let body = asking.ask(&Method::GET, &url).await.answer?;
+            let body = asking.list(&url).await.answer?;
             let page = match self.kind {
                 Kind::Gitea => gitea::read(&body, name),
                 Kind::GitHub => github::read(&body),
@@ -224,8 +224,35 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn ask(&self, method: &Method, url: &Url) -> Asked<Vec<u8>> {
-        let delivers = AtomicBool::new(false);
+    async fn list(&self, url: &Url) -> Asked<Vec<u8>> {
+        let (method, delivers) = (Method::GET, AtomicBool::new(false));
+        let (question, what) = self.question(&method, url, &delivers);
+        let attempt = async |lane| {
+            let (status, body) = self.try_once(&method, url, lane).await?;
+            Ok((status, Ok(body)))
+        };
+        self.transport.repeat(&question, &what, attempt).await
+    }
+
+    /// Deletes a version.
+    async fn delete(&self, url: &Url, tried: u32) -> Asked<Taken> {
+        let (method, delivers) = (Method::DELETE, AtomicBool::new(false));
+        let (question, what) = self.question(&method, url, &delivers);
+        let attempt = async |lane| {
+            let (status, _) = self.try_once(&method, url, lane).await?;
+            Ok(status)
+        };
+        let asked = self.transport.delete_once(&question, &what, tried, attempt);
+        asked.await
+    }
+
+    /// A question, and what log lines call it.
+    fn question<'q>(
+        &'q self,
+        method: &Method,
+        url: &Url,
+        delivers: &'q AtomicBool,
+    ) -> (Question<'q>, String) {
         let question = Question {
             repository: self.repository,
             scope: Scope::delete(self.repository),
@@ -236,14 +263,9 @@ impl Asking<'_> {
             may_be_absent: true,
             fresh: false,
             once: false,
-            delivers: &delivers,
+            delivers,
         };
-        let what = format!("packages API, {method} {}", url.path());
-        let attempt = async |lane| {
-            let (status, body) = self.try_once(method, url, lane).await?;
-            Ok((status, Ok(body)))
-        };
-        self.transport.repeat(&question, &what, attempt).await
+        (question, format!("packages API, {method} {}", url.path()))
     }
 
     async fn try_once(
@@ -326,18 +348,6 @@ impl Asking<'_> {
         }
         failed
     }
-
-    /// Deletes a version.
-    async fn delete(&self, url: &Url) -> Asked<()> {
-        let asked = self.ask(&Method::DELETE, url).await;
-        Asked {
-            answer: asked.answer.map(|_| ()),
-            status: asked.status,
-            attempts: asked.attempts,
-            duration: asked.duration,
-            appeared_after: asked.appeared_after,
-        }
-    }
 }
 
 /// How long GitHub's limit lasts, where nothing is left of it.
@@ -385,11 +395,11 @@ impl<'a> PackageRemover<'a> {
 }
 
 impl Remover for PackageRemover<'_> {
-    async fn delete_tag(&self, tag: &str) -> Asked<()> {
+    async fn delete_tag(&self, tag: &str, tried: u32) -> Asked<Taken> {
         match self.package.kind {
             Kind::Gitea => {
                 let url = gitea::version(&self.package.list, self.name, tag);
-                let asked = self.asking.delete(&url).await;
+                let asked = self.asking.delete(&url, tried).await;
                 // It can delete a tag alone, so no status says that it cannot.
                 Asked {
                     status: None,
@@ -400,7 +410,7 @@ impl Remover for PackageRemover<'_> {
         }
     }
 
-    async fn delete_manifest(&self, digest: &Digest) -> Asked<()> {
+    async fn delete_manifest(&self, digest: &Digest, tried: u32) -> Asked<Taken> {
         let mut versions = self.package.versions.iter();
         let own = versions.find(|version| version.digest.as_ref() == Some(digest));
         let url = match (self.package.kind, own) {
@@ -408,12 +418,12 @@ impl Remover for PackageRemover<'_> {
             (_, Some(version)) => github::version(&self.package.list, &version.key),
             (_, None) => return unasked(FaultKind::NotFound, 404),
         };
-        self.asking.delete(&url).await
+        self.asking.delete(&url, tried).await
     }
 }
 
 /// What the API would answer, if it could be asked.
-fn unasked(kind: FaultKind, status: u16) -> Asked<()> {
+fn unasked(kind: FaultKind, status: u16) -> Asked<Taken> {
     Asked {
         status: Some(status),
         ..Asked::unasked(Err(Fault {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{manifests, prune, tags};
 use crate::support::command::{Pullproof, verify};
 use crate::support::fake::Registry;
+use crate::support::http::Request;
 use crate::support::http::message::Break;
 use crate::support::image::Image;
 use crate::support::recipe::platforms;
@@ -115,6 +116,24 @@ fn a_deletion_that_is_refused_is_said_and_done_by_the_next_run() {
         assert_eq!(place.left(), 1, "{status}");
         place.finishes();
     }
+}
+
+/// Somebody may push while a registry has its pause.
+#[test]
+fn a_deletion_is_not_repeated_without_a_look_at_the_tags() {
+    let place = Place::new();
+    let root = place.gone[0].root();
+    let delete = place.registry.on("DELETE", root).times(1);
+    delete.throttles("1");
+    place.apply().run().exits(0);
+    assert_eq!(place.left(), 0);
+    let requests = place.registry.requests();
+    let is_deletion =
+        |request: &&Request| request.method == "DELETE" && request.path.ends_with(root);
+    let between = requests.iter().skip_while(|one| !is_deletion(one)).skip(1);
+    let between: Vec<_> = between.take_while(|one| !is_deletion(one)).collect();
+    assert!(between.len() < requests.len() / 2, "it was asked twice");
+    assert!(between.iter().any(|one| one.path.ends_with("/tags/list")));
 }
 
 #[test]
