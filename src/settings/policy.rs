@@ -55,8 +55,41 @@ fn read(setting: &SettingText<'_>, text: &str) -> Result<Policy, Error> {
             rules_in(rules).map_err(|why| setting.error(format!("{}: {why}", quoted(&pattern))))?;
         Ok((WildMatch::new(&pattern), rules))
     };
-    let entries = entries.iter().map(read).collect::<Result<_, Error>>()?;
+    let entries = entries
+        .iter()
+        .map(read)
+        .collect::<Result<Vec<_>, Error>>()?;
+    let patterns: Vec<&WildMatch> = entries.iter().map(|(pattern, _)| pattern).collect();
+    if let Some((general, special)) = never_met(&patterns) {
+        let message = format!(
+            "{} never counts: {} comes before it, and the first that matches counts",
+            quoted(&special),
+            quoted(&general)
+        );
+        return Err(setting.error(message).with_hint(
+            "put the general pattern last; Woodpecker sorts the names of a map, so there write the \
+             policy as text: policy: |",
+        ));
+    }
     Ok(Policy { entries })
+}
+
+/// A pattern that matches whatever a later one does, and the later one.
+fn never_met(patterns: &[&WildMatch]) -> Option<(String, String)> {
+    patterns.iter().enumerate().find_map(|(place, special)| {
+        let general = patterns[..place].iter().find(|it| covers(it, special))?;
+        Some((general.to_string(), special.to_string()))
+    })
+}
+
+/// Whether one pattern matches all that the other does. A `*` is tried as nothing and as more
+/// letters than a pattern could ask for one by one; they are letters that no pattern has.
+fn covers(general: &WildMatch, special: &WildMatch) -> bool {
+    let long = "\0".repeat(general.to_string().len() + 1);
+    ["", &long].iter().all(|any| {
+        let example = special.to_string().replace('*', any).replace('?', "\0");
+        general.matches(&example)
+    })
 }
 
 fn rules_in(value: &Value) -> Result<Rules, String> {
@@ -148,5 +181,39 @@ mod tests {
             with("keep.yml").error(),
             "--policy: cannot read \"/workspace/keep.yml\": entity not found"
         );
+    }
+
+    #[test]
+    fn an_entry_that_can_never_count_is_refused() {
+        let policy = |patterns: &[&str]| {
+            let entry = |pattern: &&str| format!("{pattern:?}:\n  keep_newest: 9\n");
+            with(&patterns.iter().map(entry).collect::<String>())
+        };
+        for patterns in [
+            ["*", "team/*"],
+            ["team/*", "team/app"],
+            ["team/*", "team/a*b"],
+            ["team/a*", "team/a?"],
+            ["t*p", "team/*/app"],
+        ] {
+            assert_eq!(
+                policy(&patterns).error(),
+                format!(
+                    "--policy: {:?} never counts: {:?} comes before it, and the first that matches \
+                     counts",
+                    patterns[1], patterns[0]
+                )
+            );
+        }
+        for patterns in [
+            ["team/*", "*"],
+            ["team/*", "*/app"],
+            ["team/a?", "team/a*"],
+            ["team/a?*", "team/a*"],
+            ["team/app", "team/*"],
+            ["team/a", "team/b"],
+        ] {
+            assert_eq!(policy(&patterns).prune().policy.entries.len(), 2);
+        }
     }
 }
