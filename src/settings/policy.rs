@@ -1,15 +1,20 @@
 //! The rules of a prune for each repository, as YAML.
 
+use std::num::NonZero;
+
 use serde_norway::{Mapping, Value};
 use wildmatch::WildMatch;
 
 use super::Error;
 use super::files::Disk;
-use super::parse;
 use super::suggest::nearest_of;
+use super::table;
 use super::value::SettingText;
 use crate::prune::rules::{Policy, Rules};
+use crate::text::human;
 use crate::text::quote::quoted;
+
+const QUOTE: &str = "quote what looks like a number, or 1.10 arrives as 1.1";
 
 const FIELDS: [&str; 3] = ["keep", "keep_newest", "keep_younger"];
 
@@ -47,12 +52,13 @@ fn read(setting: &SettingText<'_>, text: &str) -> Result<Policy, Error> {
                 setting.error("it has no rules: patterns of repositories, each with its rules")
             );
         }
-        Err(error) => return Err(setting.error(format!("it is not YAML: {error}"))),
+        Err(error) => return Err(no_yaml(setting, &error)),
     };
     let read = |(pattern, rules): (&Value, &Value)| {
-        let pattern = text_in(pattern).ok_or_else(|| setting.error("a pattern is not text"))?;
-        let rules =
-            rules_in(rules).map_err(|why| setting.error(format!("{}: {why}", quoted(&pattern))))?;
+        let pattern = pattern_in(pattern)
+            .map_err(|why| setting.error(format!("a pattern: {why}")).with_hint(QUOTE))?;
+        let place = || format!("{}: {}", setting.spelled, quoted(&pattern));
+        let rules = rules_in(rules).map_err(|why| why.about(&place()))?;
         Ok((WildMatch::new(&pattern), rules))
     };
     let entries = entries
@@ -92,46 +98,105 @@ fn covers(general: &WildMatch, special: &WildMatch) -> bool {
     })
 }
 
-fn rules_in(value: &Value) -> Result<Rules, String> {
+/// What is not YAML is often a pattern that begins with `*`, which is the name of an alias there.
+fn no_yaml(setting: &SettingText<'_>, error: &serde_norway::Error) -> Error {
+    let why = error.to_string();
+    let error = setting.error(format!("it is not YAML: {why}"));
+    if why.contains("alias") || why.contains("anchor") {
+        return error.with_hint("quote what begins with *, as in \"*\": {keep_newest: 10}");
+    }
+    error
+}
+
+fn rules_in(value: &Value) -> Result<Rules, Error> {
     let Value::Mapping(fields) = value else {
-        return Err("its rules are not names with values".into());
+        let came = shown(value);
+        return Err(Error::new(format!(
+            "{came} is not a map of {}",
+            rule_names()
+        )));
     };
     let mut rules = Rules::default();
     for (name, value) in fields {
-        let name = text_in(name).unwrap_or_default().replace('-', "_");
-        let wrong = || format!("{name} is not what it should be");
-        match name.as_str() {
-            "keep" => {
-                let patterns = match value {
-                    Value::Sequence(patterns) => patterns.iter().map(text_in).collect(),
-                    other => text_in(other).and_then(|text| parse::list(&text)),
-                };
-                let patterns: Vec<String> = patterns.ok_or_else(wrong)?;
-                rules.keep = patterns.iter().map(|text| WildMatch::new(text)).collect();
-            }
+        let name = text_in(name).unwrap_or_else(|| shown(name));
+        match name.replace('-', "_").as_str() {
+            "keep" => rules.keep = patterns(value)?,
             "keep_newest" => {
-                let number = text_in(value).and_then(|text| text.parse().ok());
-                rules.newest = Some(number.ok_or_else(wrong)?);
+                let text = text_for("keep_newest", value)?;
+                rules.newest = newest(&setting("keep_newest", &text))?;
             }
             "keep_younger" => {
-                let duration = text_in(value).and_then(|text| parse::duration(&text));
-                rules.younger = Some(duration.ok_or_else(wrong)?);
+                let text = text_for("keep_younger", value)?;
+                rules.younger = Some(setting("keep_younger", &text).duration()?);
             }
             other => {
-                let near = nearest_of(&FIELDS, other);
-                let near = near.map(|near| format!(", did you mean {near}?"));
-                return Err(format!(
-                    "{} is no rule{}",
-                    quoted(other),
-                    near.unwrap_or_default()
-                ));
+                let advice = match nearest_of(&FIELDS, other) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("the rules are {}", rule_names()),
+                };
+                return Err(Error::new(format!(
+                    "{} is no rule, {advice}",
+                    quoted(&name)
+                )));
             }
         }
     }
     if rules.is_empty() {
-        return Err("it has no rule".into());
+        return Err(Error::new(format!("it has no rule: {}", rule_names())));
     }
     Ok(rules)
+}
+
+fn rule_names() -> String {
+    human::list(&FIELDS)
+}
+
+/// The patterns of `keep`: a list, or text as the setting takes it.
+fn patterns(value: &Value) -> Result<Vec<WildMatch>, Error> {
+    let patterns = match value {
+        Value::Sequence(items) => items.iter().map(pattern_in).collect(),
+        Value::Bool(_) | Value::Number(_) => pattern_in(value).map(|one| vec![one]),
+        _ => Ok(setting("keep", &text_for("keep", value)?).list()?),
+    };
+    let patterns: Vec<String> =
+        patterns.map_err(|why: String| Error::new(format!("keep: {why}")).with_hint(QUOTE))?;
+    Ok(patterns.iter().map(|text| WildMatch::new(text)).collect())
+}
+
+/// How many digests stay.
+///
+/// # Errors
+///
+/// When it is no number, or out of range.
+pub(super) fn newest(value: &SettingText<'_>) -> Result<Option<NonZero<usize>>, Error> {
+    Ok(NonZero::new(value.number()? as usize))
+}
+
+/// The text of a value, for the setting with the same name.
+fn text_for(name: &'static str, value: &Value) -> Result<String, Error> {
+    text_in(value).ok_or_else(|| {
+        let (came, expected) = (shown(value), setting(name, "").setting.kind.expected());
+        Error::new(format!("{name}: {came} is not {expected}"))
+    })
+}
+
+/// A text that is read as that setting's.
+fn setting<'a>(name: &'static str, text: &'a str) -> SettingText<'a> {
+    SettingText {
+        setting: table::find(name).expect("each rule is a setting, too"),
+        spelled: name,
+        text,
+        is_given: true,
+    }
+}
+
+/// A pattern. A number is none: YAML may have changed it already.
+fn pattern_in(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.trim().to_owned()),
+        Value::Number(_) => Err(format!("{} is a number and not text", shown(value))),
+        other => Err(format!("{} is not text", shown(other))),
+    }
 }
 
 fn text_in(value: &Value) -> Option<String> {
@@ -139,6 +204,19 @@ fn text_in(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+/// A value in an error message.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(is_true) => is_true.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Sequence(_) => "a list".to_owned(),
+        Value::Mapping(_) => "a map".to_owned(),
+        Value::Tagged(_) => "a value with a tag".to_owned(),
     }
 }
 
@@ -215,5 +293,97 @@ mod tests {
         ] {
             assert_eq!(policy(&patterns).prune().policy.entries.len(), 2);
         }
+    }
+
+    #[test]
+    fn a_wrong_rule_is_shown_with_what_is_accepted() {
+        let duration = "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m, 14d; a year at most)";
+        for (rules, why) in [
+            (
+                "{keep_newest: many}",
+                "keep_newest: \"many\" is not a whole number from 1 to 1000000".to_owned(),
+            ),
+            (
+                "{keep_newest: 0}",
+                "keep_newest: \"0\" is not a whole number from 1 to 1000000".to_owned(),
+            ),
+            (
+                "{keep_newest: [1]}",
+                "keep_newest: a list is not a whole number from 1 to 1000000".to_owned(),
+            ),
+            (
+                "{keep-younger: 2w}",
+                format!("keep_younger: \"2w\" is not {duration}"),
+            ),
+            (
+                "{keep: {a: b}}",
+                "keep: a map is not a list: a JSON array, lines, or items separated by commas"
+                    .to_owned(),
+            ),
+            ("{keep: [[a]]}", "keep: a list is not text".to_owned()),
+            (
+                "{kep: [a]}",
+                "\"kep\" is no rule, did you mean keep?".to_owned(),
+            ),
+            (
+                "{colour: red}",
+                "\"colour\" is no rule, the rules are keep, keep_newest and keep_younger"
+                    .to_owned(),
+            ),
+            (
+                "{keep: []}",
+                "it has no rule: keep, keep_newest and keep_younger".to_owned(),
+            ),
+            (
+                "9",
+                "9 is not a map of keep, keep_newest and keep_younger".to_owned(),
+            ),
+        ] {
+            let policy = format!("team/*: {rules}");
+            assert_eq!(
+                with(&policy).error(),
+                format!("--policy: \"team/*\": {why}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_is_no_pattern() {
+        for (policy, why) in [
+            (
+                "a: {keep: [latest, 1.10]}",
+                "\"a\": keep: 1.1 is a number and not text",
+            ),
+            (
+                "a: {keep: 1.10}",
+                "\"a\": keep: 1.1 is a number and not text",
+            ),
+            ("a: {keep: [true]}", "\"a\": keep: true is not text"),
+            (
+                "1.10: {keep: [a]}",
+                "a pattern: 1.1 is a number and not text",
+            ),
+        ] {
+            let error = with(policy).command().unwrap_err();
+            assert_eq!(error.to_string(), format!("--policy: {why}"));
+            let hint = "quote what looks like a number, or 1.10 arrives as 1.1";
+            assert_eq!(error.hint(), Some(hint));
+        }
+        let quoted = with("a: {keep: ['1.10']}").prune().policy;
+        assert!(quoted.entries[0].1.keep[0].matches("1.10"));
+    }
+
+    #[test]
+    fn a_star_without_quotes_gets_the_advice_to_quote_it() {
+        for policy in [
+            "*: {keep_newest: 9}",
+            "a: {keep: [*-rc]}",
+            "*/app:\n  keep_newest: 9",
+        ] {
+            let error = with(policy).command().unwrap_err();
+            let advice = "quote what begins with *, as in \"*\": {keep_newest: 10}";
+            assert_eq!(error.hint(), Some(advice), "{policy}: {error}");
+        }
+        assert_eq!(with("a: {keep: [b}").command().unwrap_err().hint(), None);
     }
 }

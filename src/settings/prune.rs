@@ -1,6 +1,5 @@
 //! What a prune keeps, and what holds it back.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use url::Url;
@@ -34,9 +33,9 @@ pub(super) fn policy(typed: &Typed, disk: &Disk<'_>, sweeps: bool) -> Result<Pol
         keep: patterns(typed.keep())?,
         newest: typed
             .keep_newest()
-            .map(|value| value.number())
+            .map(|value| policy::newest(&value))
             .transpose()?
-            .and_then(|number| NonZero::new(usize::try_from(number).ok()?)),
+            .flatten(),
         younger: typed
             .keep_younger()
             .map(|value| value.duration())
