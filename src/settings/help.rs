@@ -152,7 +152,7 @@ fn short(command: CommandName) -> String {
             let _ = writeln!(text, "\n{heading}:");
         }
         for setting in taken {
-            line(&mut text, setting);
+            line(&mut text, setting, command);
         }
     }
     let _ = writeln!(text, "\nExamples:\n  {}\n  {}", examples[0], examples[1]);
@@ -163,12 +163,13 @@ fn short(command: CommandName) -> String {
     text
 }
 
-/// One setting on one line, with its words and its default.
-fn line(text: &mut String, setting: &Setting) {
+/// One setting on one line, with the words that the command takes and its default.
+fn line(text: &mut String, setting: &Setting, command: CommandName) {
     let summary = setting.summary().trim_end_matches('.').replace('`', "");
     let mut notes = Vec::new();
     if let ValueKind::Words(words) | ValueKind::WordList(words) = setting.kind {
-        notes.push(words.join("|"));
+        let taken = words.iter().filter(|word| setting.has_word(command, word));
+        notes.push(taken.copied().collect::<Vec<_>>().join("|"));
     }
     match setting.default {
         DefaultValue::Value(value) if value != "false" => notes.push(format!("default {value}")),
@@ -303,13 +304,17 @@ mod tests {
         }
         let verify = said(&["help", "verify"]);
         for line in [
-            "  --depth             What is asked of every blob (head|tail|full|manifests, default tail)",
+            "  --depth             What is asked of every blob (head|tail|full, default tail)",
             "  --repo              Repositories to check, each combined with every tag",
             "  --attempts          How often a request is tried (default 5)",
         ] {
             assert!(verify.lines().any(|other| other == line), "{verify}");
         }
         assert!(!said(&["help", "rebuild"]).contains("--depth"));
+        for command in CommandName::ALL {
+            let is_offered = said(&["help", command.word()]).contains("full|manifests");
+            assert_eq!(is_offered, *command == CommandName::Audit, "{command}");
+        }
     }
 
     #[test]

@@ -369,6 +369,8 @@ fn prune(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<PruneSet
     let applies = typed.apply().boolean()?;
     let sweeps = typed.delete_broken().boolean()?;
     let mut audit = audit(reading, warnings)?;
+    // What stays has to be whole, so blobs are looked at.
+    rules::depth(&typed.depth(), CommandName::Prune)?;
     audit.extent.has_all_tags = true;
     let gc_stopped = typed.gc_stopped().boolean()?.then(GcStopped::of_setting);
     if audit.extent.is_disk && applies {

@@ -71,6 +71,16 @@ impl Setting {
         self.commands.contains(&command)
     }
 
+    /// Whether `command` takes a word of its kind: some are for an audit alone.
+    #[must_use]
+    pub fn has_word(&self, command: CommandName, word: &str) -> bool {
+        let is_of_audit = matches!(
+            (self.name, word),
+            ("depth", "manifests") | ("fail_on", "in_use")
+        );
+        !is_of_audit || command == Audit
+    }
+
     /// The first sentence of its help.
     #[must_use]
     pub fn summary(&self) -> &'static str {
