@@ -107,13 +107,64 @@ pub(super) fn backup(
     disk: &Disk<'_>,
     applies: bool,
 ) -> Result<Option<Backup>, Error> {
-    match typed.backup() {
-        Some(value) if value.text == "none" => Ok(Some(Backup::None)),
-        Some(value) => Ok(Some(Backup::Directory(disk.resolve(value.text)))),
-        None if applies => Err(Error::new("apply needs backup").with_hint(
+    let Some(value) = typed.backup() else {
+        if !applies {
+            return Ok(None);
+        }
+        return Err(Error::new("apply needs backup").with_hint(
             "name a directory for the manifests that are deleted: --backup DIR; \"none\" does \
              without",
-        )),
-        None => Ok(None),
+        ));
+    };
+    if value.text.eq_ignore_ascii_case("none") {
+        return Ok(Some(Backup::None));
+    }
+    // As `from` names it, to bring the manifests back.
+    let directory = value.text.strip_prefix("oci:").unwrap_or(value.text);
+    let is_archive = ["oci-archive:", "docker-archive:"]
+        .iter()
+        .any(|archive| value.text.starts_with(archive));
+    if directory.is_empty() || is_archive {
+        return Err(value.not("a directory, oci:DIR or none"));
+    }
+    Ok(Some(Backup::Directory(disk.resolve(directory))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::typed;
+    use super::*;
+
+    #[test]
+    fn a_backup_is_a_directory_with_or_without_oci_or_none() {
+        let with = |backup: &str| {
+            typed(&[
+                "prune",
+                "r.example",
+                "--keep=v*",
+                "--apply",
+                "--backup",
+                backup,
+            ])
+        };
+        let directory = |path: &str| Some(Backup::Directory(path.into()));
+        for (text, backup) in [
+            ("/srv/backup", directory("/srv/backup")),
+            ("backup", directory("/workspace/backup")),
+            ("oci:/srv/backup", directory("/srv/backup")),
+            ("oci:backup", directory("/workspace/backup")),
+            ("none", Some(Backup::None)),
+            ("None", Some(Backup::None)),
+            ("NONE", Some(Backup::None)),
+            ("./none", directory("/workspace/./none")),
+        ] {
+            assert_eq!(with(text).prune().backup, backup, "{text}");
+        }
+        for text in ["oci:", "oci-archive:out.tar", "docker-archive:out.tar"] {
+            assert_eq!(
+                with(text).error(),
+                format!("--backup: {text:?} is not a directory, oci:DIR or none")
+            );
+        }
     }
 }
