@@ -9,7 +9,7 @@ use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::digest::sha256;
 use crate::oci::in_layout::directory_of;
-use crate::oci::reference::{DOCKER_HUB, Reference, is_directory, is_host, is_name, presentable};
+use crate::oci::reference::{Reference, is_directory, is_host, is_name, presentable};
 
 /// What an audit covers.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +131,9 @@ pub(super) fn extent(typed: &Typed, command: CommandName) -> Result<Extent, Erro
     let mut targets = Vec::new();
     if let Some(value) = typed.images() {
         for item in value.list()? {
-            targets.push(target(&item, None).map_err(|why| value.error(why))?);
+            // As in a verification: without a `/` it may be an official image of Docker Hub.
+            let registry = registry.as_deref().filter(|_| item.contains('/'));
+            targets.push(target(&item, registry).map_err(|why| value.error(why))?);
         }
     }
     if let Some(value) = typed.repo() {
@@ -204,7 +206,7 @@ fn is_local(text: &str) -> bool {
 }
 
 /// Reads a directory, `host[:port]`, `host/name` or `host/pattern`; without a host it is of
-/// `registry`, else of Docker Hub.
+/// `registry`.
 fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
     if is_directory(text) && !is_layout(text) {
         return directory(text).map_err(str::to_owned);
@@ -225,10 +227,17 @@ fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
     if let Some(directory) = registry.filter(|registry| is_local(registry)) {
         return within(directory, text);
     }
-    let (host, name) = match text.trim_end_matches('/').split_once('/') {
-        Some((host, name)) if is_host(host) => (host, name),
-        None if is_host(text.trim_end_matches('/')) => (text.trim_end_matches('/'), "*"),
-        _ => (registry.unwrap_or(DOCKER_HUB), text),
+    let (host, name) = match (text.trim_end_matches('/').split_once('/'), registry) {
+        (Some((host, name)), _) if is_host(host) => (host, name),
+        (None, _) if is_host(text.trim_end_matches('/')) => (text.trim_end_matches('/'), "*"),
+        (_, Some(registry)) => (registry, text),
+        (_, None) => {
+            return Err(
+                "it names no registry: set registry, or write the host before the name, docker.io \
+                 for Docker Hub"
+                    .to_owned(),
+            );
+        }
     };
     // A host is read as in a reference, and so is a name: a pattern stands for letters.
     let example = name.replace(['*', '?'], "x");
@@ -298,7 +307,7 @@ mod tests {
             ("registry.example/infra/*", "registry.example", "infra/*"),
             ("registry.example/*-ci", "registry.example", "*-ci"),
             ("registry.example/team/app", "registry.example", "team/app"),
-            ("team/app", "docker.io", "team/app"),
+            ("docker.io/team/app", "docker.io", "team/app"),
             ("index.docker.io/alpine", "docker.io", "library/alpine"),
         ] {
             assert_eq!(read(text), Ok((registry.into(), name.into())), "{text}");
@@ -346,6 +355,37 @@ mod tests {
             given(&[mode]).error(),
             "there is nothing to audit: no registry is named"
         );
+    }
+
+    #[test]
+    fn a_name_without_a_registry_is_refused() {
+        let why = "it names no registry: set registry, or write the host before the name, \
+                   docker.io for Docker Hub";
+        let keep = ("PLUGIN_KEEP_NEWEST", "9");
+        for (mode, done) in [
+            ("audit", "audited"),
+            ("prune", "pruned"),
+            ("repair", "repaired"),
+        ] {
+            let repo = [("PLUGIN_MODE", mode), ("PLUGIN_REPO", "team/web"), keep];
+            assert_eq!(
+                given(&repo).error(),
+                format!("PLUGIN_REPO: \"team/web\" cannot be {done}: {why}")
+            );
+            let line = given(&[keep]).and_arguments(&[mode, "team/app"]);
+            assert_eq!(
+                line.error(),
+                format!("the command line: \"team/app\" cannot be {done}: {why}")
+            );
+        }
+        for name in ["alpine", "team/*", "*"] {
+            assert!(typed(&["audit", name]).error().ends_with(why), "{name}");
+        }
+        let named = typed(&["audit", "team/app", "--registry=r.example"]).audit();
+        assert_eq!(named.extent.targets[0].registry, "r.example");
+        assert_eq!(named.extent.targets[0].name().as_deref(), Some("team/app"));
+        let official = typed(&["audit", "alpine", "--registry=r.example"]);
+        assert!(official.error().ends_with(why));
     }
 
     #[test]
