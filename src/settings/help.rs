@@ -171,7 +171,7 @@ fn line(text: &mut String, setting: &Setting, command: CommandName) {
         let taken = words.iter().filter(|word| setting.has_word(command, word));
         notes.push(taken.copied().collect::<Vec<_>>().join("|"));
     }
-    match setting.default {
+    match setting.default_for(command) {
         DefaultValue::Value(value) if value != "false" => notes.push(format!("default {value}")),
         _ => {}
     }
@@ -224,7 +224,7 @@ fn flag(text: &mut String, setting: &Setting) {
     );
     let mut explanation = setting.help.to_owned();
     explanation.push_str(&range(setting));
-    if let Some(default) = setting.default.words() {
+    if let Some(default) = setting.defaults(str::to_owned) {
         let _ = write!(explanation, " Default: {default}.");
     }
     if let [command] = setting.commands {
@@ -315,6 +315,27 @@ mod tests {
             let is_offered = said(&["help", command.word()]).contains("full|manifests");
             assert_eq!(is_offered, *command == CommandName::Audit, "{command}");
         }
+    }
+
+    #[test]
+    fn a_commands_help_has_its_own_defaults() {
+        for command in ["audit", "prune"] {
+            let text = said(&["help", command]);
+            let line = |flag: &str| {
+                let flag = format!("  --{flag} ");
+                text.lines().find(|line| line.starts_with(&flag)).unwrap()
+            };
+            assert!(line("concurrency").ends_with("(default 4)"), "{text}");
+            assert!(line("settle").ends_with("(default 0)"), "{text}");
+            for flag in ["registry", "timeout"] {
+                assert!(!line(flag).contains("default"), "{text}");
+            }
+        }
+        let repair = said(&["help", "repair"]);
+        assert!(repair.contains("(default docker.io)"), "{repair}");
+        let long = said(&["--help"]).replace("\n      ", " ");
+        let both = "Default: 16; 4 in audit, prune and the repair of whole repositories.";
+        assert!(long.contains(both), "{long}");
     }
 
     #[test]

@@ -435,6 +435,7 @@ mod tests {
     use super::super::support::{Surroundings, given, scrambled_texts, typed};
     use super::super::table::{DefaultValue, Setting, TABLE};
     use super::*;
+    use crate::http::patience::Patience;
 
     #[test]
     fn without_arguments_a_person_gets_help_and_a_pipeline_runs() {
@@ -530,6 +531,30 @@ mod tests {
             compared += 1;
         }
         assert!(compared > 30, "only {compared} defaults were compared");
+    }
+
+    #[test]
+    fn an_audit_and_a_prune_have_the_defaults_of_the_table() {
+        for setting in TABLE {
+            let Some(DefaultValue::Value(default)) = setting.audit_default else {
+                continue;
+            };
+            let flag = format!("--{}={default}", setting.kebab());
+            let audit = |flags: &[&str]| {
+                let arguments = [&["audit", "r.example/app"], flags].concat();
+                format!("{:?}", typed(&arguments).audit())
+            };
+            assert_eq!(audit(&[&flag]), audit(&[]), "{flag}");
+            if setting.is_for(CommandName::Prune) {
+                let prune = |flags: &[&str]| {
+                    let arguments = [&["prune", "r.example/app", "--keep=a"], flags].concat();
+                    format!("{:?}", typed(&arguments).prune())
+                };
+                assert_eq!(prune(&[&flag]), prune(&[]), "{flag}");
+            }
+        }
+        let prune = typed(&["prune", "r.example/app", "--keep=a"]).prune();
+        assert_eq!(prune.audit.patience.timeout, Patience::NO_TIMEOUT);
     }
 
     #[test]

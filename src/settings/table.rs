@@ -8,6 +8,7 @@ use super::command::CommandName::{self, Audit, Prune, Rebuild, Repair, Verify};
 use super::kind::ValueKind;
 use super::raw::Typed;
 use super::value::SettingText;
+use crate::text::human;
 
 /// The heading of what the command line alone takes.
 const COMMAND_LINE: &str = "Command line";
@@ -27,6 +28,8 @@ pub struct Setting {
     pub kind: ValueKind,
     /// What holds when it is not given.
     pub default: DefaultValue,
+    /// What holds instead in an audit, a prune and a repair of whole repositories.
+    pub audit_default: Option<DefaultValue>,
     /// What it is for, in markdown; the first sentence alone must be clear.
     pub help: &'static str,
 }
@@ -69,6 +72,44 @@ impl Setting {
     #[must_use]
     pub fn is_for(&self, command: CommandName) -> bool {
         self.commands.contains(&command)
+    }
+
+    /// What holds when `command` is not given it. A repair is one of images.
+    #[must_use]
+    pub fn default_for(&self, command: CommandName) -> DefaultValue {
+        match (command, self.audit_default) {
+            (Audit | Prune, Some(default)) => default,
+            _ => self.default,
+        }
+    }
+
+    /// Its default in words, with that of an audit where it is another; each value as `show` has it.
+    #[must_use]
+    pub fn defaults(&self, show: impl Fn(&str) -> String) -> Option<String> {
+        let words = |default| match default {
+            DefaultValue::None => None,
+            DefaultValue::Value(value) => Some(show(value)),
+            DefaultValue::Described(words) => Some(words.to_owned()),
+        };
+        let usual = words(self.default);
+        let Some(other) = self.audit_default else {
+            return usual;
+        };
+        let commands = [
+            (Audit, "audit"),
+            (Prune, "prune"),
+            (Repair, "the repair of whole repositories"),
+        ];
+        let commands = commands
+            .into_iter()
+            .filter(|(command, _)| self.is_for(*command));
+        let commands: Vec<_> = commands.map(|(_, words)| words).collect();
+        Some(format!(
+            "{}; {} in {}",
+            usual.as_deref().unwrap_or("none"),
+            words(other).as_deref().unwrap_or("none"),
+            human::list(&commands)
+        ))
     }
 
     /// Whether `command` takes a word of its kind: some are for an audit alone.
@@ -130,6 +171,21 @@ macro_rules! default_value {
     };
 }
 
+macro_rules! audit_default {
+    () => {
+        None
+    };
+    (none) => {
+        Some(DefaultValue::None)
+    };
+    ($words:literal) => {
+        Some(DefaultValue::Described($words))
+    };
+    (= $value:literal) => {
+        Some(DefaultValue::Value($value))
+    };
+}
+
 macro_rules! accessor {
     ($name:ident) => {
         #[doc = concat!("`", stringify!($name), "`, if it was given.")]
@@ -147,11 +203,13 @@ macro_rules! accessor {
 }
 
 /// A row: the name, its aliases, the commands that take it, the kind of its value, the default as a
-/// value (`= "5"`) or in words (`else "…"`), and what it is for.
+/// value (`= "5"`) or in words (`else "…"`), the one of an audit where that is another (`audit = "4"`,
+/// `audit "all"`, `audit none`), and what it is for.
 macro_rules! settings {
     ($($group:literal { $(
         $name:ident [$($alias:literal),*] [$($command:ident)*] $kind:expr,
-        $(= $default:literal,)? $(else $words:literal,)? $help:literal;
+        $(= $default:literal,)? $(else $words:literal,)?
+        $(audit $(= $audit:literal)? $($other:literal)? $($none:ident)?,)? $help:literal;
     )* })*) => {
         /// All settings, in the order of the documents.
         pub const TABLE: &[Setting] = {
@@ -163,6 +221,7 @@ macro_rules! settings {
                 commands: &[$($command),*],
                 kind: $kind,
                 default: default_value!($(= $default)? $(else $words)?),
+                audit_default: audit_default!($($(= $audit)? $($other)? $($none)?)?),
                 help: $help,
             }),*),*]
         };
@@ -200,8 +259,9 @@ settings! {
         repo [] [Verify Audit Repair Prune] List,
             "Repositories to check, each combined with every tag. For an audit they may be patterns.";
         tags ["tag"] [Verify Audit Repair Prune] List, else "file `.tags`, else `latest`",
+            audit "all",
             "Tags for `repo`. An entry with a `/` is a full reference. Quote tags that look like \
-             numbers. For an audit: patterns, by default all tags.";
+             numbers. An audit and a prune take patterns.";
         tags_file ["tag_file"] [Verify] Path,
             "File with the tags for `repo`. One per line, or separated by commas; wins over \
              `tags`.";
@@ -214,7 +274,7 @@ settings! {
         auto_tag_suffix ["default_suffix"] [Verify] Text,
             "Suffix for every tag that `auto_tag` computes. With `alpine`, `1.2` becomes \
              `1.2-alpine`, and `default_tag` becomes `alpine`.";
-        registry [] [Verify Audit Repair Prune] Text, = "docker.io",
+        registry [] [Verify Audit Repair Prune] Text, = "docker.io", audit none,
             "Registry that `username` and `password` are for. It also prefixes a `repo` that \
              names no host, and where it is set, an image of `images` that has a `/` and no host. \
              An audit checks all of it where it has no `repo`.";
@@ -258,9 +318,9 @@ settings! {
         clients [] [Verify Audit Repair Prune] WordList(&["containerd", "docker", "podman"]),
             "Clients that must be able to pull every image. By default what stops containerd \
              fails, and what stops only others is a warning.";
-        artifacts [] [Verify Audit Repair] Words(&["fail", "pass"]), = "fail",
+        artifacts [] [Verify Audit Repair] Words(&["fail", "pass"]), = "fail", audit = "pass",
             "What to do with content that is no image. Helm charts and build caches are such; \
-             `fail` fails, `pass` accepts them when they are complete. An audit passes them.";
+             `fail` fails, `pass` accepts them when they are complete.";
         only_platforms [] [Verify Audit Repair] Platforms,
             else "all",
             "Platforms to check, leaving out the rest. `platforms` is still judged by what the \
@@ -364,16 +424,16 @@ settings! {
             "First wait between attempts. It doubles, with jitter; a server's Retry-After wins.";
         max_backoff ["retry_max_wait"] [Verify Audit Repair Prune Rebuild] Duration { least: ANY }, = "30s",
             "Longest wait between attempts.";
-        settle [] [Verify Audit Repair Prune] Duration { least: ANY }, = "15s",
+        settle [] [Verify Audit Repair Prune] Duration { least: ANY }, = "15s", audit = "0",
             "How long a 404 means \"not yet\". It is one window for the whole run; `0` takes the \
-             first answer, as an audit does.";
+             first answer.";
         request_timeout [] [Verify Audit Repair Prune Rebuild] Duration { least: MILLISECOND }, = "30s",
             "How long to wait for an answer's headers. The same limit holds between two pieces \
              of its body.";
-        timeout [] [Verify Audit Repair Prune] Duration { least: MILLISECOND }, = "10m",
-            "Limit for one whole verification. An audit has none.";
-        concurrency [] [Verify Audit Repair Prune] Number { least: 1, most: 256 }, = "16",
-            "Requests in flight per registry. For an audit they are 4.";
+        timeout [] [Verify Audit Repair Prune] Duration { least: MILLISECOND }, = "10m", audit none,
+            "Limit for one whole verification, audit or prune.";
+        concurrency [] [Verify Audit Repair Prune] Number { least: 1, most: 256 }, = "16", audit = "4",
+            "Requests in flight per registry.";
         rate [] [Audit Repair Prune] Number { least: 1, most: 100_000 },
             "Requests a second per registry, at most. On a disk they are files that are opened.";
     }
