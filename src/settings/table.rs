@@ -83,7 +83,7 @@ impl Setting {
         }
     }
 
-    /// Its default in words, with that of an audit where it is another; each value as `show` has it.
+    /// Its default in words, with that of an audit where it is another.
     #[must_use]
     pub fn defaults(&self, show: impl Fn(&str) -> String) -> Option<String> {
         let words = |default| match default {
@@ -203,7 +203,7 @@ macro_rules! accessor {
 }
 
 /// A row: the name, its aliases, the commands that take it, the kind of its value, the default as a
-/// value (`= "5"`) or in words (`else "…"`), the one of an audit where that is another (`audit = "4"`,
+/// value (`= "5"`) or in words (`else "…"`), that of an audit where it is another (`audit = "4"`,
 /// `audit "all"`, `audit none`), and what it is for.
 macro_rules! settings {
     ($($group:literal { $(
@@ -247,7 +247,8 @@ settings! {
     "Command" {
         mode [] [Verify Audit Repair Prune Rebuild] Words(CommandName::WORDS), = "verify",
             "What to do. `verify` checks images; `audit` checks every tag of a registry; `repair` puts \
-             back what is missing; `rebuild` starts a Woodpecker pipeline and follows it to its end.";
+             back what is missing; `prune` deletes the tags that no rule keeps; `rebuild` starts a \
+             Woodpecker pipeline and follows it to its end.";
     }
     "Images" {
         images ["image", "destinations", "extra_tags"] [Verify Audit Repair Prune] List,
@@ -593,6 +594,14 @@ mod tests {
                 "{} would break a table",
                 setting.name
             );
+        }
+    }
+
+    #[test]
+    fn the_mode_explains_every_command() {
+        let help = find("mode").unwrap().help;
+        for command in CommandName::ALL {
+            assert!(help.contains(&format!("`{command}` ")), "{command}");
         }
     }
 
