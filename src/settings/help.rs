@@ -187,7 +187,12 @@ fn long() -> String {
     let mut text = format!("{PURPOSE}\n\nUsage:\n");
     for command in CommandName::ALL {
         let Page { usage, purpose, .. } = page(*command);
-        let _ = writeln!(text, "  {usage:<36}{purpose}");
+        let mut start = format!("  {usage}");
+        if start.len() >= 38 {
+            let _ = writeln!(text, "{start}");
+            start.clear();
+        }
+        let _ = writeln!(text, "{start:<38}{purpose}");
     }
     text.push_str(
         "  pullproof help [COMMAND]            show a command's settings, one line each
@@ -281,6 +286,13 @@ mod tests {
                 let flag = format!("--{}", name.replace('_', "-"));
                 assert!(text.contains(&flag), "{name}");
             }
+        }
+        for command in CommandName::ALL {
+            let Page { usage, purpose, .. } = page(*command);
+            let rest = text.split_once(&format!("\n  {usage}")).unwrap().1;
+            let purpose = format!("{purpose}\n");
+            assert!(rest.starts_with(char::is_whitespace), "{text}");
+            assert!(rest.trim_start().starts_with(&purpose), "{text}");
         }
         assert_eq!(text, said(&["verify", "--help"]));
         assert_eq!(text, said(&["rebuild", "--help"]));
