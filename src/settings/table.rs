@@ -376,12 +376,14 @@ settings! {
              pattern a repository matches counts; a repository that matches none is left alone.";
         delete_broken [] [Prune] Boolean, = "false",
             "Deletes the tags that are definitely broken and not in use. It needs no other rule, \
-             and then nothing else goes.";
+             and then nothing else goes. A `backup` cannot bring such a tag back whole.";
         delete_untagged [] [Prune] Duration { least: ANY },
             "Deletes what has no tag and is older, and nothing that stays leads to. By default it \
              stays. Only Forgejo, Gitea and GHCR list it.";
         min_age [] [Prune] Duration { least: ANY }, = "1h",
-            "What is younger is never touched, whatever the rules say.";
+            "What is younger by any date that is known is never touched. A tag that was pushed just \
+             now may have an old date alone: without dates of pushes and without `state` that is \
+             when the image was built.";
         max_deleted [] [Prune] Percentage, = "50%",
             "The most that may go of a repository's tags. Where more would, nothing goes.";
         allow_untagged_repository [] [Prune] Boolean, = "false",
