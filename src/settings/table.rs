@@ -373,7 +373,8 @@ settings! {
             "What is younger stays.";
         policy [] [Prune] PathOrYaml,
             "File with rules for each repository, or the YAML itself. The first entry whose \
-             pattern a repository matches counts; a repository that matches none is left alone.";
+             pattern a repository matches counts; a repository that matches none is left alone. \
+             Woodpecker sorts the names of a map: write it there as text of several lines.";
         delete_broken [] [Prune] Boolean, = "false",
             "Deletes the tags that are definitely broken and not in use. It needs no other rule, \
              and then nothing else goes. A `backup` cannot bring such a tag back whole.";
