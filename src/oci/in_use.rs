@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::listed::Word;
 use super::reference::{DOCKER_HUB, Reference, Repository, is_docker_hub, presentable};
+use crate::text::quote::quoted;
 
 /// Who uses something: `deployment shop/app`. Nobody, where a list does not say who.
 pub(crate) type Users = BTreeSet<Arc<str>>;
@@ -71,8 +72,7 @@ impl InUse {
             Word::ImageId => self.image_ids += 1,
             Word::Unreadable => {
                 self.unreadable += 1;
-                self.first_unreadable
-                    .get_or_insert_with(|| presentable(word));
+                self.first_unreadable.get_or_insert_with(|| shown(word));
             }
         }
     }
@@ -116,6 +116,18 @@ impl InUse {
         self.repositories()
             .any(|repository| repository.registry == registry)
     }
+}
+
+/// A word that is no reference. One that begins as a query or a fragment is shown as well, unless
+/// it may hold a secret.
+fn shown(word: &str) -> String {
+    if !word.starts_with(['#', '?']) {
+        return presentable(word);
+    }
+    if word.contains(['?', '@', '=']) {
+        return quoted(&format!("{}…", &word[..1]));
+    }
+    quoted(word)
 }
 
 /// A host as it is compared: in lower case, without the port that https has anyway.
@@ -199,6 +211,21 @@ mod tests {
             list.first_unreadable.as_deref(),
             Some("\"r.example/App:1\"")
         );
+    }
+
+    #[test]
+    fn the_first_word_that_is_no_reference_is_shown() {
+        for (word, shown) in [
+            ("###bad!!", "\"###bad!!\""),
+            ("foo!!bar", "\"foo!!bar\""),
+            ("#", "\"#\""),
+            ("#token=hunter2", "\"#…\""),
+            ("?token=hunter2", "\"?…\""),
+            ("#me:hunter2@r.example/a", "\"#…\""),
+        ] {
+            let list = list("r.example", &[], word);
+            assert_eq!(list.first_unreadable.as_deref(), Some(shown));
+        }
     }
 
     #[test]

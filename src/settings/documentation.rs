@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::CommandName;
 use super::help::range;
 use super::kind::ValueKind;
-use super::table::{DefaultValue, Setting, TABLE, groups};
+use super::table::{Setting, TABLE, groups};
 
 /// Which document a table is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +71,8 @@ fn row(text: &mut String, face: Face, setting: &Setting) {
         .iter()
         .map(|alias| format!("`{alias}`"))
         .collect();
-    let default = match setting.default {
-        DefaultValue::None => String::new(),
-        DefaultValue::Value(value) => format!("`{value}`"),
-        DefaultValue::Described(words) => words.to_owned(),
-    };
+    let default = setting.defaults(|value| format!("`{value}`"));
+    let default = default.unwrap_or_default();
     let _ = match face {
         Face::Reference => {
             let commands: Vec<_> = setting.commands.iter().map(|name| name.word()).collect();
@@ -146,7 +143,7 @@ fn action_inputs() -> String {
                 let _ = write!(description, " Type: {}.", kind.describe());
             }
         }
-        if let Some(default) = setting.default.words()
+        if let Some(default) = setting.defaults(str::to_owned)
             && !setting.comes_with_the_action()
         {
             let _ = write!(description, " Default: {default}.");

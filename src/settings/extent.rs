@@ -4,11 +4,12 @@
 use wildmatch::WildMatch;
 
 use super::Error;
+use super::command::CommandName;
 use super::raw::Typed;
 use super::value::{SettingText, or_empty};
 use crate::oci::digest::sha256;
 use crate::oci::in_layout::directory_of;
-use crate::oci::reference::{DOCKER_HUB, Reference, is_directory, is_host, is_name, presentable};
+use crate::oci::reference::{Reference, is_directory, is_host, is_name, presentable};
 
 /// What an audit covers.
 #[derive(Clone, Debug, Default)]
@@ -118,13 +119,21 @@ impl Extent {
 /// # Errors
 ///
 /// When nothing is named, or a value is not what its setting takes.
-pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
+pub(super) fn extent(typed: &Typed, command: CommandName) -> Result<Extent, Error> {
+    let target = |item: &str, registry: Option<&str>| {
+        target(item, registry).map_err(|why| {
+            let (text, done) = (presentable(item), participle(command));
+            format!("{text} cannot be {done}: {why}")
+        })
+    };
     let registry = typed.registry().if_given();
     let registry = registry.map(|value| value.text.trim_end_matches('/').to_owned());
     let mut targets = Vec::new();
     if let Some(value) = typed.images() {
         for item in value.list()? {
-            targets.push(target(&item, None).map_err(|why| value.error(why))?);
+            // As in a verification: without a `/` it may be an official image of Docker Hub.
+            let registry = registry.as_deref().filter(|_| item.contains('/'));
+            targets.push(target(&item, registry).map_err(|why| value.error(why))?);
         }
     }
     if let Some(value) = typed.repo() {
@@ -137,19 +146,24 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
         targets.push(target(&host, None).map_err(|why| value.error(why))?);
     }
     if targets.is_empty() {
-        return Err(Error::new("there is nothing to audit: no registry is named").with_hint(
-            "name a registry, a repository or a pattern: pullproof audit registry.example.org, or \
-             the setting registry; or the directory of a registry's storage, as /var/lib/registry",
-        ));
+        let message = format!("there is nothing to {command}: no registry is named");
+        return Err(Error::new(message).with_hint(format!(
+            "name a registry, a repository or a pattern: pullproof {command} {}, or the setting \
+             registry; or the directory of a registry's storage, as /var/lib/registry",
+            match command {
+                CommandName::Prune => "registry.example.org/team/app --keep-newest 10",
+                _ => "registry.example.org",
+            }
+        )));
     }
     let disks = targets.iter().filter(|target| is_local(&target.registry));
     let disks = disks.count();
     if disks > 0 && disks < targets.len() {
-        return Err(
-            Error::new("registries and directories cannot be audited in one run").with_hint(
-                "run pullproof audit once for the registries, and once for the directories",
-            ),
-        );
+        let done = participle(command);
+        let message = format!("registries and directories cannot be {done} in one run");
+        return Err(Error::new(message).with_hint(format!(
+            "run pullproof {command} once for the registries, and once for the directories"
+        )));
     }
     Ok(Extent {
         is_disk: disks > 0,
@@ -168,6 +182,14 @@ pub(super) fn extent(typed: &Typed) -> Result<Extent, Error> {
     })
 }
 
+fn participle(command: CommandName) -> &'static str {
+    match command {
+        CommandName::Prune => "pruned",
+        CommandName::Repair => "repaired",
+        _ => "audited",
+    }
+}
+
 pub(super) fn patterns(value: Option<SettingText<'_>>) -> Result<Vec<WildMatch>, Error> {
     let list = or_empty(value, SettingText::list)?;
     Ok(list.iter().map(|text| WildMatch::new(text)).collect())
@@ -184,11 +206,10 @@ fn is_local(text: &str) -> bool {
 }
 
 /// Reads a directory, `host[:port]`, `host/name` or `host/pattern`; without a host it is of
-/// `registry`, else of Docker Hub.
+/// `registry`.
 fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
-    let no_target = |why: &str| format!("{} cannot be audited: {why}", presentable(text));
     if is_directory(text) && !is_layout(text) {
-        return directory(text).map_err(no_target);
+        return directory(text).map_err(str::to_owned);
     }
     if is_layout(text) {
         return Ok(Target {
@@ -197,28 +218,36 @@ fn target(text: &str, registry: Option<&str>) -> Result<Target, String> {
         });
     }
     if text.contains("://") || text.starts_with('.') || text == "oci:" {
-        return Err(no_target(
+        return Err(
             "it is neither a registry (host[:port]), nor a repository in one, nor a directory \
-             (/path, ./path)",
-        ));
+             (/path, ./path)"
+                .to_owned(),
+        );
     }
     if let Some(directory) = registry.filter(|registry| is_local(registry)) {
-        return within(directory, text).map_err(|why| no_target(&why));
+        return within(directory, text);
     }
-    let (host, name) = match text.trim_end_matches('/').split_once('/') {
-        Some((host, name)) if is_host(host) => (host, name),
-        None if is_host(text.trim_end_matches('/')) => (text.trim_end_matches('/'), "*"),
-        _ => (registry.unwrap_or(DOCKER_HUB), text),
+    let (host, name) = match (text.trim_end_matches('/').split_once('/'), registry) {
+        (Some((host, name)), _) if is_host(host) => (host, name),
+        (None, _) if is_host(text.trim_end_matches('/')) => (text.trim_end_matches('/'), "*"),
+        (_, Some(registry)) => (registry, text),
+        (_, None) => {
+            return Err(
+                "it names no registry: set registry, or write the host before the name, docker.io \
+                 for Docker Hub"
+                    .to_owned(),
+            );
+        }
     };
     // A host is read as in a reference, and so is a name: a pattern stands for letters.
     let example = name.replace(['*', '?'], "x");
     let reference: Reference = format!("{host}/{example}")
         .parse()
-        .map_err(|why| no_target(&format!("{why}")))?;
+        .map_err(|why| format!("{why}"))?;
     if example.contains([':', '@']) {
-        return Err(no_target(
-            "it names a tag or a digest: give the repository, and its tags as tags",
-        ));
+        return Err(
+            "it names a tag or a digest: give the repository, and its tags as tags".to_owned(),
+        );
     }
     let name = if name.contains(['*', '?']) {
         name.to_owned()
@@ -278,7 +307,7 @@ mod tests {
             ("registry.example/infra/*", "registry.example", "infra/*"),
             ("registry.example/*-ci", "registry.example", "*-ci"),
             ("registry.example/team/app", "registry.example", "team/app"),
-            ("team/app", "docker.io", "team/app"),
+            ("docker.io/team/app", "docker.io", "team/app"),
             ("index.docker.io/alpine", "docker.io", "library/alpine"),
         ] {
             assert_eq!(read(text), Ok((registry.into(), name.into())), "{text}");
@@ -325,6 +354,63 @@ mod tests {
         assert_eq!(
             given(&[mode]).error(),
             "there is nothing to audit: no registry is named"
+        );
+    }
+
+    #[test]
+    fn a_name_without_a_registry_is_refused() {
+        let why = "it names no registry: set registry, or write the host before the name, \
+                   docker.io for Docker Hub";
+        let keep = ("PLUGIN_KEEP_NEWEST", "9");
+        for (mode, done) in [
+            ("audit", "audited"),
+            ("prune", "pruned"),
+            ("repair", "repaired"),
+        ] {
+            let repo = [("PLUGIN_MODE", mode), ("PLUGIN_REPO", "team/web"), keep];
+            assert_eq!(
+                given(&repo).error(),
+                format!("PLUGIN_REPO: \"team/web\" cannot be {done}: {why}")
+            );
+            let line = given(&[keep]).and_arguments(&[mode, "team/app"]);
+            assert_eq!(
+                line.error(),
+                format!("the command line: \"team/app\" cannot be {done}: {why}")
+            );
+        }
+        for name in ["alpine", "team/*", "*"] {
+            assert!(typed(&["audit", name]).error().ends_with(why), "{name}");
+        }
+        let named = typed(&["audit", "team/app", "--registry=r.example"]).audit();
+        assert_eq!(named.extent.targets[0].registry, "r.example");
+        assert_eq!(named.extent.targets[0].name().as_deref(), Some("team/app"));
+        let official = typed(&["audit", "alpine", "--registry=r.example"]);
+        assert!(official.error().ends_with(why));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_is_said_of_the_command() {
+        let said = |arguments: &[&str]| {
+            let error = typed(arguments).command().unwrap_err();
+            format!("{error}; {}", error.hint().unwrap_or_default())
+        };
+        let nothing = said(&["prune", "--keep=v*"]);
+        assert!(nothing.starts_with("there is nothing to prune: no registry is named; "));
+        assert!(nothing.contains("pullproof prune registry.example.org/team/app"));
+        assert!(said(&["audit"]).contains("pullproof audit registry.example.org,"));
+        let tag = "it names a tag or a digest: give the repository, and its tags as tags; ";
+        assert_eq!(
+            said(&["prune", "r.example/app:v1.1", "--keep=v*"]),
+            format!("the command line: \"r.example/app:v1.1\" cannot be pruned: {tag}")
+        );
+        assert_eq!(
+            said(&["audit", "r.example/app:v1.1"]),
+            format!("the command line: \"r.example/app:v1.1\" cannot be audited: {tag}")
+        );
+        assert_eq!(
+            said(&["prune", "/disk", "r.example", "--keep=v*"]),
+            "registries and directories cannot be pruned in one run; run pullproof prune once for \
+             the registries, and once for the directories"
         );
     }
 

@@ -61,7 +61,7 @@ impl Disk<'_> {
 }
 
 /// Tokens and base64 have dots and slashes, too, so a path must begin or end as paths do.
-fn looks_like_a_path(text: &str) -> bool {
+pub(super) fn looks_like_a_path(text: &str) -> bool {
     let begins = ["/", "./", "../", "~/"]
         .iter()
         .any(|start| text.starts_with(start));
@@ -72,7 +72,7 @@ fn looks_like_a_path(text: &str) -> bool {
 }
 
 /// The reason for an error without the number that Rust adds.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_ascii_lowercase(),

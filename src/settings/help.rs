@@ -152,7 +152,7 @@ fn short(command: CommandName) -> String {
             let _ = writeln!(text, "\n{heading}:");
         }
         for setting in taken {
-            line(&mut text, setting);
+            line(&mut text, setting, command);
         }
     }
     let _ = writeln!(text, "\nExamples:\n  {}\n  {}", examples[0], examples[1]);
@@ -163,14 +163,15 @@ fn short(command: CommandName) -> String {
     text
 }
 
-/// One setting on one line, with its words and its default.
-fn line(text: &mut String, setting: &Setting) {
+/// One setting on one line, with the words that the command takes and its default.
+fn line(text: &mut String, setting: &Setting, command: CommandName) {
     let summary = setting.summary().trim_end_matches('.').replace('`', "");
     let mut notes = Vec::new();
     if let ValueKind::Words(words) | ValueKind::WordList(words) = setting.kind {
-        notes.push(words.join("|"));
+        let taken = words.iter().filter(|word| setting.has_word(command, word));
+        notes.push(taken.copied().collect::<Vec<_>>().join("|"));
     }
-    match setting.default {
+    match setting.default_for(command) {
         DefaultValue::Value(value) if value != "false" => notes.push(format!("default {value}")),
         _ => {}
     }
@@ -186,7 +187,12 @@ fn long() -> String {
     let mut text = format!("{PURPOSE}\n\nUsage:\n");
     for command in CommandName::ALL {
         let Page { usage, purpose, .. } = page(*command);
-        let _ = writeln!(text, "  {usage:<36}{purpose}");
+        let mut start = format!("  {usage}");
+        if start.len() >= 38 {
+            let _ = writeln!(text, "{start}");
+            start.clear();
+        }
+        let _ = writeln!(text, "{start:<38}{purpose}");
     }
     text.push_str(
         "  pullproof help [COMMAND]            show a command's settings, one line each
@@ -223,7 +229,7 @@ fn flag(text: &mut String, setting: &Setting) {
     );
     let mut explanation = setting.help.to_owned();
     explanation.push_str(&range(setting));
-    if let Some(default) = setting.default.words() {
+    if let Some(default) = setting.defaults(str::to_owned) {
         let _ = write!(explanation, " Default: {default}.");
     }
     if let [command] = setting.commands {
@@ -281,6 +287,13 @@ mod tests {
                 assert!(text.contains(&flag), "{name}");
             }
         }
+        for command in CommandName::ALL {
+            let Page { usage, purpose, .. } = page(*command);
+            let rest = text.split_once(&format!("\n  {usage}")).unwrap().1;
+            let purpose = format!("{purpose}\n");
+            assert!(rest.starts_with(char::is_whitespace), "{text}");
+            assert!(rest.trim_start().starts_with(&purpose), "{text}");
+        }
         assert_eq!(text, said(&["verify", "--help"]));
         assert_eq!(text, said(&["rebuild", "--help"]));
     }
@@ -303,13 +316,38 @@ mod tests {
         }
         let verify = said(&["help", "verify"]);
         for line in [
-            "  --depth             What is asked of every blob (head|tail|full|manifests, default tail)",
+            "  --depth             What is asked of every blob (head|tail|full, default tail)",
             "  --repo              Repositories to check, each combined with every tag",
             "  --attempts          How often a request is tried (default 5)",
         ] {
             assert!(verify.lines().any(|other| other == line), "{verify}");
         }
         assert!(!said(&["help", "rebuild"]).contains("--depth"));
+        for command in CommandName::ALL {
+            let is_offered = said(&["help", command.word()]).contains("full|manifests");
+            assert_eq!(is_offered, *command == CommandName::Audit, "{command}");
+        }
+    }
+
+    #[test]
+    fn a_commands_help_has_its_own_defaults() {
+        for command in ["audit", "prune"] {
+            let text = said(&["help", command]);
+            let line = |flag: &str| {
+                let flag = format!("  --{flag} ");
+                text.lines().find(|line| line.starts_with(&flag)).unwrap()
+            };
+            assert!(line("concurrency").ends_with("(default 4)"), "{text}");
+            assert!(line("settle").ends_with("(default 0)"), "{text}");
+            for flag in ["registry", "timeout"] {
+                assert!(!line(flag).contains("default"), "{text}");
+            }
+        }
+        let repair = said(&["help", "repair"]);
+        assert!(repair.contains("(default docker.io)"), "{repair}");
+        let long = said(&["--help"]).replace("\n      ", " ");
+        let both = "Default: 16; 4 in audit, prune and the repair of whole repositories.";
+        assert!(long.contains(both), "{long}");
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn check_hosts(value: &SettingText<'_>, hosts: &[String], extent: &Extent) -> Re
     let mut registries = extent.targets.iter().map(|target| &target.registry);
     let first = registries.next();
     if registries.any(|other| Some(other) != first) {
-        return Err(value.error("several registries are audited: it is not clear whose name it is"));
+        return Err(value.error("several registries are named: it is not clear whose name it is"));
     }
     Ok(())
 }
@@ -154,7 +154,7 @@ mod tests {
             ),
             (
                 &["other.example", "--in-use=-", "--in-use-host=m.example"],
-                "--in-use-host: several registries are audited: it is not clear whose name it is",
+                "--in-use-host: several registries are named: it is not clear whose name it is",
             ),
         ] {
             assert_eq!(error(flags), message);

@@ -116,7 +116,7 @@ impl ValueKind {
             Self::WordList(words) => format!("a list of {}", words.join(", ")),
             Self::Number { least, most } => format!("a whole number from {least} to {most}"),
             Self::Duration { .. } => {
-                "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)".into()
+                "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m, 14d; a year at most)".into()
             }
             Self::Interval => "a duration (30m, 24h, 7d; a year at most), or never".into(),
             Self::Text | Self::Secret => "a text".into(),

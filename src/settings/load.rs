@@ -143,7 +143,9 @@ fn command(
     };
     Ok(match command {
         CommandName::Verify => Command::Verify(Box::new(verify(&reading, warnings)?)),
-        CommandName::Audit => Command::Audit(Box::new(audit(&reading, warnings)?)),
+        CommandName::Audit => {
+            Command::Audit(Box::new(audit(&reading, CommandName::Audit, warnings)?))
+        }
         CommandName::Repair => Command::Repair(Box::new(repair(&reading, warnings)?)),
         CommandName::Prune => Command::Prune(Box::new(prune(&reading, warnings)?)),
         CommandName::Rebuild => Command::Rebuild(Box::new(rebuild(&reading)?)),
@@ -283,7 +285,7 @@ fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairS
             (None, wanted, login)
         }
         Operands::Targets => {
-            let audit = audit(reading, warnings)?;
+            let audit = audit(reading, CommandName::Repair, warnings)?;
             if audit.extent.is_disk && sources.permission.is_some() {
                 repair::require_gc_stopped(sources.gc_stopped)?;
             }
@@ -315,7 +317,12 @@ fn repair(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<RepairS
     })
 }
 
-fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSettings, Error> {
+/// The settings of an audit, and of what begins with one.
+fn audit(
+    reading: &Gathering<'_>,
+    command: CommandName,
+    warnings: &mut Vec<String>,
+) -> Result<AuditSettings, Error> {
     let Gathering {
         typed, facts, disk, ..
     } = reading;
@@ -334,7 +341,7 @@ fn audit(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<AuditSet
     ) {
         return Err(value.error("it cannot be the same file as a report"));
     }
-    let extent = extent::extent(typed)?;
+    let extent = extent::extent(typed, command)?;
     let registry = typed.registry();
     let registry = match (registry.if_given(), &*extent.targets) {
         (None, [target, ..]) => target.registry.clone(),
@@ -368,7 +375,9 @@ fn prune(reading: &Gathering<'_>, warnings: &mut Vec<String>) -> Result<PruneSet
     let Gathering { typed, disk, .. } = reading;
     let applies = typed.apply().boolean()?;
     let sweeps = typed.delete_broken().boolean()?;
-    let mut audit = audit(reading, warnings)?;
+    let mut audit = audit(reading, CommandName::Prune, warnings)?;
+    // What stays has to be whole, so blobs are looked at.
+    rules::depth(&typed.depth(), CommandName::Prune)?;
     audit.extent.has_all_tags = true;
     let gc_stopped = typed.gc_stopped().boolean()?.then(GcStopped::of_setting);
     if audit.extent.is_disk && applies {
@@ -426,6 +435,7 @@ mod tests {
     use super::super::support::{Surroundings, given, scrambled_texts, typed};
     use super::super::table::{DefaultValue, Setting, TABLE};
     use super::*;
+    use crate::http::patience::Patience;
 
     #[test]
     fn without_arguments_a_person_gets_help_and_a_pipeline_runs() {
@@ -521,6 +531,30 @@ mod tests {
             compared += 1;
         }
         assert!(compared > 30, "only {compared} defaults were compared");
+    }
+
+    #[test]
+    fn an_audit_and_a_prune_have_the_defaults_of_the_table() {
+        for setting in TABLE {
+            let Some(DefaultValue::Value(default)) = setting.audit_default else {
+                continue;
+            };
+            let flag = format!("--{}={default}", setting.kebab());
+            let audit = |flags: &[&str]| {
+                let arguments = [&["audit", "r.example/app"], flags].concat();
+                format!("{:?}", typed(&arguments).audit())
+            };
+            assert_eq!(audit(&[&flag]), audit(&[]), "{flag}");
+            if setting.is_for(CommandName::Prune) {
+                let prune = |flags: &[&str]| {
+                    let arguments = [&["prune", "r.example/app", "--keep=a"], flags].concat();
+                    format!("{:?}", typed(&arguments).prune())
+                };
+                assert_eq!(prune(&[&flag]), prune(&[]), "{flag}");
+            }
+        }
+        let prune = typed(&["prune", "r.example/app", "--keep=a"]).prune();
+        assert_eq!(prune.audit.patience.timeout, Patience::NO_TIMEOUT);
     }
 
     #[test]

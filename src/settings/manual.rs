@@ -181,7 +181,7 @@ fn option(text: &mut String, setting: &Setting) {
     );
     let mut body = setting.help.to_owned();
     body.push_str(&range(setting));
-    if let Some(default) = setting.default.words() {
+    if let Some(default) = setting.defaults(str::to_owned) {
         let _ = write!(body, " Default: {default}.");
     }
     let takers: Vec<_> = setting.commands.iter().map(|name| name.word()).collect();

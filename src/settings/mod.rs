@@ -24,6 +24,7 @@ mod network;
 mod output;
 pub(crate) mod parse;
 mod permission;
+mod policy;
 mod prune;
 mod pushed;
 mod raw;

@@ -225,7 +225,7 @@ mod tests {
             ),
             (
                 "--settle=-1",
-                r#"--settle: "-1" is not a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)"#,
+                r#"--settle: "-1" is not a duration (30 for seconds, 500ms, 30s, 5m, 1h30m, 14d; a year at most)"#,
             ),
         ] {
             assert_eq!(typed(&[flag]).error(), message);

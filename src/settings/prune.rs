@@ -1,10 +1,7 @@
 //! What a prune keeps, and what holds it back.
 
-use std::num::NonZero;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use serde_norway::Value;
 use url::Url;
 use wildmatch::WildMatch;
 
@@ -13,12 +10,9 @@ use super::command::AuditSettings;
 use super::extent::patterns;
 use super::files::Disk;
 use super::metrics::is_plain;
-use super::parse;
+use super::policy;
 use super::raw::Typed;
-use super::suggest::nearest_of;
-use super::value::SettingText;
 use crate::prune::rules::{Brakes, Policy, Rules};
-use crate::text::quote::quoted;
 
 /// Where manifests go before they are deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +33,9 @@ pub(super) fn policy(typed: &Typed, disk: &Disk<'_>, sweeps: bool) -> Result<Pol
         keep: patterns(typed.keep())?,
         newest: typed
             .keep_newest()
-            .map(|value| value.number())
+            .map(|value| policy::newest(&value))
             .transpose()?
-            .and_then(|number| NonZero::new(usize::try_from(number).ok()?)),
+            .flatten(),
         younger: typed
             .keep_younger()
             .map(|value| value.duration())
@@ -62,94 +56,7 @@ pub(super) fn policy(typed: &Typed, disk: &Disk<'_>, sweeps: bool) -> Result<Pol
     if !rules.is_empty() {
         return Err(value.error("keep, keep_newest and keep_younger stand in it, not beside it"));
     }
-    let text = text_of(&value, disk)?;
-    read(&text).map_err(|why| value.error(why))
-}
-
-/// The YAML of a policy: what is one line without a colon and a blank is a path.
-fn text_of(value: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Error> {
-    let is_yaml = value.text.contains('\n') || value.text.contains(": ");
-    if is_yaml {
-        return Ok(value.text.to_owned());
-    }
-    disk.named(value)
-}
-
-const FIELDS: [&str; 3] = ["keep", "keep_newest", "keep_younger"];
-
-/// ```yaml
-/// team/*:
-///   keep: [latest, v*]
-///   keep_newest: 10
-/// "*":
-///   keep_younger: 30d
-/// ```
-fn read(text: &str) -> Result<Policy, String> {
-    let entries = match serde_norway::from_str(text) {
-        Ok(Value::Mapping(entries)) if !entries.is_empty() => entries,
-        Ok(_) => {
-            return Err("it has no rules: patterns of repositories, each with its rules".into());
-        }
-        Err(error) => return Err(format!("it is not YAML: {error}")),
-    };
-    let read = |(pattern, rules): (&Value, &Value)| {
-        let pattern = text_in(pattern).ok_or("a pattern is not text")?;
-        let rules = rules_in(rules).map_err(|why| format!("{}: {why}", quoted(&pattern)))?;
-        Ok((WildMatch::new(&pattern), rules))
-    };
-    let entries = entries.iter().map(read).collect::<Result<_, String>>()?;
-    Ok(Policy { entries })
-}
-
-fn rules_in(value: &Value) -> Result<Rules, String> {
-    let Value::Mapping(fields) = value else {
-        return Err("its rules are not names with values".into());
-    };
-    let mut rules = Rules::default();
-    for (name, value) in fields {
-        let name = text_in(name).unwrap_or_default().replace('-', "_");
-        let wrong = || format!("{name} is not what it should be");
-        match name.as_str() {
-            "keep" => {
-                let patterns = match value {
-                    Value::Sequence(patterns) => patterns.iter().map(text_in).collect(),
-                    other => text_in(other).and_then(|text| parse::list(&text)),
-                };
-                let patterns: Vec<String> = patterns.ok_or_else(wrong)?;
-                rules.keep = patterns.iter().map(|text| WildMatch::new(text)).collect();
-            }
-            "keep_newest" => {
-                let number = text_in(value).and_then(|text| text.parse().ok());
-                rules.newest = Some(number.ok_or_else(wrong)?);
-            }
-            "keep_younger" => rules.younger = Some(duration(value).ok_or_else(wrong)?),
-            other => {
-                let near = nearest_of(&FIELDS, other);
-                let near = near.map(|near| format!(", did you mean {near}?"));
-                return Err(format!(
-                    "{} is no rule{}",
-                    quoted(other),
-                    near.unwrap_or_default()
-                ));
-            }
-        }
-    }
-    if rules.is_empty() {
-        return Err("it has no rule".into());
-    }
-    Ok(rules)
-}
-
-fn duration(value: &Value) -> Option<Duration> {
-    parse::duration(&text_in(value)?)
-}
-
-fn text_in(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+    policy::policy(&value, disk)
 }
 
 /// Reads what holds a run back.
@@ -200,13 +107,64 @@ pub(super) fn backup(
     disk: &Disk<'_>,
     applies: bool,
 ) -> Result<Option<Backup>, Error> {
-    match typed.backup() {
-        Some(value) if value.text == "none" => Ok(Some(Backup::None)),
-        Some(value) => Ok(Some(Backup::Directory(disk.resolve(value.text)))),
-        None if applies => Err(Error::new("apply needs backup").with_hint(
+    let Some(value) = typed.backup() else {
+        if !applies {
+            return Ok(None);
+        }
+        return Err(Error::new("apply needs backup").with_hint(
             "name a directory for the manifests that are deleted: --backup DIR; \"none\" does \
              without",
-        )),
-        None => Ok(None),
+        ));
+    };
+    if value.text.eq_ignore_ascii_case("none") {
+        return Ok(Some(Backup::None));
+    }
+    // As `from` names it, to bring the manifests back.
+    let directory = value.text.strip_prefix("oci:").unwrap_or(value.text);
+    let is_archive = ["oci-archive:", "docker-archive:"]
+        .iter()
+        .any(|archive| value.text.starts_with(archive));
+    if directory.is_empty() || is_archive {
+        return Err(value.not("a directory, oci:DIR or none"));
+    }
+    Ok(Some(Backup::Directory(disk.resolve(directory))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::typed;
+    use super::*;
+
+    #[test]
+    fn a_backup_is_a_directory_with_or_without_oci_or_none() {
+        let with = |backup: &str| {
+            typed(&[
+                "prune",
+                "r.example",
+                "--keep=v*",
+                "--apply",
+                "--backup",
+                backup,
+            ])
+        };
+        let directory = |path: &str| Some(Backup::Directory(path.into()));
+        for (text, backup) in [
+            ("/srv/backup", directory("/srv/backup")),
+            ("backup", directory("/workspace/backup")),
+            ("oci:/srv/backup", directory("/srv/backup")),
+            ("oci:backup", directory("/workspace/backup")),
+            ("none", Some(Backup::None)),
+            ("None", Some(Backup::None)),
+            ("NONE", Some(Backup::None)),
+            ("./none", directory("/workspace/./none")),
+        ] {
+            assert_eq!(with(text).prune().backup, backup, "{text}");
+        }
+        for text in ["oci:", "oci-archive:out.tar", "docker-archive:out.tar"] {
+            assert_eq!(
+                with(text).error(),
+                format!("--backup: {text:?} is not a directory, oci:DIR or none")
+            );
+        }
     }
 }

@@ -152,6 +152,23 @@ mod tests {
     }
 
     #[test]
+    fn an_audit_alone_may_leave_out_the_blobs() {
+        for arguments in [
+            &["verify", "r.example/app:1"][..],
+            &["repair", "r.example/app:1"],
+            &["prune", "r.example/app", "--keep=v*"],
+        ] {
+            assert_eq!(
+                typed(&[arguments, &["--depth=manifests"]].concat()).error(),
+                "--depth: \"manifests\" is a depth of audit alone",
+                "{arguments:?}"
+            );
+        }
+        let audit = typed(&["audit", "r.example/app", "--depth=manifests"]).audit();
+        assert_eq!(audit.rules.depth, Depth::Manifests);
+    }
+
+    #[test]
     fn all_platforms_may_be_absent_by_one_word() {
         let allowed = |flags: &[&str]| typed(flags).settings().rules.allow_missing;
         for flags in [

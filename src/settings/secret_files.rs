@@ -2,9 +2,10 @@
 
 use super::Error;
 use super::ci::System;
-use super::files::Disk;
+use super::files::{Disk, looks_like_a_path, reason};
 use super::raw::Typed;
 use super::value::SettingText;
+use crate::text::quote::quoted;
 
 impl Typed {
     /// The same with each secret that a file holds as if it had been given itself: the content
@@ -59,11 +60,17 @@ impl Typed {
     }
 }
 
-/// The content of a file without its last line break. The path is not shown, because it may be the
-/// secret itself.
+/// The content of a file without its last line break. What does not look like a path is not shown,
+/// because it may be the secret itself.
 fn content(file: &SettingText<'_>, disk: &Disk<'_>) -> Result<String, Error> {
-    let text = (disk.files)(&disk.resolve(file.text))
-        .map_err(|error| file.error(format!("the file cannot be read: {}", error.kind())))?;
+    let text = (disk.files)(&disk.resolve(file.text)).map_err(|error| {
+        let shown = if looks_like_a_path(file.text) {
+            quoted(file.text)
+        } else {
+            "the file".to_owned()
+        };
+        file.error(format!("cannot read {shown}: {}", reason(&error)))
+    })?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
@@ -148,15 +155,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_is_an_error_without_its_path() {
+    fn a_file_that_cannot_be_used_is_an_error_with_its_path_if_it_is_one() {
         let named = |path| [("PLUGIN_USERNAME", "ci"), ("PLUGIN_PASSWORD_FILE", path)];
         for content in ["", "\n", "\r\n"] {
             let run = with_file(&named("/run/secrets/one"), content);
             assert_eq!(run.error(), "password_file: the file is empty");
         }
         assert_eq!(
+            with_file(&named("/run/secrets/two"), "").error(),
+            "password_file: cannot read \"/run/secrets/two\": entity not found"
+        );
+        assert_eq!(
             with_file(&named("hunter2"), "").error(),
-            "password_file: the file cannot be read: entity not found"
+            "password_file: cannot read the file: entity not found"
         );
     }
 

@@ -8,6 +8,7 @@ use super::command::CommandName::{self, Audit, Prune, Rebuild, Repair, Verify};
 use super::kind::ValueKind;
 use super::raw::Typed;
 use super::value::SettingText;
+use crate::text::human;
 
 /// The heading of what the command line alone takes.
 const COMMAND_LINE: &str = "Command line";
@@ -27,6 +28,8 @@ pub struct Setting {
     pub kind: ValueKind,
     /// What holds when it is not given.
     pub default: DefaultValue,
+    /// What holds instead in an audit, a prune and a repair of whole repositories.
+    pub audit_default: Option<DefaultValue>,
     /// What it is for, in markdown; the first sentence alone must be clear.
     pub help: &'static str,
 }
@@ -69,6 +72,54 @@ impl Setting {
     #[must_use]
     pub fn is_for(&self, command: CommandName) -> bool {
         self.commands.contains(&command)
+    }
+
+    /// What holds when `command` is not given it. A repair is one of images.
+    #[must_use]
+    pub fn default_for(&self, command: CommandName) -> DefaultValue {
+        match (command, self.audit_default) {
+            (Audit | Prune, Some(default)) => default,
+            _ => self.default,
+        }
+    }
+
+    /// Its default in words, with that of an audit where it is another.
+    #[must_use]
+    pub fn defaults(&self, show: impl Fn(&str) -> String) -> Option<String> {
+        let words = |default| match default {
+            DefaultValue::None => None,
+            DefaultValue::Value(value) => Some(show(value)),
+            DefaultValue::Described(words) => Some(words.to_owned()),
+        };
+        let usual = words(self.default);
+        let Some(other) = self.audit_default else {
+            return usual;
+        };
+        let commands = [
+            (Audit, "audit"),
+            (Prune, "prune"),
+            (Repair, "the repair of whole repositories"),
+        ];
+        let commands = commands
+            .into_iter()
+            .filter(|(command, _)| self.is_for(*command));
+        let commands: Vec<_> = commands.map(|(_, words)| words).collect();
+        Some(format!(
+            "{}; {} in {}",
+            usual.as_deref().unwrap_or("none"),
+            words(other).as_deref().unwrap_or("none"),
+            human::list(&commands)
+        ))
+    }
+
+    /// Whether `command` takes a word of its kind: some are for an audit alone.
+    #[must_use]
+    pub fn has_word(&self, command: CommandName, word: &str) -> bool {
+        let is_of_audit = matches!(
+            (self.name, word),
+            ("depth", "manifests") | ("fail_on", "in_use")
+        );
+        !is_of_audit || command == Audit
     }
 
     /// The first sentence of its help.
@@ -120,6 +171,21 @@ macro_rules! default_value {
     };
 }
 
+macro_rules! audit_default {
+    () => {
+        None
+    };
+    (none) => {
+        Some(DefaultValue::None)
+    };
+    ($words:literal) => {
+        Some(DefaultValue::Described($words))
+    };
+    (= $value:literal) => {
+        Some(DefaultValue::Value($value))
+    };
+}
+
 macro_rules! accessor {
     ($name:ident) => {
         #[doc = concat!("`", stringify!($name), "`, if it was given.")]
@@ -137,11 +203,13 @@ macro_rules! accessor {
 }
 
 /// A row: the name, its aliases, the commands that take it, the kind of its value, the default as a
-/// value (`= "5"`) or in words (`else "…"`), and what it is for.
+/// value (`= "5"`) or in words (`else "…"`), that of an audit where it is another (`audit = "4"`,
+/// `audit "all"`, `audit none`), and what it is for.
 macro_rules! settings {
     ($($group:literal { $(
         $name:ident [$($alias:literal),*] [$($command:ident)*] $kind:expr,
-        $(= $default:literal,)? $(else $words:literal,)? $help:literal;
+        $(= $default:literal,)? $(else $words:literal,)?
+        $(audit $(= $audit:literal)? $($other:literal)? $($none:ident)?,)? $help:literal;
     )* })*) => {
         /// All settings, in the order of the documents.
         pub const TABLE: &[Setting] = {
@@ -153,6 +221,7 @@ macro_rules! settings {
                 commands: &[$($command),*],
                 kind: $kind,
                 default: default_value!($(= $default)? $(else $words)?),
+                audit_default: audit_default!($($(= $audit)? $($other)? $($none)?)?),
                 help: $help,
             }),*),*]
         };
@@ -178,7 +247,8 @@ settings! {
     "Command" {
         mode [] [Verify Audit Repair Prune Rebuild] Words(CommandName::WORDS), = "verify",
             "What to do. `verify` checks images; `audit` checks every tag of a registry; `repair` puts \
-             back what is missing; `rebuild` starts a Woodpecker pipeline and follows it to its end.";
+             back what is missing; `prune` deletes the tags that no rule keeps; `rebuild` starts a \
+             Woodpecker pipeline and follows it to its end.";
     }
     "Images" {
         images ["image", "destinations", "extra_tags"] [Verify Audit Repair Prune] List,
@@ -190,8 +260,9 @@ settings! {
         repo [] [Verify Audit Repair Prune] List,
             "Repositories to check, each combined with every tag. For an audit they may be patterns.";
         tags ["tag"] [Verify Audit Repair Prune] List, else "file `.tags`, else `latest`",
+            audit "all",
             "Tags for `repo`. An entry with a `/` is a full reference. Quote tags that look like \
-             numbers. For an audit: patterns, by default all tags.";
+             numbers. An audit and a prune take patterns.";
         tags_file ["tag_file"] [Verify] Path,
             "File with the tags for `repo`. One per line, or separated by commas; wins over \
              `tags`.";
@@ -204,7 +275,7 @@ settings! {
         auto_tag_suffix ["default_suffix"] [Verify] Text,
             "Suffix for every tag that `auto_tag` computes. With `alpine`, `1.2` becomes \
              `1.2-alpine`, and `default_tag` becomes `alpine`.";
-        registry [] [Verify Audit Repair Prune] Text, = "docker.io",
+        registry [] [Verify Audit Repair Prune] Text, = "docker.io", audit none,
             "Registry that `username` and `password` are for. It also prefixes a `repo` that \
              names no host, and where it is set, an image of `images` that has a `/` and no host. \
              An audit checks all of it where it has no `repo`.";
@@ -248,9 +319,9 @@ settings! {
         clients [] [Verify Audit Repair Prune] WordList(&["containerd", "docker", "podman"]),
             "Clients that must be able to pull every image. By default what stops containerd \
              fails, and what stops only others is a warning.";
-        artifacts [] [Verify Audit Repair] Words(&["fail", "pass"]), = "fail",
+        artifacts [] [Verify Audit Repair] Words(&["fail", "pass"]), = "fail", audit = "pass",
             "What to do with content that is no image. Helm charts and build caches are such; \
-             `fail` fails, `pass` accepts them when they are complete. An audit passes them.";
+             `fail` fails, `pass` accepts them when they are complete.";
         only_platforms [] [Verify Audit Repair] Platforms,
             else "all",
             "Platforms to check, leaving out the rest. `platforms` is still judged by what the \
@@ -302,15 +373,18 @@ settings! {
             "What is younger stays.";
         policy [] [Prune] PathOrYaml,
             "File with rules for each repository, or the YAML itself. The first entry whose \
-             pattern a repository matches counts; a repository that matches none is left alone.";
+             pattern a repository matches counts; a repository that matches none is left alone. \
+             Woodpecker sorts the names of a map: write it there as text of several lines.";
         delete_broken [] [Prune] Boolean, = "false",
             "Deletes the tags that are definitely broken and not in use. It needs no other rule, \
-             and then nothing else goes.";
+             and then nothing else goes. A `backup` cannot bring such a tag back whole.";
         delete_untagged [] [Prune] Duration { least: ANY },
             "Deletes what has no tag and is older, and nothing that stays leads to. By default it \
              stays. Only Forgejo, Gitea and GHCR list it.";
         min_age [] [Prune] Duration { least: ANY }, = "1h",
-            "What is younger is never touched, whatever the rules say.";
+            "What is younger by any date that is known is never touched. A tag that was pushed just \
+             now may have an old date alone: without dates of pushes and without `state` that is \
+             when the image was built.";
         max_deleted [] [Prune] Percentage, = "50%",
             "The most that may go of a repository's tags. Where more would, nothing goes.";
         allow_untagged_repository [] [Prune] Boolean, = "false",
@@ -354,16 +428,16 @@ settings! {
             "First wait between attempts. It doubles, with jitter; a server's Retry-After wins.";
         max_backoff ["retry_max_wait"] [Verify Audit Repair Prune Rebuild] Duration { least: ANY }, = "30s",
             "Longest wait between attempts.";
-        settle [] [Verify Audit Repair Prune] Duration { least: ANY }, = "15s",
+        settle [] [Verify Audit Repair Prune] Duration { least: ANY }, = "15s", audit = "0",
             "How long a 404 means \"not yet\". It is one window for the whole run; `0` takes the \
-             first answer, as an audit does.";
+             first answer.";
         request_timeout [] [Verify Audit Repair Prune Rebuild] Duration { least: MILLISECOND }, = "30s",
             "How long to wait for an answer's headers. The same limit holds between two pieces \
              of its body.";
-        timeout [] [Verify Audit Repair Prune] Duration { least: MILLISECOND }, = "10m",
-            "Limit for one whole verification. An audit has none.";
-        concurrency [] [Verify Audit Repair Prune] Number { least: 1, most: 256 }, = "16",
-            "Requests in flight per registry. For an audit they are 4.";
+        timeout [] [Verify Audit Repair Prune] Duration { least: MILLISECOND }, = "10m", audit none,
+            "Limit for one whole verification, audit or prune.";
+        concurrency [] [Verify Audit Repair Prune] Number { least: 1, most: 256 }, = "16", audit = "4",
+            "Requests in flight per registry.";
         rate [] [Audit Repair Prune] Number { least: 1, most: 100_000 },
             "Requests a second per registry, at most. On a disk they are files that are opened.";
     }
@@ -523,6 +597,14 @@ mod tests {
                 "{} would break a table",
                 setting.name
             );
+        }
+    }
+
+    #[test]
+    fn the_mode_explains_every_command() {
+        let help = find("mode").unwrap().help;
+        for command in CommandName::ALL {
+            assert!(help.contains(&format!("`{command}` ")), "{command}");
         }
     }
 

@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_error_shows_what_came_unless_it_is_secret() {
-        let duration = "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m; a year at most)";
+        let duration = "a duration (30 for seconds, 500ms, 30s, 5m, 1h30m, 14d; a year at most)";
         assert_eq!(
             value("timeout", "soon").duration().unwrap_err().to_string(),
             format!("timeout: \"soon\" is not {duration}")
