@@ -256,16 +256,16 @@ impl Transport {
         self.go_on(question, what, tries, attempt).await
     }
 
-    /// Deletes: asks once, and waits if it may be asked again. `tried` is how often it was asked before.
+    /// Deletes: asks once, and waits if it may be asked again. `before` is how often it was asked before.
     pub(super) async fn delete_once(
         &self,
         question: &Question<'_>,
         what: &str,
-        tried: u32,
+        before: u32,
         attempt: impl AsyncFn(usize) -> Result<u16, Failed>,
     ) -> Asked<Taken> {
         let mut tries = Tries::new(&self.shared_tries, question.may_be_absent);
-        tries.count(tried);
+        tries.count(before);
         let is_asked = Cell::new(false);
         let once = async |lane| {
             if is_asked.replace(true) {

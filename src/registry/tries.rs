@@ -131,8 +131,8 @@ impl<'a> Tries<'a> {
     }
 
     /// Counts tries that were made before.
-    pub(super) fn count(&mut self, tried: u32) {
-        self.counted += tried;
+    pub(super) fn count(&mut self, before: u32) {
+        self.counted += before;
     }
 
     /// Forgets the tries so far, because the last one got further than the one before.

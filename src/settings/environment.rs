@@ -7,9 +7,10 @@ use super::pushed::is_build_output;
 use super::raw::Gathered;
 use super::suggest::nearest;
 use super::table;
+use crate::rebuild::plan::{COUNT_VARIABLE, RUN_VARIABLE};
 
-/// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, with a warning for each
-/// unknown one; the error is the first setting that has different values under two of its names.
+/// Reads the `PLUGIN_` or `INPUT_` variables, whichever the platform uses, and outside CI systems the
+/// `PULLPROOF_` variables too, with a warning for each unknown one; the error is the first setting that has different values under two of its names.
 pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered, Option<Error>) {
     let mut gathered = Gathered::default();
     let mut error = None;
@@ -30,6 +31,8 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
                 error = error.or(added.err());
             }
             None if text.trim().is_empty() || is_build_only(&name) => {}
+            // Others than settings may begin so.
+            None if is_own(variable) && nearest(&name).is_none() => {}
             None => warnings.push(match nearest(&name) {
                 Some(known) => {
                     format!("unknown setting {spelled} is ignored; did you mean {known}?")
@@ -39,6 +42,18 @@ pub(super) fn gather(facts: &Facts<'_>, warnings: &mut Vec<String>) -> (Gathered
         }
     }
     (gathered, error)
+}
+
+/// How variables begin outside CI systems, beside `PLUGIN_`.
+const OWN: &str = "pullproof_";
+
+fn is_own(variable: &str) -> bool {
+    variable.to_ascii_lowercase().starts_with(OWN)
+}
+
+/// Whether a variable says something of a rebuild that was started.
+fn is_of_a_run(variable: &str) -> bool {
+    [RUN_VARIABLE, COUNT_VARIABLE].contains(&variable)
 }
 
 /// Whether there is any setting in the environment.
@@ -63,13 +78,15 @@ pub(super) fn setting_name(system: System, variable: &str) -> Option<String> {
             }
         })
         .collect();
-    let prefix = match system {
-        System::GithubActions => "input_",
-        System::Woodpecker | System::Drone | System::Other => "plugin_",
+    let rest = match system {
+        System::GithubActions => name.strip_prefix("input_"),
+        System::Woodpecker | System::Drone => name.strip_prefix("plugin_"),
+        System::Other => {
+            let own = || name.strip_prefix(OWN).filter(|_| !is_of_a_run(variable));
+            name.strip_prefix("plugin_").or_else(own)
+        }
     };
-    name.strip_prefix(prefix)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
+    rest.filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// The name as the user probably wrote it: in a pipeline's YAML, or the variable itself.
@@ -84,6 +101,28 @@ fn spelling(system: System, variable: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    #[test]
+    fn outside_ci_systems_the_programs_own_name_begins_a_setting_too() {
+        assert_eq!(tags(&[("PULLPROOF_TAGS", "a")]).as_deref(), Some("a"));
+        for ci in ["woodpecker", "drone"] {
+            assert_eq!(tags(&[("CI", ci), ("PULLPROOF_TAGS", "a")]), None);
+        }
+        let actions = [("GITHUB_ACTIONS", "true"), ("PULLPROOF_TAGS", "a")];
+        assert_eq!(tags(&actions), None);
+        assert!(read(&[("PULLPROOF_TAGS", "a"), ("PLUGIN_TAGS", "b")]).is_err());
+        let (_, warnings) = read(&[
+            ("PULLPROOF_TAGZ", "a"),
+            ("PULLPROOF_SOMETHING_ELSE", "b"),
+            (RUN_VARIABLE, "7"),
+            (COUNT_VARIABLE, "1"),
+        ])
+        .unwrap();
+        assert_eq!(
+            warnings,
+            ["unknown setting PULLPROOF_TAGZ is ignored; did you mean tags?"]
+        );
+    }
 
     use super::super::raw::Typed;
     use super::*;

@@ -108,8 +108,12 @@ fn warn_of(in_use: &mut InUse, registries: &[String]) {
         warn!("in_use: {ids} without a repository, left out");
     }
     if let Some(first) = &in_use.first_unreadable {
-        let others = count(in_use.unreadable, "word");
-        warn!("in_use: {others} in it that no reference has, left out; the first is {first}");
+        match in_use.unreadable {
+            1 => warn!("in_use: 1 word is not a reference and is ignored: {first}"),
+            more => warn!(
+                "in_use: {more} words are not references and are ignored; the first is {first}"
+            ),
+        }
     }
     if in_use.references == 0 {
         warn!("in_use: the list is empty, so nothing counts as deployed");

@@ -250,7 +250,7 @@ fn a_list_that_says_little_is_a_warning() {
         ),
         (
             "HOST/app:2 <none> HOST/App:1".to_owned(),
-            "in_use: 2 words in it that no reference has, left out; the first is \"<none>\"",
+            "in_use: 2 words are not references and are ignored; the first is \"<none>\"",
         ),
     ] {
         let finished = audited(&registry, &list).run().exits(1);
