@@ -60,6 +60,8 @@ struct Planned {
     plan: Plan,
     /// What an earlier run has left of it.
     left_over: Vec<Digest>,
+    /// The same that the plan that was given does not have.
+    later: Vec<Digest>,
     /// What its packages API knows of it, where it has one.
     package: Option<Package>,
 }
@@ -233,8 +235,9 @@ impl Planning<'_> {
         };
         let mut contents = self.sifted.contents(parts, uses);
         let pending = self.pending.remove(&repository.to_string());
-        let mut left_over = pending.unwrap_or_default();
-        left_over.retain(|digest| self.permits(&repository, None, Some(digest)));
+        let pending = pending.unwrap_or_default().into_iter();
+        let (mut left_over, later): (Vec<Digest>, Vec<Digest>) =
+            pending.partition(|digest| self.permits(&repository, None, Some(digest)));
         contents.leaving = left_over.iter().cloned().collect();
         let clients = self.settings.audit.rules.clients;
         let package = listed.fill(&mut contents, clients);
@@ -285,6 +288,7 @@ impl Planning<'_> {
             contents,
             plan,
             left_over,
+            later,
             package,
         });
     }
@@ -365,6 +369,7 @@ impl Work<'_> {
             contents,
             plan,
             left_over,
+            later,
             ..
         } = self.planned;
         let name = repository.to_string();
@@ -380,7 +385,7 @@ impl Work<'_> {
         let saved = hands
             .save(contents, plan, backup.as_deref_mut(), &mut ends)
             .await;
-        note(backup.as_deref(), &name, goes.iter().copied());
+        note(backup.as_deref(), &name, goes.iter().copied().chain(later));
         hands.delete(contents, plan, &saved, &mut ends).await;
         let lost = self.lost(hands, &mut ends).await;
         let back = put_back(
@@ -401,7 +406,7 @@ impl Work<'_> {
             (Fate::Delete(Delete::Follows(digest)), Some(End::Failed(_))) => Some(digest),
             _ => None,
         });
-        note(backup.as_deref(), &name, left.chain(followed));
+        note(backup.as_deref(), &name, left.chain(followed).chain(later));
         (ends, back.len())
     }
 

@@ -458,6 +458,35 @@ async fn what_was_pushed_and_could_not_be_read_is_read_by_the_next_look() {
     assert_eq!(ends.manifests[&child], End::Stays(Stays::Needed));
 }
 
+/// What a walk could not read of a tag that goes is read when somebody else tags it.
+#[tokio::test]
+async fn what_was_not_read_before_is_read_when_it_is_tagged_again() {
+    let mut model = Model::new(Habits::DISTRIBUTION_3);
+    let [kept, child, own] = [1, 2, 3].map(|seed| model.image(seed, None));
+    let unread = model.index(std::slice::from_ref(&child));
+    let other = model.index(&[child.clone(), own]);
+    let outer = model.index(std::slice::from_ref(&unread));
+    for (tag, root) in [("kept", &kept), ("v1", &outer), ("v2", &other)] {
+        model.push(tag, root);
+    }
+    model.lose(&unread);
+    let contents = walked(&model, &BTreeMap::new()).await;
+    assert!(!contents.node(contents.manifest(&unread).unwrap()).is_read);
+    let rules = Rules {
+        keep: vec![WildMatch::new("kept")],
+        ..Rules::default()
+    };
+    let plan = planner(&rules, &|_| true).plan(&contents);
+    let (repository, rules) = (Model::repository(), walk_rules());
+    let hands = hands(&repository, &model, &rules);
+    let mut ends = Ends::default();
+    let saved = hands.save(&contents, &plan, None, &mut ends).await;
+    model.push("new", &unread);
+    hands.delete(&contents, &plan, &saved, &mut ends).await;
+    assert_eq!(ends.manifests[&child], End::Stays(Stays::Needed));
+    assert!(model.has(&child) && !model.has(&other));
+}
+
 /// A repository with a tag that stays and another one that goes.
 fn two_tags() -> (Model, Digest) {
     let mut model = Model::new(Habits::DISTRIBUTION_3);

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{manifests, prune, tags};
-use crate::support::command::{Pullproof, verify};
+use crate::support::command::{Finished, Pullproof, verify};
 use crate::support::fake::Registry;
 use crate::support::http::Request;
 use crate::support::http::message::Break;
@@ -156,6 +156,58 @@ fn what_is_below_something_that_was_refused_goes_with_the_next_run() {
 }
 
 #[test]
+fn a_plan_that_lacks_what_an_earlier_run_has_left_does_not_make_it_forgotten() {
+    let place = Place::new();
+    let root = place.gone[0].root();
+    place.registry.on("DELETE", root).answers_status(500);
+    place.apply().run().exits(8);
+    place.registry.forget_rules();
+    place
+        .registry
+        .image(&format!("{REPOSITORY}:new"), &platforms(1).seed(9));
+    let plan = place.backup.path().join("plan.json").display().to_string();
+    let rules = ["--keep", "kept", "--max-deleted", "80%", "--plan", &plan];
+    prune(&place.registry.reference(REPOSITORY))
+        .arguments(rules)
+        .run()
+        .exits(0);
+    place.apply().arguments(["--plan", &plan]).run().exits(0);
+    assert_eq!(place.registry.tagged(REPOSITORY, "new"), None);
+    assert_eq!(place.left(), 5);
+    place.finishes();
+}
+
+#[test]
+fn a_signature_goes_with_its_image_even_if_a_run_is_killed_between_them() {
+    // Three tags, ten manifests and the signature.
+    for deletions in 0..14 {
+        let place = Place::new();
+        let hash = place.gone[0].root().strip_prefix("sha256:").unwrap();
+        let tag = format!("sha256-{hash}.sig");
+        let recipe = platforms(1).seed(9);
+        let signature = place
+            .registry
+            .image(&format!("{REPOSITORY}:{tag}"), &recipe);
+        let stalls = place.registry.on("DELETE", "").after(deletions);
+        stalls.breaks_anywhere(Break::Stall, 0);
+        let running = place.apply().start();
+        until("the deletion", || {
+            let writes = place.registry.writes();
+            let all = writes.iter().filter(|one| one.starts_with("DELETE"));
+            all.count() > deletions
+        });
+        running.signal("KILL");
+        running.wait();
+        place.finishes();
+        assert_eq!(place.registry.tagged(REPOSITORY, &tag), None, "{deletions}");
+        assert!(
+            !place.registry.has(REPOSITORY, signature.root()),
+            "{deletions}"
+        );
+    }
+}
+
+#[test]
 fn a_run_that_ends_early_forgets_nothing_of_an_earlier_one() {
     let place = Place::new();
     let root = place.gone[0].root();
@@ -184,6 +236,24 @@ fn what_could_not_be_read_for_the_backup_is_in_it_before_it_goes() {
     let hash = child.strip_prefix("sha256:").unwrap();
     let blobs = place.backup.path().join("layout/blobs/sha256");
     assert!(blobs.join(hash).is_file());
+}
+
+#[test]
+fn what_was_not_deleted_is_not_freed() {
+    let place = Place::new();
+    let frees = |finished: &Finished| finished.report().0["frees"].as_u64().unwrap();
+    let rules = ["--keep", "kept", "--max-deleted", "80%"];
+    let plan = prune(&place.registry.reference(REPOSITORY)).arguments(rules);
+    let all = frees(&plan.run().exits(0));
+    place.registry.on("DELETE", "").answers_status(403);
+    assert_eq!(frees(&place.apply().run().exits(8)), 0);
+    place.registry.forget_rules();
+    place
+        .registry
+        .on("DELETE", place.gone[0].root())
+        .answers_status(403);
+    let some = frees(&place.apply().run().exits(8));
+    assert!(some > 0 && some < all, "{some} of {all}");
 }
 
 #[test]

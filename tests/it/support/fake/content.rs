@@ -189,7 +189,7 @@ impl Repositories {
         if [wanted, digest]
             .iter()
             .any(|what| self.absent.contains(*what))
-            || is_referrers_tag(wanted)
+            || (is_referrers_tag(wanted) && !repository.tags.contains_key(wanted))
         {
             return Ok(unknown());
         }
