@@ -112,7 +112,11 @@ fn a_plan_names_what_it_deletes() {
     assert_eq!(tags, ["a", "c"]);
     let names = ["a", "c"].map(digest);
     assert_eq!(plan.digests(&contents), names.iter().collect());
+    let kept: Vec<&str> = plan.kept_tags(&contents).collect();
+    assert_eq!((kept, plan.keeps_tags()), (vec!["b"], true));
     assert!(!planned(&contents, &newest(3), OPEN).deletes());
+    let nothing = planned(&Contents::default(), &newest(1), OPEN);
+    assert!(!nothing.keeps_tags());
 }
 
 #[test]
