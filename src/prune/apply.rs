@@ -1,7 +1,7 @@
 //! Does what a plan says, image by image. Before each deletion the tags are listed and resolved again,
 //! and whatever they lead to by then stays.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -9,13 +9,15 @@ use log::{info, warn};
 use oci_spec::image::Digest;
 
 use super::contents::{Contents, Place};
-use super::plan::{Delete, Fate, Plan};
+use super::images::{Image, images};
+use super::plan::Plan;
 use super::remover::{Remover, Returner, Taken};
 use crate::layout::LayoutWriter;
 use crate::oci::descriptor::Child;
 use crate::oci::manifest;
 use crate::oci::reference::{Reference, Repository, digest_in_tag, is_directory};
 use crate::walk::cause::Cause;
+use crate::walk::checked::Checked;
 use crate::walk::graph::NodeId;
 use crate::walk::rules::{Depth, Rules};
 use crate::walk::source::{Asked, Body, Catalog, FaultKind, Head, Look, Manifest, Source};
@@ -152,14 +154,12 @@ impl<'c> Standing<'c> {
 
     /// Marks what a place leads to as needed, with all that belongs to it.
     fn need(&mut self, place: Place) {
-        self.contents.need(place, &mut self.needed);
-        self.contents.need_what_belongs(&mut self.needed);
+        mark(self.contents, place, &mut self.needed);
     }
 
     /// Marks what a place leads to as held, with all that belongs to it.
     fn hold(&mut self, place: Place) {
-        self.contents.need(place, &mut self.held);
-        self.contents.need_what_belongs(&mut self.held);
+        mark(self.contents, place, &mut self.held);
     }
 
     /// Whether a tag is made of the digest of something that stays.
@@ -167,6 +167,14 @@ impl<'c> Standing<'c> {
         let subject = digest_in_tag(tag).and_then(|digest| self.contents.manifest(&digest));
         subject.is_some_and(|subject| self.needs(subject) || self.held[subject])
     }
+}
+
+fn mark(contents: &Contents, place: Place, marked: &mut [bool]) {
+    contents.need(place, marked);
+    contents.need_what_belongs(marked, |_, digest, marked| {
+        let subject = contents.manifest(digest);
+        subject.is_some_and(|subject| marked[subject])
+    });
 }
 
 impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
@@ -179,11 +187,10 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         backup: Option<&mut LayoutWriter>,
         ends: &mut Ends,
     ) -> HashMap<Digest, Saved> {
-        let goes = plan.manifests.iter().copied();
-        let alone = backup.iter().flat_map(|_| tags_alone(contents, plan));
-        let places = goes.chain(alone);
-        let digests = places.map(|place| contents.node(place).digest.clone());
-        let digests: Vec<Digest> = digests.chain(ends.left_over.iter().cloned()).collect();
+        let alone = backup.iter().flat_map(|_| plan.roots_that_stay(contents));
+        let alone = alone.map(|place| &contents.node(place).digest);
+        let digests = plan.order(contents).chain(alone).chain(&ends.left_over);
+        let digests: Vec<Digest> = digests.cloned().collect();
         let reads = digests.iter().map(async |digest| {
             let asked = self.source.manifest(digest, Look::First).await;
             (digest, asked.answer)
@@ -234,9 +241,8 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             backup.add(digest, &manifest.bytes)?;
             backup.list(None, &manifest.media_type, digest, manifest.bytes.len());
         }
-        for (tag, fate) in contents.tags.iter().zip(&plan.tags) {
-            let digest = tag.root.map(|root| &contents.node(root).digest);
-            if let (Fate::Delete(_), Some(digest)) = (fate, digest)
+        for (tag, _) in plan.deleted(contents) {
+            if let Some(digest) = tag.root.map(|root| &contents.node(root).digest)
                 && let Some(manifest) = saved.get(digest)
             {
                 let name = match self.repository {
@@ -297,6 +303,16 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             };
             ends.tags.insert(tag.to_owned(), end);
         }
+        self.left_over(&mut standing, saved, ends).await;
+    }
+
+    /// Deletes what an earlier run has left and no tag leads to.
+    async fn left_over(
+        &self,
+        standing: &mut Standing<'_>,
+        saved: &HashMap<Digest, Saved>,
+        ends: &mut Ends,
+    ) {
         let mut held = HashSet::new();
         for digest in ends.left_over.clone() {
             if (self.is_stopped)() {
@@ -306,11 +322,13 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             if let Some(End::Failed(_)) = ends.manifests.get(&digest) {
                 continue;
             }
-            let stays = |standing: &Standing<'_>| match () {
-                () if standing.others.contains(&digest) => Some(Stays::Needed),
-                () => held.contains(&digest).then_some(Stays::Above),
+            let stays = |standing: &Standing<'_>| {
+                if standing.others.contains(&digest) {
+                    return Some(Stays::Needed);
+                }
+                held.contains(&digest).then_some(Stays::Above)
             };
-            let end = self.take_away(&digest, &mut standing, stays).await;
+            let end = self.take_away(&digest, standing, stays).await;
             if let (Some(manifest), false) = (saved.get(&digest), end == End::Deleted) {
                 held.extend(manifests_below(manifest));
             }
@@ -388,12 +406,10 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
             if let Some(place) = standing.contents.manifest(&digest) {
                 standing.need(place);
                 let unread = standing.contents.unread_below(place).into_iter();
-                let unread: Vec<Digest> = unread.filter(|one| !read.contains(one)).collect();
-                if !unread.contains(&digest) {
-                    open.extend(unread);
+                open.extend(unread.filter(|one| *one != digest));
+                if standing.contents.node(place).is_read {
                     continue;
                 }
-                open.extend(unread.into_iter().filter(|one| *one != digest));
             }
             if let Some(manifest) = self.manifest_by_now(&digest).await? {
                 open.extend(manifests_below(&manifest));
@@ -469,19 +485,23 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
 
     /// Whether one of these tags of a digest is still broken.
     async fn is_broken(&self, tags: &[&str]) -> bool {
+        let checked = self.walked(tags, self.rules).await;
+        let mut subjects = checked.subjects.iter();
+        subjects.any(|subject| checked.is_failing(subject, self.rules.clients))
+    }
+
+    async fn walked(&self, tags: &[&str], rules: &Rules) -> Checked {
         let references: Vec<Reference> = tags.iter().map(|tag| self.reference(tag)).collect();
         let never = std::future::pending();
         let walked = walk(
             self.source,
             self.repository,
             &references,
-            self.rules,
+            rules,
             never,
             |_, _| (),
         );
-        let checked = walked.await;
-        let mut subjects = checked.subjects.iter();
-        subjects.any(|subject| checked.is_failing(subject, self.rules.clients))
+        walked.await
     }
 
     /// Deletes the tags of an image, and says whether one stays that should have gone.
@@ -590,22 +610,13 @@ impl<S: Source, C: Catalog, R: Remover> Hands<'_, S, C, R> {
         ends: &mut Ends,
     ) -> Result<HashSet<Digest>, Cause> {
         let names = self.tags(plan.keeps_tags()).await?;
-        let references: Vec<Reference> = names.iter().map(|tag| self.reference(tag)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let rules = Rules {
             depth: Depth::Manifests,
             ..self.rules.clone()
         };
-        let never = std::future::pending();
-        let checked = walk(
-            self.source,
-            self.repository,
-            &references,
-            &rules,
-            never,
-            |_, _| (),
-        )
-        .await;
-        let listed: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let checked = self.walked(&names, &rules).await;
+        let listed: HashSet<&str> = names.into_iter().collect();
         for tag in plan.kept_tags(contents) {
             if !listed.contains(tag) {
                 warn!("{}:{tag} was to stay, and is gone", self.repository);
@@ -683,11 +694,7 @@ pub(crate) async fn put_back<R: Returner>(
     returner: &R,
 ) -> Vec<Digest> {
     let mut done = Vec::new();
-    let goes = plan
-        .manifests
-        .iter()
-        .map(|place| &contents.node(*place).digest);
-    let goes: Vec<&Digest> = goes.chain(left_over).collect();
+    let goes: Vec<&Digest> = plan.order(contents).chain(left_over).collect();
     for digest in goes.into_iter().rev() {
         let Some(manifest) = saved.get(digest).filter(|_| lost.contains(digest)) else {
             continue;
@@ -709,112 +716,6 @@ pub(crate) async fn put_back<R: Returner>(
         }
     }
     done
-}
-
-/// A digest that goes with its tags, and the manifests that go with it.
-struct Image<'c> {
-    root: Option<Place>,
-    tags: Vec<&'c str>,
-    manifests: Vec<Place>,
-    /// It is broken, so that not all of it can be read for a backup.
-    is_broken: bool,
-}
-
-/// What goes, image by image; what several share goes with the last of them.
-fn images<'c>(contents: &'c Contents, plan: &Plan) -> Vec<Image<'c>> {
-    let mut images: Vec<Image<'c>> = Vec::new();
-    for (tag, fate) in contents.tags.iter().zip(&plan.tags) {
-        if !matches!(fate, Fate::Delete(_)) {
-            continue;
-        }
-        let known = images
-            .iter_mut()
-            .find(|image| tag.root.is_some() && image.root == tag.root);
-        match known {
-            Some(image) => image.tags.push(&tag.name),
-            None => images.push(Image {
-                root: tag.root,
-                tags: vec![&tag.name],
-                manifests: Vec::new(),
-                is_broken: matches!(fate, Fate::Delete(Delete::Broken)),
-            }),
-        }
-    }
-    let mut images = subjects_first(contents, images);
-    let mut taken = vec![false; contents.len()];
-    for image in images.iter_mut().rev() {
-        let Some(root) = image.root else {
-            continue;
-        };
-        let mut reached = vec![false; contents.len()];
-        contents.reach(root, &mut reached);
-        let own = plan.manifests.iter().filter(|place| reached[**place]);
-        for place in own {
-            if !std::mem::replace(&mut taken[*place], true) {
-                image.manifests.push(*place);
-            }
-        }
-    }
-    for root in &plan.untagged {
-        let mut reached = vec![false; contents.len()];
-        contents.reach(*root, &mut reached);
-        let own = plan.manifests.iter().copied();
-        let own =
-            own.filter(|place| reached[*place] && !std::mem::replace(&mut taken[*place], true));
-        images.push(Image {
-            root: Some(*root),
-            tags: Vec::new(),
-            manifests: own.collect(),
-            is_broken: false,
-        });
-    }
-    images
-}
-
-/// Images so that each comes after what it belongs to: where that stays after all, so does it.
-fn subjects_first<'c>(contents: &Contents, images: Vec<Image<'c>>) -> Vec<Image<'c>> {
-    let with_all = |image: Image<'c>| {
-        let all = image.root.map(|root| contents.all_below(root));
-        (image, all.unwrap_or_default())
-    };
-    let mut rest: Vec<(Image<'c>, Vec<Place>)> = images.into_iter().map(with_all).collect();
-    let mut ordered = Vec::new();
-    loop {
-        let mut leading = vec![0; contents.len()];
-        for place in rest.iter().flat_map(|(_, all)| all) {
-            leading[*place] += 1;
-        }
-        let waits = |(image, own): &(Image<'c>, Vec<Place>)| {
-            let mut subjects = image.subjects(contents);
-            subjects.any(|subject| leading[subject] > usize::from(own.contains(&subject)))
-        };
-        let (later, next): (Vec<_>, Vec<_>) = rest.into_iter().partition(waits);
-        // None is left, or each belongs to another one.
-        let is_done = later.is_empty() || next.is_empty();
-        ordered.extend(next);
-        rest = later;
-        if is_done {
-            ordered.extend(rest);
-            return ordered.into_iter().map(|(image, _)| image).collect();
-        }
-    }
-}
-
-impl Image<'_> {
-    /// What it belongs to, by its tags or by its manifest.
-    fn subjects(&self, contents: &Contents) -> impl Iterator<Item = Place> {
-        let digests = self.tags.iter().filter_map(|tag| digest_in_tag(tag));
-        let by_tag = digests.filter_map(|digest| contents.manifest(&digest));
-        by_tag.chain(self.root.and_then(|root| contents.subject(root)))
-    }
-}
-
-/// What tags that go lead to, and that stays.
-fn tags_alone(contents: &Contents, plan: &Plan) -> BTreeSet<Place> {
-    let tags = contents.tags.iter().zip(&plan.tags);
-    let goes = tags.filter(|(_, fate)| matches!(fate, Fate::Delete(_)));
-    let roots = goes.filter_map(|(tag, _)| tag.root);
-    roots.filter(|root| plan.needed[*root]).collect()
 }
 
 impl End {
@@ -850,8 +751,7 @@ impl Ends {
             };
             contents.reach(*place, marked);
         }
-        let freed = (0..contents.len()).filter(|place| goes[*place] && !stays[*place]);
-        freed.filter_map(|place| contents.node(place).size).sum()
+        contents.size(|place| goes[place] && !stays[place])
     }
 
     /// That nobody knows what was deleted.

@@ -259,13 +259,19 @@ impl Contents {
         }
     }
 
-    /// Marks the signatures and other referrers of all that is needed, with what they need.
-    pub(crate) fn need_what_belongs(&self, needed: &mut [bool]) {
+    /// Marks the signatures and other referrers of all that is needed, with what they need. `stays`
+    /// says whether a tag does that is made of a digest.
+    pub(crate) fn need_what_belongs(
+        &self,
+        needed: &mut [bool],
+        stays: impl Fn(&Tag, &Digest, &[bool]) -> bool,
+    ) {
         loop {
             let before = needed.iter().filter(|needed| **needed).count();
             for tag in &self.tags {
-                let subject = digest_in_tag(&tag.name).and_then(|digest| self.manifest(&digest));
-                if let (Some(root), true) = (tag.root, subject.is_some_and(|one| needed[one])) {
+                if let (Some(root), Some(digest)) = (tag.root, digest_in_tag(&tag.name))
+                    && stays(tag, &digest, needed)
+                {
                     self.need(root, needed);
                 }
             }
@@ -305,6 +311,12 @@ impl Contents {
         let mut reached = vec![false; self.nodes.len()];
         self.reach(place, &mut reached);
         (0..reached.len()).filter(|place| reached[*place]).collect()
+    }
+
+    /// How large what is in some places is together, in bytes, as far as that is known.
+    pub(crate) fn size(&self, counts: impl Fn(Place) -> bool) -> u64 {
+        let places = (0..self.nodes.len()).filter(|place| counts(*place));
+        places.filter_map(|place| self.nodes[place].size).sum()
     }
 
     /// These places so that each comes before what it refers to.

@@ -6,6 +6,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod contents;
+mod images;
 pub(crate) mod loose;
 pub(crate) mod plan;
 pub(crate) mod remover;

@@ -1,6 +1,6 @@
 //! Decides what goes: on what a repository has and on rules alone, so that it can be tried on any graph.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZero;
 use std::time::{Duration, SystemTime};
 
@@ -35,11 +35,21 @@ impl Plan {
         self.refusal.is_none() && (!self.untagged.is_empty() || self.tags.iter().any(goes))
     }
 
-    /// The tags that go.
-    pub(crate) fn deleted_tags<'c>(&self, contents: &'c Contents) -> impl Iterator<Item = &'c str> {
+    /// The tags that go, and why.
+    pub(crate) fn deleted<'c>(
+        &self,
+        contents: &'c Contents,
+    ) -> impl Iterator<Item = (&'c Tag, &Delete)> {
         let all = contents.tags.iter().zip(&self.tags);
-        let deleted = all.filter(|(_, fate)| matches!(fate, Fate::Delete(_)));
-        deleted.map(|(tag, _)| tag.name.as_str())
+        all.filter_map(|(tag, fate)| match fate {
+            Fate::Delete(why) => Some((tag, why)),
+            Fate::Keep(_) => None,
+        })
+    }
+
+    /// The names of the tags that go.
+    pub(crate) fn deleted_tags<'c>(&self, contents: &'c Contents) -> impl Iterator<Item = &'c str> {
+        self.deleted(contents).map(|(tag, _)| tag.name.as_str())
     }
 
     /// The tags that stay.
@@ -56,10 +66,21 @@ impl Plan {
 }
 
 impl Plan {
+    /// The digests of the manifests that go, each before what it refers to.
+    pub(crate) fn order<'c>(&self, contents: &'c Contents) -> impl Iterator<Item = &'c Digest> {
+        let places = self.manifests.iter();
+        places.map(|place| &contents.node(*place).digest)
+    }
+
     /// The digests of the manifests that go.
     pub(crate) fn digests<'c>(&self, contents: &'c Contents) -> HashSet<&'c Digest> {
-        let places = self.manifests.iter();
-        places.map(|place| &contents.node(*place).digest).collect()
+        self.order(contents).collect()
+    }
+
+    /// What tags that go lead to, and that stays.
+    pub(crate) fn roots_that_stay(&self, contents: &Contents) -> BTreeSet<Place> {
+        let roots = self.deleted(contents).filter_map(|(tag, _)| tag.root);
+        roots.filter(|root| self.needed[*root]).collect()
     }
 
     /// How many manifests stay that a tag that goes leads to.
@@ -75,20 +96,15 @@ impl Plan {
     /// not have the same blobs.
     pub(crate) fn frees(&self, contents: &Contents) -> u64 {
         let reached = self.reached(contents);
-        let freed = (0..contents.len()).filter(|place| reached[*place] && !self.needed[*place]);
-        freed.filter_map(|place| contents.node(place).size).sum()
+        contents.size(|place| reached[place] && !self.needed[place])
     }
 
     /// Marks what tags that go lead to, and what goes without one.
     fn reached(&self, contents: &Contents) -> Vec<bool> {
         let mut reached = vec![false; contents.len()];
-        for (tag, fate) in contents.tags.iter().zip(&self.tags) {
-            if let (Fate::Delete(_), Some(root)) = (fate, tag.root) {
-                contents.reach(root, &mut reached);
-            }
-        }
-        for root in &self.untagged {
-            contents.reach(*root, &mut reached);
+        let tagged = self.deleted(contents).filter_map(|(tag, _)| tag.root);
+        for root in tagged.chain(self.untagged.iter().copied()) {
+            contents.reach(root, &mut reached);
         }
         reached
     }
@@ -443,15 +459,8 @@ impl Planner<'_> {
 
 /// Whether all manifests that a tag leads to could be read.
 fn is_known(contents: &Contents, tag: &Tag) -> bool {
-    let Some(root) = tag.root else {
-        return false;
-    };
-    let mut reached = vec![false; contents.len()];
-    contents.reach(root, &mut reached);
-    let below = (0..contents.len()).filter(|place| reached[*place]);
-    below
-        .map(|place| contents.node(place))
-        .all(|node| node.is_read || !node.kind.is_manifest())
+    tag.root
+        .is_some_and(|root| contents.unread_below(root).is_empty())
 }
 
 /// When each digest was last given a tag, as far as that is known.
@@ -496,26 +505,15 @@ fn needed(
     for one in contents.untagged.iter().filter(|one| !goes(one)) {
         contents.need(one.root, &mut needed);
     }
-    let all = || contents.tags.iter().zip(tags).zip(followed);
-    for ((tag, fate), followed) in all() {
+    for ((tag, fate), followed) in contents.tags.iter().zip(tags).zip(followed) {
         if let (Fate::Keep(_), Some(root), None) = (fate, tag.root, followed) {
             contents.need(root, &mut needed);
         }
     }
-    loop {
-        let before = needed.iter().filter(|needed| **needed).count();
-        for ((tag, _), followed) in all() {
-            if let (Some(root), Some(digest)) = (tag.root, followed)
-                && (!follows(tag) || stays(contents, digest, &needed))
-            {
-                contents.need(root, &mut needed);
-            }
-        }
-        contents.need_referrers(&mut needed);
-        if needed.iter().filter(|needed| **needed).count() == before {
-            return needed;
-        }
-    }
+    contents.need_what_belongs(&mut needed, |tag, digest, needed| {
+        !follows(tag) || stays(contents, digest, needed)
+    });
+    needed
 }
 
 /// Whether what a tag belongs to stays, or is not known: then nobody knows that it went.

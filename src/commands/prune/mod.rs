@@ -23,7 +23,7 @@ use crate::oci::reference::Repository;
 use crate::prune::apply::{End, Ends, Hands, Stays, put_back};
 use crate::prune::contents::Contents;
 use crate::prune::loose;
-use crate::prune::plan::{Delete, Fate, Plan, Planner};
+use crate::prune::plan::{Delete, Plan, Planner};
 use crate::prune::remover::{Remover, Returner};
 use crate::registry::packages::Package;
 use crate::registry::{RegistryCatalog, RegistryRepository, RegistryWriter, Transport};
@@ -377,11 +377,7 @@ impl Work<'_> {
             left_over: left_over.clone(),
             ..Ends::default()
         };
-        let goes = plan
-            .manifests
-            .iter()
-            .map(|place| &contents.node(*place).digest);
-        let goes: Vec<&Digest> = goes.chain(left_over).collect();
+        let goes: Vec<&Digest> = plan.order(contents).chain(left_over).collect();
         let saved = hands
             .save(contents, plan, backup.as_deref_mut(), &mut ends)
             .await;
@@ -401,9 +397,9 @@ impl Work<'_> {
         };
         let left = goes.into_iter().filter(|digest| is_left(digest));
         // What such a tag belongs to is not known once it is gone.
-        let tags = contents.tags.iter().zip(&plan.tags);
-        let followed = tags.filter_map(|(tag, fate)| match (fate, ends.tags.get(&tag.name)) {
-            (Fate::Delete(Delete::Follows(digest)), Some(End::Failed(_))) => Some(digest),
+        let tags = plan.deleted(contents);
+        let followed = tags.filter_map(|(tag, why)| match (why, ends.tags.get(&tag.name)) {
+            (Delete::Follows(digest), Some(End::Failed(_))) => Some(digest),
             _ => None,
         });
         note(backup.as_deref(), &name, left.chain(followed).chain(later));
