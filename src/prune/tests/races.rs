@@ -189,18 +189,38 @@ fn planner<'a>(rules: &'a Rules, covers: &'a dyn Fn(&str) -> bool) -> Planner<'a
     }
 }
 
-fn hands<'a>(
-    repository: &'a Repository,
-    model: &'a Model,
-    rules: &'a crate::walk::rules::Rules,
-) -> Hands<'a, Model, Model, Model> {
-    Hands {
-        repository,
-        source: model,
-        catalog: model,
-        remover: model,
-        rules,
-        is_stopped: &|| false,
+fn keep(patterns: &[&str]) -> Rules {
+    Rules {
+        keep: patterns.iter().map(|text| WildMatch::new(text)).collect(),
+        ..Rules::default()
+    }
+}
+
+/// A registry, and the rules that it is walked by.
+struct Site<'m> {
+    model: &'m Model,
+    repository: Repository,
+    rules: crate::walk::rules::Rules,
+}
+
+impl<'m> Site<'m> {
+    fn new(model: &'m Model) -> Self {
+        Self {
+            model,
+            repository: Model::repository(),
+            rules: walk_rules(),
+        }
+    }
+
+    fn hands(&self) -> Hands<'_, Model, Model, Model> {
+        Hands {
+            repository: &self.repository,
+            source: self.model,
+            catalog: self.model,
+            remover: self.model,
+            rules: &self.rules,
+            is_stopped: &|| false,
+        }
     }
 }
 
@@ -228,7 +248,6 @@ async fn run(recipe: &Recipe) -> Run {
         younger: None,
     };
     let plan = planner(&rules, &|tag| !tag.starts_with(recipe.left_out)).plan(&contents);
-    let repository = Model::repository();
     for digest in &recipe.refused {
         let known: Vec<Digest> = there.iter().cloned().collect();
         model.refuse(digest.get(&known));
@@ -236,13 +255,21 @@ async fn run(recipe: &Recipe) -> Run {
     if recipe.throttles {
         model.throttle();
     }
-    let rules = walk_rules();
-    let hands = hands(&repository, &model, &rules);
-    let mut ends = Ends::default();
+    let (site, mut ends) = (Site::new(&model), Ends::default());
+    let hands = site.hands();
     let saved = hands.save(&contents, &plan, None, &mut ends).await;
     hands.delete(&contents, &plan, &saved, &mut ends).await;
     let lost = hands.look_after(&contents, &plan, &mut ends).await.unwrap();
-    let back = put_back(&repository, &contents, &plan, &[], &lost, &saved, &model).await;
+    let back = put_back(
+        &site.repository,
+        &contents,
+        &plan,
+        &[],
+        &lost,
+        &saved,
+        &model,
+    )
+    .await;
     for (digest, manifest) in &saved {
         assert_eq!(manifest.bytes, model.known[digest.as_ref()]);
     }
@@ -401,26 +428,20 @@ async fn a_tag_that_goes_alone_is_in_the_backup() {
         model.push(tag, &image);
     }
     let contents = walked(&model, &BTreeMap::new()).await;
-    let rules = Rules {
-        keep: vec![WildMatch::new("kept")],
-        ..Rules::default()
-    };
-    let plan = planner(&rules, &|_| true).plan(&contents);
-    let repository = Model::repository();
-    let rules = walk_rules();
-    let hands = hands(&repository, &model, &rules);
+    let plan = planner(&keep(&["kept"]), &|_| true).plan(&contents);
+    let (site, mut ends) = (Site::new(&model), Ends::default());
     let name = format!("pullproof-{}-tag-alone", std::process::id());
     let folder = std::env::temp_dir().join(name);
     let mut backup = LayoutWriter::open(&folder).unwrap();
-    let mut ends = Ends::default();
-    let saved = hands
+    let saved = site
+        .hands()
         .save(&contents, &plan, Some(&mut backup), &mut ends)
         .await;
     // It stays, so it is none of those that are to be deleted.
     assert!(saved.is_empty());
     let index = std::fs::read_to_string(folder.join("index.json")).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
-    let listed = [format!("{repository}:old"), format!("{repository}:kept")];
+    let listed = ["old", "kept"].map(|tag| format!("{}:{tag}", site.repository));
     let listed = listed.map(|name| index.contains(&name));
     assert_eq!(listed, [true, false], "{index}");
 }
@@ -436,14 +457,9 @@ async fn what_was_pushed_and_could_not_be_read_is_read_by_the_next_look() {
         model.push(tag, root);
     }
     let contents = walked(&model, &BTreeMap::new()).await;
-    let rules = Rules {
-        keep: vec![WildMatch::new("kept")],
-        ..Rules::default()
-    };
-    let plan = planner(&rules, &|_| true).plan(&contents);
-    let (repository, rules) = (Model::repository(), walk_rules());
-    let hands = hands(&repository, &model, &rules);
-    let mut ends = Ends::default();
+    let plan = planner(&keep(&["kept"]), &|_| true).plan(&contents);
+    let (site, mut ends) = (Site::new(&model), Ends::default());
+    let hands = site.hands();
     let saved = hands.save(&contents, &plan, None, &mut ends).await;
     model.push("new", &new);
     model.fail_once(&new);
@@ -472,14 +488,9 @@ async fn what_was_not_read_before_is_read_when_it_is_tagged_again() {
     model.lose(&unread);
     let contents = walked(&model, &BTreeMap::new()).await;
     assert!(!contents.node(contents.manifest(&unread).unwrap()).is_read);
-    let rules = Rules {
-        keep: vec![WildMatch::new("kept")],
-        ..Rules::default()
-    };
-    let plan = planner(&rules, &|_| true).plan(&contents);
-    let (repository, rules) = (Model::repository(), walk_rules());
-    let hands = hands(&repository, &model, &rules);
-    let mut ends = Ends::default();
+    let plan = planner(&keep(&["kept"]), &|_| true).plan(&contents);
+    let (site, mut ends) = (Site::new(&model), Ends::default());
+    let hands = site.hands();
     let saved = hands.save(&contents, &plan, None, &mut ends).await;
     model.push("new", &unread);
     hands.delete(&contents, &plan, &saved, &mut ends).await;
@@ -503,14 +514,9 @@ async fn where_a_tag_stays_a_list_that_is_not_there_is_no_look() {
     for is_last in [false, true] {
         let (model, child) = two_tags();
         let contents = walked(&model, &BTreeMap::new()).await;
-        let rules = Rules {
-            keep: vec![WildMatch::new("kept")],
-            ..Rules::default()
-        };
-        let plan = planner(&rules, &|_| true).plan(&contents);
-        let (repository, rules) = (Model::repository(), walk_rules());
-        let hands = hands(&repository, &model, &rules);
-        let mut ends = Ends::default();
+        let plan = planner(&keep(&["kept"]), &|_| true).plan(&contents);
+        let (site, mut ends) = (Site::new(&model), Ends::default());
+        let hands = site.hands();
         let saved = hands.save(&contents, &plan, None, &mut ends).await;
         if !is_last {
             model.lose_list();
@@ -540,9 +546,8 @@ async fn what_is_not_broken_any_more_is_not_swept_out() {
             ..planner(&rules, &|_| true)
         };
         let plan = planner.plan(&contents);
-        let (repository, rules) = (Model::repository(), walk_rules());
-        let hands = hands(&repository, &model, &rules);
-        let mut ends = Ends::default();
+        let (site, mut ends) = (Site::new(&model), Ends::default());
+        let hands = site.hands();
         let saved = hands.save(&contents, &plan, None, &mut ends).await;
         if is_back {
             let old = model.has_tags()["old"].clone();
@@ -570,21 +575,25 @@ async fn what_is_put_back_is_put_back_with_all_below_it() {
         model.push(tag, root);
     }
     let contents = walked(&model, &BTreeMap::new()).await;
-    let rules = Rules {
-        keep: vec![WildMatch::new("kept")],
-        ..Rules::default()
-    };
-    let plan = planner(&rules, &|_| true).plan(&contents);
-    let (repository, rules) = (Model::repository(), walk_rules());
-    let hands = hands(&repository, &model, &rules);
-    let mut ends = Ends::default();
+    let plan = planner(&keep(&["kept"]), &|_| true).plan(&contents);
+    let (site, mut ends) = (Site::new(&model), Ends::default());
+    let hands = site.hands();
     let saved = hands.save(&contents, &plan, None, &mut ends).await;
     hands.delete(&contents, &plan, &saved, &mut ends).await;
     model.write_tag("new", &new);
     let lost = hands.look_after(&contents, &plan, &mut ends).await;
     let lost = lost.unwrap();
     assert_eq!(lost, [inner.clone(), child.clone()].into());
-    let back = put_back(&repository, &contents, &plan, &[], &lost, &saved, &model).await;
+    let back = put_back(
+        &site.repository,
+        &contents,
+        &plan,
+        &[],
+        &lost,
+        &saved,
+        &model,
+    )
+    .await;
     assert_eq!(back, [child, inner]);
 }
 
@@ -612,12 +621,8 @@ fn untagged() -> Untagged {
     }
 }
 
-fn goes(contents: &Contents, keep: &[&str]) -> HashSet<Digest> {
-    let rules = Rules {
-        keep: keep.iter().map(|tag| WildMatch::new(tag)).collect(),
-        ..Rules::default()
-    };
-    let plan = planner(&rules, &|_| true).plan(contents);
+fn goes(contents: &Contents, patterns: &[&str]) -> HashSet<Digest> {
+    let plan = planner(&keep(patterns), &|_| true).plan(contents);
     plan.digests(contents).into_iter().cloned().collect()
 }
 

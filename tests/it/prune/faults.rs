@@ -40,6 +40,16 @@ impl Place {
         }
     }
 
+    /// A run could not delete an index, so it has left that with all below it.
+    fn with_left_overs() -> Self {
+        let place = Self::new();
+        let root = place.gone[0].root();
+        place.registry.on("DELETE", root).answers_status(500);
+        place.apply().run().exits(8);
+        place.registry.forget_rules();
+        place
+    }
+
     fn apply(&self) -> Pullproof {
         let folder = self.backup.path().join("layout").display().to_string();
         prune(&self.registry.reference(REPOSITORY))
@@ -157,11 +167,7 @@ fn what_is_below_something_that_was_refused_goes_with_the_next_run() {
 
 #[test]
 fn a_plan_that_lacks_what_an_earlier_run_has_left_does_not_make_it_forgotten() {
-    let place = Place::new();
-    let root = place.gone[0].root();
-    place.registry.on("DELETE", root).answers_status(500);
-    place.apply().run().exits(8);
-    place.registry.forget_rules();
+    let place = Place::with_left_overs();
     place
         .registry
         .image(&format!("{REPOSITORY}:new"), &platforms(1).seed(9));
@@ -209,11 +215,7 @@ fn a_signature_goes_with_its_image_even_if_a_run_is_killed_between_them() {
 
 #[test]
 fn a_run_that_ends_early_forgets_nothing_of_an_earlier_one() {
-    let place = Place::new();
-    let root = place.gone[0].root();
-    place.registry.on("DELETE", root).answers_status(500);
-    place.apply().run().exits(8);
-    place.registry.forget_rules();
+    let place = Place::with_left_overs();
     place
         .registry
         .on("GET", "/tags/list")

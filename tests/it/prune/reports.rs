@@ -74,19 +74,28 @@ fn the_last_line_says_what_went_and_that_the_rest_is_whole() {
 #[test]
 fn the_step_summary_has_a_table() {
     let registry = registry();
-    let run = pullproof()
-        .variable("GITHUB_ACTIONS", "true")
-        .file("summary.md", "")
-        .arguments([
-            "prune",
-            &registry.reference("team/app"),
-            "--min-age=0s",
-            "--keep=v3",
-            "--max-deleted=80%",
-        ]);
-    let summary = run.path("summary.md").display().to_string();
-    let finished = run.variable("GITHUB_STEP_SUMMARY", summary).run().exits(0);
-    let summary = finished.read("summary.md");
+    let summary = |most: &str| {
+        let run = pullproof()
+            .variable("GITHUB_ACTIONS", "true")
+            .file("summary.md", "")
+            .arguments([
+                "prune",
+                &registry.reference("team/app"),
+                "--min-age=0s",
+                "--keep=v3",
+                "--max-deleted",
+                most,
+            ]);
+        let summary = run.path("summary.md").display().to_string();
+        let finished = run.variable("GITHUB_STEP_SUMMARY", summary).run().exits(0);
+        finished.read("summary.md")
+    };
+    let refused = summary("50%");
+    assert!(
+        refused.contains("app</code> | 1 | 2 | 2 of 3 tags would go"),
+        "{refused}"
+    );
+    let summary = summary("80%");
     assert!(summary.contains("app</code> | 1 | 2 |  |"), "{summary}");
     assert!(
         summary.contains("nothing was deleted. 2 tags would go"),
