@@ -308,7 +308,9 @@ impl Planning<'_> {
             let is_own = |one: &Planned| policy.of(&one.repository.name) == Some(place);
             if !self.planned.iter().any(is_own) {
                 if self.met.iter().any(|name| repositories.matches(name)) {
-                    warn!("'{repositories}' never counts: patterns before it match the same");
+                    warn!(
+                        "'{repositories}' counts for none: patterns before it match all that it does"
+                    );
                 } else if !self.met.is_empty() {
                     warn!("no repository matches '{repositories}', or has tags");
                 }
